@@ -1,0 +1,82 @@
+"""Tensor digests: what weights are, whatever file they came from.
+
+A digest of a trunk needs the network, and so TensorFlow; once computed it is remembered beside the
+project's weights, under the SHA-256 of the weights file, and a head on a warm store needs neither.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from pipeline.images.hashing import sha256_file
+
+
+class _Tensor(Protocol):
+    def __array__(self) -> np.ndarray: ...
+
+
+class _Layer(Protocol):
+    name: str
+    weights: list[_Tensor]
+
+
+def tensor_digest(layers: Iterable[_Layer]) -> str:
+    """SHA-256, 64 hex digits, over layer name, shape, dtype and bytes of every tensor, in the given order."""
+    digest = hashlib.sha256()
+    for layer in layers:
+        for number, weight in enumerate(layer.weights):
+            array = np.ascontiguousarray(np.asarray(weight))
+            digest.update(f"{layer.name}/{number} {array.dtype.str} {array.shape}\n".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class TrunkInfo:
+    """What is known of a trunk without building it."""
+
+    digest: str
+    """Tensor digest of its layers."""
+
+    parameters: int
+    """Weights and biases, and statistics of batch norm."""
+
+
+class DigestMemory:
+    """Trunks by weights file, base and cut."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / "weights" / "digests.json"
+
+    def recall(self, weights: Path, base: str, cut: str) -> TrunkInfo | None:
+        """The trunk, or None if this file has not been loaded for this base and cut before."""
+        known = self._read().get(_key(weights, base, cut))
+        try:
+            return TrunkInfo(str(known["digest"]), int(known["parameters"])) if known else None
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def remember(self, weights: Path, base: str, cut: str, trunk: TrunkInfo) -> None:
+        """Keep a trunk; several processes may do so at once, the last wins."""
+        known = self._read() | {_key(weights, base, cut): asdict(trunk)}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        beside = self._path.with_name(f".{os.getpid()}-{self._path.name}")
+        beside.write_text(json.dumps(known, indent=1, sort_keys=True))
+        beside.replace(self._path)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            known = json.loads(self._path.read_text())
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
+
+
+def _key(weights: Path, base: str, cut: str) -> str:
+    return f"{sha256_file(weights).hex()} {base} {cut}"

@@ -1,0 +1,62 @@
+"""Building a base with its weights, and putting preprocessing in front and pooling behind."""
+
+import keras
+from keras import ops
+
+from pipeline.bases.squeezenet import build_squeezenet
+from pipeline.bases.zoo import BaseSpec, Preprocessing
+from pipeline.errors import SettingError, UnknownBaseError
+
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+POOLINGS = ("none", "avg", "max")
+
+
+def build_base(spec: BaseSpec, size_px: int, *, precision: str = "float32", include_top: bool = False) -> keras.Model:
+    """The network with fresh random weights, (B, H, W, 3) preprocessed pixels to the last layer.
+
+    Resets Keras's layer-name counters first: some networks number their layers, and a cut named
+    `conv2d_94` must be the same layer in every process.
+
+    Raises:
+        UnknownBaseError: Keras refuses this size for this network.
+        SettingError: An unknown precision.
+    """
+    if precision not in PRECISIONS:
+        raise SettingError(f"Precision is one of {PRECISIONS}. Received: {precision!r}.")
+    keras.backend.clear_session()
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        if spec.builder == "SqueezeNet":
+            return build_squeezenet(size_px, include_top=include_top)
+        build = getattr(keras.applications, spec.builder)
+        return build(weights=None, include_top=include_top, input_shape=(size_px, size_px, 3))
+    except ValueError as error:
+        raise UnknownBaseError(f"{spec.name} cannot be built at {size_px} px: {error}") from error
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
+def with_preprocessing(trunk: keras.Model, preprocessing: Preprocessing, pooling: str) -> keras.Model:
+    """RGB pixels in [0, 255], (B, H, W, 3), to float32 features, (B, h, w, C) or pooled (B, C)."""
+    pixels = keras.Input(trunk.input_shape[1:], dtype="float32", name="pixels")
+    features = trunk(preprocess(pixels, preprocessing), training=False)
+    return keras.Model(pixels, ops.cast(pool(features, pooling), "float32"), name=f"{trunk.name}_on_pixels")
+
+
+def preprocess(pixels: keras.KerasTensor, preprocessing: Preprocessing) -> keras.KerasTensor:
+    """The preprocessing as layers that any Keras file can hold."""
+    if preprocessing.order == "BGR":
+        pixels = ops.take(pixels, [2, 1, 0], axis=-1)
+    return keras.layers.Rescaling(
+        list(preprocessing.scale), list(preprocessing.offset), dtype="float32", name="preprocessing"
+    )(pixels)
+
+
+def pool(features: keras.KerasTensor, pooling: str) -> keras.KerasTensor:
+    """Average or maximum over the grid, (B, h, w, C) to (B, C); `none` changes nothing."""
+    if pooling == "avg":
+        return keras.layers.GlobalAveragePooling2D(name="pool", dtype="float32")(features)
+    if pooling == "max":
+        return keras.layers.GlobalMaxPooling2D(name="pool", dtype="float32")(features)
+    return features

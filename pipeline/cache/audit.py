@@ -1,0 +1,174 @@
+"""Looking after stores: list, verify, prune, export to one plain file, import from elsewhere."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from tqdm import tqdm
+
+from pipeline.cache.shard import check_bytes, commit_shard, read_features, read_provenance, read_rows
+from pipeline.cache.store import Store, row_keys
+from pipeline.errors import DamagedStoreError, DataNotFoundError
+from pipeline.images.manifest import SPLITS, Manifest
+
+
+def list_stores(cache: Path) -> list[Store]:
+    """All stores below a cache folder, by name; folders that are none are passed over."""
+    stores = []
+    for path in sorted(cache.glob("*/recipe.json")):
+        try:
+            stores.append(Store.open(path.parent))
+        except DamagedStoreError:
+            continue
+    return stores
+
+
+def find_store(name: str, cache: Path) -> Store:
+    """The one store whose folder name starts or ends with `name`.
+
+    Raises:
+        DataNotFoundError: None or several do.
+    """
+    stores = list_stores(cache)
+    matches = [store for store in stores if store.name.startswith(name) or store.name.endswith(name)]
+    if len(matches) != 1:
+        raise DataNotFoundError(
+            f"{name!r} names {len(matches)} stores below {cache}. Expected one of: {', '.join(s.name for s in stores)}."
+        )
+    return matches[0]
+
+
+def describe(store: Store) -> dict[str, Any]:
+    """Rows, shards, bytes, shape, compression, and how the newest shard was made."""
+    paths = store.shard_paths()
+    size = sum(path.stat().st_size for path in paths)
+    raw = len(store) * int(np.prod(store.row_shape or (0,))) * np.dtype(store.recipe.dtype).itemsize
+    newest = max(paths, key=lambda path: path.stat().st_mtime, default=None)
+    return {
+        "store": store.name,
+        "rows": len(store),
+        "shards": len(paths),
+        "bytes": size,
+        "shape": list(store.row_shape or ()),
+        "compression": round(raw / size, 2) if size else None,
+        "quarantined": len(list((store.folder / "quarantine").glob("*.h5"))),
+        "fingerprint": store.recipe.fingerprint,
+        "recipe": store.recipe.as_dict(),
+        "provenance": read_provenance(newest) if newest else {},
+    }
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """Something wrong in a store; `row` is None when it concerns the whole shard."""
+
+    shard: str
+    row: int | None
+    reason: str
+
+
+def verify(stores: Sequence[Store], *, progress: bool = False) -> tuple[int, list[BadRow]]:
+    """Read every byte of every shard; nothing is moved or mended.
+
+    Returns:
+        The number of rows that are whole, and what is not.
+    """
+    shards = [(store, path) for store in stores for path in store.shard_paths()]
+    num_ok, bad = 0, []
+    for store, path in tqdm(shards, desc="verify", unit="shard", delay=2, disable=not progress):
+        try:
+            check_bytes(path)
+            read_rows(path, store.recipe)
+            features = read_features(path, store.recipe)
+        except DamagedStoreError as error:
+            bad.append(BadRow(f"{store.name}/{path.name}", None, str(error)))
+            continue
+        finite = np.isfinite(features).reshape(len(features), -1).all(axis=1)
+        bad += [BadRow(f"{store.name}/{path.name}", int(row), "not finite") for row in np.flatnonzero(~finite)]
+        num_ok += int(finite.sum())
+    return num_ok, bad
+
+
+def quarantines(cache: Path) -> list[Path]:
+    """Folders of damaged shards that were set aside."""
+    return sorted(cache.glob("*/quarantine"))
+
+
+def size_of(folders: Sequence[Path]) -> int:
+    """Bytes of all files below these folders."""
+    return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+
+
+def delete(paths: Sequence[Path]) -> None:
+    """Delete folders with all that is in them."""
+    for path in paths:
+        shutil.rmtree(path)
+
+
+def export_plain(manifest: Manifest, store: Store, path: Path, *, pooling: str = "none") -> dict[str, int]:
+    """Write one HDF5 file that h5py alone can read: groups train, validation, test with features, labels, paths.
+
+    Compressed with gzip, without shuffle; `classes` is an attribute of the file.
+
+    Returns:
+        Rows by split.
+
+    Raises:
+        MissingRowsError: An image has no row.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.part")
+    counts = {}
+    try:
+        with h5py.File(beside, "w") as file:
+            file.attrs["classes"] = list(manifest.classes)
+            file.attrs["recipe"] = store.recipe.canonical_json()
+            for name in SPLITS:
+                part = manifest.split(name)
+                if len(part):
+                    _write_split(file.create_group(name), part, manifest.classes, store, pooling)
+                    counts[name] = len(part)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return counts
+
+
+def _write_split(group: h5py.Group, part: Manifest, classes: Sequence[str], store: Store, pooling: str) -> None:
+    features = store.read(row_keys(part.digests), pooling=pooling)
+    chunks = (min(8, len(features)), *features.shape[1:])
+    group.create_dataset("features", data=features, chunks=chunks, compression="gzip", compression_opts=1)
+    if None not in part.labels:
+        group.create_dataset("labels", data=part.label_ids(classes))
+    group.create_dataset("paths", data=list(part.names), dtype=h5py.string_dtype())
+
+
+def import_store(folder: Path, cache: Path, *, progress: bool = False) -> tuple[Store, int]:
+    """Copy the shards of a store from elsewhere, each checked before HDF5 opens it and again by its structure.
+
+    Returns:
+        The store here, and the number of shards that were new.
+
+    Raises:
+        DamagedStoreError: A shard is damaged or is not what its store may hold; those before it are kept.
+    """
+    source = Store.open(folder.resolve())
+    target = Store(cache, source.recipe)
+    shards = target.prepare()
+    present = {path.name for path in target.shard_paths()}
+    new = list(_foreign_shards(source, present))
+    for path in tqdm(new, desc="import", unit="shard", delay=2, disable=not progress):
+        check_bytes(path)
+        read_rows(path, source.recipe)
+        commit_shard(shards, path.read_bytes())
+    return Store(cache, source.recipe), len(new)
+
+
+def _foreign_shards(source: Store, present: set[str]) -> Iterator[Path]:
+    for path in source.shard_paths():
+        if path.name not in present:
+            yield path

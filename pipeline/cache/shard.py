@@ -1,0 +1,232 @@
+"""One shard: an immutable HDF5 file whose name is the SHA-256 of its bytes.
+
+A shard is built in memory, hashed, written beside its final name, fsynced and linked to it, so a
+file of that name is whole. What is read is checked twice: the bytes against the name, before HDF5
+sees them, and the structure against what a shard may hold, since a name is no proof of good intent
+in a folder that came from elsewhere.
+"""
+
+import hashlib
+import io
+import json
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import hdf5plugin
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.cache.recipe import SCHEMA, Recipe
+from pipeline.errors import DamagedStoreError
+
+ROWS_PER_CHUNK = 8
+_CHUNK_BYTES = 256 * 1024
+_LZ4_FILTER = 32004
+_ALLOWED_FILTERS = {_LZ4_FILTER, h5py.h5z.FILTER_FLETCHER32}
+_MAX_ROWS = 2**22
+
+
+@dataclass(frozen=True)
+class ShardRows:
+    """What a shard holds beside its features."""
+
+    path: Path
+    digests: NDArray[np.uint8]
+    """SHA-256 of each row's image: uint8 of shape (n, 32)."""
+
+    views: NDArray[np.uint8]
+    """View number of each row: uint8 of shape (n,)."""
+
+    row_shape: tuple[int, ...]
+    """Shape of one row of features: (h, w, C) or (C,)."""
+
+
+def build_shard(
+    recipe: Recipe,
+    digests: NDArray[np.uint8],
+    views: NDArray[np.uint8],
+    features: NDArray[np.floating],
+    provenance: Mapping[str, str],
+) -> bytes:
+    """The bytes of a shard; the same rows give the same bytes.
+
+    Args:
+        recipe: What made the rows.
+        digests: uint8 of shape (n, 32).
+        views: uint8 of shape (n,).
+        features: Shape (n, h, w, C) or (n, C); converted to the recipe's dtype.
+        provenance: Engine, library versions and the like, kept as attributes.
+
+    Raises:
+        OverflowError: A value is not finite, or too large for float16.
+    """
+    stored = _to_dtype(features, recipe.dtype)
+    image = io.BytesIO()
+    with h5py.File(image, "w", libver=("earliest", "v110"), track_order=False) as file:
+        file.attrs["schema"] = SCHEMA
+        file.attrs["fingerprint"] = recipe.fingerprint
+        file.attrs["recipe"] = recipe.canonical_json()
+        file.attrs["provenance"] = json.dumps(dict(provenance), sort_keys=True)
+        # Half of ReLU features are zeros in runs; a byte shuffle would break the runs and makes them larger.
+        file.create_dataset(
+            "features", data=stored, chunks=_chunks(stored), fletcher32=True, **hdf5plugin.LZ4(), track_times=False
+        )
+        file.create_dataset("digest", data=digests, fletcher32=True, chunks=digests.shape, track_times=False)
+        file.create_dataset("view", data=views, fletcher32=True, chunks=views.shape, track_times=False)
+    return image.getvalue()
+
+
+def shard_name(data: bytes) -> str:
+    """First 32 hex digits of the bytes' SHA-256, and `.h5`."""
+    return f"{hashlib.sha256(data).hexdigest()[:32]}.h5"
+
+
+def commit_shard(folder: Path, data: bytes) -> Path:
+    """Write a shard so that it is whole whenever its name is there, on the disk and not only in its cache.
+
+    Raises:
+        OSError: The disk is full or refuses; nothing is left behind.
+    """
+    final = folder / shard_name(data)
+    beside = folder / f".{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(final)
+    finally:
+        beside.unlink(missing_ok=True)
+    _sync_folder(folder)
+    return final
+
+
+def check_bytes(path: Path) -> None:
+    """Check that a shard's bytes are those its name was made from.
+
+    Raises:
+        DamagedStoreError: They differ, or the file cannot be read.
+    """
+    try:
+        if path.is_symlink() or not path.is_file():
+            raise DamagedStoreError(f"{path} is not a regular file.")
+        with path.open("rb") as file:
+            received = hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    except OSError as error:
+        raise DamagedStoreError(f"{path} cannot be read: {error}") from error
+    if received != path.stem:
+        raise DamagedStoreError(f"{path} is damaged: its bytes have SHA-256 {received}..., its name says {path.stem}.")
+
+
+def read_rows(path: Path, recipe: Recipe) -> ShardRows:
+    """The keys of a shard, after a check of its structure.
+
+    Raises:
+        DamagedStoreError: It is not a shard of this recipe, or not a shard at all.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            _check_structure(file, recipe, path)
+            features = file["features"]
+            return ShardRows(path, file["digest"][()], file["view"][()], tuple(features.shape[1:]))
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+        if isinstance(error, DamagedStoreError):
+            raise
+        raise DamagedStoreError(f"{path} is not a readable shard: {error}") from error
+
+
+def read_features(path: Path, recipe: Recipe) -> NDArray[np.floating]:
+    """All features of a shard in the stored dtype, (n, h, w, C) or (n, C).
+
+    Raises:
+        DamagedStoreError: A checksum does not fit, or the file cannot be read.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            _check_structure(file, recipe, path)
+            features: NDArray[np.floating] = file["features"][()]
+            return features
+    except (OSError, KeyError, RuntimeError) as error:
+        if isinstance(error, DamagedStoreError):
+            raise
+        raise DamagedStoreError(f"{path} cannot be read: {error}") from error
+
+
+def read_provenance(path: Path) -> dict[str, str]:
+    """How a shard was made: engine, versions."""
+    with h5py.File(path, "r") as file:
+        provenance: dict[str, str] = json.loads(file.attrs["provenance"])
+        return provenance
+
+
+def _check_structure(file: h5py.File, recipe: Recipe, path: Path) -> None:
+    """Refuse all that a shard of this recipe cannot be: links, foreign storage, other shapes, types or filters."""
+    if file.attrs.get("schema") != SCHEMA or file.attrs.get("fingerprint") != recipe.fingerprint:
+        raise DamagedStoreError(
+            f"{path} has schema {file.attrs.get('schema')} and fingerprint {str(file.attrs.get('fingerprint'))[:12]}; "
+            f"expected {SCHEMA} and {recipe.fingerprint[:12]}. It belongs to another store."
+        )
+    if sorted(file) != ["digest", "features", "view"]:
+        raise DamagedStoreError(f"{path} holds {sorted(file)[:8]}; a shard holds digest, features and view.")
+    for name in file:
+        link = file.get(name, getlink=True)
+        if not isinstance(link, h5py.HardLink) or file.get(name, getclass=True) is not h5py.Dataset:
+            raise DamagedStoreError(f"{path}: {name} is not a plain data set of this file.")
+        _check_dataset(file[name], path)
+    rows = file["view"].shape
+    expected = [("digest", "uint8", (*rows, 32)), ("view", "uint8", rows), ("features", recipe.dtype, None)]
+    for name, dtype, shape in expected:
+        item = file[name]
+        if item.dtype != dtype or (shape is not None and item.shape != shape) or item.shape[:1] != rows:
+            raise DamagedStoreError(
+                f"{path}: {name} is {item.dtype} {item.shape}; expected {dtype} {shape or (*rows, '...')}."
+            )
+
+
+def _check_dataset(item: h5py.Dataset, path: Path) -> None:
+    creation = item.id.get_create_plist()
+    filters = {creation.get_filter(number)[0] for number in range(creation.get_nfilters())}
+    whole = item.chunks is not None and item.id.get_num_chunks() == _num_chunks(item)
+    if creation.get_external_count() or item.is_virtual or not whole or filters - _ALLOWED_FILTERS:
+        raise DamagedStoreError(
+            f"{path}: {item.name} must lie in this file, in chunks that are all there, with LZ4 and Fletcher-32 only."
+        )
+    if item.ndim not in (1, 2, 4) or not 0 < item.shape[0] <= _MAX_ROWS:
+        raise DamagedStoreError(f"{path}: {item.name} has the shape {item.shape}, which no shard has.")
+
+
+def _num_chunks(item: h5py.Dataset) -> int:
+    return int(np.prod([-(-size // chunk) for size, chunk in zip(item.shape, item.chunks, strict=True)]))
+
+
+def _chunks(features: NDArray[np.generic]) -> tuple[int, ...]:
+    """8 rows a chunk; more where rows are small, up to 256 KiB."""
+    row_bytes = max(1, features[0].nbytes)
+    rows = max(ROWS_PER_CHUNK, _CHUNK_BYTES // row_bytes // ROWS_PER_CHUNK * ROWS_PER_CHUNK)
+    return (min(rows, len(features)), *features.shape[1:])
+
+
+def _to_dtype(features: NDArray[np.floating], dtype: str) -> NDArray[np.floating]:
+    limit = np.finfo(dtype).max
+    if not np.isfinite(features).all() or np.abs(features).max(initial=0) > limit:
+        raise OverflowError(
+            f"Features are not finite, or beyond {limit:g}, the largest {dtype}. Use --dtype float32, "
+            "and check the weights and the preprocessing if it stays."
+        )
+    return features.astype(dtype, copy=False)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # folders cannot be opened there
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,343 @@
+"""The command line: reads options, calls a verb, prints what came out."""
+
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+import pipeline
+from pipeline import text
+from pipeline.cli_cache import cache, weights
+from pipeline.cli_options import (
+    HEAD_HELP,
+    OrderedGroup,
+    command_line,
+    compute_options,
+    options_of,
+    output_options,
+    place_options,
+    scan,
+    show,
+    stage_one_options,
+    training_of,
+    training_options,
+)
+from pipeline.errors import PipelineError
+
+
+@click.group(
+    cls=OrderedGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100},
+)
+@click.version_option(pipeline.__version__, prog_name="bottleneck")
+def app() -> None:
+    """Run a frozen conv base over your images once; train heads on the cached features in seconds.
+
+    DATA is a folder of images (one folder a class, or train/validation/test above them), a .csv or .parquet table,
+    an .npz file, keras:mnist|fashion_mnist|cifar10|cifar100, or sklearn:digits.
+    """
+
+
+@app.command()
+@click.argument("data")
+@click.option("--pool", default="none", help="Store avg or max over the grid instead of the grid, to save space.")
+@stage_one_options
+def features(data: str, pool: str, **settings: Any) -> None:
+    """Stage one: run the frozen trunk over DATA and store the features that are missing."""
+    from pipeline.verbs import rows
+
+    options = options_of(settings)
+    done = rows.extract(scan(data, settings, options), pool=pool, options=options)
+    _warn_duplicates(done.manifest.duplicates_across_splits())
+    skipped = [asdict(entry) for entry in done.manifest.skipped]
+    result = {
+        "rows": done.num_rows,
+        "new": done.num_new,
+        "reused": done.num_rows - done.num_new,
+        "skipped": skipped,
+        "shape": list(done.store.row_shape or ()),
+        "store": str(done.store.folder),
+        "fingerprint": done.store.recipe.fingerprint,
+        "images_per_second": done.images_per_second,
+        "seconds": done.seconds,
+        "engine": done.engine,
+        "trunk_digest": done.store.recipe.trunk_digest,
+        "duplicates": done.manifest.duplicates_across_splits(),
+    }
+    show(settings, result, text.describe_features)
+
+
+@app.command()
+@click.argument("data")
+@click.option("--head", default="logreg", help=HEAD_HELP)
+@click.option(
+    "--pool", help="none, avg or max over the grid, at read time [default: avg for linear heads, none for dense]"
+)
+@click.option("--lr", default=1e-3, help="Learning rate of a dense head.")
+@click.option("--head-batch-size", default=32, help="Rows a step of a dense head.")
+@training_options
+@click.option("--name", help="The run's name [default: made up]; a run of that name is replaced.")
+@click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder for TensorBoard's logs of a dense head.")
+@click.option("--pictures/--no-pictures", default=True, help="Draw learning curves and confusion matrix.")
+@stage_one_options
+def head(data: str, head: str, pool: str | None, lr: float, head_batch_size: int, **settings: Any) -> None:
+    """Stage two: train a head on the cached features of DATA; missing rows are made first."""
+    from pipeline.verbs import heads
+
+    options = options_of(settings)
+    run = heads.fit(
+        scan(data, settings, options),
+        head,
+        pool=pool,
+        training=training_of(settings, lr, head_batch_size),
+        name=settings["name"],
+        tensorboard=settings["tensorboard"],
+        pictures=settings["pictures"],
+        command=command_line(),
+        options=options,
+    )
+    _warn_duplicates(run.folder.info["duplicates"])
+    show(settings, _head_result(run), text.describe_head)
+
+
+@app.command()
+@click.argument("data")
+@click.option(
+    "--head", "heads", multiple=True, help="As in `head`; | separates choices: dense:64|256,relu. May be repeated."
+)
+@click.option("--pool", default="avg", help="none, avg or max over the grid.")
+@click.option("--lr", "rates", multiple=True, type=float, help="A learning rate to try; may be repeated.")
+@click.option("--head-batch-size", "sizes", multiple=True, type=int, help="A batch size to try; may be repeated.")
+@click.option("--random", "num_random", type=int, help="Draw so many from the grid [default: all].")
+@training_options
+@click.option("--name", help="Name of the best head's run [default: made up].")
+@stage_one_options
+def sweep(
+    data: str,
+    head: tuple[str, ...],
+    pool: str,
+    rates: tuple[float, ...],
+    sizes: tuple[int, ...],
+    num_random: int | None,
+    **settings: Any,
+) -> None:
+    """Train many heads on the same features, rank them by validation, keep the best as a run."""
+    import time
+
+    from pipeline.stage_two.sweep import DEFAULT_HEADS
+    from pipeline.verbs import heads
+
+    options, start = options_of(settings), time.perf_counter()
+    results, run = heads.sweep(
+        scan(data, settings, options),
+        head or DEFAULT_HEADS,
+        pool=pool,
+        training=training_of(settings, 1e-3, 32),
+        learning_rates=rates,
+        batch_sizes=sizes,
+        num_random=num_random,
+        name=settings["name"],
+        command=command_line(),
+        options=options,
+    )
+    seconds = time.perf_counter() - start
+    result = {"results": results, "best": _head_result(run), "seconds": seconds}
+    show(settings, result, text.describe_sweep)
+
+
+@app.command()
+@click.argument("run")
+@click.argument("images", nargs=-1, required=True)
+@click.option("--top", default=5, help="Classes to list for each image.")
+@compute_options
+@place_options
+@output_options
+def predict(run: str, images: tuple[str, ...], top: int, **settings: Any) -> None:
+    """Label photographs (files or folders) with a RUN."""
+    from pipeline.verbs import run as verbs
+
+    options = options_of(settings)
+    results = verbs.load_run(run, options=options).predict(images, top=top)
+    show(settings, results, text.describe_predictions)
+
+
+@app.command()
+@click.argument("run")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@place_options
+@output_options
+def export(run: str, file: Path, **settings: Any) -> None:
+    """Write a RUN as one Keras model FILE.keras: pixels in, probabilities out, preprocessing inside."""
+    from pipeline.verbs import run as verbs
+
+    difference = verbs.export(verbs.load_run(run, options=options_of(settings)), file)
+    result = {"file": str(file), "largest_difference": difference}
+    show(
+        settings,
+        result,
+        lambda r: f"{r['file']} predicts what the run does (largest difference {r['largest_difference']:.1e}).",
+    )
+
+
+@app.command()
+@click.argument("names", nargs=-1, metavar="[RUN]...")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The page [default: RUNS/report.html].")
+@place_options
+@output_options
+def report(names: tuple[str, ...], out: Path | None, **settings: Any) -> None:
+    """Write one HTML page on some runs, or on all."""
+    from pipeline.results.report import write_report
+    from pipeline.results.runs import list_runs, open_run
+
+    folder: Path = settings["runs"]
+    chosen = [open_run(name, folder) for name in names] or list_runs(folder)
+    page = write_report(chosen, out or folder / "report.html")
+    show(
+        settings,
+        {"report": str(page), "runs": [run.name for run in chosen]},
+        lambda r: f"{r['report']}: {len(r['runs'])} runs",
+    )
+
+
+@app.command()
+@place_options
+@output_options
+def runs(**settings: Any) -> None:
+    """List the runs, best validation accuracy first within each data set."""
+    from pipeline.results.runs import list_runs
+
+    rows = [
+        {
+            "run": run.name,
+            "data": run.info["data"],
+            "base": run.info["recipe"]["base"],
+            "head": run.info["head"],
+            "validation": run.metrics["validation"]["accuracy"],
+            "test": run.metrics.get("test", {}).get("accuracy"),
+            "seconds": run.info["seconds"],
+        }
+        for run in list_runs(settings["runs"])
+    ]
+    rows.sort(key=lambda row: (row["data"], -row["validation"]))
+    show(settings, rows, lambda r: text.table(r) if r else "No runs yet; `bottleneck head DATA` makes one.")
+
+
+@app.command()
+@click.argument("names", nargs=-1, metavar="[BASE]...")
+@click.option(
+    "--size", type=int, help="Build the bases at this size, and show the features' shape and where they can be cut."
+)
+@output_options
+def bases(names: tuple[str, ...], size: int | None, **settings: Any) -> None:
+    """List the bases; with --size, the shape of their features there and the layers where they can be cut."""
+    from pipeline.bases.zoo import ZOO, find_base
+
+    specs = [find_base(name, size) for name in names] or list(ZOO.values())
+    rows = [
+        {
+            "base": spec.name,
+            "native_px": spec.native_px,
+            "smallest_px": spec.smallest_px,
+            "preprocessing": spec.mode if spec.mode != "none" else "inside",
+            "last_layer": spec.last_layer,
+            "channels": spec.channels,
+            "parameters": spec.parameters,
+            **(_shape_at(spec.name, size, with_cuts=bool(names)) if size else {}),
+        }
+        for spec in specs
+    ]
+    show(settings, rows, text.table)
+
+
+app.add_command(cache)
+app.add_command(weights)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command; errors that a user can act on are printed without a traceback.
+
+    Exit codes: 0 done, 2 usage or input, 3 damaged or stale data, 130 interrupted.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug, as_json = "--debug" in given, "--json" in given
+    if not debug:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    level = logging.DEBUG if debug else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app.main(given, prog_name="bottleneck", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        _fail(as_json, "UsageError", error.format_message(), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _fail(
+            as_json, "Interrupted", "Stopped; what was committed is kept, and the same command goes on from there.", 130
+        )
+    except (PipelineError, OverflowError, OSError) as error:
+        if debug:
+            raise
+        code = error.exit_code if isinstance(error, PipelineError) else 2
+        _fail(as_json, type(error).__name__, str(error), code)
+    sys.exit(0)
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(as_json: bool, error: str, message: str, code: int) -> NoReturn:
+    if as_json:
+        print(json.dumps({"error": error, "message": message}))
+    else:
+        print(f"bottleneck: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _head_result(run: "pipeline.Run") -> dict[str, Any]:
+    info, metrics = run.folder.info, run.metrics
+    kept = ("seconds", "seconds_per_epoch", "epochs", "trainable_params", "total_params")
+    digests = ("trunk_digest_before", "trunk_digest_after")
+    scores = {
+        split: {key: values[key] for key in ("accuracy", "loss", "n", "ci95")} for split, values in metrics.items()
+    }
+    return {
+        "run": run.name,
+        "head": info["head"],
+        "chosen": {key: value for key, value in info["chosen"].items() if key != "candidates"},
+        **scores,
+        **{key: info[key] for key in (*kept, *digests)},
+        "folder": str(run.folder.path),
+        "skipped": info["skipped"],
+        "duplicates": info["duplicates"],
+    }
+
+
+def _shape_at(name: str, size: int, *, with_cuts: bool) -> dict[str, Any]:
+    from pipeline.bases.cut import valid_cuts
+    from pipeline.bases.network import build_base
+    from pipeline.bases.zoo import find_base
+
+    base = build_base(find_base(name), size)
+    shape = {"shape": list(base.output_shape[1:])}
+    return shape | {"cuts": valid_cuts(base)} if with_cuts else shape
+
+
+def _warn_duplicates(duplicates: Sequence[Sequence[str]]) -> None:
+    if duplicates:
+        listed = "; ".join(" = ".join(names) for names in duplicates[:3])
+        logging.getLogger("pipeline").warning(
+            "%d images stand in more than one split, byte for byte, so scores may be too good: %s",
+            len(duplicates),
+            listed,
+        )

@@ -1,0 +1,137 @@
+"""The options that commands share, and what becomes of them."""
+
+import functools
+import json
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from pipeline.images.manifest import Manifest
+    from pipeline.stage_two.training import Training
+    from pipeline.verbs.options import Options
+
+
+Command = Callable[..., Any]
+
+
+HEAD_HELP = (
+    "What to train: logreg, svm, ridge, sgd, lda or knn (regularisation chosen on validation, or given: "
+    "logreg:C=0.01), or layers: dense:256,relu,dropout:0.5."
+)
+
+
+class OrderedGroup(click.Group):
+    """Lists commands in the order in which they are used, not by the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+def stack(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Apply decorators as if they stood one below the other."""
+    return lambda command: functools.reduce(lambda inner, add: add(inner), reversed(decorators), command)
+
+
+output_options = stack(
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout; all else goes to stderr."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress bars."),
+    click.option("--debug", is_flag=True, help="Log more, and show tracebacks."),
+)
+
+
+place_options = stack(
+    click.option(
+        "--cache", type=click.Path(path_type=Path), default=Path("features_cache"), help="Folder of the stores."
+    ),
+    click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), help="Folder of the runs."),
+)
+
+
+compute_options = stack(
+    click.option("--device", default="auto", help="auto, cpu, gpu, gpu:1."),
+    click.option(
+        "--batch-size", default=32, help="Images a step in stage one; halved when the device is out of memory."
+    ),
+    click.option("--workers", type=int, help="Decoding threads and sweep processes [default: one a core]."),
+    click.option("--strict", is_flag=True, help="Fail when an image has to be skipped."),
+)
+
+
+base_options = stack(
+    click.option("--base", default="vgg16", help="A name of `bottleneck bases`."),
+    click.option("--size", type=int, help="Input height and width in px [default: the base's native size]."),
+    click.option("--cut", help="Last layer of the trunk [default: the base's last layer]."),
+    click.option(
+        "--preprocess", default="native", help="native, rescale (1/255), or standardize (by the training images)."
+    ),
+    click.option("--weights", default="imagenet", help="imagenet, random, or a .weights.h5, .h5 or .keras file."),
+    click.option("--resize", default="bilinear", help="nearest, bilinear, bicubic, lanczos or box."),
+    click.option("--exif/--no-exif", default=True, help="Turn images upright as their EXIF orientation says."),
+    click.option("--dtype", default="float32", help="Stored as float32 or float16."),
+    click.option("--precision", default="float32", help="float32, mixed_float16 or mixed_bfloat16."),
+)
+
+
+data_options = stack(
+    click.option("--label", default="label", help="Label column of a table; fine or coarse for keras:cifar100."),
+    click.option(
+        "--root", type=click.Path(path_type=Path, file_okay=False), help="Folder that a table's paths are relative to."
+    ),
+    click.option("--split", default="80/10/10", help="Percentages train/validation/test, where the data has no split."),
+    click.option("--split-seed", default=0, help="Seed of that split."),
+)
+
+
+training_options = stack(
+    click.option("--epochs", default=30, help="Epochs of a dense head."),
+    click.option("--optimizer", default="adam", help="adam, rmsprop, sgd; with settings: sgd:momentum=0.9."),
+    click.option("--schedule", default="constant", help="Learning rate: constant, cosine or plateau."),
+    click.option(
+        "--patience", default=0, help="Stop after so many epochs without a smaller validation loss; 0: never."
+    ),
+    click.option("--keep", default="best", help="Weights of the best epoch by validation loss, or of the last."),
+    click.option("--seed", default=0, help="Seed of the head's weights, shuffling and dropout."),
+)
+
+
+stage_one_options = stack(data_options, base_options, compute_options, place_options, output_options)
+
+
+def options_of(settings: Mapping[str, Any]) -> "Options":
+    """The settings that all verbs share."""
+    from pipeline.verbs.options import Options
+
+    given = {option.name: settings[option.name] for option in fields(Options) if option.name in settings}
+    return Options(**given, progress=not settings["quiet"])
+
+
+def training_of(settings: Mapping[str, Any], rate: float, batch_size: int) -> "Training":
+    """The settings of a dense head."""
+    from pipeline.stage_two.training import Training
+
+    given = {name: settings[name] for name in ("epochs", "optimizer", "schedule", "patience", "keep", "seed")}
+    return Training(**given, learning_rate=rate, batch_size=batch_size)
+
+
+def scan(data: str, settings: Mapping[str, Any], options: "Options") -> "Manifest":
+    """The manifest of DATA."""
+    from pipeline.verbs import rows
+
+    chosen = {name: settings[name] for name in ("label", "root", "split", "split_seed")}
+    return rows.scan(data, **chosen, options=options)
+
+
+def command_line() -> str:
+    """How the user called, to be kept with the run."""
+    return shlex.join(["bottleneck", *sys.argv[1:]])
+
+
+def show(settings: Mapping[str, Any], result: Any, describe: Callable[[Any], str]) -> None:
+    """The one place where results are printed."""
+    print(json.dumps(result, ensure_ascii=False) if settings["as_json"] else describe(result))

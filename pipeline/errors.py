@@ -1,0 +1,72 @@
+"""The states a user can act on. Every message says what was received, what was expected and the cure."""
+
+
+class PipelineError(Exception):
+    """Base of all errors that the command line reports without a traceback.
+
+    `exit_code` is 2 for usage and input, 3 for damaged or stale data.
+    """
+
+    exit_code = 2
+
+
+class DataNotFoundError(PipelineError, FileNotFoundError):
+    """The data set, or a file that it names, does not exist."""
+
+
+class DataLayoutError(PipelineError, ValueError):
+    """The data set exists but cannot be used as it is: empty, one class, no labels, a bad table."""
+
+
+class UnreadableImageError(PipelineError, ValueError):
+    """One image cannot be decoded; the message is the reason that is listed under `skipped`."""
+
+
+class UnknownBaseError(PipelineError, ValueError):
+    """The base is not in the table, or cannot work at the size that was asked for."""
+
+
+class InvalidCutError(PipelineError, ValueError):
+    """The layer does not exist, or does not divide the network's graph in two."""
+
+
+class WeightsUnavailableError(PipelineError, OSError):
+    """No route led to the weights; the message says what each of them answered."""
+
+
+class WeightsMismatchError(PipelineError, ValueError):
+    """The weights are not the ones expected, or do not fit the network."""
+
+
+class HeadSpecError(PipelineError, ValueError):
+    """The text that describes a head cannot be understood."""
+
+
+class SettingError(PipelineError, ValueError):
+    """An option has a value that cannot work, or would have no effect."""
+
+
+class RunNotFoundError(PipelineError, FileNotFoundError):
+    """There is no run of this name, or the folder is not a run."""
+
+
+class MissingExtraError(PipelineError, ImportError):
+    """An optional dependency is needed and not installed."""
+
+
+class DamagedStoreError(PipelineError, OSError):
+    """Bytes of a store differ from what was written, or are not what a store may hold."""
+
+    exit_code = 3
+
+
+class MissingRowsError(PipelineError, LookupError):
+    """Rows were asked for that no shard of the store holds."""
+
+    exit_code = 3
+
+
+class ChangedImageError(PipelineError, OSError):
+    """An image changed between the scan and its use."""
+
+    exit_code = 3

@@ -1,0 +1,204 @@
+"""Manifests of arrays: `.npz` files, and the data sets that scikit-learn and Keras bring.
+
+An image of an array is known by the SHA-256 of its pixels in `.npy` format, so it has a row key
+like any file.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DataLayoutError, SettingError
+from pipeline.images.decode import encode_array
+from pipeline.images.folders import complete_splits
+from pipeline.images.manifest import Manifest
+from pipeline.images.splits import Fractions
+
+KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+_NAMED_LABELS = {"cifar10": CIFAR10, "fashion_mnist": FASHION}
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Images that are rows of one array: uint8 of shape (N, H, W) or (N, H, W, channels)."""
+
+    pixels: NDArray[np.uint8]
+
+    def read(self, position: int) -> bytes:
+        return encode_array(self.pixels[position])
+
+
+def array_manifest(
+    pixels: NDArray[np.generic],
+    labels: NDArray[np.generic] | None = None,
+    *,
+    splits: list[str | None] | None = None,
+    fractions: Fractions | None = None,
+    split_seed: int = 0,
+    title: str = "arrays",
+) -> Manifest:
+    """The manifest of an array of images.
+
+    Args:
+        pixels: Shape (N, H, W), (N, H, W, 1), (N, H, W, 3) or (N, H, W, 4); integers in [0, 255], or floats in [0, 1].
+        labels: Shape (N,) or (N, 1); None where there are none.
+        splits: The split of each image; None in the place of one leaves it open.
+        fractions: Shares of the splits that are left open; default 80/10/10.
+        split_seed: Seed of those shares.
+        title: Short name of the data set.
+
+    Raises:
+        DataLayoutError: The array cannot be images, or the lengths differ.
+    """
+    images = Arrays(_as_uint8(pixels))
+    count = len(images.pixels)
+    flat = None if labels is None else np.asarray(labels).reshape(-1)
+    if count == 0 or (flat is not None and len(flat) != count):
+        raise DataLayoutError(
+            f"x and y need one length above 0. Received: x {tuple(pixels.shape)}, y {None if flat is None else flat.shape}."
+        )
+    digests = tuple(hashlib.sha256(images.read(position)).digest() for position in range(count))
+    return Manifest(
+        images=images,
+        positions=tuple(range(count)),
+        names=tuple(f"#{position}" for position in range(count)),
+        digests=digests,
+        labels=tuple(None if flat is None else str(flat[position]) for position in range(count)),
+        splits=complete_splits(splits or [None] * count, digests, fractions or Fractions.parse("80/10/10"), split_seed),
+        title=title,
+    )
+
+
+def scan_npz(path: Path, *, label: str, fractions: Fractions, split_seed: int) -> Manifest:
+    """The manifest of an `.npz` file with `x` and `y`, or `x_train`, `y_train`, `x_test`, `y_test` (and `x_validation`).
+
+    `label` names another array to take labels from, such as `y_coarse`.
+
+    Raises:
+        DataLayoutError: The file holds none of these arrays, or holds objects.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (ValueError, OSError) as error:
+        raise DataLayoutError(f"{path} is not an .npz file of plain arrays: {error}.") from error
+    return _manifest_of(arrays, label=label, fractions=fractions, split_seed=split_seed, title=path.stem)
+
+
+def scan_sklearn(name: str, *, fractions: Fractions, split_seed: int) -> Manifest:
+    """`digits`: 1,797 scans of handwritten digits, 8x8 grayscale, that scikit-learn ships (UCI, CC BY 4.0).
+
+    Raises:
+        SettingError: Another name.
+    """
+    if name != "digits":
+        raise SettingError(
+            f"The data set of scikit-learn that holds labelled images is sklearn:digits. Received: {name!r}."
+        )
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    # 16 gray levels (0 to 16) to 8 bits.
+    pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)
+    return array_manifest(pixels, digits.target, fractions=fractions, split_seed=split_seed, title="digits")
+
+
+def scan_keras(name: str, *, label: str, home: Path, fractions: Fractions, split_seed: int) -> Manifest:
+    """A data set of keras.datasets with its own test split; cifar100 has the labels `fine` (default) and `coarse`.
+
+    The arrays are kept as an `.npz` file below `home`, so that later calls need no Keras.
+
+    Raises:
+        SettingError: The name or the label is none of Keras's.
+        DataLayoutError: The download failed.
+    """
+    if name not in KERAS_DATASETS:
+        raise SettingError(
+            f"Data sets of Keras are {', '.join('keras:' + n for n in KERAS_DATASETS)}. Received: {name!r}."
+        )
+    choices = {"label": "fine", "fine": "fine", "coarse": "coarse"} if name == "cifar100" else {"label": ""}
+    if label not in choices:
+        raise SettingError(
+            f"keras:{name} has the labels {sorted(set(choices) - {'label'}) or ['label']}. Received: {label!r}."
+        )
+    mode = choices[label]
+    kept = home / "datasets" / f"keras-{name}{'-' + mode if mode else ''}.npz"
+    if not kept.exists():
+        _keep(kept, _load_keras(name, mode))
+    with np.load(kept, allow_pickle=False) as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    return _manifest_of(arrays, label="label", fractions=fractions, split_seed=split_seed, title=name)
+
+
+def _load_keras(name: str, mode: str) -> dict[str, NDArray[np.generic]]:
+    import keras
+
+    module = getattr(keras.datasets, name)
+    try:
+        (x_train, y_train), (x_test, y_test) = module.load_data(label_mode=mode) if mode else module.load_data()
+    except Exception as error:  # get_file raises a bare Exception when the download fails
+        raise DataLayoutError(
+            f"Keras could not load {name}: {error}. Put its archive into the datasets folder of Keras, or give the "
+            "images as a folder or an .npz file."
+        ) from error
+    named = _NAMED_LABELS.get(name)
+    if named:
+        y_train, y_test = (np.array(named)[np.asarray(y).reshape(-1)] for y in (y_train, y_test))
+    return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
+
+
+def _keep(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        np.savez_compressed(beside, allow_pickle=False, **dict(arrays))
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _manifest_of(
+    arrays: Mapping[str, NDArray[np.generic]], *, label: str, fractions: Fractions, split_seed: int, title: str
+) -> Manifest:
+    """Join x/y, or x_train/x_validation/x_test, into one manifest."""
+    y_name = "y" if label == "label" else label
+    if "x" in arrays:
+        parts: list[tuple[str | None, str, str]] = [(None, "x", y_name)]
+    else:
+        parts = [(s, f"x_{s}", f"{y_name}_{s}") for s in ("train", "validation", "test") if f"x_{s}" in arrays]
+    if not parts:
+        raise DataLayoutError(
+            f"Expected arrays named x and y, or x_train, y_train, x_test, y_test. Received: {sorted(arrays)}."
+        )
+    missing = [y for _, _, y in parts if y not in arrays]
+    if missing and label != "label":
+        raise DataLayoutError(f"There is no label array {missing}. Received: {sorted(arrays)}.")
+    pixels = np.concatenate([_as_uint8(arrays[x]) for _, x, _ in parts])
+    labels = None if missing else np.concatenate([np.asarray(arrays[y]).reshape(-1) for _, _, y in parts])
+    splits = [split for split, x, _ in parts for _ in range(len(arrays[x]))]
+    return array_manifest(pixels, labels, splits=splits, fractions=fractions, split_seed=split_seed, title=title)
+
+
+def _as_uint8(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+    array = np.asarray(pixels)
+    if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3, 4)):
+        raise DataLayoutError(
+            f"Images have the shape (N, H, W) or (N, H, W, 1, 3 or 4). Received: {tuple(array.shape)}."
+        )
+    if array.dtype == np.uint8:
+        return array
+    low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
+    if array.dtype.kind in "iu" and low >= 0 and high <= 255:
+        return array.astype(np.uint8)
+    if array.dtype.kind == "f" and low >= 0 and high <= 1:
+        return np.round(array * 255).astype(np.uint8)
+    raise DataLayoutError(
+        f"Pixels are integers in [0, 255] or floats in [0, 1]. Received: {array.dtype} in [{low:g}, {high:g}]."
+    )

@@ -1,0 +1,119 @@
+"""Encoded bytes to pixels: one documented way for every image, whoever asks.
+
+JPEG, PNG, WebP, BMP, GIF (first frame), TIFF and `.npy` arrays become RGB uint8 at the base's size.
+"""
+
+import io
+import math
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from pipeline.errors import SettingError, UnreadableImageError
+
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+# An explicit list: other readers of Pillow (FITS, PSD, EPS) had exploitable faults.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+MAX_PIXELS = 89_478_485  # Pillow's own limit: a 24-bit image of 256 MiB
+MAX_BYTES = 512 * 2**20
+_NPY_MAGIC = b"\x93NUMPY"
+
+_RESIZE = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "box": Image.Resampling.BOX,
+}
+RESIZE_METHODS = tuple(_RESIZE)
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """How pixels are made; part of every recipe."""
+
+    size_px: int
+    """Height and width after resizing; the aspect ratio is not kept, as in the published recipes."""
+
+    resize: str = "bilinear"
+    """Pillow's filter of this name, with its support scaled when shrinking (antialiased), but for `nearest`."""
+
+    exif: bool = True
+    """Turn the image upright as its EXIF orientation says."""
+
+    def __post_init__(self) -> None:
+        if self.resize not in _RESIZE:
+            raise SettingError(f"The resize method is one of {RESIZE_METHODS}. Received: {self.resize!r}.")
+        if self.size_px < 1:
+            raise SettingError(f"The size is a positive number of pixels. Received: {self.size_px}.")
+
+    def decode(self, data: bytes) -> NDArray[np.uint8]:
+        """Pixels of one image: uint8 of shape (H, W, 3), RGB, H = W = `size_px`.
+
+        Raises:
+            UnreadableImageError: The bytes are no image, are cut short, or promise more than `MAX_PIXELS` pixels.
+        """
+        if not data:
+            raise UnreadableImageError("empty file (0 bytes)")
+        if len(data) > MAX_BYTES:
+            raise UnreadableImageError(f"{len(data):,} bytes; the limit is {MAX_BYTES:,}")
+        try:
+            image = _open_array(data) if data.startswith(_NPY_MAGIC) else _open_image(data, exif=self.exif)
+            size = (self.size_px, self.size_px)
+            resized = image if image.size == size else image.resize(size, _RESIZE[self.resize])
+        except UnreadableImageError:
+            raise
+        except UnidentifiedImageError:
+            raise UnreadableImageError(f"not an image in any of the formats {', '.join(_FORMATS)}") from None
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise UnreadableImageError(f"refused as a decompression bomb: {error}") from None
+        except (OSError, ValueError, SyntaxError, EOFError, struct.error, IndexError, TypeError) as error:
+            # What Pillow's readers raise on damaged files, by its own fuzzing harness.
+            raise UnreadableImageError(f"damaged: {error}") from None
+        return np.asarray(resized, dtype=np.uint8)
+
+
+def _open_image(data: bytes, *, exif: bool) -> Image.Image:
+    image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise UnreadableImageError(f"{width} x {height} pixels; the limit is {MAX_PIXELS:,}")
+    image.load()
+    return _to_rgb(ImageOps.exif_transpose(image) if exif else image)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Three 8-bit channels; alpha is dropped, as Keras and torchvision do."""
+    if image.mode == "F":
+        raise UnreadableImageError("32-bit float pixels have no known range; convert the image to 8 or 16 bits")
+    if image.mode.startswith("I"):  # 16-bit grayscale; convert("RGB") would clip it to white
+        values = np.asarray(image).astype(np.int64)
+        return Image.fromarray((np.clip(values, 0, 65535) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode == "P":
+        return image.convert("RGBA").convert("RGB")  # palettes with transparency warn otherwise
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _open_array(data: bytes) -> Image.Image:
+    stream = io.BytesIO(data)
+    np.lib.format.read_magic(stream)
+    shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    channels = shape[2] if len(shape) == 3 else 1
+    if dtype != np.uint8 or len(shape) not in (2, 3) or channels not in (1, 3, 4):
+        raise UnreadableImageError(
+            "an array image is uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); "
+            f"received {dtype} {tuple(shape)}"
+        )
+    # frombuffer refuses a header that promises more than there is, before any memory is taken.
+    pixels = np.frombuffer(data, np.uint8, count=math.prod(shape), offset=stream.tell()).reshape(shape)
+    return Image.fromarray(pixels[..., 0] if shape[2:] == (1,) else pixels).convert("RGB")
+
+
+def encode_array(pixels: NDArray[np.uint8]) -> bytes:
+    """An array as image bytes: `.npy` format 1.0, whose SHA-256 names the image."""
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, np.ascontiguousarray(pixels), version=(1, 0), allow_pickle=False)
+    return stream.getvalue()

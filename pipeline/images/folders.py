@@ -1,0 +1,216 @@
+"""Manifests of folder trees: class folders, or train/validation/test above them."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.errors import DataLayoutError, DataNotFoundError
+from pipeline.images.decode import EXTENSIONS
+from pipeline.images.hashing import FileHashes
+from pipeline.images.manifest import Files, Manifest, Skipped
+from pipeline.images.splits import Fractions, assign_splits
+
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass
+class _Found:
+    """Image files below a folder, as paths relative to it, and the ones refused."""
+
+    paths: list[Path] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+def scan_folder(root: Path, *, fractions: Fractions, split_seed: int, hashes: FileHashes, progress: bool) -> Manifest:
+    """The manifest of a folder tree, in the order of its sorted paths.
+
+    A label is the name of the first folder (below the split's folder, if there is one); deeper
+    folders are read and do not matter. Files directly in the root have no label. A validation or
+    test split that has no folder is cut from the others as `fractions` says: validation from train
+    if there is a test folder; none is made if both train and validation are given.
+
+    Raises:
+        DataLayoutError: There is no image below the folder.
+    """
+    found = _walk(root)
+    if not found.paths:
+        seen = f" {len(found.skipped)} files were refused, the first: {found.skipped[0]}." if found.skipped else ""
+        raise DataLayoutError(
+            f"No image below {root}.{seen} Expected one folder a class (DATA/cats/1.jpg), or train/validation/test "
+            f"folders above them; extensions {', '.join(sorted(EXTENSIONS))}."
+        )
+    return build_manifest(
+        root,
+        found.paths,
+        labels=None,
+        splits=None,
+        groups=None,
+        skipped=found.skipped,
+        fractions=fractions,
+        split_seed=split_seed,
+        hashes=hashes,
+        progress=progress,
+    )
+
+
+def list_images(paths: Sequence[Path], hashes: FileHashes) -> Manifest:
+    """An unlabelled manifest of files and of all images below folders, in the order given.
+
+    Raises:
+        DataNotFoundError: A path does not exist.
+        DataLayoutError: There is no image among them.
+    """
+    files, skipped = [], []
+    for path in paths:
+        if path.is_dir():
+            found = _walk(path)
+            files += [path / relative for relative in found.paths]
+            skipped += found.skipped
+        elif path.exists():
+            files.append(path)
+        else:
+            raise DataNotFoundError(f"No such image: {path}.")
+    if not files:
+        raise DataLayoutError(f"No image among {[str(path) for path in paths][:8]}.")
+    digests = hashes.digests(files)
+    good = [(file, digest) for file, digest in zip(files, digests, strict=True) if isinstance(digest, bytes)]
+    unread = [
+        Skipped(str(f), f"cannot be read: {d}") for f, d in zip(files, digests, strict=True) if isinstance(d, OSError)
+    ]
+    return Manifest(
+        images=Files(tuple(file for file, _ in good)),
+        positions=tuple(range(len(good))),
+        names=tuple(str(file) for file, _ in good),
+        digests=tuple(digest for _, digest in good),
+        labels=(None,) * len(good),
+        splits=("test",) * len(good),
+        skipped=(*skipped, *unread),
+    )
+
+
+def build_manifest(
+    root: Path,
+    paths: Sequence[Path],
+    *,
+    labels: Sequence[str | None] | None,
+    splits: Sequence[str | None] | None,
+    groups: Sequence[str | None] | None,
+    skipped: Sequence[Skipped],
+    fractions: Fractions,
+    split_seed: int,
+    hashes: FileHashes,
+    progress: bool,
+) -> Manifest:
+    """Hash the files and give each a split; labels and splits not given are read from the paths."""
+    split_folders = {first for path in paths if len(path.parts) > 1 and (first := path.parts[0]).lower() in SPLIT_NAMES}
+    if splits is None:
+        splits = [_folder_split(path, split_folders) for path in paths]
+    if labels is None:
+        labels = [_folder_label(path, split_folders) for path in paths]
+    digests = hashes.digests([root / path for path in paths], progress=progress)
+    good = [row for row, digest in enumerate(digests) if isinstance(digest, bytes)]
+    unread = [
+        Skipped(path.as_posix(), f"cannot be read: {digest.strerror or digest}")
+        for path, digest in zip(paths, digests, strict=True)
+        if isinstance(digest, OSError)
+    ]
+    good_digests = [digest for digest in digests if isinstance(digest, bytes)]
+    keys = [
+        str(groups[row]).encode() if groups is not None and groups[row] is not None else digest
+        for row, digest in zip(good, good_digests, strict=True)
+    ]
+    return Manifest(
+        images=Files(tuple(root / paths[row] for row in good)),
+        positions=tuple(range(len(good))),
+        names=tuple(paths[row].as_posix() for row in good),
+        digests=tuple(good_digests),
+        labels=tuple(labels[row] for row in good),
+        splits=complete_splits([splits[row] for row in good], keys, fractions, split_seed),
+        skipped=(*skipped, *unread),
+        title=root.resolve().name,
+    )
+
+
+def complete_splits(
+    given: Sequence[str | None], keys: Sequence[bytes], fractions: Fractions, seed: int
+) -> tuple[str, ...]:
+    """Fill in the splits that the data leaves open.
+
+    Nothing is given: all images are split. Otherwise images without a split are training images,
+    and only a missing validation split is made, out of training images.
+    """
+    if not any(given):
+        return tuple(assign_splits(keys, fractions, seed=seed))
+    splits = [split or "train" for split in given]
+    if "validation" in splits:
+        return tuple(splits)
+    # Without a test split of its own the data gets one too; either way only training images move.
+    shares = fractions.without_test() if "test" in splits else fractions
+    assigned = assign_splits(keys, shares, seed=seed)
+    return tuple(new if old == "train" else old for old, new in zip(splits, assigned, strict=True))
+
+
+def _folder_split(path: Path, split_folders: set[str]) -> str | None:
+    return SPLIT_NAMES[path.parts[0].lower()] if len(path.parts) > 1 and path.parts[0] in split_folders else None
+
+
+def _folder_label(path: Path, split_folders: set[str]) -> str | None:
+    folders = path.parts[:-1]
+    if folders and folders[0] in split_folders:
+        folders = folders[1:]
+    return folders[0] if folders else None
+
+
+def _walk(root: Path) -> _Found:
+    """Every image file below the root, sorted by path; hidden files and folders are not looked at."""
+    found = _Found()
+    inside = root.resolve()
+    for entry in _entries(root, found):
+        relative = Path(entry.path).relative_to(root)
+        try:
+            relative.as_posix().encode()
+        except UnicodeEncodeError:
+            found.skipped.append(Skipped(ascii(relative.as_posix()), "file name is not valid Unicode"))
+            continue
+        reason = _refusal(entry, inside)
+        if reason:
+            found.skipped.append(Skipped(relative.as_posix(), reason))
+        else:
+            found.paths.append(relative)
+    found.paths.sort()
+    return found
+
+
+def _entries(folder: Path, found: _Found) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from _entries(Path(entry.path), found)
+            elif entry.is_symlink() and entry.is_dir():
+                # Following it could loop, or leave the data folder.
+                found.skipped.append(Skipped(ascii(entry.name)[1:-1], "symbolic link to a folder"))
+            elif Path(entry.name).suffix.lower() in EXTENSIONS:
+                yield entry
+
+
+def _refusal(entry: os.DirEntry[str], inside: Path) -> str | None:
+    """Why a file is not read: only regular files inside the data folder are (no pipe can hang a scan)."""
+    try:
+        if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(inside):
+            return "symbolic link that leaves the data folder"
+        if entry.is_file():
+            return None
+    except (OSError, RuntimeError) as error:
+        return f"cannot be read: {error}"
+    return "broken symbolic link" if entry.is_symlink() else "not a regular file"

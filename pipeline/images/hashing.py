@@ -1,0 +1,114 @@
+"""SHA-256 of files, with a short cut: a file whose stat has not changed is not read again.
+
+The short cut never decides what a row is: rows are keyed by the digest, and stage one checks the
+digest of the very bytes that it decodes.
+"""
+
+import hashlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+# A file written within this time of being looked at may change again without a visible change of
+# its time stamp (git's "racy" rule), so its digest is not remembered yet.
+RACY_NS = 2_000_000_000
+
+_TABLE = """CREATE TABLE IF NOT EXISTS hashes (
+    path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, sha256 BLOB
+) WITHOUT ROWID"""
+
+Stamp = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class FileHashes:
+    """Digests of files, remembered in an SQLite file that can be deleted at any time."""
+
+    path: Path | None = None
+    """Where to remember; None remembers nothing."""
+
+    def digests(self, files: Sequence[Path], *, progress: bool = False) -> list[bytes | OSError]:
+        """SHA-256 of each file's bytes, 32 bytes each; the error in its place where a file cannot be read."""
+        known = self._recall(files)
+        found: list[bytes | OSError | None] = []
+        stamps: list[Stamp | None] = []
+        for file in files:
+            stamp = _stamp(file)
+            stamps.append(stamp)
+            remembered = known.get(str(file))
+            found.append(remembered[1] if remembered and remembered[0] == stamp else None)
+        unknown = [position for position, digest in enumerate(found) if digest is None]
+        with ThreadPoolExecutor() as pool:
+            computed = pool.map(_sha256_or_error, (files[position] for position in unknown))
+            bar = tqdm(computed, desc="hashing", total=len(unknown), unit="file", delay=2, disable=not progress)
+            for position, digest in zip(unknown, bar, strict=True):
+                found[position] = digest
+        self._remember((str(files[p]), stamps[p], found[p]) for p in unknown)
+        return [digest for digest in found if digest is not None]
+
+    def _connect(self) -> sqlite3.Connection:
+        if self.path is None:
+            return sqlite3.connect(":memory:")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self.path, timeout=30)
+        connection.execute(_TABLE)
+        return connection
+
+    def _recall(self, files: Sequence[Path]) -> dict[str, tuple[Stamp, bytes]]:
+        if self.path is None or not files:
+            return {}
+        folder = os.path.commonpath([file.parent for file in files])
+        try:
+            with closing(self._connect()) as connection:
+                rows = connection.execute(
+                    "SELECT path, size, mtime_ns, ctime_ns, inode, sha256 FROM hashes WHERE path >= ? AND path < ?",
+                    (folder, folder + "\U0010ffff"),
+                ).fetchall()
+        except sqlite3.DatabaseError:
+            self.path.unlink(missing_ok=True)  # damaged: it is only a short cut
+            return {}
+        return {path: ((size, mtime, ctime, inode), digest) for path, size, mtime, ctime, inode, digest in rows}
+
+    def _remember(self, entries: Iterable[tuple[str, Stamp | None, bytes | OSError | None]]) -> None:
+        newest = time.time_ns() - RACY_NS
+        rows = [
+            (path, *stamp, digest)
+            for path, stamp, digest in entries
+            if stamp is not None and isinstance(digest, bytes) and max(stamp[1], stamp[2]) < newest
+        ]
+        if self.path is None or not rows:
+            return
+        try:
+            with closing(self._connect()) as connection, connection:
+                connection.executemany("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?, ?, ?)", rows)
+        except sqlite3.DatabaseError:
+            return  # locked or read-only: the files are hashed again next time
+
+
+def sha256_file(path: Path) -> bytes:
+    """SHA-256 of a file's bytes, 32 bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _sha256_or_error(path: Path) -> bytes | OSError:
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        return error
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    # ctime tells of an edit whose author put the old mtime back.
+    return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)

@@ -1,0 +1,67 @@
+"""Percentage splits that never move an image when the collection grows.
+
+An image's split is a function of its own content (or group) and the seed alone:
+u = SHA-256(seed, key) / 2^256 is uniform on [0, 1) and is compared with the cumulated fractions. No function that
+looks at the other images can be growth-stable, so shares are met on average, within every class
+alike (retrain.py of TensorFlow split by a hash of the file name for the same reason; the content
+keeps the split through a rename as well).
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pipeline.errors import SettingError
+from pipeline.images.manifest import SPLITS
+
+
+@dataclass(frozen=True)
+class Fractions:
+    """Shares of train, validation and test; they sum to 1."""
+
+    train: float
+    validation: float
+    test: float
+
+    @classmethod
+    def parse(cls, text: str) -> "Fractions":
+        """Read `80/10/10`.
+
+        Raises:
+            SettingError: Not three numbers from 0 to 100 that sum to 100 with train above 0.
+        """
+        try:
+            shares = [float(part) for part in text.split("/")]
+        except ValueError:
+            shares = []
+        if len(shares) != 3 or min(shares) < 0 or shares[0] <= 0 or abs(sum(shares) - 100) > 1e-6:
+            raise SettingError(
+                f"A split is three percentages train/validation/test that sum to 100, such as 80/10/10. Received: {text!r}."
+            )
+        return cls(*(share / 100 for share in shares))
+
+    def without_test(self) -> "Fractions":
+        """The shares of train and validation among themselves, for data that brings its own test split."""
+        total = self.train + self.validation
+        return Fractions(self.train / total, self.validation / total, 0.0)
+
+
+def assign_splits(keys: Iterable[bytes], fractions: Fractions, *, seed: int = 0) -> list[str]:
+    """The split of each image.
+
+    Args:
+        keys: What must stay together: the image's digest, or its group's name as bytes.
+        fractions: Shares of the three splits.
+        seed: Another seed gives another split.
+    """
+    first, second = fractions.train, fractions.train + fractions.validation
+    splits = []
+    for key in keys:
+        u = _uniform(key, seed)
+        splits.append(SPLITS[0] if u < first else SPLITS[1] if u < second or fractions.test == 0 else SPLITS[2])
+    return splits
+
+
+def _uniform(key: bytes, seed: int) -> float:
+    digest = hashlib.sha256(f"split {seed} ".encode() + key).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64

@@ -1,0 +1,50 @@
+"""Mean and deviation of each colour channel, for `--preprocess standardize`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from pipeline.errors import DataLayoutError, UnreadableImageError
+from pipeline.images.decode import Decoder
+from pipeline.images.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class ChannelStatistics:
+    """Mean and standard deviation of R, G and B in [0, 255]."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def channel_statistics(manifest: Manifest, decoder: Decoder, *, progress: bool = False) -> ChannelStatistics:
+    """Statistics over all pixels of the TRAINING images alone, at the size that the base sees.
+
+    Sums of integers are exact, so the order of the images does not matter. Unreadable images are left out.
+
+    Raises:
+        DataLayoutError: No training image can be read.
+    """
+    train = manifest.split("train")
+    count, total, squares = 0, np.zeros(3, np.int64), np.zeros(3, np.int64)
+    for row in tqdm(range(len(train)), desc="statistics", unit="image", delay=2, disable=not progress):
+        try:
+            pixels = decoder.decode(train.read(row)).reshape(-1, 3).astype(np.int64)
+        except UnreadableImageError:
+            continue
+        count += len(pixels)
+        total += pixels.sum(axis=0)
+        squares += (pixels**2).sum(axis=0)
+    if not count:
+        raise DataLayoutError(
+            f"None of the {len(train)} training images can be read, so there is nothing to standardize by."
+        )
+    mean = total / count
+    return ChannelStatistics(_triple(mean), _triple(np.sqrt(squares / count - mean**2)))
+
+
+def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    red, green, blue = (round(float(value), 6) for value in values)
+    return red, green, blue

@@ -1,0 +1,1 @@
+"""What came out: scores, run folders, pictures, exported models."""

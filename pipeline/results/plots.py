@@ -1,0 +1,65 @@
+"""Learning curves and confusion matrix as pictures, readable at half size and without telling red from green."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+# Okabe & Ito's palette for all kinds of colour vision.
+BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#666666"
+_FONT = 13
+
+
+def draw_curves(path: Path, history: Sequence[Mapping[str, float]], title: str) -> None:
+    """Loss and accuracy of training and validation against the epoch."""
+    figure = _figure(11, 4.4)
+    epochs = [row["epoch"] for row in history]
+    for place, (key, label) in enumerate((("loss", "cross-entropy loss"), ("accuracy", "accuracy")), start=1):
+        axes = figure.add_subplot(1, 2, place)
+        axes.plot(epochs, [row[key] for row in history], "o--", color=ORANGE, label="training", markersize=4)
+        axes.plot(epochs, [row[f"val_{key}"] for row in history], "s-", color=BLUE, label="validation", markersize=4)
+        axes.set_xlabel("epoch", fontsize=_FONT)
+        axes.set_ylabel(label, fontsize=_FONT)
+        axes.tick_params(labelsize=_FONT - 1)
+        axes.grid(alpha=0.25)
+        axes.legend(fontsize=_FONT, frameon=False)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _save(figure, path, title)
+
+
+def draw_confusion(path: Path, confusion: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> None:
+    """Counts, true classes in rows, shaded by their share of the row; no numbers above 20 classes."""
+    size = min(16.0, 3.4 + 0.62 * len(classes))
+    figure = _figure(size + 1.2, size)
+    axes = figure.add_subplot()
+    shares = [[count / max(1, sum(row)) for count in row] for row in confusion]
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    ticks = range(len(classes))
+    names = [name if len(name) <= 18 else f"{name[:17]}…" for name in classes]
+    tilted = max(map(len, names)) > 3
+    axes.set_xticks(ticks, names, rotation=45 if tilted else 0, ha="right" if tilted else "center", fontsize=_FONT - 1)
+    axes.set_yticks(ticks, names, fontsize=_FONT - 1)
+    axes.set_xlabel("predicted", fontsize=_FONT)
+    axes.set_ylabel("true", fontsize=_FONT)
+    if len(classes) <= 20:
+        for row, counts in enumerate(confusion):
+            for column, count in enumerate(counts):
+                colour = "white" if shares[row][column] > 0.55 else "black"
+                axes.text(column, row, str(count), ha="center", va="center", fontsize=_FONT, color=colour)
+    bar = figure.colorbar(image, ax=axes, fraction=0.046)
+    bar.set_label("share of the true class", fontsize=_FONT - 1)
+    _save(figure, path, title)
+
+
+def _figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure: Any, path: Path, title: str) -> None:
+    figure.suptitle(title, fontsize=_FONT + 1)
+    figure.savefig(path, dpi=110)

@@ -1,0 +1,184 @@
+"""Run folders: a trained head with all that is needed to predict, and to make it again.
+
+runs/<name>/  run.json  metrics.json  history.csv  predictions.csv  head.npz | head.keras  *.png
+"""
+
+import csv
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DamagedStoreError, RunNotFoundError, SettingError
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run on disk."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """run.json: head, recipe, classes, settings, versions, digests."""
+        return self._json("run.json")
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """metrics.json: scores by split."""
+        return self._json("metrics.json")
+
+    @property
+    def head_path(self) -> Path:
+        """The head's file: `head.npz` or `head.keras`."""
+        for name in ("head.npz", "head.keras"):
+            if (self.path / name).is_file():
+                return self.path / name
+        raise DamagedStoreError(
+            f"{self.path} has no head.npz and no head.keras: the run did not finish, or was emptied."
+        )
+
+    def predictions(self) -> list[dict[str, str]]:
+        """predictions.csv: path, split, label, predicted, and the probability of each class."""
+        with (self.path / "predictions.csv").open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    def history(self) -> list[dict[str, float]]:
+        """history.csv, one entry an epoch; empty for heads without epochs."""
+        path = self.path / "history.csv"
+        if not path.exists():
+            return []
+        with path.open(newline="", encoding="utf-8") as file:
+            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+    def _json(self, name: str) -> dict[str, Any]:
+        try:
+            content = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DamagedStoreError(f"{self.path / name} cannot be read: {error}") from error
+        if not isinstance(content, dict):
+            raise DamagedStoreError(f"{self.path / name} is not a JSON object.")
+        return content
+
+
+def open_run(name: str | Path, runs: Path) -> RunFolder:
+    """The run of this name below `runs`, or the folder itself.
+
+    Raises:
+        RunNotFoundError: There is none; the message names those that are.
+    """
+    for path in (Path(name), runs / name):
+        if (path / "run.json").is_file():
+            return RunFolder(path)
+    known = [run.name for run in list_runs(runs)]
+    listed = f"Runs there: {', '.join(known[-8:])}." if known else "There are none; `bottleneck head DATA` makes one."
+    raise RunNotFoundError(f"No run {str(name)!r} below {runs}. {listed}")
+
+
+def list_runs(runs: Path) -> list[RunFolder]:
+    """All finished runs, by name."""
+    return [RunFolder(path.parent) for path in sorted(runs.glob("*/run.json"))]
+
+
+class NewRun:
+    """A run being written: beside its final name until it is complete, then renamed.
+
+    Use as a context manager; when the body raises, nothing is left behind.
+    """
+
+    def __init__(self, runs: Path, name: str | None, stem: str) -> None:
+        if name is not None and (not name or Path(name).name != name or name.startswith(".")):
+            raise SettingError(f"A run's name is one folder name. Received: {name!r}.")
+        self._runs, self._name = runs, name
+        self._stem = re.sub(r"[^A-Za-z0-9_.]+", "-", stem).strip("-.")[:80] or "run"
+        self.path = runs / f".{self._stem}-{os.getpid()}"
+
+    def __enter__(self) -> Self:
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir(parents=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def finish(self, info: Mapping[str, Any], metrics: Mapping[str, Any]) -> RunFolder:
+        """Write run.json and metrics.json, and give the folder its name. A named run replaces an older one."""
+        final = self._runs / self._name if self._name else self._free_name()
+        write_json(self.path / "metrics.json", metrics)
+        write_json(self.path / "run.json", {"schema": SCHEMA, "name": final.name, **info})
+        if final.exists():
+            if not (final / "run.json").is_file():
+                raise SettingError(f"{final} exists and is not a run. Choose another --name.")
+            shutil.rmtree(final)
+        self.path.replace(final)
+        return RunFolder(final)
+
+    def _free_name(self) -> Path:
+        number = 1
+        while (path := self._runs / f"{self._stem}-{number:03d}").exists():
+            number += 1
+        return path
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Readable JSON, beside and renamed."""
+    beside = path.with_name(f".{os.getpid()}-{path.name}")
+    beside.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    beside.replace(path)
+
+
+def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    """One line an epoch."""
+    _write_csv(path, list(history[0]), [list(row.values()) for row in history])
+
+
+def write_predictions(
+    path: Path,
+    rows: Iterable[tuple[str, str, str, NDArray[np.float32]]],
+    classes: Sequence[str],
+) -> None:
+    """One line an image: path, split, label, what the head said, and how sure it was of each class."""
+    lines = [
+        [name, split, label, classes[int(p.argmax())], *(f"{value:.6f}" for value in p)]
+        for name, split, label, p in rows
+    ]
+    _write_csv(path, ["path", "split", "label", "predicted", *(f"p:{label}" for label in classes)], lines)
+
+
+def _write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(lines)
+
+
+def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Plain arrays, no objects."""
+    np.savez(path, allow_pickle=False, **dict(arrays))
+
+
+def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Plain arrays; nothing is unpickled.
+
+    Raises:
+        DamagedStoreError: Not a readable `.npz`, or it holds objects.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, KeyError) as error:
+        raise DamagedStoreError(f"{path} is not a readable file of plain arrays: {error}") from error

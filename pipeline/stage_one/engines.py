@@ -1,0 +1,108 @@
+"""What runs the trunk. The engine is provenance, not part of the recipe: engines agree to rounding."""
+
+import importlib.metadata
+import logging
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from pipeline.bases.cut import divide
+from pipeline.bases.digests import tensor_digest
+from pipeline.bases.network import with_preprocessing
+from pipeline.bases.weights import load_base
+from pipeline.bases.zoo import find_base
+from pipeline.cache.recipe import Recipe
+from pipeline.errors import SettingError, WeightsMismatchError
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_BATCH_SIZE = 32
+
+
+class TensorFlowEngine:
+    """The trunk as one compiled TensorFlow function of a fixed batch size.
+
+    Smaller batches are filled up: a batch of one size gives each image the same bits wherever it
+    stands and whoever its neighbours are, so an interrupted and resumed store equals an undisturbed one.
+
+    Args:
+        recipe: What to compute.
+        weights_file: The base's weights.
+        batch_size: Images per step; halved when the device's memory does not suffice.
+        device: `auto`, or a TensorFlow device such as `cpu`, `gpu`, `gpu:1`.
+
+    Raises:
+        WeightsMismatchError: The file's trunk is not the one in the recipe.
+        SettingError: There is no such device.
+    """
+
+    def __init__(
+        self, recipe: Recipe, weights_file: Path, *, batch_size: int = DEFAULT_BATCH_SIZE, device: str = "auto"
+    ) -> None:
+        if batch_size < 1:
+            raise SettingError(f"The batch size is a positive number. Received: {batch_size}.")
+        self.batch_size = batch_size
+        self._device = _device_name(device)
+        with tf.device(self._device):
+            model = _model_of(recipe, weights_file)
+        self._run = tf.function(lambda pixels: model(tf.cast(pixels, tf.float32), training=False))
+        self.provenance = {
+            "engine": "tensorflow",
+            "device": self._device or "auto",
+            **{name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy", "pillow", "h5py")},
+        }
+
+    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 of shape (n, H, W, 3) to float32 (n, h, w, C) or (n, C); any n."""
+        parts: list[NDArray[np.float32]] = []
+        done = 0
+        while done < len(pixels):
+            batch = pixels[done : done + self.batch_size]
+            try:
+                parts.append(self._step(batch))
+            except tf.errors.ResourceExhaustedError:
+                if self.batch_size == 1:
+                    raise
+                self.batch_size //= 2
+                logger.warning("Out of device memory: going on with a batch size of %d.", self.batch_size)
+                continue
+            done += len(batch)
+        return np.concatenate(parts)
+
+    def _step(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        full = np.zeros((self.batch_size, *batch.shape[1:]), np.uint8)
+        full[: len(batch)] = batch
+        with tf.device(self._device):
+            features: NDArray[np.float32] = self._run(tf.constant(full)).numpy()
+        return features[: len(batch)]
+
+
+def _model_of(recipe: Recipe, weights_file: Path) -> keras.Model:
+    base = load_base(find_base(recipe.base), recipe.decoder.size_px, weights_file, precision=recipe.precision)
+    trunk, _ = divide(base, recipe.cut)
+    received = tensor_digest(trunk.layers)
+    if received != recipe.trunk_digest:
+        raise WeightsMismatchError(
+            f"{weights_file} has the trunk digest {received[:12]}, the recipe says {recipe.trunk_digest[:12]}: "
+            "the file changed, or it is another one."
+        )
+    return with_preprocessing(trunk, recipe.preprocessing, recipe.pooling)
+
+
+def _device_name(device: str) -> str | None:
+    """TensorFlow's name for a device; None lets TensorFlow choose (a GPU if there is one).
+
+    Raises:
+        SettingError: There is no such device.
+    """
+    if device == "auto":
+        return None
+    names = [found.name.removeprefix("/physical_device:") for found in tf.config.list_physical_devices()]
+    kind, _, number = device.upper().partition(":")
+    name = f"{kind}:{number or 0}"
+    if name not in names:
+        raise SettingError(f"No device {device!r}. Expected auto or one of: {', '.join(n.lower() for n in names)}.")
+    return f"/{name}"

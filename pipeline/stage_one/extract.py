@@ -1,0 +1,215 @@
+"""Images x trunk -> rows: only the missing ones, decoding overlapped with the network, saved as it goes."""
+
+import hashlib
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from pipeline.cache.store import Keys, Store, row_keys
+from pipeline.errors import UnreadableImageError
+from pipeline.images.decode import Decoder
+from pipeline.images.manifest import Manifest
+
+# A shard is committed at whichever comes first.
+_SHARD_ROWS = 1024
+_SHARD_BYTES = 256 * 2**20
+_SHARD_SECONDS = 60.0
+
+# Decoded images that wait for the network: at 224 px, 128 of them take 19 MB.
+_DECODE_AHEAD = 128
+
+
+class Engine(Protocol):
+    """What runs the trunk."""
+
+    provenance: dict[str, str]
+    """Engine, device and library versions, kept with the rows."""
+
+    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Pixels, uint8 (n, H, W, 3), to features, float32 (n, h, w, C) or (n, C)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What stage one did."""
+
+    manifest: Manifest
+    """The images that have rows now; the others are in its `skipped`."""
+
+    store: Store
+    num_new: int
+    """Rows that were computed."""
+
+    seconds: float
+    engine: str | None
+    """What computed them; None if nothing had to be."""
+
+    @property
+    def num_rows(self) -> int:
+        """Images that have a row."""
+        return len(self.manifest)
+
+    @property
+    def images_per_second(self) -> float | None:
+        """New rows a second; None if there were none."""
+        return self.num_new / self.seconds if self.num_new else None
+
+    def keys(self) -> Keys:
+        """The key of each image's row, in the manifest's order."""
+        return row_keys(self.manifest.digests)
+
+
+@dataclass
+class _Pending:
+    """Rows that are computed and not yet committed."""
+
+    store: Store
+    keys: list[Keys] = field(default_factory=list)
+    features: list[NDArray[np.float32]] = field(default_factory=list)
+    since: float = field(default_factory=time.monotonic)
+    num_committed: int = 0
+
+    def add(self, keys: Keys, features: NDArray[np.float32]) -> None:
+        self.keys.append(keys)
+        self.features.append(features)
+
+    def is_due(self) -> bool:
+        rows = sum(map(len, self.keys))
+        size = sum(part.nbytes for part in self.features)
+        return rows >= _SHARD_ROWS or size >= _SHARD_BYTES or time.monotonic() - self.since >= _SHARD_SECONDS
+
+    def commit(self, provenance: dict[str, str]) -> None:
+        if self.keys:
+            keys = np.concatenate(self.keys)
+            self.store.append(keys, np.concatenate(self.features), provenance)
+            self.num_committed += len(keys)
+        self.keys, self.features, self.since = [], [], time.monotonic()
+
+
+def extract(
+    manifest: Manifest,
+    store: Store,
+    make_engine: Callable[[], Engine],
+    *,
+    batch_size: int = 32,
+    num_workers: int | None = None,
+    progress: bool = False,
+) -> Extraction:
+    """Make the rows of view 0 that the store lacks.
+
+    The engine is made when the first missing image has been decoded, so a warm store needs none.
+    An image that cannot be read is left out and listed in the result's `manifest.skipped`. On
+    Ctrl-C the rows computed so far are committed before the interrupt goes on.
+
+    Args:
+        manifest: The images.
+        store: Where rows are looked up and added.
+        make_engine: Loads the network.
+        batch_size: Images handed to the engine at a time.
+        num_workers: Decoding threads; default: one a core.
+        progress: Show a bar.
+
+    Raises:
+        OSError: The store cannot be written.
+    """
+    start = time.monotonic()
+    missing = _missing_rows(manifest, store)
+    skipped: dict[bytes, str] = {}
+    pending = _Pending(store)
+    engine: Engine | None = None
+    decoded = _decode_all(manifest, missing, store.recipe.decoder, num_workers or os.cpu_count() or 1)
+    with tqdm(total=len(missing), desc="stage one", unit="image", delay=1, disable=not progress) as bar:
+        try:
+            for rows, pixels in _batches(decoded, batch_size, manifest, skipped):
+                if engine is None:
+                    engine = make_engine()
+                pending.add(row_keys([manifest.digests[row] for row in rows]), engine.features(pixels))
+                if pending.is_due():
+                    pending.commit(engine.provenance)
+                bar.update(len(rows))
+        except KeyboardInterrupt:
+            pending.commit(engine.provenance if engine else {})
+            raise
+        finally:
+            decoded.close()
+    pending.commit(engine.provenance if engine else {})
+    return Extraction(
+        manifest=manifest.without(
+            {row: skipped[digest] for row, digest in enumerate(manifest.digests) if digest in skipped}
+        ),
+        store=store,
+        num_new=pending.num_committed,
+        seconds=time.monotonic() - start,
+        engine=engine.provenance["engine"] if engine else None,
+    )
+
+
+def _missing_rows(manifest: Manifest, store: Store) -> list[int]:
+    """One manifest row for each content that has no row yet, in the order of the keys.
+
+    The order is the same whatever the files are called, so every run that starts from the same
+    store works in the same order.
+    """
+    keys, first = np.unique(row_keys(manifest.digests), return_index=True)
+    return [int(row) for row in first[~store.has(keys)]]
+
+
+def _decode_all(
+    manifest: Manifest, rows: list[int], decoder: Decoder, num_workers: int
+) -> Generator[tuple[int, NDArray[np.uint8] | str], None, None]:
+    """Each row with its pixels, or with the reason why there are none, in order; decoded ahead by threads."""
+    waiting: deque[tuple[int, Future[NDArray[np.uint8] | str]]] = deque()
+    pool = ThreadPoolExecutor(num_workers)
+    try:
+        for row in rows:
+            waiting.append((row, pool.submit(_decode, manifest, row, decoder)))
+            if len(waiting) >= _DECODE_AHEAD:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        for first, future in waiting:
+            yield first, future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _decode(manifest: Manifest, row: int, decoder: Decoder) -> NDArray[np.uint8] | str:
+    try:
+        data = manifest.read(row)
+        if hashlib.sha256(data).digest() != manifest.digests[row]:
+            return "changed while it was read; run the command again"
+        return decoder.decode(data)
+    except UnreadableImageError as error:
+        return str(error)
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+
+
+def _batches(
+    decoded: Iterator[tuple[int, NDArray[np.uint8] | str]],
+    batch_size: int,
+    manifest: Manifest,
+    skipped: dict[bytes, str],
+) -> Iterator[tuple[list[int], NDArray[np.uint8]]]:
+    """Rows and their pixels, uint8 of shape (B, H, W, 3); reasons are filed under the image's digest."""
+    rows: list[int] = []
+    images: list[NDArray[np.uint8]] = []
+    for row, outcome in decoded:
+        if isinstance(outcome, str):
+            skipped[manifest.digests[row]] = outcome
+            continue
+        rows.append(row)
+        images.append(outcome)
+        if len(rows) == batch_size:
+            yield rows, np.stack(images)
+            rows, images = [], []
+    if rows:
+        yield rows, np.stack(images)

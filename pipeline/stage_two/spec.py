@@ -1,0 +1,161 @@
+"""What a head is, as text. Needs neither TensorFlow nor scikit-learn.
+
+logreg                              regularisation chosen on validation
+logreg:C=0.01                       given; scale=none leaves features as they are
+dense:256,relu,dropout:0.5          layers in order, then softmax or sigmoid as the labels need
+dense:64,relu,batchnorm,dropout:0.5,softmax
+softmax                             no hidden layer
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.errors import HeadSpecError
+
+# The regularisation of each linear head, and the values that are tried when none is given.
+LINEAR_GRIDS: dict[str, tuple[str, tuple[float, ...]]] = {
+    "logreg": ("C", (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)),
+    "svm": ("C", (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)),
+    "ridge": ("alpha", (1.0, 10.0, 1e2, 1e3, 1e4, 1e5, 1e6)),
+    "sgd": ("alpha", (1e-4, 1e-3, 1e-2, 1e-1, 1.0)),
+    "lda": ("shrinkage", (0.01, 0.03, 0.1, 0.3, 0.6, 0.9)),
+    "knn": ("k", (1, 3, 5, 9, 15, 25, 49)),
+}
+SCALES = ("standard", "none")
+ACTIVATIONS = ("relu", "gelu", "elu", "selu", "silu", "tanh", "leaky_relu")
+OUTPUTS = ("softmax", "sigmoid")
+
+
+@dataclass(frozen=True)
+class LinearSpec:
+    """A head of scikit-learn."""
+
+    kind: str
+    """A key of `LINEAR_GRIDS`."""
+
+    values: tuple[float, ...]
+    """Regularisation values to choose from on validation; one value is taken as it is."""
+
+    scale: str
+    """`standard` (mean 0, deviation 1 over the training images) or `none`."""
+
+    @property
+    def parameter(self) -> str:
+        """Name of the regularisation: C, alpha, shrinkage or k."""
+        return LINEAR_GRIDS[self.kind][0]
+
+    def __str__(self) -> str:
+        given = [f"{self.parameter}={self.values[0]:g}"] if len(self.values) == 1 else []
+        settings = given + ([f"scale={self.scale}"] if self.scale != default_scale(self.kind) else [])
+        return f"{self.kind}:{','.join(settings)}" if settings else self.kind
+
+
+@dataclass(frozen=True)
+class DenseSpec:
+    """A head of Keras: hidden layers as (name, argument), then an output."""
+
+    layers: tuple[tuple[str, float | None], ...] = field(default=())
+    output: str | None = None
+    """`softmax`, `sigmoid`, or None: sigmoid for two classes, softmax above."""
+
+    def output_for(self, num_classes: int) -> str:
+        """The output layer's activation.
+
+        Raises:
+            HeadSpecError: One sigmoid cannot tell more than two classes apart.
+        """
+        if self.output == "sigmoid" and num_classes > 2:
+            raise HeadSpecError(f"A sigmoid output is for two classes. Received: {num_classes} classes; use softmax.")
+        return self.output or ("sigmoid" if num_classes == 2 else "softmax")
+
+    def __str__(self) -> str:
+        tokens = [name if value is None else f"{name}:{value:g}" for name, value in self.layers]
+        return ",".join([*tokens, *([self.output] if self.output else [])]) or "softmax"
+
+
+HeadSpec = LinearSpec | DenseSpec
+
+
+def default_scale(kind: str) -> str:
+    """Neighbours compare directions of features as they are; the others want features of one size."""
+    return "none" if kind == "knn" else "standard"
+
+
+def parse_head(text: str) -> HeadSpec:
+    """The head that a text describes.
+
+    Raises:
+        HeadSpecError: An unknown name, a missing or superfluous argument, or one out of its range.
+    """
+    kind, _, rest = text.strip().partition(":")
+    if kind in LINEAR_GRIDS:
+        return _parse_linear(kind, rest, text)
+    tokens = [token.strip() for token in text.split(",") if token.strip()]
+    if not tokens:
+        raise HeadSpecError("An empty head. Expected a linear head such as logreg, or layers such as dense:256,relu.")
+    output = tokens.pop() if tokens[-1] in OUTPUTS else None
+    return DenseSpec(tuple(_parse_layer(token, text) for token in tokens), output)
+
+
+def expand_choices(text: str) -> list[str]:
+    """All combinations of the choices in a text: `dense:64|256,dropout:0.2|0.5` gives four."""
+    parts = [part.split("|") for part in text.replace(":", ",:").replace("=", ",=").split(",")]
+    choices = [_with_prefix(options) for options in parts]
+    return [",".join(combination).replace(",:", ":").replace(",=", "=") for combination in itertools.product(*choices)]
+
+
+def _with_prefix(options: Sequence[str]) -> list[str]:
+    """`:64|256` means `:64` or `:256`."""
+    prefix = options[0][:1] if options[0][:1] in (":", "=") else ""
+    return [option if number == 0 else prefix + option for number, option in enumerate(options)]
+
+
+def parse_settings(text: str) -> dict[str, str]:
+    """`C=0.01,scale=none` as a mapping.
+
+    Raises:
+        HeadSpecError: A part without `=`.
+    """
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    if any(not sign for _, sign, _ in pairs):
+        raise HeadSpecError(f"Settings are name=value, separated by commas. Received: {text!r}.")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _parse_linear(kind: str, rest: str, text: str) -> LinearSpec:
+    parameter, grid = LINEAR_GRIDS[kind]
+    settings: Mapping[str, str] = parse_settings(rest)
+    unknown = set(settings) - {parameter, "scale"}
+    scale = settings.get("scale", default_scale(kind))
+    if unknown or scale not in SCALES:
+        raise HeadSpecError(f"{kind} takes {parameter}=NUMBER and scale={'|'.join(SCALES)}. Received: {text!r}.")
+    if parameter not in settings:
+        return LinearSpec(kind, grid, scale)
+    value = _number(settings[parameter], text)
+    if value <= 0 or (kind == "lda" and value > 1) or (kind == "knn" and value != int(value)):
+        raise HeadSpecError(f"{parameter} of {kind} is out of range. Received: {text!r}.")
+    return LinearSpec(kind, (value,), scale)
+
+
+def _parse_layer(token: str, text: str) -> tuple[str, float | None]:
+    name, _, argument = token.partition(":")
+    if (name in ACTIVATIONS or name == "batchnorm") and not argument:
+        return name, None
+    if name == "dense" and argument:
+        units = _number(argument, text)
+        if units >= 1 and units == int(units):
+            return name, units
+    if name == "dropout" and argument and 0 <= (rate := _number(argument, text)) < 1:
+        return name, rate
+    raise HeadSpecError(
+        f"Cannot understand {token!r} in the head {text!r}. Expected one of {', '.join(LINEAR_GRIDS)}; or layers "
+        f"dense:UNITS, dropout:RATE, batchnorm, {', '.join(ACTIVATIONS)}, and at the end softmax or sigmoid."
+    )
+
+
+def _number(argument: str, text: str) -> float:
+    try:
+        return float(argument)
+    except ValueError:
+        raise HeadSpecError(f"{argument!r} is not a number in the head {text!r}.") from None

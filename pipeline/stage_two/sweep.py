@@ -1,0 +1,168 @@
+"""Many heads on the same features: on all cores, resumable, ranked by validation."""
+
+import hashlib
+import itertools
+import json
+import os
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import joblib
+from tqdm import tqdm
+
+from pipeline.errors import SettingError
+from pipeline.results.scores import score
+from pipeline.stage_two.features import Task
+from pipeline.stage_two.linear import fit_linear
+from pipeline.stage_two.spec import DenseSpec, LinearSpec, expand_choices, parse_head
+from pipeline.stage_two.training import Training
+
+DEFAULT_HEADS = (
+    "logreg",
+    "logreg:scale=none",
+    "svm",
+    "ridge",
+    "lda",
+    "knn",
+    "softmax",
+    "dense:64|256,relu,dropout:0.5",
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One head with its training."""
+
+    head: str
+    training: Training
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What was chosen, as plain values; linear heads have no training settings."""
+        return {} if isinstance(parse_head(self.head), LinearSpec) else asdict(self.training)
+
+
+def make_cells(
+    heads: Sequence[str],
+    training: Training,
+    *,
+    learning_rates: Sequence[float] = (),
+    batch_sizes: Sequence[int] = (),
+    num_random: int | None = None,
+) -> list[Cell]:
+    """The grid of heads and training settings, or a random sample of it.
+
+    Args:
+        heads: Descriptions; `|` separates choices, as in `dense:64|256,relu`.
+        training: Settings that all dense heads share; its seed draws the sample.
+        learning_rates: Choices for dense heads; default: that of `training`.
+        batch_sizes: Choices for dense heads; default: that of `training`.
+        num_random: How many cells to draw; None takes all.
+
+    Raises:
+        HeadSpecError: A description cannot be understood.
+        SettingError: There is no cell, or fewer than one to draw.
+    """
+    cells: dict[Cell, None] = {}
+    for text in itertools.chain.from_iterable(expand_choices(head) for head in heads):
+        spec = parse_head(text)
+        rates = learning_rates if isinstance(spec, DenseSpec) else ()
+        sizes = batch_sizes if isinstance(spec, DenseSpec) else ()
+        for rate, size in itertools.product(rates or [training.learning_rate], sizes or [training.batch_size]):
+            cells[Cell(str(spec), replace(training, learning_rate=rate, batch_size=size))] = None
+    grid = list(cells)
+    if not grid or (num_random is not None and num_random < 1):
+        raise SettingError(f"A sweep needs at least one head. Received: heads {list(heads)}, random {num_random}.")
+    if num_random is None or num_random >= len(grid):
+        return grid
+    return random.Random(training.seed).sample(grid, num_random)
+
+
+def run_sweep(
+    cells: Sequence[Cell],
+    task: Task,
+    folder: Path,
+    *,
+    task_digest: str,
+    num_workers: int | None = None,
+    progress: bool = False,
+) -> list[dict[str, Any]]:
+    """Fit every cell on the training split and score it on validation; the test split is not looked at.
+
+    Each result is written as soon as it is there, and read instead of computed the next time.
+
+    Args:
+        cells: What to fit.
+        task: Features and labels.
+        folder: Where results are kept.
+        task_digest: What the features and labels are, so that results of others are never taken for these.
+        num_workers: Processes; default: one a core.
+        progress: Show a bar.
+
+    Returns:
+        {head, params, settings, validation, seconds} a cell, best first: by accuracy, then loss.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{_digest(cell, task_digest)}.json" for cell in cells]
+    known = [_read(path) for path in paths]
+    open_cells = [(cell, path) for cell, path, result in zip(cells, paths, known, strict=True) if result is None]
+    # Cells of one process each with one thread: many small fits gain more from cores than one fit does.
+    parallel = joblib.Parallel(n_jobs=num_workers or joblib.cpu_count(), return_as="generator_unordered")
+    outcomes = parallel(joblib.delayed(_fit_and_keep)(cell, _without_test(task), path) for cell, path in open_cells)
+    for _ in tqdm(outcomes, desc="sweep", total=len(open_cells), unit="head", delay=2, disable=not progress):
+        pass
+    results = [result or _read(path) for path, result in zip(paths, known, strict=True)]
+    return sorted((result for result in results if result), key=_rank)
+
+
+def _rank(result: dict[str, Any]) -> tuple[float, float]:
+    return -result["validation"]["accuracy"], result["validation"]["loss"]
+
+
+def _fit_and_keep(cell: Cell, task: Task, path: Path) -> None:
+    start = time.perf_counter()
+    spec = parse_head(cell.head)
+    if isinstance(spec, LinearSpec):
+        fit = fit_linear(spec, task, seed=cell.training.seed)
+        probabilities = fit.head.predict_proba(task.validation.flat)
+        chosen: dict[str, Any] = {fit.parameter: fit.value}
+        num_parameters = fit.head.num_parameters
+    else:
+        from pipeline.stage_two.dense import fit_dense
+
+        dense = fit_dense(spec, task, cell.training)
+        probabilities = dense.head.predict_proba(task.validation.X)
+        chosen = {"epochs_run": len(dense.history)}
+        num_parameters = dense.head.num_parameters
+    validation = score(probabilities, task.validation.y, task.classes)
+    result = {
+        "head": cell.head,
+        "params": num_parameters,
+        "settings": cell.settings | chosen,
+        "validation": {key: validation[key] for key in ("accuracy", "ci95", "loss", "n", "macro_f1")},
+        "seconds": time.perf_counter() - start,
+    }
+    beside = path.with_name(f".{os.getpid()}-{path.name}")
+    beside.write_text(json.dumps(result))
+    beside.replace(path)
+
+
+def _without_test(task: Task) -> Task:
+    return Task(task.classes, {name: split for name, split in task.splits.items() if name != "test"})
+
+
+def _digest(cell: Cell, task_digest: str) -> str:
+    text = json.dumps([cell.head, asdict(cell.training), task_digest], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        result = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return result if isinstance(result, dict) and "validation" in result else None

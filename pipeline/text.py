@@ -1,0 +1,115 @@
+"""Results as text for people; `--json` prints the same values."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def describe_features(result: Mapping[str, Any]) -> str:
+    """Rows, speed, store and what was skipped."""
+    speed = f", {result['images_per_second']:.1f} images a second" if result["new"] else ""
+    lines = [
+        f"{result['rows']} rows of {tuple(result['shape'])}: {result['new']} new, {result['reused']} reused{speed}.",
+        f"Store: {result['store']}",
+        *(f"  skipped {entry['path']}: {entry['reason']}" for entry in result["skipped"]),
+    ]
+    return "\n".join(lines)
+
+
+def describe_head(result: Mapping[str, Any]) -> str:
+    """Scores by split."""
+    rows = [_score_row(split, result[split]) for split in ("train", "validation", "test") if split in result]
+    per_epoch = f", {result['seconds_per_epoch']:.2f} s an epoch" if result["seconds_per_epoch"] else ""
+    chosen = ", ".join(f"{key} {value:g}" for key, value in result["chosen"].items())
+    parameters = f"{result['trainable_params']:,} of {result['total_params']:,} parameters"
+    return "\n".join(
+        [
+            f"{result['head']}{f' ({chosen})' if chosen else ''}, {parameters} trained in {result['seconds']:.2f} s{per_epoch}",
+            table(rows),
+            f"Run: {result['folder']}",
+        ]
+    )
+
+
+def _score_row(split: str, scores: Mapping[str, Any]) -> dict[str, Any]:
+    low, high = scores["ci95"]
+    return {
+        "split": split,
+        "accuracy": f"{scores['accuracy']:.4f}",
+        "95 % interval": f"{low:.3f} to {high:.3f}",
+        "loss": f"{scores['loss']:.4f}",
+        "images": scores["n"],
+    }
+
+
+def describe_sweep(result: Mapping[str, Any]) -> str:
+    """The ranked table, and the best head."""
+    rows = [
+        {
+            "head": entry["head"],
+            "validation": f"{entry['validation']['accuracy']:.4f}",
+            "loss": f"{entry['validation']['loss']:.4f}",
+            "parameters": entry["params"],
+            "seconds": f"{entry['seconds']:.2f}",
+        }
+        for entry in result["results"]
+    ]
+    return f"{table(rows)}\n\nBest by validation, in {result['seconds']:.1f} s in all:\n{describe_head(result['best'])}"
+
+
+def describe_predictions(results: Sequence[Mapping[str, Any]]) -> str:
+    """One line an image."""
+    return table(
+        [
+            {
+                "image": entry["path"],
+                "label": entry["label"],
+                "probability": f"{entry['probability']:.4f}",
+                "then": ", ".join(f"{label} {p:.3f}" for label, p in entry["top"][1:4]),
+            }
+            for entry in results
+        ]
+    )
+
+
+def describe_verify(result: Mapping[str, Any]) -> str:
+    """What is whole, and what is not."""
+    lines = [f"{result['ok']} of {result['rows']} rows are whole."]
+    lines += [f"  {entry['shard']}: {entry['reason']}" for entry in result["bad"]]
+    if "recomputed" in result:
+        again = result["recomputed"]
+        lines.append(
+            f"{again['rows']} rows computed again: largest relative difference {again['largest_difference']:.1e}."
+        )
+    return "\n".join(lines)
+
+
+def describe_prune(result: Mapping[str, Any]) -> str:
+    """What was or would be deleted."""
+    if not result["paths"]:
+        return "Nothing to delete. Name stores (see `bottleneck cache ls`) to delete them."
+    verb = "Deleted" if result["deleted"] else "Would delete (add --yes)"
+    return "\n".join([f"{verb} {result['bytes'] / 1e6:.1f} MB:", *(f"  {path}" for path in result["paths"])])
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as aligned columns, numbers to the right."""
+    texts = [{key: _cell(value) for key, value in row.items()} for row in rows]
+    names = list(texts[0])
+    widths = {name: max(len(name), *(len(row[name]) for row in texts)) for name in names}
+    right = {name: all(row[name][:1].isdigit() or row[name] in ("", "-") for row in texts) for name in names}
+
+    def line(row: Mapping[str, str]) -> str:
+        cells = (row[n].rjust(widths[n]) if right[n] else row[n].ljust(widths[n]) for n in names)
+        return "  ".join(cells).rstrip()
+
+    return "\n".join([line({name: name.replace("_", " ") for name in names}), *map(line, texts)])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,195 @@
+"""Stage two as verbs: train one head, or many."""
+
+import datetime as dt
+import hashlib
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.bases.digests import TrunkInfo
+from pipeline.cache.store import Store, row_keys
+from pipeline.images.manifest import Manifest
+from pipeline.stage_one.extract import Extraction
+from pipeline.stage_two.features import Task, load_task
+from pipeline.stage_two.linear import fit_linear
+from pipeline.stage_two.spec import LinearSpec, parse_head
+from pipeline.stage_two.sweep import DEFAULT_HEADS, make_cells, run_sweep
+from pipeline.stage_two.training import Training
+from pipeline.verbs.options import Options, make_recipe, trunk_of
+from pipeline.verbs.rows import extract_recipe, manifest_of
+from pipeline.verbs.run import Head, Run, save_run
+
+
+def fit(
+    data: str | Path | Manifest,
+    head: str = "logreg",
+    *,
+    pool: str | None = None,
+    training: Training | None = None,
+    name: str | None = None,
+    tensorboard: Path | None = None,
+    pictures: bool = True,
+    command: str | None = None,
+    options: Options | None = None,
+) -> Run:
+    """Stage two: train a head on cached rows and keep it as a run; rows that are missing are made first.
+
+    Args:
+        data: What `scan` takes, or a manifest.
+        head: `logreg`, `dense:256,relu,dropout:0.5` and so on; see `pipeline.stage_two.spec`.
+        pool: Pooling between trunk and head; None is `avg` for linear heads and `none` for dense ones.
+        training: Settings of a dense head; its seed also serves linear heads.
+        name: The run's name; None makes one up. A run of that name is replaced.
+        tensorboard: Folder for TensorBoard's logs of a dense head.
+        pictures: Draw curves and confusion matrix into the run's folder.
+        command: How to make the run again, kept in run.json.
+        options: Base and places.
+    """
+    chosen, settings, spec = options or Options(), training or Training(), parse_head(head)
+    is_linear = isinstance(spec, LinearSpec)
+    pooling = pool or ("avg" if is_linear else "none")
+    task, extraction, trunk = _task(data, pooling, chosen)
+    start = time.perf_counter()
+    history: list[dict[str, float]] = []
+    chosen_values: dict[str, Any] = {}
+    trained: Head
+    if isinstance(spec, LinearSpec):
+        linear = fit_linear(spec, task, seed=settings.seed)
+        trained, chosen_values = linear.head, {linear.parameter: linear.value, "candidates": linear.candidates}
+    else:
+        from pipeline.stage_two.dense import fit_dense
+
+        dense = fit_dense(spec, task, settings, tensorboard=tensorboard, progress=chosen.progress)
+        trained, history = dense.head, dense.history
+    seconds = time.perf_counter() - start
+    num_parameters = trained.num_parameters
+    info = {
+        "head": str(spec),
+        "command": command,
+        "chosen": chosen_values,
+        "training": None if is_linear else asdict(settings),
+        "seed": settings.seed,
+        "pool": pooling,
+        "seconds": seconds,
+        "seconds_per_epoch": float(np.median([row["seconds"] for row in history])) if history else None,
+        "epochs": len(history) or None,
+        "trainable_params": num_parameters,
+        "total_params": num_parameters + trunk.parameters,
+        "trunk_digest_before": trunk.digest,
+        "trunk_digest_after": trunk_of(chosen)[0].digest,
+        **_provenance(extraction, task, chosen),
+    }
+    return save_run(trained, task, history, info, name, pictures, chosen)
+
+
+def sweep(
+    data: str | Path | Manifest,
+    heads: Sequence[str] = DEFAULT_HEADS,
+    *,
+    pool: str | None = None,
+    training: Training | None = None,
+    learning_rates: Sequence[float] = (),
+    batch_sizes: Sequence[int] = (),
+    num_random: int | None = None,
+    name: str | None = None,
+    command: str | None = None,
+    options: Options | None = None,
+) -> tuple[list[dict[str, Any]], Run]:
+    """Fit many heads on the same rows, rank them by validation, and keep the best as a run.
+
+    Results already there from an interrupted or smaller sweep are not computed again.
+
+    Args:
+        data: What `scan` takes, or a manifest.
+        heads: Descriptions; `|` separates choices, as in `dense:64|256,relu`.
+        pool: Pooling for all heads; None is `avg`.
+        training: Settings that all dense heads share.
+        learning_rates: Choices for dense heads.
+        batch_sizes: Choices for dense heads.
+        num_random: Draw so many from the grid; None takes all.
+        name: The best head's run.
+        command: How to make it again.
+        options: Base and places.
+
+    Returns:
+        The ranked table, and the best head as a run (the only one that sees the test split).
+    """
+    chosen, settings, pooling = options or Options(), training or Training(), pool or "avg"
+    cells = make_cells(heads, settings, learning_rates=learning_rates, batch_sizes=batch_sizes, num_random=num_random)
+    manifest = manifest_of(data, chosen)
+    task, extraction, _ = _task(manifest, pooling, chosen)
+    results = run_sweep(
+        cells,
+        task,
+        chosen.runs / ".sweeps",
+        task_digest=task_digest(extraction, pooling),
+        num_workers=chosen.workers,
+        progress=chosen.progress,
+    )
+    best = results[0]
+    winner = next(
+        cell for cell in cells if cell.head == best["head"] and cell.settings.items() <= best["settings"].items()
+    )
+    run = fit(
+        extraction.manifest,
+        winner.head,
+        pool=pooling,
+        training=winner.training,
+        name=name,
+        command=command,
+        options=chosen,
+    )
+    return results, run
+
+
+def _task(data: str | Path | Manifest, pooling: str, options: Options) -> tuple[Task, Extraction, TrunkInfo]:
+    """Rows and labels; a store of pooled rows serves where it has all rows and the spatial one has not."""
+    manifest = manifest_of(data, options)
+    manifest.require_task()
+    recipe, trunk = make_recipe(manifest, options)
+    keys = row_keys(manifest.digests)
+    pooled = recipe.with_pooling(pooling)
+    if (
+        pooling != "none"
+        and not Store(options.cache, recipe).has(keys).all()
+        and Store(options.cache, pooled).has(keys).all()
+    ):
+        recipe = pooled
+    extraction = extract_recipe(manifest, recipe, options)
+    return load_task(extraction.manifest, extraction.store, pooling=pooling), extraction, trunk
+
+
+def task_digest(extraction: Extraction, pooling: str) -> str:
+    """What features and labels a sweep works on: rows, labels and splits, in any order."""
+    manifest = extraction.manifest
+    entries = sorted(zip(manifest.digests, map(str, manifest.labels), manifest.splits, strict=True))
+    text = repr((extraction.store.recipe.fingerprint, pooling, entries))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _provenance(extraction: Extraction, task: Task, options: Options) -> dict[str, Any]:
+    manifest = extraction.manifest
+    is_file = options.weights not in ("imagenet", "random")
+    return {
+        "data": manifest.title,
+        "task_digest": task_digest(extraction, "any"),
+        "classes": list(task.classes),
+        "images": {name: len(split) for name, split in task.splits.items()},
+        "skipped": [asdict(entry) for entry in manifest.skipped],
+        "duplicates": manifest.duplicates_across_splits(),
+        "recipe": extraction.store.recipe.as_dict(),
+        "fingerprint": extraction.store.recipe.fingerprint,
+        "weights": str(Path(options.weights).resolve()) if is_file else options.weights,
+        "stage_one": {"new": extraction.num_new, "seconds": extraction.seconds},
+        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("bottleneck-pipeline", "tensorflow", "keras", "scikit-learn", "numpy")},
+        },
+    }

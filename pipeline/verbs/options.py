@@ -1,0 +1,141 @@
+"""What all verbs share, and what it comes to: a recipe, weights, an engine.
+
+TensorFlow is imported inside the functions that need it: with a warm store a linear head never does.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.bases.digests import DigestMemory, TrunkInfo
+from pipeline.bases.locations import home_folder, weights_path
+from pipeline.bases.zoo import BaseSpec, Preprocessing, choose_preprocessing, find_base
+from pipeline.cache.recipe import Recipe
+from pipeline.images.decode import Decoder
+from pipeline.images.hashing import FileHashes
+from pipeline.images.manifest import Manifest
+from pipeline.images.statistics import channel_statistics
+from pipeline.results.runs import write_json
+
+if TYPE_CHECKING:
+    from pipeline.stage_one.engines import TensorFlowEngine
+
+
+@dataclass(frozen=True)
+class Options:
+    """What all verbs share."""
+
+    base: str = "vgg16"
+    """A name of `bottleneck bases`."""
+
+    size: int | None = None
+    """Input height and width in px; None is the base's native size."""
+
+    cut: str | None = None
+    """Last layer of the trunk; None is the base's last layer."""
+
+    preprocess: str = "native"
+    """`native`, `rescale` (1/255) or `standardize` (by the training split's channels)."""
+
+    weights: str = "imagenet"
+    """`imagenet`, `random`, or a file."""
+
+    resize: str = "bilinear"
+    """Resize filter."""
+
+    exif: bool = True
+    """Turn images upright."""
+
+    dtype: str = "float32"
+    """Stored dtype, `float32` or `float16`."""
+
+    precision: str = "float32"
+    """Arithmetic of the trunk."""
+
+    cache: Path = Path("features_cache")
+    runs: Path = Path("runs")
+    device: str = "auto"
+    batch_size: int = 32
+    """Images a step in stage one."""
+
+    workers: int | None = None
+    """Decoding threads and sweep processes; None: one a core."""
+
+    strict: bool = False
+    """Raise when an image has to be skipped."""
+
+    progress: bool = False
+    """Show bars on stderr."""
+
+    @property
+    def hashes(self) -> FileHashes:
+        """Remembered digests of files, in the cache folder."""
+        return FileHashes(self.cache / "file_hashes.sqlite")
+
+
+def make_recipe(manifest: Manifest, options: Options) -> tuple[Recipe, TrunkInfo]:
+    """The recipe that options and data come to, and what is known of its trunk.
+
+    Raises:
+        UnknownBaseError: No such base, or the size is too small for it.
+        InvalidCutError: The layer does not divide the base.
+        WeightsUnavailableError: No route led to the weights.
+    """
+    spec = find_base(options.base, options.size)
+    decoder = Decoder(options.size or spec.native_px, options.resize, options.exif)
+    trunk, cut = trunk_of(options)
+    recipe = Recipe(
+        base=spec.name,
+        decoder=decoder,
+        preprocessing=_preprocessing(spec, manifest, decoder, options),
+        trunk_digest=trunk.digest,
+        cut=cut,
+        dtype=options.dtype,
+        precision=options.precision,
+    )
+    return recipe, trunk
+
+
+def trunk_of(options: Options) -> tuple[TrunkInfo, str]:
+    """What is known of the trunk, and its cut; the network is built only for a weights file never seen before."""
+    spec = find_base(options.base)
+    cut = options.cut or spec.last_layer
+    file = weights_path(spec, options.weights, home_folder())
+    known = DigestMemory(home_folder()).recall(file, spec.name, cut) if file.exists() else None
+    if known is None:
+        from pipeline.bases.weights import learn_trunk
+
+        known = learn_trunk(spec, weights_file(options), cut, home_folder())
+    return known, cut
+
+
+def weights_file(options: Options) -> Path:
+    """The weights' file, fetched first if need be."""
+    from pipeline.bases.weights import fetch_weights
+
+    return fetch_weights(find_base(options.base), options.weights, home_folder())
+
+
+def _preprocessing(spec: BaseSpec, manifest: Manifest, decoder: Decoder, options: Options) -> Preprocessing:
+    if options.preprocess != "standardize":
+        return choose_preprocessing(spec, options.preprocess)
+    # The statistics of thousands of images take seconds, so they are kept by what they depend on.
+    train = manifest.split("train")
+    content = hashlib.sha256(repr(decoder).encode() + b"".join(sorted(train.digests))).hexdigest()
+    kept = options.cache / "statistics" / f"{content[:32]}.json"
+    try:
+        values = json.loads(kept.read_text())
+    except (OSError, ValueError):
+        values = asdict(channel_statistics(manifest, decoder, progress=options.progress))
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_json(kept, values)
+    return choose_preprocessing(spec, "standardize", mean=values["mean"], std=values["std"])
+
+
+def make_engine(recipe: Recipe, options: Options) -> "TensorFlowEngine":
+    """What runs the trunk; imports TensorFlow."""
+    from pipeline.stage_one.engines import TensorFlowEngine
+
+    return TensorFlowEngine(recipe, weights_file(options), batch_size=options.batch_size, device=options.device)

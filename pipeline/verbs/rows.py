@@ -1,0 +1,109 @@
+"""Stage one as a verb: data in, rows in the store."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.bases.locations import home_folder
+from pipeline.cache.recipe import Recipe
+from pipeline.cache.store import Store, row_keys
+from pipeline.errors import DataLayoutError
+from pipeline.images.manifest import Manifest
+from pipeline.images.scan import scan as scan_data
+from pipeline.stage_one.extract import Extraction
+from pipeline.stage_one.extract import extract as extract_rows
+from pipeline.verbs.options import Options, make_engine, make_recipe
+
+# Largest difference of a row from a fresh computation, relative to the row's largest value.
+_TOLERANCE = {"float32": 1e-5, "float16": 2e-3}
+
+
+def scan(
+    data: str | Path,
+    *,
+    label: str = "label",
+    root: Path | None = None,
+    split: str = "80/10/10",
+    split_seed: int = 0,
+    options: Options | None = None,
+) -> Manifest:
+    """The manifest of a data set; see `pipeline.images.scan.scan`."""
+    chosen = options or Options()
+    return scan_data(
+        data,
+        label=label,
+        root=root,
+        split=split,
+        split_seed=split_seed,
+        hashes=chosen.hashes,
+        home=home_folder(),
+        progress=chosen.progress,
+    )
+
+
+def extract(data: str | Path | Manifest, *, pool: str = "none", options: Options | None = None) -> Extraction:
+    """Stage one: make the rows that are missing.
+
+    Args:
+        data: What `scan` takes, or a manifest.
+        pool: `none` stores the grid, which later serves every pooling; `avg` or `max` saves space.
+        options: Base and places.
+
+    Raises:
+        DataLayoutError: An image had to be skipped and `strict` is set, or none is left.
+    """
+    chosen = options or Options()
+    manifest = manifest_of(data, chosen)
+    recipe, _ = make_recipe(manifest, chosen)
+    return extract_recipe(manifest, recipe.with_pooling(pool), chosen)
+
+
+def recompute(data: str | Path | Manifest, count: int, *, options: Options | None = None) -> dict[str, Any]:
+    """Run random rows through the base again and compare them with what the store serves.
+
+    Returns:
+        {rows, largest_difference (relative to the largest value of a row), bad: names beyond the tolerance}.
+
+    Raises:
+        MissingRowsError: An image has no row yet.
+    """
+    chosen = options or Options()
+    manifest = manifest_of(data, chosen)
+    recipe, _ = make_recipe(manifest, chosen)
+    rows = np.random.default_rng(0).choice(len(manifest), min(count, len(manifest)), replace=False)
+    part = manifest.select([int(row) for row in rows])
+    stored = Store(chosen.cache, recipe).read(row_keys(part.digests)).reshape(len(part), -1)
+    pixels = np.stack([recipe.decoder.decode(part.read(row)) for row in range(len(part))])
+    fresh = make_engine(recipe, chosen).features(pixels).reshape(len(part), -1)
+    difference = np.abs(fresh - stored).max(axis=1) / np.maximum(np.abs(fresh).max(axis=1), 1e-12)
+    tolerance = _TOLERANCE[recipe.dtype]
+    return {
+        "rows": len(part),
+        "largest_difference": float(difference.max()),
+        "bad": [name for name, value in zip(part.names, difference, strict=True) if not value <= tolerance],
+    }
+
+
+def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options) -> Extraction:
+    """Make the missing rows of one recipe, and judge what had to be skipped."""
+    extraction = extract_rows(
+        manifest,
+        Store(options.cache, recipe),
+        lambda: make_engine(recipe, options),
+        batch_size=options.batch_size,
+        num_workers=options.workers,
+        progress=options.progress,
+    )
+    skipped = extraction.manifest.skipped
+    listed = "; ".join(f"{entry.path}: {entry.reason}" for entry in skipped[:5])
+    if skipped and options.strict:
+        raise DataLayoutError(f"{len(skipped)} images had to be skipped, and --strict is set: {listed}")
+    if not len(extraction.manifest):
+        raise DataLayoutError(f"None of the {len(manifest)} images can be read: {listed}")
+    return extraction
+
+
+def manifest_of(data: str | Path | Manifest, options: Options) -> Manifest:
+    """A manifest as it is, or the scan of what the user wrote."""
+    return data if isinstance(data, Manifest) else scan(data, options=options)

@@ -1,0 +1,221 @@
+"""Runs as verbs: save, load, predict, export."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.bases.zoo import find_base
+from pipeline.cache.recipe import Recipe
+from pipeline.errors import SettingError
+from pipeline.images.folders import list_images
+from pipeline.results.runs import (
+    NewRun,
+    RunFolder,
+    load_arrays,
+    open_run,
+    save_arrays,
+    write_history,
+    write_predictions,
+)
+from pipeline.results.scores import score
+from pipeline.stage_two.features import Task
+from pipeline.stage_two.linear import head_from_arrays
+from pipeline.verbs.options import Options, make_engine, weights_file
+from pipeline.verbs.rows import extract_recipe
+
+
+class Head(Protocol):
+    """What a run predicts with."""
+
+    def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities (N, K)."""
+        ...
+
+    @property
+    def num_parameters(self) -> int:
+        """Trained numbers."""
+        ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained head, ready to predict."""
+
+    folder: RunFolder
+    head: Head
+    options: Options = field(default_factory=Options)
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.folder.info["classes"])
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Scores by split."""
+        return self.folder.metrics
+
+    def predict(self, images: Sequence[str | Path], *, top: int = 5) -> list[dict[str, Any]]:
+        """See `predict`."""
+        return predict(self, images, top=top)
+
+
+def load_run(name: str | Path, *, options: Options | None = None) -> Run:
+    """A run from its folder; nothing is unpickled, and Keras files are loaded in safe mode.
+
+    Raises:
+        RunNotFoundError: There is none of this name.
+        DamagedStoreError: Its files are not what a run holds.
+    """
+    chosen = options or Options()
+    folder = open_run(name, chosen.runs)
+    return Run(folder, _load_head(folder), chosen)
+
+
+def predict(run: Run, images: Sequence[str | Path], *, top: int = 5) -> list[dict[str, Any]]:
+    """Labels of photographs, from raw files.
+
+    Their rows go into the store too, so asking again, or another run of the same recipe, is free.
+
+    Args:
+        run: A run.
+        images: Files, or folders of images.
+        top: How many classes to list for each.
+
+    Returns:
+        {path, label, probability, top: [[label, probability], ...]} for each image that can be read.
+    """
+    info = run.folder.info
+    options = replace(run.options, base=info["recipe"]["base"], weights=info["weights"])
+    manifest = list_images([Path(image) for image in images], options.hashes)
+    recipe = Recipe.from_dict(info["recipe"])
+    extraction = extract_recipe(manifest, recipe, options)
+    X = extraction.store.read(extraction.keys(), pooling=info["pool"])
+    return [
+        _prediction(name, probabilities, run.classes, top)
+        for name, probabilities in zip(extraction.manifest.names, predict_rows(run.head, X), strict=True)
+    ]
+
+
+def export(run: Run, path: Path) -> float:
+    """Write one Keras model of a run, pixels in, probabilities out, and check that it predicts what the run does.
+
+    Returns:
+        The largest difference of a probability over eight synthetic images.
+
+    Raises:
+        SettingError: The file's name does not end in `.keras`, or the two disagree.
+    """
+    if path.suffix != ".keras":
+        raise SettingError(f"A model is exported as a .keras file. Received: {path}.")
+    from pipeline.bases.cut import divide
+    from pipeline.bases.weights import load_base
+    from pipeline.results.export import head_of_arrays, save_exported, stitch
+    from pipeline.stage_two.dense import load_dense
+
+    info = run.folder.info
+    recipe = Recipe.from_dict(info["recipe"])
+    options = replace(run.options, base=recipe.base, weights=info["weights"])
+    trunk, _ = divide(load_base(find_base(recipe.base), recipe.decoder.size_px, weights_file(options)), recipe.cut)
+    row_shape = tuple(trunk.output_shape[1:]) if info["pool"] == "none" else tuple(trunk.output_shape[-1:])
+    head_file = run.folder.head_path
+    head = (
+        head_of_arrays(load_arrays(head_file), row_shape) if head_file.suffix == ".npz" else load_dense(head_file).model
+    )
+    model = stitch(trunk, recipe.preprocessing, info["pool"], head)
+    save_exported(model, path, run.classes)
+    return _check_export(run, recipe, options, path)
+
+
+def save_run(
+    head: Head,
+    task: Task,
+    history: list[dict[str, float]],
+    info: dict[str, Any],
+    name: str | None,
+    pictures: bool,
+    options: Options,
+) -> Run:
+    """Score all splits, write the run's folder, and draw its pictures."""
+    probabilities = {split: predict_rows(head, part.X) for split, part in task.splits.items()}
+    metrics = {split: score(p, task.splits[split].y, task.classes) for split, p in probabilities.items()}
+    kind = str(info["head"]).split(":")[0].split(",")[0]
+    with NewRun(options.runs, name, f"{info['data']}-{info['recipe']['base']}-{kind}") as new:
+        _save_head(head, new.path)
+        if history:
+            write_history(new.path / "history.csv", history)
+        rows = [
+            (image, split, task.classes[label], p)
+            for split, part in task.splits.items()
+            for image, label, p in zip(part.names, part.y, probabilities[split], strict=True)
+        ]
+        write_predictions(new.path / "predictions.csv", rows, task.classes)
+        if pictures:
+            _draw(new.path, history, metrics, task, f"{info['data']}: {info['head']} on {info['recipe']['base']}")
+        folder = new.finish(info, metrics)
+    return Run(folder, head, options)
+
+
+def _draw(path: Path, history: list[dict[str, float]], metrics: dict[str, Any], task: Task, title: str) -> None:
+    from pipeline.results.plots import draw_confusion, draw_curves
+
+    if history:
+        draw_curves(path / "curves.png", history, title)
+    split = "test" if "test" in metrics else "validation"
+    draw_confusion(path / "confusion.png", metrics[split]["confusion"], task.classes, f"{title}\n{split} images")
+
+
+def _save_head(head: Head, folder: Path) -> None:
+    arrays = getattr(head, "arrays", None)
+    if arrays is not None:
+        save_arrays(folder / "head.npz", arrays())
+        return
+    from pipeline.stage_two.dense import DenseHead, save_dense
+
+    if isinstance(head, DenseHead):
+        save_dense(head, folder / "head.keras")
+
+
+def _load_head(folder: RunFolder) -> Head:
+    path = folder.head_path
+    if path.suffix == ".npz":
+        return head_from_arrays(load_arrays(path))
+    from pipeline.stage_two.dense import load_dense
+
+    return load_dense(path)
+
+
+def predict_rows(head: Head, X: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Linear heads take flat rows, dense ones the grid."""
+    return head.predict_proba(X.reshape(len(X), -1) if hasattr(head, "arrays") else X)
+
+
+def _prediction(name: str, probabilities: NDArray[np.float32], classes: Sequence[str], top: int) -> dict[str, Any]:
+    order = np.argsort(-probabilities, kind="stable")
+    ranked = [[classes[k], float(probabilities[k])] for k in order[:top]]
+    return {"path": name, "label": ranked[0][0], "probability": ranked[0][1], "top": ranked}
+
+
+def _check_export(run: Run, recipe: Recipe, options: Options, path: Path) -> float:
+    import keras
+
+    size = recipe.decoder.size_px
+    coarse = np.random.default_rng(0).integers(0, 256, (8, 6, 6, 3))
+    pixels = coarse.repeat(size // 6 + 1, axis=1).repeat(size // 6 + 1, axis=2)[:, :size, :size].astype(np.uint8)
+    pooling = run.folder.info["pool"]
+    engine = make_engine(recipe.with_pooling(pooling), options)
+    expected = predict_rows(run.head, engine.features(pixels))
+    received = keras.saving.load_model(path, safe_mode=True).predict(pixels.astype(np.float32), verbose=0)
+    difference = float(np.abs(received - expected).max())
+    if not difference < 1e-3:
+        raise SettingError(
+            f"The exported model disagrees with its run by {difference:.2g} in a probability: do not use {path}."
+        )
+    return difference

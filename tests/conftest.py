@@ -1,0 +1,55 @@
+"""What all tests share: small photographs that are made, a home of its own, and random weights.
+
+No accuracy is ever asserted from random weights; tests that need real ones are in tests/real/.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+COLOURS = {"red": (200, 40, 40), "green": (40, 180, 60), "blue": (40, 60, 200)}
+
+
+def draw_photo(path: Path, colour: tuple[int, int, int], seed: int, size: tuple[int, int] = (50, 40)) -> Path:
+    """A picture of one colour with noise of its own, so that no two files have the same bytes."""
+    noise = np.random.default_rng(seed).integers(-40, 40, (size[1], size[0], 3))
+    pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def draw_tree(root: Path, splits: dict[str, int], classes: tuple[str, ...] = ("red", "blue")) -> Path:
+    """Class folders below split folders ("" for none), so many PNG files in each."""
+    seed = 0
+    for split, count in splits.items():
+        for label in classes:
+            for number in range(count):
+                draw_photo(root / split / label / f"{label}{number:03d}.png", COLOURS[label], seed)
+                seed += 1
+    return root
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's own folder during the tests: random weights are made in it once."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _own_home(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test writes into the user's folders, or finds something there; real weights are the exception."""
+    if request.node.get_closest_marker("real") is None:
+        monkeypatch.setenv("BOTTLENECK_HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photographs of two classes: 12 train, 6 validation and 6 test images each. Read only."""
+    return draw_tree(tmp_path_factory.mktemp("photos"), {"train": 12, "validation": 6, "test": 6})

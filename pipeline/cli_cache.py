@@ -27,7 +27,9 @@ def cache_ls(**settings: Any) -> None:
     described = [audit.describe(store) for store in audit.list_stores(settings["cache"])]
     shown = ("store", "rows", "shards", "bytes", "shape", "compression", "quarantined")
     show(
-        settings, rows, lambda r: text.table([{key: row[key] for key in shown} for row in r]) if r else "No stores yet."
+        settings,
+        described,
+        lambda r: text.table([{key: row[key] for key in shown} for row in r]) if r else "No stores yet.",
     )
 
 

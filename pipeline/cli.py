@@ -2,10 +2,9 @@
 
 import json
 import logging
-import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -17,6 +16,7 @@ import pipeline
 from pipeline import text
 from pipeline.cli_cache import cache, weights
 from pipeline.cli_options import (
+    AUGMENT_HELP,
     HEAD_HELP,
     OrderedGroup,
     command_line,
@@ -26,11 +26,13 @@ from pipeline.cli_options import (
     place_options,
     scan,
     show,
+    stack,
     stage_one_options,
     training_of,
     training_options,
 )
 from pipeline.errors import PipelineError
+from pipeline.quiet import quiet_tensorflow
 
 
 @click.group(
@@ -153,6 +155,74 @@ def sweep(
     show(settings, result, text.describe_sweep)
 
 
+_tuning_options = stack(
+    click.option("--head", default="dense:256,relu,dropout:0.5", help="Layers of the head."),
+    click.option("--pool", default="none", help="none, avg or max over the grid, between base and head."),
+    click.option("--augment", default="none", help=AUGMENT_HELP),
+    click.option("--lr", default=1e-3, help="Learning rate of the head while the base is frozen."),
+    click.option("--head-batch-size", default=32, help="Images a step."),
+    training_options,
+    click.option("--name", help="The run's name [default: made up]; a run of that name is replaced."),
+    click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder for TensorBoard's logs."),
+    click.option("--pictures/--no-pictures", default=True, help="Draw learning curves and confusion matrix."),
+)
+
+
+@app.command()
+@click.argument("data")
+@_tuning_options
+@stage_one_options
+def endtoend(data: str, **settings: Any) -> None:
+    """The comparison: train a head on live photographs, augmented anew every epoch, through the frozen base."""
+    _tune(data, settings, {})
+
+
+@app.command()
+@click.argument("data")
+@click.option("--from", "first", metavar="LAYER", help="First layer of the base to be trained.")
+@click.option("--last", type=int, metavar="N", help="Train the last N layers of the base.")
+@click.option("--on", "on_run", metavar="RUN", help="Start from the head of this run instead of training one first.")
+@click.option(
+    "--cached", is_flag=True, help="Take the frozen part's output from the cache instead of live photographs."
+)
+@click.option("--tuning-epochs", default=10, help="Epochs of base and head together, after --epochs of the head alone.")
+@click.option("--base-lr", "base_rate", default=1e-5, help="Learning rate of the base's layers.")
+@click.option("--head-lr", "head_rate", default=1e-5, help="Learning rate of the head in these epochs.")
+@_tuning_options
+@stage_one_options
+def finetune(data: str, **settings: Any) -> None:
+    """Train the head first, then the base from a layer on together with it."""
+    if settings["first"] is None and settings["last"] is None:
+        raise click.UsageError("Name the first layer to train with --from, or count the last ones with --last.")
+    names = ("first", "last", "on_run", "tuning_epochs", "base_rate", "head_rate")
+    _tune(data, settings, {name: settings[name] for name in names}, cached=settings["cached"])
+
+
+def _tune(data: str, settings: dict[str, Any], chosen: Mapping[str, Any], *, cached: bool = False) -> None:
+    from pipeline.images.views import parse_augmentation
+    from pipeline.verbs.tune import Tuning, tune
+
+    options = options_of(settings)
+    tuning = Tuning(
+        head=settings["head"],
+        pool=settings["pool"],
+        augmentation=parse_augmentation(settings["augment"]),
+        training=training_of(settings, settings["lr"], settings["head_batch_size"]),
+        **chosen,
+    )
+    run = tune(
+        scan(data, settings, options),
+        tuning,
+        cached=cached,
+        name=settings["name"],
+        tensorboard=settings["tensorboard"],
+        pictures=settings["pictures"],
+        command=command_line(),
+        options=options,
+    )
+    show(settings, _head_result(run), text.describe_head)
+
+
 @app.command()
 @click.argument("run")
 @click.argument("images", nargs=-1, required=True)
@@ -269,7 +339,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug, as_json = "--debug" in given, "--json" in given
     if not debug:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        quiet_tensorflow()
     level = logging.DEBUG if debug else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
     signal.signal(signal.SIGTERM, _interrupt)

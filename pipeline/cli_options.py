@@ -26,6 +26,12 @@ HEAD_HELP = (
 )
 
 
+AUGMENT_HELP = (
+    "none; as published: r0, r2, r4; or one's own: rotation=20,zoom=0.1,horizontal_flip,fill=reflect (also "
+    "width_shift, height_shift, shear, vertical_flip, brightness, contrast)."
+)
+
+
 class OrderedGroup(click.Group):
     """Lists commands in the order in which they are used, not by the alphabet."""
 

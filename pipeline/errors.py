@@ -46,6 +46,10 @@ class SettingError(PipelineError, ValueError):
     """An option has a value that cannot work, or would have no effect."""
 
 
+class DivergedError(PipelineError, ArithmeticError):
+    """The loss of a training is no number any more."""
+
+
 class RunNotFoundError(PipelineError, FileNotFoundError):
     """There is no run of this name, or the folder is not a run."""
 

@@ -57,6 +57,23 @@ def _nearest(names: Sequence[str], cuts: Sequence[str], cut: str) -> list[str]:
     return before[-1:] + after[:1]
 
 
+def cut_before(base: keras.Model, layer: str) -> str:
+    """The last valid cut before a layer: what is trained from this layer on starts behind it.
+
+    Raises:
+        InvalidCutError: There is no such layer, or no cut before it.
+    """
+    names = [item.name for item in base.layers]
+    if layer not in names:
+        near = difflib.get_close_matches(layer, names, n=4, cutoff=0.3) or names[-4:]
+        raise InvalidCutError(f"{base.name} has no layer {layer!r} to train from. Near in name: {', '.join(near)}.")
+    cuts = valid_cuts(base)
+    before = [name for name in names[: names.index(layer)] if name in cuts]
+    if not before:
+        raise InvalidCutError(f"No layer before {layer!r} divides {base.name}; the first that does is {cuts[0]}.")
+    return str(before[-1])
+
+
 def trunk_layers(base: keras.Model, cut: str) -> list[keras.Layer]:
     """The layers up to and including the cut, in graph order."""
     check_cut(base, cut)

@@ -1,10 +1,13 @@
 """Building a base with its weights, and putting preprocessing in front and pooling behind."""
 
+import math
+from typing import Any
+
 import keras
 from keras import ops
 
 from pipeline.bases.squeezenet import build_squeezenet
-from pipeline.bases.zoo import BaseSpec, Preprocessing
+from pipeline.bases.zoo import TORCH_STD, BaseSpec, Preprocessing
 from pipeline.errors import SettingError, UnknownBaseError
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
@@ -30,11 +33,30 @@ def build_base(spec: BaseSpec, size_px: int, *, precision: str = "float32", incl
         if spec.builder == "SqueezeNet":
             return build_squeezenet(size_px, include_top=include_top)
         build = getattr(keras.applications, spec.builder)
-        return build(weights=None, include_top=include_top, input_shape=(size_px, size_px, 3))
+        base = build(weights=None, include_top=include_top, input_shape=(size_px, size_px, 3))
+        return _rescale_as_imagenet(base) if spec.builder.startswith("EfficientNetB") else base
     except ValueError as error:
         raise UnknownBaseError(f"{spec.name} cannot be built at {size_px} px: {error}") from error
     finally:
         keras.config.set_dtype_policy(policy)
+
+
+def _rescale_as_imagenet(base: keras.Model) -> keras.Model:
+    """EfficientNet as keras.applications builds it for weights="imagenet" only: with a second rescaling.
+
+    Its published weights hold the deviation in the place of the variance, so that Normalization
+    divides by its square root only (tensorflow/tensorflow#49930). The layer has no weights: without
+    it they would load all the same, and every feature would be wrong.
+    """
+
+    def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> keras.KerasTensor:
+        out = layer(*args, **kwargs)
+        if isinstance(layer, keras.layers.Normalization):
+            return keras.layers.Rescaling([1 / math.sqrt(std) for std in TORCH_STD], name="rescaling_1")(out)
+        return out
+
+    pixels = keras.Input(base.input_shape[1:], name=base.layers[0].name)
+    return keras.models.clone_model(base, input_tensors=pixels, call_function=call)
 
 
 def with_preprocessing(trunk: keras.Model, preprocessing: Preprocessing, pooling: str) -> keras.Model:

@@ -44,13 +44,14 @@ def find_store(name: str, cache: Path) -> Store:
 
 def describe(store: Store) -> dict[str, Any]:
     """Rows, shards, bytes, shape, compression, and how the newest shard was made."""
+    num_rows = len(store)  # opens the store, which moves damaged shards out of the way
     paths = store.shard_paths()
     size = sum(path.stat().st_size for path in paths)
-    raw = len(store) * int(np.prod(store.row_shape or (0,))) * np.dtype(store.recipe.dtype).itemsize
+    raw = num_rows * int(np.prod(store.row_shape or (0,))) * np.dtype(store.recipe.dtype).itemsize
     newest = max(paths, key=lambda path: path.stat().st_mtime, default=None)
     return {
         "store": store.name,
-        "rows": len(store),
+        "rows": num_rows,
         "shards": len(paths),
         "bytes": size,
         "shape": list(store.row_shape or ()),

@@ -15,6 +15,7 @@ from pipeline.images.decode import Decoder
 
 SCHEMA = 1
 DTYPES = ("float32", "float16")
+POOLINGS = ("none", "avg", "max")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise SettingError(f"The stored dtype is one of {DTYPES}. Received: {self.dtype!r}.")
+        if self.pooling not in POOLINGS:
+            raise SettingError(f"The pooling is one of {POOLINGS}. Received: {self.pooling!r}.")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from pipeline.cache.recipe import SCHEMA, Recipe
 from pipeline.errors import DamagedStoreError
+from pipeline.images.hashing import Stamp, file_stamp
 
 ROWS_PER_CHUNK = 8
 _CHUNK_BYTES = 256 * 1024
@@ -107,12 +108,16 @@ def commit_shard(folder: Path, data: bytes) -> Path:
     return final
 
 
-def check_bytes(path: Path) -> None:
+def check_bytes(path: Path) -> Stamp | None:
     """Check that a shard's bytes are those its name was made from.
+
+    Returns:
+        The file's stamp before it was read: as long as it is the same, the bytes are.
 
     Raises:
         DamagedStoreError: They differ, or the file cannot be read.
     """
+    stamp = file_stamp(path)
     try:
         if path.is_symlink() or not path.is_file():
             raise DamagedStoreError(f"{path} is not a regular file.")
@@ -122,6 +127,7 @@ def check_bytes(path: Path) -> None:
         raise DamagedStoreError(f"{path} cannot be read: {error}") from error
     if received != path.stem:
         raise DamagedStoreError(f"{path} is damaged: its bytes have SHA-256 {received}..., its name says {path.stem}.")
+    return stamp
 
 
 def read_rows(path: Path, recipe: Recipe) -> ShardRows:

@@ -3,6 +3,7 @@
 There is no list of shards to keep in step: the index is read from the shards themselves.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -14,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.cache.recipe import Recipe
+from pipeline.cache.recipe import POOLINGS, Recipe
 from pipeline.cache.shard import ShardRows, build_shard, check_bytes, commit_shard, read_features, read_rows
-from pipeline.errors import DamagedStoreError, MissingRowsError
+from pipeline.errors import DamagedStoreError, MissingRowsError, SettingError
+from pipeline.images.hashing import Stamp, file_stamp
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +75,7 @@ class Store:
         self.folder = cache / recipe.folder_name
         self._shards: list[ShardRows] | None = None
         self._cached_index: _Index | None = None
+        self._checked: dict[Path, Stamp | None] = {}
 
     @classmethod
     def open(cls, folder: Path) -> "Store":
@@ -83,14 +86,13 @@ class Store:
         """
         try:
             recipe = Recipe.from_dict(json.loads((folder / "recipe.json").read_text()))
-        except (OSError, ValueError, AttributeError) as error:
+            name = recipe.folder_name
+        except (OSError, ValueError, AttributeError, TypeError) as error:
             raise DamagedStoreError(f"{folder} is not a store: recipe.json cannot be read: {error}") from error
-        store = cls(folder.parent, recipe)
-        if store.folder.name != folder.name:
-            raise DamagedStoreError(
-                f"{folder} holds the recipe of {store.folder.name}. Give it that name, or remove it."
-            )
-        return store
+        # The whole name, not its last part: a base called "../../x" must not lead out of the cache.
+        if name != folder.name:
+            raise DamagedStoreError(f"{folder} holds the recipe of {name}. Give it that name, or remove it.")
+        return cls(folder.parent, recipe)
 
     @property
     def name(self) -> str:
@@ -146,7 +148,7 @@ class Store:
 
         Raises:
             MissingRowsError: Some are not there.
-            DamagedStoreError: A checksum does not fit.
+            DamagedStoreError: A checksum does not fit, or shards differ in the shape of their rows.
         """
         place = self._index.find(keys)
         if (place < 0).any():
@@ -157,12 +159,21 @@ class Store:
         shard = self._index.shard[place]
         for number in np.unique(shard):
             wanted = np.flatnonzero(shard == number)
-            features = read_features(self._index.shards[number].path, self.recipe)
+            features = self._features(self._index.shards[number].path)
             rows = pool_rows(to_float32(features[self._index.row[place[wanted]]]), pooling)
             if out is None:
                 out = np.empty((len(keys), *rows.shape[1:]), np.float32)
+            if rows.shape[1:] != out.shape[1:]:  # assigning would broadcast
+                raise DamagedStoreError(f"{self.name} has rows of the shapes {out.shape[1:]} and {rows.shape[1:]}.")
             out[wanted] = rows
         return np.empty((0, *(self.row_shape or ())), np.float32) if out is None else out
+
+    def _features(self, path: Path) -> NDArray[np.floating]:
+        """All features of a shard; hashed again if the file is not the one that was checked."""
+        stamp = file_stamp(path)
+        if stamp is None or self._checked.get(path) != stamp:
+            self._checked[path] = check_bytes(path)
+        return read_features(path, self.recipe)
 
     @property
     def _known_shards(self) -> list[ShardRows]:
@@ -180,7 +191,7 @@ class Store:
     def _good_shards(self) -> Iterator[ShardRows]:
         for path in self.shard_paths():
             try:
-                check_bytes(path)
+                self._checked[path] = check_bytes(path)
                 yield read_rows(path, self.recipe)
             except DamagedStoreError as error:
                 self.quarantine(path)
@@ -190,7 +201,8 @@ class Store:
         """Move a damaged shard out of the way; its bytes are kept for whoever wants to know."""
         target = self.folder / "quarantine" / path.name
         target.parent.mkdir(exist_ok=True)
-        path.replace(target)
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            path.replace(target)
 
     def prepare(self) -> Path:
         """Make the store's folder and recipe.json if they are not there; the folder of its shards."""
@@ -199,8 +211,11 @@ class Store:
         recipe = self.folder / "recipe.json"
         if not recipe.exists():
             beside = recipe.with_name(f".{os.getpid()}-recipe.json")
-            beside.write_text(json.dumps(self.recipe.as_dict(), indent=2, sort_keys=True) + "\n")
-            beside.replace(recipe)
+            try:
+                beside.write_text(json.dumps(self.recipe.as_dict(), indent=2, sort_keys=True) + "\n")
+                beside.replace(recipe)
+            finally:
+                beside.unlink(missing_ok=True)
         return shards
 
     def _remove_debris(self) -> None:
@@ -213,7 +228,13 @@ class Store:
 
 
 def pool_rows(rows: NDArray[np.float32], pooling: str) -> NDArray[np.float32]:
-    """Mean or maximum over the grid, (n, h, w, C) to (n, C); rows that are pooled already stay as they are."""
+    """Mean or maximum over the grid, (n, h, w, C) to (n, C); rows that are pooled already stay as they are.
+
+    Raises:
+        SettingError: Another pooling than `none`, `avg` or `max`.
+    """
+    if pooling not in POOLINGS:
+        raise SettingError(f"The pooling is one of {POOLINGS}. Received: {pooling!r}.")
     if pooling == "none" or rows.ndim == 2:
         return rows
     grid = rows.reshape(len(rows), -1, rows.shape[-1])

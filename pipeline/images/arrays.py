@@ -6,6 +6,8 @@ like any file.
 
 import hashlib
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,12 +86,7 @@ def scan_npz(path: Path, *, label: str, fractions: Fractions, split_seed: int) -
     Raises:
         DataLayoutError: The file holds none of these arrays, or holds objects.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError) as error:
-        raise DataLayoutError(f"{path} is not an .npz file of plain arrays: {error}.") from error
-    return _manifest_of(arrays, label=label, fractions=fractions, split_seed=split_seed, title=path.stem)
+    return _manifest_of(_read_npz(path), label=label, fractions=fractions, split_seed=split_seed, title=path.stem)
 
 
 def scan_sklearn(name: str, *, fractions: Fractions, split_seed: int) -> Manifest:
@@ -132,9 +129,15 @@ def scan_keras(name: str, *, label: str, home: Path, fractions: Fractions, split
     kept = home / "datasets" / f"keras-{name}{'-' + mode if mode else ''}.npz"
     if not kept.exists():
         _keep(kept, _load_keras(name, mode))
-    with np.load(kept, allow_pickle=False) as archive:
-        arrays = {key: archive[key] for key in archive.files}
-    return _manifest_of(arrays, label="label", fractions=fractions, split_seed=split_seed, title=name)
+    return _manifest_of(_read_npz(kept), label="label", fractions=fractions, split_seed=split_seed, title=name)
+
+
+def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataLayoutError(f"{path} is not an .npz file of plain arrays: {error}.") from error
 
 
 def _load_keras(name: str, mode: str) -> dict[str, NDArray[np.generic]]:
@@ -180,8 +183,16 @@ def _manifest_of(
     missing = [y for _, _, y in parts if y not in arrays]
     if missing and label != "label":
         raise DataLayoutError(f"There is no label array {missing}. Received: {sorted(arrays)}.")
-    pixels = np.concatenate([_as_uint8(arrays[x]) for _, x, _ in parts])
-    labels = None if missing else np.concatenate([np.asarray(arrays[y]).reshape(-1) for _, _, y in parts])
+    images = [_as_uint8(arrays[x]) for _, x, _ in parts]
+    if len({part.shape[1:] for part in images}) > 1:
+        raise DataLayoutError(f"All images need one shape. Received: {[tuple(part.shape) for part in images]}.")
+    pixels = np.concatenate(images)
+    flat = [] if missing else [np.asarray(arrays[y]).reshape(-1) for _, _, y in parts]
+    # Part by part: lengths that only add up to the same would shift the labels.
+    for (_, x, y), part, part_labels in zip(parts, images, flat, strict=False):
+        if len(part) != len(part_labels):
+            raise DataLayoutError(f"{x} and {y} need one length. Received: {len(part)} and {len(part_labels)}.")
+    labels = None if missing else np.concatenate(flat)
     splits = [split for split, x, _ in parts for _ in range(len(arrays[x]))]
     return array_manifest(pixels, labels, splits=splits, fractions=fractions, split_seed=split_seed, title=title)
 

@@ -6,6 +6,7 @@ JPEG, PNG, WebP, BMP, GIF (first frame), TIFF and `.npy` arrays become RGB uint8
 import io
 import math
 import struct
+import tokenize
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,19 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a 24-bit image of 256 MiB
 MAX_BYTES = 512 * 2**20
 _NPY_MAGIC = b"\x93NUMPY"
+# What Pillow's readers raise on damaged files, by its own fuzzing harness; TokenError is numpy's, for a header.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    struct.error,
+    IndexError,
+    TypeError,
+    OverflowError,
+    NotImplementedError,
+    tokenize.TokenError,
+)
 
 _RESIZE = {
     "nearest": Image.Resampling.NEAREST,
@@ -70,8 +84,7 @@ class Decoder:
             raise UnreadableImageError(f"not an image in any of the formats {', '.join(_FORMATS)}") from None
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise UnreadableImageError(f"refused as a decompression bomb: {error}") from None
-        except (OSError, ValueError, SyntaxError, EOFError, struct.error, IndexError, TypeError) as error:
-            # What Pillow's readers raise on damaged files, by its own fuzzing harness.
+        except _DAMAGE as error:
             raise UnreadableImageError(f"damaged: {error}") from None
         return np.asarray(resized, dtype=np.uint8)
 
@@ -100,15 +113,16 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _open_array(data: bytes) -> Image.Image:
     stream = io.BytesIO(data)
     np.lib.format.read_magic(stream)
-    shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(stream)
     channels = shape[2] if len(shape) == 3 else 1
-    if dtype != np.uint8 or len(shape) not in (2, 3) or channels not in (1, 3, 4):
+    if dtype != np.uint8 or len(shape) not in (2, 3) or channels not in (1, 3, 4) or min(shape) < 1:
         raise UnreadableImageError(
             "an array image is uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); "
             f"received {dtype} {tuple(shape)}"
         )
     # frombuffer refuses a header that promises more than there is, before any memory is taken.
-    pixels = np.frombuffer(data, np.uint8, count=math.prod(shape), offset=stream.tell()).reshape(shape)
+    flat = np.frombuffer(data, np.uint8, count=math.prod(shape), offset=stream.tell())
+    pixels = flat.reshape(shape, order="F" if is_fortran else "C")
     return Image.fromarray(pixels[..., 0] if shape[2:] == (1,) else pixels).convert("RGB")
 
 

@@ -21,6 +21,8 @@ SPLIT_NAMES = {
     "testing": "test",
 }
 
+_NOT_UNICODE = "file name is not valid Unicode"
+
 
 @dataclass
 class _Found:
@@ -75,10 +77,14 @@ def list_images(paths: Sequence[Path], hashes: FileHashes) -> Manifest:
             found = _walk(path)
             files += [path / relative for relative in found.paths]
             skipped += found.skipped
-        elif path.exists():
+        elif path.is_file():
             files.append(path)
+        elif path.exists():
+            skipped.append(Skipped(str(path), "not a regular file"))
         else:
             raise DataNotFoundError(f"No such image: {path}.")
+    skipped += [Skipped(ascii(str(file)), _NOT_UNICODE) for file in files if not _is_unicode(file)]
+    files = [file for file in files if _is_unicode(file)]
     if not files:
         raise DataLayoutError(f"No image among {[str(path) for path in paths][:8]}.")
     digests = hashes.digests(files)
@@ -174,12 +180,10 @@ def _walk(root: Path) -> _Found:
     """Every image file below the root, sorted by path; hidden files and folders are not looked at."""
     found = _Found()
     inside = root.resolve()
-    for entry in _entries(root, found):
+    for entry in _entries(root):
         relative = Path(entry.path).relative_to(root)
-        try:
-            relative.as_posix().encode()
-        except UnicodeEncodeError:
-            found.skipped.append(Skipped(ascii(relative.as_posix()), "file name is not valid Unicode"))
+        if not _is_unicode(relative):
+            found.skipped.append(Skipped(ascii(relative.as_posix()), _NOT_UNICODE))
             continue
         reason = _refusal(entry, inside)
         if reason:
@@ -190,23 +194,35 @@ def _walk(root: Path) -> _Found:
     return found
 
 
-def _entries(folder: Path, found: _Found) -> Iterator[os.DirEntry[str]]:
+def _is_unicode(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                yield from _entries(Path(entry.path), found)
-            elif entry.is_symlink() and entry.is_dir():
-                # Following it could loop, or leave the data folder.
-                found.skipped.append(Skipped(ascii(entry.name)[1:-1], "symbolic link to a folder"))
-            elif Path(entry.name).suffix.lower() in EXTENSIONS:
+                yield from _entries(Path(entry.path))
+            elif Path(entry.name).suffix.lower() in EXTENSIONS or _is_folder_link(entry):
                 yield entry
+
+
+def _is_folder_link(entry: os.DirEntry[str]) -> bool:
+    # DirEntry.is_dir raises on a link that points to itself; Path.is_dir says no.
+    return entry.is_symlink() and Path(entry.path).is_dir()
 
 
 def _refusal(entry: os.DirEntry[str], inside: Path) -> str | None:
     """Why a file is not read: only regular files inside the data folder are (no pipe can hang a scan)."""
     try:
+        if _is_folder_link(entry):
+            return "symbolic link to a folder"  # following it could loop, or leave the data folder
         if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(inside):
             return "symbolic link that leaves the data folder"
         if entry.is_file():

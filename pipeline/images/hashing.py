@@ -36,13 +36,15 @@ class FileHashes:
 
     def digests(self, files: Sequence[Path], *, progress: bool = False) -> list[bytes | OSError]:
         """SHA-256 of each file's bytes, 32 bytes each; the error in its place where a file cannot be read."""
-        known = self._recall(files)
+        looked_ns = time.time_ns()
+        keys = [_key(file) for file in files]
+        known = self._recall(keys)
         found: list[bytes | OSError | None] = []
         stamps: list[Stamp | None] = []
-        for file in files:
-            stamp = _stamp(file)
+        for file, key in zip(files, keys, strict=True):
+            stamp = file_stamp(file)
             stamps.append(stamp)
-            remembered = known.get(str(file))
+            remembered = known.get(key)
             found.append(remembered[1] if remembered and remembered[0] == stamp else None)
         unknown = [position for position, digest in enumerate(found) if digest is None]
         with ThreadPoolExecutor() as pool:
@@ -50,7 +52,7 @@ class FileHashes:
             bar = tqdm(computed, desc="hashing", total=len(unknown), unit="file", delay=2, disable=not progress)
             for position, digest in zip(unknown, bar, strict=True):
                 found[position] = digest
-        self._remember((str(files[p]), stamps[p], found[p]) for p in unknown)
+        self._remember(((keys[p], stamps[p], found[p]) for p in unknown), looked_ns)
         return [digest for digest in found if digest is not None]
 
     def _connect(self) -> sqlite3.Connection:
@@ -61,23 +63,30 @@ class FileHashes:
         connection.execute(_TABLE)
         return connection
 
-    def _recall(self, files: Sequence[Path]) -> dict[str, tuple[Stamp, bytes]]:
-        if self.path is None or not files:
+    def _recall(self, keys: Sequence[str]) -> dict[str, tuple[Stamp, bytes]]:
+        if self.path is None or not keys:
             return {}
-        folder = os.path.commonpath([file.parent for file in files])
+        folder = os.path.commonpath([Path(key).parent for key in keys])
         try:
             with closing(self._connect()) as connection:
                 rows = connection.execute(
                     "SELECT path, size, mtime_ns, ctime_ns, inode, sha256 FROM hashes WHERE path >= ? AND path < ?",
                     (folder, folder + "\U0010ffff"),
                 ).fetchall()
+        except (sqlite3.OperationalError, OSError):
+            return {}  # locked, or a folder that cannot be written
         except sqlite3.DatabaseError:
             self.path.unlink(missing_ok=True)  # damaged: it is only a short cut
             return {}
-        return {path: ((size, mtime, ctime, inode), digest) for path, size, mtime, ctime, inode, digest in rows}
+        return {
+            path: ((size, mtime, ctime, inode), digest)
+            for path, size, mtime, ctime, inode, digest in rows
+            if isinstance(digest, bytes) and len(digest) == 32
+        }
 
-    def _remember(self, entries: Iterable[tuple[str, Stamp | None, bytes | OSError | None]]) -> None:
-        newest = time.time_ns() - RACY_NS
+    def _remember(self, entries: Iterable[tuple[str, Stamp | None, bytes | OSError | None]], looked_ns: int) -> None:
+        # Counted from the look, not from now: hashing the other files may have taken minutes since.
+        newest = looked_ns - RACY_NS
         rows = [
             (path, *stamp, digest)
             for path, stamp, digest in entries
@@ -88,7 +97,7 @@ class FileHashes:
         try:
             with closing(self._connect()) as connection, connection:
                 connection.executemany("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?, ?, ?)", rows)
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, OSError):
             return  # locked or read-only: the files are hashed again next time
 
 
@@ -105,10 +114,16 @@ def _sha256_or_error(path: Path) -> bytes | OSError:
         return error
 
 
-def _stamp(path: Path) -> Stamp | None:
+def file_stamp(path: Path) -> Stamp | None:
+    """Size, mtime, ctime and inode, which change when the file does; None if there is no such file."""
     try:
         stat = path.stat()
     except OSError:
         return None
     # ctime tells of an edit whose author put the old mtime back.
     return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+
+
+def _key(file: Path) -> str:
+    # SQLite takes valid Unicode only; two names that became one would still differ in their stamps.
+    return str(file.absolute()).encode("utf-8", "backslashreplace").decode()

@@ -34,7 +34,7 @@ class Fractions:
             shares = [float(part) for part in text.split("/")]
         except ValueError:
             shares = []
-        if len(shares) != 3 or min(shares) < 0 or shares[0] <= 0 or abs(sum(shares) - 100) > 1e-6:
+        if len(shares) != 3 or min(shares) < 0 or shares[0] <= 0 or not abs(sum(shares) - 100) <= 1e-6:
             raise SettingError(
                 f"A split is three percentages train/validation/test that sum to 100, such as 80/10/10. Received: {text!r}."
             )

@@ -75,18 +75,28 @@ def _inside(folder: Path, names: Sequence[str | None]) -> tuple[list[Path], list
     inside = folder.resolve()
     paths, rows, skipped = [], [], []
     for row, name in enumerate(names):
-        target = (inside / (name or "")).resolve()
-        if not name:
-            skipped.append(Skipped(f"row {row + 1}", "empty path"))
-        elif not target.is_relative_to(inside):
-            skipped.append(Skipped(name, "path leaves the data folder"))
-        elif not target.is_file():
-            skipped.append(Skipped(name, "no such file" if not target.exists() else "not a regular file"))
+        reason = _refusal(inside, name)
+        if reason:
+            skipped.append(Skipped(name or f"row {row + 1}", reason))
         else:
-            given = Path(name)
+            given = Path(str(name))
             paths.append(given.relative_to(inside) if given.is_absolute() and given.is_relative_to(inside) else given)
             rows.append(row)
     return paths, rows, skipped
+
+
+def _refusal(inside: Path, name: str | None) -> str | None:
+    if not name:
+        return "empty path"
+    try:
+        target = (inside / name).resolve()
+        if not target.is_relative_to(inside):
+            return "path leaves the data folder"
+        if target.is_file():
+            return None
+        return "not a regular file" if target.exists() else "no such file"
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a zero byte, a loop of links
+        return f"not a path: {getattr(error, 'strerror', None) or error}"
 
 
 def _pick(column: Sequence[str | None] | None, rows: Sequence[int]) -> list[str | None] | None:
@@ -118,13 +128,13 @@ def _read_csv(table: Path) -> Columns:
 
 def _read_parquet(table: Path) -> Columns:
     try:
-        from pyarrow import ArrowInvalid, parquet
+        from pyarrow import ArrowException, parquet
     except ImportError:
         raise MissingExtraError(
             "A Parquet manifest needs pyarrow: pip install 'bottleneck-pipeline[parquet]', or give the table as CSV."
         ) from None
     try:
         content = parquet.read_table(table).to_pydict()
-    except ArrowInvalid as error:
+    except (ArrowException, OSError, ValueError) as error:
         raise DataLayoutError(f"{table} is not a Parquet file: {error}.") from error
     return {name: [None if value is None else str(value) for value in values] for name, values in content.items()}

@@ -48,6 +48,7 @@ class TensorFlowEngine:
         self._device = _device_name(device)
         with tf.device(self._device):
             model = _model_of(recipe, weights_file)
+        self._row_shape = tuple(model.output_shape[1:])
         self._run = tf.function(lambda pixels: model(tf.cast(pixels, tf.float32), training=False))
         self.provenance = {
             "engine": "tensorflow",
@@ -70,7 +71,7 @@ class TensorFlowEngine:
                 logger.warning("Out of device memory: going on with a batch size of %d.", self.batch_size)
                 continue
             done += len(batch)
-        return np.concatenate(parts)
+        return np.concatenate(parts) if parts else np.empty((0, *self._row_shape), np.float32)
 
     def _step(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         full = np.zeros((self.batch_size, *batch.shape[1:]), np.uint8)

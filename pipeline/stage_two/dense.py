@@ -1,22 +1,18 @@
 """Dense heads in Keras: built from their text, trained on cached features."""
 
-import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from pipeline.errors import DamagedStoreError, HeadSpecError, SettingError
+from pipeline.errors import DamagedStoreError
 from pipeline.stage_two.features import Task
-from pipeline.stage_two.spec import DenseSpec, parse_settings
+from pipeline.stage_two.spec import DenseSpec
+from pipeline.stage_two.trainer import ArraySource, make_group, train
 from pipeline.stage_two.training import Training
-
-_OPTIMIZERS = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}
 
 
 @dataclass(frozen=True)
@@ -87,47 +83,21 @@ def fit_dense(
     Raises:
         HeadSpecError: The head does not suit the number of classes.
         SettingError: The optimizer does not know a setting.
+        DivergedError: The loss became something that is no number.
     """
     keras.utils.set_random_seed(training.seed)
     model = build_head(spec, task.train.X.shape[1:], len(task.classes))
-    compile_head(model, training)
-    clock = _EpochClock(training.epochs, progress)
-    result = model.fit(
-        task.train.X,
-        task.train.y,
-        validation_data=(task.validation.X, task.validation.y),
-        batch_size=training.batch_size,
-        epochs=training.epochs,
-        callbacks=[*_callbacks(training, tensorboard), clock],
-        verbose=0,
+    history = train(
+        model,
+        model,
+        [make_group(model.trainable_variables, training)],
+        ArraySource(task.train.X, task.train.y),
+        ArraySource(task.validation.X, task.validation.y),
+        training,
+        tensorboard=tensorboard,
+        progress=progress,
     )
-    return DenseFit(DenseHead(model), _history(result.history, clock.seconds))
-
-
-def compile_head(model: keras.Model, training: Training) -> None:
-    """Loss by the output's shape, optimizer and learning rate by the settings."""
-    is_binary = model.output_shape[-1] == 1
-    model.compile(
-        optimizer=make_optimizer(training),
-        loss="binary_crossentropy" if is_binary else "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-
-
-def make_optimizer(training: Training) -> keras.optimizers.Optimizer:
-    """`adam`, `rmsprop`, `sgd`, or with settings, `sgd:momentum=0.9`.
-
-    Raises:
-        SettingError: An unknown optimizer or setting.
-    """
-    name, _, rest = training.optimizer.partition(":")
-    if name not in _OPTIMIZERS:
-        raise SettingError(f"The optimizer is one of {', '.join(_OPTIMIZERS)}. Received: {training.optimizer!r}.")
-    try:
-        settings = {key: float(value) for key, value in parse_settings(rest).items()}
-        return _OPTIMIZERS[name](learning_rate=training.learning_rate, **settings)
-    except (TypeError, ValueError, HeadSpecError) as error:
-        raise SettingError(f"The optimizer {training.optimizer!r} cannot be made: {error}") from error
+    return DenseFit(DenseHead(model), history)
 
 
 def load_dense(path: Path) -> DenseHead:
@@ -138,7 +108,7 @@ def load_dense(path: Path) -> DenseHead:
     """
     try:
         return DenseHead(keras.saving.load_model(path, compile=False, safe_mode=True))
-    except (ValueError, OSError, KeyError, TypeError) as error:
+    except (ValueError, OSError, LookupError, TypeError, AttributeError, EOFError, BadZipFile) as error:
         raise DamagedStoreError(
             f"{path} cannot be loaded in Keras's safe mode, which runs no code from a file: {error}"
         ) from error
@@ -147,50 +117,3 @@ def load_dense(path: Path) -> DenseHead:
 def save_dense(head: DenseHead, path: Path) -> None:
     """Write the head in Keras's own format."""
     head.model.save(path)
-
-
-class _EpochClock(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-    """Seconds of each epoch, validation included, and a bar over the epochs."""
-
-    def __init__(self, epochs: int, progress: bool) -> None:
-        super().__init__()
-        self.seconds: list[float] = []
-        self._bar = tqdm(total=epochs, desc="stage two", unit="epoch", delay=2, disable=not progress)
-        self._start = 0.0
-
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        self._start = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        self.seconds.append(time.perf_counter() - self._start)
-        self._bar.set_postfix({name: f"{value:.3f}" for name, value in (logs or {}).items() if name.startswith("val_")})
-        self._bar.update()
-
-    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
-        self._bar.close()
-
-
-def _callbacks(training: Training, tensorboard: Path | None) -> list[keras.callbacks.Callback]:
-    callbacks: list[keras.callbacks.Callback] = []
-    if training.keep == "best" or training.patience:
-        callbacks.append(
-            keras.callbacks.EarlyStopping(
-                monitor="val_loss",
-                patience=training.patience or training.epochs,
-                restore_best_weights=training.keep == "best",
-            )
-        )
-    if training.schedule == "plateau":
-        callbacks.append(keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.3, patience=3))
-    if training.schedule == "cosine":
-        callbacks.append(keras.callbacks.LearningRateScheduler(training.cosine_rate))
-    if tensorboard is not None:
-        callbacks.append(keras.callbacks.TensorBoard(log_dir=str(tensorboard)))
-    return callbacks
-
-
-def _history(history: Mapping[str, list[Any]], seconds: list[float]) -> list[dict[str, float]]:
-    return [
-        {"epoch": epoch + 1, **{name: float(values[epoch]) for name, values in history.items()}, "seconds": elapsed}
-        for epoch, elapsed in enumerate(seconds)
-    ]

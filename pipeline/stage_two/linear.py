@@ -114,17 +114,22 @@ def head_from_arrays(arrays: dict[str, NDArray[Any]]) -> ArrayHead:
                 int(arrays["num_classes"][0]),
                 int(arrays["k"][0]),
             )
-            fits = neighbours.rows.shape == (len(neighbours.labels), len(neighbours.mean))
+            fits = (
+                neighbours.rows.shape == (len(neighbours.labels), len(neighbours.mean))
+                and neighbours.labels.ndim == 1
+                and 1 <= neighbours.k <= len(neighbours.labels)
+                and 0 <= neighbours.labels.min() <= neighbours.labels.max() == neighbours.num_classes - 1
+            )
             head: ArrayHead = neighbours
         else:
             linear = LinearHead(
                 arrays["mean"], arrays["scale"], arrays["weights"], arrays["bias"], float(arrays["temperature"][0])
             )
-            fits = linear.weights.shape == (len(linear.mean), len(linear.bias))
+            fits = linear.weights.shape == (len(linear.mean), len(linear.bias)) and linear.bias.ndim == 1
             head = linear
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise DamagedStoreError(f"Not the arrays of a linear head: {error}. Received: {sorted(arrays)}.") from error
-    if not fits or head.mean.shape != head.scale.shape:
+    if not fits or head.mean.ndim != 1 or head.mean.shape != head.scale.shape:
         shapes = {name: array.shape for name, array in arrays.items()}
         raise DamagedStoreError(f"The arrays of the head do not fit each other: {shapes}.")
     return head
@@ -176,7 +181,9 @@ def _estimator(kind: str, scaled: Array, task: Task, seed: int) -> _Make:
     With more features than images the features are first turned into the space that their rows
     span. All these heads penalise weights by their Euclidean length or not at all, so the solution
     lies in that space and nothing is lost (Hastie & Tibshirani 2004, Efficient quadratic
-    regularization for expression arrays); 8,192 columns become at most N.
+    regularization for expression arrays); 8,192 columns become at most N. Only lda's shrinkage means
+    something else there: it pulls towards the mean variance of r directions, which is D / r times that
+    of D columns.
     """
     basis = _row_space(scaled) if scaled.shape[1] > scaled.shape[0] else None
     X = scaled if basis is None else scaled @ basis

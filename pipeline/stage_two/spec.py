@@ -8,6 +8,7 @@ softmax                             no hidden layer
 """
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -46,7 +47,7 @@ class LinearSpec:
         return LINEAR_GRIDS[self.kind][0]
 
     def __str__(self) -> str:
-        given = [f"{self.parameter}={self.values[0]:g}"] if len(self.values) == 1 else []
+        given = [f"{self.parameter}={_digits(self.values[0])}"] if len(self.values) == 1 else []
         settings = given + ([f"scale={self.scale}"] if self.scale != default_scale(self.kind) else [])
         return f"{self.kind}:{','.join(settings)}" if settings else self.kind
 
@@ -70,7 +71,7 @@ class DenseSpec:
         return self.output or ("sigmoid" if num_classes == 2 else "softmax")
 
     def __str__(self) -> str:
-        tokens = [name if value is None else f"{name}:{value:g}" for name, value in self.layers]
+        tokens = [name if value is None else f"{name}:{_digits(value)}" for name, value in self.layers]
         return ",".join([*tokens, *([self.output] if self.output else [])]) or "softmax"
 
 
@@ -133,7 +134,7 @@ def _parse_linear(kind: str, rest: str, text: str) -> LinearSpec:
     if parameter not in settings:
         return LinearSpec(kind, grid, scale)
     value = _number(settings[parameter], text)
-    if value <= 0 or (kind == "lda" and value > 1) or (kind == "knn" and value != int(value)):
+    if not 0 < value < math.inf or (kind == "lda" and value > 1) or (kind == "knn" and value != int(value)):
         raise HeadSpecError(f"{parameter} of {kind} is out of range. Received: {text!r}.")
     return LinearSpec(kind, (value,), scale)
 
@@ -144,7 +145,7 @@ def _parse_layer(token: str, text: str) -> tuple[str, float | None]:
         return name, None
     if name == "dense" and argument:
         units = _number(argument, text)
-        if units >= 1 and units == int(units):
+        if 1 <= units < math.inf and units == int(units):
             return name, units
     if name == "dropout" and argument and 0 <= (rate := _number(argument, text)) < 1:
         return name, rate
@@ -159,3 +160,8 @@ def _number(argument: str, text: str) -> float:
         return float(argument)
     except ValueError:
         raise HeadSpecError(f"{argument!r} is not a number in the head {text!r}.") from None
+
+
+def _digits(value: float) -> str:
+    """The shortest text that reads as the same number: a sweep parses what a spec prints."""
+    return next(text for text in (f"{value:g}", f"{value:.15g}", repr(value)) if float(text) == value)

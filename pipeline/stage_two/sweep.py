@@ -15,6 +15,7 @@ import joblib
 from tqdm import tqdm
 
 from pipeline.errors import SettingError
+from pipeline.quiet import quiet_tensorflow
 from pipeline.results.scores import score
 from pipeline.stage_two.features import Task
 from pipeline.stage_two.linear import fit_linear
@@ -132,6 +133,7 @@ def _fit_and_keep(cell: Cell, task: Task, path: Path) -> None:
         chosen: dict[str, Any] = {fit.parameter: fit.value}
         num_parameters = fit.head.num_parameters
     else:
+        quiet_tensorflow()  # in worker processes
         from pipeline.stage_two.dense import fit_dense
 
         dense = fit_dense(spec, task, cell.training)

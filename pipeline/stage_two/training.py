@@ -36,7 +36,7 @@ class Training:
             ("batch size", self.batch_size),
             ("learning rate", self.learning_rate),
         ):
-            if value <= 0:
+            if not 0 < value < math.inf:
                 raise SettingError(f"The {name} is a positive number. Received: {value}.")
         if self.schedule not in SCHEDULES:
             raise SettingError(f"The schedule is one of {SCHEDULES}. Received: {self.schedule!r}.")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.bases.digests import TrunkInfo
+from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
 from pipeline.images.manifest import Manifest
 from pipeline.stage_one.extract import Extraction
@@ -83,7 +84,7 @@ def fit(
         "total_params": num_parameters + trunk.parameters,
         "trunk_digest_before": trunk.digest,
         "trunk_digest_after": trunk_of(chosen)[0].digest,
-        **_provenance(extraction, task, chosen),
+        **provenance(extraction, task, chosen),
     }
     return save_run(trained, task, history, info, name, pictures, chosen)
 
@@ -128,7 +129,7 @@ def sweep(
         cells,
         task,
         chosen.runs / ".sweeps",
-        task_digest=task_digest(extraction, pooling),
+        task_digest=task_digest(extraction.manifest, extraction.store.recipe, pooling),
         num_workers=chosen.workers,
         progress=chosen.progress,
     )
@@ -165,20 +166,20 @@ def _task(data: str | Path | Manifest, pooling: str, options: Options) -> tuple[
     return load_task(extraction.manifest, extraction.store, pooling=pooling), extraction, trunk
 
 
-def task_digest(extraction: Extraction, pooling: str) -> str:
-    """What features and labels a sweep works on: rows, labels and splits, in any order."""
-    manifest = extraction.manifest
+def task_digest(manifest: Manifest, recipe: Recipe, pooling: str) -> str:
+    """What features and labels a training works on: rows, labels and splits, in any order."""
     entries = sorted(zip(manifest.digests, map(str, manifest.labels), manifest.splits, strict=True))
-    text = repr((extraction.store.recipe.fingerprint, pooling, entries))
+    text = repr((recipe.fingerprint, pooling, entries))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _provenance(extraction: Extraction, task: Task, options: Options) -> dict[str, Any]:
+def provenance(extraction: Extraction, task: Task, options: Options) -> dict[str, Any]:
+    """What a run was made from: data, rows, weights, versions."""
     manifest = extraction.manifest
     is_file = options.weights not in ("imagenet", "random")
     return {
         "data": manifest.title,
-        "task_digest": task_digest(extraction, "any"),
+        "task_digest": task_digest(manifest, extraction.store.recipe, "any"),
         "classes": list(task.classes),
         "images": {name: len(split) for name, split in task.splits.items()},
         "skipped": [asdict(entry) for entry in manifest.skipped],

@@ -1,0 +1,101 @@
+# Every target passes on what it is given: make head DATA=photos SIZE=150 HEAD=ridge ARGS="--seed 3"
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+BOTTLENECK := $(BIN)/bottleneck
+INSTALLED := $(VENV)/.installed
+
+DATA ?= sklearn:digits
+RUN ?=
+IMAGES ?=
+ARGS ?=
+OPTIONS = $(if $(BASE),--base $(BASE)) $(if $(SIZE),--size $(SIZE)) $(if $(CUT),--cut $(CUT)) \
+	$(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(PREPROCESS),--preprocess $(PREPROCESS)) $(PLACES)
+PLACES = $(if $(CACHE),--cache $(CACHE)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
+HEADING = $(if $(HEAD),--head "$(HEAD)") $(if $(POOL),--pool $(POOL)) $(if $(NAME),--name $(NAME))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup weights features head sweep predict report cache-verify bench lint format type check test demo clean lock
+
+help:
+	@awk '/^## /{sentence=substr($$0,4)} /^[a-z-]+:/{if(sentence){split($$1,t,":");printf "  %-14s %s\n",t[1],sentence;sentence=""}}' $(MAKEFILE_LIST)
+
+## Make the virtual environment and install the locked dependencies.
+setup: $(INSTALLED)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+## Fetch the ImageNet weights of BASE (vgg16).
+weights: $(INSTALLED)
+	$(BOTTLENECK) weights fetch $(or $(BASE),vgg16)
+
+## Stage one: cache the features of DATA that are missing.
+features: $(INSTALLED)
+	$(BOTTLENECK) features "$(DATA)" $(OPTIONS)
+
+## Stage two: train HEAD (logreg) on the cached features of DATA.
+head: $(INSTALLED)
+	$(BOTTLENECK) head "$(DATA)" $(HEADING) $(OPTIONS)
+
+## Train many heads on the cached features of DATA and rank them.
+sweep: $(INSTALLED)
+	$(BOTTLENECK) sweep "$(DATA)" $(HEADING) $(OPTIONS)
+
+## Label IMAGES (files or folders) with RUN.
+predict: $(INSTALLED)
+	$(BOTTLENECK) predict "$(RUN)" $(IMAGES) $(PLACES)
+
+## Write one HTML page on all runs.
+report: $(INSTALLED)
+	$(BOTTLENECK) report $(RUN) $(PLACES)
+
+## Read every byte of the cache and say whether it is whole.
+cache-verify: $(INSTALLED)
+	$(BOTTLENECK) cache verify $(PLACES)
+
+## Run the benchmarks; each prints its own ratios.
+bench: $(INSTALLED)
+	for script in benchmarks/*.py; do $(BIN)/python $$script $(ARGS) || exit 1; done
+
+## Check style.
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+## Rewrite the code in the project's style.
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+## Check types.
+type: $(INSTALLED)
+	$(BIN)/mypy
+
+## Run all tests.
+test: $(INSTALLED)
+	$(BIN)/pytest $(ARGS)
+
+## Lint, types and tests: what CI runs.
+check: lint type test
+
+## Main job on real scans with real weights: features, two heads, a table, curves, a confusion matrix.
+demo: $(INSTALLED)
+	$(BOTTLENECK) features sklearn:digits --size 64 $(PLACES)
+	$(BOTTLENECK) head sklearn:digits --size 64 --head logreg --name demo-logreg $(PLACES)
+	$(BOTTLENECK) head sklearn:digits --size 64 --head dense:256,relu,dropout:0.5 --epochs 15 --name demo-dense $(PLACES)
+	$(BOTTLENECK) runs $(PLACES)
+	$(BOTTLENECK) report demo-logreg demo-dense $(PLACES)
+
+## Write requirements.lock anew from pyproject.toml.
+lock: $(INSTALLED)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+		--no-header --all-extras --upgrade pyproject.toml -o requirements.lock
+
+## Remove what the tools made; features, runs and the environment stay.
+clean:
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +

@@ -1,0 +1,350 @@
+"""Training what is trainable, on rows from anywhere: arrays in memory, shards, or a live trunk.
+
+One loop for all paths, so that cached and live training differ in where a batch comes from and in
+nothing else: the same seed gives the same order, the same dropout and the same steps.
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from pipeline.errors import DivergedError, HeadSpecError, SettingError
+from pipeline.stage_two.spec import parse_settings
+from pipeline.stage_two.training import Training
+
+_OPTIMIZERS = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}
+_PLATEAU_PATIENCE, _PLATEAU_FACTOR = 3, 0.3
+_EVALUATION_BATCH = 128
+
+Forward = Callable[..., tf.Tensor]
+"""inputs, training: bool -> output of the head."""
+
+Infer = Callable[[tf.Tensor], tf.Tensor]
+
+
+class Source(Protocol):
+    """Where batches come from."""
+
+    @property
+    def y(self) -> NDArray[np.int64]:
+        """Class number of each image, (N,)."""
+        ...
+
+    def batches(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[Any]]:
+        """Inputs of these rows, in this order, so many at a time; `epoch` counts from 0, -1 is an evaluation."""
+        ...
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """Rows in memory."""
+
+    X: NDArray[np.float32]
+    """Features, (N, ...)."""
+
+    y: NDArray[np.int64]
+
+    def batches(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.float32]]:
+        for start in range(0, len(order), batch_size):
+            yield self.X[order[start : start + batch_size]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Variables that share an optimizer."""
+
+    variables: Sequence[keras.Variable]
+    optimizer: keras.optimizers.Optimizer
+    rate: float
+
+
+@dataclass
+class _State:
+    """All that a resumed training needs beside variables."""
+
+    epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_loss: float = float("inf")
+    best: list[NDArray[Any]] = field(default_factory=list)
+    waited: int = 0
+    plateau_waited: int = 0
+    factor: float = 1.0
+
+
+def train(
+    model: keras.Model,
+    forward: Forward,
+    groups: Sequence[Group],
+    source: Source,
+    validation: Source,
+    training: Training,
+    *,
+    checkpoint: Path | None = None,
+    tensorboard: Path | None = None,
+    progress: bool = False,
+    steps: list[float] | None = None,
+) -> list[dict[str, float]]:
+    """Train for the epochs in the settings, and leave the kept weights in the model.
+
+    Args:
+        model: What holds the variables that change (head, or tail and head).
+        forward: Inputs to output; differs from the model when a frozen trunk runs live before it.
+        groups: Trainable variables with their optimizers.
+        source: Training rows.
+        validation: Validation rows.
+        training: Epochs, batch size, schedule, patience, what to keep, seed.
+        checkpoint: Written after each epoch and read at the start, so that a killed training goes on; removed at the end.
+        tensorboard: Folder for logs.
+        progress: Show a bar.
+        steps: Filled with the loss of each step.
+
+    Returns:
+        One entry an epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds. Training
+        loss and accuracy are means over the epoch's steps, with dropout, as Keras reports them.
+
+    Raises:
+        DivergedError: The loss became something that is no number, and there is no epoch to go back to.
+    """
+    step, infer = _make_step(forward, groups, model.output_shape[-1]), compile_inference(forward)
+    for group in groups:
+        group.optimizer.build(group.variables)
+    state = _load(checkpoint, model, groups)
+    writer = tf.summary.create_file_writer(str(tensorboard)) if tensorboard else None
+    bar = tqdm(total=training.epochs, initial=state.epoch, desc="training", unit="epoch", delay=2, disable=not progress)
+    with bar:
+        while state.epoch < training.epochs and not (training.patience and state.waited >= training.patience):
+            start = time.perf_counter()
+            rate = _set_rates(groups, training, state)
+            row = _run_epoch(step, infer, source, validation, training, state.epoch, steps)
+            row |= {"epoch": state.epoch + 1, "learning_rate": rate, "seconds": time.perf_counter() - start}
+            _note(state, row, model, training)
+            _save(checkpoint, model, groups, state)
+            if writer is not None:
+                _log(writer, row)
+            bar.set_postfix(val_loss=f"{row['val_loss']:.3f}", val_accuracy=f"{row['val_accuracy']:.3f}")
+            bar.update()
+    if training.keep == "best" and state.best:
+        model.set_weights(state.best)
+    elif not math.isfinite(state.history[-1]["val_loss"]):
+        raise DivergedError(
+            "The training diverged: its loss is not a number. Choose a smaller learning rate. "
+            f"Received: {training.learning_rate:g} with {training.optimizer}."
+        )
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+    return state.history
+
+
+def make_group(variables: Sequence[keras.Variable], training: Training, rate: float | None = None) -> Group:
+    """Variables with an optimizer of their own.
+
+    Raises:
+        SettingError: An unknown optimizer or setting of it.
+    """
+    name, _, rest = training.optimizer.partition(":")
+    if name not in _OPTIMIZERS:
+        raise SettingError(f"The optimizer is one of {', '.join(_OPTIMIZERS)}. Received: {training.optimizer!r}.")
+    rate = training.learning_rate if rate is None else rate
+    try:
+        settings = {key: float(value) for key, value in parse_settings(rest).items()}
+        return Group(list(variables), _OPTIMIZERS[name](learning_rate=rate, **settings), rate)
+    except (TypeError, ValueError, HeadSpecError) as error:
+        raise SettingError(f"The optimizer {training.optimizer!r} cannot be made: {error}") from error
+
+
+def epoch_order(num_rows: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """The order of rows in an epoch: the same for every path that trains on them."""
+    return np.random.default_rng([seed, epoch]).permutation(num_rows)
+
+
+Step = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+
+def _make_step(forward: Forward, groups: Sequence[Group], units: int) -> Step:
+    """One step: loss, gradients, update; returns the mean loss and the number of right answers."""
+    variables = [variable for group in groups for variable in group.variables]
+    measure = _measure(units)
+
+    def step(inputs: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            loss, correct = measure(forward(inputs, training=True), y)
+        gradients = tape.gradient(loss, [variable.value for variable in variables])
+        place = 0
+        for group in groups:
+            count = len(group.variables)
+            group.optimizer.apply(gradients[place : place + count], group.variables)
+            place += count
+        return loss, correct
+
+    compiled: Step = tf.function(step, reduce_retracing=True)
+    return compiled
+
+
+def _measure(units: int) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """Mean cross-entropy and right answers, for one sigmoid or a softmax."""
+
+    def binary(output: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        p = output[:, 0]
+        loss = tf.reduce_mean(keras.losses.binary_crossentropy(tf.cast(y, p.dtype)[:, None], output))
+        return loss, tf.reduce_sum(tf.cast((p > 0.5) == (y > 0), tf.int32))
+
+    def categorical(output: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, output))
+        return loss, tf.reduce_sum(tf.cast(tf.argmax(output, axis=1) == y, tf.int32))
+
+    return binary if units == 1 else categorical
+
+
+def _run_epoch(
+    step: Step,
+    infer: Infer,
+    source: Source,
+    validation: Source,
+    training: Training,
+    epoch: int,
+    steps: list[float] | None,
+) -> dict[str, float]:
+    order = epoch_order(len(source.y), training.seed, epoch)
+    if isinstance(source, ArraySource):
+        losses, correct, sizes = _array_epoch(step, source, order, training.batch_size)
+    else:
+        losses, correct, sizes = _streamed_epoch(step, source, order, training.batch_size, epoch)
+    if steps is not None:
+        steps.extend(losses.tolist())
+    val_loss, val_accuracy = evaluate(infer, validation)
+    return {
+        "loss": float(np.average(losses, weights=sizes)),
+        "accuracy": correct / len(order),
+        "val_loss": val_loss,
+        "val_accuracy": val_accuracy,
+    }
+
+
+_Epoch = tuple[NDArray[np.float32], int, NDArray[np.int64]]
+
+
+def _streamed_epoch(step: Step, source: Source, order: NDArray[np.int64], batch_size: int, epoch: int) -> _Epoch:
+    losses, correct, sizes, done = [], 0, [], 0
+    for inputs in source.batches(order, batch_size, epoch=epoch):
+        y = source.y[order[done : done + len(inputs)]]
+        loss, right = step(tf.constant(inputs), tf.constant(y))
+        losses.append(float(loss))
+        correct += int(right)
+        sizes.append(len(inputs))
+        done += len(inputs)
+    return np.array(losses, np.float32), correct, np.array(sizes)
+
+
+def _array_epoch(step: Step, source: ArraySource, order: NDArray[np.int64], batch_size: int) -> _Epoch:
+    """Rows in memory: batches are gathered ahead of the steps, without a dataset in between."""
+    losses, right, sizes = [], [], []
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        loss, count = step(tf.constant(source.X[rows]), tf.constant(source.y[rows]))
+        losses.append(loss)
+        right.append(count)
+        sizes.append(len(rows))
+    return (
+        np.array([float(loss) for loss in losses], np.float32),
+        int(sum(int(count) for count in right)),
+        np.array(sizes),
+    )
+
+
+def compile_inference(forward: Forward) -> Infer:
+    """The forward pass without dropout, as one function."""
+    compiled: Infer = tf.function(lambda inputs: forward(inputs, training=False), reduce_retracing=True)
+    return compiled
+
+
+def evaluate(infer: Infer, source: Source) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy."""
+    output = predict(infer, source)
+    if output.shape[1] == 1:
+        output = np.concatenate([1 - output, output], axis=1)
+    picked = output[np.arange(len(source.y)), source.y]
+    return float(-np.log(np.clip(picked, 1e-7, 1)).mean()), float((output.argmax(axis=1) == source.y).mean())
+
+
+def predict(infer: Infer, source: Source) -> NDArray[np.float32]:
+    """Outputs of all rows in order, float32 (N, units)."""
+    order = np.arange(len(source.y))
+    parts = [infer(tf.constant(inputs)).numpy() for inputs in source.batches(order, _EVALUATION_BATCH, epoch=-1)]
+    return np.concatenate(parts)
+
+
+def _set_rates(groups: Sequence[Group], training: Training, state: _State) -> float:
+    factor = (
+        training.cosine_rate(state.epoch) / training.learning_rate if training.schedule == "cosine" else state.factor
+    )
+    for group in groups:
+        group.optimizer.learning_rate.assign(group.rate * factor)
+    return training.learning_rate * factor
+
+
+def _note(state: _State, row: dict[str, float], model: keras.Model, training: Training) -> None:
+    """Take an epoch into the state: history, best weights, waiting times."""
+    state.epoch += 1
+    state.history.append(
+        {key: row[key] for key in ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")}
+    )
+    if row["val_loss"] < state.best_loss:
+        state.best_loss, state.waited, state.plateau_waited = row["val_loss"], 0, 0
+        state.best = model.get_weights() if training.keep == "best" else []
+        return
+    state.waited += 1
+    state.plateau_waited += 1
+    if training.schedule == "plateau" and state.plateau_waited >= _PLATEAU_PATIENCE:
+        state.factor, state.plateau_waited = state.factor * _PLATEAU_FACTOR, 0
+
+
+def _log(writer: Any, row: Mapping[str, float]) -> None:
+    with writer.as_default():
+        for name, value in row.items():
+            if name != "epoch":
+                tf.summary.scalar(name, value, step=int(row["epoch"]))
+    writer.flush()
+
+
+def _variables(model: keras.Model, groups: Sequence[Group]) -> list[keras.Variable]:
+    """Weights, the state of dropout's random numbers, and the optimizers' own."""
+    return [*model.variables, *(variable for group in groups for variable in group.optimizer.variables)]
+
+
+def _save(path: Path | None, model: keras.Model, groups: Sequence[Group], state: _State) -> None:
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{os.getpid()}-{path.name}")
+    plain = {
+        name: getattr(state, name) for name in ("epoch", "history", "best_loss", "waited", "plateau_waited", "factor")
+    }
+    arrays = {f"v{number}": np.asarray(variable) for number, variable in enumerate(_variables(model, groups))}
+    arrays |= {f"best{number}": array for number, array in enumerate(state.best)}
+    with beside.open("wb") as file:
+        np.savez(file, allow_pickle=False, state=np.array(json.dumps(plain)), **arrays)
+    beside.replace(path)
+
+
+def _load(path: Path | None, model: keras.Model, groups: Sequence[Group]) -> _State:
+    if path is None or not path.exists():
+        return _State()
+    with np.load(path, allow_pickle=False) as archive:
+        state = _State(**json.loads(str(archive["state"])))
+        for number, variable in enumerate(_variables(model, groups)):
+            variable.assign(archive[f"v{number}"])
+        state.best = [
+            archive[f"best{number}"] for number in range(sum(name.startswith("best") for name in archive.files))
+        ]
+    return state

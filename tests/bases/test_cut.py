@@ -1,0 +1,171 @@
+"""Where a base can be divided: against brute force, and trunk plus tail against the whole."""
+
+import keras
+import numpy as np
+import pytest
+
+from pipeline.bases.cut import check_cut, divide, trunk_layers, valid_cuts
+from pipeline.bases.digests import tensor_digest
+from pipeline.bases.network import build_base
+from pipeline.bases.zoo import ZOO
+from pipeline.errors import InvalidCutError
+
+
+def dividing_layers(base: keras.Model) -> list[str]:
+    """By brute force: the layers without which no path leads from the input to the output."""
+    names = {layer.name for layer in base.layers}
+    feeds = {
+        layer.name: [node.operation.name for node in layer._outbound_nodes if node.operation.name in names]
+        for layer in base.layers
+    }
+    start, end = base.layers[0].name, base.layers[-1].name
+
+    def connected_without(removed: str) -> bool:
+        seen, waiting = {removed}, [start]
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                waiting += feeds[name]
+        return end in seen - {removed}
+
+    return [layer.name for layer in base.layers[1:] if not connected_without(layer.name)]
+
+
+def small_base(name: str) -> keras.Model:
+    return build_base(ZOO[name], ZOO[name].smallest_px)
+
+
+@pytest.mark.parametrize(
+    "name", ["vgg16", "squeezenet", "resnet50", "mobilenetv2", "densenet121", "inceptionv3", "nasnetmobile"]
+)
+def test_a_valid_cut_is_a_layer_that_disconnects_the_graph(name: str):
+    """Taking the layer away leaves no path from input to output, and no other layer does that."""
+    base = small_base(name)
+
+    assert valid_cuts(base) == dividing_layers(base)
+
+
+def test_a_chain_can_be_cut_at_every_layer():
+    """VGG16 has no branches; only its input is no cut."""
+    base = small_base("vgg16")
+
+    assert valid_cuts(base) == [layer.name for layer in base.layers[1:]]
+
+
+def test_a_published_cut_has_its_shape_and_parameters():
+    """VGG19 at 256 px, cut at block2_pool, gives (64, 64, 128) from 260,160 parameters."""
+    trunk, tail = divide(build_base(ZOO["vgg19"], 256), "block2_pool")
+
+    assert trunk.output_shape == (None, 64, 64, 128)
+    assert trunk.count_params() == 260_160
+    assert tail is not None
+    assert tail.count_params() == 20_024_384 - 260_160
+
+
+@pytest.mark.parametrize(
+    ("name", "cut"),
+    [
+        ("vgg16", "block1_conv1"),
+        ("vgg16", "block4_pool"),
+        ("squeezenet", "fire5_concat"),
+        ("mobilenetv2", "block_6_expand_relu"),
+        ("resnet50", "conv3_block4_out"),
+        ("densenet121", "pool3_relu"),
+        ("efficientnetb0", "block3a_expand_activation"),
+    ],
+)
+def test_trunk_and_tail_are_the_whole_base(name: str, cut: str):
+    """Images through the trunk and then the tail give what the undivided base gives."""
+    base = small_base(name)
+    size_px = ZOO[name].smallest_px
+    images = np.random.default_rng(0).normal(0, 1, (2, size_px, size_px, 3)).astype(np.float32)
+    whole = base.predict(images, verbose=0)
+
+    trunk, tail = divide(base, cut)
+    assert tail is not None
+    joined = tail.predict(trunk.predict(images, verbose=0), verbose=0)
+
+    assert np.abs(whole).max() > 0
+    np.testing.assert_allclose(joined, whole, rtol=1e-4, atol=1e-5 * np.abs(whole).max())
+    assert trunk.count_params() + tail.count_params() == base.count_params()
+
+
+def test_trunk_and_tail_share_their_weights_with_the_base():
+    """Training the tail trains the base; nothing is copied."""
+    base = small_base("squeezenet")
+
+    trunk, tail = divide(base, "fire5_concat")
+
+    assert tail is not None
+    assert [id(weight) for weight in trunk.weights + tail.weights] == [id(weight) for weight in base.weights]
+
+
+def test_a_cut_at_the_last_layer_leaves_no_tail():
+    """The classical bottleneck is the whole base as trunk."""
+    base = small_base("squeezenet")
+
+    trunk, tail = divide(base, "fire9_concat")
+
+    assert tail is None
+    assert trunk.count_params() == base.count_params()
+
+
+@pytest.mark.parametrize("name", ["squeezenet", "mobilenetv2", "densenet121", "inceptionv3"])
+def test_the_trunks_layers_are_known_without_building_it(name: str):
+    """At every cut they are those of the built trunk, in its order, so both have one digest."""
+    base = small_base(name)
+    cuts = valid_cuts(base)
+
+    for cut in cuts[:: max(1, len(cuts) // 12)]:
+        listed = trunk_layers(base, cut)
+        trunk, _ = divide(base, cut)
+
+        assert [layer.name for layer in listed] == [layer.name for layer in trunk.layers], cut
+        assert tensor_digest(listed) == tensor_digest(trunk.layers), cut
+
+
+def test_dividing_changes_no_cut():
+    """A base that was divided can be divided again anywhere."""
+    base = small_base("mobilenetv2")
+    before = valid_cuts(base)
+
+    divide(base, "block_6_expand_relu")
+
+    assert valid_cuts(base) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "cut", "nearest"),
+    [
+        ("squeezenet", "fire4_expand1x1", "fire4_relu_squeeze1x1, fire4_concat"),
+        ("resnet50", "conv2_block2_1_relu", "conv2_block1_out, conv2_block2_out"),
+        ("mobilenetv2", "block_2_project_BN", "block_1_project_BN, block_2_add"),
+    ],
+)
+def test_a_layer_that_a_path_passes_by_is_refused(name: str, cut: str, nearest: str):
+    """The message names the last cut before it and the first one after it."""
+    with pytest.raises(
+        InvalidCutError,
+        match=f"^'{cut}' does not divide {name}.*: another path passes it by. Nearest layers that do: {nearest}.$",
+    ):
+        divide(small_base(name), cut)
+
+
+@pytest.mark.parametrize(
+    ("cut", "near"), [("block4_pol", "block4_pool"), ("Block5_conv3", "block5_conv3"), ("zzz", "block5_pool")]
+)
+def test_an_unknown_layer_is_refused(cut: str, near: str):
+    """The message names layers that are called like it, and the last one."""
+    with pytest.raises(
+        InvalidCutError, match=rf"^vgg16 has no layer '{cut}' to cut at\. Near.*{near}.*; last: block5_pool"
+    ):
+        check_cut(small_base("vgg16"), cut)
+
+
+def test_the_input_is_no_cut():
+    """An empty trunk would cache the images themselves."""
+    base = small_base("vgg16")
+
+    with pytest.raises(InvalidCutError, match="block1_conv1"):
+        divide(base, base.layers[0].name)

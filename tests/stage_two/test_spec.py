@@ -1,0 +1,231 @@
+"""What a head is, as text."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import HeadSpecError
+from pipeline.stage_two.spec import (
+    ACTIVATIONS,
+    LINEAR_GRIDS,
+    OUTPUTS,
+    SCALES,
+    DenseSpec,
+    LinearSpec,
+    expand_choices,
+    parse_head,
+    parse_settings,
+)
+
+LAYERS = st.one_of(
+    st.tuples(st.just("dense"), st.integers(1, 10**7).map(float)),
+    st.tuples(st.just("dropout"), st.floats(0, 1, exclude_max=True)),
+    st.tuples(st.sampled_from(("batchnorm", *ACTIVATIONS)), st.none()),
+)
+
+
+@pytest.mark.parametrize("kind", LINEAR_GRIDS)
+def test_linear_head_without_a_value_brings_its_grid(kind):
+    """A linear head whose regularisation is left open is tried with all values of its grid."""
+    spec = parse_head(kind)
+
+    assert spec == LinearSpec(kind, LINEAR_GRIDS[kind][1], "none" if kind == "knn" else "standard")
+    assert len(spec.values) > 1
+    assert str(spec) == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "spec"),
+    [
+        ("logreg:C=0.01", LinearSpec("logreg", (0.01,), "standard")),
+        (" logreg:C=0.01 ", LinearSpec("logreg", (0.01,), "standard")),
+        ("logreg:scale=none", LinearSpec("logreg", LINEAR_GRIDS["logreg"][1], "none")),
+        ("svm:C=1e-3,scale=none", LinearSpec("svm", (0.001,), "none")),
+        ("ridge:alpha=100", LinearSpec("ridge", (100.0,), "standard")),
+        ("lda:shrinkage=1", LinearSpec("lda", (1.0,), "standard")),
+        ("knn:k=5,scale=standard", LinearSpec("knn", (5.0,), "standard")),
+    ],
+)
+def test_linear_settings_are_read(text, spec):
+    """Regularisation and scaling stand after the colon."""
+    assert parse_head(text) == spec
+
+
+@pytest.mark.parametrize(
+    ("text", "spec"),
+    [
+        ("softmax", DenseSpec((), "softmax")),
+        ("sigmoid", DenseSpec((), "sigmoid")),
+        ("dense:256,relu,dropout:0.5", DenseSpec((("dense", 256), ("relu", None), ("dropout", 0.5)))),
+        (
+            "dense:64, relu, batchnorm, dropout:0.5, softmax",
+            DenseSpec((("dense", 64), ("relu", None), ("batchnorm", None), ("dropout", 0.5)), "softmax"),
+        ),
+        ("dropout:0", DenseSpec((("dropout", 0.0),))),
+    ],
+)
+def test_layers_are_read_in_order(text, spec):
+    """A dense head is its layers from left to right, with or without its output."""
+    assert parse_head(text) == spec
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_can_be_written(activation):
+    """Each activation of the list is a layer without an argument."""
+    assert parse_head(f"dense:8,{activation}") == DenseSpec((("dense", 8.0), (activation, None)))
+
+
+@given(st.lists(LAYERS, min_size=1, max_size=5).map(tuple), st.sampled_from((None, *OUTPUTS)))
+def test_dense_text_round_trips(layers, output):
+    """The text of any dense head describes that very head."""
+    spec = DenseSpec(layers, output)
+
+    assert parse_head(str(spec)) == spec
+
+
+@given(
+    st.sampled_from([kind for kind in LINEAR_GRIDS if kind != "knn"]),
+    st.floats(1e-30, 1),
+    st.sampled_from(SCALES),
+)
+def test_linear_text_round_trips(kind, value, scale):
+    """The text of any linear head describes that very head, to the last digit."""
+    spec = LinearSpec(kind, (value,), scale)
+
+    assert parse_head(str(spec)) == spec
+
+
+@pytest.mark.parametrize("text", ["logreg", "logreg:scale=none", "knn:k=5", "softmax", "dense:64,relu,dropout:0.25"])
+def test_text_is_kept_short(text):
+    """What was written in the short form comes back in the short form."""
+    assert str(parse_head(text)) == text
+
+
+def test_dense_head_without_layers_is_a_softmax():
+    """The head of no layers has a text, and it is that of a softmax."""
+    assert str(DenseSpec()) == "softmax"
+
+
+@pytest.mark.parametrize(("num_classes", "output"), [(2, "sigmoid"), (3, "softmax"), (10, "softmax")])
+def test_output_follows_the_number_of_classes(num_classes, output):
+    """Two classes get one sigmoid, more get a softmax."""
+    assert parse_head("dense:8").output_for(num_classes) == output
+
+
+def test_output_that_is_given_wins():
+    """Two classes may have a softmax."""
+    assert parse_head("dense:8,softmax").output_for(2) == "softmax"
+
+
+def test_sigmoid_for_three_classes_is_refused():
+    """One sigmoid cannot tell three classes apart."""
+    with pytest.raises(HeadSpecError, match="A sigmoid output is for two classes. Received: 3 classes; use softmax."):
+        parse_head("sigmoid").output_for(3)
+
+
+@pytest.mark.parametrize("text", ["", "  ", ",", ", ,"])
+def test_empty_head_is_refused(text):
+    """No text is no head."""
+    with pytest.raises(HeadSpecError, match="An empty head. Expected a linear head such as logreg, or layers such as"):
+        parse_head(text)
+
+
+@pytest.mark.parametrize("text", ["logreg:0.1", "knn:5", "svm:C=1,none"])
+def test_setting_without_a_name_is_refused(text):
+    """Settings of linear heads are name=value."""
+    with pytest.raises(HeadSpecError, match="Settings are name=value, separated by commas. Received: "):
+        parse_head(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("logreg:alpha=1", "logreg takes C=NUMBER and scale=standard|none. Received: 'logreg:alpha=1'."),
+        ("ridge:C=1", "ridge takes alpha=NUMBER and scale=standard|none. Received: 'ridge:C=1'."),
+        ("knn:scale=robust", "knn takes k=NUMBER and scale=standard|none. Received: 'knn:scale=robust'."),
+    ],
+)
+def test_setting_of_another_head_is_refused(text, expected):
+    """A setting that the head does not know is named together with those that it takes."""
+    with pytest.raises(HeadSpecError, match=re.escape(expected)):
+        parse_head(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("logreg:C=0", "svm:C=-1", "ridge:alpha=0", "sgd:alpha=-0.1", "lda:shrinkage=1.5", "lda:shrinkage=0"),
+        *("knn:k=2.5", "knn:k=0", "logreg:C=nan", "logreg:C=inf", "knn:k=inf"),
+    ],
+)
+def test_regularisation_out_of_range_is_refused(text):
+    """A value that cannot work is refused before any image is looked at."""
+    parameter = LINEAR_GRIDS[text.split(":")[0]][0]
+
+    with pytest.raises(HeadSpecError, match=f"{parameter} of .* is out of range. Received: '{text}'."):
+        parse_head(text)
+
+
+@pytest.mark.parametrize("text", ["logreg:C=much", "dense:many", "dense:64|256", "dropout:half"])
+def test_argument_that_is_no_number_is_refused(text):
+    """Arguments are numbers."""
+    argument = re.split("[:=]", text)[-1]
+
+    with pytest.raises(HeadSpecError, match=re.escape(f"'{argument}' is not a number in the head '{text}'.")):
+        parse_head(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "token"),
+    [
+        ("forest", "forest"),
+        ("dense", "dense"),
+        ("dense:0", "dense:0"),
+        ("dense:2.5", "dense:2.5"),
+        ("dense:inf", "dense:inf"),
+        ("dense:nan", "dense:nan"),
+        ("dropout", "dropout"),
+        ("dropout:1", "dropout:1"),
+        ("dropout:-0.1", "dropout:-0.1"),
+        ("dropout:nan", "dropout:nan"),
+        ("dense:8,relu:2", "relu:2"),
+        ("batchnorm:1", "batchnorm:1"),
+        ("softmax,dense:8", "softmax"),
+        ("dense:8,logreg", "logreg"),
+        ("Dense:8", "Dense:8"),
+    ],
+)
+def test_layer_that_cannot_be_understood_is_named(text, token):
+    """The message names the part at fault, the head around it, and all that can be written."""
+    expected = f"Cannot understand '{token}' in the head '{text}'. Expected one of logreg, svm, ridge, sgd, lda, knn; or"
+
+    with pytest.raises(HeadSpecError, match=re.escape(expected)):
+        parse_head(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expanded"),
+    [
+        ("logreg", ["logreg"]),
+        ("logreg|svm", ["logreg", "svm"]),
+        ("logreg:C=0.1|1", ["logreg:C=0.1", "logreg:C=1"]),
+        ("logreg:C=1,scale=standard|none", ["logreg:C=1,scale=standard", "logreg:C=1,scale=none"]),
+        ("dense:64|256,relu", ["dense:64,relu", "dense:256,relu"]),
+        ("dense:8,relu|tanh,softmax", ["dense:8,relu,softmax", "dense:8,tanh,softmax"]),
+        (
+            "dense:64|256,dropout:0.2|0.5",
+            ["dense:64,dropout:0.2", "dense:64,dropout:0.5", "dense:256,dropout:0.2", "dense:256,dropout:0.5"],
+        ),
+    ],
+)
+def test_choices_expand_to_all_combinations(text, expanded):
+    """Each bar doubles the heads, in the order in which they are written."""
+    assert expand_choices(text) == expanded
+
+
+def test_settings_are_read_as_pairs():
+    """Blanks around names and values do not matter, nor does a comma too many."""
+    assert parse_settings(" momentum = 0.9 , nesterov=1,") == {"momentum": "0.9", "nesterov": "1"}
+    assert parse_settings("") == {}

@@ -185,7 +185,9 @@ def endtoend(data: str, **settings: Any) -> None:
 @click.option(
     "--cached", is_flag=True, help="Take the frozen part's output from the cache instead of live photographs."
 )
-@click.option("--tuning-epochs", default=10, help="Epochs of base and head together, after --epochs of the head alone.")
+@click.option(
+    "--head-epochs", default=10, help="Epochs of the head alone, at --lr, before --epochs of base and head together."
+)
 @click.option("--base-lr", "base_rate", default=1e-5, help="Learning rate of the base's layers.")
 @click.option("--head-lr", "head_rate", default=1e-5, help="Learning rate of the head in these epochs.")
 @_tuning_options
@@ -194,7 +196,7 @@ def finetune(data: str, **settings: Any) -> None:
     """Train the head first, then the base from a layer on together with it."""
     if settings["first"] is None and settings["last"] is None:
         raise click.UsageError("Name the first layer to train with --from, or count the last ones with --last.")
-    names = ("first", "last", "on_run", "tuning_epochs", "base_rate", "head_rate")
+    names = ("first", "last", "on_run", "head_epochs", "base_rate", "head_rate")
     _tune(data, settings, {name: settings[name] for name in names}, cached=settings["cached"])
 
 
@@ -221,6 +223,52 @@ def _tune(data: str, settings: dict[str, Any], chosen: Mapping[str, Any], *, cac
         options=options,
     )
     show(settings, _head_result(run), text.describe_head)
+
+
+@app.command()
+@click.argument("name")
+@click.argument("data")
+@click.option("--epochs", type=int, help="Fewer epochs than published.")
+@click.option("--cached", is_flag=True, help="Fine-tune from the cache, without augmentation.")
+@click.option("--run-name", help="The run's name [default: the recipe's].")
+@click.option("--weights", default="imagenet", help="imagenet, random (mechanics only), or a file.")
+@compute_options
+@place_options
+@output_options
+def recipe(name: str, data: str, epochs: int | None, cached: bool, run_name: str | None, **settings: Any) -> None:
+    """Run a published recipe, r0a to r4, as it was reported, and print ours beside its figures."""
+    from pipeline.verbs import published as verbs
+
+    published = verbs.find_published(name)
+    options = options_of(settings)
+    run = verbs.run_published(
+        published, data, epochs=epochs, cached=cached, name=run_name, command=command_line(), options=options
+    )
+    result = _head_result(run) | {
+        "recipe": published.name,
+        "what": published.what,
+        "reported": dict(published.reported),
+        "mechanics_only": settings["weights"] == "random",
+    }
+    show(settings, result, text.describe_recipe)
+
+
+@app.command()
+@click.argument("images", nargs=-1, required=True)
+@click.option("--base", default="squeezenet", help="A name of `bottleneck bases`.")
+@click.option("--weights", default="imagenet", help="imagenet, or a file with the top.")
+@click.option("--top", default=5, help="Names to list for each image.")
+@compute_options
+@place_options
+@output_options
+def classify(images: tuple[str, ...], top: int, **settings: Any) -> None:
+    """Name what is in photographs (files or folders) by a pretrained network as it is."""
+    from pipeline.verbs import classify as verbs
+
+    results, skipped = verbs.classify(images, top=top, options=options_of(settings))
+    for entry in skipped:
+        logging.getLogger("pipeline").warning("skipped %s: %s", entry.path, entry.reason)
+    show(settings, results, text.describe_predictions)
 
 
 @app.command()

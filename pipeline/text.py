@@ -41,6 +41,20 @@ def _score_row(split: str, scores: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def describe_recipe(result: Mapping[str, Any]) -> str:
+    """Ours beside the published figures."""
+    ours: dict[str, Any] = {
+        split: result[split]["accuracy"] for split in ("train", "validation", "test") if split in result
+    }
+    ours |= {"test_loss": result.get("test", {}).get("loss"), "seconds_per_epoch": result["seconds_per_epoch"]}
+    rows = [
+        {"figure": name, "published": str(value), "ours": ours.get(name)} for name, value in result["reported"].items()
+    ]
+    warning = "Random weights: mechanics only, the accuracies mean nothing.\n" if result["mechanics_only"] else ""
+    beside = f"\n\n{table(rows)}" if rows and not warning else ""
+    return f"{result['recipe'].upper()}: {result['what']}\n{warning}{describe_head(result)}{beside}"
+
+
 def describe_sweep(result: Mapping[str, Any]) -> str:
     """The ranked table, and the best head."""
     rows = [

@@ -26,8 +26,8 @@ def build_base(spec: BaseSpec, size_px: int, *, precision: str = "float32", incl
     """
     if precision not in PRECISIONS:
         raise SettingError(f"Precision is one of {PRECISIONS}. Received: {precision!r}.")
+    policy = keras.config.dtype_policy()  # before the reset, which forgets it
     keras.backend.clear_session()
-    policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
         if spec.builder == "SqueezeNet":

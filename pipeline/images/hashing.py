@@ -8,6 +8,7 @@ import hashlib
 import os
 import sqlite3
 import time
+import zlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -20,8 +21,9 @@ from tqdm import tqdm
 # its time stamp (git's "racy" rule), so its digest is not remembered yet.
 RACY_NS = 2_000_000_000
 
-_TABLE = """CREATE TABLE IF NOT EXISTS hashes (
-    path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, sha256 BLOB
+# SQLite reads zeros where a file was cut, and has no checksums: each row brings its own.
+_TABLE = """CREATE TABLE IF NOT EXISTS digests (
+    path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, sha256 BLOB, crc32 INTEGER
 ) WITHOUT ROWID"""
 
 Stamp = tuple[int, int, int, int]
@@ -59,9 +61,7 @@ class FileHashes:
         if self.path is None:
             return sqlite3.connect(":memory:")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self.path, timeout=30)
-        connection.execute(_TABLE)
-        return connection
+        return sqlite3.connect(self.path, timeout=30)
 
     def _recall(self, keys: Sequence[str]) -> dict[str, tuple[Stamp, bytes]]:
         if self.path is None or not keys:
@@ -69,8 +69,9 @@ class FileHashes:
         folder = os.path.commonpath([Path(key).parent for key in keys])
         try:
             with closing(self._connect()) as connection:
+                connection.execute(_TABLE)
                 rows = connection.execute(
-                    "SELECT path, size, mtime_ns, ctime_ns, inode, sha256 FROM hashes WHERE path >= ? AND path < ?",
+                    "SELECT path, size, mtime_ns, ctime_ns, inode, sha256, crc32 FROM digests WHERE path >= ? AND path < ?",
                     (folder, folder + "\U0010ffff"),
                 ).fetchall()
         except (sqlite3.OperationalError, OSError):
@@ -80,15 +81,15 @@ class FileHashes:
             return {}
         return {
             path: ((size, mtime, ctime, inode), digest)
-            for path, size, mtime, ctime, inode, digest in rows
-            if isinstance(digest, bytes) and len(digest) == 32
+            for path, size, mtime, ctime, inode, digest, crc32 in rows
+            if isinstance(digest, bytes) and crc32 == _crc32(path, (size, mtime, ctime, inode), digest)
         }
 
     def _remember(self, entries: Iterable[tuple[str, Stamp | None, bytes | OSError | None]], looked_ns: int) -> None:
         # Counted from the look, not from now: hashing the other files may have taken minutes since.
         newest = looked_ns - RACY_NS
         rows = [
-            (path, *stamp, digest)
+            (path, *stamp, digest, _crc32(path, stamp, digest))
             for path, stamp, digest in entries
             if stamp is not None and isinstance(digest, bytes) and max(stamp[1], stamp[2]) < newest
         ]
@@ -96,7 +97,8 @@ class FileHashes:
             return
         try:
             with closing(self._connect()) as connection, connection:
-                connection.executemany("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?, ?, ?)", rows)
+                connection.execute(_TABLE)
+                connection.executemany("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         except (sqlite3.DatabaseError, OSError):
             return  # locked or read-only: the files are hashed again next time
 
@@ -122,6 +124,10 @@ def file_stamp(path: Path) -> Stamp | None:
         return None
     # ctime tells of an edit whose author put the old mtime back.
     return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+
+
+def _crc32(path: str, stamp: Stamp, digest: bytes) -> int:
+    return zlib.crc32(f"{path} {stamp} ".encode() + digest)
 
 
 def _key(file: Path) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import logging
 import os
 import random
 import time
@@ -14,13 +15,15 @@ from typing import Any
 import joblib
 from tqdm import tqdm
 
-from pipeline.errors import SettingError
+from pipeline.errors import DivergedError, SettingError
 from pipeline.quiet import quiet_tensorflow
 from pipeline.results.scores import score
 from pipeline.stage_two.features import Task
 from pipeline.stage_two.linear import fit_linear
 from pipeline.stage_two.spec import DenseSpec, LinearSpec, expand_choices, parse_head
 from pipeline.stage_two.training import Training
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_HEADS = (
     "logreg",
@@ -105,7 +108,11 @@ def run_sweep(
         progress: Show a bar.
 
     Returns:
-        {head, params, settings, validation, seconds} a cell, best first: by accuracy, then loss.
+        {head, params, settings, validation, seconds} a cell, best first: by accuracy, then loss. A cell
+        whose training diverged is left out with a warning.
+
+    Raises:
+        DivergedError: No cell is left.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{_digest(cell, task_digest)}.json" for cell in cells]
@@ -114,17 +121,21 @@ def run_sweep(
     # Cells of one process each with one thread: many small fits gain more from cores than one fit does.
     parallel = joblib.Parallel(n_jobs=num_workers or joblib.cpu_count(), return_as="generator_unordered")
     outcomes = parallel(joblib.delayed(_fit_and_keep)(cell, _without_test(task), path) for cell, path in open_cells)
-    for _ in tqdm(outcomes, desc="sweep", total=len(open_cells), unit="head", delay=2, disable=not progress):
-        pass
-    results = [result or _read(path) for path, result in zip(paths, known, strict=True)]
-    return sorted((result for result in results if result), key=_rank)
+    bar = tqdm(outcomes, desc="sweep", total=len(open_cells), unit="head", delay=2, disable=not progress)
+    for problem in filter(None, bar):
+        logger.warning("Left out: %s", problem)
+    results = [result for path, old in zip(paths, known, strict=True) if (result := old or _read(path))]
+    if not results:
+        raise DivergedError("All trainings of the sweep diverged. Choose smaller learning rates.")
+    return sorted(results, key=_rank)
 
 
 def _rank(result: dict[str, Any]) -> tuple[float, float]:
     return -result["validation"]["accuracy"], result["validation"]["loss"]
 
 
-def _fit_and_keep(cell: Cell, task: Task, path: Path) -> None:
+def _fit_and_keep(cell: Cell, task: Task, path: Path) -> str | None:
+    """Write a cell's result; what is wrong with the cell if there is none."""
     start = time.perf_counter()
     spec = parse_head(cell.head)
     if isinstance(spec, LinearSpec):
@@ -136,7 +147,10 @@ def _fit_and_keep(cell: Cell, task: Task, path: Path) -> None:
         quiet_tensorflow()  # in worker processes
         from pipeline.stage_two.dense import fit_dense
 
-        dense = fit_dense(spec, task, cell.training)
+        try:
+            dense = fit_dense(spec, task, cell.training)
+        except DivergedError as error:
+            return f"{cell.head}: {error}"
         probabilities = dense.head.predict_proba(task.validation.X)
         chosen = {"epochs_run": len(dense.history)}
         num_parameters = dense.head.num_parameters
@@ -151,6 +165,7 @@ def _fit_and_keep(cell: Cell, task: Task, path: Path) -> None:
     beside = path.with_name(f".{os.getpid()}-{path.name}")
     beside.write_text(json.dumps(result))
     beside.replace(path)
+    return None
 
 
 def _without_test(task: Task) -> Task:
@@ -158,7 +173,8 @@ def _without_test(task: Task) -> Task:
 
 
 def _digest(cell: Cell, task_digest: str) -> str:
-    text = json.dumps([cell.head, asdict(cell.training), task_digest], sort_keys=True)
+    settings = cell.settings or {"seed": cell.training.seed}  # a linear head does not depend on the others
+    text = json.dumps([cell.head, settings, task_digest], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

@@ -41,7 +41,10 @@ class Tuning:
     """Fresh views of the training images in every epoch; live only."""
 
     training: Training = field(default_factory=Training)
-    """Of the head alone, with the base frozen."""
+    """Of the head with the base frozen; when fine-tuning, of tail and head together."""
+
+    head_epochs: int = 10
+    """When fine-tuning: epochs of the head alone before, at the training's own learning rate; 0 for none."""
 
     first: str | None = None
     """First base layer that is trained together with the head afterwards; None trains none."""
@@ -49,12 +52,9 @@ class Tuning:
     last: int | None = None
     """The same, counted from the base's end."""
 
-    tuning_epochs: int = 10
-    """Epochs of head and base together."""
-
     base_rate: float = 1e-5
     head_rate: float = 1e-5
-    """Learning rates of these epochs."""
+    """When fine-tuning: learning rates of the base's layers and of the head."""
 
     on_run: str | None = None
     """Start from the head of this run instead of training one first."""
@@ -201,15 +201,13 @@ def _run_phases(
 def _phases(tuning: Tuning, first: str | None) -> "list[Phase]":
     from pipeline.stage_two.tail import Phase
 
-    phases = [] if tuning.on_run else [Phase("head", tuning.training)]
-    if first is not None:
-        training = replace(
-            tuning.training,
-            epochs=tuning.tuning_epochs,
-            learning_rate=tuning.head_rate,
-            seed=tuning.training.seed + 1,  # other orders and views than those the head has seen
-        )
-        phases.append(Phase("head and tail", training, first, tuning.base_rate))
+    if first is None:
+        return [Phase("head", tuning.training)]
+    # Another seed: other orders and views than those the head has seen alone.
+    together = replace(tuning.training, learning_rate=tuning.head_rate, seed=tuning.training.seed + 1)
+    phases = [Phase("head and tail", together, first, tuning.base_rate)]
+    if tuning.on_run is None and tuning.head_epochs:
+        phases.insert(0, Phase("head", replace(tuning.training, epochs=tuning.head_epochs, patience=0)))
     return phases
 
 

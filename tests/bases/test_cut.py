@@ -4,11 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.bases.cut import check_cut, divide, trunk_layers, valid_cuts
+from pipeline.bases.cut import check_cut, cut_before, divide, trunk_layers, valid_cuts
 from pipeline.bases.digests import tensor_digest
 from pipeline.bases.network import build_base
 from pipeline.bases.zoo import ZOO
 from pipeline.errors import InvalidCutError
+from tests.bases.networks import run, small_base
 
 
 def dividing_layers(base: keras.Model) -> list[str]:
@@ -30,10 +31,6 @@ def dividing_layers(base: keras.Model) -> list[str]:
         return end in seen - {removed}
 
     return [layer.name for layer in base.layers[1:] if not connected_without(layer.name)]
-
-
-def small_base(name: str) -> keras.Model:
-    return build_base(ZOO[name], ZOO[name].smallest_px)
 
 
 @pytest.mark.parametrize(
@@ -80,11 +77,11 @@ def test_trunk_and_tail_are_the_whole_base(name: str, cut: str):
     base = small_base(name)
     size_px = ZOO[name].smallest_px
     images = np.random.default_rng(0).normal(0, 1, (2, size_px, size_px, 3)).astype(np.float32)
-    whole = base.predict(images, verbose=0)
+    whole = run(base, images)
 
     trunk, tail = divide(base, cut)
     assert tail is not None
-    joined = tail.predict(trunk.predict(images, verbose=0), verbose=0)
+    joined = run(tail, run(trunk, images))
 
     assert np.abs(whole).max() > 0
     np.testing.assert_allclose(joined, whole, rtol=1e-4, atol=1e-5 * np.abs(whole).max())
@@ -139,7 +136,7 @@ def test_dividing_changes_no_cut():
     ("name", "cut", "nearest"),
     [
         ("squeezenet", "fire4_expand1x1", "fire4_relu_squeeze1x1, fire4_concat"),
-        ("resnet50", "conv2_block2_1_relu", "conv2_block1_out, conv2_block2_out"),
+        ("resnet50", "conv2_block2_1_relu", "conv2_block1_out, conv2_block2_add"),
         ("mobilenetv2", "block_2_project_BN", "block_1_project_BN, block_2_add"),
     ],
 )
@@ -169,3 +166,30 @@ def test_the_input_is_no_cut():
 
     with pytest.raises(InvalidCutError, match="block1_conv1"):
         divide(base, base.layers[0].name)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "cut"),
+    [
+        ("vgg16", "block5_conv1", "block4_pool"),
+        ("squeezenet", "fire4_relu_expand3x3", "fire4_relu_squeeze1x1"),
+        ("resnet50", "conv5_block1_1_conv", "conv4_block6_out"),
+    ],
+)
+def test_training_from_a_layer_on_cuts_before_it(name: str, layer: str, cut: str):
+    """The layer and all after it are in the tail."""
+    base = small_base(name)
+
+    assert cut_before(base, layer) == cut
+
+
+def test_there_is_no_cut_before_the_first_layer():
+    """Training everything has no trunk that could be cached."""
+    with pytest.raises(InvalidCutError, match="No layer before 'block1_conv1' divides vgg16; the first that does is"):
+        cut_before(small_base("vgg16"), "block1_conv1")
+
+
+def test_training_from_an_unknown_layer_is_refused():
+    """The message names layers that are called like it."""
+    with pytest.raises(InvalidCutError, match=r"vgg16 has no layer 'block5' to train from\. Near in name: .*block5_"):
+        cut_before(small_base("vgg16"), "block5")

@@ -94,7 +94,7 @@ def test_output_layer_suits_the_classes(text, num_classes, units, activation):
 
 def test_sigmoid_for_three_classes_is_refused():
     """A head that cannot tell the classes apart is refused before it is trained."""
-    with pytest.raises(HeadSpecError, match="A sigmoid output is for two classes. Received: 3 classes"):
+    with pytest.raises(HeadSpecError, match=r"A sigmoid output is for two classes. Received: 3 classes"):
         fit("dense:4,sigmoid", make_task(num_classes=3))
 
 
@@ -126,7 +126,9 @@ def test_second_column_of_a_sigmoid_is_the_second_class():
     task = make_task(num_classes=2)
     head = fit("dense:8,relu", task, epochs=1).head
 
-    assert np.allclose(head.predict_proba(task.validation.X)[:, 1], head.model.predict(task.validation.X, verbose=0)[:, 0])
+    assert np.allclose(
+        head.predict_proba(task.validation.X)[:, 1], head.model.predict(task.validation.X, verbose=0)[:, 0]
+    )
 
 
 def test_history_has_a_row_for_each_epoch():
@@ -153,7 +155,9 @@ def test_same_seed_gives_the_same_curve():
 
     assert curve(first) == curve(second)
     assert curve(first) != curve(other)
-    assert first.head.predict_proba(task.validation.X).tobytes() == second.head.predict_proba(task.validation.X).tobytes()
+    assert (
+        first.head.predict_proba(task.validation.X).tobytes() == second.head.predict_proba(task.validation.X).tobytes()
+    )
 
 
 def test_test_split_is_not_looked_at():
@@ -292,11 +296,13 @@ def test_code_in_a_model_file_is_not_run(tmp_path):
     """A model file with a Lambda layer is refused in safe mode, and its code does not run."""
     canary, path = tmp_path / "canary", tmp_path / "head.keras"
     # Keras stores the bytecode of the lambda, so all that it needs must be a constant: the working folder is tmp_path.
-    write = keras.layers.Lambda(lambda x: (open("canary", "w").close(), x)[1], output_shape=(4,))  # noqa: PTH123, SIM115
+    write = keras.layers.Lambda(lambda x: (open("canary", "w").close(), x)[1], output_shape=(4,))  # noqa: PTH123
     keras.Sequential([keras.Input((4,)), write]).save(path)
     canary.unlink(missing_ok=True)
 
-    with pytest.raises(DamagedStoreError, match="head.keras cannot be loaded in Keras's safe mode, which runs no code"):
+    with pytest.raises(
+        DamagedStoreError, match=r"head.keras cannot be loaded in Keras's safe mode, which runs no code"
+    ):
         load_dense(path)
     assert not canary.exists()
 
@@ -313,7 +319,7 @@ def test_damaged_model_file_is_an_error(damage, tmp_path):
     save_dense(DenseHead(build("dense:8,relu")), path)
     _damage(path, damage)
 
-    with pytest.raises(DamagedStoreError, match="head.keras cannot be loaded in Keras's safe mode"):
+    with pytest.raises(DamagedStoreError, match=r"head.keras cannot be loaded in Keras's safe mode"):
         load_dense(path)
 
 

@@ -264,9 +264,7 @@ def test_feature_that_never_changes_does_no_harm(kind):
 def test_grid_of_features_is_taken_flat():
     """Spatial features are one long vector to a linear head."""
     grid = make_task((2, 2, 3), distance=8)
-    flat = Task(
-        grid.classes, {name: Split(part.flat, part.y, part.names) for name, part in grid.splits.items()}
-    )
+    flat = Task(grid.classes, {name: Split(part.flat, part.y, part.names) for name, part in grid.splits.items()})
 
     assert_same_arrays(fit("logreg", grid).head.arrays(), fit("logreg", flat).head.arrays())
 

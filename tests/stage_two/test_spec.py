@@ -121,21 +121,21 @@ def test_output_that_is_given_wins():
 
 def test_sigmoid_for_three_classes_is_refused():
     """One sigmoid cannot tell three classes apart."""
-    with pytest.raises(HeadSpecError, match="A sigmoid output is for two classes. Received: 3 classes; use softmax."):
+    with pytest.raises(HeadSpecError, match=r"A sigmoid output is for two classes. Received: 3 classes; use softmax."):
         parse_head("sigmoid").output_for(3)
 
 
 @pytest.mark.parametrize("text", ["", "  ", ",", ", ,"])
 def test_empty_head_is_refused(text):
     """No text is no head."""
-    with pytest.raises(HeadSpecError, match="An empty head. Expected a linear head such as logreg, or layers such as"):
+    with pytest.raises(HeadSpecError, match=r"An empty head. Expected a linear head such as logreg, or layers such as"):
         parse_head(text)
 
 
 @pytest.mark.parametrize("text", ["logreg:0.1", "knn:5", "svm:C=1,none"])
 def test_setting_without_a_name_is_refused(text):
     """Settings of linear heads are name=value."""
-    with pytest.raises(HeadSpecError, match="Settings are name=value, separated by commas. Received: "):
+    with pytest.raises(HeadSpecError, match=r"Settings are name=value, separated by commas. Received: "):
         parse_head(text)
 
 
@@ -199,7 +199,9 @@ def test_argument_that_is_no_number_is_refused(text):
 )
 def test_layer_that_cannot_be_understood_is_named(text, token):
     """The message names the part at fault, the head around it, and all that can be written."""
-    expected = f"Cannot understand '{token}' in the head '{text}'. Expected one of logreg, svm, ridge, sgd, lda, knn; or"
+    expected = (
+        f"Cannot understand '{token}' in the head '{text}'. Expected one of logreg, svm, ridge, sgd, lda, knn; or"
+    )
 
     with pytest.raises(HeadSpecError, match=re.escape(expected)):
         parse_head(text)

@@ -1,0 +1,24 @@
+"""Networks that several tests look at: building one takes seconds, so each is built once."""
+
+import functools
+
+import keras
+import numpy as np
+
+from pipeline.bases.network import build_base
+from pipeline.bases.zoo import ZOO
+
+
+@functools.cache
+def small_base(name: str) -> keras.Model:
+    """A base at its smallest size with fresh random weights. Not to be changed."""
+    return build_base(ZOO[name], ZOO[name].smallest_px)
+
+
+def run(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """The model's output without compiling it, which takes longer than two small images."""
+    return model(images, training=False).numpy()
+
+
+# Keras turns variables into arrays in a way that NumPy 2 deprecates; nothing here can change that.
+KERAS_SAVING = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"

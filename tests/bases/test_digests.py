@@ -1,0 +1,175 @@
+"""Tensor digests: what weights are, whatever file they came from, and the memory of them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from pipeline.bases.digests import DigestMemory, TrunkInfo, tensor_digest
+from pipeline.bases.network import build_base
+from pipeline.bases.weights import load_base
+from pipeline.bases.zoo import ZOO
+from tests.bases.networks import KERAS_SAVING, small_base
+
+
+@dataclass
+class Layer:
+    """All that a digest looks at."""
+
+    name: str
+    weights: list[np.ndarray] = field(default_factory=list)
+
+
+def digest_of(values: list[float], *, name: str = "conv", shape: tuple[int, ...] = (2, 2), dtype: str = "<f4") -> str:
+    return tensor_digest([Layer(name, [np.array(values, dtype).reshape(shape)])])
+
+
+def test_a_digest_is_a_sha256_of_the_content():
+    """Equal content gives equal digests, of 64 hex digits."""
+    assert digest_of([1, 2, 3, 4]) == digest_of([1, 2, 3, 4])
+    assert len(digest_of([1, 2, 3, 4])) == 64
+    int(digest_of([1, 2, 3, 4]), 16)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        digest_of([1, 2, 3, np.nextafter(np.float32(4), np.float32(5))]),
+        digest_of([1, 3, 2, 4]),
+        digest_of([1, 2, 3, 4], name="conv_1"),
+        digest_of([1, 2, 3, 4], shape=(4,)),
+        digest_of([1, 2, 3, 4], dtype="<f8"),
+        tensor_digest([Layer("conv", [np.float32([1, 2]), np.float32([3, 4])])]),
+        tensor_digest([]),
+    ],
+    ids=["last bit", "order of values", "layer name", "shape", "dtype", "number of tensors", "nothing"],
+)
+def test_a_digest_tells_tensors_apart(other: str):
+    """The smallest change of a value, and the same bytes as another tensor, both show."""
+    assert other != digest_of([1, 2, 3, 4])
+
+
+def test_a_digest_depends_on_the_order_of_layers():
+    """Two layers that exchange their weights are another network."""
+    one, two = np.float32([1]), np.float32([2])
+
+    assert tensor_digest([Layer("a", [one]), Layer("b", [two])]) != tensor_digest(
+        [Layer("a", [two]), Layer("b", [one])]
+    )
+    assert tensor_digest([Layer("a", [one]), Layer("b", [two])]) != tensor_digest(
+        [Layer("b", [two]), Layer("a", [one])]
+    )
+
+
+def test_memory_layout_does_not_matter():
+    """A transposed view and its copy are the same tensor."""
+    view = np.arange(6, dtype=np.float32).reshape(2, 3).T
+
+    assert tensor_digest([Layer("a", [view])]) == tensor_digest([Layer("a", [view.copy(order="C")])])
+
+
+def test_a_change_of_any_tensor_of_a_network_shows():
+    """Each kernel and each bias of a real base, moved by the least step, gives a digest of its own."""
+    base = build_base(ZOO["squeezenet"], 32)
+    digests = [tensor_digest(base.layers)]
+    for weight in base.weights:
+        values = weight.numpy()
+        values.flat[-1] = np.nextafter(values.flat[-1], np.float32(np.inf))
+        weight.assign(values)
+        digests.append(tensor_digest(base.layers))
+
+    assert len(base.weights) == 50
+    assert len(set(digests)) == 51
+
+
+@pytest.mark.filterwarnings(KERAS_SAVING)
+@pytest.mark.parametrize("name", ["squeezenet", "mobilenetv2"])
+@pytest.mark.parametrize("suffix", [".weights.h5", ".keras", ".h5"])
+def test_a_digest_survives_every_file_format(name: str, suffix: str, tmp_path: Path):
+    """Weights saved and loaded are the same weights, batch statistics included."""
+    base = small_base(name)
+    file = tmp_path / f"saved{suffix}"
+    if suffix == ".weights.h5":
+        base.save_weights(file)
+    else:
+        keras.saving.save_model(base, file)
+
+    loaded = load_base(ZOO[name], ZOO[name].smallest_px, file)
+
+    assert tensor_digest(loaded.layers) == tensor_digest(base.layers)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A file that stands for weights; the memory never looks inside."""
+    file = tmp_path / "some.weights.h5"
+    file.write_bytes(b"tensors")
+    return file
+
+
+TRUNK = TrunkInfo("ab" * 32, 14_714_688)
+
+
+def test_nothing_is_known_before_the_first_time(weights: Path, tmp_path: Path):
+    """A memory without a file has no answer."""
+    assert DigestMemory(tmp_path / "home").recall(weights, "vgg16", "block5_pool") is None
+
+
+def test_a_trunk_is_remembered_by_the_next_process(weights: Path, tmp_path: Path):
+    """Digest and parameters are recalled from the disk, for this base and this cut only."""
+    DigestMemory(tmp_path).remember(weights, "vgg16", "block5_pool", TRUNK)
+
+    memory = DigestMemory(tmp_path)
+
+    assert memory.recall(weights, "vgg16", "block5_pool") == TRUNK
+    assert memory.recall(weights, "vgg16", "block4_pool") is None
+    assert memory.recall(weights, "vgg19", "block5_pool") is None
+
+
+def test_a_weights_file_is_known_by_its_bytes(weights: Path, tmp_path: Path):
+    """A renamed file is recognised; one that was written over is not."""
+    memory = DigestMemory(tmp_path)
+    memory.remember(weights, "vgg16", "block5_pool", TRUNK)
+    renamed = weights.rename(tmp_path / "other-name.h5")
+
+    assert memory.recall(renamed, "vgg16", "block5_pool") == TRUNK
+
+    renamed.write_bytes(b"Tensors")
+
+    assert memory.recall(renamed, "vgg16", "block5_pool") is None
+
+
+def test_trunks_are_added_to_those_known(weights: Path, tmp_path: Path):
+    """Two cuts of one base are remembered side by side, and the last word on one counts."""
+    other = TrunkInfo("cd" * 32, 7)
+    DigestMemory(tmp_path).remember(weights, "vgg16", "block5_pool", TRUNK)
+    DigestMemory(tmp_path).remember(weights, "vgg16", "block4_pool", TRUNK)
+    DigestMemory(tmp_path).remember(weights, "vgg16", "block4_pool", other)
+
+    memory = DigestMemory(tmp_path)
+
+    assert memory.recall(weights, "vgg16", "block5_pool") == TRUNK
+    assert memory.recall(weights, "vgg16", "block4_pool") == other
+    assert [file.name for file in (tmp_path / "weights").iterdir()] == ["digests.json"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "7", "\x00\xff", '{"KEY": 7}', '{"KEY": "text"}', '{"KEY": {}}', '{"KEY": {"digest": "a"}}',
+     '{"KEY": {"digest": "a", "parameters": "many"}}', '{"KEY": [1, 2]}'],
+)  # fmt: skip
+def test_a_damaged_memory_is_an_empty_one(text: str, weights: Path, tmp_path: Path):
+    """It is only a short cut: whatever stands in the file, the trunk is learnt again and remembered."""
+    memory = DigestMemory(tmp_path)
+    memory.remember(weights, "vgg16", "block5_pool", TRUNK)
+    file = tmp_path / "weights" / "digests.json"
+    key = file.read_text().split('"')[1]
+    file.write_text(text.replace("KEY", key))
+
+    assert memory.recall(weights, "vgg16", "block5_pool") is None
+
+    memory.remember(weights, "vgg16", "block5_pool", TRUNK)
+
+    assert memory.recall(weights, "vgg16", "block5_pool") == TRUNK

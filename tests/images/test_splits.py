@@ -1,0 +1,113 @@
+"""Percentage splits: seeded, roughly stratified, and stable when the collection grows."""
+
+import hashlib
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import SettingError
+from pipeline.images.splits import Fractions, assign_splits
+
+USUAL = Fractions(0.8, 0.1, 0.1)
+KEYS = st.lists(st.binary(max_size=40), max_size=60)
+SHARES = st.integers(1, 100).flatmap(
+    lambda train: st.integers(0, 100 - train).map(lambda validation: (train, validation, 100 - train - validation))
+)
+
+
+def make_keys(count: int, name: str = "image") -> list[bytes]:
+    """Digests of so many images."""
+    return [hashlib.sha256(f"{name} {number}".encode()).digest() for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("text", "shares"),
+    [
+        ("80/10/10", (0.8, 0.1, 0.1)),
+        ("100/0/0", (1, 0, 0)),
+        (" 70 / 30 / 0 ", (0.7, 0.3, 0)),
+        ("33.4/33.3/33.3", (0.334, 0.333, 0.333)),
+    ],
+)
+def test_percentages_are_read(text, shares):
+    """Three percentages become three shares of 1."""
+    fractions = Fractions.parse(text)
+
+    assert (fractions.train, fractions.validation, fractions.test) == pytest.approx(shares)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "80", "80/20", "80/10/10/0", "80/10/20", "0/50/50", "110/-10/0", "a/b/c", "80,10,10", "nan/50/50", "inf/0/0"],
+)
+def test_text_that_is_no_split_is_refused(text):
+    """The message shows what a split looks like, and what came instead."""
+    with pytest.raises(SettingError, match="three percentages train/validation/test that sum to 100") as caught:
+        Fractions.parse(text)
+
+    assert str(caught.value).endswith(f"Received: {text!r}.")
+
+
+def test_shares_without_test_keep_their_proportion():
+    """Data with its own test split shares the rest as train and validation stand to each other."""
+    fractions = Fractions(0.6, 0.2, 0.2).without_test()
+
+    assert (fractions.train, fractions.validation, fractions.test) == pytest.approx((0.75, 0.25, 0))
+
+
+@given(KEYS, KEYS, SHARES, st.integers(0, 3))
+def test_added_images_never_move_another(keys, added, shares, seed):
+    """A split is the image's own, whatever other images there are and in whatever order."""
+    fractions = Fractions(*(share / 100 for share in shares))
+    before = assign_splits(keys, fractions, seed=seed)
+    after = assign_splits(added + keys, fractions, seed=seed)
+
+    assert after[len(added) :] == before
+    assert assign_splits(keys[::-1], fractions, seed=seed) == before[::-1]
+
+
+@given(st.binary(max_size=40), SHARES, st.integers(0, 3))
+def test_one_key_never_straddles_splits(key, shares, seed):
+    """Images with one key, a group or a content, land in one split, and never in a split whose share is zero."""
+    fractions = Fractions(*(share / 100 for share in shares))
+    splits = set(assign_splits([key] * 5, fractions, seed=seed))
+
+    assert len(splits) == 1
+    assert getattr(fractions, splits.pop()) > 0
+
+
+def test_split_depends_on_the_seed_alone():
+    """The same seed gives the same split, another seed another one."""
+    keys = make_keys(200)
+
+    assert assign_splits(keys, USUAL, seed=1) == assign_splits(keys, USUAL, seed=1)
+    assert assign_splits(keys, USUAL, seed=1) != assign_splits(keys, USUAL, seed=2)
+
+
+@pytest.mark.parametrize("label", ["cat", "dog", "eel"])
+def test_shares_are_met_within_every_class(label):
+    """Each class is split by the same law: within four standard deviations of a binomial count."""
+    count = 3000
+    splits = Counter(assign_splits(make_keys(count, label), USUAL, seed=3))
+
+    for split, share in (("train", 0.8), ("validation", 0.1), ("test", 0.1)):
+        assert abs(splits[split] - share * count) < 4 * (count * share * (1 - share)) ** 0.5
+
+
+def test_larger_validation_share_takes_only_from_its_neighbours():
+    """With other shares an image keeps its place on [0, 1): growing train never sends a training image away."""
+    keys = make_keys(500)
+    small, large = (assign_splits(keys, Fractions(share, 0.9 - share, 0.1)) for share in (0.5, 0.7))
+
+    assert {after for before, after in zip(small, large, strict=True) if before == "train"} == {"train"}
+    assert [split == "test" for split in small] == [split == "test" for split in large]
+
+
+def test_splits_of_published_runs_stay():
+    """The split of these images with seed 0 was the same in every release."""
+    letters = {"train": "t", "validation": "v", "test": "T"}
+    splits = assign_splits(make_keys(32), Fractions(0.5, 0.25, 0.25))
+
+    assert "".join(letters[split] for split in splits) == "tTTtvvttTvttTTvTvttTvTTttttvTTvv"

@@ -1,0 +1,234 @@
+"""Many heads on the same features."""
+
+import json
+import re
+
+import pytest
+
+from pipeline.errors import DivergedError, HeadSpecError, SettingError
+from pipeline.stage_two.linear import fit_linear
+from pipeline.stage_two.spec import parse_head
+from pipeline.stage_two.sweep import DEFAULT_HEADS, Cell, make_cells, run_sweep
+from pipeline.stage_two.training import Training
+from tests.stage_two.tasks import make_task
+
+HARD = {"shape": (8,), "num_classes": 4, "distance": 1.3}
+HEADS = ("logreg:C=0.001|0.1|10", "ridge:alpha=10", "knn:k=1|9")
+"""Six cells."""
+
+
+@pytest.fixture(scope="module")
+def task():
+    return make_task(**HARD)
+
+
+def sweep(task, folder, heads=HEADS, task_digest="of these rows", num_workers=1, training=None, **choices):
+    cells = make_cells(heads, training or Training(epochs=2), **choices)
+    return run_sweep(cells, task, folder, task_digest=task_digest, num_workers=num_workers)
+
+
+def without_seconds(results):
+    return [{key: value for key, value in result.items() if key != "seconds"} for result in results]
+
+
+def stamps(folder):
+    """Files with all that changes when one of them is written anew."""
+    return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+def test_cells_are_all_combinations():
+    """Choices in the text, learning rates and batch sizes are combined; linear heads have neither of the latter."""
+    cells = make_cells(
+        ["logreg", "dense:8|16,relu"], Training(), learning_rates=[0.01, 0.001], batch_sizes=[16, 32, 64]
+    )
+
+    assert [cell.head for cell in cells[:2]] == ["logreg", "dense:8,relu"]
+    assert len(cells) == 1 + 2 * 2 * 3
+    assert {(cell.training.learning_rate, cell.training.batch_size) for cell in cells[1:7]} == {
+        (rate, size) for rate in (0.01, 0.001) for size in (16, 32, 64)
+    }
+    assert cells[0].training == Training()
+
+
+def test_same_head_twice_is_one_cell():
+    """A head that was named twice, or written in two ways, is fitted once."""
+    cells = make_cells(["logreg:C=1", "logreg:C=1.0", "logreg: C=1|1"], Training())
+
+    assert [cell.head for cell in cells] == ["logreg:C=1"]
+
+
+def test_cells_keep_every_digit():
+    """What a cell is called is the head that was asked for, not one that is rounded."""
+    cells = make_cells(["logreg:C=0.12345678", "dense:1234567"], Training())
+
+    assert [cell.head for cell in cells] == ["logreg:C=0.12345678", "dense:1234567"]
+
+
+def test_default_heads_can_be_understood():
+    """The heads of a sweep without --head are nine cells, linear and dense."""
+    cells = make_cells(DEFAULT_HEADS, Training())
+
+    assert len(cells) == 9
+    assert sum(bool(cell.settings) for cell in cells) == 3
+
+
+def test_settings_of_a_linear_head_are_none():
+    """Epochs and learning rate are no settings of a linear head, and are not reported as such."""
+    assert Cell("logreg", Training()).settings == {}
+    assert Cell("softmax", Training(epochs=7)).settings["epochs"] == 7
+
+
+def test_random_draw_follows_the_seed():
+    """The same seed draws the same cells out of the grid, another seed others, and no cell twice."""
+    heads = ["dense:8|16|32|64|128,relu,dropout:0.1|0.2|0.3|0.4"]
+    first, again, other = (
+        make_cells(heads, Training(seed=seed), num_random=6, learning_rates=[0.1, 0.01]) for seed in (1, 1, 2)
+    )
+    grid = make_cells(heads, Training(seed=1), learning_rates=[0.1, 0.01])
+
+    assert first == again
+    assert [cell.head for cell in first] != [cell.head for cell in other]
+    assert len(set(first)) == 6
+    assert set(first) < set(grid)
+
+
+def test_random_draw_of_more_than_there_is_takes_all():
+    """A grid smaller than the draw is taken whole."""
+    assert make_cells(HEADS, Training(), num_random=100) == make_cells(HEADS, Training())
+
+
+@pytest.mark.parametrize(
+    ("heads", "num_random", "expected"),
+    [
+        ([], None, "A sweep needs at least one head. Received: heads [], random None."),
+        (["logreg"], 0, "A sweep needs at least one head. Received: heads ['logreg'], random 0."),
+    ],
+)
+def test_sweep_of_nothing_is_refused(heads, num_random, expected):
+    """No head, or a draw of none, is a mistake."""
+    with pytest.raises(SettingError, match=re.escape(expected)):
+        make_cells(heads, Training(), num_random=num_random)
+
+
+def test_mistake_in_one_head_stops_the_sweep_before_it_starts():
+    """All heads are understood before any is fitted."""
+    with pytest.raises(HeadSpecError, match="Cannot understand 'forest'"):
+        make_cells(["logreg", "forest"], Training())
+
+
+def test_results_are_ranked_by_validation(task, tmp_path):
+    """The best validation accuracy comes first, and among equals the smaller loss."""
+    results = sweep(task, tmp_path, [*HEADS, "ridge:alpha=9", "ridge:alpha=11"])
+    ranks = [(-result["validation"]["accuracy"], result["validation"]["loss"]) for result in results]
+
+    assert ranks == sorted(ranks)
+    assert len({accuracy for accuracy, _ in ranks}) > 1
+    assert len({accuracy for accuracy, _ in ranks}) < len(ranks)
+
+
+def test_result_is_that_of_the_head_alone(task, tmp_path):
+    """A cell's scores are those of its head fitted outside the sweep."""
+    result = sweep(task, tmp_path, ["knn"])[0]
+    alone = fit_linear(parse_head("knn"), task)
+    accuracy = (alone.head.predict_proba(task.validation.flat).argmax(axis=1) == task.validation.y).mean()
+
+    assert result["head"] == "knn"
+    assert result["settings"] == {"k": alone.value}
+    assert result["params"] == alone.head.num_parameters
+    assert result["validation"]["accuracy"] == pytest.approx(accuracy)
+    assert set(result["validation"]) == {"accuracy", "ci95", "loss", "n", "macro_f1"}
+    assert result["seconds"] > 0
+
+
+def test_second_sweep_fits_nothing(task, tmp_path):
+    """Results that are there are read: the files are untouched, and the times in them are the old ones."""
+    first = sweep(task, tmp_path)
+    before = stamps(tmp_path)
+    second = sweep(task, tmp_path)
+
+    assert second == first
+    assert stamps(tmp_path) == before
+    assert len(before) == 6
+
+
+def test_interrupted_sweep_goes_on_where_it_stopped(task, tmp_path):
+    """Cells that were done before are kept, the others are added."""
+    sweep(task, tmp_path, HEADS[:1])
+    before = stamps(tmp_path)
+    results = sweep(task, tmp_path, HEADS)
+    after = stamps(tmp_path)
+
+    assert len(before) == 3
+    assert len(after) == len(results) == 6
+    assert before.items() <= after.items()
+
+
+def test_linear_heads_outlive_other_training_settings(task, tmp_path):
+    """More epochs are another dense head, but the same linear ones."""
+    heads = ("logreg:C=0.1", "softmax")
+    sweep(task, tmp_path, heads, training=Training(epochs=1))
+    before = stamps(tmp_path)
+    sweep(task, tmp_path, heads, training=Training(epochs=2))
+
+    assert len(before) == 2
+    assert len(stamps(tmp_path)) == 3
+
+
+def test_results_of_other_rows_are_not_taken(task, tmp_path):
+    """Other rows or labels are another task, whose cells are fitted anew."""
+    sweep(task, tmp_path, ["knn:k=1"], task_digest="a")
+    other = sweep(make_task(**(HARD | {"distance": 8})), tmp_path, ["knn:k=1"], task_digest="b")
+
+    assert other[0]["validation"]["accuracy"] > 0.95
+    assert len(stamps(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "\N{BULLET}"])
+def test_damaged_result_is_made_again(content, task, tmp_path):
+    """A result file that cannot be read counts as missing."""
+    expected = without_seconds(sweep(task, tmp_path, ["knn:k=1"]))
+    (path,) = tmp_path.iterdir()
+    path.write_text(content, encoding="utf-16")
+
+    assert without_seconds(sweep(task, tmp_path, ["knn:k=1"])) == expected
+    assert json.loads(path.read_text())["head"] == "knn:k=1"
+
+
+def test_test_split_is_not_looked_at(task, tmp_path):
+    """A task without its test split gives the same results."""
+    without = make_task(**HARD, with_test=False)
+
+    assert without_seconds(sweep(task, tmp_path / "a")) == without_seconds(sweep(without, tmp_path / "b"))
+
+
+def test_workers_find_what_one_process_finds(task, tmp_path):
+    """Two worker processes give the results of one, bit by bit."""
+    alone = sweep(task, tmp_path / "a", num_workers=1)
+    together = sweep(task, tmp_path / "b", num_workers=2)
+
+    assert without_seconds(together) == without_seconds(alone)
+    assert stamps(tmp_path / "a").keys() == stamps(tmp_path / "b").keys()
+
+
+def test_dense_cells_tell_how_they_were_trained(task, tmp_path):
+    """A dense cell's settings are those of its training, and the epochs that it took."""
+    results = sweep(task, tmp_path, ["softmax"], learning_rates=[0.1, 0.01])
+
+    assert {result["settings"]["learning_rate"] for result in results} == {0.1, 0.01}
+    assert all(result["settings"]["epochs_run"] == 2 for result in results)
+    assert all(result["params"] == 8 * 4 + 4 for result in results)
+
+
+def test_diverged_training_is_left_out(task, tmp_path, caplog):
+    """One learning rate too large costs its own cell, with a warning, and no other."""
+    training = Training(epochs=2, optimizer="sgd")
+    results = sweep(task, tmp_path, ["dense:8,relu"], training=training, learning_rates=[0.1, 1e30])
+
+    assert [result["settings"]["learning_rate"] for result in results] == [0.1]
+    assert "Left out: dense:8,relu: The training diverged" in caplog.text
+
+
+def test_sweep_in_which_all_diverged_is_an_error(task, tmp_path):
+    """There is no best head when no training came to an end."""
+    with pytest.raises(DivergedError, match=r"All trainings of the sweep diverged. Choose smaller learning rates."):
+        sweep(task, tmp_path, ["dense:8,relu"], training=Training(epochs=1, optimizer="sgd", learning_rate=1e30))

@@ -7,6 +7,7 @@ INSTALLED := $(VENV)/.installed
 
 DATA ?= sklearn:digits
 RUN ?=
+FROM ?= block5_conv1
 IMAGES ?=
 ARGS ?=
 OPTIONS = $(if $(BASE),--base $(BASE)) $(if $(SIZE),--size $(SIZE)) $(if $(CUT),--cut $(CUT)) \
@@ -15,7 +16,7 @@ PLACES = $(if $(CACHE),--cache $(CACHE)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
 HEADING = $(if $(HEAD),--head "$(HEAD)") $(if $(POOL),--pool $(POOL)) $(if $(NAME),--name $(NAME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup weights features head sweep predict report cache-verify bench lint format type check test demo clean lock
+.PHONY: help setup weights features head sweep endtoend finetune compare predict report cache-verify bench lint format type check test demo clean lock
 
 help:
 	@awk '/^## /{sentence=substr($$0,4)} /^[a-z-]+:/{if(sentence){split($$1,t,":");printf "  %-14s %s\n",t[1],sentence;sentence=""}}' $(MAKEFILE_LIST)
@@ -44,6 +45,18 @@ head: $(INSTALLED)
 ## Train many heads on the cached features of DATA and rank them.
 sweep: $(INSTALLED)
 	$(BOTTLENECK) sweep "$(DATA)" $(HEADING) $(OPTIONS)
+
+## Train HEAD end to end on live, augmented photographs of DATA, the base frozen.
+endtoend: $(INSTALLED)
+	$(BOTTLENECK) endtoend "$(DATA)" $(HEADING) $(OPTIONS)
+
+## Fine-tune the base from layer FROM on, after the head.
+finetune: $(INSTALLED)
+	$(BOTTLENECK) finetune "$(DATA)" --from $(FROM) $(HEADING) $(OPTIONS)
+
+## Cached against live: accuracy and seconds side by side.
+compare: $(INSTALLED)
+	$(BOTTLENECK) compare "$(DATA)" $(HEADING) $(OPTIONS)
 
 ## Label IMAGES (files or folders) with RUN.
 predict: $(INSTALLED)

@@ -4,7 +4,7 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -15,18 +15,18 @@ import click
 import pipeline
 from pipeline import text
 from pipeline.cli_cache import cache, weights
+from pipeline.cli_compare import advise, classify, compare, endtoend, finetune, recipe
 from pipeline.cli_options import (
-    AUGMENT_HELP,
     HEAD_HELP,
     OrderedGroup,
     command_line,
     compute_options,
+    head_result,
     options_of,
     output_options,
     place_options,
     scan,
     show,
-    stack,
     stage_one_options,
     training_of,
     training_options,
@@ -107,7 +107,7 @@ def head(data: str, head: str, pool: str | None, lr: float, head_batch_size: int
         options=options,
     )
     _warn_duplicates(run.folder.info["duplicates"])
-    show(settings, _head_result(run), text.describe_head)
+    show(settings, head_result(run), text.describe_head)
 
 
 @app.command()
@@ -151,124 +151,8 @@ def sweep(
         options=options,
     )
     seconds = time.perf_counter() - start
-    result = {"results": results, "best": _head_result(run), "seconds": seconds}
+    result = {"results": results, "best": head_result(run), "seconds": seconds}
     show(settings, result, text.describe_sweep)
-
-
-_tuning_options = stack(
-    click.option("--head", default="dense:256,relu,dropout:0.5", help="Layers of the head."),
-    click.option("--pool", default="none", help="none, avg or max over the grid, between base and head."),
-    click.option("--augment", default="none", help=AUGMENT_HELP),
-    click.option("--lr", default=1e-3, help="Learning rate of the head while the base is frozen."),
-    click.option("--head-batch-size", default=32, help="Images a step."),
-    training_options,
-    click.option("--name", help="The run's name [default: made up]; a run of that name is replaced."),
-    click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder for TensorBoard's logs."),
-    click.option("--pictures/--no-pictures", default=True, help="Draw learning curves and confusion matrix."),
-)
-
-
-@app.command()
-@click.argument("data")
-@_tuning_options
-@stage_one_options
-def endtoend(data: str, **settings: Any) -> None:
-    """The comparison: train a head on live photographs, augmented anew every epoch, through the frozen base."""
-    _tune(data, settings, {})
-
-
-@app.command()
-@click.argument("data")
-@click.option("--from", "first", metavar="LAYER", help="First layer of the base to be trained.")
-@click.option("--last", type=int, metavar="N", help="Train the last N layers of the base.")
-@click.option("--on", "on_run", metavar="RUN", help="Start from the head of this run instead of training one first.")
-@click.option(
-    "--cached", is_flag=True, help="Take the frozen part's output from the cache instead of live photographs."
-)
-@click.option(
-    "--head-epochs", default=10, help="Epochs of the head alone, at --lr, before --epochs of base and head together."
-)
-@click.option("--base-lr", "base_rate", default=1e-5, help="Learning rate of the base's layers.")
-@click.option("--head-lr", "head_rate", default=1e-5, help="Learning rate of the head in these epochs.")
-@_tuning_options
-@stage_one_options
-def finetune(data: str, **settings: Any) -> None:
-    """Train the head first, then the base from a layer on together with it."""
-    if settings["first"] is None and settings["last"] is None:
-        raise click.UsageError("Name the first layer to train with --from, or count the last ones with --last.")
-    names = ("first", "last", "on_run", "head_epochs", "base_rate", "head_rate")
-    _tune(data, settings, {name: settings[name] for name in names}, cached=settings["cached"])
-
-
-def _tune(data: str, settings: dict[str, Any], chosen: Mapping[str, Any], *, cached: bool = False) -> None:
-    from pipeline.images.views import parse_augmentation
-    from pipeline.verbs.tune import Tuning, tune
-
-    options = options_of(settings)
-    tuning = Tuning(
-        head=settings["head"],
-        pool=settings["pool"],
-        augmentation=parse_augmentation(settings["augment"]),
-        training=training_of(settings, settings["lr"], settings["head_batch_size"]),
-        **chosen,
-    )
-    run = tune(
-        scan(data, settings, options),
-        tuning,
-        cached=cached,
-        name=settings["name"],
-        tensorboard=settings["tensorboard"],
-        pictures=settings["pictures"],
-        command=command_line(),
-        options=options,
-    )
-    show(settings, _head_result(run), text.describe_head)
-
-
-@app.command()
-@click.argument("name")
-@click.argument("data")
-@click.option("--epochs", type=int, help="Fewer epochs than published.")
-@click.option("--cached", is_flag=True, help="Fine-tune from the cache, without augmentation.")
-@click.option("--run-name", help="The run's name [default: the recipe's].")
-@click.option("--weights", default="imagenet", help="imagenet, random (mechanics only), or a file.")
-@compute_options
-@place_options
-@output_options
-def recipe(name: str, data: str, epochs: int | None, cached: bool, run_name: str | None, **settings: Any) -> None:
-    """Run a published recipe, r0a to r4, as it was reported, and print ours beside its figures."""
-    from pipeline.verbs import published as verbs
-
-    published = verbs.find_published(name)
-    options = options_of(settings)
-    run = verbs.run_published(
-        published, data, epochs=epochs, cached=cached, name=run_name, command=command_line(), options=options
-    )
-    result = _head_result(run) | {
-        "recipe": published.name,
-        "what": published.what,
-        "reported": dict(published.reported),
-        "mechanics_only": settings["weights"] == "random",
-    }
-    show(settings, result, text.describe_recipe)
-
-
-@app.command()
-@click.argument("images", nargs=-1, required=True)
-@click.option("--base", default="squeezenet", help="A name of `bottleneck bases`.")
-@click.option("--weights", default="imagenet", help="imagenet, or a file with the top.")
-@click.option("--top", default=5, help="Names to list for each image.")
-@compute_options
-@place_options
-@output_options
-def classify(images: tuple[str, ...], top: int, **settings: Any) -> None:
-    """Name what is in photographs (files or folders) by a pretrained network as it is."""
-    from pipeline.verbs import classify as verbs
-
-    results, skipped = verbs.classify(images, top=top, options=options_of(settings))
-    for entry in skipped:
-        logging.getLogger("pipeline").warning("skipped %s: %s", entry.path, entry.reason)
-    show(settings, results, text.describe_predictions)
 
 
 @app.command()
@@ -375,6 +259,12 @@ def bases(names: tuple[str, ...], size: int | None, **settings: Any) -> None:
     show(settings, rows, text.table)
 
 
+app.add_command(endtoend)
+app.add_command(finetune)
+app.add_command(compare)
+app.add_command(advise)
+app.add_command(recipe)
+app.add_command(classify)
 app.add_command(cache)
 app.add_command(weights)
 
@@ -420,25 +310,6 @@ def _fail(as_json: bool, error: str, message: str, code: int) -> NoReturn:
     else:
         print(f"bottleneck: {message}", file=sys.stderr)
     sys.exit(code)
-
-
-def _head_result(run: "pipeline.Run") -> dict[str, Any]:
-    info, metrics = run.folder.info, run.metrics
-    kept = ("seconds", "seconds_per_epoch", "epochs", "trainable_params", "total_params")
-    digests = ("trunk_digest_before", "trunk_digest_after")
-    scores = {
-        split: {key: values[key] for key in ("accuracy", "loss", "n", "ci95")} for split, values in metrics.items()
-    }
-    return {
-        "run": run.name,
-        "head": info["head"],
-        "chosen": {key: value for key, value in info["chosen"].items() if key != "candidates"},
-        **scores,
-        **{key: info[key] for key in (*kept, *digests)},
-        "folder": str(run.folder.path),
-        "skipped": info["skipped"],
-        "duplicates": info["duplicates"],
-    }
 
 
 def _shape_at(name: str, size: int, *, with_cuts: bool) -> dict[str, Any]:

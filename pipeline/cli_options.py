@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pipeline.images.manifest import Manifest
     from pipeline.stage_two.training import Training
     from pipeline.verbs.options import Options
+    from pipeline.verbs.run import Run
 
 
 Command = Callable[..., Any]
@@ -141,3 +142,23 @@ def command_line() -> str:
 def show(settings: Mapping[str, Any], result: Any, describe: Callable[[Any], str]) -> None:
     """The one place where results are printed."""
     print(json.dumps(result, ensure_ascii=False) if settings["as_json"] else describe(result))
+
+
+def head_result(run: "Run") -> dict[str, Any]:
+    """What the commands that train print."""
+    info, metrics = run.folder.info, run.metrics
+    kept = ("seconds", "seconds_per_epoch", "epochs", "trainable_params", "total_params")
+    digests = ("trunk_digest_before", "trunk_digest_after")
+    scores = {
+        split: {key: values[key] for key in ("accuracy", "loss", "n", "ci95")} for split, values in metrics.items()
+    }
+    return {
+        "run": run.name,
+        "head": info["head"],
+        "chosen": {key: value for key, value in info["chosen"].items() if key != "candidates"},
+        **scores,
+        **{key: info[key] for key in (*kept, *digests)},
+        "folder": str(run.folder.path),
+        "skipped": info["skipped"],
+        "duplicates": info["duplicates"],
+    }

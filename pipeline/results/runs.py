@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from pipeline.errors import DamagedStoreError, RunNotFoundError, SettingError
 
 SCHEMA = 1
+_NEEDED = ("schema", "head", "data", "recipe", "classes", "pool", "weights", "seconds")
+_LONGEST_NAME = 255  # bytes, on all usual file systems
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,14 @@ class RunFolder:
     @property
     def info(self) -> dict[str, Any]:
         """run.json: head, recipe, classes, settings, versions, digests."""
-        return self._json("run.json")
+        content = self._json("run.json")
+        missing = [name for name in _NEEDED if name not in content]
+        if missing or content["schema"] != SCHEMA:
+            raise DamagedStoreError(
+                f"{self.path / 'run.json'} is not a run of schema {SCHEMA}. "
+                f"Received: schema {content.get('schema')!r}{', without ' * bool(missing)}{', '.join(missing)}."
+            )
+        return content
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -89,8 +99,22 @@ def open_run(name: str | Path, runs: Path) -> RunFolder:
 
 
 def list_runs(runs: Path) -> list[RunFolder]:
-    """All finished runs, by name."""
-    return [RunFolder(path.parent) for path in sorted(runs.glob("*/run.json"))]
+    """All finished runs, by name; folders whose name starts with a dot are not finished."""
+    return [RunFolder(path.parent) for path in sorted(runs.glob("[!.]*/run.json"))]
+
+
+def check_run_name(name: str | None, runs: Path) -> None:
+    """Check that a run can have this name; None lets one be made up.
+
+    Raises:
+        SettingError: It is not one folder name, or a folder that is no run has it.
+    """
+    if name is None:
+        return
+    if not name or Path(name).name != name or name.startswith(".") or len(name.encode()) > _LONGEST_NAME:
+        raise SettingError(f"A run's name is one folder name. Received: {name!r}.")
+    if (runs / name).exists() and not (runs / name / "run.json").is_file():
+        raise SettingError(f"{runs / name} exists and is not a run. Choose another --name.")
 
 
 class NewRun:
@@ -100,8 +124,7 @@ class NewRun:
     """
 
     def __init__(self, runs: Path, name: str | None, stem: str) -> None:
-        if name is not None and (not name or Path(name).name != name or name.startswith(".")):
-            raise SettingError(f"A run's name is one folder name. Received: {name!r}.")
+        check_run_name(name, runs)
         self._runs, self._name = runs, name
         self._stem = re.sub(r"[^A-Za-z0-9_.]+", "-", stem).strip("-.")[:80] or "run"
         self.path = runs / f".{self._stem}-{os.getpid()}"
@@ -121,8 +144,7 @@ class NewRun:
         write_json(self.path / "metrics.json", metrics)
         write_json(self.path / "run.json", {"schema": SCHEMA, "name": final.name, **info})
         if final.exists():
-            if not (final / "run.json").is_file():
-                raise SettingError(f"{final} exists and is not a run. Choose another --name.")
+            check_run_name(final.name, self._runs)
             shutil.rmtree(final)
         self.path.replace(final)
         return RunFolder(final)
@@ -178,7 +200,12 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
         DamagedStoreError: Not a readable `.npz`, or it holds objects.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, KeyError) as error:
+        # Opened here: numpy leaves a file open that turns out to be no archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise DamagedStoreError(f"{path} is not a readable file of plain arrays: {error}") from error
+    foreign = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
+    if foreign:
+        raise DamagedStoreError(f"{path} is not a readable file of plain arrays: it also holds {foreign}.")
+    return arrays

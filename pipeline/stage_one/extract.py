@@ -90,7 +90,8 @@ class _Pending:
     def commit(self, provenance: dict[str, str]) -> None:
         if self.keys:
             keys = np.concatenate(self.keys)
-            self.store.append(keys, np.concatenate(self.features), provenance)
+            elapsed = f"{time.monotonic() - self.since:.3f}"
+            self.store.append(keys, np.concatenate(self.features), provenance | {"seconds": elapsed})
             self.num_committed += len(keys)
         self.keys, self.features, self.since = [], [], time.monotonic()
 
@@ -132,6 +133,7 @@ def extract(
             for rows, pixels in _batches(decoded, batch_size, manifest, skipped):
                 if engine is None:
                     engine = make_engine()
+                    pending.since = time.monotonic()
                 pending.add(row_keys([manifest.digests[row] for row in rows]), engine.features(pixels))
                 if pending.is_due():
                     pending.commit(engine.provenance)

@@ -16,6 +16,7 @@ from pipeline.bases.digests import TrunkInfo
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
 from pipeline.images.manifest import Manifest
+from pipeline.results.runs import check_run_name
 from pipeline.stage_one.extract import Extraction
 from pipeline.stage_two.features import Task, load_task
 from pipeline.stage_two.linear import fit_linear
@@ -53,6 +54,7 @@ def fit(
         options: Base and places.
     """
     chosen, settings, spec = options or Options(), training or Training(), parse_head(head)
+    check_run_name(name, chosen.runs)
     is_linear = isinstance(spec, LinearSpec)
     pooling = pool or ("avg" if is_linear else "none")
     task, extraction, trunk = _task(data, pooling, chosen)
@@ -122,6 +124,7 @@ def sweep(
         The ranked table, and the best head as a run (the only one that sees the test split).
     """
     chosen, settings, pooling = options or Options(), training or Training(), pool or "avg"
+    check_run_name(name, chosen.runs)
     cells = make_cells(heads, settings, learning_rates=learning_rates, batch_sizes=batch_sizes, num_random=num_random)
     manifest = manifest_of(data, chosen)
     task, extraction, _ = _task(manifest, pooling, chosen)

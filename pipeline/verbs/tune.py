@@ -14,6 +14,7 @@ from pipeline.cache.recipe import Recipe
 from pipeline.errors import HeadSpecError, SettingError
 from pipeline.images.manifest import Manifest
 from pipeline.images.views import Augmentation
+from pipeline.results.runs import check_run_name
 from pipeline.stage_two.features import Task, load_task
 from pipeline.stage_two.spec import DenseSpec, parse_head
 from pipeline.stage_two.training import Training
@@ -95,6 +96,7 @@ def tune(
     from pipeline.stage_two.tail import build_top
 
     chosen, spec = options or Options(), parse_head(tuning.head)
+    check_run_name(name, chosen.runs)
     if not isinstance(spec, DenseSpec):
         raise HeadSpecError(
             f"End-to-end training needs a head of layers, such as dense:256,relu. Received: {tuning.head!r}."

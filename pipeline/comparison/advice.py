@@ -1,0 +1,95 @@
+"""The four-scenario guide: small or large, like ImageNet or very different, and what follows from it.
+
+The published guide (small + similar: head only; large + similar: fine-tune, 60 to 80 % kept frozen;
+small + different: fine-tune the last part, first third to half frozen; large + different: fine-tune
+everything) with its two questions answered by measurement.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SMALL_IMAGES_A_CLASS = 1000
+"""Below so many training images a class a set counts as small: beyond it the published examples fine-tune most of the base."""
+
+SIMILAR_MARGIN = 0.02
+"""The last layers suit the photographs if a linear head does better on them by this much than on early ones."""
+
+_HEAD_RATE = 1e-3
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured."""
+
+    images_a_class: float
+    """Training images for each class, on average."""
+
+    early_accuracy: float
+    """Cross-validated accuracy of a linear head on features of an early layer."""
+
+    late_accuracy: float
+    """The same on the last layer."""
+
+    chance: float
+    """Share of the largest class."""
+
+    top_confidence: float | None
+    """Mean probability that the pretrained top gives to its first answer; None if there is no top to ask."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to do."""
+
+    scenario: str
+    """`small, similar` and so on."""
+
+    regime: str
+    """`head only`, `fine-tune the last part` or `fine-tune everything`."""
+
+    frozen_share: float
+    """Share of the base's layers to keep frozen."""
+
+    first: str | None
+    """First layer to train; None for a head alone."""
+
+    base_rate: float | None
+    head_rate: float
+    reasons: tuple[str, ...]
+
+
+def advise_regime(evidence: Evidence, cuts: Sequence[str]) -> Advice:
+    """Answer the guide's two questions and read off the regime.
+
+    Args:
+        evidence: What was measured.
+        cuts: Layers where the base can be divided, in graph order.
+    """
+    is_small = evidence.images_a_class < SMALL_IMAGES_A_CLASS
+    is_similar = evidence.late_accuracy >= evidence.early_accuracy + SIMILAR_MARGIN
+    reasons = [
+        (
+            f"{evidence.images_a_class:,.0f} training images a class: {'small' if is_small else 'large'} "
+            f"(the line is drawn at {SMALL_IMAGES_A_CLASS:,})."
+        ),
+        (
+            f"A linear head reaches {evidence.late_accuracy:.3f} on the last layer and {evidence.early_accuracy:.3f} on an early "
+            f"one (chance {evidence.chance:.3f}): the base's last layers "
+            f"{'suit these photographs' if is_similar else 'bring little for these photographs, which differ from ImageNet'}."
+        ),
+    ]
+    if evidence.top_confidence is not None:
+        reasons.append(
+            f"The pretrained network's first answer has a mean probability of {evidence.top_confidence:.2f}; "
+            "on photographs like ImageNet's it is mostly above 0.5."
+        )
+    scenario = f"{'small' if is_small else 'large'}, {'similar' if is_similar else 'different'}"
+    regime, share = {
+        "small, similar": ("head only", 1.0),
+        "large, similar": ("fine-tune the last part", 0.7),
+        "small, different": ("fine-tune the last part", 0.4),
+        "large, different": ("fine-tune everything", 0.0),
+    }[scenario]
+    first = None if share == 1.0 else cuts[min(int(len(cuts) * share) + 1, len(cuts) - 1)]
+    # Unfrozen layers take a smaller rate than the new head, or they forget before it has learned.
+    return Advice(scenario, regime, share, first, None if first is None else 1e-5, _HEAD_RATE, tuple(reasons))

@@ -1,0 +1,68 @@
+"""Regimes side by side: what each costs and what it brings. Plain arithmetic on finished trainings."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One regime on one data set."""
+
+    regime: str
+    run: str
+    metrics: Mapping[str, Any]
+    """Scores by split."""
+
+    training_seconds: float
+    seconds_per_epoch: float | None
+    extraction_seconds: float | None
+    """What making its rows cost; 0 for live regimes, None if it is not known."""
+
+    trainable_params: int
+
+    @property
+    def total_seconds(self) -> float:
+        """Extraction included."""
+        return self.training_seconds + (self.extraction_seconds or 0.0)
+
+    @property
+    def overfitting_gap(self) -> float:
+        """Training accuracy minus validation accuracy."""
+        return float(self.metrics["train"]["accuracy"] - self.metrics["validation"]["accuracy"])
+
+    def as_row(self) -> dict[str, Any]:
+        """Plain values for a table."""
+        validation, test = self.metrics["validation"], self.metrics.get("test")
+        return {
+            "regime": self.regime,
+            "validation": validation["accuracy"],
+            "ci95": validation["ci95"],
+            "test": test["accuracy"] if test else None,
+            "overfitting_gap": self.overfitting_gap,
+            "training_seconds": self.training_seconds,
+            "extraction_seconds": self.extraction_seconds,
+            "total_seconds": self.total_seconds,
+            "seconds_per_epoch": self.seconds_per_epoch,
+            "trainable_params": self.trainable_params,
+            "run": self.run,
+        }
+
+
+def break_even(outcomes: Sequence[Outcome]) -> dict[str, int | None]:
+    """How many heads must be trained before a cached regime, extraction included, costs less than live ones.
+
+    With extraction E, a cached training c and a live training l seconds each, the smallest n with
+    E + n c <= n l; None where a cached training is not faster than a live one.
+    """
+    live = [outcome.training_seconds for outcome in outcomes if outcome.extraction_seconds == 0]
+    if not live:
+        return {}
+    cached = [outcome for outcome in outcomes if outcome.extraction_seconds]
+    return {outcome.regime: _heads(outcome, min(live)) for outcome in cached}
+
+
+def _heads(outcome: Outcome, live_seconds: float) -> int | None:
+    saved = live_seconds - outcome.training_seconds
+    return max(1, math.ceil((outcome.extraction_seconds or 0.0) / saved)) if saved > 0 else None

@@ -1,0 +1,106 @@
+"""The comparison as a verb: the chosen regimes on the same splits and seed, one table, one picture."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.cache.audit import seconds_to_make
+from pipeline.cache.recipe import Recipe
+from pipeline.cache.store import Store
+from pipeline.comparison.compare import Outcome, break_even
+from pipeline.errors import SettingError
+from pipeline.images.manifest import Manifest
+from pipeline.images.views import Augmentation
+from pipeline.results.runs import write_json
+from pipeline.stage_two.training import Training
+from pipeline.verbs.heads import fit
+from pipeline.verbs.options import Options
+from pipeline.verbs.rows import manifest_of
+from pipeline.verbs.run import Run
+from pipeline.verbs.tune import Tuning, tune
+
+REGIMES = {
+    "linear": "logistic regression on cached features",
+    "dense": "dense head on cached features",
+    "cached-finetune": "fine-tuning from cached features",
+    "endtoend": "dense head end to end, live and augmented",
+    "finetune": "fine-tuning end to end, live and augmented",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What all regimes share."""
+
+    regimes: tuple[str, ...] = ("linear", "dense", "endtoend")
+    head: str = "dense:256,relu,dropout:0.5"
+    augmentation: Augmentation | None = None
+    training: Training = field(default_factory=Training)
+    first: str | None = None
+    """First layer that the fine-tuning regimes train."""
+
+    base_rate: float = 1e-5
+    head_rate: float = 1e-5
+
+    def __post_init__(self) -> None:
+        unknown = set(self.regimes) - set(REGIMES)
+        if unknown or not self.regimes:
+            raise SettingError(f"Regimes are {', '.join(REGIMES)}. Received: {', '.join(self.regimes) or 'none'}.")
+        if self.first is None and {"cached-finetune", "finetune"} & set(self.regimes):
+            raise SettingError("Fine-tuning needs the first layer to be trained: --from LAYER.")
+
+
+def compare(
+    data: str | Path | Manifest, comparison: Comparison, *, command: str | None = None, options: Options | None = None
+) -> dict[str, Any]:
+    """Train each regime, and set accuracy against seconds.
+
+    Returns:
+        {rows: one a regime, break_even: heads by cached regime, picture, table: files}.
+    """
+    from pipeline.results.plots import draw_comparison
+
+    chosen = options or Options()
+    manifest = manifest_of(data, chosen)
+    outcomes = [
+        _outcome(regime, _train(regime, manifest, comparison, command, chosen), chosen) for regime in comparison.regimes
+    ]
+    rows = [outcome.as_row() for outcome in outcomes]
+    folder = chosen.runs / f"comparison-{manifest.title}"
+    folder.mkdir(parents=True, exist_ok=True)
+    draw_comparison(folder / "comparison.png", rows, f"{manifest.title}: {chosen.base}, validation accuracy")
+    result = {"rows": rows, "break_even": break_even(outcomes), "picture": str(folder / "comparison.png")}
+    write_json(folder / "comparison.json", result | {"command": command})
+    return result
+
+
+def _train(regime: str, manifest: Manifest, comparison: Comparison, command: str | None, options: Options) -> Run:
+    name = f"compare-{manifest.title}-{regime}"
+    if regime in ("linear", "dense"):
+        head = "logreg" if regime == "linear" else comparison.head
+        return fit(manifest, head, training=comparison.training, name=name, command=command, options=options)
+    cached = regime == "cached-finetune"
+    tuning = Tuning(
+        head=comparison.head,
+        augmentation=None if cached else comparison.augmentation,
+        training=comparison.training,
+        first=None if regime == "endtoend" else comparison.first,
+        base_rate=comparison.base_rate,
+        head_rate=comparison.head_rate,
+    )
+    return tune(manifest, tuning, cached=cached, name=name, command=command, options=options)
+
+
+def _outcome(regime: str, run: Run, options: Options) -> Outcome:
+    info = run.folder.info
+    is_live = regime in ("endtoend", "finetune")
+    store = Store(options.cache, Recipe.from_dict(info["recipe"]))
+    return Outcome(
+        regime=regime,
+        run=run.name,
+        metrics=run.metrics,
+        training_seconds=info["seconds"],
+        seconds_per_epoch=info["seconds_per_epoch"],
+        extraction_seconds=0.0 if is_live else seconds_to_make(store, sum(info["images"].values())),
+        trainable_params=info["trainable_params"],
+    )

@@ -1,0 +1,373 @@
+"""Every kind of image file to pixels, and every kind of damage to a reason."""
+
+import hashlib
+import io
+import math
+import random
+import struct
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.errors import SettingError, UnreadableImageError
+from pipeline.images.decode import MAX_BYTES, MAX_PIXELS, RESIZE_METHODS, Decoder, encode_array
+
+ORIENTATION = 0x0112
+SIDE = 16
+UNDO_ORIENTATION = {
+    1: lambda upright: upright,
+    2: np.fliplr,
+    3: lambda upright: np.rot90(upright, 2),
+    4: np.flipud,
+    5: lambda upright: upright.transpose(1, 0, 2),
+    6: np.rot90,
+    7: lambda upright: np.rot90(upright, 2).transpose(1, 0, 2),
+    8: lambda upright: np.rot90(upright, -1),
+}
+"""How a camera stores an upright picture under each orientation."""
+
+
+def make_pixels(side: int = SIDE) -> np.ndarray:
+    """A smooth picture without any symmetry: red grows to the right, green downwards, blue is 40."""
+    ramp = np.linspace(0, 255, side).astype(np.uint8)
+    return np.stack([np.tile(ramp, (side, 1)), np.tile(ramp[:, None], (1, side)), np.full((side, side), 40, "u1")], 2)
+
+
+def encode(image, kind: str, **options) -> bytes:
+    """The bytes of an image file."""
+    stream = io.BytesIO()
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def decode(data: bytes, side: int = SIDE, **settings) -> np.ndarray:
+    """Pixels at the size they have, so that nothing is resized."""
+    return Decoder(side, **settings).decode(data)
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG of some bytes that promises so many pixels."""
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)), (b"IDAT", zlib.compress(b"\0"))]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
+    )
+
+
+def npy(header: str, body: bytes = bytes(75)) -> bytes:
+    """An `.npy` file with this header."""
+    text = header.encode().ljust(-(-(len(header) + 11) // 64) * 64 - 11) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + body
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("PNG", {}),
+        ("BMP", {}),
+        ("TIFF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("TIFF", {"compression": "tiff_adobe_deflate"}),
+        ("WEBP", {"lossless": True}),
+    ],
+)
+def test_lossless_formats_give_the_very_pixels(kind, options):
+    """What a lossless file holds comes out bit by bit, in the order RGB."""
+    pixels = decode(encode(make_pixels(), kind, **options))
+
+    assert pixels.dtype == np.uint8
+    np.testing.assert_array_equal(pixels, make_pixels())
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("JPEG", {"quality": 95}), ("JPEG", {"quality": 95, "progressive": True}), ("WEBP", {"quality": 95})],
+)
+def test_lossy_formats_are_close_to_the_pixels(kind, options):
+    """A lossy file of good quality differs by a few levels."""
+    difference = decode(encode(make_pixels(), kind, **options)).astype(int) - make_pixels()
+
+    assert np.abs(difference).mean() < 4
+
+
+def test_gif_gives_its_palette_colours():
+    """A GIF of few colours is exact."""
+    pixels = (make_pixels() > 127).astype(np.uint8) * 255
+
+    np.testing.assert_array_equal(decode(encode(pixels, "GIF")), pixels)
+
+
+def test_first_frame_of_an_animation_is_the_image():
+    """The frames after the first do not matter."""
+    frames = [Image.new("RGB", (SIDE, SIDE), colour) for colour in ("red", "blue", "lime")]
+
+    for kind in ("GIF", "WEBP", "PNG", "TIFF"):
+        data = encode(frames[0], kind, save_all=True, append_images=frames[1:])
+        assert Image.open(io.BytesIO(data)).n_frames == 3
+        np.testing.assert_allclose(decode(data)[0, 0], (255, 0, 0), atol=3)
+
+
+@pytest.mark.parametrize(
+    ("image", "kind", "expected"),
+    [
+        (Image.new("L", (SIDE, SIDE), 77), "PNG", (77, 77, 77)),
+        (Image.new("L", (SIDE, SIDE), 77), "BMP", (77, 77, 77)),
+        (Image.new("1", (SIDE, SIDE), 1), "PNG", (255, 255, 255)),
+        (Image.new("LA", (SIDE, SIDE), (77, 0)), "PNG", (77, 77, 77)),
+        (Image.new("RGBA", (SIDE, SIDE), (10, 20, 30, 0)), "PNG", (10, 20, 30)),
+        (Image.new("RGBA", (SIDE, SIDE), (10, 20, 30, 0)), "TIFF", (10, 20, 30)),
+        (Image.new("CMYK", (SIDE, SIDE), (0, 255, 255, 0)), "TIFF", (255, 0, 0)),
+        (Image.new("CMYK", (SIDE, SIDE), (0, 255, 255, 0)), "JPEG", (255, 0, 0)),
+        (Image.new("L", (SIDE, SIDE), 77), "JPEG", (77, 77, 77)),
+        (Image.new("I;16", (SIDE, SIDE), 0x80FF), "PNG", (0x80, 0x80, 0x80)),
+        (Image.new("I;16", (SIDE, SIDE), 0xFFFF), "TIFF", (255, 255, 255)),
+        (Image.new("I;16B", (SIDE, SIDE), 0x80FF), "TIFF", (0x80, 0x80, 0x80)),
+        (Image.new("I", (SIDE, SIDE), 0x80FF), "TIFF", (0x80, 0x80, 0x80)),
+        (Image.new("I", (SIDE, SIDE), -5), "TIFF", (0, 0, 0)),
+    ],
+    ids=lambda value: f"{value.mode}" if isinstance(value, Image.Image) else None,
+)
+def test_every_mode_becomes_three_channels(image, kind, expected):
+    """Gray is repeated, alpha is dropped, CMYK is converted, 16 bits are scaled to 8."""
+    pixels = decode(encode(image, kind))
+
+    assert pixels.shape == (SIDE, SIDE, 3)
+    np.testing.assert_allclose(pixels.reshape(-1, 3), np.tile(expected, (SIDE * SIDE, 1)), atol=3 * (kind == "JPEG"))
+
+
+@pytest.mark.parametrize("transparency", [None, 1, bytes([0, 128, 255])])
+def test_palette_gives_its_colours_whatever_is_transparent(transparency):
+    """A palette's transparent entries keep their colour, without a warning."""
+    image = Image.new("P", (SIDE, SIDE), 1)
+    image.putpalette([9, 9, 9, 200, 100, 50, 1, 2, 3])
+    data = encode(image, "PNG", **({} if transparency is None else {"transparency": transparency}))
+
+    assert tuple(decode(data)[3, 3]) == (200, 100, 50)
+
+
+def test_float_pixels_are_refused():
+    """Float pixels have no range that could be assumed."""
+    with pytest.raises(UnreadableImageError, match="32-bit float pixels have no known range; convert the image"):
+        decode(encode(Image.new("F", (SIDE, SIDE), 0.5), "TIFF"))
+
+
+@pytest.mark.parametrize("orientation", UNDO_ORIENTATION)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_exif_orientation_is_applied(orientation, kind):
+    """A picture that a camera turned stands upright again, and the switch leaves it as it is stored (but for TIFF)."""
+    stored = np.ascontiguousarray(UNDO_ORIENTATION[orientation](make_pixels()))
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    data = encode(stored, kind, exif=exif, **({"quality": 95} if kind in ("JPEG", "WEBP") else {}))
+
+    atol = 20 if kind in ("JPEG", "WEBP") else 0
+    np.testing.assert_allclose(decode(data).astype(int), make_pixels(), atol=atol)
+    as_stored = make_pixels() if kind == "TIFF" else stored
+    np.testing.assert_allclose(decode(data, exif=False).astype(int), as_stored, atol=atol)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "I;16"])
+def test_exif_orientation_is_applied_in_every_mode(mode):
+    """A turned picture need not be RGB."""
+    ramp = np.arange(SIDE, dtype=np.uint16)[None].repeat(SIDE, 0) * (256 if mode == "I;16" else 1)
+    image = Image.fromarray(ramp) if mode == "I;16" else Image.fromarray(ramp.astype(np.uint8)).convert(mode)
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    pixels = decode(encode(image, "PNG", exif=exif))
+
+    np.testing.assert_array_equal(pixels[:, 0, 0], np.arange(SIDE))
+    np.testing.assert_array_equal(pixels[:, -1, 0], np.arange(SIDE))
+
+
+@pytest.mark.parametrize("resize", RESIZE_METHODS)
+@pytest.mark.parametrize("size", [(1, 1), (3, 50), (40, 30)])
+def test_any_size_becomes_the_size_that_was_asked_for(resize, size):
+    """The aspect ratio is not kept, and a single colour stays what it is."""
+    pixels = Decoder(24, resize).decode(encode(Image.new("RGB", size, (200, 100, 50)), "PNG"))
+
+    assert pixels.shape == (24, 24, 3)
+    assert set(map(tuple, pixels.reshape(-1, 3))) == {(200, 100, 50)}
+
+
+def test_shrinking_averages_but_for_nearest():
+    """Stripes of one pixel become gray where the filter's support is scaled; `nearest` picks one of them."""
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 255
+    data = encode(stripes, "PNG")
+
+    for method in ("bilinear", "bicubic", "lanczos", "box"):
+        assert 100 < Decoder(8, method).decode(data)[:, 1:-1].mean() < 155
+    assert set(Decoder(8, "nearest").decode(data).reshape(-1)) <= {0, 255}
+
+
+def test_resizing_is_that_of_pillow():
+    """Pixels are Pillow's own, so that other tools can make the same features."""
+    data = encode(make_pixels(37), "PNG")
+    expected = Image.open(io.BytesIO(data)).resize((20, 20), Image.Resampling.BILINEAR)
+
+    np.testing.assert_array_equal(Decoder(20).decode(data), np.asarray(expected))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"size_px": 0}, r"The size is a positive number of pixels\. Received: 0\."),
+        ({"size_px": 8, "resize": "cubic"}, r"The resize method is one of .*'lanczos'.*\. Received: 'cubic'\."),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(settings, message):
+    """A decoder is checked when it is made."""
+    with pytest.raises(SettingError, match=message):
+        Decoder(**settings)
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
+@pytest.mark.parametrize(("kind", "options"), [("JPEG", {}), ("PNG", {}), ("WEBP", {}), ("TIFF", {})])
+def test_truncated_image_is_refused(kind, options, kept):
+    """A picture is never half gray: cut short is damaged."""
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
+    data = encode(noise, kind, **options)
+
+    with pytest.raises(UnreadableImageError, match=r"^(damaged: .+|not an image in any of the formats .+)$"):
+        decode(data[: int(len(data) * kept)])
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.99])
+def test_truncated_jpeg_says_so(kept):
+    """The reason names the truncation."""
+    data = encode(np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8), "JPEG")
+
+    with pytest.raises(UnreadableImageError, match=r"^damaged: .*truncated"):
+        decode(data[: int(len(data) * kept)])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"just a text", b"<html><body>404</body></html>", bytes(1000), b"\xff\xd8", encode(make_pixels(), "PPM")],
+    ids=["text", "html", "zeros", "start of a JPEG", "PPM"],
+)
+def test_what_is_no_image_is_refused(data):
+    """Only six formats are read, whatever the name of the file says."""
+    with pytest.raises(
+        UnreadableImageError, match="^not an image in any of the formats JPEG, PNG, WEBP, BMP, GIF, TIFF"
+    ):
+        decode(data)
+
+
+def test_empty_file_is_refused():
+    """An empty file gets a reason of its own."""
+    with pytest.raises(UnreadableImageError, match=r"^empty file \(0 bytes\)$"):
+        decode(b"")
+
+
+def test_huge_file_is_refused():
+    """Bytes are counted before anything looks at them."""
+    with pytest.raises(UnreadableImageError, match=r"^536,870,913 bytes; the limit is 536,870,912$"):
+        decode(bytes(MAX_BYTES + 1))
+
+
+@pytest.mark.parametrize("action", ["error", "ignore"])
+@pytest.mark.parametrize("size", [(9_460, 9_460), (50_000, 50_000), (1, MAX_PIXELS + 1)])
+def test_decompression_bomb_is_refused(size, action):
+    """The promised size decides, with Pillow's warnings on or off."""
+    with warnings.catch_warnings():
+        warnings.simplefilter(action, Image.DecompressionBombWarning)
+        with pytest.raises(UnreadableImageError, match="decompression bomb|pixels; the limit is 89,478,485"):
+            decode(png_header(*size))
+
+
+def test_bomb_in_a_text_chunk_is_refused():
+    """Two megabytes of compressed text in a PNG are not unpacked."""
+    body = b"comment\0\0" + zlib.compress(bytes(2_000_000))
+    chunk = struct.pack(">I", len(body)) + b"zTXt" + body + struct.pack(">I", zlib.crc32(b"zTXt" + body))
+    data = encode(make_pixels(), "PNG")
+
+    with pytest.raises(UnreadableImageError, match="^damaged: Decompressed data too large"):
+        decode(data[:33] + chunk + data[33:])
+
+
+@pytest.mark.parametrize("channels", [None, 1, 3, 4])
+def test_array_is_an_image(channels):
+    """An array of any of the four shapes comes out as its pixels, alpha dropped."""
+    shape = (SIDE, SIDE) if channels is None else (SIDE, SIDE, channels)
+    array = np.arange(math.prod(shape)).reshape(shape).astype(np.uint8)
+    expected = array[..., :3] if channels in (3, 4) else array.reshape(SIDE, SIDE, 1).repeat(3, 2)
+
+    np.testing.assert_array_equal(decode(encode_array(array)), expected)
+
+
+def test_array_in_columns_is_read_in_columns():
+    """An array that numpy stored in Fortran order is the same picture."""
+    stream = io.BytesIO()
+    np.save(stream, np.asfortranarray(make_pixels()))
+
+    assert b"'fortran_order': True" in stream.getvalue()
+    np.testing.assert_array_equal(decode(stream.getvalue()), make_pixels())
+
+
+def test_key_of_an_array_stays():
+    """The bytes that name an array's image are the same in every release, wherever the array lies in memory."""
+    pixels = make_pixels()
+    digest = hashlib.sha256(encode_array(pixels)).hexdigest()
+
+    assert digest == "3bc65eaf44e1475ead0a939e2fb47c730cd3b4ce75c560d6e18f314ae63946d6"
+    assert encode_array(np.asfortranarray(pixels)) == encode_array(pixels)
+    assert encode_array(np.tile(pixels, (1, 2, 1))[:, :SIDE]) == encode_array(pixels)
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("{'descr': '|u1', 'fortran_order': False, 'shape': (60000, 60000, 3), }", "damaged: buffer is smaller"),
+        ("{'descr': '|u1', 'fortran_order': False, 'shape': (8, 8, 3), }", "damaged: buffer is smaller"),
+        (f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({2**62}, {2**62}, 3), }}", "damaged: Python int too"),
+        ("{'descr': '|u1', 'fortran_order': False, 'shape': (0, 5, 3), }", r"received uint8 \(0, 5, 3\)"),
+        ("{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 5, 3), }", r"received uint8 \(-1, 5, 3\)"),
+        ("{'descr': '|u1', 'fortran_order': False, 'shape': (5, 5, 2), }", r"received uint8 \(5, 5, 2\)"),
+        ("{'descr': '|u1', 'fortran_order': False, 'shape': (), }", r"received uint8 \(\)"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (5, 5, 3), }", r"received float32 \(5, 5, 3\)"),
+        ("{'descr': '|O', 'fortran_order': False, 'shape': (5, 5, 3), }", r"received object \(5, 5, 3\)"),
+        ("{'descr': '|u1', 'fortran_order': False, 'shape': (5, 5, 3), ", "damaged: "),
+        ("__import__('os')", "damaged: "),
+        ("", "damaged: "),
+    ],
+)
+def test_array_whose_header_does_not_fit_is_refused(header, message):
+    """A header is not believed: no memory is taken for what it promises, and nothing in it is run."""
+    with pytest.raises(UnreadableImageError, match=message):
+        decode(npy(header))
+
+
+def _samples() -> dict[str, bytes]:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    samples = {
+        kind: encode(make_pixels(), kind, **({"exif": exif} if kind in ("JPEG", "PNG", "WEBP", "TIFF") else {}))
+        for kind in ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+    }
+    return samples | {"npy": encode_array(make_pixels())}
+
+
+# Pillow warns of what it can read in spite of some damage; a warning is no test of this code.
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "npy"])
+def test_damage_anywhere_gives_pixels_or_a_reason(kind):
+    """Whatever bytes are wrong, decoding ends with an image or with the one error that lists it as skipped."""
+    dice = random.Random(0)
+    original = _samples()[kind]
+    refused = 0
+    for _ in range(150):
+        data = bytearray(original)
+        for _ in range(dice.choice((1, 2, 8))):
+            data[dice.randrange(dice.choice((min(64, len(data)), len(data))))] = dice.randrange(256)
+        try:
+            pixels = decode(bytes(data))
+        except UnreadableImageError as error:
+            refused += 1
+            assert str(error)
+        else:
+            assert pixels.shape == (SIDE, SIDE, 3)
+
+    assert refused > 5

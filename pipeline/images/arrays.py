@@ -134,7 +134,8 @@ def scan_keras(name: str, *, label: str, home: Path, fractions: Fractions, split
 
 def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # numpy leaves a file open that it opened and could not read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataLayoutError(f"{path} is not an .npz file of plain arrays: {error}.") from error

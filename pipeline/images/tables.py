@@ -116,14 +116,13 @@ def _read_csv(table: Path) -> Columns:
         reader = csv.DictReader(file)
         try:
             rows = list(reader)
+            names = list(reader.fieldnames or [])
         except (csv.Error, UnicodeDecodeError) as error:
             raise DataLayoutError(f"{table} is not a UTF-8 CSV file with a header line: {error}.") from error
     for number, row in enumerate(rows, start=2):
         if None in row or None in row.values():
-            raise DataLayoutError(
-                f"{table}, line {number} does not have the {len(reader.fieldnames or [])} columns of the header."
-            )
-    return {name: [row[name] for row in rows] for name in reader.fieldnames or []}
+            raise DataLayoutError(f"{table}, line {number} does not have the {len(names)} columns of the header.")
+    return {name: [row[name] for row in rows] for name in names}
 
 
 def _read_parquet(table: Path) -> Columns:

@@ -1,5 +1,7 @@
 """Learning curves and confusion matrix as pictures, readable at half size and without telling red from green."""
 
+import textwrap
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,12 +39,15 @@ def draw_confusion(path: Path, confusion: Sequence[Sequence[int]], classes: Sequ
     figure = _figure(size + 1.2, size)
     axes = figure.add_subplot()
     shares = [[count / max(1, sum(row)) for count in row] for row in confusion]
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    # Fields need not be square: with a fixed aspect the labels of many classes push the axes off the picture.
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     ticks = range(len(classes))
     names = [name if len(name) <= 18 else f"{name[:17]}…" for name in classes]
     tilted = max(map(len, names)) > 3
-    axes.set_xticks(ticks, names, rotation=45 if tilted else 0, ha="right" if tilted else "center", fontsize=_FONT - 1)
-    axes.set_yticks(ticks, names, fontsize=_FONT - 1)
+    rotation, ha = (45, "right") if tilted else (0, "center")
+    small = min(_FONT - 1, 44 * size / len(classes))  # of the 72 points an inch that the classes share
+    axes.set_xticks(ticks, names, rotation=rotation, ha=ha, fontsize=small, parse_math=False)
+    axes.set_yticks(ticks, names, fontsize=small, parse_math=False)
     axes.set_xlabel("predicted", fontsize=_FONT)
     axes.set_ylabel("true", fontsize=_FONT)
     if len(classes) <= 20:
@@ -62,8 +67,14 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def _save(figure: Any, path: Path, title: str) -> None:
-    figure.suptitle(title, fontsize=_FONT + 1)
-    figure.savefig(path, dpi=110)
+    # Names of classes and data are no formulas: `$_$` would raise, and a finished training would be lost.
+    width = int(figure.get_figwidth() * 72 / (0.62 * (_FONT + 1)))  # letters of mean width
+    lines = [part for line in title.splitlines() for part in textwrap.wrap(line, width)]
+    figure.suptitle("\n".join(lines), fontsize=_FONT + 1, parse_math=False)
+    with warnings.catch_warnings():
+        # A script that the font lacks is drawn as boxes.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(path, dpi=110)
 
 
 def draw_comparison(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from pipeline.bases.cut import divide
 from pipeline.bases.digests import tensor_digest
@@ -23,12 +24,25 @@ class Top:
     trunk: keras.Model
     """Preprocessed pixels to rows; frozen."""
 
-    model: keras.Model
-    """Rows to the head's output: tail (in inference mode, so batch norm keeps its statistics), pooling, head."""
+    tail: keras.Model | None
+    """Rows to the base's last layer; None if the cut is the last layer."""
 
+    pooling: str
     head: keras.Model
+    model: keras.Model
+    """Tail, pooling and head as one, for prediction and for saving."""
+
     tail_layers: tuple[keras.Layer, ...]
     """Layers of the tail, in graph order; those before the first unfrozen one are not trainable."""
+
+    def forward(self, rows: tf.Tensor, training: bool) -> tf.Tensor:
+        """Rows to the head's output, for training.
+
+        The tail stays in inference mode, so that its batch norm keeps its statistics. `model` cannot do
+        that: a functional model hands its own `training` down over what a layer was called with.
+        """
+        features = rows if self.tail is None else self.tail(rows, training=False)
+        return self.head(pool(features, self.pooling), training=training)
 
     def unfreeze(self, first: str | None) -> None:
         """Make the layers from `first` on trainable, or none.
@@ -74,7 +88,7 @@ def build_top(base: keras.Model, cut: str, spec: DenseSpec, *, pooling: str, num
     features = rows if tail is None else tail(rows, training=False)
     model = keras.Model(rows, head(pool(features, pooling)), name="top")
     layers = () if tail is None else tuple(base.layers[len(trunk.layers) :])
-    top = Top(trunk, model, head, layers)
+    top = Top(trunk, tail, pooling, head, model, layers)
     top.unfreeze(None)
     return top
 

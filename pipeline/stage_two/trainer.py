@@ -4,6 +4,7 @@ One loop for all paths, so that cached and live training differ in where a batch
 nothing else: the same seed gives the same order, the same dropout and the same steps.
 """
 
+import importlib.util
 import json
 import math
 import os
@@ -19,7 +20,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from pipeline.errors import DivergedError, HeadSpecError, SettingError
+from pipeline.errors import DivergedError, HeadSpecError, MissingExtraError, SettingError
 from pipeline.stage_two.spec import parse_settings
 from pipeline.stage_two.training import Training
 
@@ -120,7 +121,7 @@ def train(
     for group in groups:
         group.optimizer.build(group.variables)
     state = _load(checkpoint, model, groups)
-    writer = tf.summary.create_file_writer(str(tensorboard)) if tensorboard else None
+    writer = _open_log(tensorboard)
     bar = tqdm(total=training.epochs, initial=state.epoch, desc="training", unit="epoch", delay=2, disable=not progress)
     with bar:
         while state.epoch < training.epochs and not (training.patience and state.waited >= training.patience):
@@ -307,6 +308,14 @@ def _note(state: _State, row: dict[str, float], model: keras.Model, training: Tr
     state.plateau_waited += 1
     if training.schedule == "plateau" and state.plateau_waited >= _PLATEAU_PATIENCE:
         state.factor, state.plateau_waited = state.factor * _PLATEAU_FACTOR, 0
+
+
+def _open_log(folder: Path | None) -> Any:
+    if folder is None:
+        return None
+    if importlib.util.find_spec("tensorboard") is None:
+        raise MissingExtraError("TensorBoard's logs need its package: pip install 'bottleneck-pipeline[tensorboard]'.")
+    return tf.summary.create_file_writer(str(folder))
 
 
 def _log(writer: Any, row: Mapping[str, float]) -> None:

@@ -226,15 +226,15 @@ def _feed(
     if cached:
         from pipeline.stage_two.trainer import ArraySource
 
-        rows = (ArraySource(part.X, part.y) for part in (task.train, task.validation))
-        return top.model, *rows
+        train, validation_part = task.train, task.validation
+        return top.forward, ArraySource(train.X, train.y), ArraySource(validation_part.X, validation_part.y)
     from pipeline.comparison.live import LiveSource, live_forward
 
     source, validation = (
         LiveSource(manifest.split(split), manifest.classes, recipe.decoder, augmentation, phase.training.seed)
         for split, augmentation in (("train", tuning.augmentation), ("validation", None))
     )
-    return live_forward(top.trunk, top.model, recipe.preprocessing), source, validation
+    return live_forward(top.trunk, top.forward, recipe.preprocessing), source, validation
 
 
 def _adopt_head(top: "Top", name: str, options: Options) -> list[dict[str, float]]:

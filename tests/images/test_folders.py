@@ -303,7 +303,7 @@ def test_added_moved_and_relabelled_images_change_no_other_split(tmp_path):
 
     assert len(after) == 170
     assert {d: s for d, s in zip(after.digests, after.splits, strict=True) if d in splits} == splits
-    assert len(set(scan(tmp_path, "60/20/20", seed=6).splits[row] == after.splits[row] for row in range(170))) == 2
+    assert scan(tmp_path, "60/20/20", seed=6).splits != after.splits
 
 
 def test_listed_files_and_folders_keep_their_order(tmp_path):

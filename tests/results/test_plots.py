@@ -32,7 +32,7 @@ def pixels(path):
 def is_drawn(grey):
     """Something dark on much white, and nothing that touches the border."""
     edge = np.concatenate([grey[:2].ravel(), grey[-2:].ravel(), grey[:, :2].ravel(), grey[:, -2:].ravel()])
-    return (grey > 250).mean() > 0.3 and (grey < 128).mean() > 0.002 and edge.min() > 200
+    return (grey > 240).mean() > 0.3 and (grey < 128).mean() > 0.002 and edge.min() > 200
 
 
 def test_curves_are_drawn(tmp_path):
@@ -65,7 +65,7 @@ def test_curve_of_one_epoch_is_drawn(tmp_path):
 def test_confusion_grows_with_the_classes_up_to_a_limit(num_classes, tmp_path):
     """The picture is readable for two classes and still a picture for a hundred."""
     names = [f"class {number}" for number in range(num_classes)]
-    confusion = (np.eye(num_classes, dtype=int) * 9 + 1).tolist()
+    confusion = (np.eye(num_classes, dtype=int) * 9).tolist()
     draw_confusion(tmp_path / "confusion.png", confusion, names, "photos: logreg on vgg16")
     grey = pixels(tmp_path / "confusion.png")
 
@@ -97,16 +97,16 @@ def test_any_class_name_can_be_drawn(name, tmp_path):
     draw_confusion(tmp_path / "confusion.png", [[3, 1], [0, 4]], (name, "b"), f"{name}: logreg")
     grey = pixels(tmp_path / "confusion.png")
 
+    assert is_drawn(grey)
     assert max(grey.shape) < 1200
-    assert (grey < 128).mean() > 0.002
 
 
 @pytest.mark.parametrize("title", [*ODD_NAMES, "photos: dense:256,relu,dropout:0.5,dense:256,relu,dropout:0.5 " * 3])
 def test_any_title_can_be_drawn(title, tmp_path):
-    """A title is text, however odd the data set's name."""
-    draw_curves(tmp_path / "curves.png", HISTORY, title)
+    """A title is text, however odd the data set's name, and a long one is broken into lines."""
+    draw_confusion(tmp_path / "confusion.png", [[3, 1], [0, 4]], ("a", "b"), title)
 
-    assert 900 < pixels(tmp_path / "curves.png").shape[1] < 1600
+    assert is_drawn(pixels(tmp_path / "confusion.png"))
 
 
 def test_comparison_is_drawn(tmp_path):

@@ -281,7 +281,9 @@ def test_objects_are_not_unpickled(tmp_path):
     """A file with an object array is refused, and its code does not run."""
     np.savez(tmp_path / "head.npz", weights=np.array([_Pickled()], dtype=object))
 
-    with pytest.raises(DamagedStoreError, match=r"head\.npz is not a readable file of plain arrays: .*allow_pickle=False"):
+    with pytest.raises(
+        DamagedStoreError, match=r"head\.npz is not a readable file of plain arrays: .*allow_pickle=False"
+    ):
         load_arrays(tmp_path / "head.npz")
     assert not (tmp_path / "canary").exists()
 
@@ -296,7 +298,9 @@ def test_objects_are_not_written(tmp_path):
         save_arrays(tmp_path / "head.npz", {"weights": np.array([None], dtype=object)})
 
 
-@pytest.mark.parametrize("damage", ["missing", "empty", "text", "first half", "flipped", "one array", "no array inside"])
+@pytest.mark.parametrize(
+    "damage", ["missing", "empty", "text", "first half", "flipped", "one array", "no array inside"]
+)
 def test_damaged_arrays_are_damage(damage, tmp_path):
     """Whatever is wrong with a head's file, it is damage that a user is told of."""
     path = tmp_path / "head.npz"

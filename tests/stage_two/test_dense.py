@@ -15,9 +15,6 @@ from pipeline.stage_two.spec import ACTIVATIONS, parse_head
 from pipeline.stage_two.training import Training
 from tests.stage_two.tasks import make_task
 
-# TensorFlow's variables do not know numpy 2's copy keyword, and Keras turns them into arrays when it saves.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
-
 HARD = {"shape": (8,), "num_classes": 3, "distance": 1.0}
 """Clouds that overlap: a head that is trained for long gets worse on validation."""
 

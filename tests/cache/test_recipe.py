@@ -1,0 +1,155 @@
+"""The law of the key: what can change a feature's value changes the fingerprint, and nothing else does."""
+
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.bases.zoo import Preprocessing
+from pipeline.cache.recipe import POOLINGS, Recipe
+from pipeline.errors import SettingError
+from pipeline.images.decode import RESIZE_METHODS, Decoder
+from tests.cache.samples import RECIPE
+
+CHANGES = {
+    "base": "vgg19",
+    "decoder": Decoder(151),
+    "preprocessing": Preprocessing("native", "RGB", offset=(-103.939, -116.779, -123.68)),
+    "trunk_digest": "ab" * 31 + "ac",
+    "cut": "block4_pool",
+    "pooling": "avg",
+    "dtype": "float16",
+    "precision": "mixed_bfloat16",
+    "augmentation": '{"flip":true}',
+}
+DECODER_CHANGES = {"size_px": 149, "resize": "nearest", "exif": False}
+PREPROCESSING_CHANGES = {"order": "RGB", "scale": (1.0, 1.0, 1.0000001), "offset": (-103.939, -116.779, -123.68001)}
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
+RECIPES = st.builds(
+    Recipe,
+    base=TEXTS,
+    decoder=st.builds(Decoder, st.integers(1, 4096), st.sampled_from(RESIZE_METHODS), st.booleans()),
+    preprocessing=st.builds(
+        Preprocessing,
+        st.sampled_from(("native", "standardize")),
+        st.sampled_from(("RGB", "BGR")),
+        st.tuples(FLOATS, FLOATS, FLOATS),
+        st.tuples(FLOATS, FLOATS, FLOATS),
+    ),
+    trunk_digest=TEXTS,
+    cut=TEXTS,
+    pooling=st.sampled_from(POOLINGS),
+    dtype=st.sampled_from(("float32", "float16")),
+    precision=st.sampled_from(("float32", "mixed_float16", "mixed_bfloat16")),
+    augmentation=st.none() | TEXTS,
+)
+
+
+def _names(kind) -> set[str]:
+    return {field.name for field in dataclasses.fields(kind)}
+
+
+def test_every_field_has_its_change():
+    """A field that is added to the recipe is added to this test, or it fails."""
+    assert set(CHANGES) == _names(Recipe)
+    assert set(DECODER_CHANGES) == _names(Decoder)
+    assert set(PREPROCESSING_CHANGES) == _names(Preprocessing) - {"name"}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_changed_field_changes_the_fingerprint(name):
+    """No field of the recipe can change and leave the rows where they are."""
+    changed = dataclasses.replace(RECIPE, **{name: CHANGES[name]})
+
+    assert changed.fingerprint != RECIPE.fingerprint
+    assert changed.folder_name != RECIPE.folder_name
+
+
+@pytest.mark.parametrize("name", DECODER_CHANGES)
+def test_changed_decoder_changes_the_fingerprint(name):
+    """How pixels are made is part of the key."""
+    decoder = dataclasses.replace(RECIPE.decoder, **{name: DECODER_CHANGES[name]})
+
+    assert dataclasses.replace(RECIPE, decoder=decoder).fingerprint != RECIPE.fingerprint
+
+
+@pytest.mark.parametrize("name", PREPROCESSING_CHANGES)
+def test_changed_preprocessing_changes_the_fingerprint(name):
+    """Each number of the preprocessing is part of the key, to the last digit."""
+    preprocessing = dataclasses.replace(RECIPE.preprocessing, **{name: PREPROCESSING_CHANGES[name]})
+
+    assert dataclasses.replace(RECIPE, preprocessing=preprocessing).fingerprint != RECIPE.fingerprint
+
+
+def test_name_of_the_preprocessing_is_not_in_the_key():
+    """Two names for one arithmetic share rows."""
+    renamed = dataclasses.replace(RECIPE.preprocessing, name="standardize")
+
+    assert dataclasses.replace(RECIPE, preprocessing=renamed).fingerprint == RECIPE.fingerprint
+
+
+def test_fingerprint_of_a_fixed_recipe_stays():
+    """A release that changed this would lose every store that was ever made."""
+    assert RECIPE.canonical_json() == (
+        '{"augmentation":null,"base":"vgg16","cut":"block5_pool","decoder":{"exif":true,"resize":"bilinear",'
+        '"size_px":150},"dtype":"float32","pooling":"none","precision":"float32","preprocessing":{"offset":'
+        '[-103.939,-116.779,-123.68],"order":"BGR","scale":[1.0,1.0,1.0]},"schema":1,"trunk_digest":"'
+        + "ab" * 32
+        + '"}'
+    )
+    assert RECIPE.fingerprint == "de4d5817f379e87ca10642e0fa47f951ac2ffc817a161118dc4afb3991f1afe3"
+    assert RECIPE.folder_name == "vgg16-150px-block5_pool-de4d5817f379"
+    assert RECIPE.with_pooling("avg").folder_name.startswith("vgg16-150px-block5_pool-avg-")
+
+
+@given(RECIPES)
+def test_recipe_comes_back_from_its_json(recipe):
+    """Through the file and back, in whatever order its keys are, a recipe has the same fingerprint."""
+    values = json.loads(json.dumps(recipe.as_dict(), indent=2))
+    shuffled = dict(reversed(values.items()))
+    back = Recipe.from_dict(shuffled)
+
+    assert back.fingerprint == recipe.fingerprint
+    assert back.as_dict() == recipe.as_dict()
+    assert back.decoder == recipe.decoder
+    assert back.preprocessing.offset == recipe.preprocessing.offset
+
+
+def _without(name: str) -> dict:
+    values = RECIPE.as_dict()
+    del values[name]
+    return values
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (RECIPE.as_dict() | {"schema": 2}, r"A recipe has schema 1\. Received: 2\."),
+        ({}, r"A recipe has schema 1\. Received: None\."),
+        (_without("cut"), r"Not a recipe: .*'cut'.*Received: \['augmentation', 'base', 'decoder'"),
+        (_without("decoder"), r"Not a recipe: 'decoder'"),
+        (RECIPE.as_dict() | {"colour": 1}, r"Not a recipe: .*'colour'"),
+        (RECIPE.as_dict() | {"decoder": {"size_px": 150, "colour": 1}}, r"Not a recipe: .*'colour'"),
+        (RECIPE.as_dict() | {"decoder": {"size_px": "150"}}, r"Not a recipe: '<' not supported"),
+        (RECIPE.as_dict() | {"preprocessing": {"order": "BGR"}}, r"Not a recipe: 'scale'"),
+        (RECIPE.as_dict() | {"preprocessing": None}, r"Not a recipe: "),
+        (RECIPE.as_dict() | {"dtype": "int8"}, r"dtype is one of \('float32', 'float16'\)\. Received: 'int8'\."),
+        (RECIPE.as_dict() | {"pooling": "sum"}, r"pooling is one of \('none', 'avg', 'max'\)\. Received: 'sum'\."),
+    ],
+)
+def test_values_that_are_no_recipe_are_refused(values, message):
+    """A recipe of another release or another hand is named, not guessed at."""
+    with pytest.raises(SettingError, match=message):
+        Recipe.from_dict(values)
+
+
+@pytest.mark.parametrize("offset", [float("nan"), float("inf")])
+def test_number_that_json_does_not_have_has_no_fingerprint(offset):
+    """NaN is not equal to itself, so it cannot be part of a key."""
+    preprocessing = dataclasses.replace(RECIPE.preprocessing, offset=(offset, 0.0, 0.0))
+
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        _ = dataclasses.replace(RECIPE, preprocessing=preprocessing).fingerprint

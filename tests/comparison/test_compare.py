@@ -1,0 +1,117 @@
+import pytest
+
+from pipeline.comparison.advice import Evidence, advise_regime
+from pipeline.comparison.compare import Outcome, break_even
+from pipeline.comparison.published import PUBLISHED
+from pipeline.errors import SettingError
+from pipeline.images.views import AUGMENTATIONS, parse_augmentation
+from pipeline.stage_two.spec import parse_head
+from pipeline.stage_two.training import Training
+from pipeline.verbs.advise import advise
+from pipeline.verbs.compare import Comparison, compare
+from pipeline.verbs.options import Options
+from pipeline.verbs.published import find_published, run_published
+
+
+@pytest.fixture
+def options(tmp_path):
+    return Options(base="squeezenet", size=48, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs")
+
+
+def outcome(regime, training, extraction):
+    metrics = {
+        split: {"accuracy": accuracy, "ci95": [0, 1]} for split, accuracy in (("train", 0.9), ("validation", 0.8))
+    }
+    return Outcome(regime, regime, metrics, training, None, extraction, 10)
+
+
+def test_the_cache_pays_for_itself_after_so_many_heads():
+    """100 s of extraction and 1 s a head against 41 s a head: 3 heads, since 100 + 3 <= 123."""
+    outcomes = [outcome("linear", 1.0, 100.0), outcome("dense", 60.0, 100.0), outcome("endtoend", 41.0, 0.0)]
+
+    assert break_even(outcomes) == {"linear": 3, "dense": None}
+
+
+def test_the_gap_is_training_minus_validation():
+    """Overfitting shows as a positive gap."""
+    assert outcome("linear", 1.0, 1.0).overfitting_gap == pytest.approx(0.1)
+
+
+def test_regimes_are_compared_in_one_table_and_one_picture(photos, options):
+    """Each regime is a run, with its seconds; the picture is there."""
+    comparison = Comparison(
+        regimes=("linear", "dense", "cached-finetune", "endtoend"),
+        head="dense:8,relu",
+        augmentation=AUGMENTATIONS["r0"],
+        training=Training(epochs=2, batch_size=8),
+        first="fire9_squeeze1x1",
+    )
+    result = compare(photos, comparison, options=options)
+    rows = {row["regime"]: row for row in result["rows"]}
+
+    assert list(rows) == list(comparison.regimes)
+    assert rows["endtoend"]["extraction_seconds"] == 0
+    assert rows["dense"]["extraction_seconds"] > 0
+    assert rows["dense"]["total_seconds"] > rows["dense"]["training_seconds"]
+    assert set(result["break_even"]) == {"linear", "dense", "cached-finetune"}
+    assert result["picture"].endswith(".png")
+
+
+def test_a_comparison_that_cannot_be_made_is_refused():
+    """Unknown regimes, and fine-tuning without a first layer."""
+    with pytest.raises(SettingError, match="Regimes are linear"):
+        Comparison(regimes=("quick",))
+    with pytest.raises(SettingError, match="--from LAYER"):
+        Comparison(regimes=("finetune",))
+
+
+@pytest.mark.parametrize(
+    ("images", "early", "late", "regime", "trains"),
+    [
+        (100, 0.6, 0.9, "head only", False),
+        (5000, 0.6, 0.9, "fine-tune the last part", True),
+        (100, 0.8, 0.7, "fine-tune the last part", True),
+        (5000, 0.8, 0.7, "fine-tune everything", True),
+    ],
+)
+def test_the_guide_has_four_scenarios(images, early, late, regime, trains):
+    """Small or large, similar or different: each has its regime, and reasons in words."""
+    advice = advise_regime(Evidence(images, early, late, 0.5, 0.7), [f"layer{k}" for k in range(10)])
+
+    assert advice.regime == regime
+    assert (advice.first is not None) == trains
+    assert len(advice.reasons) == 3
+    assert advice.base_rate is None or advice.base_rate < advice.head_rate
+
+
+def test_advice_measures_a_sample(photos, options):
+    """Evidence is measured on training images only, and every cost is a number of seconds or MB."""
+    result = advise(photos, num_sample=24, options=options)
+
+    assert result["evidence"]["sample"] == 24
+    assert 0 <= result["evidence"]["late_accuracy"] <= 1
+    assert result["costs"][0]["stage_one_seconds"] > 0
+    assert result["costs"][0]["megabytes"] > 0
+    assert result["costs"][1]["seconds_per_epoch"] > 0
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_published_recipe_can_be_understood(name):
+    """Heads, settings and augmentations of the table are ones that the verbs take."""
+    published = PUBLISHED[name]
+    Training(**published.training)
+    Options(**published.base)
+
+    assert parse_head(published.head)
+    assert parse_augmentation(published.tuning.get("augmentation", "none")) in (None, *AUGMENTATIONS.values())
+    assert published.verb in ("head", "endtoend", "finetune", "classify")
+
+
+def test_a_recipe_that_trains_nothing_or_is_not_there_is_refused(photos):
+    """The message names what to do."""
+    with pytest.raises(SettingError, match="bottleneck classify"):
+        run_published(find_published("r1a"), photos)
+    with pytest.raises(SettingError, match="Published recipes: r0a"):
+        find_published("r7")
+    with pytest.raises(SettingError, match="that fine-tune"):
+        run_published(find_published("r0a"), photos, cached=True)

@@ -1,0 +1,205 @@
+"""End to end and fine-tuning on small photographs with a small random base."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from pipeline.bases.network import build_base
+from pipeline.bases.zoo import find_base
+from pipeline.comparison.live import LiveSource, live_forward
+from pipeline.errors import HeadSpecError, InvalidCutError, SettingError
+from pipeline.images.decode import Decoder
+from pipeline.images.views import AUGMENTATIONS
+from pipeline.stage_two.spec import parse_head
+from pipeline.stage_two.tail import Phase, build_top, fit_top
+from pipeline.stage_two.trainer import compile_inference, predict
+from pipeline.stage_two.training import Training
+from pipeline.verbs.options import Options
+from pipeline.verbs.rows import extract, scan
+from pipeline.verbs.tune import Tuning, tune
+
+TRAINING = Training(epochs=2, batch_size=8, keep="last")
+HEAD = "dense:8,relu,dropout:0.3"
+
+
+@pytest.fixture
+def options(tmp_path):
+    return Options(base="squeezenet", size=48, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs")
+
+
+def test_the_frozen_base_does_not_move(photos, options):
+    """End to end, the trunk has the same digest before and after, and no layer of the base moved."""
+    info = tune(photos, Tuning(HEAD, augmentation=AUGMENTATIONS["r0"], training=TRAINING), options=options).folder.info
+
+    assert info["trunk_digest_before"] == info["trunk_digest_after"] == info["recipe"]["trunk_digest"]
+    assert info["moved_layers"] == []
+    assert info["epochs"] == 2
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_fine_tuning_moves_exactly_the_named_layers(photos, options, cached):
+    """From fire9 on its four convolutions move, and nothing before them does."""
+    tuning = Tuning(HEAD, training=TRAINING, first="fire9_squeeze1x1", head_epochs=1, base_rate=1e-3, head_rate=1e-3)
+    info = tune(photos, tuning, cached=cached, options=options).folder.info
+
+    assert info["moved_layers"] == ["fire9_squeeze1x1", "fire9_expand1x1", "fire9_expand3x3"]
+    assert info["trunk_digest_before"] == info["trunk_digest_after"]
+    assert info["recipe"]["cut"] == "fire8_concat"
+    assert [phase["epochs"] for phase in info["phases"]] == [1, 2]
+
+
+def test_layers_between_the_cut_and_the_first_trained_one_stay_frozen(photos, options):
+    """A first layer inside a fire module cannot be the cut, so its neighbours are in the tail and stay as they are."""
+    tuning = Tuning("softmax", pool="avg", training=TRAINING, first="fire9_expand3x3", head_epochs=0, base_rate=1e-3)
+    info = tune(photos, tuning, cached=True, options=options).folder.info
+
+    assert info["recipe"]["cut"] == "fire9_relu_squeeze1x1"
+    assert info["moved_layers"] == ["fire9_expand3x3"]
+
+
+def test_batch_norm_of_the_base_keeps_its_statistics(photos, options):
+    """In the tail, moving mean and variance stay while the shift is trained."""
+    chosen = replace(options, base="mobilenetv2", size=32)
+    tuning = Tuning("softmax", pool="avg", training=TRAINING, first="Conv_1_bn", head_epochs=0, base_rate=1e-2)
+    run = tune(photos, tuning, cached=True, options=chosen)
+    tail = next(layer for layer in run.head.model.layers if isinstance(layer, keras.Model) and "tail" in layer.name)
+    norm = tail.get_layer("Conv_1_bn")
+
+    assert run.folder.info["moved_layers"] == ["Conv_1_bn"]
+    assert np.array_equal(norm.moving_mean, np.zeros(1280))
+    assert np.array_equal(norm.moving_variance, np.ones(1280))
+    assert not np.array_equal(norm.beta, np.zeros(1280))
+
+
+def test_the_tuned_run_predicts_from_raw_photographs_what_it_predicted_itself(photos, options):
+    """Tail and head are saved as one model behind the boundary's rows."""
+    tuning = Tuning(HEAD, training=TRAINING, first="fire9_squeeze1x1", head_epochs=1)
+    run = tune(photos, tuning, cached=True, options=options)
+    own = {row["path"]: row for row in run.folder.predictions() if row["split"] == "test"}
+    fresh = run.predict([photos / name for name in own])
+
+    for row, (name, kept) in zip(fresh, own.items(), strict=True):
+        assert row["path"].endswith(name)
+        assert row["label"] == kept["predicted"]
+        assert dict(row["top"])[row["label"]] == pytest.approx(float(kept[f"p:{row['label']}"]), abs=1e-5)
+
+
+def test_live_without_augmentation_and_the_cache_see_the_same_features(photos, options):
+    """Cached equals live: the live path's features are the stored rows."""
+    manifest = scan(photos, options=options)
+    done = extract(manifest, options=options)
+    base = build_base(find_base("squeezenet"), 48)
+    from pipeline.verbs.options import weights_file
+
+    base.load_weights(weights_file(options))
+    top = build_top(base, "fire9_concat", parse_head("softmax"), pooling="none", num_classes=2, seed=0)
+    identity = keras.Sequential([keras.Input(top.trunk.output_shape[1:]), keras.layers.Identity()])
+    source = LiveSource(manifest, manifest.classes, Decoder(48), None, 0)
+    live = predict(
+        compile_inference(live_forward(top.trunk, identity, find_base("squeezenet").native_preprocessing)), source
+    )
+    rows = done.store.read(done.keys())
+
+    assert np.abs(live - rows).max() <= 1e-5 * np.abs(rows).max()
+
+
+def test_cached_and_live_training_take_the_same_steps(photos, options):
+    """Without augmentation the loss of every step agrees to 1e-4, dropout and order included."""
+    manifest = scan(photos, options=options)
+    losses = {}
+    for cached in (False, True):
+        chosen = replace(options, cut="fire8_concat")
+        done = extract(manifest, options=chosen)
+        from pipeline.bases.weights import load_base
+        from pipeline.stage_two.features import load_task
+        from pipeline.stage_two.trainer import ArraySource
+        from pipeline.verbs.options import weights_file
+
+        base = load_base(find_base("squeezenet"), 48, weights_file(chosen))
+        top = build_top(base, "fire8_concat", parse_head(HEAD), pooling="none", num_classes=2, seed=5)
+        if cached:
+            task = load_task(done.manifest, done.store)
+            sources = [ArraySource(part.X, part.y) for part in (task.train, task.validation)]
+            forward = top.forward
+        else:
+            sources = [
+                LiveSource(manifest.split(split), manifest.classes, Decoder(48), None, 5)
+                for split in ("train", "validation")
+            ]
+            forward = live_forward(top.trunk, top.forward, find_base("squeezenet").native_preprocessing)
+        steps = []
+        training = Training(epochs=7, batch_size=8, learning_rate=1e-3, seed=5, keep="last")
+        fit_top(top, forward, *sources, Phase("head and tail", training, "fire9_squeeze1x1", 1e-3), steps=steps)
+        losses[cached] = np.array(steps)
+
+    assert len(losses[True]) == 21
+    np.testing.assert_allclose(losses[True], losses[False], rtol=1e-4)
+
+
+def test_a_view_is_fresh_in_every_epoch_and_never_for_validation(photos, options):
+    """Training pictures differ between epochs; an evaluation (epoch -1) sees them as they are."""
+    manifest = scan(photos, options=options).split("train")
+    source = LiveSource(manifest, manifest.classes, Decoder(48), AUGMENTATIONS["r0"], 0)
+    order = np.arange(4)
+    first, second, plain = (next(source.batches(order, 4, epoch=epoch)) for epoch in (0, 1, -1))
+
+    assert not np.array_equal(first, second)
+    assert np.array_equal(next(source.batches(order, 4, epoch=0)), first)
+    assert np.array_equal(plain, np.stack([Decoder(48).decode(manifest.read(row)) for row in range(4)]))
+
+
+def test_a_killed_training_goes_on_from_its_last_epoch(photos, options, monkeypatch):
+    """Stopped after two of four epochs, the second call trains two more and ends where an undisturbed one does."""
+    tuning = Tuning(HEAD, augmentation=AUGMENTATIONS["r0"], training=replace(TRAINING, epochs=4))
+    undisturbed = tune(photos, tuning, options=replace(options, runs=options.runs / "undisturbed"))
+    from pipeline.stage_two import trainer
+
+    run_epoch, calls = trainer._run_epoch, []
+
+    def killed(*arguments):
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return run_epoch(*arguments)
+
+    monkeypatch.setattr(trainer, "_run_epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        tune(photos, tuning, options=options)
+    monkeypatch.setattr(trainer, "_run_epoch", run_epoch)
+    resumed = tune(photos, tuning, options=options)
+    expected, received = (run.folder.history() for run in (undisturbed, resumed))
+
+    assert len(received) == 4
+    for row, other in zip(expected, received, strict=True):
+        assert row["loss"] == pytest.approx(other["loss"], rel=1e-4)
+        assert row["val_loss"] == pytest.approx(other["val_loss"], rel=1e-4)
+    assert not list((options.runs / ".training").glob("*"))
+
+
+def test_fine_tuning_starts_from_a_run_and_goes_on_with_its_history(photos, options):
+    """`on_run` takes the trained head over, and the epochs count on."""
+    head = tune(photos, Tuning(HEAD, training=TRAINING), name="first", options=options)
+    tuning = Tuning(HEAD, training=TRAINING, first="fire9_squeeze1x1", on_run="first")
+    run = tune(photos, tuning, options=options)
+
+    assert [row["epoch"] for row in run.folder.history()] == [1, 2, 3, 4]
+    assert run.folder.history()[:2] == head.folder.history()
+
+
+def test_what_would_have_no_effect_is_refused(photos, options):
+    """Linear heads, unknown layers, both ways of naming one, and augmentation of cached rows."""
+    with pytest.raises(HeadSpecError, match="needs a head of layers"):
+        tune(photos, Tuning("logreg"), options=options)
+    with pytest.raises(InvalidCutError, match="no layer 'fire99'"):
+        tune(photos, Tuning(HEAD, first="fire99"), options=options)
+    with pytest.raises(SettingError, match="not both"):
+        tune(photos, Tuning(HEAD, first="fire9_concat", last=3), options=options)
+    with pytest.raises(SettingError, match="needs live photographs"):
+        tune(
+            photos,
+            Tuning(HEAD, first="fire9_squeeze1x1", augmentation=AUGMENTATIONS["r0"]),
+            cached=True,
+            options=options,
+        )

@@ -1,0 +1,83 @@
+"""DATA, as the user writes it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import DataLayoutError, DataNotFoundError, SettingError
+from pipeline.images import hashing
+from pipeline.images.hashing import FileHashes
+from pipeline.images.scan import scan
+
+
+def test_folder_table_and_arrays_are_told_apart(photos, tmp_path):
+    """A folder, a CSV over the same files and an `.npz` each give their manifest; text and Path are the same."""
+    table = tmp_path / "table.CSV"
+    folder = scan(photos)
+    table.write_text(
+        "path,label,split\n"
+        + "".join(f"{n},{c},{s}\n" for n, c, s in zip(folder.names, folder.labels, folder.splits, strict=True))
+    )
+    np.savez(tmp_path / "arrays.npz", x=np.zeros((3, 4, 4), np.uint8))
+    from_table = scan(table, root=photos)
+
+    assert len(folder) == 48
+    assert (from_table.digests, from_table.labels, from_table.splits) == (folder.digests, folder.labels, folder.splits)
+    assert scan(str(photos)) == folder
+    assert len(scan(tmp_path / "arrays.npz")) == 3
+    assert len(scan("sklearn:digits")) == 1797
+
+
+def test_settings_reach_what_they_are_for(tmp_path):
+    """Percentages, seed and label column are those that were given."""
+    path = tmp_path / "arrays.npz"
+    np.savez(path, x=np.random.default_rng(0).integers(0, 256, (300, 4, 4), np.uint8), y=np.zeros(300), z=np.ones(300))
+
+    assert set(scan(path, split="50/50/0").splits) == {"train", "validation"}
+    assert scan(path, split_seed=1).splits != scan(path, split_seed=2).splits
+    assert set(scan(path, label="z").labels) == {"1.0"}
+
+
+def test_remembered_digests_are_used(photos, tmp_path, monkeypatch):
+    """The file of hashes that is given is written."""
+    monkeypatch.setattr(hashing, "RACY_NS", 0)
+    hashes = FileHashes(tmp_path / "cache/file_hashes.sqlite")
+    first = scan(photos, hashes=hashes)
+
+    assert hashes.path.exists()
+    assert scan(photos, hashes=hashes) == first == scan(photos)
+
+
+@pytest.mark.parametrize("data", ["nowhere", "photos.csv", "keras:", "sklearn:", "mnist", "tfds:mnist"])
+def test_data_that_does_not_exist_is_named(data):
+    """A typing error is answered with all that DATA can be."""
+    message = rf"^No such data: '{data}'\. Expected a folder of images, a \.csv or \.parquet table, an \.npz file, keras:mnist"
+    with pytest.raises(DataNotFoundError, match=message):
+        scan(data)
+
+
+def test_file_of_another_kind_is_refused(tmp_path):
+    """A single image or an archive is no data set."""
+    (tmp_path / "photos.zip").write_bytes(b"PK")
+
+    with pytest.raises(DataLayoutError, match=r"photos\.zip is a file of unknown kind\. Expected a folder, \.csv"):
+        scan(tmp_path / "photos.zip")
+
+
+def test_split_is_checked_before_anything_is_read():
+    """A wrong percentage costs no scan."""
+    with pytest.raises(SettingError, match=r"that sum to 100, such as 80/10/10\. Received: '80/20'"):
+        scan("nowhere", split="80/20")
+
+
+def test_data_is_only_read(photos, tmp_path):
+    """A scan writes nothing into the data folder and changes no time stamp in it."""
+
+    def look(folder: Path) -> dict:
+        return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in [folder, *folder.rglob("*")]}
+
+    before = look(photos)
+    scan(photos, hashes=FileHashes(tmp_path / "file_hashes.sqlite"))
+
+    assert look(photos) == before

@@ -1,0 +1,61 @@
+"""Mean and deviation of the training images' channels."""
+
+import numpy as np
+import pytest
+
+from pipeline.errors import DataLayoutError
+from pipeline.images.arrays import array_manifest
+from pipeline.images.decode import Decoder
+from pipeline.images.scan import scan
+from pipeline.images.statistics import ChannelStatistics, channel_statistics
+from tests.conftest import draw_tree
+
+
+def test_statistics_are_those_of_the_training_images_alone(photos):
+    """Mean and deviation are numpy's over all training pixels at the base's size; other splits have no part in it."""
+    manifest = scan(photos)
+    decoder = Decoder(12)
+    train = manifest.split("train")
+    pixels = np.stack([decoder.decode(train.read(row)) for row in range(len(train))]).reshape(-1, 3).astype(np.float64)
+    found = channel_statistics(manifest, decoder)
+
+    assert found.mean == pytest.approx(pixels.mean(axis=0), abs=1e-6)
+    assert found.std == pytest.approx(pixels.std(axis=0), abs=1e-6)
+    assert channel_statistics(train, decoder) == found
+    assert channel_statistics(manifest.split("train").select(range(12)), decoder) != found
+
+
+def test_order_of_the_images_does_not_matter(photos):
+    """Sums of integers are exact, so the recipe is the same whatever the files are called."""
+    manifest = scan(photos)
+
+    assert channel_statistics(manifest.select(range(len(manifest))[::-1]), Decoder(9)) == channel_statistics(
+        manifest, Decoder(9)
+    )
+
+
+def test_unreadable_images_are_left_out(tmp_path):
+    """A damaged file among the training images changes nothing."""
+    root = draw_tree(tmp_path, {"train": 2})
+    before = channel_statistics(scan(root, split="100/0/0"), Decoder(8))
+    (root / "train/red/broken.png").write_bytes(b"no image")
+    manifest = scan(root, split="100/0/0")
+
+    assert len(manifest) == 5
+    assert channel_statistics(manifest, Decoder(8)) == before
+
+
+def test_one_colour_has_no_deviation():
+    """The deviation of a constant is zero, not the square root of a rounding error."""
+    pixels = np.full((40, 6, 6, 3), (200, 77, 3), np.uint8)
+    manifest = array_manifest(pixels, splits=["train", "validation"] * 20)
+
+    assert channel_statistics(manifest, Decoder(6)) == ChannelStatistics((200.0, 77.0, 3.0), (0.0, 0.0, 0.0))
+
+
+def test_no_readable_training_image_is_an_error(tmp_path):
+    """There must be something to standardize by."""
+    (tmp_path / "broken.png").write_bytes(b"no image")
+
+    with pytest.raises(DataLayoutError, match=r"^None of the 1 training images can be read, so there is nothing to"):
+        channel_statistics(scan(tmp_path, split="100/0/0"), Decoder(8))

@@ -1,0 +1,498 @@
+"""Stage one as a whole: nothing twice, nothing lost, nothing wrong."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pipeline.cache.shard import read_provenance
+from pipeline.cache.store import Store, row_keys
+from pipeline.images.manifest import Manifest
+from pipeline.images.scan import scan
+from pipeline.stage_one import extract as stage_one
+from pipeline.stage_one.engines import TensorFlowEngine
+from pipeline.stage_one.extract import Extraction, extract
+from tests.bases.networks import KERAS_SAVING
+from tests.conftest import COLOURS, draw_photo, draw_tree
+from tests.stage_one.trunks import BATCH_SIZE, Counting, make_engine, make_recipe
+
+pytestmark = pytest.mark.filterwarnings(KERAS_SAVING)
+
+Run = Callable[..., Extraction]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """20 photographs that a test may change."""
+    return draw_tree(tmp_path / "data", {"train": 6, "test": 4})
+
+
+@pytest.fixture
+def counting(home: Path) -> Counting:
+    """SqueezeNet at 32 px with random weights, counted."""
+    return Counting(make_engine(home))
+
+
+@pytest.fixture
+def run(home: Path, tmp_path: Path, counting: Counting) -> Run:
+    """Stage one on a folder or a manifest, each time with a store that is opened anew."""
+    recipe, _ = make_recipe(home)
+
+    def extract_into_cache(
+        images: Path | Manifest, make: Callable[[], Counting] = counting, cache: str = "cache", workers: int = 2
+    ) -> Extraction:
+        manifest = images if isinstance(images, Manifest) else scan(images)
+        return extract(manifest, Store(tmp_path / cache, recipe), make, batch_size=BATCH_SIZE, num_workers=workers)
+
+    return extract_into_cache
+
+
+def no_engine() -> Counting:
+    raise AssertionError("nothing is missing, so no network may be loaded")
+
+
+def reopened(extraction: Extraction) -> Store:
+    return Store(extraction.store.folder.parent, extraction.store.recipe)
+
+
+def rows_of(extraction: Extraction) -> np.ndarray:
+    """What the next process reads, in the manifest's order."""
+    return reopened(extraction).read(extraction.keys())
+
+
+def live_rows(extraction: Extraction, counting: Counting) -> np.ndarray:
+    """Each image of the manifest decoded and run on its own."""
+    manifest, decoder = extraction.manifest, extraction.store.recipe.decoder
+    images = [decoder.decode(manifest.read(row)) for row in range(len(manifest))]
+    return np.concatenate([counting.engine.features(image[None]) for image in images])
+
+
+def num_stored(store: Store) -> int:
+    """Rows in all shards, doubled ones counted twice."""
+    total = 0
+    for path in store.shard_paths():
+        with h5py.File(path) as file:
+            total += len(file["view"])
+    return total
+
+
+class TestRows:
+    def test_every_image_gets_the_row_of_its_own_pixels(self, run: Run, data: Path, counting: Counting):
+        """Read back in the manifest's order, each row is bit for bit the image's own."""
+        extraction = run(data)
+
+        np.testing.assert_array_equal(rows_of(extraction), live_rows(extraction, counting))
+        assert len(np.unique(rows_of(extraction).reshape(20, -1), axis=0)) == 20
+
+    def test_the_result_says_what_was_done(self, run: Run, data: Path, counting: Counting):
+        """Rows, new rows, speed and engine of a first run."""
+        extraction = run(data)
+
+        assert (extraction.num_rows, extraction.num_new) == (20, 20)
+        assert extraction.engine == "tensorflow"
+        assert extraction.images_per_second == pytest.approx(20 / extraction.seconds)
+        assert extraction.manifest.skipped == ()
+        assert (counting.num_made, counting.num_images) == (1, 20)
+
+    def test_the_provenance_is_kept_with_the_rows(self, run: Run, data: Path, counting: Counting):
+        """Each shard names the engine, the device and the versions, and the seconds that it took."""
+        extraction = run(data)
+
+        [path] = reopened(extraction).shard_paths()
+        provenance = read_provenance(path)
+        assert 0 <= float(provenance.pop("seconds")) <= extraction.seconds
+        assert provenance == counting.provenance
+
+    def test_the_number_of_decoding_threads_does_not_matter(self, run: Run, data: Path):
+        """One thread and five make the same rows, bit for bit."""
+        one, five = run(data, cache="one", workers=1), run(data, cache="five", workers=5)
+
+        assert one.num_new == five.num_new == 20
+        np.testing.assert_array_equal(rows_of(one), rows_of(five))
+
+    def test_more_images_than_are_decoded_ahead(
+        self, run: Run, data: Path, counting: Counting, monkeypatch: pytest.MonkeyPatch
+    ):
+        """A short queue changes nothing but memory."""
+        monkeypatch.setattr(stage_one, "_DECODE_AHEAD", 3)
+
+        extraction = run(data)
+
+        assert counting.num_images == 20
+        np.testing.assert_array_equal(rows_of(extraction), live_rows(extraction, counting))
+
+    def test_images_are_only_read(self, run: Run, data: Path):
+        """No file below the data folder is written, renamed or added."""
+        before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in data.rglob("*.png")}
+
+        run(data)
+
+        assert {
+            path: (path.read_bytes(), path.stat().st_mtime_ns) for path in data.rglob("*") if path.is_file()
+        } == before
+
+
+class TestNothingTwice:
+    def test_a_second_call_computes_nothing(self, run: Run, data: Path):
+        """With every row there, no engine is made, and the rows are the same."""
+        first = run(data)
+
+        second = run(data, no_engine)
+
+        assert (second.num_rows, second.num_new, second.engine) == (20, 0, None)
+        assert second.images_per_second is None
+        np.testing.assert_array_equal(rows_of(second), rows_of(first))
+
+    def test_renamed_moved_relabelled_and_resplit_images_keep_their_rows(self, run: Run, data: Path):
+        """Rows follow the bytes: new names, classes and splits cost no forward pass."""
+        first = run(data)
+        known = dict(zip(first.manifest.digests, rows_of(first), strict=True))
+        moved = data.parent / "elsewhere"
+        for number, path in enumerate(sorted(data.rglob("*.png"))):
+            target = moved / ("valid" if number % 2 else "train") / f"class{number % 3}" / f"{20 - number}.png"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(target)
+
+        second = run(moved, no_engine)
+
+        assert (second.num_rows, second.num_new) == (20, 0)
+        assert set(second.manifest.labels) == {"class0", "class1", "class2"}
+        for digest, row in zip(second.manifest.digests, rows_of(second), strict=True):
+            np.testing.assert_array_equal(row, known[digest])
+
+    @pytest.mark.parametrize("added", [1, 9])
+    def test_added_images_cost_themselves_only(self, added: int, run: Run, data: Path, counting: Counting):
+        """k more images are k more forward passes."""
+        run(data)
+        for number in range(added):
+            draw_photo(data / "train" / "red" / f"a-new-{number}.png", COLOURS["green"], 1000 + number)
+        counting.num_images = 0
+
+        extraction = run(data)
+
+        assert (extraction.num_rows, extraction.num_new, counting.num_images) == (20 + added, added, added)
+        np.testing.assert_array_equal(rows_of(extraction), live_rows(extraction, counting))
+
+    def test_duplicates_share_one_row(self, run: Run, data: Path, counting: Counting):
+        """Copies under other names, in other classes and splits, are computed once and all have their row."""
+        original = sorted(data.rglob("*.png"))[3]
+        for copy in ("train/red/zz.png", "train/blue/copy.png", "test/red/copy.png"):
+            (data / copy).write_bytes(original.read_bytes())
+
+        extraction = run(data)
+
+        assert (extraction.num_rows, extraction.num_new, counting.num_images) == (23, 20, 20)
+        assert len(reopened(extraction)) == num_stored(extraction.store) == 20
+        np.testing.assert_array_equal(rows_of(extraction), live_rows(extraction, counting))
+
+    def test_two_recipes_have_stores_of_their_own(self, home: Path, run: Run, data: Path, tmp_path: Path):
+        """Another input size finds nothing in the first store, and leaves it alone."""
+        first = run(data)
+        larger, file = make_recipe(home, size_px=48)
+
+        second = extract(scan(data), Store(tmp_path / "cache", larger), lambda: TensorFlowEngine(larger, file))
+
+        assert second.num_new == 20
+        assert rows_of(second).shape == (20, 2, 2, 512)
+        assert rows_of(first).shape == (20, 1, 1, 512)
+
+
+class TestBrokenImages:
+    def break_some(self, data: Path) -> dict[str, str]:
+        """Break four images, each in its way; the reasons by name."""
+        (data / "train/red/red000.png").write_bytes(b"")
+        whole = (data / "train/red/red001.png").read_bytes()
+        (data / "train/red/red001.png").write_bytes(whole[: len(whole) // 2])
+        (data / "test/blue/blue002.png").write_bytes(b"this is no picture")
+        (data / "train/blue/extra.jpg").write_bytes(b"GIF89a")
+        return {
+            "train/red/red000.png": "empty file",
+            "train/red/red001.png": "damaged",
+            "test/blue/blue002.png": "not an image",
+            "train/blue/extra.jpg": "",
+        }
+
+    def test_broken_images_are_skipped_with_their_reasons(self, run: Run, data: Path, counting: Counting):
+        """The others have their rows, each its own, and no broken one is replaced by a neighbour."""
+        reasons = self.break_some(data)
+
+        extraction = run(data)
+
+        assert (extraction.num_rows, extraction.num_new, counting.num_images) == (17, 17, 17)
+        assert {entry.path for entry in extraction.manifest.skipped} == set(reasons)
+        for entry in extraction.manifest.skipped:
+            assert entry.reason.startswith(reasons[entry.path])
+            assert entry.reason
+        assert not set(extraction.manifest.names) & set(reasons)
+        np.testing.assert_array_equal(rows_of(extraction), live_rows(extraction, counting))
+
+    def test_broken_images_are_named_every_time(self, run: Run, data: Path):
+        """A warm store does not hide them, and needs no engine for them."""
+        self.break_some(data)
+        first = run(data)
+
+        second = run(data, no_engine)
+
+        assert second.manifest.skipped == first.manifest.skipped
+        assert second.num_rows == 17
+
+    def test_copies_of_a_broken_image_are_all_skipped(self, run: Run, data: Path):
+        """Each of them is listed under its own name."""
+        for name in ("train/red/bad.png", "test/blue/bad.png"):
+            (data / name).write_bytes(b"this is no picture")
+
+        extraction = run(data)
+
+        assert [entry.path for entry in extraction.manifest.skipped] == ["test/blue/bad.png", "train/red/bad.png"]
+        assert extraction.num_rows == 20
+
+    def test_a_repaired_image_gets_its_row(self, run: Run, data: Path, counting: Counting):
+        """The next run computes it and nothing else."""
+        good = (data / "train/red/red001.png").read_bytes()
+        (data / "train/red/red001.png").write_bytes(good[:100])
+        run(data)
+        (data / "train/red/red001.png").write_bytes(good)
+        counting.num_images = 0
+
+        extraction = run(data)
+
+        assert (extraction.num_rows, counting.num_images) == (20, 1)
+        assert extraction.manifest.skipped == ()
+
+    def test_without_any_readable_image_no_engine_is_made(self, run: Run, tmp_path: Path):
+        """Loading the network would be for nothing, and no store is made."""
+        (tmp_path / "bad/red").mkdir(parents=True)
+        for number in range(3):
+            (tmp_path / f"bad/red/{number}.png").write_bytes(bytes([number]))
+
+        extraction = run(tmp_path / "bad", no_engine)
+
+        assert (extraction.num_rows, extraction.num_new, len(extraction.manifest.skipped)) == (0, 0, 3)
+        assert not (tmp_path / "cache").exists()
+
+
+class TestChangedImages:
+    def test_an_image_that_changed_since_the_scan_is_not_served(self, run: Run, data: Path):
+        """Neither its old nor its new content gets a row under a key that is not its own."""
+        manifest = scan(data)
+        changed = data / "train/blue/blue003.png"
+        old = manifest.digests[manifest.names.index("train/blue/blue003.png")]
+        draw_photo(changed, COLOURS["green"], 4321)
+
+        extraction = run(manifest)
+
+        [entry] = extraction.manifest.skipped
+        assert entry.path == "train/blue/blue003.png"
+        assert entry.reason == "changed while it was read; run the command again"
+        new = scan(data).digests[manifest.names.index("train/blue/blue003.png")]
+        assert reopened(extraction).has(row_keys([old, new])).tolist() == [False, False]
+        assert extraction.num_rows == 19
+
+    def test_the_next_run_serves_the_new_content(self, run: Run, data: Path, counting: Counting):
+        """One forward pass, and the row is that of the new picture."""
+        manifest = scan(data)
+        draw_photo(data / "train/blue/blue003.png", COLOURS["green"], 4321)
+        run(manifest)
+        counting.num_images = 0
+
+        extraction = run(data)
+
+        assert (extraction.num_rows, counting.num_images) == (20, 1)
+        np.testing.assert_array_equal(rows_of(extraction), live_rows(extraction, counting))
+
+    def test_an_image_that_is_written_over_after_its_row_was_made_gets_another(
+        self, run: Run, data: Path, counting: Counting
+    ):
+        """A file of the same name and size with other pixels is another image."""
+        before = run(data)
+        draw_photo(data / "train/blue/blue003.png", COLOURS["green"], 4321)
+
+        after = run(data)
+
+        row = after.manifest.names.index("train/blue/blue003.png")
+        assert after.num_new == 1
+        assert not np.array_equal(rows_of(after)[row], rows_of(before)[row])
+        np.testing.assert_array_equal(rows_of(after), live_rows(after, counting))
+
+    def test_an_image_that_vanished_is_skipped(self, run: Run, data: Path):
+        """The reason is the system's."""
+        manifest = scan(data)
+        (data / "train/blue/blue003.png").unlink()
+
+        extraction = run(manifest)
+
+        [entry] = extraction.manifest.skipped
+        assert entry.path == "train/blue/blue003.png"
+        assert entry.reason == "cannot be read: No such file or directory"
+
+    def test_damaged_rows_are_made_again(
+        self,
+        run: Run,
+        data: Path,
+        counting: Counting,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ):
+        """A flipped bit costs the rows of its shard and is never served."""
+        monkeypatch.setattr(stage_one, "_SHARD_ROWS", BATCH_SIZE)
+        first = run(data)
+        expected = rows_of(first)
+        shards = first.store.shard_paths()
+        damaged = bytearray(shards[0].read_bytes())
+        damaged[len(damaged) // 2] ^= 1
+        shards[0].write_bytes(damaged)
+        with h5py.File(shards[1]) as one, h5py.File(shards[2]) as other:
+            num_good = len(one["view"]) + len(other["view"])
+        counting.num_images = 0
+
+        second = run(data)
+
+        assert len(shards) == 3
+        assert counting.num_images == 20 - num_good
+        assert "is damaged" in caplog.text
+        np.testing.assert_array_equal(rows_of(second), expected)
+
+
+class TestShards:
+    def shard_sizes(self, extraction: Extraction) -> list[int]:
+        sizes = []
+        for path in reopened(extraction).shard_paths():
+            with h5py.File(path) as file:
+                sizes.append(len(file["view"]))
+        return sorted(sizes, reverse=True)
+
+    def test_a_small_data_set_is_one_shard(self, run: Run, data: Path):
+        """No limit is reached, so all rows are committed together."""
+        assert self.shard_sizes(run(data)) == [20]
+
+    @pytest.mark.parametrize(
+        ("limit", "value", "sizes"),
+        [
+            ("_SHARD_ROWS", BATCH_SIZE, [8, 8, 4]),
+            ("_SHARD_ROWS", BATCH_SIZE + 1, [16, 4]),
+            ("_SHARD_BYTES", 512 * 4 * 9, [16, 4]),
+            ("_SHARD_SECONDS", 0.0, [8, 8, 4]),
+        ],
+    )
+    def test_a_shard_is_committed_at_each_limit(
+        self, limit: str, value: float, sizes: list[int], run: Run, data: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        """Rows, bytes or seconds, whichever comes first, after whole batches."""
+        monkeypatch.setattr(stage_one, limit, value)
+
+        assert self.shard_sizes(run(data)) == sizes
+
+
+class Interrupting(Counting):
+    """An engine at whose third batch something happens."""
+
+    def features(self, pixels: np.ndarray) -> np.ndarray:
+        if self.num_images == 2 * BATCH_SIZE:
+            self.happen()
+        return super().features(pixels)
+
+    def happen(self) -> None:
+        raise NotImplementedError
+
+
+class PressingCtrlC(Interrupting):
+    def happen(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+class Failing(Interrupting):
+    def happen(self) -> None:
+        raise RuntimeError("the device is gone")
+
+
+class TestInterruptions:
+    def test_ctrl_c_commits_what_was_computed(self, run: Run, data: Path, home: Path, counting: Counting):
+        """The interrupt goes on, two batches are kept, and the next run computes the rest."""
+        with pytest.raises(KeyboardInterrupt):
+            run(data, PressingCtrlC(make_engine(home)))
+
+        resumed = run(data)
+
+        assert counting.num_images == resumed.num_new == 20 - 2 * BATCH_SIZE
+        np.testing.assert_array_equal(rows_of(resumed), rows_of(run(data, cache="undisturbed")))
+
+    def test_ctrl_c_before_the_first_row_leaves_nothing(self, run: Run, data: Path, tmp_path: Path):
+        """Loading the network can be interrupted too."""
+
+        def interrupted() -> Counting:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            run(data, interrupted)
+
+        assert not (tmp_path / "cache").exists()
+
+    def test_an_error_of_the_engine_loses_no_committed_row(
+        self, run: Run, data: Path, home: Path, counting: Counting, monkeypatch: pytest.MonkeyPatch
+    ):
+        """The error is the user's to see, and shards that were committed before it stay."""
+        monkeypatch.setattr(stage_one, "_SHARD_ROWS", BATCH_SIZE)
+
+        with pytest.raises(RuntimeError, match="the device is gone"):
+            run(data, Failing(make_engine(home)))
+
+        assert run(data).num_new == counting.num_images == 20 - 2 * BATCH_SIZE
+
+
+# The child works slowly and commits often, so that there is time and something to kill it for.
+CHILD = f"""
+import sys, time
+from pathlib import Path
+
+from pipeline.cache.store import Store
+from pipeline.images.scan import scan
+from pipeline.stage_one import extract as stage_one
+from tests.stage_one.trunks import Counting, make_engine, make_recipe
+
+class Slow(Counting):
+    def features(self, pixels):
+        time.sleep(0.05)
+        return super().features(pixels)
+
+home, data, cache = map(Path, sys.argv[1:])
+stage_one._SHARD_ROWS = {2 * BATCH_SIZE}
+stage_one.extract(scan(data), Store(cache, make_recipe(home)[0]), Slow(make_engine(home)), batch_size={BATCH_SIZE})
+"""
+
+
+def test_a_killed_run_goes_on_where_it_stopped(run: Run, home: Path, tmp_path: Path, counting: Counting):
+    """After SIGKILL no committed row is made again, and the store ends up with the bits of an undisturbed one."""
+    num_images = 300
+    data = tmp_path / "many"
+    for number in range(num_images):
+        draw_photo(data / "red" / f"{number}.png", COLOURS["red"], number, size=(24, 24))
+    make_engine(home)  # makes the random weights that the child uses too
+    store = Store(tmp_path / "cache", make_recipe(home)[0])
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(home), str(data), str(tmp_path / "cache")],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while len(store.shard_paths()) < 4 and child.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    num_committed = len(store)
+
+    resumed = run(data)
+
+    assert child.returncode == -signal.SIGKILL
+    assert 4 * 2 * BATCH_SIZE <= num_committed < num_images
+    assert counting.num_images == resumed.num_new == num_images - num_committed
+    assert num_stored(resumed.store) == num_images
+    np.testing.assert_array_equal(rows_of(resumed), rows_of(run(data, cache="undisturbed")))

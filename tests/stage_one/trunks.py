@@ -1,0 +1,61 @@
+"""Recipes and engines of small bases with random weights. A killed child process makes the same ones."""
+
+import functools
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.bases.digests import TrunkInfo
+from pipeline.bases.weights import fetch_weights, learn_trunk
+from pipeline.bases.zoo import ZOO
+from pipeline.cache.recipe import Recipe
+from pipeline.images.decode import Decoder
+from pipeline.stage_one.engines import TensorFlowEngine
+
+BATCH_SIZE = 8
+
+
+@functools.cache
+def weights_and_trunk(home: Path, base: str, cut: str) -> tuple[Path, TrunkInfo]:
+    """The random weights of a base, and the trunk below a cut."""
+    file = fetch_weights(ZOO[base], "random", home)
+    return file, learn_trunk(ZOO[base], file, cut, home)
+
+
+def make_recipe(home: Path, base: str = "squeezenet", size_px: int = 32, **changes: Any) -> tuple[Recipe, Path]:
+    """A recipe and the weights that belong to it."""
+    spec = ZOO[base]
+    cut = changes.pop("cut", spec.last_layer)
+    file, trunk = weights_and_trunk(home, base, cut)
+    recipe = Recipe(base, Decoder(size_px), spec.native_preprocessing, trunk.digest, cut)
+    return replace(recipe, **changes), file
+
+
+@functools.cache
+def make_engine(home: Path) -> TensorFlowEngine:
+    """SqueezeNet at 32 px, compiled once."""
+    recipe, file = make_recipe(home)
+    return TensorFlowEngine(recipe, file, batch_size=BATCH_SIZE)
+
+
+@dataclass
+class Counting:
+    """A real engine that counts how often it was made and how many images it saw."""
+
+    engine: TensorFlowEngine
+    num_made: int = 0
+    num_images: int = 0
+
+    def __call__(self) -> "Counting":
+        self.num_made += 1
+        return self
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        return self.engine.provenance
+
+    def features(self, pixels: np.ndarray) -> np.ndarray:
+        self.num_images += len(pixels)
+        return self.engine.features(pixels)

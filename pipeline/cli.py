@@ -17,6 +17,7 @@ from pipeline import text
 from pipeline.cli_cache import cache, weights
 from pipeline.cli_compare import advise, classify, compare, endtoend, finetune, recipe
 from pipeline.cli_options import (
+    AUGMENT_HELP,
     HEAD_HELP,
     OrderedGroup,
     command_line,
@@ -30,6 +31,8 @@ from pipeline.cli_options import (
     stage_one_options,
     training_of,
     training_options,
+    view_options,
+    views_of,
 )
 from pipeline.errors import PipelineError
 from pipeline.quiet import quiet_tensorflow
@@ -51,13 +54,17 @@ def app() -> None:
 @app.command()
 @click.argument("data")
 @click.option("--pool", default="none", help="Store avg or max over the grid instead of the grid, to save space.")
+@click.option("--augment", default="none", help=AUGMENT_HELP)
+@view_options
 @stage_one_options
 def features(data: str, pool: str, **settings: Any) -> None:
     """Stage one: run the frozen trunk over DATA and store the features that are missing."""
     from pipeline.verbs import rows
+    from pipeline.verbs.views import extract_views
 
-    options = options_of(settings)
+    options, views = options_of(settings), views_of(settings)
     done = rows.extract(scan(data, settings, options), pool=pool, options=options)
+    viewed = extract_views(done.manifest, views, pool=pool, options=options) if views else None
     _warn_duplicates(done.manifest.duplicates_across_splits())
     skipped = [asdict(entry) for entry in done.manifest.skipped]
     result = {
@@ -74,6 +81,14 @@ def features(data: str, pool: str, **settings: Any) -> None:
         "trunk_digest": done.store.recipe.trunk_digest,
         "duplicates": done.manifest.duplicates_across_splits(),
     }
+    if viewed and views:
+        kept = len(viewed.manifest) * views.count
+        result["views"] = {
+            "rows": kept,
+            "new": viewed.num_new,
+            "store": str(viewed.store.folder),
+            "seconds": viewed.seconds,
+        }
     show(settings, result, text.describe_features)
 
 
@@ -83,6 +98,8 @@ def features(data: str, pool: str, **settings: Any) -> None:
 @click.option(
     "--pool", help="none, avg or max over the grid, at read time [default: avg for linear heads, none for dense]"
 )
+@click.option("--augment", default="none", help=AUGMENT_HELP)
+@view_options
 @click.option("--lr", default=1e-3, help="Learning rate of a dense head.")
 @click.option("--head-batch-size", default=32, help="Rows a step of a dense head.")
 @training_options
@@ -100,6 +117,7 @@ def head(data: str, head: str, pool: str | None, lr: float, head_batch_size: int
         head,
         pool=pool,
         training=training_of(settings, lr, head_batch_size),
+        views=views_of(settings),
         name=settings["name"],
         tensorboard=settings["tensorboard"],
         pictures=settings["pictures"],
@@ -112,9 +130,7 @@ def head(data: str, head: str, pool: str | None, lr: float, head_batch_size: int
 
 @app.command()
 @click.argument("data")
-@click.option(
-    "--head", "heads", multiple=True, help="As in `head`; | separates choices: dense:64|256,relu. May be repeated."
-)
+@click.option("--head", multiple=True, help="As in `head`; | separates choices: dense:64|256,relu. May be repeated.")
 @click.option("--pool", default="avg", help="none, avg or max over the grid.")
 @click.option("--lr", "rates", multiple=True, type=float, help="A learning rate to try; may be repeated.")
 @click.option("--head-batch-size", "sizes", multiple=True, type=int, help="A batch size to try; may be repeated.")

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,7 +22,12 @@ from pipeline.cli_options import (
     stage_one_options,
     training_of,
     training_options,
+    view_options,
+    views_of,
 )
+
+if TYPE_CHECKING:
+    from pipeline.verbs.views import Views
 
 _tuning_options = stack(
     click.option("--head", default="dense:256,relu,dropout:0.5", help="Layers of the head."),
@@ -59,17 +64,26 @@ def endtoend(data: str, **settings: Any) -> None:
 )
 @click.option("--base-lr", "base_rate", default=1e-5, help="Learning rate of the base's layers.")
 @click.option("--head-lr", "head_rate", default=1e-5, help="Learning rate of the head in these epochs.")
+@view_options
 @_tuning_options
 @stage_one_options
 def finetune(data: str, **settings: Any) -> None:
     """Train the head first, then the base from a layer on together with it."""
+    views = views_of(settings) if settings["cached"] else None
     if settings["first"] is None and settings["last"] is None:
         raise click.UsageError("Name the first layer to train with --from, or count the last ones with --last.")
     names = ("first", "last", "on_run", "head_epochs", "base_rate", "head_rate")
-    _tune(data, settings, {name: settings[name] for name in names}, cached=settings["cached"])
+    _tune(data, settings, {name: settings[name] for name in names}, cached=settings["cached"], views=views)
 
 
-def _tune(data: str, settings: dict[str, Any], chosen: Mapping[str, Any], *, cached: bool = False) -> None:
+def _tune(
+    data: str,
+    settings: dict[str, Any],
+    chosen: Mapping[str, Any],
+    *,
+    cached: bool = False,
+    views: "Views | None" = None,
+) -> None:
     from pipeline.images.views import parse_augmentation
     from pipeline.verbs.tune import Tuning, tune
 
@@ -77,7 +91,7 @@ def _tune(data: str, settings: dict[str, Any], chosen: Mapping[str, Any], *, cac
     tuning = Tuning(
         head=settings["head"],
         pool=settings["pool"],
-        augmentation=parse_augmentation(settings["augment"]),
+        augmentation=None if cached else parse_augmentation(settings["augment"]),
         training=training_of(settings, settings["lr"], settings["head_batch_size"]),
         **chosen,
     )
@@ -85,6 +99,7 @@ def _tune(data: str, settings: dict[str, Any], chosen: Mapping[str, Any], *, cac
         scan(data, settings, options),
         tuning,
         cached=cached,
+        views=views,
         name=settings["name"],
         tensorboard=settings["tensorboard"],
         pictures=settings["pictures"],

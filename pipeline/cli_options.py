@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.stage_two.training import Training
     from pipeline.verbs.options import Options
     from pipeline.verbs.run import Run
+    from pipeline.verbs.views import Views
 
 
 Command = Callable[..., Any]
@@ -95,6 +96,13 @@ data_options = stack(
 )
 
 
+view_options = stack(
+    click.option("--views", "num_views", default=0, help="Augmented views of each training image, stored as rows."),
+    click.option("--view-seed", default=0, help="Seed of the views."),
+    click.option(
+        "--tta", is_flag=True, help="Views of validation and test images too; predictions are averaged over them."
+    ),
+)
 training_options = stack(
     click.option("--epochs", default=30, help="Epochs of a dense head."),
     click.option("--optimizer", default="adam", help="adam, rmsprop, sgd; with settings: sgd:momentum=0.9."),
@@ -103,6 +111,7 @@ training_options = stack(
         "--patience", default=0, help="Stop after so many epochs without a smaller validation loss; 0: never."
     ),
     click.option("--keep", default="best", help="Weights of the best epoch by validation loss, or of the last."),
+    click.option("--view-mode", default="sample", help="With --views: an epoch draws one view an image, or sees all."),
     click.option("--seed", default=0, help="Seed of the head's weights, shuffling and dropout."),
 )
 
@@ -122,8 +131,31 @@ def training_of(settings: Mapping[str, Any], rate: float, batch_size: int) -> "T
     """The settings of a dense head."""
     from pipeline.stage_two.training import Training
 
-    given = {name: settings[name] for name in ("epochs", "optimizer", "schedule", "patience", "keep", "seed")}
+    given = {
+        name: settings[name] for name in ("epochs", "optimizer", "schedule", "patience", "keep", "view_mode", "seed")
+    }
     return Training(**given, learning_rate=rate, batch_size=batch_size)
+
+
+def views_of(settings: Mapping[str, Any]) -> "Views | None":
+    """The views that were asked for.
+
+    Raises:
+        SettingError: One of --views and --augment without the other.
+    """
+    from pipeline.errors import SettingError
+    from pipeline.images.views import parse_augmentation
+    from pipeline.verbs.views import Views
+
+    augmentation = parse_augmentation(settings["augment"])
+    if augmentation is None and not settings["num_views"]:
+        return None
+    if augmentation is None or not settings["num_views"]:
+        raise SettingError(
+            "Augmentation of cached features is made of stored views: give both --views K and --augment "
+            f"(r0, r2, r4, or one's own). Received: --views {settings['num_views']}, --augment {settings['augment']}."
+        )
+    return Views(settings["num_views"], augmentation, settings["view_seed"], settings["tta"])
 
 
 def scan(data: str, settings: Mapping[str, Any], options: "Options") -> "Manifest":

@@ -6,6 +6,7 @@ TensorFlow logs to stderr before its logging is set up, whatever TF_CPP_MIN_LOG_
 
 import contextlib
 import importlib.machinery
+import logging
 import os
 import sys
 import types
@@ -14,9 +15,15 @@ from collections.abc import Iterator, Sequence
 
 def quiet_tensorflow() -> None:
     """Silence stderr while TensorFlow is being imported, whenever that happens; errors still raise."""
+    logging.getLogger("tensorflow").addFilter(_is_no_retracing)
     if "tensorflow" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         sys.meta_path.insert(0, _Finder())
+
+
+def _is_no_retracing(record: logging.LogRecord) -> bool:
+    """A sweep compiles a function for each head on purpose; TensorFlow takes that for a mistake in a loop."""
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 class _Finder:

@@ -10,6 +10,7 @@ def describe_features(result: Mapping[str, Any]) -> str:
     lines = [
         f"{result['rows']} rows of {tuple(result['shape'])}: {result['new']} new, {result['reused']} reused{speed}.",
         f"Store: {result['store']}",
+        *([f"{result['views']['rows']} rows of views: {result['views']['new']} new."] if "views" in result else []),
         *(f"  skipped {entry['path']}: {entry['reason']}" for entry in result["skipped"]),
     ]
     return "\n".join(lines)

@@ -72,7 +72,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             X: Paths of N files; or an array (N, H, W), (N, H, W, 3) of integers in [0, 255] or floats in [0, 1].
 
         Raises:
-            UnreadableImageError: An image cannot be read: rows and labels must stay paired, so none is left out.
+            UnreadableImageError: An image cannot be read, or is a folder: rows and labels must stay paired, so none
+                is left out.
         """
         options = self._options()
         extraction = extract(self._manifest(X, options), options=options)
@@ -90,7 +91,11 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _manifest(self, X: Sequence[str | Path] | NDArray[Any], options: Options) -> Manifest:
         if isinstance(X, np.ndarray) and X.ndim > 1:
             return array_manifest(X)
-        return list_images([Path(str(path)) for path in X], options.hashes)
+        paths = [Path(str(path)) for path in X]
+        folders = [path for path in paths if path.is_dir()]
+        if folders:
+            raise UnreadableImageError(f"{folders[0]} is a folder. Expected one image for each label.")
+        return list_images(paths, options.hashes)
 
     def _options(self) -> Options:
         return Options(

@@ -158,7 +158,7 @@ def read_features(path: Path, recipe: Recipe) -> NDArray[np.floating]:
             _check_structure(file, recipe, path)
             features: NDArray[np.floating] = file["features"][()]
             return features
-    except (OSError, KeyError, RuntimeError) as error:
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
         if isinstance(error, DamagedStoreError):
             raise
         raise DamagedStoreError(f"{path} cannot be read: {error}") from error

@@ -59,6 +59,15 @@ class Augmentation:
         """The settings as one text: keys sorted, no spaces."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
+    def as_text(self) -> str:
+        """What `parse_augmentation` reads as these settings."""
+        for name, augmentation in AUGMENTATIONS.items():
+            if augmentation == self:
+                return name
+        plain = asdict(Augmentation())
+        changed = {name: value for name, value in asdict(self).items() if value != plain[name]}
+        return ",".join(name if value is True else f"{name}={value}" for name, value in changed.items()) or "none"
+
     def __call__(self, pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
         """Draw a view of an image.
 
@@ -131,6 +140,38 @@ def parse_augmentation(text: str) -> Augmentation | None:
             )
         values[name] = _setting(name, value if sign else "true", type(values[name]))
     return Augmentation(**values)
+
+
+@dataclass(frozen=True)
+class ViewMaker:
+    """What makes views 1 to K of any image: an augmentation and a seed. Part of the recipe of their rows."""
+
+    augmentation: Augmentation
+    seed: int = 0
+
+    def canonical_json(self) -> str:
+        """The settings as one text, for the recipe."""
+        return json.dumps({**asdict(self.augmentation), "seed": self.seed}, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "ViewMaker":
+        """The maker of `canonical_json`.
+
+        Raises:
+            SettingError: The text is no such JSON.
+        """
+        try:
+            values = json.loads(text)
+            seed = int(values.pop("seed"))
+            return cls(Augmentation(**values), seed)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise SettingError(f"Not the settings of views: {error}. Received: {text!r}.") from error
+
+    def __call__(self, pixels: NDArray[np.uint8], digest: bytes, view: int) -> NDArray[np.uint8]:
+        """View k of an image, uint8 (H, W, 3); view 0 is the image as it is."""
+        if view == 0:
+            return pixels
+        return self.augmentation(pixels, view_rng(digest, self.augmentation, view=view, seed=self.seed))
 
 
 def view_rng(digest: bytes, augmentation: Augmentation, *, view: int, seed: int = 0) -> np.random.Generator:

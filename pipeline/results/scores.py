@@ -32,7 +32,7 @@ def score(probabilities: NDArray[np.float32], y: NDArray[np.int64], classes: Seq
     scores: dict[str, Any] = {
         "accuracy": correct / len(y),
         "ci95": list(wilson_interval(correct, len(y))),
-        "loss": float(-np.log(picked).mean()),
+        "loss": 0.0 - float(np.log(picked).mean()),  # and not -0.0 where all is certain
         "n": len(y),
         "macro_f1": float(f1.mean()),
         "recall": dict(zip(classes, recall.tolist(), strict=True)),

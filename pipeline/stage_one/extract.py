@@ -4,7 +4,7 @@ import hashlib
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store, row_keys
-from pipeline.errors import UnreadableImageError
+from pipeline.errors import SettingError, UnreadableImageError
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
+from pipeline.images.views import ViewMaker
 
 # A shard is committed at whichever comes first.
 _SHARD_ROWS = 1024
@@ -96,16 +98,27 @@ class _Pending:
         self.keys, self.features, self.since = [], [], time.monotonic()
 
 
+@dataclass(frozen=True)
+class _Item:
+    """One row to be made."""
+
+    row: int
+    """Row of the manifest."""
+
+    view: int
+
+
 def extract(
     manifest: Manifest,
     store: Store,
     make_engine: Callable[[], Engine],
     *,
+    views: Sequence[int] = (0,),
     batch_size: int = 32,
     num_workers: int | None = None,
     progress: bool = False,
 ) -> Extraction:
-    """Make the rows of view 0 that the store lacks.
+    """Make the rows that the store lacks.
 
     The engine is made when the first missing image has been decoded, so a warm store needs none.
     An image that cannot be read is left out and listed in the result's `manifest.skipped`. On
@@ -115,29 +128,35 @@ def extract(
         manifest: The images.
         store: Where rows are looked up and added.
         make_engine: Loads the network.
+        views: View numbers; those above 0 need a recipe with an augmentation, and 0 one without.
         batch_size: Images handed to the engine at a time.
         num_workers: Decoding threads; default: one a core.
         progress: Show a bar.
 
     Raises:
+        SettingError: The views do not fit the recipe.
         OSError: The store cannot be written.
     """
+    if (store.recipe.augmentation is not None) != (0 not in views) or not views:
+        raise SettingError(
+            f"Views 1 to K need a recipe with an augmentation, view 0 one without. Received: views {list(views)}."
+        )
     start = time.monotonic()
-    missing = _missing_rows(manifest, store)
+    missing = _missing_items(manifest, store, views)
     skipped: dict[bytes, str] = {}
     pending = _Pending(store)
     engine: Engine | None = None
-    decoded = _decode_all(manifest, missing, store.recipe.decoder, num_workers or os.cpu_count() or 1)
+    decoded = _decode_all(manifest, missing, store.recipe, num_workers or os.cpu_count() or 1)
     with tqdm(total=len(missing), desc="stage one", unit="image", delay=1, disable=not progress) as bar:
         try:
-            for rows, pixels in _batches(decoded, batch_size, manifest, skipped):
+            for items, pixels in _batches(decoded, batch_size, manifest, skipped):
                 if engine is None:
                     engine = make_engine()
                     pending.since = time.monotonic()
-                pending.add(row_keys([manifest.digests[row] for row in rows]), engine.features(pixels))
+                pending.add(_keys_of(manifest, items), engine.features(pixels))
                 if pending.is_due():
                     pending.commit(engine.provenance)
-                bar.update(len(rows))
+                bar.update(len(items))
         except KeyboardInterrupt:
             pending.commit(engine.provenance if engine else {})
             raise
@@ -155,25 +174,34 @@ def extract(
     )
 
 
-def _missing_rows(manifest: Manifest, store: Store) -> list[int]:
-    """One manifest row for each content that has no row yet, in the order of the keys.
+def _missing_items(manifest: Manifest, store: Store, views: Sequence[int]) -> list[_Item]:
+    """One item for each content and view that has no row yet, in the order of the keys.
 
     The order is the same whatever the files are called, so every run that starts from the same
     store works in the same order.
     """
-    keys, first = np.unique(row_keys(manifest.digests), return_index=True)
-    return [int(row) for row in first[~store.has(keys)]]
+    keys, first = np.unique(np.concatenate([row_keys(manifest.digests, view) for view in views]), return_index=True)
+    missing = first[~store.has(keys)]
+    return [_Item(int(place) % len(manifest), views[int(place) // len(manifest)]) for place in missing]
+
+
+def _keys_of(manifest: Manifest, items: Sequence[_Item]) -> Keys:
+    return np.concatenate([row_keys([manifest.digests[item.row]], item.view) for item in items])
+
+
+_Decoded = tuple[_Item, NDArray[np.uint8] | str]
 
 
 def _decode_all(
-    manifest: Manifest, rows: list[int], decoder: Decoder, num_workers: int
-) -> Generator[tuple[int, NDArray[np.uint8] | str], None, None]:
-    """Each row with its pixels, or with the reason why there are none, in order; decoded ahead by threads."""
-    waiting: deque[tuple[int, Future[NDArray[np.uint8] | str]]] = deque()
+    manifest: Manifest, items: list[_Item], recipe: Recipe, num_workers: int
+) -> Generator[_Decoded, None, None]:
+    """Each item with its pixels, or with the reason why there are none, in order; decoded ahead by threads."""
+    maker = ViewMaker.from_json(recipe.augmentation) if recipe.augmentation else None
+    waiting: deque[tuple[_Item, Future[NDArray[np.uint8] | str]]] = deque()
     pool = ThreadPoolExecutor(num_workers)
     try:
-        for row in rows:
-            waiting.append((row, pool.submit(_decode, manifest, row, decoder)))
+        for item in items:
+            waiting.append((item, pool.submit(_decode, manifest, item, recipe.decoder, maker)))
             if len(waiting) >= _DECODE_AHEAD:
                 first, future = waiting.popleft()
                 yield first, future.result()
@@ -183,35 +211,34 @@ def _decode_all(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _decode(manifest: Manifest, row: int, decoder: Decoder) -> NDArray[np.uint8] | str:
+def _decode(manifest: Manifest, item: _Item, decoder: Decoder, maker: ViewMaker | None) -> NDArray[np.uint8] | str:
+    digest = manifest.digests[item.row]
     try:
-        data = manifest.read(row)
-        if hashlib.sha256(data).digest() != manifest.digests[row]:
+        data = manifest.read(item.row)
+        if hashlib.sha256(data).digest() != digest:
             return "changed while it was read; run the command again"
-        return decoder.decode(data)
+        pixels = decoder.decode(data)
     except UnreadableImageError as error:
         return str(error)
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
+    return maker(pixels, digest, item.view) if maker else pixels
 
 
 def _batches(
-    decoded: Iterator[tuple[int, NDArray[np.uint8] | str]],
-    batch_size: int,
-    manifest: Manifest,
-    skipped: dict[bytes, str],
-) -> Iterator[tuple[list[int], NDArray[np.uint8]]]:
-    """Rows and their pixels, uint8 of shape (B, H, W, 3); reasons are filed under the image's digest."""
-    rows: list[int] = []
+    decoded: Iterator[_Decoded], batch_size: int, manifest: Manifest, skipped: dict[bytes, str]
+) -> Iterator[tuple[list[_Item], NDArray[np.uint8]]]:
+    """Items and their pixels, uint8 of shape (B, H, W, 3); reasons are filed under the image's digest."""
+    items: list[_Item] = []
     images: list[NDArray[np.uint8]] = []
-    for row, outcome in decoded:
+    for item, outcome in decoded:
         if isinstance(outcome, str):
-            skipped[manifest.digests[row]] = outcome
+            skipped[manifest.digests[item.row]] = outcome
             continue
-        rows.append(row)
+        items.append(item)
         images.append(outcome)
-        if len(rows) == batch_size:
-            yield rows, np.stack(images)
-            rows, images = [], []
-    if rows:
-        yield rows, np.stack(images)
+        if len(items) == batch_size:
+            yield items, np.stack(images)
+            items, images = [], []
+    if items:
+        yield items, np.stack(images)

@@ -62,6 +62,23 @@ class ArraySource:
 
 
 @dataclass(frozen=True)
+class ViewSource:
+    """Rows in memory, of which each epoch sees one view an image, drawn anew from views 0 to K."""
+
+    views: Sequence[NDArray[np.float32]]
+    """Features of views 0 to K, each (N, ...)."""
+
+    y: NDArray[np.int64]
+    seed: int
+
+    def batches(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.float32]]:
+        drawn = np.random.default_rng([self.seed, epoch, len(self.views)]).integers(0, len(self.views), len(self.y))
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            yield np.stack([self.views[drawn[row]][row] for row in rows])
+
+
+@dataclass(frozen=True)
 class Group:
     """Variables that share an optimizer."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pipeline.errors import SettingError
 
 KEEPS = ("best", "last")
+VIEW_MODES = ("sample", "all")
 SCHEDULES = ("constant", "cosine", "plateau")
 
 
@@ -28,6 +29,9 @@ class Training:
     keep: str = "best"
     """Weights at the end: of the epoch with the `best` validation loss, or of the `last`."""
 
+    view_mode: str = "sample"
+    """With views: an epoch sees one view an image, drawn anew (`sample`), or `all` of them."""
+
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -40,6 +44,8 @@ class Training:
                 raise SettingError(f"The {name} is a positive number. Received: {value}.")
         if self.schedule not in SCHEDULES:
             raise SettingError(f"The schedule is one of {SCHEDULES}. Received: {self.schedule!r}.")
+        if self.view_mode not in VIEW_MODES:
+            raise SettingError(f"The view mode is one of {VIEW_MODES}. Received: {self.view_mode!r}.")
         if self.keep not in KEEPS:
             raise SettingError(f"Keep is one of {KEEPS}. Received: {self.keep!r}.")
         if self.patience < 0:

@@ -18,7 +18,7 @@ from pipeline.cache.store import Store, row_keys
 from pipeline.images.manifest import Manifest
 from pipeline.results.runs import check_run_name
 from pipeline.stage_one.extract import Extraction
-from pipeline.stage_two.features import Task, load_task
+from pipeline.stage_two.features import Task
 from pipeline.stage_two.linear import fit_linear
 from pipeline.stage_two.spec import LinearSpec, parse_head
 from pipeline.stage_two.sweep import DEFAULT_HEADS, make_cells, run_sweep
@@ -26,6 +26,7 @@ from pipeline.stage_two.training import Training
 from pipeline.verbs.options import Options, make_recipe, trunk_of
 from pipeline.verbs.rows import extract_recipe, manifest_of
 from pipeline.verbs.run import Head, Run, save_run
+from pipeline.verbs.views import Views, describe_views, load_with_views
 
 
 def fit(
@@ -34,6 +35,7 @@ def fit(
     *,
     pool: str | None = None,
     training: Training | None = None,
+    views: Views | None = None,
     name: str | None = None,
     tensorboard: Path | None = None,
     pictures: bool = True,
@@ -47,6 +49,7 @@ def fit(
         head: `logreg`, `dense:256,relu,dropout:0.5` and so on; see `pipeline.stage_two.spec`.
         pool: Pooling between trunk and head; None is `avg` for linear heads and `none` for dense ones.
         training: Settings of a dense head; its seed also serves linear heads.
+        views: Train on stored augmentations too; they must have been stored before (`extract_views`).
         name: The run's name; None makes one up. A run of that name is replaced.
         tensorboard: Folder for TensorBoard's logs of a dense head.
         pictures: Draw curves and confusion matrix into the run's folder.
@@ -57,7 +60,7 @@ def fit(
     check_run_name(name, chosen.runs)
     is_linear = isinstance(spec, LinearSpec)
     pooling = pool or ("avg" if is_linear else "none")
-    task, extraction, trunk = _task(data, pooling, chosen)
+    task, extraction, trunk = _task(data, pooling, chosen, views)
     start = time.perf_counter()
     history: list[dict[str, float]] = []
     chosen_values: dict[str, Any] = {}
@@ -78,6 +81,7 @@ def fit(
         "chosen": chosen_values,
         "training": None if is_linear else asdict(settings),
         "seed": settings.seed,
+        "views": describe_views(views),
         "pool": pooling,
         "seconds": seconds,
         "seconds_per_epoch": float(np.median([row["seconds"] for row in history])) if history else None,
@@ -152,7 +156,9 @@ def sweep(
     return results, run
 
 
-def _task(data: str | Path | Manifest, pooling: str, options: Options) -> tuple[Task, Extraction, TrunkInfo]:
+def _task(
+    data: str | Path | Manifest, pooling: str, options: Options, views: Views | None = None
+) -> tuple[Task, Extraction, TrunkInfo]:
     """Rows and labels; a store of pooled rows serves where it has all rows and the spatial one has not."""
     manifest = manifest_of(data, options)
     manifest.require_task()
@@ -166,7 +172,7 @@ def _task(data: str | Path | Manifest, pooling: str, options: Options) -> tuple[
     ):
         recipe = pooled
     extraction = extract_recipe(manifest, recipe, options)
-    return load_task(extraction.manifest, extraction.store, pooling=pooling), extraction, trunk
+    return load_with_views(extraction.manifest, extraction.store, views, pooling, options), extraction, trunk
 
 
 def task_digest(manifest: Manifest, recipe: Recipe, pooling: str) -> str:

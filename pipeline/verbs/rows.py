@@ -1,5 +1,6 @@
 """Stage one as a verb: data in, rows in the store."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,12 +86,13 @@ def recompute(data: str | Path | Manifest, count: int, *, options: Options | Non
     }
 
 
-def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options) -> Extraction:
+def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options, *, views: Sequence[int] = (0,)) -> Extraction:
     """Make the missing rows of one recipe, and judge what had to be skipped."""
     extraction = extract_rows(
         manifest,
         Store(options.cache, recipe),
         lambda: make_engine(recipe, options),
+        views=views,
         batch_size=options.batch_size,
         num_workers=options.workers,
         progress=options.progress,

@@ -22,7 +22,7 @@ from pipeline.results.runs import (
     write_predictions,
 )
 from pipeline.results.scores import score
-from pipeline.stage_two.features import Task
+from pipeline.stage_two.features import Split, Task
 from pipeline.stage_two.linear import head_from_arrays
 from pipeline.verbs.options import Options, make_engine, weights_file
 from pipeline.verbs.rows import extract_recipe
@@ -144,7 +144,11 @@ def save_run(
     options: Options,
 ) -> Run:
     """Score all splits, write the run's folder, and draw its pictures."""
-    probabilities = {split: predict_rows(head, part.X) for split, part in task.splits.items()}
+    with_tta = bool(info.get("views") and info["views"]["tta"])
+    probabilities = {
+        split: _average(head, part) if with_tta and split != "train" else predict_rows(head, part.X)
+        for split, part in task.splits.items()
+    }
     metrics = {split: score(p, task.splits[split].y, task.classes) for split, p in probabilities.items()}
     kind = str(info["head"]).split(":")[0].split(",")[0]
     with NewRun(options.runs, name, f"{info['data']}-{info['recipe']['base']}-{kind}") as new:
@@ -195,6 +199,12 @@ def _load_head(folder: RunFolder) -> Head:
 def predict_rows(head: Head, X: NDArray[np.float32]) -> NDArray[np.float32]:
     """Linear heads take flat rows, dense ones the grid."""
     return head.predict_proba(X.reshape(len(X), -1) if hasattr(head, "arrays") else X)
+
+
+def _average(head: Head, part: Split) -> NDArray[np.float32]:
+    """Mean probabilities over all stored views of each image (test-time augmentation)."""
+    mean: NDArray[np.float32] = np.mean([predict_rows(head, X) for X in (part.X, *part.views)], axis=0)
+    return mean
 
 
 def _prediction(name: str, probabilities: NDArray[np.float32], classes: Sequence[str], top: int) -> dict[str, Any]:

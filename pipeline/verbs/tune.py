@@ -15,13 +15,14 @@ from pipeline.errors import HeadSpecError, SettingError
 from pipeline.images.manifest import Manifest
 from pipeline.images.views import Augmentation
 from pipeline.results.runs import check_run_name
-from pipeline.stage_two.features import Task, load_task
+from pipeline.stage_two.features import Task
 from pipeline.stage_two.spec import DenseSpec, parse_head
 from pipeline.stage_two.training import Training
 from pipeline.verbs.heads import provenance, task_digest
 from pipeline.verbs.options import Options, make_recipe, weights_file
 from pipeline.verbs.rows import extract_recipe, manifest_of
 from pipeline.verbs.run import Run, load_run, save_run
+from pipeline.verbs.views import Views, describe_views, load_with_views
 
 if TYPE_CHECKING:
     import keras
@@ -66,6 +67,7 @@ def tune(
     tuning: Tuning,
     *,
     cached: bool = False,
+    views: Views | None = None,
     name: str | None = None,
     tensorboard: Path | None = None,
     pictures: bool = True,
@@ -81,6 +83,7 @@ def tune(
         data: What `scan` takes, or a manifest.
         tuning: What is trained.
         cached: Take the trunk's output from the store instead of running it on live photographs.
+        views: With `cached`: train on stored augmentations too.
         name: The run's name; None makes one up.
         tensorboard: Folder for TensorBoard's logs.
         pictures: Draw curves and confusion matrix.
@@ -103,8 +106,10 @@ def tune(
         )
     if cached and tuning.augmentation:
         raise SettingError(
-            "Cached rows are of the images as they are: --augment needs live photographs, without --cached."
+            "Cached rows are augmented by stored views: give --views K with --augment, or leave out --cached."
         )
+    if views and not cached:
+        raise SettingError("Live photographs are augmented anew in every epoch: --views needs --cached.")
     manifest = manifest_of(data, chosen)
     manifest.require_task()
     size = chosen.size or find_base(chosen.base).native_px
@@ -118,9 +123,10 @@ def tune(
         base, recipe.cut, spec, pooling=tuning.pool, num_classes=len(manifest.classes), seed=tuning.training.seed
     )
     has_tail = bool(top.tail_layers)
-    task = load_task(manifest, extraction.store, pooling="none" if has_tail or cached else tuning.pool)
+    pooling = "none" if has_tail or cached else tuning.pool
+    task = load_with_views(manifest, extraction.store, views, pooling, chosen)
     before = top.digests()
-    history, phases = _run_phases(top, task, manifest, recipe, tuning, first, cached, tensorboard, chosen)
+    history, phases = _run_phases(top, task, manifest, recipe, tuning, first, cached, views, tensorboard, chosen)
     after = top.digests()
     num_trained = sum(int(np.prod(v.shape)) for v in (*top.head.trainable_variables, *top.tail_variables))
     info = {
@@ -129,6 +135,7 @@ def tune(
         "command": command,
         "chosen": {},
         "cached": cached,
+        "views": describe_views(views),
         "first_trained_layer": first,
         "augmentation": tuning.augmentation.canonical_json() if tuning.augmentation else None,
         "training": asdict(tuning.training),
@@ -173,6 +180,7 @@ def _run_phases(
     tuning: Tuning,
     first: str | None,
     cached: bool,
+    views: Views | None,
     tensorboard: Path | None,
     options: Options,
 ) -> tuple[list[dict[str, float]], list[dict[str, Any]]]:
@@ -191,7 +199,7 @@ def _run_phases(
             source,
             validation,
             phase,
-            checkpoint=_checkpoint(manifest, recipe, tuning, cached, number, options),
+            checkpoint=_checkpoint(manifest, recipe, tuning, f"{cached} {describe_views(views)} {number}", options),
             tensorboard=tensorboard / phase.name.replace(" ", "-") if tensorboard else None,
             progress=options.progress,
         )
@@ -224,10 +232,11 @@ def _feed(
 ) -> "tuple[Forward, Source, Source]":
     """Where batches come from, and what runs on them: the one difference between cached and live."""
     if cached:
+        from pipeline.stage_two.dense import training_source
         from pipeline.stage_two.trainer import ArraySource
 
         train, validation_part = task.train, task.validation
-        return top.forward, ArraySource(train.X, train.y), ArraySource(validation_part.X, validation_part.y)
+        return top.forward, training_source(train, phase.training), ArraySource(validation_part.X, validation_part.y)
     from pipeline.comparison.live import LiveSource, live_forward
 
     source, validation = (
@@ -251,9 +260,9 @@ def _adopt_head(top: "Top", name: str, options: Options) -> list[dict[str, float
     return run.folder.history()
 
 
-def _checkpoint(manifest: Manifest, recipe: Recipe, tuning: Tuning, cached: bool, phase: int, options: Options) -> Path:
+def _checkpoint(manifest: Manifest, recipe: Recipe, tuning: Tuning, source: str, options: Options) -> Path:
     """Named after all that the training depends on, so that another training never takes it for its own."""
-    text = json.dumps([recipe.fingerprint, asdict(tuning), cached, phase, task_digest(manifest, recipe, tuning.pool)])
+    text = json.dumps([recipe.fingerprint, asdict(tuning), source, task_digest(manifest, recipe, tuning.pool)])
     return options.runs / ".training" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
 
 

@@ -18,7 +18,3 @@ def small_base(name: str) -> keras.Model:
 def run(model: keras.Model, images: np.ndarray) -> np.ndarray:
     """The model's output without compiling it, which takes longer than two small images."""
     return model(images, training=False).numpy()
-
-
-# Keras turns variables into arrays in a way that NumPy 2 deprecates; nothing here can change that.
-KERAS_SAVING = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"

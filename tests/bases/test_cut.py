@@ -68,7 +68,6 @@ def test_a_published_cut_has_its_shape_and_parameters():
         ("squeezenet", "fire5_concat"),
         ("mobilenetv2", "block_6_expand_relu"),
         ("resnet50", "conv3_block4_out"),
-        ("densenet121", "pool3_relu"),
         ("efficientnetb0", "block3a_expand_activation"),
     ],
 )

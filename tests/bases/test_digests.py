@@ -11,7 +11,7 @@ from pipeline.bases.digests import DigestMemory, TrunkInfo, tensor_digest
 from pipeline.bases.network import build_base
 from pipeline.bases.weights import load_base
 from pipeline.bases.zoo import ZOO
-from tests.bases.networks import KERAS_SAVING, small_base
+from tests.bases.networks import small_base
 
 
 @dataclass
@@ -84,19 +84,17 @@ def test_a_change_of_any_tensor_of_a_network_shows():
     assert len(set(digests)) == 51
 
 
-@pytest.mark.filterwarnings(KERAS_SAVING)
-@pytest.mark.parametrize("name", ["squeezenet", "mobilenetv2"])
 @pytest.mark.parametrize("suffix", [".weights.h5", ".keras", ".h5"])
-def test_a_digest_survives_every_file_format(name: str, suffix: str, tmp_path: Path):
+def test_a_digest_survives_every_file_format(suffix: str, tmp_path: Path):
     """Weights saved and loaded are the same weights, batch statistics included."""
-    base = small_base(name)
+    base = small_base("mobilenetv2")
     file = tmp_path / f"saved{suffix}"
     if suffix == ".weights.h5":
         base.save_weights(file)
     else:
         keras.saving.save_model(base, file)
 
-    loaded = load_base(ZOO[name], ZOO[name].smallest_px, file)
+    loaded = load_base(ZOO["mobilenetv2"], 32, file)
 
     assert tensor_digest(loaded.layers) == tensor_digest(base.layers)
 

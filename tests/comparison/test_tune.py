@@ -196,7 +196,7 @@ def test_what_would_have_no_effect_is_refused(photos, options):
         tune(photos, Tuning(HEAD, first="fire99"), options=options)
     with pytest.raises(SettingError, match="not both"):
         tune(photos, Tuning(HEAD, first="fire9_concat", last=3), options=options)
-    with pytest.raises(SettingError, match="needs live photographs"):
+    with pytest.raises(SettingError, match="give --views K with --augment"):
         tune(
             photos,
             Tuning(HEAD, first="fire9_squeeze1x1", augmentation=AUGMENTATIONS["r0"]),

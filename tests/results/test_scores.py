@@ -122,6 +122,13 @@ def test_certainty_that_is_wrong_has_a_finite_loss():
     assert scores["loss"] == pytest.approx(-math.log(1e-15) / 2)
 
 
+def test_certainty_that_is_right_costs_nothing():
+    """The loss of a head that is sure and right is 0, and is not printed as -0."""
+    scores = score(np.eye(2, dtype=np.float32), np.array([0, 1]), ("no", "yes"))
+
+    assert str(scores["loss"]) == "0.0"
+
+
 def test_scores_are_plain_values():
     """All values are Python's own, so that they can be written as JSON."""
 

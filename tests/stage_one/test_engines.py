@@ -20,10 +20,8 @@ from pipeline.errors import SettingError, WeightsMismatchError
 from pipeline.images.scan import scan
 from pipeline.stage_one.engines import TensorFlowEngine
 from pipeline.stage_one.extract import extract
-from tests.bases.networks import KERAS_SAVING, run
+from tests.bases.networks import run
 from tests.stage_one.trunks import BATCH_SIZE, make_engine, make_recipe
-
-pytestmark = pytest.mark.filterwarnings(KERAS_SAVING)
 
 
 def random_images(count: int, size_px: int = 32) -> np.ndarray:

@@ -19,11 +19,8 @@ from pipeline.images.scan import scan
 from pipeline.stage_one import extract as stage_one
 from pipeline.stage_one.engines import TensorFlowEngine
 from pipeline.stage_one.extract import Extraction, extract
-from tests.bases.networks import KERAS_SAVING
 from tests.conftest import COLOURS, draw_photo, draw_tree
 from tests.stage_one.trunks import BATCH_SIZE, Counting, make_engine, make_recipe
-
-pytestmark = pytest.mark.filterwarnings(KERAS_SAVING)
 
 Run = Callable[..., Extraction]
 

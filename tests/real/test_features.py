@@ -1,0 +1,130 @@
+"""Real weights on the two photographs that scikit-learn ships: a Chinese temple, and a dahlia."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from sklearn.datasets import load_sample_images
+
+from pipeline.bases.locations import home_folder
+from pipeline.bases.weights import fetch_weights, learn_trunk, load_base
+from pipeline.bases.zoo import ZOO
+from pipeline.cache.recipe import Recipe
+from pipeline.cache.store import Store
+from pipeline.images.decode import Decoder
+from pipeline.images.folders import list_images
+from pipeline.images.hashing import FileHashes
+from pipeline.images.manifest import Manifest
+from pipeline.stage_one.engines import TensorFlowEngine
+from pipeline.stage_one.extract import extract
+from tests.bases.networks import run
+
+pytestmark = pytest.mark.real
+
+# Numbers of ImageNet classes. It has no dahlia, and two flowers in all.
+BUILDINGS = {
+    442: "bell cote",
+    497: "church",
+    538: "dome",
+    663: "monastery",
+    668: "mosque",
+    698: "palace",
+    832: "stupa",
+}
+ROUND_AND_GROWN = {
+    107: "jellyfish",
+    108: "sea anemone",
+    109: "brain coral",
+    117: "chambered nautilus",
+    947: "mushroom",
+    985: "daisy",
+    991: "coral fungus",
+    994: "stinkhorn",
+}
+
+
+@pytest.fixture(scope="module")
+def photographs() -> Manifest:
+    """china.jpg and flower.jpg."""
+    return list_images([Path(name) for name in sorted(load_sample_images().filenames)], FileHashes())
+
+
+@pytest.fixture(scope="module")
+def vgg16() -> tuple[Recipe, Path]:
+    """The classical recipe, VGG16 at 150 px, and its weights."""
+    spec = ZOO["vgg16"]
+    file = fetch_weights(spec, "imagenet", home_folder())
+    trunk = learn_trunk(spec, file, spec.last_layer, home_folder())
+    return Recipe("vgg16", Decoder(150), spec.native_preprocessing, trunk.digest, spec.last_layer), file
+
+
+@pytest.fixture(scope="module")
+def engine(vgg16: tuple[Recipe, Path]) -> TensorFlowEngine:
+    """VGG16 in batches of four."""
+    return TensorFlowEngine(*vgg16, batch_size=4)
+
+
+def decoded(photographs: Manifest, size_px: int) -> np.ndarray:
+    return np.stack([Decoder(size_px).decode(photographs.read(row)) for row in range(len(photographs))])
+
+
+@pytest.mark.parametrize(("row", "expected"), [(0, BUILDINGS), (1, ROUND_AND_GROWN)], ids=["china", "flower"])
+def test_squeezenet_sees_what_is_there(row: int, expected: dict[int, str], photographs: Manifest):
+    """Its five likeliest classes are buildings for the temple, and grown things for the dahlia.
+
+    With red and blue exchanged, or other scaling, they are balls and garments.
+    """
+    spec = ZOO["squeezenet"]
+    file = fetch_weights(spec, "imagenet", home_folder(), include_top=True)
+    network = load_base(spec, spec.native_px, file, include_top=True)
+
+    [probabilities] = run(network, spec.native_preprocessing(decoded(photographs, spec.native_px)[row : row + 1]))
+
+    assert set(np.argsort(-probabilities)[:5].tolist()) <= set(expected)
+    assert sum(probabilities[number] for number in expected) > 0.8
+
+
+def test_cached_equals_live(
+    photographs: Manifest, vgg16: tuple[Recipe, Path], engine: TensorFlowEngine, tmp_path: Path
+):
+    """What the store serves equals keras.applications on the same decoded photographs, to 1e-5."""
+    recipe, file = vgg16
+    base = keras.applications.VGG16(weights=str(file), include_top=False, input_shape=(150, 150, 3))
+    pixels = decoded(photographs, 150).astype(np.float32)
+    expected = base.predict(keras.applications.vgg16.preprocess_input(pixels), verbose=0)
+    extraction = extract(photographs, Store(tmp_path, recipe), lambda: engine)
+
+    received = Store(tmp_path, recipe).read(extraction.keys())
+
+    assert received.shape == (2, 4, 4, 512)
+    largest = np.abs(expected).max(axis=(1, 2, 3), keepdims=True)
+    assert (np.abs(received - expected) / largest).max() < 1e-5
+
+
+def test_half_precision_rows_are_within_two_thousandths(
+    photographs: Manifest, vgg16: tuple[Recipe, Path], engine: TensorFlowEngine, tmp_path: Path
+):
+    """Real features fit into float16, none of them too large."""
+    recipe = replace(vgg16[0], dtype="float16")
+    extraction = extract(photographs, Store(tmp_path, recipe), lambda: engine)
+    expected = engine.features(decoded(photographs, 150))
+
+    received = Store(tmp_path, recipe).read(extraction.keys())
+
+    largest = np.abs(expected).max(axis=(1, 2, 3), keepdims=True)
+    assert (np.abs(received - expected) / largest).max() < 2e-3
+
+
+def test_a_real_row_does_not_depend_on_its_neighbours(photographs: Manifest, engine: TensorFlowEngine):
+    """At a real size, too, a photograph has the same bits wherever it stands in the batch."""
+    china, flower = decoded(photographs, 150)
+
+    features = engine.features(np.stack([china, flower, flower, china, flower]))
+
+    np.testing.assert_array_equal(features[0], features[3])
+    np.testing.assert_array_equal(features[1], features[2])
+    np.testing.assert_array_equal(features[1], features[4])
+    np.testing.assert_array_equal(features[0], engine.features(china[None])[0])
+    assert not np.array_equal(features[0], features[1])

@@ -454,45 +454,50 @@ def test_quarantine_is_no_race(store):
     assert len(reopen(store)) == 8
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(("append", "flip", "cut", "delete", "swap", "reopen")), st.integers(0, 9)),
+        st.tuples(st.sampled_from(("append", "open", "flip", "cut", "delete", "swap", "restore")), st.integers(0, 9)),
         max_size=14,
     )
 )
 def test_store_is_right_through_any_history(history):
-    """Through appends, damage, losses and swaps, a row is served as it was written or counts as missing."""
+    """Through appends, damage, losses and backups, a row is served as it was written or counts as missing."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder), RECIPE)
-        whole: dict[Path, set[int]] = {}
+        good: dict[Path, bytes] = {}
+        rows: dict[Path, range] = {}
+        whole: set[Path] = set()
         for action, number in history:
-            paths = sorted(whole)
-            path = paths[number % len(paths)] if paths else None
+            paths = sorted(good)
             if action == "append":
-                numbers = range(number * 3, number * 3 + 5)
-                whole[fill(store, numbers)[0]] = set(numbers)
-            elif action == "reopen" or path is None or not path.exists():
-                pass
-            elif action == "flip":
-                damage(path, path.stat().st_size * number // 10)
-                whole[path] = set()
-            elif action == "cut":
-                os.truncate(path, path.stat().st_size * number // 10)
-                whole[path] = set()
-            elif action == "delete":
-                path.unlink()
-                whole[path] = set()
-            elif action == "swap" and len(paths) > 1 and paths[number % len(paths) - 1].exists():
-                other = paths[number % len(paths) - 1]
-                shutil.copy(path, other)
-                whole[other] = set()
-            if action != "append":
-                store = reopen(store)
-        expected = sorted(set().union(*whole.values()))
+                path = fill(store, range(number * 3, number * 3 + 5))[0]
+                rows[path], good[path] = range(number * 3, number * 3 + 5), path.read_bytes()
+                whole.add(path)
+                continue
+            store = reopen(store)
+            if action == "open":
+                assert len(store) == len(set().union(*(rows[path] for path in whole)))
+            elif paths:
+                path = paths[number % len(paths)]
+                data = good[path]
+                whole.discard(path)
+                if action == "flip":
+                    path.write_bytes(data)
+                    damage(path, len(data) * number // 10)
+                elif action == "cut":
+                    path.write_bytes(data[: len(data) * number // 10])
+                elif action == "delete":
+                    path.unlink(missing_ok=True)
+                elif action == "swap" and len(paths) > 1:
+                    path.write_bytes(good[paths[number % len(paths) - 1]])
+                else:
+                    path.write_bytes(data)
+                    whole.add(path)
+        expected = sorted(set().union(*(rows[path] for path in whole)))
         opened = reopen(store)
 
-        assert [n for n in range(40) if opened.has(make_keys([n]))[0]] == expected
+        assert [number for number in range(40) if opened.has(make_keys([number]))[0]] == expected
         if expected:
             np.testing.assert_array_equal(opened.read(make_keys(expected)), make_rows(expected))
 

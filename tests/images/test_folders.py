@@ -160,6 +160,7 @@ def test_links_inside_the_tree_are_read_and_others_refused(tmp_path):
     (root / "cat/relative.png").symlink_to("../../secret.png")
     (root / "cat/broken.png").symlink_to("nowhere.png")
     (root / "cat/loop.png").symlink_to("loop.png")
+    (root / "cat/loop").symlink_to("loop")
     manifest = scan(root)
 
     assert manifest.names == ("cat/000.jpg", "cat/inside.jpg", "dog/000.jpg")

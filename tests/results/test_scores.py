@@ -32,13 +32,16 @@ def test_interval_is_that_of_wilson(correct, total, low, high):
     assert wilson_interval(correct, total) == pytest.approx((low, high), abs=5e-5)
 
 
-@pytest.mark.parametrize(("correct", "total"), [(0, 1), (1, 1), (500, 1000), (999, 1000), (1000, 1000)])
-def test_interval_holds_the_share_and_stays_within_bounds(correct, total):
-    """The interval is a part of [0, 1] and holds the share itself."""
-    low, high = wilson_interval(correct, total)
+@pytest.mark.parametrize("total", [1, 2, 7, 12, 29, 1000])
+def test_interval_holds_the_share_and_stays_within_bounds(total):
+    """The interval is a part of [0, 1], holds the share itself, and begins and ends exactly at 0 and 1."""
+    for correct in {0, 1, total // 2, total - 1, total}:
+        low, high = wilson_interval(correct, total)
 
-    assert 0 <= low <= correct / total <= high <= 1
-    assert low < high
+        assert 0 <= low <= correct / total <= high <= 1
+        assert low < high
+    assert wilson_interval(0, total)[0] == 0
+    assert wilson_interval(total, total)[1] == 1
 
 
 def test_interval_of_nothing_is_everything():

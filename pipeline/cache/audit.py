@@ -133,7 +133,7 @@ def export_plain(manifest: Manifest, store: Store, path: Path, *, pooling: str =
     beside = path.with_name(f".{path.name}.part")
     counts = {}
     try:
-        with h5py.File(beside, "w") as file:
+        with h5py.File(beside, "w", libver=("v108", "v110")) as file:  # older formats hold 64 KiB of class names
             file.attrs["classes"] = list(manifest.classes)
             file.attrs["recipe"] = store.recipe.canonical_json()
             for name in SPLITS:

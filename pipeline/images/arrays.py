@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,7 @@ def array_manifest(
         positions=tuple(range(count)),
         names=tuple(f"#{position}" for position in range(count)),
         digests=digests,
-        labels=tuple(None if flat is None else str(flat[position]) for position in range(count)),
+        labels=tuple(None if flat is None else _label(flat[position]) for position in range(count)),
         splits=complete_splits(splits or [None] * count, digests, fractions or Fractions.parse("80/10/10"), split_seed),
         title=title,
     )
@@ -196,6 +197,10 @@ def _manifest_of(
     labels = None if missing else np.concatenate(flat)
     splits = [split for split, x, _ in parts for _ in range(len(arrays[x]))]
     return array_manifest(pixels, labels, splits=splits, fractions=fractions, split_seed=split_seed, title=title)
+
+
+def _label(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _as_uint8(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:

@@ -207,9 +207,10 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir(follow_symlinks=False):
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if is_folder and os.access(entry.path, os.R_OK | os.X_OK):
                 yield from _entries(Path(entry.path))
-            elif Path(entry.name).suffix.lower() in EXTENSIONS or _is_folder_link(entry):
+            elif is_folder or Path(entry.name).suffix.lower() in EXTENSIONS or _is_folder_link(entry):
                 yield entry
 
 
@@ -220,6 +221,8 @@ def _is_folder_link(entry: os.DirEntry[str]) -> bool:
 
 def _refusal(entry: os.DirEntry[str], inside: Path) -> str | None:
     """Why a file is not read: only regular files inside the data folder are (no pipe can hang a scan)."""
+    if entry.is_dir(follow_symlinks=False):
+        return "folder that cannot be read"
     try:
         if _is_folder_link(entry):
             return "symbolic link to a folder"  # following it could loop, or leave the data folder

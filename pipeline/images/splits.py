@@ -1,7 +1,7 @@
 """Percentage splits that never move an image when the collection grows.
 
 An image's split is a function of its own content (or group) and the seed alone:
-u = SHA-256(seed, key) / 2^256 is uniform on [0, 1) and is compared with the cumulated fractions. No function that
+u = the first 64 bits of SHA-256(seed, key) / 2^64 is uniform on [0, 1) and is compared with the cumulated fractions. No function that
 looks at the other images can be growth-stable, so shares are met on average, within every class
 alike (retrain.py of TensorFlow split by a hash of the file name for the same reason; the content
 keeps the split through a rename as well).

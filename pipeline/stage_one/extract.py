@@ -137,7 +137,8 @@ def extract(
         SettingError: The views do not fit the recipe.
         OSError: The store cannot be written.
     """
-    if (store.recipe.augmentation is not None) != (0 not in views) or not views:
+    is_augmented = store.recipe.augmentation is not None
+    if not views or any((view > 0) != is_augmented for view in views):
         raise SettingError(
             f"Views 1 to K need a recipe with an augmentation, view 0 one without. Received: views {list(views)}."
         )

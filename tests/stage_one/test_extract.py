@@ -1,6 +1,7 @@
 """Stage one as a whole: nothing twice, nothing lost, nothing wrong."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,10 +13,13 @@ import h5py
 import numpy as np
 import pytest
 
+from pipeline.cache.recipe import Recipe
 from pipeline.cache.shard import read_provenance
 from pipeline.cache.store import Store, row_keys
+from pipeline.errors import SettingError
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import scan
+from pipeline.images.views import Augmentation, ViewMaker
 from pipeline.stage_one import extract as stage_one
 from pipeline.stage_one.engines import TensorFlowEngine
 from pipeline.stage_one.extract import Extraction, extract
@@ -199,6 +203,53 @@ class TestNothingTwice:
         assert second.num_new == 20
         assert rows_of(second).shape == (20, 2, 2, 512)
         assert rows_of(first).shape == (20, 1, 1, 512)
+
+
+class TestViews:
+    @pytest.fixture
+    def augmented(self, home: Path) -> Recipe:
+        """The recipe of flipped and shifted views."""
+        maker = ViewMaker(Augmentation(width_shift=0.2, horizontal_flip=True))
+        return make_recipe(home, augmentation=maker.canonical_json())[0]
+
+    def test_a_view_has_the_row_of_its_own_pixels(
+        self, augmented: Recipe, data: Path, tmp_path: Path, counting: Counting
+    ):
+        """Row (image, k) is bit for bit what the engine makes of view k of that image."""
+        extraction = extract(
+            scan(data), Store(tmp_path / "cache", augmented), counting, views=(1, 2), batch_size=BATCH_SIZE
+        )
+        maker = ViewMaker.from_json(str(augmented.augmentation))
+        manifest = extraction.manifest
+
+        for view in (1, 2):
+            received = reopened(extraction).read(row_keys(manifest.digests, view))
+            for row in range(0, 20, 7):
+                pixels = maker(augmented.decoder.decode(manifest.read(row)), manifest.digests[row], view)
+                np.testing.assert_array_equal(received[row], counting.engine.features(pixels[None])[0])
+
+    def test_more_views_cost_the_new_ones_only(self, augmented: Recipe, data: Path, tmp_path: Path, counting: Counting):
+        """From two views to three is one forward pass an image."""
+        extract(scan(data), Store(tmp_path / "cache", augmented), counting, views=(1, 2), batch_size=BATCH_SIZE)
+        counting.num_images = 0
+
+        extract(scan(data), Store(tmp_path / "cache", augmented), counting, views=(1, 2, 3), batch_size=BATCH_SIZE)
+
+        assert counting.num_images == 20
+
+    @pytest.mark.parametrize("views", [(), (1,), (0, 1), (1, 2)])
+    def test_views_without_an_augmentation_are_refused(
+        self, views: tuple[int, ...], home: Path, data: Path, tmp_path: Path
+    ):
+        """They would be rows of the image as it is, under another name."""
+        with pytest.raises(SettingError, match=r"Views 1 to K need a recipe with an augmentation, view 0 one without"):
+            extract(scan(data), Store(tmp_path / "cache", make_recipe(home)[0]), no_engine, views=views)
+
+    @pytest.mark.parametrize("views", [(), (0,), (0, 1)])
+    def test_view_0_has_no_augmentation(self, views: tuple[int, ...], augmented: Recipe, data: Path, tmp_path: Path):
+        """The image as it is lies in one store, whatever the augmentation of the others."""
+        with pytest.raises(SettingError, match=rf"Received: views {re.escape(str(list(views)))}"):
+            extract(scan(data), Store(tmp_path / "cache", augmented), no_engine, views=views)
 
 
 class TestBrokenImages:

@@ -56,7 +56,7 @@ finetune: $(INSTALLED)
 
 ## Cached against live: accuracy and seconds side by side.
 compare: $(INSTALLED)
-	$(BOTTLENECK) compare "$(DATA)" $(HEADING) $(OPTIONS)
+	$(BOTTLENECK) compare "$(DATA)" $(if $(HEAD),--head "$(HEAD)") $(OPTIONS)
 
 ## Label IMAGES (files or folders) with RUN.
 predict: $(INSTALLED)

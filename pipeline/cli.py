@@ -33,6 +33,7 @@ from pipeline.cli_options import (
     training_options,
     view_options,
     views_of,
+    warn_duplicates,
 )
 from pipeline.errors import PipelineError
 from pipeline.quiet import quiet_tensorflow
@@ -65,7 +66,7 @@ def features(data: str, pool: str, **settings: Any) -> None:
     options, views = options_of(settings), views_of(settings)
     done = rows.extract(scan(data, settings, options), pool=pool, options=options)
     viewed = extract_views(done.manifest, views, pool=pool, options=options) if views else None
-    _warn_duplicates(done.manifest.duplicates_across_splits())
+    warn_duplicates(done.manifest.duplicates_across_splits())
     skipped = [asdict(entry) for entry in done.manifest.skipped]
     result = {
         "rows": done.num_rows,
@@ -124,7 +125,7 @@ def head(data: str, head: str, pool: str | None, lr: float, head_batch_size: int
         command=command_line(),
         options=options,
     )
-    _warn_duplicates(run.folder.info["duplicates"])
+    warn_duplicates(run.folder.info["duplicates"])
     show(settings, head_result(run), text.describe_head)
 
 
@@ -258,7 +259,8 @@ def bases(names: tuple[str, ...], size: int | None, **settings: Any) -> None:
     """List the bases; with --size, the shape of their features there and the layers where they can be cut."""
     from pipeline.bases.zoo import ZOO, find_base
 
-    specs = [find_base(name, size) for name in names] or list(ZOO.values())
+    fitting = [spec for spec in ZOO.values() if size is None or size >= spec.smallest_px]
+    specs = [find_base(name, size) for name in names] or fitting
     rows = [
         {
             "base": spec.name,
@@ -336,13 +338,3 @@ def _shape_at(name: str, size: int, *, with_cuts: bool) -> dict[str, Any]:
     base = build_base(find_base(name), size)
     shape = {"shape": list(base.output_shape[1:])}
     return shape | {"cuts": valid_cuts(base)} if with_cuts else shape
-
-
-def _warn_duplicates(duplicates: Sequence[Sequence[str]]) -> None:
-    if duplicates:
-        listed = "; ".join(" = ".join(names) for names in duplicates[:3])
-        logging.getLogger("pipeline").warning(
-            "%d images stand in more than one split, byte for byte, so scores may be too good: %s",
-            len(duplicates),
-            listed,
-        )

@@ -24,6 +24,7 @@ from pipeline.cli_options import (
     training_options,
     view_options,
     views_of,
+    warn_duplicates,
 )
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def _tune(
         command=command_line(),
         options=options,
     )
+    warn_duplicates(run.folder.info["duplicates"])
     show(settings, head_result(run), text.describe_head)
 
 
@@ -135,7 +137,9 @@ def compare(data: str, regimes: str, augment: str, lr: float, head_batch_size: i
         training=training_of(settings, lr, head_batch_size),
         **{name: settings[name] for name in ("head", "first", "base_rate", "head_rate")},
     )
-    result = verbs.compare(scan(data, settings, options), comparison, command=command_line(), options=options)
+    manifest = scan(data, settings, options)
+    warn_duplicates(manifest.duplicates_across_splits())
+    result = verbs.compare(manifest, comparison, command=command_line(), options=options)
     show(settings, result, text.describe_comparison)
 
 
@@ -158,6 +162,10 @@ def advise(data: str, sample: int, **settings: Any) -> None:
 @click.option("--epochs", type=int, help="Fewer epochs than published.")
 @click.option("--cached", is_flag=True, help="Fine-tune from the cache, without augmentation.")
 @click.option("--run-name", help="The run's name [default: the recipe's].")
+@click.option("--label", default="label", help="Label column of a table.")
+@click.option(
+    "--root", type=click.Path(path_type=Path, file_okay=False), help="Folder that a table's paths are relative to."
+)
 @click.option("--weights", default="imagenet", help="imagenet, random (mechanics only), or a file.")
 @compute_options
 @place_options
@@ -169,7 +177,15 @@ def recipe(name: str, data: str, epochs: int | None, cached: bool, run_name: str
     published = verbs.find_published(name)
     options = options_of(settings)
     run = verbs.run_published(
-        published, data, epochs=epochs, cached=cached, name=run_name, command=command_line(), options=options
+        published,
+        data,
+        label=settings["label"],
+        root=settings["root"],
+        epochs=epochs,
+        cached=cached,
+        name=run_name,
+        command=command_line(),
+        options=options,
     )
     result = head_result(run) | {
         "recipe": published.name,

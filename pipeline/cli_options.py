@@ -2,9 +2,10 @@
 
 import functools
 import json
+import logging
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -194,3 +195,14 @@ def head_result(run: "Run") -> dict[str, Any]:
         "skipped": info["skipped"],
         "duplicates": info["duplicates"],
     }
+
+
+def warn_duplicates(duplicates: Sequence[Sequence[str]]) -> None:
+    """Say on stderr that scores may be too good."""
+    if duplicates:
+        listed = "; ".join(" = ".join(names) for names in duplicates[:3])
+        logging.getLogger("pipeline").warning(
+            "%d images stand in more than one split, byte for byte, so scores may be too good: %s",
+            len(duplicates),
+            listed,
+        )

@@ -30,6 +30,8 @@ def run_published(
     published: Published,
     data: str | Path,
     *,
+    label: str = "label",
+    root: Path | None = None,
     epochs: int | None = None,
     cached: bool = False,
     name: str | None = None,
@@ -41,6 +43,8 @@ def run_published(
     Args:
         published: A recipe that trains.
         data: What `scan` takes.
+        label: The label column of a table.
+        root: Folder that a table's paths are relative to.
         epochs: Fewer epochs than published, where the full length is out of reach.
         cached: Fine-tune from cached rows, without augmentation.
         name: The run's name; default: the recipe's.
@@ -60,7 +64,9 @@ def run_published(
     training = Training(**published.training)
     if epochs is not None:
         training = replace(training, epochs=epochs)
-    manifest = scan(data, split=published.split, split_seed=published.split_seed, options=chosen)
+    manifest = scan(
+        data, label=label, root=root, split=published.split, split_seed=published.split_seed, options=chosen
+    )
     title = name or f"{published.name}{'-cached' if cached else ''}"
     if published.verb == "head":
         return fit(

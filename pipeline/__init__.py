@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pipeline.verbs.options import Options
     from pipeline.verbs.rows import extract, scan
     from pipeline.verbs.run import Run, load_run, predict
+    from pipeline.verbs.tune import Tuning, end_to_end, finetune
+    from pipeline.verbs.views import Views, extract_views
 
 # Names are loaded when first used, so that `import pipeline` costs nothing.
 _HOMES = {
@@ -30,7 +32,12 @@ _HOMES = {
     "Training": "pipeline.stage_two.training",
     "Options": "pipeline.verbs.options",
     "Run": "pipeline.verbs.run",
+    "Tuning": "pipeline.verbs.tune",
+    "Views": "pipeline.verbs.views",
+    "end_to_end": "pipeline.verbs.tune",
     "extract": "pipeline.verbs.rows",
+    "extract_views": "pipeline.verbs.views",
+    "finetune": "pipeline.verbs.tune",
     "fit": "pipeline.verbs.heads",
     "load_run": "pipeline.verbs.run",
     "predict": "pipeline.verbs.run",
@@ -43,7 +50,12 @@ __all__ = [
     "Options",
     "Run",
     "Training",
+    "Tuning",
+    "Views",
+    "end_to_end",
     "extract",
+    "extract_views",
+    "finetune",
     "fit",
     "load_run",
     "predict",

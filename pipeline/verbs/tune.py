@@ -62,6 +62,38 @@ class Tuning:
     """Start from the head of this run instead of training one first."""
 
 
+def end_to_end(
+    data: str | Path | Manifest, tuning: Tuning, *, name: str | None = None, options: Options | None = None
+) -> Run:
+    """Train a head on live, freshly augmented photographs through the frozen base; see `tune`.
+
+    Raises:
+        SettingError: A layer to be trained is named, which is fine-tuning.
+    """
+    if tuning.first is not None or tuning.last is not None:
+        raise SettingError("End to end the base stays frozen: to train layers of it, use finetune.")
+    return tune(data, tuning, name=name, options=options)
+
+
+def finetune(
+    data: str | Path | Manifest,
+    tuning: Tuning,
+    *,
+    cached: bool = False,
+    views: Views | None = None,
+    name: str | None = None,
+    options: Options | None = None,
+) -> Run:
+    """Train the head, then the base from a layer on together with it, live or from cached rows; see `tune`.
+
+    Raises:
+        SettingError: No layer to be trained is named.
+    """
+    if tuning.first is None and tuning.last is None:
+        raise SettingError("Fine-tuning needs the first layer to be trained (Tuning.first), or how many of the last.")
+    return tune(data, tuning, cached=cached, views=views, name=name, options=options)
+
+
 def tune(
     data: str | Path | Manifest,
     tuning: Tuning,

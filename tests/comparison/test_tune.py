@@ -18,7 +18,7 @@ from pipeline.stage_two.trainer import compile_inference, predict
 from pipeline.stage_two.training import Training
 from pipeline.verbs.options import Options
 from pipeline.verbs.rows import extract, scan
-from pipeline.verbs.tune import Tuning, tune
+from pipeline.verbs.tune import Tuning, end_to_end, finetune, tune
 
 TRAINING = Training(epochs=2, batch_size=8, keep="last")
 HEAD = "dense:8,relu,dropout:0.3"
@@ -203,3 +203,11 @@ def test_what_would_have_no_effect_is_refused(photos, options):
             cached=True,
             options=options,
         )
+
+
+def test_the_two_verbs_of_python_refuse_what_the_other_does(photos, options):
+    """`end_to_end` trains no layer of the base, `finetune` at least one."""
+    with pytest.raises(SettingError, match="use finetune"):
+        end_to_end(photos, Tuning(HEAD, last=2), options=options)
+    with pytest.raises(SettingError, match=r"Tuning\.first"):
+        finetune(photos, Tuning(HEAD), options=options)

@@ -234,10 +234,7 @@ def _run_epoch(
     steps: list[float] | None,
 ) -> dict[str, float]:
     order = epoch_order(len(source.y), training.seed, epoch)
-    if isinstance(source, ArraySource):
-        losses, correct, sizes = _array_epoch(step, source, order, training.batch_size)
-    else:
-        losses, correct, sizes = _streamed_epoch(step, source, order, training.batch_size, epoch)
+    losses, correct, sizes = _take_steps(step, source, order, training.batch_size, epoch)
     if steps is not None:
         steps.extend(losses.tolist())
     val_loss, val_accuracy = evaluate(infer, validation)
@@ -249,35 +246,20 @@ def _run_epoch(
     }
 
 
-_Epoch = tuple[NDArray[np.float32], int, NDArray[np.int64]]
-
-
-def _streamed_epoch(step: Step, source: Source, order: NDArray[np.int64], batch_size: int, epoch: int) -> _Epoch:
-    losses, correct, sizes, done = [], 0, [], 0
+def _take_steps(
+    step: Step, source: Source, order: NDArray[np.int64], batch_size: int, epoch: int
+) -> tuple[NDArray[np.float32], int, NDArray[np.int64]]:
+    """Loss of each step, right answers in all, and images of each step."""
+    losses, right, sizes, done, labels = [], [], [], 0, source.y
     for inputs in source.batches(order, batch_size, epoch=epoch):
-        y = source.y[order[done : done + len(inputs)]]
-        loss, right = step(tf.constant(inputs), tf.constant(y))
-        losses.append(float(loss))
-        correct += int(right)
-        sizes.append(len(inputs))
-        done += len(inputs)
-    return np.array(losses, np.float32), correct, np.array(sizes)
-
-
-def _array_epoch(step: Step, source: ArraySource, order: NDArray[np.int64], batch_size: int) -> _Epoch:
-    """Rows in memory: batches are gathered ahead of the steps, without a dataset in between."""
-    losses, right, sizes = [], [], []
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
-        loss, count = step(tf.constant(source.X[rows]), tf.constant(source.y[rows]))
+        y = labels[order[done : done + len(inputs)]]
+        loss, count = step(tf.constant(inputs), tf.constant(y))
+        # Tensors, not numbers: asking for a number would wait for the step.
         losses.append(loss)
         right.append(count)
-        sizes.append(len(rows))
-    return (
-        np.array([float(loss) for loss in losses], np.float32),
-        int(sum(int(count) for count in right)),
-        np.array(sizes),
-    )
+        sizes.append(len(inputs))
+        done += len(inputs)
+    return np.array([float(loss) for loss in losses], np.float32), sum(int(n) for n in right), np.array(sizes)
 
 
 def compile_inference(forward: Forward) -> Infer:
@@ -288,11 +270,11 @@ def compile_inference(forward: Forward) -> Infer:
 
 def evaluate(infer: Infer, source: Source) -> tuple[float, float]:
     """Mean cross-entropy and accuracy."""
-    output = predict(infer, source)
+    output, y = predict(infer, source), source.y
     if output.shape[1] == 1:
         output = np.concatenate([1 - output, output], axis=1)
-    picked = output[np.arange(len(source.y)), source.y]
-    return float(-np.log(np.clip(picked, 1e-7, 1)).mean()), float((output.argmax(axis=1) == source.y).mean())
+    picked = output[np.arange(len(y)), y]
+    return float(-np.log(np.clip(picked, 1e-7, 1)).mean()), float((output.argmax(axis=1) == y).mean())
 
 
 def predict(infer: Infer, source: Source) -> NDArray[np.float32]:

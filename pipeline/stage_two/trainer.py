@@ -27,6 +27,8 @@ from pipeline.stage_two.training import Training
 _OPTIMIZERS = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}
 _PLATEAU_PATIENCE, _PLATEAU_FACTOR = 3, 0.3
 _EVALUATION_BATCH = 128
+# Order and views of an epoch are drawn from streams of their own, so that neither depends on the other.
+_ORDER_STREAM, _VIEW_STREAM = 1, 2
 
 Forward = Callable[..., tf.Tensor]
 """inputs, training: bool -> output of the head."""
@@ -72,7 +74,7 @@ class ViewSource:
     seed: int
 
     def batches(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.float32]]:
-        drawn = np.random.default_rng([self.seed, epoch, len(self.views)]).integers(0, len(self.views), len(self.y))
+        drawn = np.random.default_rng([_VIEW_STREAM, self.seed, epoch + 1]).integers(0, len(self.views), len(self.y))
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
             yield np.stack([self.views[drawn[row]][row] for row in rows])
@@ -183,7 +185,7 @@ def make_group(variables: Sequence[keras.Variable], training: Training, rate: fl
 
 def epoch_order(num_rows: int, seed: int, epoch: int) -> NDArray[np.int64]:
     """The order of rows in an epoch: the same for every path that trains on them."""
-    return np.random.default_rng([seed, epoch]).permutation(num_rows)
+    return np.random.default_rng([_ORDER_STREAM, seed, epoch]).permutation(num_rows)
 
 
 Step = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]

@@ -26,6 +26,7 @@ from pipeline.cli_options import (
     options_of,
     output_options,
     place_options,
+    run_options,
     scan,
     show,
     stage_one_options,
@@ -104,9 +105,7 @@ def features(data: str, pool: str, **settings: Any) -> None:
 @click.option("--lr", default=1e-3, help="Learning rate of a dense head.")
 @click.option("--head-batch-size", default=32, help="Rows a step of a dense head.")
 @training_options
-@click.option("--name", help="The run's name [default: made up]; a run of that name is replaced.")
-@click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder for TensorBoard's logs of a dense head.")
-@click.option("--pictures/--no-pictures", default=True, help="Draw learning curves and confusion matrix.")
+@run_options
 @stage_one_options
 def head(data: str, head: str, pool: str | None, lr: float, head_batch_size: int, **settings: Any) -> None:
     """Stage two: train a head on the cached features of DATA; missing rows are made first."""

@@ -16,6 +16,7 @@ from pipeline.cli_options import (
     options_of,
     output_options,
     place_options,
+    run_options,
     scan,
     show,
     stack,
@@ -37,9 +38,7 @@ _tuning_options = stack(
     click.option("--lr", default=1e-3, help="Learning rate of the head while the base is frozen."),
     click.option("--head-batch-size", default=32, help="Images a step."),
     training_options,
-    click.option("--name", help="The run's name [default: made up]; a run of that name is replaced."),
-    click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder for TensorBoard's logs."),
-    click.option("--pictures/--no-pictures", default=True, help="Draw learning curves and confusion matrix."),
+    run_options,
 )
 
 

@@ -104,6 +104,13 @@ view_options = stack(
         "--tta", is_flag=True, help="Views of validation and test images too; predictions are averaged over them."
     ),
 )
+run_options = stack(
+    click.option("--name", help="The run's name [default: made up]; a run of that name is replaced."),
+    click.option(
+        "--tensorboard", type=click.Path(path_type=Path), help="Folder for TensorBoard's logs of a dense head."
+    ),
+    click.option("--pictures/--no-pictures", default=True, help="Draw learning curves and confusion matrix."),
+)
 training_options = stack(
     click.option("--epochs", default=30, help="Epochs of a dense head."),
     click.option("--optimizer", default="adam", help="adam, rmsprop, sgd; with settings: sgd:momentum=0.9."),

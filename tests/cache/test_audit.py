@@ -329,7 +329,7 @@ def test_damaged_shard_is_not_taken_over(cache, tmp_path, kind):
     assert num_ok <= 20
 
 
-@pytest.mark.parametrize("base", ["../../evil", "/tmp/evil", "x/evil"])
+@pytest.mark.parametrize("base", ["../../evil", "/evil", "x/evil"])
 def test_recipe_from_elsewhere_cannot_lead_out_of_the_cache(cache, tmp_path, base):
     """A base whose name is a path is refused before anything is written."""
     evil: Recipe = dataclasses.replace(RECIPE, base=base)

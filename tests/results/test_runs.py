@@ -126,7 +126,7 @@ def test_failed_run_keeps_the_older_one(tmp_path):
     assert open_run("mine", tmp_path).info["head"] == "knn"
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/tmp/x", "../x", ".hidden", "x/", "x" * 300])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/x", "../x", ".hidden", "x/", "x" * 300])
 def test_name_that_is_no_folder_name_is_refused(name, tmp_path):
     """A name that would leave the runs folder, or hide in it, is refused."""
     with pytest.raises(SettingError, match=re.escape(f"A run's name is one folder name. Received: {name!r}.")):

@@ -68,6 +68,11 @@ compute_options = stack(
         "--batch-size", default=32, help="Images a step in stage one; halved when the device is out of memory."
     ),
     click.option("--workers", type=int, help="Decoding threads and sweep processes [default: one a core]."),
+    click.option(
+        "--memory-gb",
+        type=float,
+        help="Rows held in memory while layers are trained; more are read in blocks [default: half of what is free].",
+    ),
     click.option("--strict", is_flag=True, help="Fail when an image has to be skipped."),
 )
 

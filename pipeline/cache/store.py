@@ -119,6 +119,14 @@ class Store:
         """Which of these rows are there, shape (N,)."""
         return self._index.find(keys) >= 0
 
+    def shard_of(self, keys: Keys) -> NDArray[np.int32]:
+        """Number of the shard that each of these rows lies in, shape (N,).
+
+        Raises:
+            MissingRowsError: Some are not there.
+        """
+        return self._index.shard[self._find_all(keys)]
+
     def append(self, keys: Keys, features: NDArray[np.floating], provenance: Mapping[str, str]) -> Path:
         """Commit rows as one shard; when this returns they survive a crash.
 
@@ -150,11 +158,7 @@ class Store:
             MissingRowsError: Some are not there.
             DamagedStoreError: A checksum does not fit, or shards differ in the shape of their rows.
         """
-        place = self._index.find(keys)
-        if (place < 0).any():
-            raise MissingRowsError(
-                f"{int((place < 0).sum())} of {len(keys)} rows are not in {self.name}. Run `bottleneck features` first."
-            )
+        place = self._find_all(keys)
         out: NDArray[np.float32] | None = None
         shard = self._index.shard[place]
         for number in np.unique(shard):
@@ -167,6 +171,14 @@ class Store:
                 raise DamagedStoreError(f"{self.name} has rows of the shapes {out.shape[1:]} and {rows.shape[1:]}.")
             out[wanted] = rows
         return np.empty((0, *(self.row_shape or ())), np.float32) if out is None else out
+
+    def _find_all(self, keys: Keys) -> NDArray[np.int64]:
+        place = self._index.find(keys)
+        if (place < 0).any():
+            raise MissingRowsError(
+                f"{int((place < 0).sum())} of {len(keys)} rows are not in {self.name}. Run `bottleneck features` first."
+            )
+        return place
 
     def _features(self, path: Path) -> NDArray[np.floating]:
         """All features of a shard; hashed again if the file is not the one that was checked."""

@@ -15,27 +15,23 @@ from pipeline.bases.zoo import Preprocessing
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.images.views import Augmentation, view_rng
+from pipeline.stage_two.sources import Source
 from pipeline.stage_two.trainer import Forward
 
 _BATCHES_AHEAD = 4
 
 
 @dataclass(frozen=True)
-class LiveSource:
+class LiveSource(Source):
     """Photographs of one split."""
 
     manifest: Manifest
-    classes: tuple[str, ...]
+    y: NDArray[np.int64]
     decoder: Decoder
     augmentation: Augmentation | None
     """For training images; None for validation and test, which are never augmented."""
 
     seed: int
-
-    @property
-    def y(self) -> NDArray[np.int64]:
-        """Class numbers, (N,)."""
-        return self.manifest.label_ids(self.classes)
 
     def batches(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.uint8]]:
         """Pixels, uint8 (B, H, W, 3); threads work a few batches ahead of the network."""

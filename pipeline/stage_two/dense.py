@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DamagedStoreError
-from pipeline.stage_two.features import Split, Task
+from pipeline.stage_two.features import Task
+from pipeline.stage_two.sources import training_source, validation_source
 from pipeline.stage_two.spec import DenseSpec
-from pipeline.stage_two.trainer import ArraySource, Source, ViewSource, make_group, train
+from pipeline.stage_two.trainer import make_group, train
 from pipeline.stage_two.training import Training
 
 
@@ -92,20 +93,12 @@ def fit_dense(
         model,
         [make_group(model.trainable_variables, training)],
         training_source(task.train, training),
-        ArraySource(task.validation.X, task.validation.y),
+        validation_source(task.validation),
         training,
         tensorboard=tensorboard,
         progress=progress,
     )
     return DenseFit(DenseHead(model), history)
-
-
-def training_source(train: Split, training: Training) -> Source:
-    """Rows of the training split; with views, one of each image's drawn in every epoch, or all of them."""
-    if train.views and training.view_mode == "sample":
-        return ViewSource([train.X, *train.views], train.y, training.seed)
-    rows = train.all_views()
-    return ArraySource(rows.X, rows.y)
 
 
 def load_dense(path: Path) -> DenseHead:

@@ -1,20 +1,58 @@
 """Rows and labels together: what a head is trained on."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.cache.store import Store, row_keys
+from pipeline.cache.store import Keys, Store, row_keys
 from pipeline.images.manifest import SPLITS, Manifest
+
+# Rows of the training and validation split, each read one block ahead, fit into memory together.
+_BLOCKS = 4
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """Rows too many for memory: they look like an array, and are read from the shards when they are asked for."""
+
+    store: Store
+    keys: Keys
+    pooling: str
+    block_rows: int
+    """How many of them to hold in memory at once."""
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, h, w, C) or (N, C)."""
+        return (len(self), *self[:1].shape[1:])
+
+    def __getitem__(self, rows: Any) -> NDArray[np.float32]:
+        return self.store.read(self.keys[rows], pooling=self.pooling)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[:], dtype)
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """All rows in their order, so many at a time."""
+        for start in range(0, len(self), self.block_rows):
+            yield self[start : start + self.block_rows]
+
+
+Rows = NDArray[np.float32] | StoredRows
 
 
 @dataclass(frozen=True)
 class Split:
     """The images of one split."""
 
-    X: NDArray[np.float32]
+    X: Rows
     """Features of the images as they are (view 0), (N, h, w, C) or pooled (N, C)."""
 
     y: NDArray[np.int64]
@@ -23,7 +61,7 @@ class Split:
     names: tuple[str, ...]
     """What the images are called, N of them."""
 
-    views: tuple[NDArray[np.float32], ...] = ()
+    views: tuple[Rows, ...] = ()
     """Features of views 1 to K, each of the shape of `X`; empty where none were asked for."""
 
     def __len__(self) -> int:
@@ -32,7 +70,7 @@ class Split:
     @property
     def flat(self) -> NDArray[np.float32]:
         """Features as (N, D), D = h * w * C in row-major order, as Keras's Flatten gives them."""
-        return self.X.reshape(len(self.X), -1)
+        return np.asarray(self.X).reshape(len(self.X), -1)
 
     def all_views(self) -> "Split":
         """Views 0 to K as so many images, (K + 1) N of them, view after view."""
@@ -67,6 +105,7 @@ def load_task(
     view_store: Store | None = None,
     num_views: int = 0,
     tta: bool = False,
+    memory_bytes: float = math.inf,
 ) -> Task:
     """Read the rows of a manifest's images and pair them with its labels.
 
@@ -77,21 +116,33 @@ def load_task(
         view_store: The rows of views 1 to K.
         num_views: K, for the training images.
         tta: Read the views of validation and test images too, to average predictions over them.
+        memory_bytes: Rows that take more than this as float32 stay in their store and are read in blocks (`StoredRows`).
 
     Raises:
         DataLayoutError: The labels do not make a task.
         MissingRowsError: An image has no row.
     """
     manifest.require_task()
+    parts = {name: part for name in SPLITS if len(part := manifest.split(name))}
+    viewed = {name: num_views if name == "train" or tta else 0 for name in parts}
+    num_rows = sum((1 + viewed[name]) * len(part) for name, part in parts.items())
+    row_bytes = 4 * _row_floats(store, pooling)
+    block_rows = max(1, int(memory_bytes / _BLOCKS / row_bytes)) if num_rows * row_bytes > memory_bytes else None
+
+    def rows(holder: Store, part: Manifest, view: int) -> Rows:
+        keys = row_keys(part.digests, view)
+        if block_rows is None:
+            return holder.read(keys, pooling=pooling)
+        holder.shard_of(keys)  # a row that is missing is told of now, not in the middle of a training
+        return StoredRows(holder, keys, pooling, block_rows)
+
     splits = {}
-    for name in SPLITS:
-        part = manifest.split(name)
-        if not len(part):
-            continue
-        X = store.read(row_keys(part.digests), pooling=pooling)
-        views: tuple[NDArray[np.float32], ...] = ()
-        if view_store is not None and (name == "train" or tta):
-            numbers = range(1, num_views + 1)
-            views = tuple(view_store.read(row_keys(part.digests, view), pooling=pooling) for view in numbers)
-        splits[name] = Split(X, part.label_ids(manifest.classes), part.names, views)
+    for name, part in parts.items():
+        views = tuple(rows(view_store or store, part, view) for view in range(1, viewed[name] + 1))
+        splits[name] = Split(rows(store, part, 0), part.label_ids(manifest.classes), part.names, views)
     return Task(manifest.classes, splits)
+
+
+def _row_floats(store: Store, pooling: str) -> int:
+    shape = store.row_shape or (1,)
+    return shape[-1] if pooling != "none" else math.prod(shape)

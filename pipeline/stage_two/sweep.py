@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 from tqdm import tqdm
 
 from pipeline.errors import DivergedError, SettingError
@@ -151,7 +152,7 @@ def _fit_and_keep(cell: Cell, task: Task, path: Path) -> str | None:
             dense = fit_dense(spec, task, cell.training)
         except DivergedError as error:
             return f"{cell.head}: {error}"
-        probabilities = dense.head.predict_proba(task.validation.X)
+        probabilities = dense.head.predict_proba(np.asarray(task.validation.X))
         chosen = {"epochs_run": len(dense.history)}
         num_parameters = dense.head.num_parameters
     validation = score(probabilities, task.validation.y, task.classes)

@@ -12,8 +12,9 @@ from pipeline.bases.digests import tensor_digest
 from pipeline.bases.network import pool
 from pipeline.errors import InvalidCutError
 from pipeline.stage_two.dense import build_head
+from pipeline.stage_two.sources import Source
 from pipeline.stage_two.spec import DenseSpec
-from pipeline.stage_two.trainer import Forward, Source, make_group, train
+from pipeline.stage_two.trainer import Forward, make_group, train
 from pipeline.stage_two.training import Training
 
 

@@ -9,10 +9,10 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,63 +21,18 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pipeline.errors import DivergedError, HeadSpecError, MissingExtraError, SettingError
+from pipeline.stage_two.sources import Source
 from pipeline.stage_two.spec import parse_settings
 from pipeline.stage_two.training import Training
 
 _OPTIMIZERS = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}
 _PLATEAU_PATIENCE, _PLATEAU_FACTOR = 3, 0.3
 _EVALUATION_BATCH = 128
-# Order and views of an epoch are drawn from streams of their own, so that neither depends on the other.
-_ORDER_STREAM, _VIEW_STREAM = 1, 2
 
 Forward = Callable[..., tf.Tensor]
 """inputs, training: bool -> output of the head."""
 
 Infer = Callable[[tf.Tensor], tf.Tensor]
-
-
-class Source(Protocol):
-    """Where batches come from."""
-
-    @property
-    def y(self) -> NDArray[np.int64]:
-        """Class number of each image, (N,)."""
-        ...
-
-    def batches(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[Any]]:
-        """Inputs of these rows, in this order, so many at a time; `epoch` counts from 0, -1 is an evaluation."""
-        ...
-
-
-@dataclass(frozen=True)
-class ArraySource:
-    """Rows in memory."""
-
-    X: NDArray[np.float32]
-    """Features, (N, ...)."""
-
-    y: NDArray[np.int64]
-
-    def batches(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.float32]]:
-        for start in range(0, len(order), batch_size):
-            yield self.X[order[start : start + batch_size]]
-
-
-@dataclass(frozen=True)
-class ViewSource:
-    """Rows in memory, of which each epoch sees one view an image, drawn anew from views 0 to K."""
-
-    views: Sequence[NDArray[np.float32]]
-    """Features of views 0 to K, each (N, ...)."""
-
-    y: NDArray[np.int64]
-    seed: int
-
-    def batches(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.float32]]:
-        drawn = np.random.default_rng([_VIEW_STREAM, self.seed, epoch + 1]).integers(0, len(self.views), len(self.y))
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
-            yield np.stack([self.views[drawn[row]][row] for row in rows])
 
 
 @dataclass(frozen=True)
@@ -183,11 +138,6 @@ def make_group(variables: Sequence[keras.Variable], training: Training, rate: fl
         raise SettingError(f"The optimizer {training.optimizer!r} cannot be made: {error}") from error
 
 
-def epoch_order(num_rows: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """The order of rows in an epoch: the same for every path that trains on them."""
-    return np.random.default_rng([_ORDER_STREAM, seed, epoch]).permutation(num_rows)
-
-
 Step = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
@@ -235,7 +185,7 @@ def _run_epoch(
     epoch: int,
     steps: list[float] | None,
 ) -> dict[str, float]:
-    order = epoch_order(len(source.y), training.seed, epoch)
+    order = source.order(training.seed, epoch)
     losses, correct, sizes = _take_steps(step, source, order, training.batch_size, epoch)
     if steps is not None:
         steps.extend(losses.tolist())

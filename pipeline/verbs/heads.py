@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import math
 import platform
 import time
 from collections.abc import Sequence
@@ -60,7 +61,8 @@ def fit(
     check_run_name(name, chosen.runs)
     is_linear = isinstance(spec, LinearSpec)
     pooling = pool or ("avg" if is_linear else "none")
-    task, extraction, trunk = _task(data, pooling, chosen, views)
+    memory_bytes = math.inf if is_linear else chosen.memory_bytes
+    task, extraction, trunk = _task(data, pooling, chosen, views, memory_bytes)
     start = time.perf_counter()
     history: list[dict[str, float]] = []
     chosen_values: dict[str, Any] = {}
@@ -157,7 +159,11 @@ def sweep(
 
 
 def _task(
-    data: str | Path | Manifest, pooling: str, options: Options, views: Views | None = None
+    data: str | Path | Manifest,
+    pooling: str,
+    options: Options,
+    views: Views | None = None,
+    memory_bytes: float = math.inf,
 ) -> tuple[Task, Extraction, TrunkInfo]:
     """Rows and labels; a store of pooled rows serves where it has all rows and the spatial one has not."""
     manifest = manifest_of(data, options)
@@ -172,7 +178,8 @@ def _task(
     ):
         recipe = pooled
     extraction = extract_recipe(manifest, recipe, options)
-    return load_with_views(extraction.manifest, extraction.store, views, pooling, options), extraction, trunk
+    task = load_with_views(extraction.manifest, extraction.store, views, pooling, options, memory_bytes)
+    return task, extraction, trunk
 
 
 def task_digest(manifest: Manifest, recipe: Recipe, pooling: str) -> str:

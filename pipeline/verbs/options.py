@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from pipeline.bases.digests import DigestMemory, TrunkInfo
 from pipeline.bases.locations import home_folder, weights_path
 from pipeline.bases.zoo import BaseSpec, Preprocessing, choose_preprocessing, find_base
@@ -63,11 +65,19 @@ class Options:
     workers: int | None = None
     """Decoding threads and sweep processes; None: one a core."""
 
+    memory_gb: float | None = None
+    """Rows held in memory while a head of layers is trained; more are read from the shards in blocks. None: half of what is free."""
+
     strict: bool = False
     """Raise when an image has to be skipped."""
 
     progress: bool = False
     """Show bars on stderr."""
+
+    @property
+    def memory_bytes(self) -> float:
+        """Rows held in memory at most."""
+        return psutil.virtual_memory().available / 2 if self.memory_gb is None else self.memory_gb * 1e9
 
     @property
     def hashes(self) -> FileHashes:

@@ -22,7 +22,7 @@ from pipeline.results.runs import (
     write_predictions,
 )
 from pipeline.results.scores import score
-from pipeline.stage_two.features import Split, Task
+from pipeline.stage_two.features import Rows, Split, StoredRows, Task
 from pipeline.stage_two.linear import head_from_arrays
 from pipeline.verbs.options import Options, make_engine, weights_file
 from pipeline.verbs.rows import extract_recipe
@@ -196,8 +196,10 @@ def _load_head(folder: RunFolder) -> Head:
     return load_dense(path)
 
 
-def predict_rows(head: Head, X: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Linear heads take flat rows, dense ones the grid."""
+def predict_rows(head: Head, X: Rows) -> NDArray[np.float32]:
+    """Linear heads take flat rows, dense ones the grid; rows on disk are read in blocks."""
+    if isinstance(X, StoredRows):
+        return np.concatenate([predict_rows(head, block) for block in X.blocks()])
     return head.predict_proba(X.reshape(len(X), -1) if hasattr(head, "arrays") else X)
 
 

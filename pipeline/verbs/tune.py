@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,9 @@ from pipeline.errors import HeadSpecError, SettingError
 from pipeline.images.manifest import Manifest
 from pipeline.images.views import Augmentation
 from pipeline.results.runs import check_run_name
+from pipeline.stage_one.extract import Extraction
 from pipeline.stage_two.features import Task
+from pipeline.stage_two.sources import Source, training_source, validation_source
 from pipeline.stage_two.spec import DenseSpec, parse_head
 from pipeline.stage_two.training import Training
 from pipeline.verbs.heads import provenance, task_digest
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import keras
 
     from pipeline.stage_two.tail import Phase, Top
-    from pipeline.stage_two.trainer import Forward, Source
+    from pipeline.stage_two.trainer import Forward
 
 
 @dataclass(frozen=True)
@@ -127,64 +128,120 @@ def tune(
         InvalidCutError: No such layer, or the graph cannot be divided before it.
         SettingError: Augmentation with `cached`, which no stored row provides.
     """
+    from pipeline.stage_two.dense import DenseHead
+
+    chosen = options or Options()
+    check_run_name(name, chosen.runs)
+    job = _prepare(data, tuning, cached, views, chosen)
+    before = job.top.digests()
+    history, phases = _train(job, tensorboard)
+    after = job.top.digests()
+    info = {
+        "command": command,
+        "phases": phases,
+        "seconds": sum(row["seconds"] for row in history),
+        "seconds_per_epoch": float(np.median([row["seconds"] for row in history])) if history else None,
+        "epochs": len(history),
+        "trunk_digest_before": before["trunk"],
+        "trunk_digest_after": after["trunk"],
+        "moved_layers": [layer for layer in before if before[layer] != after[layer]],
+        **_describe(job),
+        **provenance(job.extraction, job.task, job.options),
+    }
+    head = DenseHead(job.top.model if job.top.tail_layers else job.top.head)
+    return save_run(head, job.task, history, info, name, pictures, job.options)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """All that one training works with."""
+
+    tuning: Tuning
+    first: str | None
+    """First trained layer of the base, by name."""
+
+    cached: bool
+    views: Views | None
+    extraction: Extraction
+    task: Task
+    base: "keras.Model"
+    top: "Top"
+    options: Options
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.extraction.store.recipe
+
+    def checkpoint(self, phase: int) -> Path:
+        """Named after all that the training depends on, so that another training never takes it for its own."""
+        digest = task_digest(self.extraction.manifest, self.recipe, self.tuning.pool)
+        source = f"{self.cached} {describe_views(self.views)} {phase}"
+        text = json.dumps([self.recipe.fingerprint, asdict(self.tuning), source, digest])
+        return self.options.runs / ".training" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
+
+
+def _prepare(data: str | Path | Manifest, tuning: Tuning, cached: bool, views: Views | None, options: Options) -> _Job:
+    """Cut the base where frozen meets trainable, make the rows there, and build what is trained on them."""
     from pipeline.bases.weights import load_base
     from pipeline.stage_two.tail import build_top
 
-    chosen, spec = options or Options(), parse_head(tuning.head)
-    check_run_name(name, chosen.runs)
+    spec = _check(tuning, cached=cached, views=views)
+    manifest = manifest_of(data, options)
+    manifest.require_task()
+    base_spec = find_base(options.base)
+    size = options.size or base_spec.native_px
+    base = load_base(base_spec, size, weights_file(options), precision=options.precision)
+    first = _first_layer(base, tuning)
+    chosen = replace(options, cut=_cut_of(base, first))
+    recipe, _ = make_recipe(manifest, chosen)
+    extraction = extract_recipe(manifest, recipe, chosen)
+    num_classes = len(extraction.manifest.classes)
+    top = build_top(base, recipe.cut, spec, pooling=tuning.pool, num_classes=num_classes, seed=tuning.training.seed)
+    task = load_with_views(
+        extraction.manifest, extraction.store, views, _row_pooling(top, tuning), chosen, chosen.memory_bytes
+    )
+    return _Job(tuning, first, cached, views, extraction, task, base, top, chosen)
+
+
+def _check(tuning: Tuning, *, cached: bool, views: Views | None) -> DenseSpec:
+    spec = parse_head(tuning.head)
     if not isinstance(spec, DenseSpec):
         raise HeadSpecError(
             f"End-to-end training needs a head of layers, such as dense:256,relu. Received: {tuning.head!r}."
         )
+    if cached and tuning.first is None and tuning.last is None:
+        raise SettingError("A head alone is trained on cached rows with `head` (fit): name a layer to be trained too.")
     if cached and tuning.augmentation:
         raise SettingError(
             "Cached rows are augmented by stored views: give --views K with --augment, or leave out --cached."
         )
     if views and not cached:
         raise SettingError("Live photographs are augmented anew in every epoch: --views needs --cached.")
-    manifest = manifest_of(data, chosen)
-    manifest.require_task()
-    size = chosen.size or find_base(chosen.base).native_px
-    base = load_base(find_base(chosen.base), size, weights_file(chosen), precision=chosen.precision)
-    first = _first_layer(base, tuning)
-    chosen = replace(chosen, cut=_cut_of(base, first))
-    recipe, _ = make_recipe(manifest, chosen)
-    extraction = extract_recipe(manifest, recipe, chosen)
-    manifest = extraction.manifest
-    top = build_top(
-        base, recipe.cut, spec, pooling=tuning.pool, num_classes=len(manifest.classes), seed=tuning.training.seed
-    )
-    has_tail = bool(top.tail_layers)
-    pooling = "none" if has_tail or cached else tuning.pool
-    task = load_with_views(manifest, extraction.store, views, pooling, chosen)
-    before = top.digests()
-    history, phases = _run_phases(top, task, manifest, recipe, tuning, first, cached, views, tensorboard, chosen)
-    after = top.digests()
-    num_trained = sum(int(np.prod(v.shape)) for v in (*top.head.trainable_variables, *top.tail_variables))
-    info = {
-        "head": str(spec),
-        "regime": "fine-tuning" if first else "end to end",
-        "command": command,
+    return spec
+
+
+def _row_pooling(top: "Top", tuning: Tuning) -> str:
+    """Pooling of the rows that predictions are made from; a model with a tail pools inside."""
+    return "none" if top.tail_layers else tuning.pool
+
+
+def _describe(job: _Job) -> dict[str, Any]:
+    """What the run says of its settings."""
+    tuning, trained = job.tuning, (*job.top.head.trainable_variables, *job.top.tail_variables)
+    return {
+        "head": str(parse_head(tuning.head)),
+        "regime": "fine-tuning" if job.first else "end to end",
         "chosen": {},
-        "cached": cached,
-        "views": describe_views(views),
-        "first_trained_layer": first,
+        "cached": job.cached,
+        "views": describe_views(job.views),
+        "first_trained_layer": job.first,
         "augmentation": tuning.augmentation.canonical_json() if tuning.augmentation else None,
         "training": asdict(tuning.training),
         "seed": tuning.training.seed,
-        "phases": phases,
-        "pool": "none" if has_tail else tuning.pool,
-        "seconds": sum(row["seconds"] for row in history),
-        "seconds_per_epoch": float(np.median([row["seconds"] for row in history])) if history else None,
-        "epochs": len(history),
-        "trainable_params": num_trained,
-        "total_params": base.count_params() + top.head.count_params(),
-        "trunk_digest_before": before["trunk"],
-        "trunk_digest_after": after["trunk"],
-        "moved_layers": [layer for layer in before if before[layer] != after[layer]],
-        **provenance(extraction, task, chosen),
+        "pool": _row_pooling(job.top, tuning),
+        "trainable_params": sum(int(np.prod(variable.shape)) for variable in trained),
+        "total_params": job.base.count_params() + job.top.head.count_params(),
     }
-    return _save(top, task, history, info, name, pictures, chosen)
 
 
 def _first_layer(base: "keras.Model", tuning: Tuning) -> str | None:
@@ -204,36 +261,22 @@ def _cut_of(base: "keras.Model", first: str | None) -> str:
     return str(base.layers[-1].name) if first is None else cut_before(base, first)
 
 
-def _run_phases(
-    top: "Top",
-    task: Task,
-    manifest: Manifest,
-    recipe: Recipe,
-    tuning: Tuning,
-    first: str | None,
-    cached: bool,
-    views: Views | None,
-    tensorboard: Path | None,
-    options: Options,
-) -> tuple[list[dict[str, float]], list[dict[str, Any]]]:
+def _train(job: _Job, tensorboard: Path | None) -> tuple[list[dict[str, float]], list[dict[str, Any]]]:
     """The head alone, then the head with the tail; one history over both."""
     from pipeline.stage_two.tail import fit_top
 
     history, phases = [], []
-    if tuning.on_run is not None:
-        history = _adopt_head(top, tuning.on_run, options)
+    if job.tuning.on_run is not None:
+        history = _adopt_head(job.top, job.tuning.on_run, job.options)
         phases.append({"name": "head", "epochs": len(history)})
-    for number, phase in enumerate(_phases(tuning, first)):
-        forward, source, validation = _feed(top, task, manifest, recipe, tuning, cached, phase)
+    for number, phase in enumerate(_phases(job.tuning, job.first)):
         rows = fit_top(
-            top,
-            forward,
-            source,
-            validation,
+            job.top,
+            *_feed(job, phase.training),
             phase,
-            checkpoint=_checkpoint(manifest, recipe, tuning, f"{cached} {describe_views(views)} {number}", options),
+            checkpoint=job.checkpoint(number),
             tensorboard=tensorboard / phase.name.replace(" ", "-") if tensorboard else None,
-            progress=options.progress,
+            progress=job.options.progress,
         )
         history += [row | {"epoch": len(history) + count} for count, row in enumerate(rows, start=1)]
         phases.append({"name": phase.name, "epochs": len(rows)})
@@ -253,29 +296,18 @@ def _phases(tuning: Tuning, first: str | None) -> "list[Phase]":
     return phases
 
 
-def _feed(
-    top: "Top",
-    task: Task,
-    manifest: Manifest,
-    recipe: Recipe,
-    tuning: Tuning,
-    cached: bool,
-    phase: "Phase",
-) -> "tuple[Forward, Source, Source]":
+def _feed(job: _Job, training: Training) -> "tuple[Forward, Source, Source]":
     """Where batches come from, and what runs on them: the one difference between cached and live."""
-    if cached:
-        from pipeline.stage_two.dense import training_source
-        from pipeline.stage_two.trainer import ArraySource
-
-        train, validation_part = task.train, task.validation
-        return top.forward, training_source(train, phase.training), ArraySource(validation_part.X, validation_part.y)
+    if job.cached:
+        return job.top.forward, training_source(job.task.train, training), validation_source(job.task.validation)
     from pipeline.comparison.live import LiveSource, live_forward
 
+    manifest, recipe = job.extraction.manifest, job.recipe
     source, validation = (
-        LiveSource(manifest.split(split), manifest.classes, recipe.decoder, augmentation, phase.training.seed)
-        for split, augmentation in (("train", tuning.augmentation), ("validation", None))
+        LiveSource(manifest.split(name), job.task.splits[name].y, recipe.decoder, augmentation, training.seed)
+        for name, augmentation in (("train", job.tuning.augmentation), ("validation", None))
     )
-    return live_forward(top.trunk, top.forward, recipe.preprocessing), source, validation
+    return live_forward(job.top.trunk, job.top.forward, recipe.preprocessing), source, validation
 
 
 def _adopt_head(top: "Top", name: str, options: Options) -> list[dict[str, float]]:
@@ -290,24 +322,3 @@ def _adopt_head(top: "Top", name: str, options: Options) -> list[dict[str, float
         )
     copy_head(run.head.model, top.head)
     return run.folder.history()
-
-
-def _checkpoint(manifest: Manifest, recipe: Recipe, tuning: Tuning, source: str, options: Options) -> Path:
-    """Named after all that the training depends on, so that another training never takes it for its own."""
-    text = json.dumps([recipe.fingerprint, asdict(tuning), source, task_digest(manifest, recipe, tuning.pool)])
-    return options.runs / ".training" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
-
-
-def _save(
-    top: "Top",
-    task: Task,
-    history: Sequence[dict[str, float]],
-    info: dict[str, Any],
-    name: str | None,
-    pictures: bool,
-    options: Options,
-) -> Run:
-    from pipeline.stage_two.dense import DenseHead
-
-    head = DenseHead(top.model if top.tail_layers else top.head)
-    return save_run(head, task, list(history), info, name, pictures, options)

@@ -1,5 +1,6 @@
 """Views as rows: store augmentations once, train on them as often as you like."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -55,14 +56,21 @@ def extract_views(
     return extract_recipe(part, views.recipe(recipe.with_pooling(pool)), chosen, views=numbers)
 
 
-def load_with_views(manifest: Manifest, store: Store, views: Views | None, pooling: str, options: Options) -> Task:
-    """Rows and labels with the views that were asked for.
+def load_with_views(
+    manifest: Manifest,
+    store: Store,
+    views: Views | None,
+    pooling: str,
+    options: Options,
+    memory_bytes: float = math.inf,
+) -> Task:
+    """Rows and labels with the views that were asked for; see `load_task`.
 
     Raises:
         MissingRowsError: Not all of them are stored; the message names the command that stores them.
     """
     if views is None:
-        return load_task(manifest, store, pooling=pooling)
+        return load_task(manifest, store, pooling=pooling, memory_bytes=memory_bytes)
     view_store = Store(options.cache, views.recipe(store.recipe))
     part = manifest if views.tta else manifest.split("train")
     missing = sum(int((~view_store.has(row_keys(part.digests, view))).sum()) for view in range(1, views.count + 1))
@@ -72,7 +80,15 @@ def load_with_views(manifest: Manifest, store: Store, views: Views | None, pooli
             f"--views {views.count} --augment {views.augmentation.as_text()}{' --tta' if views.tta else ''}, "
             "and the same base, size, cut and preprocessing."
         )
-    return load_task(manifest, store, pooling=pooling, view_store=view_store, num_views=views.count, tta=views.tta)
+    return load_task(
+        manifest,
+        store,
+        pooling=pooling,
+        view_store=view_store,
+        num_views=views.count,
+        tta=views.tta,
+        memory_bytes=memory_bytes,
+    )
 
 
 def describe_views(views: Views | None) -> dict[str, Any] | None:

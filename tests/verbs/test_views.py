@@ -8,8 +8,8 @@ import pytest
 from pipeline.cache.store import Store, row_keys
 from pipeline.errors import MissingRowsError, SettingError
 from pipeline.images.views import AUGMENTATIONS, ViewMaker
-from pipeline.stage_two.dense import training_source
 from pipeline.stage_two.features import Split
+from pipeline.stage_two.sources import training_source
 from pipeline.stage_two.training import Training
 from pipeline.verbs.heads import fit
 from pipeline.verbs.options import Options, make_engine, make_recipe

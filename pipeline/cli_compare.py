@@ -159,7 +159,12 @@ def advise(data: str, sample: int, **settings: Any) -> None:
 @click.argument("name")
 @click.argument("data")
 @click.option("--epochs", type=int, help="Fewer epochs than published.")
-@click.option("--cached", is_flag=True, help="Fine-tune from the cache, without augmentation.")
+@click.option("--preprocess", help="Another preprocessing than published: native, rescale or standardize.")
+@click.option("--seed", type=int, help="Seed of the head's weights, shuffling and dropout [default: 0].")
+@click.option("--cached", is_flag=True, help="Fine-tune from the cache.")
+@click.option(
+    "--views", "num_views", default=0, help="With --cached: store and use views of the recipe's augmentation."
+)
 @click.option("--run-name", help="The run's name [default: the recipe's].")
 @click.option("--label", default="label", help="Label column of a table.")
 @click.option(
@@ -169,19 +174,20 @@ def advise(data: str, sample: int, **settings: Any) -> None:
 @compute_options
 @place_options
 @output_options
-def recipe(name: str, data: str, epochs: int | None, cached: bool, run_name: str | None, **settings: Any) -> None:
+def recipe(name: str, data: str, cached: bool, num_views: int, run_name: str | None, **settings: Any) -> None:
     """Run a published recipe, r0a to r4, as it was reported, and print ours beside its figures."""
     from pipeline.verbs import published as verbs
 
-    published = verbs.find_published(name)
+    changes = {key: settings.pop(key) for key in ("epochs", "preprocess", "seed")}
+    published = verbs.find_published(name).changed(**changes)
     options = options_of(settings)
     run = verbs.run_published(
         published,
         data,
         label=settings["label"],
         root=settings["root"],
-        epochs=epochs,
         cached=cached,
+        num_views=num_views,
         name=run_name,
         command=command_line(),
         options=options,
@@ -190,6 +196,7 @@ def recipe(name: str, data: str, epochs: int | None, cached: bool, run_name: str
         "recipe": published.name,
         "what": published.what,
         "reported": dict(published.reported),
+        "changed": {key: value for key, value in changes.items() if value is not None},
         "mechanics_only": settings["weights"] == "random",
     }
     show(settings, result, text.describe_recipe)

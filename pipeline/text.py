@@ -53,7 +53,9 @@ def describe_recipe(result: Mapping[str, Any]) -> str:
     ]
     warning = "Random weights: mechanics only, the accuracies mean nothing.\n" if result["mechanics_only"] else ""
     beside = f"\n\n{table(rows)}" if rows and not warning else ""
-    return f"{result['recipe'].upper()}: {result['what']}\n{warning}{describe_head(result)}{beside}"
+    changed = ", ".join(f"{name} {value}" for name, value in result["changed"].items())
+    title = f"{result['recipe'].upper()}: {result['what']}{f' (changed: {changed})' if changed else ''}"
+    return f"{title}\n{warning}{describe_head(result)}{beside}"
 
 
 def describe_comparison(result: Mapping[str, Any]) -> str:

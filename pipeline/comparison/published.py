@@ -1,7 +1,7 @@
 """The published recipes, every value as it was reported, and the figures that stood beside them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -33,8 +33,22 @@ class Published:
     head: str = "dense:256,relu,dropout:0.5"
     pool: str = "none"
 
+    def changed(
+        self, *, epochs: int | None = None, preprocess: str | None = None, seed: int | None = None
+    ) -> "Published":
+        """The same recipe with a value that was not published; None leaves it as it was."""
+        base = {"preprocess": preprocess}
+        training = {"epochs": epochs, "seed": seed}
+        return replace(self, base={**self.base, **_given(base)}, training={**self.training, **_given(training)})
 
-_VGG150 = {"base": "vgg16", "size": 150, "preprocess": "rescale"}
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+# The published code reads images with Keras's ImageDataGenerator, whose target_size resizes to the nearest pixel.
+_VGG150 = {"base": "vgg16", "size": 150, "preprocess": "rescale", "resize": "nearest"}
+_VGG224 = {"base": "vgg16", "size": 224, "resize": "nearest"}
 _RMSPROP = {"optimizer": "rmsprop", "batch_size": 20, "keep": "last"}
 
 PUBLISHED: dict[str, Published] = {
@@ -78,7 +92,7 @@ PUBLISHED: dict[str, Published] = {
             "VGG16 at 224 px as feature extractor, its own preprocessing",
             "head",
             {"test": 0.9579, "test_loss": 0.1042, "seconds_per_epoch": "25 to 29"},
-            base={"base": "vgg16", "size": 224},
+            base=_VGG224,
             training={"optimizer": "adam", "learning_rate": 1e-4, "epochs": 20, "keep": "last"},
             head="dense:64,relu,batchnorm,dropout:0.5,softmax",
         ),
@@ -87,7 +101,7 @@ PUBLISHED: dict[str, Published] = {
             "the simplest head: flatten, softmax",
             "head",
             {},
-            base={"base": "vgg16", "size": 224},
+            base=_VGG224,
             training={"optimizer": "adam", "learning_rate": 1e-4, "epochs": 20, "keep": "last"},
             head="softmax",
         ),
@@ -96,7 +110,7 @@ PUBLISHED: dict[str, Published] = {
             "sign-language digits, last layers fine-tuned, average pooling",
             "finetune",
             {"test": 0.980, "test_loss": 0.0574, "seconds_per_epoch": 40.0},
-            base={"base": "vgg16", "size": 100},
+            base={"base": "vgg16", "size": 100, "resize": "nearest"},
             training={"optimizer": "adam", "epochs": 20, "keep": "best"},
             # The published "last 5" count the pooling layer; the base itself ends with four of them.
             tuning={"last": 4, "head_epochs": 0, "base_rate": 1e-4, "head_rate": 1e-4},
@@ -108,7 +122,7 @@ PUBLISHED: dict[str, Published] = {
             "VGG19 at 256 px, first five layers frozen, augmented",
             "finetune",
             {},
-            base={"base": "vgg19", "size": 256},
+            base={"base": "vgg19", "size": 256, "resize": "nearest"},
             training={
                 "optimizer": "sgd:momentum=0.9",
                 "batch_size": 16,

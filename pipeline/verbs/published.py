@@ -12,7 +12,8 @@ from pipeline.verbs.heads import fit
 from pipeline.verbs.options import Options
 from pipeline.verbs.rows import scan
 from pipeline.verbs.run import Run
-from pipeline.verbs.tune import Tuning, tune
+from pipeline.verbs.tune import Tuning, cut_of, tune
+from pipeline.verbs.views import Views, extract_views
 
 
 def find_published(name: str) -> Published:
@@ -32,8 +33,8 @@ def run_published(
     *,
     label: str = "label",
     root: Path | None = None,
-    epochs: int | None = None,
     cached: bool = False,
+    num_views: int = 0,
     name: str | None = None,
     command: str | None = None,
     options: Options | None = None,
@@ -41,12 +42,12 @@ def run_published(
     """Train a recipe on a data set.
 
     Args:
-        published: A recipe that trains.
+        published: A recipe that trains, as it was published or `changed`.
         data: What `scan` takes.
         label: The label column of a table.
         root: Folder that a table's paths are relative to.
-        epochs: Fewer epochs than published, where the full length is out of reach.
-        cached: Fine-tune from cached rows, without augmentation.
+        cached: Fine-tune from cached rows.
+        num_views: With `cached`: views of the published augmentation that are stored, and then trained on.
         name: The run's name; default: the recipe's.
         command: How to make it again.
         options: Weights and places; the base's settings are the recipe's.
@@ -54,37 +55,34 @@ def run_published(
     Raises:
         SettingError: The recipe does not train, or cannot be cached.
     """
+    _check(published, cached=cached, num_views=num_views)
+    chosen = replace(options or Options(), **published.base)
+    training = Training(**published.training)
+    manifest = scan(
+        data, label=label, root=root, split=published.split, split_seed=published.split_seed, options=chosen
+    )
+    name = name or f"{published.name}{'-cached' if cached else ''}{f'-{num_views}-views' if num_views else ''}"
+    if published.verb == "head":
+        pool, head = published.pool, published.head
+        return fit(manifest, head, pool=pool, training=training, name=name, command=command, options=chosen)
+    settings: dict[str, Any] = dict(published.tuning)
+    augmentation = parse_augmentation(settings.pop("augmentation", "none"))
+    tuning = Tuning(published.head, published.pool, None if cached else augmentation, training, **settings)
+    views = Views(num_views, augmentation) if num_views and augmentation else None
+    if views:
+        extract_views(manifest, views, options=replace(chosen, cut=cut_of(tuning, chosen)))
+    return tune(manifest, tuning, cached=cached, views=views, name=name, command=command, options=chosen)
+
+
+def _check(published: Published, *, cached: bool, num_views: int) -> None:
     if published.verb == "classify":
         raise SettingError(f"{published.name} trains nothing: use `bottleneck classify IMAGE --base squeezenet`.")
     if cached and published.verb != "finetune":
         raise SettingError(
             f"--cached is for recipes that fine-tune. {published.name} is of the kind {published.verb!r}."
         )
-    chosen = replace(options or Options(), **published.base)
-    training = Training(**published.training)
-    if epochs is not None:
-        training = replace(training, epochs=epochs)
-    manifest = scan(
-        data, label=label, root=root, split=published.split, split_seed=published.split_seed, options=chosen
-    )
-    title = name or f"{published.name}{'-cached' if cached else ''}"
-    if published.verb == "head":
-        return fit(
-            manifest,
-            published.head,
-            pool=published.pool,
-            training=training,
-            name=title,
-            command=command,
-            options=chosen,
+    if num_views and not (cached and "augmentation" in published.tuning):
+        raise SettingError(
+            f"--views is for recipes that augment, with --cached. {published.name}'s augmentation: "
+            f"{published.tuning.get('augmentation', 'none')}."
         )
-    settings: dict[str, Any] = dict(published.tuning)
-    augmentation = parse_augmentation(settings.pop("augmentation", "none"))
-    tuning = Tuning(
-        head=published.head,
-        pool=published.pool,
-        augmentation=None if cached else augmentation,
-        training=training,
-        **settings,
-    )
-    return tune(manifest, tuning, cached=cached, name=title, command=command, options=chosen)

@@ -182,15 +182,12 @@ class _Job:
 
 def _prepare(data: str | Path | Manifest, tuning: Tuning, cached: bool, views: Views | None, options: Options) -> _Job:
     """Cut the base where frozen meets trainable, make the rows there, and build what is trained on them."""
-    from pipeline.bases.weights import load_base
     from pipeline.stage_two.tail import build_top
 
     spec = _check(tuning, cached=cached, views=views)
     manifest = manifest_of(data, options)
     manifest.require_task()
-    base_spec = find_base(options.base)
-    size = options.size or base_spec.native_px
-    base = load_base(base_spec, size, weights_file(options), precision=options.precision)
+    base = _load_base(options)
     first = _first_layer(base, tuning)
     chosen = replace(options, cut=_cut_of(base, first))
     recipe, _ = make_recipe(manifest, chosen)
@@ -253,6 +250,19 @@ def _first_layer(base: "keras.Model", tuning: Tuning) -> str | None:
     if not 0 < tuning.last < len(base.layers):
         raise SettingError(f"{base.name} has {len(base.layers)} layers. Received: the last {tuning.last}.")
     return str(base.layers[-tuning.last].name)
+
+
+def cut_of(tuning: Tuning, options: Options) -> str:
+    """Last layer of the trunk: all below the first trained layer."""
+    base = _load_base(options)
+    return _cut_of(base, _first_layer(base, tuning))
+
+
+def _load_base(options: Options) -> "keras.Model":
+    from pipeline.bases.weights import load_base
+
+    spec = find_base(options.base)
+    return load_base(spec, options.size or spec.native_px, weights_file(options), precision=options.precision)
 
 
 def _cut_of(base: "keras.Model", first: str | None) -> str:

@@ -1,3 +1,7 @@
+"""Comparison, advice and the published recipes on small photographs with a small random base."""
+
+from dataclasses import replace
+
 import pytest
 
 from pipeline.comparison.advice import Evidence, advise_regime
@@ -115,3 +119,24 @@ def test_a_recipe_that_trains_nothing_or_is_not_there_is_refused(photos):
         find_published("r7")
     with pytest.raises(SettingError, match="that fine-tune"):
         run_published(find_published("r0a"), photos, cached=True)
+
+
+def test_a_recipe_with_changed_values_runs_from_the_cache_with_views(photos, tmp_path):
+    """Stage one stores the views of the published augmentation, and the run says what it was made with."""
+    options = Options(weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs")
+    small = replace(
+        PUBLISHED["r0c"],
+        base={"base": "squeezenet", "size": 48, "preprocess": "rescale"},
+        tuning={"augmentation": "r0", "first": "fire9_squeeze1x1", "head_epochs": 1},
+    )
+    run = run_published(
+        small.changed(epochs=2, preprocess="native", seed=3), photos, cached=True, num_views=2, options=options
+    )
+
+    assert run.name == "r0c-cached-2-views"
+    assert run.folder.info["views"] == {"count": 2, "augmentation": "r0", "seed": 0, "tta": False}
+    assert run.folder.info["seed"] == 3
+    assert [phase["epochs"] for phase in run.folder.info["phases"]] == [1, 2]
+    assert run.folder.info["recipe"]["preprocessing"]["order"] == "BGR"
+    with pytest.raises(SettingError, match="--views is for recipes that augment"):
+        run_published(small, photos, num_views=2, options=options)

@@ -26,6 +26,8 @@ REGIMES = {
     "endtoend": "dense head end to end, live and augmented",
     "finetune": "fine-tuning end to end, live and augmented",
 }
+# Fine-tuning goes on from the head of the regime beside it, if that is compared too.
+_HEAD_OF = {"cached-finetune": "dense", "finetune": "endtoend"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class Comparison:
         if self.first is None and {"cached-finetune", "finetune"} & set(self.regimes):
             raise SettingError("Fine-tuning needs the first layer to be trained: --from LAYER.")
 
+    @property
+    def in_order(self) -> list[str]:
+        """The regimes, those that train a head before those that go on from it."""
+        return [regime for regime in REGIMES if regime in self.regimes]
+
 
 def compare(
     data: str | Path | Manifest, comparison: Comparison, *, command: str | None = None, options: Options | None = None
@@ -62,19 +69,32 @@ def compare(
 
     chosen = options or Options()
     manifest = manifest_of(data, chosen)
-    outcomes = [
-        _outcome(regime, _train(regime, manifest, comparison, command, chosen), chosen) for regime in comparison.regimes
-    ]
-    rows = [outcome.as_row() for outcome in outcomes]
+    outcomes: dict[str, Outcome] = {}
+    for regime in comparison.in_order:
+        head_of = outcomes.get(_HEAD_OF.get(regime, ""))
+        run = _train(regime, head_of, manifest, comparison, command, chosen)
+        outcomes[regime] = _outcome(regime, head_of, run, chosen)
+    rows = [outcome.as_row() for outcome in outcomes.values()]
     folder = chosen.runs / f"comparison-{manifest.title}"
     folder.mkdir(parents=True, exist_ok=True)
     draw_comparison(folder / "comparison.png", rows, f"{manifest.title}: {chosen.base}, validation accuracy")
-    result = {"rows": rows, "break_even": break_even(outcomes), "picture": str(folder / "comparison.png")}
+    result = {
+        "rows": rows,
+        "break_even": break_even(list(outcomes.values())),
+        "picture": str(folder / "comparison.png"),
+    }
     write_json(folder / "comparison.json", result | {"command": command})
     return result
 
 
-def _train(regime: str, manifest: Manifest, comparison: Comparison, command: str | None, options: Options) -> Run:
+def _train(
+    regime: str,
+    head_of: Outcome | None,
+    manifest: Manifest,
+    comparison: Comparison,
+    command: str | None,
+    options: Options,
+) -> Run:
     name = f"compare-{manifest.title}-{regime}"
     if regime in ("linear", "dense"):
         head = "logreg" if regime == "linear" else comparison.head
@@ -87,20 +107,24 @@ def _train(regime: str, manifest: Manifest, comparison: Comparison, command: str
         first=None if regime == "endtoend" else comparison.first,
         base_rate=comparison.base_rate,
         head_rate=comparison.head_rate,
+        on_run=head_of.run if head_of else None,
     )
     return tune(manifest, tuning, cached=cached, name=name, command=command, options=options)
 
 
-def _outcome(regime: str, run: Run, options: Options) -> Outcome:
+def _outcome(regime: str, head_of: Outcome | None, run: Run, options: Options) -> Outcome:
     info = run.folder.info
     is_live = regime in ("endtoend", "finetune")
     store = Store(options.cache, Recipe.from_dict(info["recipe"]))
+    extraction = 0.0 if is_live else seconds_to_make(store, sum(info["images"].values()))
+    if extraction is not None and head_of is not None and not is_live:
+        extraction += head_of.extraction_seconds or 0.0
     return Outcome(
         regime=regime,
         run=run.name,
         metrics=run.metrics,
         training_seconds=info["seconds"],
         seconds_per_epoch=info["seconds_per_epoch"],
-        extraction_seconds=0.0 if is_live else seconds_to_make(store, sum(info["images"].values())),
+        extraction_seconds=extraction,
         trainable_params=info["trainable_params"],
     )

@@ -140,7 +140,8 @@ def tune(
         "command": command,
         "phases": phases,
         "seconds": sum(row["seconds"] for row in history),
-        "seconds_per_epoch": float(np.median([row["seconds"] for row in history])) if history else None,
+        # Of the last phase: epochs of a head alone and those with a tail are not to be mixed.
+        "seconds_per_epoch": float(np.median([row["seconds"] for row in history[-phases[-1]["epochs"] :]])),
         "epochs": len(history),
         "trunk_digest_before": before["trunk"],
         "trunk_digest_after": after["trunk"],

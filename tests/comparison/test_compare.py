@@ -15,6 +15,7 @@ from pipeline.verbs.advise import advise
 from pipeline.verbs.compare import Comparison, compare
 from pipeline.verbs.options import Options
 from pipeline.verbs.published import find_published, run_published
+from pipeline.verbs.run import load_run
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_the_gap_is_training_minus_validation():
 def test_regimes_are_compared_in_one_table_and_one_picture(photos, options):
     """Each regime is a run, with its seconds; the picture is there."""
     comparison = Comparison(
-        regimes=("linear", "dense", "cached-finetune", "endtoend"),
+        regimes=("finetune", "cached-finetune", "endtoend", "dense", "linear"),
         head="dense:8,relu",
         augmentation=AUGMENTATIONS["r0"],
         training=Training(epochs=2, batch_size=8),
@@ -53,12 +54,17 @@ def test_regimes_are_compared_in_one_table_and_one_picture(photos, options):
     result = compare(photos, comparison, options=options)
     rows = {row["regime"]: row for row in result["rows"]}
 
-    assert list(rows) == list(comparison.regimes)
+    assert list(rows) == ["linear", "dense", "cached-finetune", "endtoend", "finetune"]
     assert rows["endtoend"]["extraction_seconds"] == 0
     assert rows["dense"]["extraction_seconds"] > 0
     assert rows["dense"]["total_seconds"] > rows["dense"]["training_seconds"]
     assert set(result["break_even"]) == {"linear", "dense", "cached-finetune"}
     assert result["picture"].endswith(".png")
+    for regime, head in (("cached-finetune", "dense"), ("finetune", "endtoend")):
+        run = load_run(rows[regime]["run"], options=options)
+        assert [phase["epochs"] for phase in run.folder.info["phases"]] == [2, 2], "goes on from the head beside it"
+        assert run.folder.history()[:2] == load_run(rows[head]["run"], options=options).folder.history()
+    assert rows["cached-finetune"]["extraction_seconds"] > rows["dense"]["extraction_seconds"]
 
 
 def test_a_comparison_that_cannot_be_made_is_refused():

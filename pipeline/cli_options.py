@@ -85,7 +85,7 @@ base_options = stack(
         "--preprocess", default="native", help="native, rescale (1/255), or standardize (by the training images)."
     ),
     click.option("--weights", default="imagenet", help="imagenet, random, or a .weights.h5, .h5 or .keras file."),
-    click.option("--resize", default="bilinear", help="nearest, bilinear, bicubic, lanczos or box."),
+    click.option("--resize", default="lanczos", help="lanczos, bicubic, bilinear, box or nearest."),
     click.option("--exif/--no-exif", default=True, help="Turn images upright as their EXIF orientation says."),
     click.option("--dtype", default="float32", help="Stored as float32 or float16."),
     click.option("--precision", default="float32", help="float32, mixed_float16 or mixed_bfloat16."),

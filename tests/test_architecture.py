@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "stage_one": "errors images bases cache",
     "stage_two": "errors images bases cache",
     "stage_two/sweep": "results/scores quiet",  # ranks heads by the scores that a run would have
+    "stage_two/trainer": "results/scores",  # an epoch's loss is the one that a run's scores have
     "comparison": "errors images bases stage_two",
     "results": "errors",
     "results/export": "bases",

@@ -145,7 +145,7 @@ PUBLISHED: dict[str, Published] = {
             "MobileNetV2 at 160 px: one logit on pooled features, then from layer 100 on",
             "finetune",
             {"validation": "0.896 after one epoch, 0.951 after ten"},
-            base={"base": "mobilenetv2", "size": 160},
+            base={"base": "mobilenetv2", "size": 160, "resize": "bilinear"},
             training={"optimizer": "rmsprop", "learning_rate": 1e-4, "epochs": 10, "keep": "last"},
             # Layer 100 of the published numbering, by its 1,863,873 trainable parameters with the head.
             tuning={"first": "block_11_expand_BN", "head_epochs": 10, "base_rate": 1e-5, "head_rate": 1e-5},

@@ -52,7 +52,7 @@ class Decoder:
     size_px: int
     """Height and width after resizing; the aspect ratio is not kept, as in the published recipes."""
 
-    resize: str = "bilinear"
+    resize: str = "lanczos"
     """Pillow's filter of this name, with its support scaled when shrinking (antialiased), but for `nearest`."""
 
     exif: bool = True

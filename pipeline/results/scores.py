@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+LEAST_PROBABILITY = 1e-7
+"""Probabilities are clipped to it in a loss, as Keras does: a certain error costs 16.1 nats, and not infinitely much."""
+
 _Z95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
 
 
@@ -28,7 +31,7 @@ def score(probabilities: NDArray[np.float32], y: NDArray[np.int64], classes: Seq
     predicted = probabilities.argmax(axis=1)
     correct = int((predicted == y).sum())
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(y, predicted, labels=numbers, zero_division=0)
-    picked = np.clip(probabilities[np.arange(len(y)), y].astype(np.float64), 1e-15, 1)
+    picked = np.clip(probabilities[np.arange(len(y)), y].astype(np.float64), LEAST_PROBABILITY, 1)
     scores: dict[str, Any] = {
         "accuracy": correct / len(y),
         "ci95": list(wilson_interval(correct, len(y))),

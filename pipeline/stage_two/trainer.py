@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pipeline.errors import DivergedError, HeadSpecError, MissingExtraError, SettingError
+from pipeline.results.scores import LEAST_PROBABILITY
 from pipeline.stage_two.sources import Source
 from pipeline.stage_two.spec import parse_settings
 from pipeline.stage_two.training import Training
@@ -226,7 +227,7 @@ def evaluate(infer: Infer, source: Source) -> tuple[float, float]:
     if output.shape[1] == 1:
         output = np.concatenate([1 - output, output], axis=1)
     picked = output[np.arange(len(y)), y]
-    return float(-np.log(np.clip(picked, 1e-7, 1)).mean()), float((output.argmax(axis=1) == y).mean())
+    return float(-np.log(np.clip(picked, LEAST_PROBABILITY, 1)).mean()), float((output.argmax(axis=1) == y).mean())
 
 
 def predict(infer: Infer, source: Source) -> NDArray[np.float32]:

@@ -44,8 +44,8 @@ class Options:
     weights: str = "imagenet"
     """`imagenet`, `random`, or a file."""
 
-    resize: str = "bilinear"
-    """Resize filter."""
+    resize: str = "lanczos"
+    """Resize filter; all but `nearest` average over the pixels that one becomes (no aliasing)."""
 
     exif: bool = True
     """Turn images upright."""

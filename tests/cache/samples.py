@@ -14,12 +14,12 @@ from pipeline.images.decode import Decoder
 
 RECIPE = Recipe(
     "vgg16",
-    Decoder(150),
+    Decoder(150, "bilinear"),
     Preprocessing("native", "BGR", offset=(-103.939, -116.779, -123.68)),
     "ab" * 32,
     "block5_pool",
 )
-HALF = Recipe("vgg16", Decoder(150), Preprocessing("native", "BGR"), "ab" * 32, "block5_pool", dtype="float16")
+HALF = Recipe("vgg16", Decoder(150, "bilinear"), Preprocessing("native", "BGR"), "ab" * 32, "block5_pool", dtype="float16")
 SHAPE = (2, 2, 5)
 
 

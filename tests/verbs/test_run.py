@@ -154,7 +154,7 @@ def test_exported_file_predicts_what_the_run_does(name, photos, options, runs, t
     difference = export(run, tmp_path / "model.keras")
     model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     files = sorted((photos / "test").rglob("*.png"))
-    pixels = [np.asarray(Image.open(file).resize((48, 48), Image.Resampling.BILINEAR), np.float32) for file in files]
+    pixels = [np.asarray(Image.open(file).resize((48, 48), Image.Resampling.LANCZOS), np.float32) for file in files]
     received = model.predict(np.stack(pixels), verbose=0)
     expected = [[dict(entry["top"])[label] for label in run.classes] for entry in run.predict(files)]
 

@@ -19,7 +19,9 @@ RECIPE = Recipe(
     "ab" * 32,
     "block5_pool",
 )
-HALF = Recipe("vgg16", Decoder(150, "bilinear"), Preprocessing("native", "BGR"), "ab" * 32, "block5_pool", dtype="float16")
+HALF = Recipe(
+    "vgg16", Decoder(150, "bilinear"), Preprocessing("native", "BGR"), "ab" * 32, "block5_pool", dtype="float16"
+)
 SHAPE = (2, 2, 5)
 
 

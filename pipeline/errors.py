@@ -50,6 +50,12 @@ class DivergedError(PipelineError, ArithmeticError):
     """The loss of a training is no number any more."""
 
 
+class DisagreementError(PipelineError, ArithmeticError):
+    """Two ways to the same numbers gave different ones."""
+
+    exit_code = 3
+
+
 class RunNotFoundError(PipelineError, FileNotFoundError):
     """There is no run of this name, or the folder is not a run."""
 

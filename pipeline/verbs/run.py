@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.bases.zoo import find_base
 from pipeline.cache.recipe import Recipe
-from pipeline.errors import SettingError
+from pipeline.errors import DisagreementError, SettingError
 from pipeline.images.folders import list_images
 from pipeline.results.runs import (
     NewRun,
@@ -111,7 +111,8 @@ def export(run: Run, path: Path) -> float:
         The largest difference of a probability over eight synthetic images.
 
     Raises:
-        SettingError: The file's name does not end in `.keras`, or the two disagree.
+        SettingError: The file's name does not end in `.keras`.
+        DisagreementError: The two predict differently.
     """
     if path.suffix != ".keras":
         raise SettingError(f"A model is exported as a .keras file. Received: {path}.")
@@ -227,7 +228,7 @@ def _check_export(run: Run, recipe: Recipe, options: Options, path: Path) -> flo
     received = keras.saving.load_model(path, safe_mode=True).predict(pixels.astype(np.float32), verbose=0)
     difference = float(np.abs(received - expected).max())
     if not difference < 1e-3:
-        raise SettingError(
+        raise DisagreementError(
             f"The exported model disagrees with its run by {difference:.2g} in a probability: do not use {path}."
         )
     return difference

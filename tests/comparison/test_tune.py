@@ -8,8 +8,9 @@ import pytest
 
 from pipeline.bases.network import build_base
 from pipeline.bases.zoo import find_base
+from pipeline.cache.store import Store
 from pipeline.comparison.live import LiveSource, live_forward
-from pipeline.errors import HeadSpecError, InvalidCutError, SettingError
+from pipeline.errors import DisagreementError, HeadSpecError, InvalidCutError, SettingError
 from pipeline.images.decode import Decoder
 from pipeline.images.views import AUGMENTATIONS
 from pipeline.stage_two.spec import parse_head
@@ -194,3 +195,17 @@ def test_rows_larger_than_memory_stream_from_the_shards(photos, options, dtype):
         for row in run.predict([photos / name for name in own]):
             kept = next(kept for name, kept in own.items() if row["path"].endswith(name))
             assert dict(row["top"])["red"] == pytest.approx(float(kept["p:red"]), abs=1e-5)
+
+
+def test_the_stitched_network_says_of_photographs_what_the_run_says_of_rows(photos, options):
+    """The difference is kept with the run, and rows that are not the trunk's are noticed."""
+    tuning = Tuning(HEAD, training=TRAINING, first="fire9_squeeze1x1", head_epochs=0, head_rate=1e-2)
+    run = tune(photos, tuning, cached=True, options=options)
+    assert 0 <= run.folder.info["stitched_difference"] < 1e-5
+
+    done = extract(photos, options=replace(options, cut="fire8_concat"))
+    other = replace(options, cache=options.cache / "other")
+    Store(other.cache, done.store.recipe).append(done.keys(), done.store.read(done.keys())[::-1], {})
+    with pytest.raises(DisagreementError, match="recompute 20"):
+        tune(photos, tuning, cached=True, name="wrong", options=other)
+    assert not (options.runs / "wrong").exists()

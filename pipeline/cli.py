@@ -72,6 +72,7 @@ def features(data: str, pool: str, **settings: Any) -> None:
     result = {
         "rows": done.num_rows,
         "new": done.num_new,
+        "from_rows": done.num_deepened,
         "reused": done.num_rows - done.num_new,
         "skipped": skipped,
         "shape": list(done.store.row_shape or ()),

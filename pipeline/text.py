@@ -7,8 +7,9 @@ from typing import Any
 def describe_features(result: Mapping[str, Any]) -> str:
     """Rows, speed, store and what was skipped."""
     speed = f", {result['images_per_second']:.1f} images a second" if result["new"] else ""
+    source = f" ({result['from_rows']} of them from rows of an earlier layer)" if result["from_rows"] else ""
     lines = [
-        f"{result['rows']} rows of {tuple(result['shape'])}: {result['new']} new, {result['reused']} reused{speed}.",
+        f"{result['rows']} rows of {tuple(result['shape'])}: {result['new']} new{source}, {result['reused']} reused{speed}.",
         f"Store: {result['store']}",
         *([f"{result['views']['rows']} rows of views: {result['views']['new']} new."] if "views" in result else []),
         *(f"  skipped {entry['path']}: {entry['reason']}" for entry in result["skipped"]),

@@ -3,6 +3,7 @@
 import importlib.metadata
 import logging
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.bases.cut import divide
 from pipeline.bases.digests import tensor_digest
-from pipeline.bases.network import with_preprocessing
+from pipeline.bases.network import pool, with_preprocessing
 from pipeline.bases.weights import load_base
 from pipeline.bases.zoo import find_base
 from pipeline.cache.recipe import Recipe
@@ -31,6 +32,7 @@ class TensorFlowEngine:
     Args:
         recipe: What to compute.
         weights_file: The base's weights.
+        earlier: Recipe of stored rows to go on from; None starts from pixels.
         batch_size: Images per step; halved when the device's memory does not suffice.
         device: `auto`, or a TensorFlow device such as `cpu`, `gpu`, `gpu:1`.
 
@@ -40,28 +42,34 @@ class TensorFlowEngine:
     """
 
     def __init__(
-        self, recipe: Recipe, weights_file: Path, *, batch_size: int = DEFAULT_BATCH_SIZE, device: str = "auto"
+        self,
+        recipe: Recipe,
+        weights_file: Path,
+        *,
+        earlier: Recipe | None = None,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        device: str = "auto",
     ) -> None:
         if batch_size < 1:
             raise SettingError(f"The batch size is a positive number. Received: {batch_size}.")
         self.batch_size = batch_size
         self._device = _device_name(device)
         with tf.device(self._device):
-            model = _model_of(recipe, weights_file)
+            model = _model_of(recipe, weights_file, earlier)
         self._row_shape = tuple(model.output_shape[1:])
-        self._run = tf.function(lambda pixels: model(tf.cast(pixels, tf.float32), training=False))
+        self._run = tf.function(lambda inputs: model(tf.cast(inputs, tf.float32), training=False))
         self.provenance = {
             "engine": "tensorflow",
             "device": self._device or "auto",
             **{name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy", "pillow", "h5py")},
         }
 
-    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 of shape (n, H, W, 3) to float32 (n, h, w, C) or (n, C); any n."""
+    def features(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Pixels, uint8 (n, H, W, 3), or earlier rows, float32 (n, h, w, C), to float32 (n, h, w, C) or (n, C); any n."""
         parts: list[NDArray[np.float32]] = []
         done = 0
-        while done < len(pixels):
-            batch = pixels[done : done + self.batch_size]
+        while done < len(inputs):
+            batch = inputs[done : done + self.batch_size]
             try:
                 parts.append(self._step(batch))
             except tf.errors.ResourceExhaustedError:
@@ -73,24 +81,34 @@ class TensorFlowEngine:
             done += len(batch)
         return np.concatenate(parts) if parts else np.empty((0, *self._row_shape), np.float32)
 
-    def _step(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        full = np.zeros((self.batch_size, *batch.shape[1:]), np.uint8)
+    def _step(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        full = np.zeros((self.batch_size, *batch.shape[1:]), batch.dtype)
         full[: len(batch)] = batch
         with tf.device(self._device):
             features: NDArray[np.float32] = self._run(tf.constant(full)).numpy()
         return features[: len(batch)]
 
 
-def _model_of(recipe: Recipe, weights_file: Path) -> keras.Model:
+def _model_of(recipe: Recipe, weights_file: Path, earlier: Recipe | None) -> keras.Model:
     base = load_base(find_base(recipe.base), recipe.decoder.size_px, weights_file, precision=recipe.precision)
     trunk, _ = divide(base, recipe.cut)
+    _check_digest(trunk, recipe, weights_file)
+    if earlier is not None:
+        first, _ = divide(base, earlier.cut)
+        _check_digest(first, earlier, weights_file)
+        rows = keras.Input(first.output_shape[1:], dtype="float32", name="rows")
+        features = keras.Model(first.output, trunk.output)(rows, training=False)
+        return keras.Model(rows, keras.ops.cast(pool(features, recipe.pooling), "float32"))
+    return with_preprocessing(trunk, recipe.preprocessing, recipe.pooling)
+
+
+def _check_digest(trunk: keras.Model, recipe: Recipe, weights_file: Path) -> None:
     received = tensor_digest(trunk.layers)
     if received != recipe.trunk_digest:
         raise WeightsMismatchError(
             f"{weights_file} has the trunk digest {received[:12]}, the recipe says {recipe.trunk_digest[:12]}: "
             "the file changed, or it is another one."
         )
-    return with_preprocessing(trunk, recipe.preprocessing, recipe.pooling)
 
 
 def _device_name(device: str) -> str | None:

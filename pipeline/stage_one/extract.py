@@ -6,8 +6,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,7 @@ from pipeline.errors import SettingError, UnreadableImageError
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.images.views import ViewMaker
-
-# A shard is committed at whichever comes first.
-_SHARD_ROWS = 1024
-_SHARD_BYTES = 256 * 2**20
-_SHARD_SECONDS = 60.0
+from pipeline.stage_one.pending import Pending
 
 # Decoded images that wait for the network: at 224 px, 128 of them take 19 MB.
 _DECODE_AHEAD = 128
@@ -35,8 +31,8 @@ class Engine(Protocol):
     provenance: dict[str, str]
     """Engine, device and library versions, kept with the rows."""
 
-    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Pixels, uint8 (n, H, W, 3), to features, float32 (n, h, w, C) or (n, C)."""
+    def features(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Pixels, uint8 (n, H, W, 3), or earlier rows, to features, float32 (n, h, w, C) or (n, C)."""
         ...
 
 
@@ -55,6 +51,9 @@ class Extraction:
     engine: str | None
     """What computed them; None if nothing had to be."""
 
+    num_deepened: int = 0
+    """New rows that were made from rows of an earlier layer instead of photographs."""
+
     @property
     def num_rows(self) -> int:
         """Images that have a row."""
@@ -68,34 +67,6 @@ class Extraction:
     def keys(self) -> Keys:
         """The key of each image's row, in the manifest's order."""
         return row_keys(self.manifest.digests)
-
-
-@dataclass
-class _Pending:
-    """Rows that are computed and not yet committed."""
-
-    store: Store
-    keys: list[Keys] = field(default_factory=list)
-    features: list[NDArray[np.float32]] = field(default_factory=list)
-    since: float = field(default_factory=time.monotonic)
-    num_committed: int = 0
-
-    def add(self, keys: Keys, features: NDArray[np.float32]) -> None:
-        self.keys.append(keys)
-        self.features.append(features)
-
-    def is_due(self) -> bool:
-        rows = sum(map(len, self.keys))
-        size = sum(part.nbytes for part in self.features)
-        return rows >= _SHARD_ROWS or size >= _SHARD_BYTES or time.monotonic() - self.since >= _SHARD_SECONDS
-
-    def commit(self, provenance: dict[str, str]) -> None:
-        if self.keys:
-            keys = np.concatenate(self.keys)
-            elapsed = f"{time.monotonic() - self.since:.3f}"
-            self.store.append(keys, np.concatenate(self.features), provenance | {"seconds": elapsed})
-            self.num_committed += len(keys)
-        self.keys, self.features, self.since = [], [], time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -145,7 +116,7 @@ def extract(
     start = time.monotonic()
     missing = _missing_items(manifest, store, views)
     skipped: dict[bytes, str] = {}
-    pending = _Pending(store)
+    pending = Pending(store)
     engine: Engine | None = None
     decoded = _decode_all(manifest, missing, store.recipe, num_workers or os.cpu_count() or 1)
     with tqdm(total=len(missing), desc="stage one", unit="image", delay=1, disable=not progress) as bar:

@@ -144,8 +144,10 @@ def _preprocessing(spec: BaseSpec, manifest: Manifest, decoder: Decoder, options
     return choose_preprocessing(spec, "standardize", mean=values["mean"], std=values["std"])
 
 
-def make_engine(recipe: Recipe, options: Options) -> "TensorFlowEngine":
-    """What runs the trunk; imports TensorFlow."""
+def make_engine(recipe: Recipe, options: Options, *, earlier: Recipe | None = None) -> "TensorFlowEngine":
+    """What runs the trunk, or its part after an earlier cut; imports TensorFlow."""
     from pipeline.stage_one.engines import TensorFlowEngine
 
-    return TensorFlowEngine(recipe, weights_file(options), batch_size=options.batch_size, device=options.device)
+    return TensorFlowEngine(
+        recipe, weights_file(options), earlier=earlier, batch_size=options.batch_size, device=options.device
+    )

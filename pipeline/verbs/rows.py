@@ -1,20 +1,26 @@
 """Stage one as a verb: data in, rows in the store."""
 
+import contextlib
+import time
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.bases.locations import home_folder
+from pipeline.bases.zoo import find_base
 from pipeline.cache.recipe import Recipe
-from pipeline.cache.store import Store, row_keys
-from pipeline.errors import DataLayoutError
+from pipeline.cache.store import Keys, Store, row_keys
+from pipeline.errors import DamagedStoreError, DataLayoutError
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import scan as scan_data
+from pipeline.stage_one.deepen import deepen
 from pipeline.stage_one.extract import Extraction
 from pipeline.stage_one.extract import extract as extract_rows
-from pipeline.verbs.options import Options, make_engine, make_recipe
+from pipeline.verbs.options import Options, make_engine, make_recipe, trunk_of
 
 # Largest difference of a row from a fresh computation, relative to the row's largest value.
 _TOLERANCE = {"float32": 1e-5, "float16": 2e-3}
@@ -88,14 +94,23 @@ def recompute(data: str | Path | Manifest, count: int, *, options: Options | Non
 
 def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options, *, views: Sequence[int] = (0,)) -> Extraction:
     """Make the missing rows of one recipe, and judge what had to be skipped."""
+    store = Store(options.cache, recipe)
+    start = time.monotonic()
+    num_deepened = _deepen(np.concatenate([row_keys(manifest.digests, view) for view in views]), store, options)
     extraction = extract_rows(
         manifest,
-        Store(options.cache, recipe),
+        store,
         lambda: make_engine(recipe, options),
         views=views,
         batch_size=options.batch_size,
         num_workers=options.workers,
         progress=options.progress,
+    )
+    extraction = replace(
+        extraction,
+        num_new=extraction.num_new + num_deepened,
+        num_deepened=num_deepened,
+        seconds=time.monotonic() - start,
     )
     skipped = extraction.manifest.skipped
     listed = "; ".join(f"{entry.path}: {entry.reason}" for entry in skipped[:5])
@@ -104,6 +119,57 @@ def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options, *, view
     if not len(extraction.manifest):
         raise DataLayoutError(f"None of the {len(manifest)} images can be read: {listed}")
     return extraction
+
+
+def _deepen(keys: Keys, store: Store, options: Options) -> int:
+    """Make what can be made of rows of earlier layers, the latest of them first; how many that were."""
+    candidates = [] if store.has(keys).all() else _candidates(store.recipe, options.cache)
+    if not candidates:
+        return 0
+    from pipeline.bases.cut import valid_cuts
+    from pipeline.bases.network import build_base
+
+    recipe = store.recipe
+    cuts = valid_cuts(build_base(find_base(recipe.base), recipe.decoder.size_px))
+    earlier = [
+        found
+        for found in candidates
+        if found.recipe.cut in cuts[: cuts.index(recipe.cut)]
+        and trunk_of(replace(options, cut=found.recipe.cut))[0].digest == found.recipe.trunk_digest
+    ]
+    earlier.sort(key=lambda found: -cuts.index(found.recipe.cut))
+    return sum(
+        deepen(
+            keys,
+            found,
+            store,
+            partial(make_engine, recipe, options, earlier=found.recipe),
+            batch_size=options.batch_size,
+            progress=options.progress,
+        )
+        for found in earlier
+    )
+
+
+def _candidates(recipe: Recipe, cache: Path) -> list[Store]:
+    """Stores whose recipe differs from this one in the layer alone, with rows of full precision."""
+    stores = []
+    for path in sorted(cache.glob(f"{recipe.base}-{recipe.decoder.size_px}px-*/recipe.json")):
+        with contextlib.suppress(DamagedStoreError):
+            stores.append(Store.open(path.parent))
+
+    def here(other: Recipe) -> Recipe:
+        return replace(
+            other, cut=recipe.cut, trunk_digest=recipe.trunk_digest, pooling=recipe.pooling, dtype=recipe.dtype
+        )
+
+    return [
+        store
+        for store in stores
+        if (store.recipe.pooling, store.recipe.dtype, store.recipe.precision) == ("none", "float32", "float32")
+        and store.recipe.cut != recipe.cut
+        and here(store.recipe).fingerprint == recipe.fingerprint
+    ]
 
 
 def manifest_of(data: str | Path | Manifest, options: Options) -> Manifest:

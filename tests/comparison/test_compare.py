@@ -64,7 +64,7 @@ def test_regimes_are_compared_in_one_table_and_one_picture(photos, options):
         run = load_run(rows[regime]["run"], options=options)
         assert [phase["epochs"] for phase in run.folder.info["phases"]] == [2, 2], "goes on from the head beside it"
         assert run.folder.history()[:2] == load_run(rows[head]["run"], options=options).folder.history()
-    assert rows["cached-finetune"]["extraction_seconds"] > rows["dense"]["extraction_seconds"]
+    assert rows["cached-finetune"]["extraction_seconds"] == rows["dense"]["extraction_seconds"]
 
 
 def test_a_comparison_that_cannot_be_made_is_refused():

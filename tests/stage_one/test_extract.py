@@ -21,6 +21,7 @@ from pipeline.images.manifest import Manifest
 from pipeline.images.scan import scan
 from pipeline.images.views import Augmentation, ViewMaker
 from pipeline.stage_one import extract as stage_one
+from pipeline.stage_one import pending
 from pipeline.stage_one.engines import TensorFlowEngine
 from pipeline.stage_one.extract import Extraction, extract
 from tests.conftest import COLOURS, draw_photo, draw_tree
@@ -389,7 +390,7 @@ class TestChangedImages:
         caplog: pytest.LogCaptureFixture,
     ):
         """A flipped bit costs the rows of its shard and is never served."""
-        monkeypatch.setattr(stage_one, "_SHARD_ROWS", BATCH_SIZE)
+        monkeypatch.setattr(pending, "_SHARD_ROWS", BATCH_SIZE)
         first = run(data)
         expected = rows_of(first)
         shards = first.store.shard_paths()
@@ -433,7 +434,7 @@ class TestShards:
         self, limit: str, value: float, sizes: list[int], run: Run, data: Path, monkeypatch: pytest.MonkeyPatch
     ):
         """Rows, bytes or seconds, whichever comes first, after whole batches."""
-        monkeypatch.setattr(stage_one, limit, value)
+        monkeypatch.setattr(pending, limit, value)
 
         assert self.shard_sizes(run(data)) == sizes
 
@@ -486,7 +487,7 @@ class TestInterruptions:
         self, run: Run, data: Path, home: Path, counting: Counting, monkeypatch: pytest.MonkeyPatch
     ):
         """The error is the user's to see, and shards that were committed before it stay."""
-        monkeypatch.setattr(stage_one, "_SHARD_ROWS", BATCH_SIZE)
+        monkeypatch.setattr(pending, "_SHARD_ROWS", BATCH_SIZE)
 
         with pytest.raises(RuntimeError, match="the device is gone"):
             run(data, Failing(make_engine(home)))
@@ -502,6 +503,7 @@ from pathlib import Path
 from pipeline.cache.store import Store
 from pipeline.images.scan import scan
 from pipeline.stage_one import extract as stage_one
+from pipeline.stage_one import pending
 from tests.stage_one.trunks import Counting, make_engine, make_recipe
 
 class Slow(Counting):
@@ -510,7 +512,7 @@ class Slow(Counting):
         return super().features(pixels)
 
 home, data, cache = map(Path, sys.argv[1:])
-stage_one._SHARD_ROWS = {2 * BATCH_SIZE}
+pending._SHARD_ROWS = {2 * BATCH_SIZE}
 stage_one.extract(scan(data), Store(cache, make_recipe(home)[0]), Slow(make_engine(home)), batch_size={BATCH_SIZE})
 """
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 # Okabe & Ito's palette for all kinds of colour vision.
-BLUE, ORANGE = "#0072B2", "#E69F00"
-_CYCLE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00")
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00")
+BLUE, ORANGE = COLOURS[:2]
 _FONT = 13
 
 
@@ -81,7 +81,7 @@ def draw_comparison(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -
     """Validation accuracy with its interval against seconds: filled with extraction, hollow without."""
     figure = _figure(9.5, 5.2)
     axes = figure.add_subplot()
-    for row, colour, marker in zip(rows, _CYCLE, "osD^v", strict=False):
+    for row, colour, marker in zip(rows, COLOURS, "osD^v", strict=False):
         low, high = row["ci95"]
         accuracy = row["validation"]
         axes.errorbar(

@@ -1,0 +1,220 @@
+"""How much do stored views bring? Validation accuracy against their number K, for three ways of training.
+
+A logistic regression (all views), recipe R0's dense head and the fine-tuning of the last block on top of that head (both
+draw one view an image in every epoch) are trained on the same stored views 1 to K with several seeds; K = 0 has none. With
+--live the dense head is also trained end to end, its augmentation fresh in every epoch, as many epochs.
+
+Every finished training is a line of OUT.jsonl, so the study goes on where it stopped; OUT.md and OUT.png are made from them.
+
+    python benchmarks/studies/views.py --data photos --size 150 --from block5_conv1 --augment r0 --out study/cats [--live]
+"""
+
+import argparse
+import json
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from pipeline.cache.audit import seconds_to_make
+from pipeline.cache.recipe import Recipe
+from pipeline.cache.store import Store
+from pipeline.images.manifest import Manifest
+from pipeline.images.views import parse_augmentation
+from pipeline.quiet import quiet_tensorflow
+from pipeline.results.plots import COLOURS
+from pipeline.stage_two.training import Training
+from pipeline.verbs.heads import fit
+from pipeline.verbs.options import Options
+from pipeline.verbs.rows import extract, scan
+from pipeline.verbs.run import Run
+from pipeline.verbs.tune import Tuning, cut_of, tune
+from pipeline.verbs.views import Views, extract_views
+
+DENSE = "dense:256,relu,dropout:0.5"
+TRAINING = Training(epochs=30, batch_size=20, learning_rate=2e-5, optimizer="rmsprop", keep="last")
+REGIMES = ("logreg", "dense", "finetune")
+LIVE = "live"
+
+
+@dataclass(frozen=True)
+class Study:
+    """What all trainings share."""
+
+    manifest: Manifest
+    augment: str
+    first: str
+    epochs: int
+    """Of the fine-tuning, after the head's."""
+
+    options: Options
+
+    def views(self, count: int) -> Views | None:
+        augmentation = parse_augmentation(self.augment)
+        return Views(count, augmentation) if count and augmentation else None
+
+    def store(self, count: int) -> None:
+        """Rows of the boundary first; those of the last layer are made from them."""
+        boundary = replace(self.options, cut=cut_of(Tuning(first=self.first), self.options))
+        for options in (boundary, self.options):
+            extract(self.manifest, options=options)
+            views = self.views(count)
+            if views:
+                extract_views(self.manifest, views, options=options)
+
+    def train(self, regime: str, count: int, seed: int) -> Run:
+        views, training, name = self.views(count), replace(TRAINING, seed=seed), f"views-{regime}-{count}-{seed}"
+        shared: dict[str, Any] = {"pictures": False, "name": name, "options": self.options}
+        if regime == "logreg":
+            return fit(self.manifest, "logreg", views=views, training=training, **shared)
+        if regime == "dense":
+            return fit(self.manifest, DENSE, views=views, training=training, **shared)
+        if regime == LIVE:
+            augmentation = parse_augmentation(self.augment)
+            return tune(self.manifest, Tuning(DENSE, augmentation=augmentation, training=training), **shared)
+        tuning = Tuning(
+            DENSE,
+            training=replace(training, epochs=self.epochs),
+            first=self.first,
+            on_run=f"views-dense-{count}-{seed}",
+        )
+        return tune(self.manifest, tuning, cached=True, views=views, **shared)
+
+    def row(self, regime: str, count: int, seed: int, run: Run) -> dict[str, Any]:
+        info = run.folder.info
+        store = Store(self.options.cache, Recipe.from_dict(info["recipe"]))
+        once = None if regime == LIVE else seconds_to_make(store, len(self.manifest))
+        views = self.views(count)
+        if once is not None and views:
+            train = len(self.manifest.split("train"))
+            once += seconds_to_make(Store(store.folder.parent, views.recipe(store.recipe)), train * count) or 0.0
+        scores = {f"{split}_{key}": run.metrics[split][key] for split in run.metrics for key in ("accuracy", "ci95")}
+        return {
+            "regime": regime,
+            "views": count,
+            "seed": seed,
+            **scores,
+            "seconds": info["seconds"],
+            "seconds_per_epoch": info["seconds_per_epoch"],
+            "stage_one_seconds": once,
+        }
+
+
+def cells(counts: Sequence[int], seeds: int, regimes: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """In an order in which the first seed's answers come first."""
+    for seed in range(seeds):
+        for count in counts:
+            for regime in regimes:
+                # A logistic regression has one optimum; other seeds are the same answer.
+                if regime != "logreg" or seed == 0:
+                    yield regime, count, seed
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Markdown: mean over the seeds, their range, and what 1, 10 and 100 heads cost."""
+    lines = [
+        "| trained | K | seeds | validation, mean (lowest to highest) | 95 % interval of the mean | test | stage one, s | a training, s | 1 / 10 / 100 heads, s |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for regime, count in sorted({(row["regime"], row["views"]) for row in rows}):
+        group = [row for row in rows if (row["regime"], row["views"]) == (regime, count)]
+        accuracy = [row["validation_accuracy"] for row in group]
+        low, high = interval(group)
+        test = [row["test_accuracy"] for row in group if "test_accuracy" in row]
+        once, each = group[0]["stage_one_seconds"] or 0.0, statistics.mean(row["seconds"] for row in group)
+        costs = " / ".join(f"{once + number * each:,.0f}" for number in (1, 10, 100))
+        lines.append(
+            f"| {regime} | {'fresh' if regime == LIVE else count} | {len(group)} | {statistics.mean(accuracy):.4f} "
+            f"({min(accuracy):.4f} to {max(accuracy):.4f}) | {low:.3f} to {high:.3f} | "
+            f"{f'{statistics.mean(test):.4f}' if test else '-'} | {once:,.0f} | {each:,.1f} | {costs} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def interval(group: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """Mean of the seeds' Wilson intervals: all seeds are judged on the same images, so it does not shrink with them."""
+    return tuple(statistics.mean(row["validation_ci95"][end] for row in group) for end in (0, 1))  # type: ignore[return-value]
+
+
+def draw(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Accuracy against K; K is spaced by its logarithm, and 0 stands to its left."""
+    figure = Figure(figsize=(9.5, 5.2), layout="constrained")
+    axes = figure.add_subplot()
+    counts = sorted({row["views"] for row in rows if row["regime"] != LIVE})
+    for place, (regime, marker) in enumerate(zip(REGIMES, "osD", strict=True)):
+        points = [(k, [r for r in rows if (r["regime"], r["views"]) == (regime, k)]) for k in counts]
+        points = [(k, group) for k, group in points if group]
+        if not points:
+            continue
+        means = [statistics.mean(row["validation_accuracy"] for row in group) for _, group in points]
+        ends = [interval(group) for _, group in points]
+        errors = [[m - low for m, (low, _) in zip(means, ends, strict=True)]]
+        errors.append([high - m for m, (_, high) in zip(means, ends, strict=True)])
+        x = [counts.index(k) + 0.08 * (place - 1) for k, _ in points]
+        axes.errorbar(x, means, yerr=errors, fmt=f"{marker}-", color=COLOURS[place], capsize=4, label=regime)
+    live = [row for row in rows if row["regime"] == LIVE]
+    if live:
+        axes.axhline(
+            statistics.mean(row["validation_accuracy"] for row in live),
+            linestyle="--",
+            color="black",
+            label="end to end, fresh views",
+        )
+    axes.set_xticks(range(len(counts)), [str(k) for k in counts])
+    axes.set_xlabel("stored views of each training image, K", fontsize=13)
+    axes.set_ylabel("validation accuracy, 95 % interval", fontsize=13)
+    axes.tick_params(labelsize=12)
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=12, frameon=False)
+    figure.suptitle(title, fontsize=14)
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    """Train what is missing; then the table and the picture."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--base", default="vgg16")
+    parser.add_argument("--size", type=int, required=True)
+    parser.add_argument("--from", dest="first", required=True, metavar="LAYER")
+    parser.add_argument("--augment", required=True)
+    parser.add_argument("--preprocess", default="native")
+    parser.add_argument("--views", type=int, nargs="+", default=[0, 1, 2, 4, 8, 16])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=5, help="of the fine-tuning, after the head's 30")
+    parser.add_argument("--live", action="store_true", help="also end to end, with one seed")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, default=Path("features_cache"))
+    given = parser.parse_args()
+    quiet_tensorflow()
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    options = Options(
+        base=given.base,
+        size=given.size,
+        preprocess=given.preprocess,
+        cache=given.cache,
+        runs=given.out.parent / f"{given.out.name}-runs",
+        progress=True,
+    )
+    study = Study(scan(given.data, options=options), given.augment, given.first, given.epochs, options)
+    done = given.out.with_suffix(".jsonl")
+    rows = [json.loads(line) for line in done.read_text().splitlines()] if done.exists() else []
+    wanted = list(cells(given.views, given.seeds, REGIMES)) + ([(LIVE, 0, 0)] if given.live else [])
+    known = {(row["regime"], row["views"], row["seed"]) for row in rows}
+    study.store(max(given.views))
+    for cell in wanted:
+        if cell in known:
+            continue
+        rows.append(study.row(*cell, study.train(*cell)))
+        with done.open("a") as file:
+            file.write(json.dumps(rows[-1]) + "\n")
+    given.out.with_suffix(".md").write_text(table(rows))
+    draw(given.out.with_suffix(".png"), rows, f"{study.manifest.title}: {given.base} at {given.size} px")
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -27,12 +27,13 @@ from pipeline.cli_options import (
     views_of,
     warn_duplicates,
 )
+from pipeline.stage_two.spec import DEFAULT_LAYERS
 
 if TYPE_CHECKING:
     from pipeline.verbs.views import Views
 
 _tuning_options = stack(
-    click.option("--head", default="dense:256,relu,dropout:0.5", help="Layers of the head."),
+    click.option("--head", default=DEFAULT_LAYERS, help="Layers of the head."),
     click.option("--pool", default="none", help="none, avg or max over the grid, between base and head."),
     click.option("--augment", default="none", help=AUGMENT_HELP),
     click.option("--lr", default=1e-3, help="Learning rate of the head while the base is frozen."),
@@ -116,7 +117,7 @@ def _tune(
     "--regimes", default="linear,dense,endtoend", help="Of linear, dense, cached-finetune, endtoend, finetune."
 )
 @click.option("--from", "first", metavar="LAYER", help="First layer that the fine-tuning regimes train.")
-@click.option("--head", default="dense:256,relu,dropout:0.5", help="Layers of the dense head.")
+@click.option("--head", default=DEFAULT_LAYERS, help="Layers of the dense head.")
 @click.option("--augment", default="r0", help=AUGMENT_HELP)
 @click.option("--lr", default=1e-3, help="Learning rate of a dense head.")
 @click.option("--head-batch-size", default=32, help="Images a step.")

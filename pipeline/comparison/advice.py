@@ -5,11 +5,12 @@ small + different: fine-tune the last part, first third to half frozen; large + 
 everything) with its two questions answered by measurement.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SMALL_IMAGES_A_CLASS = 1000
-"""Below so many training images a class a set counts as small: beyond it the published examples fine-tune most of the base."""
+SMALL_IMAGES_A_CLASS = 2000
+"""Below so many training images a class a set counts as small: the published small sets have 170 to 1,000, the large one 9,300."""
 
 SIMILAR_MARGIN = 0.02
 """The last layers suit the photographs if a linear head does better on them by this much than on early ones."""
@@ -48,7 +49,7 @@ class Advice:
     """`head only`, `fine-tune the last part` or `fine-tune everything`."""
 
     frozen_share: float
-    """Share of the base's layers to keep frozen."""
+    """Share of the base's layers with weights to keep frozen."""
 
     first: str | None
     """First layer to train; None for a head alone."""
@@ -58,12 +59,12 @@ class Advice:
     reasons: tuple[str, ...]
 
 
-def advise_regime(evidence: Evidence, cuts: Sequence[str]) -> Advice:
+def advise_regime(evidence: Evidence, layers: Sequence[str]) -> Advice:
     """Answer the guide's two questions and read off the regime.
 
     Args:
         evidence: What was measured.
-        cuts: Layers where the base can be divided, in graph order.
+        layers: Layers with weights that training can start from, in graph order.
     """
     is_small = evidence.images_a_class < SMALL_IMAGES_A_CLASS
     is_similar = evidence.late_accuracy >= evidence.early_accuracy + SIMILAR_MARGIN
@@ -90,6 +91,8 @@ def advise_regime(evidence: Evidence, cuts: Sequence[str]) -> Advice:
         "small, different": ("fine-tune the last part", 0.4),
         "large, different": ("fine-tune everything", 0.0),
     }[scenario]
-    first = None if share == 1.0 else cuts[min(int(len(cuts) * share) + 1, len(cuts) - 1)]
+    num_frozen = math.ceil(len(layers) * share)
+    first = layers[num_frozen] if num_frozen < len(layers) else None
     # Unfrozen layers take a smaller rate than the new head, or they forget before it has learned.
-    return Advice(scenario, regime, share, first, None if first is None else 1e-5, _HEAD_RATE, tuple(reasons))
+    rate = None if first is None else 1e-5
+    return Advice(scenario, regime, num_frozen / len(layers), first, rate, _HEAD_RATE, tuple(reasons))

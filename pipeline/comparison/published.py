@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pipeline.stage_two.spec import DEFAULT_LAYERS
+
 
 @dataclass(frozen=True)
 class Published:
@@ -30,7 +32,7 @@ class Published:
 
     split: str = "80/10/10"
     split_seed: int = 0
-    head: str = "dense:256,relu,dropout:0.5"
+    head: str = DEFAULT_LAYERS
     pool: str = "none"
 
     def changed(

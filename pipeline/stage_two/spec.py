@@ -24,6 +24,9 @@ LINEAR_GRIDS: dict[str, tuple[str, tuple[float, ...]]] = {
     "knn": ("k", (1, 3, 5, 9, 15, 25, 49)),
 }
 SCALES = ("standard", "none")
+DEFAULT_LAYERS = "dense:256,relu,dropout:0.5"
+"""The head of layers where none is named: that of recipe R0."""
+
 ACTIVATIONS = ("relu", "gelu", "elu", "selu", "silu", "tanh", "leaky_relu")
 OUTPUTS = ("softmax", "sigmoid")
 
@@ -97,6 +100,20 @@ def parse_head(text: str) -> HeadSpec:
         raise HeadSpecError("An empty head. Expected a linear head such as logreg, or layers such as dense:256,relu.")
     output = tokens.pop() if tokens[-1] in OUTPUTS else None
     return DenseSpec(tuple(_parse_layer(token, text) for token in tokens), output)
+
+
+def parse_layers(text: str) -> DenseSpec:
+    """The head of layers that a text describes, where gradients are needed.
+
+    Raises:
+        HeadSpecError: As `parse_head`, and for a linear head.
+    """
+    spec = parse_head(text)
+    if not isinstance(spec, DenseSpec):
+        raise HeadSpecError(
+            f"Training through a base needs a head of layers, such as dense:256,relu. Received: {text!r}."
+        )
+    return spec
 
 
 def expand_choices(text: str) -> list[str]:

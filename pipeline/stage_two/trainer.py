@@ -92,7 +92,7 @@ def train(
     Raises:
         DivergedError: The loss became something that is no number, and there is no epoch to go back to.
     """
-    step, infer = _make_step(forward, groups, model.output_shape[-1]), compile_inference(forward)
+    step, infer = make_step(forward, groups, model.output_shape[-1]), compile_inference(forward)
     for group in groups:
         group.optimizer.build(group.variables)
     state = _load(checkpoint, model, groups)
@@ -142,7 +142,7 @@ def make_group(variables: Sequence[keras.Variable], training: Training, rate: fl
 Step = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
-def _make_step(forward: Forward, groups: Sequence[Group], units: int) -> Step:
+def make_step(forward: Forward, groups: Sequence[Group], units: int) -> Step:
     """One step: loss, gradients, update; returns the mean loss and the number of right answers."""
     variables = [variable for group in groups for variable in group.variables]
     measure = _measure(units)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.bases.zoo import find_base
-from pipeline.cache.audit import seconds_to_make
 from pipeline.comparison.advice import Evidence, advise_regime
 from pipeline.errors import WeightsUnavailableError
 from pipeline.images.manifest import Manifest
 from pipeline.stage_two.linear import cross_validated_accuracy
+from pipeline.stage_two.spec import DEFAULT_LAYERS, parse_layers
 from pipeline.verbs.classify import class_probabilities
-from pipeline.verbs.options import Options
+from pipeline.verbs.options import Options, weights_file
 from pipeline.verbs.rows import extract, manifest_of
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 _EARLY_SHARE = 0.3
 """An early layer lies behind this share of the layers where the base can be divided."""
-
-# Forward and backward through a trained layer cost about three times its forward pass.
-_BACKWARD_FACTOR = 3.0
 
 
 def advise(data: str | Path | Manifest, *, num_sample: int = 200, options: Options | None = None) -> dict[str, Any]:
@@ -39,15 +36,16 @@ def advise(data: str | Path | Manifest, *, num_sample: int = 200, options: Optio
         {evidence, advice, costs: one entry a regime}.
     """
     from pipeline.bases.cut import cut_before, valid_cuts
+    from pipeline.bases.weights import load_base
 
     chosen = options or Options()
     manifest = manifest_of(data, chosen)
     manifest.require_task()
     sample = _sample(manifest, num_sample)
-    base = _build(chosen)
+    base = load_base(find_base(chosen.base), chosen.size or find_base(chosen.base).native_px, weights_file(chosen))
     cuts = valid_cuts(base)
     early_cut = cuts[int(len(cuts) * _EARLY_SHARE)]
-    early, late = _probe(sample, replace(chosen, cut=early_cut), pool="avg"), _probe(sample, chosen)
+    early, late = _probe(sample, replace(chosen, cut=early_cut)), _probe(sample, chosen)
     train = manifest.split("train")
     evidence = Evidence(
         images_a_class=len(train) / len(manifest.classes),
@@ -56,12 +54,17 @@ def advise(data: str | Path | Manifest, *, num_sample: int = 200, options: Optio
         chance=max(Counter(train.labels).values()) / len(train),
         top_confidence=_top_confidence(sample, chosen),
     )
-    advice = advise_regime(evidence, cuts)
-    boundary = _probe(sample, replace(chosen, cut=cut_before(base, advice.first))) if advice.first else late
+    names = [layer.name for layer in base.layers]
+    after_a_cut = [layer for layer in base.layers[names.index(cuts[0]) + 1 :] if layer.weights]
+    advice = advise_regime(evidence, [layer.name for layer in after_a_cut])
+    costs = _costs(manifest, base, None, late.megabytes)
+    if advice.first:
+        boundary = _probe(sample, replace(chosen, cut=cut_before(base, advice.first)))
+        costs += _costs(manifest, base, advice.first, boundary.megabytes)
     return {
         "evidence": asdict(evidence) | {"early_layer": early_cut, "sample": len(sample)},
         "advice": asdict(advice),
-        "costs": _costs(manifest, late, boundary),
+        "costs": costs,
     }
 
 
@@ -71,9 +74,6 @@ class _Probe:
 
     accuracy: float
     """Of a linear head on pooled features, cross-validated."""
-
-    seconds: float
-    """Of the trunk, for each image."""
 
     megabytes: float
     """On the disk, for each image."""
@@ -91,20 +91,11 @@ def _sample(manifest: Manifest, count: int) -> Manifest:
     return train.select(rows)
 
 
-def _build(options: Options) -> "keras.Model":
-    from pipeline.bases.network import build_base
-
-    spec = find_base(options.base)
-    return build_base(spec, options.size or spec.native_px)
-
-
-def _probe(sample: Manifest, options: Options, *, pool: str = "none") -> _Probe:
-    done = extract(sample, pool=pool, options=options)
+def _probe(sample: Manifest, options: Options) -> _Probe:
+    done = extract(sample, options=options)
     X = done.store.read(done.keys(), pooling="avg")
-    seconds = seconds_to_make(done.store, len(X)) or done.seconds
     size = sum(path.stat().st_size for path in done.store.shard_paths()) / len(done.store)
-    accuracy = cross_validated_accuracy(X, done.manifest.label_ids(sample.classes))
-    return _Probe(accuracy, seconds / len(X), size / 1e6)
+    return _Probe(cross_validated_accuracy(X, done.manifest.label_ids(sample.classes)), size / 1e6)
 
 
 def _top_confidence(sample: Manifest, options: Options) -> float | None:
@@ -116,19 +107,17 @@ def _top_confidence(sample: Manifest, options: Options) -> float | None:
     return float(probabilities.max(axis=1).mean()) if len(probabilities) else None
 
 
-def _costs(manifest: Manifest, late: _Probe, boundary: _Probe) -> list[dict[str, Any]]:
-    """Seconds once, seconds an epoch and MB for each regime, from the measured sample."""
-    num_all, num_train = len(manifest), len(manifest.split("train"))
-    num_watched = num_train + len(manifest.split("validation"))
-    tail_epoch = max(late.seconds - boundary.seconds, 0.0) * (num_train * _BACKWARD_FACTOR + num_watched - num_train)
-    rows = [
-        ("head on cached features", num_all * late.seconds, 0.0, num_all * late.megabytes),
-        ("head, live and augmented", 0.0, num_watched * late.seconds, 0.0),
-    ]
-    if boundary is not late:
-        rows += [
-            ("fine-tuning from cached features", num_all * boundary.seconds, tail_epoch, num_all * boundary.megabytes),
-            ("fine-tuning, live and augmented", 0.0, num_watched * boundary.seconds + tail_epoch, 0.0),
-        ]
+def _costs(manifest: Manifest, base: "keras.Model", first: str | None, megabytes: float) -> list[dict[str, Any]]:
+    """Seconds once, seconds an epoch and MB, from the cache and live, by a few measured steps."""
+    from pipeline.comparison.costs import measure_costs
+
+    measured = measure_costs(base, first, parse_layers(DEFAULT_LAYERS), len(manifest.classes))
+    num_train, num_watched = len(manifest.split("train")), len(manifest.split("validation"))
+    epoch = num_train * measured.step + num_watched * measured.infer
+    what = "head" if first is None else "fine-tuning"
     names = ("regime", "stage_one_seconds", "seconds_per_epoch", "megabytes")
+    rows = (
+        (f"{what}, cached", len(manifest) * measured.trunk, epoch, len(manifest) * megabytes),
+        (f"{what}, live", 0.0, epoch + (num_train + num_watched) * measured.trunk, 0.0),
+    )
     return [dict(zip(names, row, strict=True)) for row in rows]

@@ -12,6 +12,7 @@ from pipeline.errors import SettingError
 from pipeline.images.manifest import Manifest
 from pipeline.images.views import Augmentation
 from pipeline.results.runs import write_json
+from pipeline.stage_two.spec import DEFAULT_LAYERS
 from pipeline.stage_two.training import Training
 from pipeline.verbs.heads import fit
 from pipeline.verbs.options import Options
@@ -35,7 +36,7 @@ class Comparison:
     """What all regimes share."""
 
     regimes: tuple[str, ...] = ("linear", "dense", "endtoend")
-    head: str = "dense:256,relu,dropout:0.5"
+    head: str = DEFAULT_LAYERS
     augmentation: Augmentation | None = None
     training: Training = field(default_factory=Training)
     first: str | None = None

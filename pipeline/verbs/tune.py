@@ -18,7 +18,7 @@ from pipeline.results.runs import check_run_name
 from pipeline.stage_one.extract import Extraction
 from pipeline.stage_two.features import Task
 from pipeline.stage_two.sources import Source, training_source, validation_source
-from pipeline.stage_two.spec import DenseSpec, parse_head
+from pipeline.stage_two.spec import DEFAULT_LAYERS, DenseSpec, parse_layers
 from pipeline.stage_two.training import Training
 from pipeline.verbs.heads import provenance, task_digest
 from pipeline.verbs.options import Options, make_recipe, weights_file
@@ -42,7 +42,7 @@ _STITCHED_TOLERANCE = {"float32": 1e-3, "float16": 2e-2}
 class Tuning:
     """What is trained, from which layer on, and how fast."""
 
-    head: str = "dense:256,relu,dropout:0.5"
+    head: str = DEFAULT_LAYERS
     pool: str = "none"
     """Pooling between the base's last layer and the head."""
 
@@ -210,11 +210,6 @@ def _prepare(data: str | Path | Manifest, tuning: Tuning, cached: bool, views: V
 
 
 def _check(tuning: Tuning, *, cached: bool, views: Views | None) -> DenseSpec:
-    spec = parse_head(tuning.head)
-    if not isinstance(spec, DenseSpec):
-        raise HeadSpecError(
-            f"End-to-end training needs a head of layers, such as dense:256,relu. Received: {tuning.head!r}."
-        )
     if cached and tuning.first is None and tuning.last is None:
         raise SettingError("A head alone is trained on cached rows with `head` (fit): name a layer to be trained too.")
     if cached and tuning.augmentation:
@@ -223,7 +218,7 @@ def _check(tuning: Tuning, *, cached: bool, views: Views | None) -> DenseSpec:
         )
     if views and not cached:
         raise SettingError("Live photographs are augmented anew in every epoch: --views needs --cached.")
-    return spec
+    return parse_layers(tuning.head)
 
 
 def _row_pooling(top: "Top", tuning: Tuning) -> str:
@@ -235,7 +230,7 @@ def _describe(job: _Job) -> dict[str, Any]:
     """What the run says of its settings."""
     tuning, trained = job.tuning, (*job.top.head.trainable_variables, *job.top.tail_variables)
     return {
-        "head": str(parse_head(tuning.head)),
+        "head": str(parse_layers(tuning.head)),
         "regime": "fine-tuning" if job.first else "end to end",
         "chosen": {},
         "cached": job.cached,

@@ -4,12 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.bases.network import build_base
+from pipeline.bases.zoo import find_base
 from pipeline.comparison.advice import Evidence, advise_regime
 from pipeline.comparison.compare import Outcome, break_even
+from pipeline.comparison.costs import measure_costs
 from pipeline.comparison.published import PUBLISHED
 from pipeline.errors import SettingError
 from pipeline.images.views import AUGMENTATIONS, parse_augmentation
-from pipeline.stage_two.spec import parse_head
+from pipeline.stage_two.spec import parse_head, parse_layers
 from pipeline.stage_two.training import Training
 from pipeline.verbs.advise import advise
 from pipeline.verbs.compare import Comparison, compare
@@ -82,6 +85,7 @@ def test_a_comparison_that_cannot_be_made_is_refused():
         (5000, 0.6, 0.9, "fine-tune the last part", True),
         (100, 0.8, 0.7, "fine-tune the last part", True),
         (5000, 0.8, 0.7, "fine-tune everything", True),
+        (1000, 0.6, 0.9, "head only", False),
     ],
 )
 def test_the_guide_has_four_scenarios(images, early, late, regime, trains):
@@ -90,6 +94,7 @@ def test_the_guide_has_four_scenarios(images, early, late, regime, trains):
 
     assert advice.regime == regime
     assert (advice.first is not None) == trains
+    assert advice.frozen_share == (1.0 if advice.first is None else int(advice.first.removeprefix("layer")) / 10)
     assert len(advice.reasons) == 3
     assert advice.base_rate is None or advice.base_rate < advice.head_rate
 
@@ -100,9 +105,19 @@ def test_advice_measures_a_sample(photos, options):
 
     assert result["evidence"]["sample"] == 24
     assert 0 <= result["evidence"]["late_accuracy"] <= 1
-    assert result["costs"][0]["stage_one_seconds"] > 0
-    assert result["costs"][0]["megabytes"] > 0
-    assert result["costs"][1]["seconds_per_epoch"] > 0
+    cached, live = result["costs"][:2]
+    assert cached["stage_one_seconds"] > 0
+    assert cached["megabytes"] > 0
+    assert 0 < cached["seconds_per_epoch"] < live["seconds_per_epoch"]
+    assert live["stage_one_seconds"] == live["megabytes"] == 0
+
+
+def test_training_the_tail_costs_more_than_running_it(photos):
+    """Forward and backward through fire9 and the head take longer than forward alone."""
+    costs = measure_costs(build_base(find_base("squeezenet"), 96), "fire9_squeeze1x1", parse_layers("dense:64,relu"), 2)
+
+    assert costs.step > costs.infer > 0
+    assert costs.trunk > 0
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -23,7 +23,8 @@ from pipeline.stage_two.training import Training
 from pipeline.verbs.heads import fit
 from pipeline.verbs.options import Options
 from pipeline.verbs.rows import extract, scan
-from pipeline.verbs.tune import Tuning, tune
+from pipeline.verbs.tune import tune
+from pipeline.verbs.tuning import Tuning
 
 HEAD = "dense:256,relu,dropout:0.5"
 TRAINING = Training(epochs=3, batch_size=20, learning_rate=2e-5, optimizer="rmsprop", keep="last")

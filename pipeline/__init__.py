@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pipeline.verbs.options import Options
     from pipeline.verbs.rows import extract, scan
     from pipeline.verbs.run import Run, load_run, predict
-    from pipeline.verbs.tune import Tuning, end_to_end, finetune
+    from pipeline.verbs.tune import end_to_end, finetune
+    from pipeline.verbs.tuning import Tuning
     from pipeline.verbs.views import Views, extract_views
 
 # Names are loaded when first used, so that `import pipeline` costs nothing.
@@ -32,7 +33,7 @@ _HOMES = {
     "Training": "pipeline.stage_two.training",
     "Options": "pipeline.verbs.options",
     "Run": "pipeline.verbs.run",
-    "Tuning": "pipeline.verbs.tune",
+    "Tuning": "pipeline.verbs.tuning",
     "Views": "pipeline.verbs.views",
     "end_to_end": "pipeline.verbs.tune",
     "extract": "pipeline.verbs.rows",

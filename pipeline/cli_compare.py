@@ -86,7 +86,8 @@ def _tune(
     views: "Views | None" = None,
 ) -> None:
     from pipeline.images.views import parse_augmentation
-    from pipeline.verbs.tune import Tuning, tune
+    from pipeline.verbs.tune import tune
+    from pipeline.verbs.tuning import Tuning
 
     options = options_of(settings)
     tuning = Tuning(

@@ -31,7 +31,8 @@ from pipeline.verbs.heads import fit
 from pipeline.verbs.options import Options
 from pipeline.verbs.rows import extract, scan
 from pipeline.verbs.run import Run
-from pipeline.verbs.tune import Tuning, cut_of, tune
+from pipeline.verbs.tune import tune
+from pipeline.verbs.tuning import Tuning, cut_of
 from pipeline.verbs.views import Views, extract_views
 
 DENSE = "dense:256,relu,dropout:0.5"

@@ -80,7 +80,7 @@ def train(
         source: Training rows.
         validation: Validation rows.
         training: Epochs, batch size, schedule, patience, what to keep, seed.
-        checkpoint: Written after each epoch and read at the start, so that a killed training goes on; removed at the end.
+        checkpoint: Written after each epoch and read at the start, so that a killed training goes on; the caller removes it.
         tensorboard: Folder for logs.
         progress: Show a bar.
         steps: Filled with the loss of each step.
@@ -117,8 +117,6 @@ def train(
             "The training diverged: its loss is not a number. Choose a smaller learning rate. "
             f"Received: {training.learning_rate:g} with {training.optimizer}."
         )
-    if checkpoint is not None:
-        checkpoint.unlink(missing_ok=True)
     return state.history
 
 

@@ -18,7 +18,8 @@ from pipeline.verbs.heads import fit
 from pipeline.verbs.options import Options
 from pipeline.verbs.rows import extract, manifest_of
 from pipeline.verbs.run import Run
-from pipeline.verbs.tune import Tuning, cut_of, tune
+from pipeline.verbs.tune import tune
+from pipeline.verbs.tuning import Tuning, cut_of
 
 REGIMES = {
     "linear": "logistic regression on cached features",

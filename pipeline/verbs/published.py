@@ -12,7 +12,8 @@ from pipeline.verbs.heads import fit
 from pipeline.verbs.options import Options
 from pipeline.verbs.rows import scan
 from pipeline.verbs.run import Run
-from pipeline.verbs.tune import Tuning, cut_of, tune
+from pipeline.verbs.tune import tune
+from pipeline.verbs.tuning import Tuning, cut_of
 from pipeline.verbs.views import Views, extract_views
 
 

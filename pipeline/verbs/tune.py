@@ -1,34 +1,25 @@
 """End to end and fine-tuning as verbs: the same trunk, tail and head, fed by live photographs or by cached rows."""
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.bases.zoo import find_base
-from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import row_keys
 from pipeline.errors import DisagreementError, HeadSpecError, SettingError
 from pipeline.images.manifest import Manifest
-from pipeline.images.views import Augmentation
 from pipeline.results.runs import check_run_name
-from pipeline.stage_one.extract import Extraction
-from pipeline.stage_two.features import Task
 from pipeline.stage_two.sources import Source, training_source, validation_source
-from pipeline.stage_two.spec import DEFAULT_LAYERS, DenseSpec, parse_layers
+from pipeline.stage_two.spec import parse_layers
 from pipeline.stage_two.training import Training
-from pipeline.verbs.heads import provenance, task_digest
-from pipeline.verbs.options import Options, make_recipe, weights_file
-from pipeline.verbs.rows import extract_recipe, manifest_of
+from pipeline.verbs.heads import provenance
+from pipeline.verbs.options import Options
 from pipeline.verbs.run import Run, load_run, save_run
-from pipeline.verbs.views import Views, describe_views, load_with_views
+from pipeline.verbs.tuning import Job, Tuning, prepare
+from pipeline.verbs.views import Views, describe_views
 
 if TYPE_CHECKING:
-    import keras
-
     from pipeline.stage_two.tail import Phase, Top
     from pipeline.stage_two.trainer import Forward
 
@@ -36,37 +27,6 @@ if TYPE_CHECKING:
 _NUM_STITCHED = 8
 # In a probability. Rows of half precision are off by up to 5e-4 of their values before the tail has worked on them.
 _STITCHED_TOLERANCE = {"float32": 1e-3, "float16": 2e-2}
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """What is trained, from which layer on, and how fast."""
-
-    head: str = DEFAULT_LAYERS
-    pool: str = "none"
-    """Pooling between the base's last layer and the head."""
-
-    augmentation: Augmentation | None = None
-    """Fresh views of the training images in every epoch; live only."""
-
-    training: Training = field(default_factory=Training)
-    """Of the head with the base frozen; when fine-tuning, of tail and head together."""
-
-    head_epochs: int = 10
-    """When fine-tuning: epochs of the head alone before, at the training's own learning rate; 0 for none."""
-
-    first: str | None = None
-    """First base layer that is trained together with the head afterwards; None trains none."""
-
-    last: int | None = None
-    """The same, counted from the base's end."""
-
-    base_rate: float = 1e-5
-    head_rate: float = 1e-5
-    """When fine-tuning: learning rates of the base's layers and of the head."""
-
-    on_run: str | None = None
-    """Start from the head of this run instead of training one first."""
 
 
 def end_to_end(
@@ -139,7 +99,7 @@ def tune(
 
     chosen = options or Options()
     check_run_name(name, chosen.runs)
-    job = _prepare(data, tuning, cached, views, chosen)
+    job = prepare(data, tuning, cached, views, chosen)
     before = job.top.digests()
     history, phases = _train(job, tensorboard)
     after = job.top.digests()
@@ -158,75 +118,13 @@ def tune(
         **provenance(job.extraction, job.task, job.options),
     }
     head = DenseHead(job.top.model if job.top.tail_layers else job.top.head)
-    return save_run(head, job.task, history, info, name, pictures, job.options)
+    run = save_run(head, job.task, history, info, name, pictures, job.options)
+    for number in range(len(phases)):
+        job.checkpoint(number).unlink(missing_ok=True)
+    return run
 
 
-@dataclass(frozen=True)
-class _Job:
-    """All that one training works with."""
-
-    tuning: Tuning
-    first: str | None
-    """First trained layer of the base, by name."""
-
-    cached: bool
-    views: Views | None
-    extraction: Extraction
-    task: Task
-    base: "keras.Model"
-    top: "Top"
-    options: Options
-
-    @property
-    def recipe(self) -> Recipe:
-        return self.extraction.store.recipe
-
-    def checkpoint(self, phase: int) -> Path:
-        """Named after all that the training depends on, so that another training never takes it for its own."""
-        digest = task_digest(self.extraction.manifest, self.recipe, self.tuning.pool)
-        source = f"{self.cached} {describe_views(self.views)} {phase}"
-        text = json.dumps([self.recipe.fingerprint, asdict(self.tuning), source, digest])
-        return self.options.runs / ".training" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
-
-
-def _prepare(data: str | Path | Manifest, tuning: Tuning, cached: bool, views: Views | None, options: Options) -> _Job:
-    """Cut the base where frozen meets trainable, make the rows there, and build what is trained on them."""
-    from pipeline.stage_two.tail import build_top
-
-    spec = _check(tuning, cached=cached, views=views)
-    manifest = manifest_of(data, options)
-    manifest.require_task()
-    base = _load_base(options)
-    first = _first_layer(base, tuning)
-    chosen = replace(options, cut=_cut_of(base, first))
-    recipe, _ = make_recipe(manifest, chosen)
-    extraction = extract_recipe(manifest, recipe, chosen)
-    num_classes = len(extraction.manifest.classes)
-    top = build_top(base, recipe.cut, spec, pooling=tuning.pool, num_classes=num_classes, seed=tuning.training.seed)
-    task = load_with_views(
-        extraction.manifest, extraction.store, views, _row_pooling(top, tuning), chosen, chosen.memory_bytes
-    )
-    return _Job(tuning, first, cached, views, extraction, task, base, top, chosen)
-
-
-def _check(tuning: Tuning, *, cached: bool, views: Views | None) -> DenseSpec:
-    if cached and tuning.first is None and tuning.last is None:
-        raise SettingError("A head alone is trained on cached rows with `head` (fit): name a layer to be trained too.")
-    if cached and tuning.augmentation:
-        raise SettingError(
-            "Cached rows are augmented by stored views: give --views K with --augment, or leave out --cached."
-        )
-    if views and not cached:
-        raise SettingError("Live photographs are augmented anew in every epoch: --views needs --cached.")
-    return parse_layers(tuning.head)
-
-
-def _row_pooling(top: "Top", tuning: Tuning) -> str:
-    """Pooling of the rows that predictions are made from; a model with a tail pools inside."""
-    return "none" if top.tail_layers else tuning.pool
-
-
-def _describe(job: _Job) -> dict[str, Any]:
+def _describe(job: Job) -> dict[str, Any]:
     """What the run says of its settings."""
     tuning, trained = job.tuning, (*job.top.head.trainable_variables, *job.top.tail_variables)
     return {
@@ -239,13 +137,13 @@ def _describe(job: _Job) -> dict[str, Any]:
         "augmentation": tuning.augmentation.canonical_json() if tuning.augmentation else None,
         "training": asdict(tuning.training),
         "seed": tuning.training.seed,
-        "pool": _row_pooling(job.top, tuning),
+        "pool": job.pooling,
         "trainable_params": sum(int(np.prod(variable.shape)) for variable in trained),
         "total_params": job.base.count_params() + job.top.head.count_params(),
     }
 
 
-def _stitched_difference(job: _Job) -> float:
+def _stitched_difference(job: Job) -> float:
     """Largest difference of an output between photographs through the whole network and stored rows through the top.
 
     Looked at on the first validation images; the run's predictions are made from rows.
@@ -267,37 +165,7 @@ def _stitched_difference(job: _Job) -> float:
     return difference
 
 
-def _first_layer(base: "keras.Model", tuning: Tuning) -> str | None:
-    """The first layer to be trained, by name or counted from the end."""
-    if tuning.last is None:
-        return tuning.first
-    if tuning.first is not None:
-        raise SettingError("Name the first trained layer, or count the last ones, not both.")
-    if not 0 < tuning.last < len(base.layers):
-        raise SettingError(f"{base.name} has {len(base.layers)} layers. Received: the last {tuning.last}.")
-    return str(base.layers[-tuning.last].name)
-
-
-def cut_of(tuning: Tuning, options: Options) -> str:
-    """Last layer of the trunk: all below the first trained layer."""
-    base = _load_base(options)
-    return _cut_of(base, _first_layer(base, tuning))
-
-
-def _load_base(options: Options) -> "keras.Model":
-    from pipeline.bases.weights import load_base
-
-    spec = find_base(options.base)
-    return load_base(spec, options.size or spec.native_px, weights_file(options), precision=options.precision)
-
-
-def _cut_of(base: "keras.Model", first: str | None) -> str:
-    from pipeline.bases.cut import cut_before
-
-    return str(base.layers[-1].name) if first is None else cut_before(base, first)
-
-
-def _train(job: _Job, tensorboard: Path | None) -> tuple[list[dict[str, float]], list[dict[str, Any]]]:
+def _train(job: Job, tensorboard: Path | None) -> tuple[list[dict[str, float]], list[dict[str, Any]]]:
     """The head alone, then the head with the tail; one history over both."""
     from pipeline.stage_two.tail import fit_top
 
@@ -332,7 +200,7 @@ def _phases(tuning: Tuning, first: str | None) -> "list[Phase]":
     return phases
 
 
-def _feed(job: _Job, training: Training) -> "tuple[Forward, Source, Source]":
+def _feed(job: Job, training: Training) -> "tuple[Forward, Source, Source]":
     """Where batches come from, and what runs on them: the one difference between cached and live."""
     if job.cached:
         return job.top.forward, training_source(job.task.train, training), validation_source(job.task.validation)

@@ -20,7 +20,8 @@ from pipeline.stage_two.training import Training
 from pipeline.verbs.heads import fit
 from pipeline.verbs.options import Options
 from pipeline.verbs.rows import extract, scan
-from pipeline.verbs.tune import Tuning, end_to_end, finetune, tune
+from pipeline.verbs.tune import end_to_end, finetune, tune
+from pipeline.verbs.tuning import Tuning
 
 TRAINING = Training(epochs=2, batch_size=8, keep="last")
 HEAD = "dense:8,relu,dropout:0.3"
@@ -119,9 +120,10 @@ def test_a_view_is_fresh_in_every_epoch_and_never_for_validation(photos, options
     assert np.array_equal(plain, np.stack([Decoder(48).decode(manifest.read(row)) for row in range(4)]))
 
 
-def test_a_killed_training_goes_on_from_its_last_epoch(photos, options, monkeypatch):
-    """Stopped after two of four epochs, the second call trains two more and ends where an undisturbed one does."""
-    tuning = Tuning(HEAD, augmentation=AUGMENTATIONS["r0"], training=replace(TRAINING, epochs=4))
+@pytest.mark.parametrize(("phases", "epochs"), [({}, 4), ({"first": "fire9_squeeze1x1", "head_epochs": 1}, 5)])
+def test_a_killed_training_goes_on_from_its_last_epoch(photos, options, monkeypatch, phases, epochs):
+    """Stopped after two epochs, the second call trains those that are left and ends where an undisturbed one does."""
+    tuning = Tuning(HEAD, augmentation=AUGMENTATIONS["r0"], training=replace(TRAINING, epochs=4), **phases)
     undisturbed = tune(photos, tuning, options=replace(options, runs=options.runs / "undisturbed"))
     from pipeline.stage_two import trainer
 
@@ -136,11 +138,16 @@ def test_a_killed_training_goes_on_from_its_last_epoch(photos, options, monkeypa
     monkeypatch.setattr(trainer, "_run_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
         tune(photos, tuning, options=options)
-    monkeypatch.setattr(trainer, "_run_epoch", run_epoch)
+
+    def counted(*arguments):
+        calls.append(1)
+        return run_epoch(*arguments)
+
+    monkeypatch.setattr(trainer, "_run_epoch", counted)
     resumed = tune(photos, tuning, options=options)
     expected, received = (run.folder.history() for run in (undisturbed, resumed))
 
-    assert len(received) == 4
+    assert len(received) == len(calls) == epochs
     for row, other in zip(expected, received, strict=True):
         assert row["loss"] == pytest.approx(other["loss"], rel=1e-4)
         assert row["val_loss"] == pytest.approx(other["val_loss"], rel=1e-4)

@@ -14,7 +14,8 @@ from pipeline.stage_two.training import Training
 from pipeline.verbs.heads import fit
 from pipeline.verbs.options import Options, make_engine, make_recipe
 from pipeline.verbs.rows import extract, scan
-from pipeline.verbs.tune import Tuning, tune
+from pipeline.verbs.tune import tune
+from pipeline.verbs.tuning import Tuning
 from pipeline.verbs.views import Views, extract_views
 
 R0 = AUGMENTATIONS["r0"]

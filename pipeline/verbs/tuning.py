@@ -1,0 +1,171 @@
+"""What is trained on which part of a base, and all that it works with: base cut, rows made, tail and head built."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.bases.zoo import find_base
+from pipeline.cache.recipe import Recipe
+from pipeline.errors import SettingError
+from pipeline.images.manifest import Manifest
+from pipeline.images.views import Augmentation
+from pipeline.stage_one.extract import Extraction
+from pipeline.stage_two.features import Task
+from pipeline.stage_two.spec import DEFAULT_LAYERS, DenseSpec, parse_layers
+from pipeline.stage_two.training import Training
+from pipeline.verbs.heads import task_digest
+from pipeline.verbs.options import Options, make_recipe, weights_file
+from pipeline.verbs.rows import extract_recipe, manifest_of
+from pipeline.verbs.views import Views, describe_views, load_with_views
+
+if TYPE_CHECKING:
+    import keras
+
+    from pipeline.stage_two.tail import Top
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What is trained, from which layer on, and how fast."""
+
+    head: str = DEFAULT_LAYERS
+    pool: str = "none"
+    """Pooling between the base's last layer and the head."""
+
+    augmentation: Augmentation | None = None
+    """Fresh views of the training images in every epoch; live only."""
+
+    training: Training = field(default_factory=Training)
+    """Of the head with the base frozen; when fine-tuning, of tail and head together."""
+
+    head_epochs: int = 10
+    """When fine-tuning: epochs of the head alone before, at the training's own learning rate; 0 for none."""
+
+    first: str | None = None
+    """First base layer that is trained together with the head afterwards; None trains none."""
+
+    last: int | None = None
+    """The same, counted from the base's end."""
+
+    base_rate: float = 1e-5
+    head_rate: float = 1e-5
+    """When fine-tuning: learning rates of the base's layers and of the head."""
+
+    on_run: str | None = None
+    """Start from the head of this run instead of training one first."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that one training works with."""
+
+    tuning: Tuning
+    first: str | None
+    """First trained layer of the base, by name."""
+
+    cached: bool
+    views: Views | None
+    extraction: Extraction
+    task: Task
+    base: "keras.Model"
+    top: "Top"
+    options: Options
+
+    @property
+    def pooling(self) -> str:
+        """Pooling of the rows that predictions are made from; a model with a tail pools inside."""
+        return _row_pooling(self.top, self.tuning)
+
+    @property
+    def recipe(self) -> Recipe:
+        """Of the rows at the boundary."""
+        return self.extraction.store.recipe
+
+    def checkpoint(self, phase: int) -> Path:
+        """Named after all that the training depends on, so that another training never takes it for its own."""
+        digest = task_digest(self.extraction.manifest, self.recipe, self.tuning.pool)
+        source = f"{self.cached} {describe_views(self.views)} {phase}"
+        text = json.dumps([self.recipe.fingerprint, asdict(self.tuning), source, digest])
+        return self.options.runs / ".training" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
+
+
+def prepare(data: str | Path | Manifest, tuning: Tuning, cached: bool, views: Views | None, options: Options) -> Job:
+    """Cut the base where frozen meets trainable, make the rows there, and build what is trained on them.
+
+    Args:
+        data: What `scan` takes, or a manifest.
+        tuning: What is trained.
+        cached: Batches are to come from the store.
+        views: Stored views to train on.
+        options: Base and places; the cut follows from the tuning.
+
+    Raises:
+        HeadSpecError: A linear head, which cannot be trained by gradients here.
+        InvalidCutError: No such layer, or the graph cannot be divided before it.
+        SettingError: Settings that would have no effect together.
+    """
+    from pipeline.stage_two.tail import build_top
+
+    spec = _check(tuning, cached=cached, views=views)
+    manifest = manifest_of(data, options)
+    manifest.require_task()
+    base = _load_base(options)
+    first = _first_layer(base, tuning)
+    chosen = replace(options, cut=_cut_of(base, first))
+    recipe, _ = make_recipe(manifest, chosen)
+    extraction = extract_recipe(manifest, recipe, chosen)
+    num_classes = len(extraction.manifest.classes)
+    top = build_top(base, recipe.cut, spec, pooling=tuning.pool, num_classes=num_classes, seed=tuning.training.seed)
+    task = load_with_views(
+        extraction.manifest, extraction.store, views, _row_pooling(top, tuning), chosen, chosen.memory_bytes
+    )
+    return Job(tuning, first, cached, views, extraction, task, base, top, chosen)
+
+
+def _check(tuning: Tuning, *, cached: bool, views: Views | None) -> DenseSpec:
+    if cached and tuning.first is None and tuning.last is None:
+        raise SettingError("A head alone is trained on cached rows with `head` (fit): name a layer to be trained too.")
+    if cached and tuning.augmentation:
+        raise SettingError(
+            "Cached rows are augmented by stored views: give --views K with --augment, or leave out --cached."
+        )
+    if views and not cached:
+        raise SettingError("Live photographs are augmented anew in every epoch: --views needs --cached.")
+    return parse_layers(tuning.head)
+
+
+def _row_pooling(top: "Top", tuning: Tuning) -> str:
+    """Pooling of the rows that predictions are made from; a model with a tail pools inside."""
+    return "none" if top.tail_layers else tuning.pool
+
+
+def _first_layer(base: "keras.Model", tuning: Tuning) -> str | None:
+    """The first layer to be trained, by name or counted from the end."""
+    if tuning.last is None:
+        return tuning.first
+    if tuning.first is not None:
+        raise SettingError("Name the first trained layer, or count the last ones, not both.")
+    if not 0 < tuning.last < len(base.layers):
+        raise SettingError(f"{base.name} has {len(base.layers)} layers. Received: the last {tuning.last}.")
+    return str(base.layers[-tuning.last].name)
+
+
+def cut_of(tuning: Tuning, options: Options) -> str:
+    """Last layer of the trunk: all below the first trained layer."""
+    base = _load_base(options)
+    return _cut_of(base, _first_layer(base, tuning))
+
+
+def _load_base(options: Options) -> "keras.Model":
+    from pipeline.bases.weights import load_base
+
+    spec = find_base(options.base)
+    return load_base(spec, options.size or spec.native_px, weights_file(options), precision=options.precision)
+
+
+def _cut_of(base: "keras.Model", first: str | None) -> str:
+    from pipeline.bases.cut import cut_before
+
+    return str(base.layers[-1].name) if first is None else cut_before(base, first)

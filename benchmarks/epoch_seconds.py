@@ -4,7 +4,7 @@ Recipe R0's dense head (frozen base) and the fine-tuning of block5, each cached 
 Live epochs read, decode, augment (r0) and run the whole network; cached ones read rows. Both train on the same images and
 watch the same validation images. The first epoch of each training, which compiles, is left out.
 
-    python benchmarks/epoch_seconds.py --data photos [--images 400] [--turns 2]
+    python benchmarks/epoch_seconds.py --data photos [--images 400] [--turns 2] [--epochs 3] [--what head block5]
 """
 
 import argparse
@@ -16,6 +16,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.comparison.published import PUBLISHED
 from pipeline.images.manifest import Manifest
 from pipeline.images.views import AUGMENTATIONS
 from pipeline.quiet import quiet_tensorflow
@@ -24,7 +25,7 @@ from pipeline.verbs.heads import fit
 from pipeline.verbs.options import Options
 from pipeline.verbs.rows import extract, scan
 from pipeline.verbs.tune import tune
-from pipeline.verbs.tuning import Tuning
+from pipeline.verbs.tuning import Tuning, cut_of
 
 HEAD = "dense:256,relu,dropout:0.5"
 TRAINING = Training(epochs=3, batch_size=20, learning_rate=2e-5, optimizer="rmsprop", keep="last")
@@ -55,6 +56,8 @@ def main() -> None:
     )
     parser.add_argument("--images", type=int, default=400, help="training images")
     parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=3, help="of each training; the first is not counted")
+    parser.add_argument("--what", nargs="+", choices=["head", "block5"], default=["head", "block5"])
     parser.add_argument("--cache", type=Path, default=Path("features_cache"))
     given = parser.parse_args()
     if not given.data or not Path(given.data).is_dir():
@@ -62,36 +65,43 @@ def main() -> None:
         return
     quiet_tensorflow()
     with tempfile.TemporaryDirectory() as runs:
-        options = Options(
-            base="vgg16", size=150, preprocess="rescale", cache=given.cache, runs=Path(runs), progress=True
-        )
+        options = Options(**PUBLISHED["r0b"].base, cache=given.cache, runs=Path(runs), progress=True)
         manifest = part_of(scan(given.data, options=options), given.images)
-        frozen = Tuning(HEAD, augmentation=AUGMENTATIONS["r0"], training=TRAINING)
+        training = replace(TRAINING, epochs=given.epochs)
+        frozen = Tuning(HEAD, augmentation=AUGMENTATIONS["r0"], training=training)
         tuned = replace(frozen, first=FIRST, head_epochs=0)
+        from_rows = replace(tuned, augmentation=None)
+        extract(manifest, options=replace(options, cut=cut_of(tuned, options)))
         extract(manifest, options=options)
-        extract(manifest, options=replace(options, cut="block4_pool"))
+        quiet = {"pictures": False, "options": options}
         paths = {
-            "head, cached": lambda: fit(manifest, HEAD, training=TRAINING, pictures=False, options=options),
-            "head, live": lambda: tune(manifest, frozen, pictures=False, options=options),
-            "block5, cached": lambda: tune(
-                manifest, replace(tuned, augmentation=None), cached=True, pictures=False, options=options
+            "head": (
+                lambda: fit(manifest, HEAD, training=training, **quiet),
+                lambda: tune(manifest, frozen, **quiet),
             ),
-            "block5, live": lambda: tune(manifest, tuned, pictures=False, options=options),
+            "block5": (
+                lambda: tune(manifest, from_rows, cached=True, **quiet),
+                lambda: tune(manifest, tuned, **quiet),
+            ),
         }
-        seconds: dict[str, list[float]] = {name: [] for name in paths}
+        seconds: dict[str, dict[str, list[float]]] = {what: {"cached": [], "live": []} for what in given.what}
         for _ in range(given.turns):
-            for name, path in paths.items():
-                seconds[name].append(seconds_of_epochs(path()))
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    for name, value in medians.items():
-        print(f"{name:16} {value:8.2f} s an epoch   {[round(v, 2) for v in seconds[name]]}")
-    ratios = {
-        "head": medians["head, live"] / medians["head, cached"],
-        "block5": medians["block5, live"] / medians["block5, cached"],
-    }
-    print(f"cached is {ratios['head']:.1f} x faster for the head, {ratios['block5']:.2f} x for block5")
+            for what in given.what:
+                for where, path in zip(("cached", "live"), paths[what], strict=True):
+                    seconds[what][where].append(seconds_of_epochs(path()))
+    report(seconds, len(manifest))
+
+
+def report(seconds: dict[str, dict[str, list[float]]], num_images: int) -> None:
+    """Medians over the turns, and their ratio."""
+    ratios = {}
+    for what, measured in seconds.items():
+        cached, live = (statistics.median(measured[where]) for where in ("cached", "live"))
+        ratios[what] = live / cached
+        turns = {where: [round(value, 3) for value in values] for where, values in measured.items()}
+        print(f"{what:8} cached {cached:8.3f} s an epoch, live {live:8.2f} s: {live / cached:.1f} x   {turns}")
     machine = f"{platform.machine()}, {os.cpu_count()} cores"
-    print(json.dumps({"machine": machine, "images": len(manifest), "seconds": medians, "ratios": ratios}))
+    print(json.dumps({"machine": machine, "images": num_images, "seconds": seconds, "ratios": ratios}))
 
 
 if __name__ == "__main__":

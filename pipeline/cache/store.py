@@ -224,7 +224,10 @@ class Store:
         if not recipe.exists():
             beside = recipe.with_name(f".{os.getpid()}-recipe.json")
             try:
-                beside.write_text(json.dumps(self.recipe.as_dict(), indent=2, sort_keys=True) + "\n")
+                with beside.open("w") as file:
+                    file.write(json.dumps(self.recipe.as_dict(), indent=2, sort_keys=True) + "\n")
+                    file.flush()
+                    os.fsync(file.fileno())
                 beside.replace(recipe)
             finally:
                 beside.unlink(missing_ok=True)

@@ -128,6 +128,7 @@ class NewRun:
         self._runs, self._name = runs, name
         self._stem = re.sub(r"[^A-Za-z0-9_.]+", "-", stem).strip("-.")[:80] or "run"
         self.path = runs / f".{self._stem}-{os.getpid()}"
+        self._claimed: Path | None = None
 
     def __enter__(self) -> Self:
         shutil.rmtree(self.path, ignore_errors=True)
@@ -137,23 +138,33 @@ class NewRun:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             shutil.rmtree(self.path, ignore_errors=True)
+            if self._claimed is not None:
+                self._claimed.rmdir()
 
     def finish(self, info: Mapping[str, Any], metrics: Mapping[str, Any]) -> RunFolder:
         """Write run.json and metrics.json, and give the folder its name. A named run replaces an older one."""
-        final = self._runs / self._name if self._name else self._free_name()
+        check_run_name(self._name, self._runs)
+        self._claimed = None if self._name else self._claim_name()
+        final = self._claimed or self._runs / str(self._name)
         write_json(self.path / "metrics.json", metrics)
         write_json(self.path / "run.json", {"schema": SCHEMA, "name": final.name, **info})
         if final.exists():
-            check_run_name(final.name, self._runs)
             shutil.rmtree(final)
         self.path.replace(final)
+        self._claimed = None
         return RunFolder(final)
 
-    def _free_name(self) -> Path:
+    def _claim_name(self) -> Path:
+        """The first free name, as an empty folder, so that another process takes the next one."""
         number = 1
-        while (path := self._runs / f"{self._stem}-{number:03d}").exists():
-            number += 1
-        return path
+        while True:
+            path = self._runs / f"{self._stem}-{number:03d}"
+            try:
+                path.mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return path
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

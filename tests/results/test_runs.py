@@ -66,6 +66,18 @@ def test_names_are_made_up_one_after_the_other(tmp_path):
     assert [run.name for run in list_runs(tmp_path)] == made
 
 
+def test_a_name_that_another_process_has_taken_is_left_to_it(tmp_path):
+    """Two unnamed runs that finish at once are two folders; a failed one gives its name back."""
+    with NewRun(tmp_path, None, "stem") as first, NewRun(tmp_path, None, "other") as second:
+        (tmp_path / "other-001").mkdir()  # taken by a process that is about to put its run there
+        assert second.finish(INFO, METRICS).name == "other-002"
+        assert first.finish(INFO, METRICS).name == "stem-001"
+    with pytest.raises(ValueError, match="not JSON compliant"), NewRun(tmp_path, None, "stem") as failed:
+        failed.finish({"value": float("nan")}, METRICS)
+
+    assert names(tmp_path) == ["other-001", "other-002", "stem-001"]
+
+
 @pytest.mark.parametrize(
     ("stem", "name"),
     [("mein Ordner/../x-vgg16", "mein-Ordner-..-x-vgg16-001"), ("../..", "run-001"), ("\N{BULLET}", "run-001")],

@@ -151,6 +151,11 @@ def _deepen(keys: Keys, store: Store, options: Options) -> int:
     )
 
 
+def can_deepen(recipe: Recipe) -> bool:
+    """Whether rows of later layers can be made from these: grids that have lost nothing."""
+    return (recipe.pooling, recipe.dtype, recipe.precision) == ("none", "float32", "float32")
+
+
 def _candidates(recipe: Recipe, cache: Path) -> list[Store]:
     """Stores whose recipe differs from this one in the layer alone, with rows of full precision."""
     stores = []
@@ -166,7 +171,7 @@ def _candidates(recipe: Recipe, cache: Path) -> list[Store]:
     return [
         store
         for store in stores
-        if (store.recipe.pooling, store.recipe.dtype, store.recipe.precision) == ("none", "float32", "float32")
+        if can_deepen(store.recipe)
         and store.recipe.cut != recipe.cut
         and here(store.recipe).fingerprint == recipe.fingerprint
     ]

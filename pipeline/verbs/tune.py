@@ -12,11 +12,11 @@ from pipeline.images.manifest import Manifest
 from pipeline.results.runs import check_run_name
 from pipeline.stage_two.sources import Source, training_source, validation_source
 from pipeline.stage_two.spec import parse_layers
-from pipeline.stage_two.training import Training
 from pipeline.verbs.heads import provenance
 from pipeline.verbs.options import Options
+from pipeline.verbs.rows import can_deepen
 from pipeline.verbs.run import Run, load_run, save_run
-from pipeline.verbs.tuning import Job, Tuning, prepare
+from pipeline.verbs.tuning import Job, Tuning, head_task, prepare
 from pipeline.verbs.views import Views, describe_views
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _train(job: Job, tensorboard: Path | None) -> tuple[list[dict[str, float]], 
     for number, phase in enumerate(_phases(job.tuning, job.first)):
         rows = fit_top(
             job.top,
-            *_feed(job, phase.training),
+            *_feed(job, phase),
             phase,
             checkpoint=job.checkpoint(number),
             tensorboard=tensorboard / phase.name.replace(" ", "-") if tensorboard else None,
@@ -200,10 +200,13 @@ def _phases(tuning: Tuning, first: str | None) -> "list[Phase]":
     return phases
 
 
-def _feed(job: Job, training: Training) -> "tuple[Forward, Source, Source]":
+def _feed(job: Job, phase: "Phase") -> "tuple[Forward, Source, Source]":
     """Where batches come from, and what runs on them: the one difference between cached and live."""
+    training = phase.training
     if job.cached:
-        return job.top.forward, training_source(job.task.train, training), validation_source(job.task.validation)
+        head_alone = phase.first is None and can_deepen(job.recipe)
+        task, forward = (head_task(job), job.top.head) if head_alone else (job.task, job.top.forward)
+        return forward, training_source(task.train, training), validation_source(task.validation)
     from pipeline.comparison.live import LiveSource, live_forward
 
     manifest, recipe = job.extraction.manifest, job.recipe

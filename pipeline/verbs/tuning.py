@@ -18,7 +18,7 @@ from pipeline.stage_two.training import Training
 from pipeline.verbs.heads import task_digest
 from pipeline.verbs.options import Options, make_recipe, weights_file
 from pipeline.verbs.rows import extract_recipe, manifest_of
-from pipeline.verbs.views import Views, describe_views, load_with_views
+from pipeline.verbs.views import Views, describe_views, extract_views, load_with_views
 
 if TYPE_CHECKING:
     import keras
@@ -122,6 +122,20 @@ def prepare(data: str | Path | Manifest, tuning: Tuning, cached: bool, views: Vi
         extraction.manifest, extraction.store, views, _row_pooling(top, tuning), chosen, chosen.memory_bytes
     )
     return Job(tuning, first, cached, views, extraction, task, base, top, chosen)
+
+
+def head_task(job: Job) -> Task:
+    """Rows of the base's last layer, pooled, for the epochs in which the head alone is trained.
+
+    They are made from the rows of the boundary, once; otherwise the frozen tail would run in every epoch.
+    """
+    options = replace(job.options, cut=None)
+    manifest = job.extraction.manifest
+    recipe, _ = make_recipe(manifest, options)
+    extraction = extract_recipe(manifest, recipe, options)
+    if job.views:
+        extract_views(manifest, job.views, options=options)
+    return load_with_views(manifest, extraction.store, job.views, job.tuning.pool, options, options.memory_bytes)
 
 
 def _check(tuning: Tuning, *, cached: bool, views: Views | None) -> DenseSpec:

@@ -53,6 +53,21 @@ def test_fine_tuning_moves_exactly_the_named_layers(photos, options, cached):
     assert [phase["epochs"] for phase in info["phases"]] == [1, 2]
 
 
+@pytest.mark.parametrize("pool", ["none", "avg"])
+def test_the_head_alone_takes_the_same_steps_from_the_cache_and_live(photos, options, pool):
+    """From the cache it is trained on the last layer's rows, which come from those of the boundary."""
+    tuning = Tuning(HEAD, pool, training=TRAINING, first="fire9_squeeze1x1", head_epochs=3)
+    cached, live = (
+        tune(photos, tuning, cached=cached, options=replace(options, cache=options.cache / str(cached)))
+        for cached in (True, False)
+    )
+
+    assert len(Store.open(next((options.cache / "True").glob("*fire9_concat*")))) == 48
+    for row, other in zip(cached.folder.history(), live.folder.history(), strict=True):
+        assert row["loss"] == pytest.approx(other["loss"], rel=1e-4)
+        assert row["val_loss"] == pytest.approx(other["val_loss"], rel=1e-4)
+
+
 def test_layers_between_the_cut_and_the_first_trained_one_stay_frozen(photos, options):
     """A first layer inside a fire module cannot be the cut, so its neighbours are in the tail and stay as they are."""
     tuning = Tuning("softmax", pool="avg", training=TRAINING, first="fire9_expand3x3", head_epochs=0, base_rate=1e-3)

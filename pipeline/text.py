@@ -18,18 +18,17 @@ def describe_features(result: Mapping[str, Any]) -> str:
 
 
 def describe_head(result: Mapping[str, Any]) -> str:
-    """Scores by split."""
+    """What was trained, and scores by split."""
     rows = [_score_row(split, result[split]) for split in ("train", "validation", "test") if split in result]
+    return "\n".join([_trained(result), table(rows), f"Run: {result['folder']}"])
+
+
+def _trained(result: Mapping[str, Any]) -> str:
     per_epoch = f", {result['seconds_per_epoch']:.2f} s an epoch" if result["seconds_per_epoch"] else ""
     chosen = ", ".join(f"{key} {value:g}" for key, value in result["chosen"].items())
     parameters = f"{result['trainable_params']:,} of {result['total_params']:,} parameters"
-    return "\n".join(
-        [
-            f"{result['head']}{f' ({chosen})' if chosen else ''}, {parameters} trained in {result['seconds']:.2f} s{per_epoch}",
-            table(rows),
-            f"Run: {result['folder']}",
-        ]
-    )
+    seconds = f"trained in {result['seconds']:.2f} s{per_epoch}"
+    return f"{result['head']}{f' ({chosen})' if chosen else ''}, {parameters} {seconds}"
 
 
 def _score_row(split: str, scores: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,7 +43,11 @@ def _score_row(split: str, scores: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe_recipe(result: Mapping[str, Any]) -> str:
-    """Ours beside the published figures."""
+    """Ours beside the published figures; no accuracy of random weights."""
+    changed = ", ".join(f"{name} {value}" for name, value in result["changed"].items())
+    title = f"{result['recipe'].upper()}: {result['what']}{f' (changed: {changed})' if changed else ''}"
+    if result["mechanics_only"]:
+        return f"{title}\nRandom weights, so mechanics only.\n{_trained(result)}\nRun: {result['folder']}"
     ours: dict[str, Any] = {
         split: result[split]["accuracy"] for split in ("train", "validation", "test") if split in result
     }
@@ -52,11 +55,8 @@ def describe_recipe(result: Mapping[str, Any]) -> str:
     rows = [
         {"figure": name, "published": str(value), "ours": ours.get(name)} for name, value in result["reported"].items()
     ]
-    warning = "Random weights: mechanics only, the accuracies mean nothing.\n" if result["mechanics_only"] else ""
-    beside = f"\n\n{table(rows)}" if rows and not warning else ""
-    changed = ", ".join(f"{name} {value}" for name, value in result["changed"].items())
-    title = f"{result['recipe'].upper()}: {result['what']}{f' (changed: {changed})' if changed else ''}"
-    return f"{title}\n{warning}{describe_head(result)}{beside}"
+    beside = f"\n\n{table(rows)}" if rows else ""
+    return f"{title}\n{describe_head(result)}{beside}"
 
 
 def describe_comparison(result: Mapping[str, Any]) -> str:

@@ -76,9 +76,10 @@ def describe_comparison(result: Mapping[str, Any]) -> str:
         for row in result["rows"]
     ]
     lines = [table(rows), f"Picture: {result['picture']}"]
-    for regime, heads in result["break_even"].items():
+    for regime, found in result["break_even"].items():
+        heads = found["heads"]
         paid = f"has paid for its stage one after {heads} trainings" if heads else "never pays for its stage one here"
-        lines.append(f"{regime} {paid}, against the cheapest live regime.")
+        lines.append(f"{regime} {paid}, against {found['against']}.")
     return "\n".join(lines)
 
 

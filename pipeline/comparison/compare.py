@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+_OPPONENTS = {"linear": "endtoend", "dense": "endtoend", "cached-finetune": "finetune"}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -50,17 +52,28 @@ class Outcome:
         }
 
 
-def break_even(outcomes: Sequence[Outcome]) -> dict[str, int | None]:
-    """How many heads must be trained before a cached regime, extraction included, costs less than live ones.
+def break_even(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
+    """How many heads must be trained before a cached regime, extraction included, costs less than its live opponent.
 
     With extraction E, a cached training c and a live training l seconds each, the smallest n with
-    E + n c <= n l; None where a cached training is not faster than a live one.
+    E + n c <= n l; None where a cached training is not faster.
+
+    Returns:
+        {against, heads} for each cached regime; the opponent is the cheapest live regime where its own was not run.
     """
-    live = [outcome.training_seconds for outcome in outcomes if outcome.extraction_seconds == 0]
+    live = {outcome.regime: outcome for outcome in outcomes if outcome.extraction_seconds == 0}
     if not live:
         return {}
-    cached = [outcome for outcome in outcomes if outcome.extraction_seconds]
-    return {outcome.regime: _heads(outcome, min(live)) for outcome in cached}
+    cheapest = min(live.values(), key=lambda outcome: outcome.training_seconds)
+    pairs = [
+        (cached, live.get(_OPPONENTS.get(cached.regime, ""), cheapest))
+        for cached in outcomes
+        if cached.extraction_seconds
+    ]
+    return {
+        cached.regime: {"against": opponent.regime, "heads": _heads(cached, opponent.training_seconds)}
+        for cached, opponent in pairs
+    }
 
 
 def _heads(outcome: Outcome, live_seconds: float) -> int | None:

@@ -65,7 +65,7 @@ def compare(
     """Train each regime, and set accuracy against seconds.
 
     Returns:
-        {rows: one a regime, break_even: heads by cached regime, picture, table: files}.
+        {rows: one a regime, break_even: heads and opponent by cached regime, picture, table: files}.
     """
     from pipeline.results.plots import draw_comparison
 

@@ -37,7 +37,18 @@ def test_the_cache_pays_for_itself_after_so_many_heads():
     """100 s of extraction and 1 s a head against 41 s a head: 3 heads, since 100 + 3 <= 123."""
     outcomes = [outcome("linear", 1.0, 100.0), outcome("dense", 60.0, 100.0), outcome("endtoend", 41.0, 0.0)]
 
-    assert break_even(outcomes) == {"linear": 3, "dense": None}
+    against = {"against": "endtoend"}
+    assert break_even(outcomes) == {"linear": {**against, "heads": 3}, "dense": {**against, "heads": None}}
+
+
+def test_a_cached_regime_is_set_against_its_own_live_one():
+    """Fine-tuning against fine-tuning, a head against a head; against the cheapest where its own was not run."""
+    outcomes = [outcome("dense", 1.0, 100.0), outcome("cached-finetune", 20.0, 100.0)]
+    live = [outcome("endtoend", 41.0, 0.0), outcome("finetune", 70.0, 0.0)]
+
+    assert break_even([*outcomes, *live])["cached-finetune"] == {"against": "finetune", "heads": 2}
+    assert break_even([*outcomes, live[0]])["cached-finetune"] == {"against": "endtoend", "heads": 5}
+    assert break_even(outcomes) == {}
 
 
 def test_the_gap_is_training_minus_validation():

@@ -70,7 +70,7 @@ def endtoend(data: str, **settings: Any) -> None:
 @stage_one_options
 def finetune(data: str, **settings: Any) -> None:
     """Train the head first, then the base from a layer on together with it."""
-    views = views_of(settings) if settings["cached"] else None
+    views = views_of(settings) if settings["cached"] or settings["num_views"] else None
     if settings["first"] is None and settings["last"] is None:
         raise click.UsageError("Name the first layer to train with --from, or count the last ones with --last.")
     names = ("first", "last", "on_run", "head_epochs", "base_rate", "head_rate")
@@ -180,8 +180,9 @@ def recipe(name: str, data: str, cached: bool, num_views: int, run_name: str | N
     """Run a published recipe, r0a to r4, as it was reported, and print ours beside its figures."""
     from pipeline.verbs import published as verbs
 
-    changes = {key: settings.pop(key) for key in ("epochs", "preprocess", "seed")}
-    published = verbs.find_published(name).changed(**changes)
+    published = verbs.find_published(name).changed(
+        **{key: settings.pop(key) for key in ("epochs", "preprocess", "seed")}
+    )
     options = options_of(settings)
     run = verbs.run_published(
         published,
@@ -198,7 +199,7 @@ def recipe(name: str, data: str, cached: bool, num_views: int, run_name: str | N
         "recipe": published.name,
         "what": published.what,
         "reported": dict(published.reported),
-        "changed": {key: value for key, value in changes.items() if value is not None},
+        "changed": dict(published.changes),
         "mechanics_only": settings["weights"] == "random",
     }
     show(settings, result, text.describe_recipe)

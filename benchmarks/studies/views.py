@@ -20,7 +20,6 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from pipeline.cache.audit import seconds_to_make
-from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
 from pipeline.images.manifest import Manifest
 from pipeline.images.views import parse_augmentation
@@ -28,7 +27,7 @@ from pipeline.quiet import quiet_tensorflow
 from pipeline.results.plots import COLOURS
 from pipeline.stage_two.training import Training
 from pipeline.verbs.heads import fit
-from pipeline.verbs.options import Options
+from pipeline.verbs.options import Options, make_recipe
 from pipeline.verbs.rows import extract, scan
 from pipeline.verbs.run import Run
 from pipeline.verbs.tune import tune
@@ -86,12 +85,6 @@ class Study:
 
     def row(self, regime: str, count: int, seed: int, run: Run) -> dict[str, Any]:
         info = run.folder.info
-        store = Store(self.options.cache, Recipe.from_dict(info["recipe"]))
-        once = None if regime == LIVE else seconds_to_make(store, len(self.manifest))
-        views = self.views(count)
-        if once is not None and views:
-            train = len(self.manifest.split("train"))
-            once += seconds_to_make(Store(store.folder.parent, views.recipe(store.recipe)), train * count) or 0.0
         scores = {f"{split}_{key}": run.metrics[split][key] for split in run.metrics for key in ("accuracy", "ci95")}
         return {
             "regime": regime,
@@ -100,8 +93,23 @@ class Study:
             **scores,
             "seconds": info["seconds"],
             "seconds_per_epoch": info["seconds_per_epoch"],
-            "stage_one_seconds": once,
+            "stage_one_seconds": 0.0 if regime == LIVE else self.stage_one_seconds(count),
+            "settings": self.settings,
         }
+
+    def stage_one_seconds(self, count: int) -> float:
+        """Rows of the boundary, and those of the last layer that are made from them, for all images and views 1 to K."""
+        recipe, _ = make_recipe(self.manifest, self.options)
+        views, train = self.views(count), len(self.manifest.split("train"))
+        more = seconds_to_make(Store(self.options.cache, views.recipe(recipe)), train * count) if views else 0.0
+        return (seconds_to_make(Store(self.options.cache, recipe), len(self.manifest)) or 0.0) + (more or 0.0)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What must be the same for all lines of a table."""
+        options = self.options
+        chosen = (options.base, options.size, options.preprocess, self.augment, self.first, self.epochs)
+        return dict(zip(("base", "size", "preprocess", "augment", "from", "epochs"), chosen, strict=True))
 
 
 def cells(counts: Sequence[int], seeds: int, regimes: Sequence[str]) -> Iterator[tuple[str, int, int]]:
@@ -203,6 +211,8 @@ def main() -> None:
     study = Study(scan(given.data, options=options), given.augment, given.first, given.epochs, options)
     done = given.out.with_suffix(".jsonl")
     rows = [json.loads(line) for line in done.read_text().splitlines()] if done.exists() else []
+    if any(row["settings"] != study.settings for row in rows):
+        parser.error(f"{done} holds trainings with other settings than {study.settings}: choose another --out.")
     wanted = list(cells(given.views, given.seeds, REGIMES)) + ([(LIVE, 0, 0)] if given.live else [])
     known = {(row["regime"], row["views"], row["seed"]) for row in rows}
     study.store(max(given.views))

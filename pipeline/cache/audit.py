@@ -71,6 +71,11 @@ def seconds_to_make(store: Store, num_rows: int) -> float | None:
     return sum(float(provenance["seconds"]) for provenance, _ in known) * num_rows / len(store)
 
 
+def made_from(store: Store) -> set[str]:
+    """Names of the stores of earlier layers that rows of this one were made from."""
+    return {source for path in store.shard_paths() if (source := read_provenance(path).get("from"))}
+
+
 @dataclass(frozen=True)
 class BadRow:
     """Something wrong in a store; `row` is None when it concerns the whole shard."""

@@ -120,12 +120,14 @@ class Store:
         return self._index.find(keys) >= 0
 
     def shard_of(self, keys: Keys) -> NDArray[np.int32]:
-        """Number of the shard that each of these rows lies in, shape (N,).
+        """Place of each row's shard among the shards' names, shape (N,): the same in every process.
 
         Raises:
             MissingRowsError: Some are not there.
         """
-        return self._index.shard[self._find_all(keys)]
+        names = [shard.path.name for shard in self._index.shards]
+        place = np.argsort(np.argsort(names)).astype(np.int32)
+        return place[self._index.shard[self._find_all(keys)]]
 
     def append(self, keys: Keys, features: NDArray[np.floating], provenance: Mapping[str, str]) -> Path:
         """Commit rows as one shard; when this returns they survive a crash.

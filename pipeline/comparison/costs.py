@@ -37,7 +37,7 @@ def measure_costs(base: keras.Model, first: str | None, spec: DenseSpec, num_cla
     """Time the two sides of the cut.
 
     Args:
-        base: With its weights; its layers' trainability is changed.
+        base: With its weights, which the steps change: not to be used afterwards.
         first: First trained layer of the base; None trains a head on its last layer.
         spec: The head.
         num_classes: K.

@@ -35,17 +35,18 @@ class Published:
     head: str = DEFAULT_LAYERS
     pool: str = "none"
 
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Values other than the published ones, by name."""
+
     def changed(
         self, *, epochs: int | None = None, preprocess: str | None = None, seed: int | None = None
     ) -> "Published":
         """The same recipe with a value that was not published; None leaves it as it was."""
-        base = {"preprocess": preprocess}
-        training = {"epochs": epochs, "seed": seed}
-        return replace(self, base={**self.base, **_given(base)}, training={**self.training, **_given(training)})
-
-
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
+        given = {"epochs": epochs, "preprocess": preprocess, "seed": seed}
+        changes = {name: value for name, value in given.items() if value is not None}
+        base = {name: value for name, value in changes.items() if name == "preprocess"}
+        training = {name: value for name, value in changes.items() if name != "preprocess"}
+        return replace(self, changes=changes, base={**self.base, **base}, training={**self.training, **training})
 
 
 # The published code reads images with Keras's ImageDataGenerator, whose target_size resizes to the nearest pixel.

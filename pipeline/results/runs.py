@@ -3,6 +3,7 @@
 runs/<name>/  run.json  metrics.json  history.csv  predictions.csv  head.npz | head.keras  *.png
 """
 
+import contextlib
 import csv
 import json
 import os
@@ -139,7 +140,8 @@ class NewRun:
         if kind is not None:
             shutil.rmtree(self.path, ignore_errors=True)
             if self._claimed is not None:
-                self._claimed.rmdir()
+                with contextlib.suppress(OSError):
+                    self._claimed.rmdir()
 
     def finish(self, info: Mapping[str, Any], metrics: Mapping[str, Any]) -> RunFolder:
         """Write run.json and metrics.json, and give the folder its name. A named run replaces an older one."""
@@ -148,9 +150,9 @@ class NewRun:
         final = self._claimed or self._runs / str(self._name)
         write_json(self.path / "metrics.json", metrics)
         write_json(self.path / "run.json", {"schema": SCHEMA, "name": final.name, **info})
-        if final.exists():
+        if self._claimed is None and final.exists():
             shutil.rmtree(final)
-        self.path.replace(final)
+        self.path.replace(final)  # over the empty folder, if the name was claimed
         self._claimed = None
         return RunFolder(final)
 

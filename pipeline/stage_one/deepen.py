@@ -4,6 +4,7 @@ The rows are the same, bit for bit, as if they had been made from the photograph
 the same values in batches of the same size.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -14,8 +15,8 @@ from pipeline.cache.store import Keys, Store
 from pipeline.stage_one.extract import Engine
 from pipeline.stage_one.pending import Pending
 
-_BLOCK_ROWS = 512
-"""Rows read at once: at VGG16's block4_pool and 224 px, 200 MB."""
+_BLOCK_BYTES = 128 * 2**20
+"""Rows read at once."""
 
 
 def deepen(
@@ -47,20 +48,22 @@ def deepen(
     # Shard after shard, so that each is read once or twice and not for every batch.
     wanted = wanted[np.argsort(earlier.shard_of(wanted), kind="stable")]
     engine = make_engine()
+    row_bytes = 4 * math.prod(earlier.row_shape or (1,))
+    block_rows = max(1, _BLOCK_BYTES // row_bytes // batch_size) * batch_size
     cost = seconds_to_make(earlier, 1) or 0.0
     pending = Pending(later, row_seconds=cost)
     provenance = engine.provenance | {"from": earlier.name}
     with tqdm(total=len(wanted), desc=f"from {earlier.recipe.cut}", unit="row", delay=1, disable=not progress) as bar:
         try:
-            for start in range(0, len(wanted), _BLOCK_ROWS):
-                block = wanted[start : start + _BLOCK_ROWS]
+            for start in range(0, len(wanted), block_rows):
+                block = wanted[start : start + block_rows]
                 rows = earlier.read(block)
                 for first in range(0, len(block), batch_size):
                     batch = slice(first, first + batch_size)
                     pending.add(block[batch], engine.features(rows[batch]))
                     bar.update(len(block[batch]))
-                if pending.is_due():
-                    pending.commit(provenance)
+                    if pending.is_due():
+                        pending.commit(provenance)
         finally:
             pending.commit(provenance)
     return pending.num_committed

@@ -31,7 +31,8 @@ class StoredRows:
     @property
     def shape(self) -> tuple[int, ...]:
         """(N, h, w, C) or (N, C)."""
-        return (len(self), *self[:1].shape[1:])
+        row = self.store.row_shape or ()
+        return (len(self), *(row if self.pooling == "none" else row[-1:]))
 
     def __getitem__(self, rows: Any) -> NDArray[np.float32]:
         return self.store.read(self.keys[rows], pooling=self.pooling)
@@ -39,10 +40,12 @@ class StoredRows:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[:], dtype)
 
-    def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """All rows in their order, so many at a time."""
+    def blocks(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Places and rows of all, so many at a time, shard after shard."""
+        order = np.argsort(self.store.shard_of(self.keys), kind="stable")
         for start in range(0, len(self), self.block_rows):
-            yield self[start : start + self.block_rows]
+            place = order[start : start + self.block_rows]
+            yield place, self[place]
 
 
 Rows = NDArray[np.float32] | StoredRows
@@ -87,6 +90,12 @@ class Task:
     classes: tuple[str, ...]
     splits: Mapping[str, Split]
     """`train` and `validation`, and `test` if there is one."""
+
+    @property
+    def num_bytes(self) -> int:
+        """Rows of it in memory."""
+        rows = [rows for split in self.splits.values() for rows in (split.X, *split.views)]
+        return sum(part.nbytes for part in rows if isinstance(part, np.ndarray))
 
     @property
     def train(self) -> Split:

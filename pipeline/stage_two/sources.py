@@ -13,6 +13,8 @@ from pipeline.cache.store import Keys, Store
 from pipeline.stage_two.features import Split, StoredRows
 from pipeline.stage_two.training import Training
 
+Places = NDArray[np.int64]
+
 # Order and views of an epoch are drawn from streams of their own, so that neither depends on the other.
 _ORDER_STREAM, _VIEW_STREAM = 1, 2
 
@@ -26,6 +28,10 @@ class Source(ABC):
     def order(self, seed: int, epoch: int) -> NDArray[np.int64]:
         """The order of an epoch: the same for all sources that read any row as fast as any other."""
         return np.random.default_rng([_ORDER_STREAM, seed, epoch]).permutation(len(self.y))
+
+    def reading_order(self) -> NDArray[np.int64]:
+        """The order in which all images are read the fastest."""
+        return np.arange(len(self.y))
 
     @abstractmethod
     def batches(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[Any]]:
@@ -48,19 +54,21 @@ class ArraySource(Source):
 
 @dataclass(frozen=True)
 class ViewSource(Source):
-    """Rows in memory, of which each epoch sees one view an image, drawn anew from views 0 to K."""
+    """Rows in memory, of which each epoch sees one view an image, drawn anew from views 0 to K, or all of them."""
 
     views: Sequence[NDArray[np.float32]]
     """Features of views 0 to K, each (N, ...)."""
 
     y: NDArray[np.int64]
+    """(N,); or ((K + 1) N,), view after view, where an epoch sees all of them."""
+
     seed: int
 
     def batches(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.float32]]:
-        drawn = _draw_views(len(self.views), len(self.y), self.seed, epoch)
+        view, image = _seen(len(self.y), len(self.views), len(self.views[0]), self.seed, epoch)
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            yield np.stack([self.views[drawn[row]][row] for row in rows])
+            yield np.stack([self.views[view[row]][image[row]] for row in rows])
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,9 @@ class BlockSource(Source):
         starts = range(0, len(by_shard), self.block_rows)
         return np.concatenate([rng.permutation(by_shard[start : start + self.block_rows]) for start in starts])
 
+    def reading_order(self) -> NDArray[np.int64]:
+        return np.argsort(self._shards(-1), kind="stable")
+
     def batches(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.float32]]:
         keys, stores = self._places(epoch)
         blocks = [order[start : start + self.block_rows] for start in range(0, len(order), self.block_rows)]
@@ -99,11 +110,7 @@ class BlockSource(Source):
 
     def _places(self, epoch: int) -> tuple[Keys, NDArray[np.int64]]:
         """Key of each image of an epoch, and which of `_stores` holds it."""
-        num_images = len(self.views[0])
-        if len(self.y) > num_images:
-            view, image = np.divmod(np.arange(len(self.y)), num_images)
-        else:
-            view, image = _draw_views(len(self.views), num_images, self.seed, epoch), np.arange(num_images)
+        view, image = _seen(len(self.y), len(self.views), len(self.views[0]), self.seed, epoch)
         stores = self._stores
         held_by = np.array([stores.index(rows.store) for rows in self.views])
         return np.stack([rows.keys for rows in self.views])[view, image], held_by[view]
@@ -136,16 +143,13 @@ class BlockSource(Source):
 def training_source(train: Split, training: Training) -> Source:
     """Rows of the training split; with views, one of each image's drawn in every epoch, or all of them."""
     X, views = train.X, train.views
+    y = np.tile(train.y, len(views) + 1) if training.view_mode == "all" else train.y
     if isinstance(X, StoredRows):
         stored = [X, *(rows for rows in views if isinstance(rows, StoredRows))]
-        y = np.tile(train.y, len(stored)) if training.view_mode == "all" else train.y
         # Whole batches, so that only the last of an epoch is a smaller one.
         block_rows = max(1, X.block_rows // training.batch_size) * training.batch_size
         return BlockSource(stored, y, training.seed, block_rows)
-    if views and training.view_mode == "sample":
-        return ViewSource([X, *map(np.asarray, views)], train.y, training.seed)
-    rows = train.all_views()
-    return ArraySource(np.asarray(rows.X), rows.y)
+    return ViewSource([X, *map(np.asarray, views)], y, training.seed) if views else ArraySource(X, y)
 
 
 def validation_source(validation: Split) -> Source:
@@ -156,6 +160,10 @@ def validation_source(validation: Split) -> Source:
     )
 
 
-def _draw_views(num_views: int, num_images: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Which view of each image an epoch sees, (N,)."""
-    return np.random.default_rng([_VIEW_STREAM, seed, epoch + 1]).integers(0, num_views, num_images)
+def _seen(num_rows: int, num_views: int, num_images: int, seed: int, epoch: int) -> tuple[Places, Places]:
+    """View and image of each row of an epoch: one drawn view of each image, or all views, one after the other."""
+    if num_rows > num_images:
+        view, image = np.divmod(np.arange(num_rows), num_images)
+        return view, image
+    drawn = np.random.default_rng([_VIEW_STREAM, seed, epoch + 1]).integers(0, num_views, num_images)
+    return drawn, np.arange(num_images)

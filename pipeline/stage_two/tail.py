@@ -64,9 +64,9 @@ class Top:
         return [weight for layer in self.tail_layers for weight in layer.trainable_weights]
 
     def digests(self) -> dict[str, str]:
-        """Tensor digest of the trunk (`trunk`) and of each layer of the tail that has weights."""
+        """Tensor digest of the trunk (`trunk`), of the head (`head`), and of each layer of the tail that has weights."""
         layers = {layer.name: tensor_digest([layer]) for layer in self.tail_layers if layer.weights}
-        return {"trunk": tensor_digest(self.trunk.layers), **layers}
+        return {"trunk": tensor_digest(self.trunk.layers), "head": tensor_digest(self.head.layers), **layers}
 
 
 def build_top(base: keras.Model, cut: str, spec: DenseSpec, *, pooling: str, num_classes: int, seed: int) -> Top:

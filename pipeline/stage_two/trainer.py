@@ -230,9 +230,9 @@ def evaluate(infer: Infer, source: Source) -> tuple[float, float]:
 
 def predict(infer: Infer, source: Source) -> NDArray[np.float32]:
     """Outputs of all rows in order, float32 (N, units)."""
-    order = np.arange(len(source.y))
+    order = source.reading_order()
     parts = [infer(tf.constant(inputs)).numpy() for inputs in source.batches(order, _EVALUATION_BATCH, epoch=-1)]
-    return np.concatenate(parts)
+    return np.concatenate(parts)[np.argsort(order)]
 
 
 def _set_rates(groups: Sequence[Group], training: Training, state: _State) -> float:

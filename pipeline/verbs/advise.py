@@ -1,6 +1,10 @@
 """Advice as a verb: measure a sample, then say which regime suits, and what each would cost on this machine."""
 
+import contextlib
+import os
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +13,8 @@ import numpy as np
 
 from pipeline.bases.zoo import find_base
 from pipeline.comparison.advice import Evidence, advise_regime
-from pipeline.errors import WeightsUnavailableError
+from pipeline.errors import UnreadableImageError, WeightsUnavailableError
+from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.stage_two.linear import cross_validated_accuracy
 from pipeline.stage_two.spec import DEFAULT_LAYERS, parse_layers
@@ -38,11 +43,12 @@ def advise(data: str | Path | Manifest, *, num_sample: int = 200, options: Optio
     from pipeline.bases.cut import cut_before, valid_cuts
     from pipeline.bases.weights import load_base
 
-    chosen = options or Options()
+    chosen = replace(options or Options(), cut=None)
+    size = chosen.size or find_base(chosen.base).native_px
     manifest = manifest_of(data, chosen)
     manifest.require_task()
     sample = _sample(manifest, num_sample)
-    base = load_base(find_base(chosen.base), chosen.size or find_base(chosen.base).native_px, weights_file(chosen))
+    base = load_base(find_base(chosen.base), size, weights_file(chosen), precision=chosen.precision)
     cuts = valid_cuts(base)
     early_cut = cuts[int(len(cuts) * _EARLY_SHARE)]
     early, late = _probe(sample, replace(chosen, cut=early_cut)), _probe(sample, chosen)
@@ -57,10 +63,11 @@ def advise(data: str | Path | Manifest, *, num_sample: int = 200, options: Optio
     names = [layer.name for layer in base.layers]
     after_a_cut = [layer for layer in base.layers[names.index(cuts[0]) + 1 :] if layer.weights]
     advice = advise_regime(evidence, [layer.name for layer in after_a_cut])
-    costs = _costs(manifest, base, None, late.megabytes)
+    decoding = _decoding_seconds(sample, Decoder(size, chosen.resize, chosen.exif))
+    costs = _costs(manifest, base, None, late.megabytes, decoding)
     if advice.first:
         boundary = _probe(sample, replace(chosen, cut=cut_before(base, advice.first)))
-        costs += _costs(manifest, base, advice.first, boundary.megabytes)
+        costs += _costs(manifest, base, advice.first, boundary.megabytes, decoding)
     return {
         "evidence": asdict(evidence) | {"early_layer": early_cut, "sample": len(sample)},
         "advice": asdict(advice),
@@ -107,17 +114,34 @@ def _top_confidence(sample: Manifest, options: Options) -> float | None:
     return float(probabilities.max(axis=1).mean()) if len(probabilities) else None
 
 
-def _costs(manifest: Manifest, base: "keras.Model", first: str | None, megabytes: float) -> list[dict[str, Any]]:
+def _decoding_seconds(sample: Manifest, decoder: Decoder) -> float:
+    """Reading and decoding, for each image, with a thread on each core."""
+
+    def decode(row: int) -> None:
+        with contextlib.suppress(UnreadableImageError):
+            decoder.decode(sample.read(row))
+
+    rows = range(min(len(sample), 64))
+    start = time.perf_counter()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(decode, rows))
+    return (time.perf_counter() - start) / len(rows)
+
+
+def _costs(
+    manifest: Manifest, base: "keras.Model", first: str | None, megabytes: float, decoding: float
+) -> list[dict[str, Any]]:
     """Seconds once, seconds an epoch and MB, from the cache and live, by a few measured steps."""
     from pipeline.comparison.costs import measure_costs
 
     measured = measure_costs(base, first, parse_layers(DEFAULT_LAYERS), len(manifest.classes))
+    trunk = max(measured.trunk, decoding)  # the one runs while the other does
     num_train, num_watched = len(manifest.split("train")), len(manifest.split("validation"))
     epoch = num_train * measured.step + num_watched * measured.infer
     what = "head" if first is None else "fine-tuning"
     names = ("regime", "stage_one_seconds", "seconds_per_epoch", "megabytes")
     rows = (
-        (f"{what}, cached", len(manifest) * measured.trunk, epoch, len(manifest) * megabytes),
-        (f"{what}, live", 0.0, epoch + (num_train + num_watched) * measured.trunk, 0.0),
+        (f"{what}, cached", len(manifest) * trunk, epoch, len(manifest) * megabytes),
+        (f"{what}, live", 0.0, epoch + (num_train + num_watched) * trunk, 0.0),
     )
     return [dict(zip(names, row, strict=True)) for row in rows]

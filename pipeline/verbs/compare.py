@@ -4,7 +4,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.cache.audit import seconds_to_make
+from pipeline.bases.zoo import find_base
+from pipeline.cache.audit import made_from, seconds_to_make
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
 from pipeline.comparison.compare import Outcome, break_even
@@ -15,7 +16,7 @@ from pipeline.results.runs import write_json
 from pipeline.stage_two.spec import DEFAULT_LAYERS
 from pipeline.stage_two.training import Training
 from pipeline.verbs.heads import fit
-from pipeline.verbs.options import Options
+from pipeline.verbs.options import Options, trunk_of
 from pipeline.verbs.rows import extract, manifest_of
 from pipeline.verbs.run import Run
 from pipeline.verbs.tune import tune
@@ -70,6 +71,10 @@ def compare(
     from pipeline.results.plots import draw_comparison
 
     chosen = options or Options()
+    if chosen.cut and set(_HEAD_OF) & set(comparison.regimes):
+        raise SettingError(
+            "Fine-tuning cuts the base where frozen meets trainable: leave out --cut, or the fine-tuning regimes."
+        )
     manifest = manifest_of(data, chosen)
     if "cached-finetune" in comparison.regimes:  # first, so that later layers start from these rows
         extract(manifest, options=replace(chosen, cut=cut_of(Tuning(first=comparison.first), chosen)))
@@ -77,7 +82,7 @@ def compare(
     for regime in comparison.in_order:
         head_of = outcomes.get(_HEAD_OF.get(regime, ""))
         run = _train(regime, head_of, manifest, comparison, command, chosen)
-        outcomes[regime] = _outcome(regime, head_of, run, chosen)
+        outcomes[regime] = _outcome(regime, run, chosen)
     rows = [outcome.as_row() for outcome in outcomes.values()]
     folder = chosen.runs / f"comparison-{manifest.title}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -116,20 +121,30 @@ def _train(
     return tune(manifest, tuning, cached=cached, name=name, command=command, options=options)
 
 
-def _outcome(regime: str, head_of: Outcome | None, run: Run, options: Options) -> Outcome:
+def _outcome(regime: str, run: Run, options: Options) -> Outcome:
     info = run.folder.info
-    is_live = regime in ("endtoend", "finetune")
-    store = Store(options.cache, Recipe.from_dict(info["recipe"]))
-    extraction = 0.0 if is_live else seconds_to_make(store, sum(info["images"].values()))
-    if extraction is not None and head_of is not None and not is_live:
-        # The head's rows are made from those of the boundary, and their cost includes them.
-        extraction = max(extraction, head_of.extraction_seconds or 0.0)
     return Outcome(
         regime=regime,
         run=run.name,
         metrics=run.metrics,
         training_seconds=info["seconds"],
         seconds_per_epoch=info["seconds_per_epoch"],
-        extraction_seconds=extraction,
+        extraction_seconds=0.0 if regime in ("endtoend", "finetune") else _stage_one_seconds(run, options),
         trainable_params=info["trainable_params"],
     )
+
+
+def _stage_one_seconds(run: Run, options: Options) -> float | None:
+    """What a run's rows cost: those of the boundary, and those of the last layer that its head was trained on."""
+    info = run.folder.info
+    recipe, num_images = Recipe.from_dict(info["recipe"]), sum(info["images"].values())
+    boundary = Store(options.cache, recipe)
+    seconds = seconds_to_make(boundary, num_images)
+    last_layer = find_base(recipe.base).last_layer
+    if recipe.cut == last_layer or seconds is None:
+        return seconds
+    trunk, _ = trunk_of(replace(options, cut=last_layer))
+    last = Store(options.cache, replace(recipe, cut=last_layer, trunk_digest=trunk.digest))
+    more = seconds_to_make(last, num_images)
+    # The cost of rows that were made from the boundary's includes theirs.
+    return seconds if more is None else more if boundary.name in made_from(last) else seconds + more

@@ -6,7 +6,7 @@ import math
 import platform
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ def fit(
     check_run_name(name, chosen.runs)
     is_linear = isinstance(spec, LinearSpec)
     pooling = pool or ("avg" if is_linear else "none")
-    memory_bytes = math.inf if is_linear else chosen.memory_bytes
+    memory_bytes = math.inf if is_linear else chosen.memory_bytes()
     task, extraction, trunk = _task(data, pooling, chosen, views, memory_bytes)
     start = time.perf_counter()
     history: list[dict[str, float]] = []
@@ -153,7 +153,7 @@ def sweep(
         training=winner.training,
         name=name,
         command=command,
-        options=chosen,
+        options=replace(chosen, memory_gb=math.inf),  # as it was ranked: with all rows in memory
     )
     return results, run
 

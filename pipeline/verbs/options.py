@@ -66,7 +66,8 @@ class Options:
     """Decoding threads and sweep processes; None: one a core."""
 
     memory_gb: float | None = None
-    """Rows held in memory while a head of layers is trained; more are read from the shards in blocks. None: half of what is free."""
+    """Rows held in memory while a head of layers is trained; more are read from the shards in blocks, which is another order.
+    None: half of what is free, so give a number where a training must be the same on every day."""
 
     strict: bool = False
     """Raise when an image has to be skipped."""
@@ -74,10 +75,11 @@ class Options:
     progress: bool = False
     """Show bars on stderr."""
 
-    @property
-    def memory_bytes(self) -> float:
-        """Rows held in memory at most."""
-        return psutil.virtual_memory().available / 2 if self.memory_gb is None else self.memory_gb * 1e9
+    def memory_bytes(self, held: int = 0) -> float:
+        """How many bytes of rows to hold in memory at most, beside those that are held already."""
+        if self.memory_gb is None:
+            return psutil.virtual_memory().available / 2
+        return max(0.0, self.memory_gb * 1e9 - held)
 
     @property
     def hashes(self) -> FileHashes:

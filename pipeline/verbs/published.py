@@ -49,7 +49,7 @@ def run_published(
         root: Folder that a table's paths are relative to.
         cached: Fine-tune from cached rows.
         num_views: With `cached`: views of the published augmentation that are stored, and then trained on.
-        name: The run's name; default: the recipe's.
+        name: The run's name; default: the recipe's, with what was changed.
         command: How to make it again.
         options: Weights and places; the base's settings are the recipe's.
 
@@ -62,7 +62,7 @@ def run_published(
     manifest = scan(
         data, label=label, root=root, split=published.split, split_seed=published.split_seed, options=chosen
     )
-    name = name or f"{published.name}{'-cached' if cached else ''}{f'-{num_views}-views' if num_views else ''}"
+    name = name or _run_name(published, cached=cached, num_views=num_views)
     if published.verb == "head":
         pool, head = published.pool, published.head
         return fit(manifest, head, pool=pool, training=training, name=name, command=command, options=chosen)
@@ -73,6 +73,13 @@ def run_published(
     if views:
         extract_views(manifest, views, options=replace(chosen, cut=cut_of(tuning, chosen)))
     return tune(manifest, tuning, cached=cached, views=views, name=name, command=command, options=chosen)
+
+
+def _run_name(published: Published, *, cached: bool, num_views: int) -> str:
+    """Tells all that differs, so that no run replaces one with other values."""
+    changes = [f"{name}-{value}" for name, value in published.changes.items()]
+    parts = [published.name, *(["cached"] if cached else []), *([f"{num_views}-views"] if num_views else []), *changes]
+    return "-".join(parts)
 
 
 def _check(published: Published, *, cached: bool, num_views: int) -> None:

@@ -110,6 +110,7 @@ def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options, *, view
         extraction,
         num_new=extraction.num_new + num_deepened,
         num_deepened=num_deepened,
+        engine=extraction.engine or ("tensorflow" if num_deepened else None),
         seconds=time.monotonic() - start,
     )
     skipped = extraction.manifest.skipped
@@ -122,8 +123,14 @@ def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options, *, view
 
 
 def _deepen(keys: Keys, store: Store, options: Options) -> int:
-    """Make what can be made of rows of earlier layers, the latest of them first; how many that were."""
-    candidates = [] if store.has(keys).all() else _candidates(store.recipe, options.cache)
+    """Make what can be made of rows of earlier layers, the latest of them first; how many that were.
+
+    A few missing rows, such as those of images that cannot be read, are not worth opening other stores.
+    """
+    missing = keys[~store.has(keys)]
+    if len(missing) <= options.batch_size:
+        return 0
+    candidates = [found for found in _candidates(store.recipe, options.cache) if found.has(missing).any()]
     if not candidates:
         return 0
     from pipeline.bases.cut import valid_cuts

@@ -200,7 +200,8 @@ def _load_head(folder: RunFolder) -> Head:
 def predict_rows(head: Head, X: Rows) -> NDArray[np.float32]:
     """Linear heads take flat rows, dense ones the grid; rows on disk are read in blocks."""
     if isinstance(X, StoredRows):
-        return np.concatenate([predict_rows(head, block) for block in X.blocks()])
+        places, blocks = zip(*((place, predict_rows(head, block)) for place, block in X.blocks()), strict=True)
+        return np.concatenate(blocks)[np.argsort(np.concatenate(places))]
     return head.predict_proba(X.reshape(len(X), -1) if hasattr(head, "arrays") else X)
 
 

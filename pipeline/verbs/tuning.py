@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.bases.zoo import find_base
 from pipeline.cache.recipe import Recipe
-from pipeline.errors import SettingError
+from pipeline.errors import HeadSpecError, SettingError
 from pipeline.images.manifest import Manifest
 from pipeline.images.views import Augmentation
 from pipeline.stage_one.extract import Extraction
@@ -18,6 +19,7 @@ from pipeline.stage_two.training import Training
 from pipeline.verbs.heads import task_digest
 from pipeline.verbs.options import Options, make_recipe, weights_file
 from pipeline.verbs.rows import extract_recipe, manifest_of
+from pipeline.verbs.run import Run, load_run
 from pipeline.verbs.views import Views, describe_views, extract_views, load_with_views
 
 if TYPE_CHECKING:
@@ -71,6 +73,9 @@ class Job:
     task: Task
     base: "keras.Model"
     top: "Top"
+    start: dict[str, str]
+    """Digests of trunk, tail and head as they were before any training."""
+
     options: Options
 
     @property
@@ -87,7 +92,7 @@ class Job:
         """Named after all that the training depends on, so that another training never takes it for its own."""
         digest = task_digest(self.extraction.manifest, self.recipe, self.tuning.pool)
         source = f"{self.cached} {describe_views(self.views)} {phase}"
-        text = json.dumps([self.recipe.fingerprint, asdict(self.tuning), source, digest])
+        text = json.dumps([self.recipe.fingerprint, asdict(self.tuning), source, digest, self.start])
         return self.options.runs / ".training" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
 
 
@@ -119,9 +124,11 @@ def prepare(data: str | Path | Manifest, tuning: Tuning, cached: bool, views: Vi
     num_classes = len(extraction.manifest.classes)
     top = build_top(base, recipe.cut, spec, pooling=tuning.pool, num_classes=num_classes, seed=tuning.training.seed)
     task = load_with_views(
-        extraction.manifest, extraction.store, views, _row_pooling(top, tuning), chosen, chosen.memory_bytes
+        extraction.manifest, extraction.store, views, _row_pooling(top, tuning), chosen, chosen.memory_bytes()
     )
-    return Job(tuning, first, cached, views, extraction, task, base, top, chosen)
+    if tuning.on_run is not None:
+        adopt_head(top, load_run(tuning.on_run, options=chosen), recipe, tuning.pool, extraction.manifest.classes)
+    return Job(tuning, first, cached, views, extraction, task, base, top, top.digests(), chosen)
 
 
 def head_task(job: Job) -> Task:
@@ -135,7 +142,39 @@ def head_task(job: Job) -> Task:
     extraction = extract_recipe(manifest, recipe, options)
     if job.views:
         extract_views(manifest, job.views, options=options)
-    return load_with_views(manifest, extraction.store, job.views, job.tuning.pool, options, options.memory_bytes)
+    left = options.memory_bytes(job.task.num_bytes)
+    return load_with_views(manifest, extraction.store, job.views, job.tuning.pool, options, left)
+
+
+def adopt_head(top: "Top", run: Run, recipe: Recipe, pooling: str, classes: Sequence[str]) -> None:
+    """Copy the head of a run on the frozen base's last layer.
+
+    Raises:
+        HeadSpecError: The run has no head of layers, or it was trained on other features or classes.
+        InvalidCutError: The two heads differ in their weights' shapes.
+    """
+    from pipeline.stage_two.dense import DenseHead
+    from pipeline.stage_two.tail import copy_head
+
+    info = run.folder.info
+    if not isinstance(run.head, DenseHead) or info.get("first_trained_layer"):
+        raise HeadSpecError(
+            f"{run.name!r} is not a run of a head of layers on a frozen base, which fine-tuning starts from."
+        )
+    features = Recipe.from_dict(info["recipe"])
+    same = replace(features, cut=recipe.cut, trunk_digest=recipe.trunk_digest, dtype=recipe.dtype, pooling="none")
+    last = find_base(recipe.base).last_layer
+    if same.fingerprint != replace(recipe, pooling="none").fingerprint or features.cut != last:
+        raise HeadSpecError(
+            f"The head of {run.name!r} was trained on other features: {features.folder_name}. Fine-tuning goes on from a head on "
+            f"{last}, with the same base, size, decoding and preprocessing: {recipe.folder_name} is cut from it."
+        )
+    if (info["pool"], tuple(info["classes"])) != (pooling, tuple(classes)):
+        raise HeadSpecError(
+            f"The head of {run.name!r} was trained with --pool {info['pool']} for {', '.join(info['classes'])}; "
+            f"here it is --pool {pooling} for {', '.join(classes)}."
+        )
+    copy_head(run.head.model, top.head)
 
 
 def _check(tuning: Tuning, *, cached: bool, views: Views | None) -> DenseSpec:

@@ -6,9 +6,9 @@ import pytest
 
 from pipeline.bases.network import build_base
 from pipeline.bases.zoo import find_base
+from pipeline.comparison import costs
 from pipeline.comparison.advice import Evidence, advise_regime
 from pipeline.comparison.compare import Outcome, break_even
-from pipeline.comparison.costs import measure_costs
 from pipeline.comparison.published import PUBLISHED
 from pipeline.errors import SettingError
 from pipeline.images.views import AUGMENTATIONS, parse_augmentation
@@ -81,8 +81,14 @@ def test_regimes_are_compared_in_one_table_and_one_picture(photos, options):
     assert rows["cached-finetune"]["extraction_seconds"] == rows["dense"]["extraction_seconds"]
 
 
-def test_a_comparison_that_cannot_be_made_is_refused():
-    """Unknown regimes, and fine-tuning without a first layer."""
+def test_a_comparison_that_cannot_be_made_is_refused(photos, options):
+    """Unknown regimes, fine-tuning without a first layer, and a cut where fine-tuning sets it."""
+    with pytest.raises(SettingError, match="leave out --cut"):
+        compare(
+            photos,
+            Comparison(regimes=("finetune",), first="fire9_concat"),
+            options=replace(options, cut="fire8_concat"),
+        )
     with pytest.raises(SettingError, match="Regimes are linear"):
         Comparison(regimes=("quick",))
     with pytest.raises(SettingError, match="--from LAYER"):
@@ -90,45 +96,47 @@ def test_a_comparison_that_cannot_be_made_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("images", "early", "late", "regime", "trains"),
+    ("images", "early", "late", "regime", "first"),
     [
-        (100, 0.6, 0.9, "head only", False),
-        (5000, 0.6, 0.9, "fine-tune the last part", True),
-        (100, 0.8, 0.7, "fine-tune the last part", True),
-        (5000, 0.8, 0.7, "fine-tune everything", True),
-        (1000, 0.6, 0.9, "head only", False),
+        (100, 0.6, 0.9, "head only", None),
+        (1000, 0.6, 0.9, "head only", None),
+        (5000, 0.6, 0.9, "fine-tune the last part", "layer7"),
+        (100, 0.8, 0.7, "fine-tune the last part", "layer4"),
+        (5000, 0.8, 0.7, "fine-tune everything", "layer0"),
     ],
 )
-def test_the_guide_has_four_scenarios(images, early, late, regime, trains):
-    """Small or large, similar or different: each has its regime, and reasons in words."""
+def test_the_guide_has_four_scenarios(images, early, late, regime, first):
+    """Small or large, similar or different: each has its regime, its share of frozen layers, and reasons in words."""
     advice = advise_regime(Evidence(images, early, late, 0.5, 0.7), [f"layer{k}" for k in range(10)])
 
-    assert advice.regime == regime
-    assert (advice.first is not None) == trains
-    assert advice.frozen_share == (1.0 if advice.first is None else int(advice.first.removeprefix("layer")) / 10)
+    assert (advice.regime, advice.first) == (regime, first)
+    assert advice.frozen_share == (int(first.removeprefix("layer")) / 10 if first else 1.0)
     assert len(advice.reasons) == 3
     assert advice.base_rate is None or advice.base_rate < advice.head_rate
 
 
-def test_advice_measures_a_sample(photos, options):
-    """Evidence is measured on training images only, and every cost is a number of seconds or MB."""
+def test_advice_measures_a_sample(photos, options, monkeypatch):
+    """Evidence is measured on training images only; costs are counted up from those of one image."""
+    monkeypatch.setattr(costs, "measure_costs", lambda *_: costs.Costs(trunk=3.0, step=2.0, infer=1.0))
     result = advise(photos, num_sample=24, options=options)
 
     assert result["evidence"]["sample"] == 24
     assert 0 <= result["evidence"]["late_accuracy"] <= 1
     cached, live = result["costs"][:2]
-    assert cached["stage_one_seconds"] > 0
+    # 24 training, 12 validation and 12 test images; a trunk of 3 s hides the decoding.
+    assert cached["stage_one_seconds"] == 48 * 3
+    assert cached["seconds_per_epoch"] == 24 * 2 + 12 * 1
     assert cached["megabytes"] > 0
-    assert 0 < cached["seconds_per_epoch"] < live["seconds_per_epoch"]
+    assert live["seconds_per_epoch"] == 24 * 2 + 12 * 1 + 36 * 3
     assert live["stage_one_seconds"] == live["megabytes"] == 0
 
 
-def test_training_the_tail_costs_more_than_running_it(photos):
-    """Forward and backward through fire9 and the head take longer than forward alone."""
-    costs = measure_costs(build_base(find_base("squeezenet"), 96), "fire9_squeeze1x1", parse_layers("dense:64,relu"), 2)
+def test_both_sides_of_the_cut_are_timed():
+    """Real steps of trunk, tail and head; each takes its time."""
+    base = build_base(find_base("squeezenet"), 48)
+    found = costs.measure_costs(base, "fire9_squeeze1x1", parse_layers("dense:8,relu"), 2)
 
-    assert costs.step > costs.infer > 0
-    assert costs.trunk > 0
+    assert min(found.trunk, found.step, found.infer) > 0
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -165,7 +173,7 @@ def test_a_recipe_with_changed_values_runs_from_the_cache_with_views(photos, tmp
         small.changed(epochs=2, preprocess="native", seed=3), photos, cached=True, num_views=2, options=options
     )
 
-    assert run.name == "r0c-cached-2-views"
+    assert run.name == "r0c-cached-2-views-epochs-2-preprocess-native-seed-3"
     assert run.folder.info["views"] == {"count": 2, "augmentation": "r0", "seed": 0, "tta": False}
     assert run.folder.info["seed"] == 3
     assert [phase["epochs"] for phase in run.folder.info["phases"]] == [1, 2]

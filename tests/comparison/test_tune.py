@@ -13,6 +13,7 @@ from pipeline.comparison.live import LiveSource, live_forward
 from pipeline.errors import DisagreementError, HeadSpecError, InvalidCutError, SettingError
 from pipeline.images.decode import Decoder
 from pipeline.images.views import AUGMENTATIONS
+from pipeline.stage_two.sources import ArraySource
 from pipeline.stage_two.spec import parse_head
 from pipeline.stage_two.tail import build_top
 from pipeline.stage_two.trainer import compile_inference, predict
@@ -169,6 +170,34 @@ def test_a_killed_training_goes_on_from_its_last_epoch(photos, options, monkeypa
     assert not list((options.runs / ".training").glob("*"))
 
 
+def test_a_head_of_other_features_is_not_adopted(photos, options):
+    """Weights of the same shapes are not enough: preprocessing, layer, pooling and classes must be the same."""
+    head = {"training": TRAINING, "pictures": False}
+    fit(photos, "softmax", pool="avg", name="rescaled", options=replace(options, preprocess="rescale"), **head)
+    fit(photos, "softmax", pool="avg", name="earlier", options=replace(options, cut="fire8_concat"), **head)
+    fit(photos, "softmax", pool="max", name="pooled", options=options, **head)
+    tuning = Tuning("softmax", "avg", training=TRAINING, first="fire9_squeeze1x1")
+
+    for name, reason in (("rescaled", "other features"), ("earlier", "other features"), ("pooled", "--pool max")):
+        with pytest.raises(HeadSpecError, match=reason):
+            tune(photos, replace(tuning, on_run=name), cached=True, options=options)
+
+
+def test_a_training_that_starts_elsewhere_does_not_go_on_from_a_checkpoint(photos, options, monkeypatch):
+    """The adopted head is part of the checkpoint's name: trained anew, it starts a new training."""
+    from pipeline.stage_two import trainer
+
+    tuning = Tuning("softmax", "avg", training=TRAINING, first="fire9_squeeze1x1", on_run="head")
+    starts, save = [], trainer._save
+    for rate in (1e-3, 1e-2):
+        fit(photos, "softmax", pool="avg", name="head", training=replace(TRAINING, learning_rate=rate), options=options)
+        monkeypatch.setattr(trainer, "_save", lambda path, *rest: (starts.append(path), save(path, *rest)))
+        tune(photos, tuning, cached=True, options=options)
+        monkeypatch.setattr(trainer, "_save", save)
+
+    assert len({path for path in starts if path}) == 2
+
+
 def test_fine_tuning_starts_from_a_run_and_goes_on_with_its_history(photos, options):
     """`on_run` takes the trained head over, and the epochs count on."""
     head = tune(photos, Tuning(HEAD, training=TRAINING), name="first", options=options)
@@ -205,8 +234,9 @@ def test_the_two_verbs_of_python_refuse_what_the_other_does(photos, options):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_rows_larger_than_memory_stream_from_the_shards(photos, options, dtype):
+def test_rows_larger_than_memory_stream_from_the_shards(photos, options, dtype, monkeypatch):
     """Head and tail learn from blocks; the run predicts from raw photographs what it predicted itself."""
+    monkeypatch.setattr(ArraySource, "batches", lambda *_, **__: pytest.fail("rows were in memory"))
     chosen = replace(options, memory_gb=1e-6, dtype=dtype)
     tuning = Tuning(HEAD, training=TRAINING, first="fire9_squeeze1x1", head_epochs=1, base_rate=1e-3, head_rate=1e-3)
     for run in (
@@ -231,3 +261,4 @@ def test_the_stitched_network_says_of_photographs_what_the_run_says_of_rows(phot
     with pytest.raises(DisagreementError, match="recompute 20"):
         tune(photos, tuning, cached=True, name="wrong", options=other)
     assert not (options.runs / "wrong").exists()
+    assert not list((options.runs / ".training").glob("*")), "what was learned from wrong rows is forgotten"

@@ -73,7 +73,11 @@ def test_rows_stay_on_disk_only_when_they_take_too_much(stores):
     assert isinstance(stored, StoredRows)
     assert stored.shape == (32, 2, 2, 3)
     assert np.array_equal(np.asarray(stored), load(stores, memory_bytes=1e9).train.X)
-    assert np.array_equal(np.concatenate(list(stored.blocks())), np.asarray(stored))
+    blocks = list(load(stores).train.X.blocks())
+    places = np.concatenate([place for place, _ in blocks])
+    assert sorted(places) == list(range(32))
+    assert np.array_equal(np.concatenate([rows for _, rows in blocks]), np.asarray(stored)[places])
+    assert [len(set(place // SHARD)) for place, _ in blocks] == [1, 1, 1, 1], "shard after shard"
 
 
 def test_views_count_toward_the_memory(stores):

@@ -18,7 +18,8 @@ EARLY, LATE = "fire5_concat", "fire8_concat"
 
 @pytest.fixture
 def options(tmp_path: Path) -> Options:
-    return Options(base="squeezenet", size=48, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs")
+    places = {"cache": tmp_path / "cache", "runs": tmp_path / "runs"}
+    return Options(base="squeezenet", size=48, weights="random", batch_size=8, **places)
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_rows_of_a_later_layer_come_from_an_earlier_one(photos: Path, options: O
     request.getfixturevalue("_no_photographs")
     done = extract(photos, options=options)
 
-    assert (done.num_new, done.num_deepened) == (48, 48)
+    assert (done.num_new, done.num_deepened, done.engine) == (48, 48, "tensorflow")
     assert np.array_equal(rows_of(done), rows_of(direct))
     assert extract(photos, options=options).num_new == 0
 
@@ -57,6 +58,16 @@ def test_what_no_earlier_row_is_there_for_comes_from_its_photograph(photos: Path
 
     assert (done.num_new, done.num_deepened) == (48, 24)
     assert np.array_equal(rows_of(done), rows_of(direct))
+
+
+def test_a_few_missing_rows_are_made_from_photographs(photos: Path, options: Options):
+    """No more than a batch are not worth opening another store; above all not those of images that cannot be read."""
+    manifest = scan(photos, options=options)
+    extract(manifest, options=replace(options, cut=EARLY))
+    extract(manifest.select(range(40)), options=options)
+    done = extract(manifest, options=options)
+
+    assert (done.num_new, done.num_deepened) == (8, 0)
 
 
 def test_views_and_pooled_rows_come_from_earlier_rows_too(

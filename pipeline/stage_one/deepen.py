@@ -27,7 +27,7 @@ def deepen(
     *,
     batch_size: int = 32,
     progress: bool = False,
-) -> int:
+) -> tuple[int, str | None]:
     """Make the rows that the later store lacks and the earlier one has.
 
     Args:
@@ -39,12 +39,12 @@ def deepen(
         progress: Show a bar.
 
     Returns:
-        How many were made.
+        How many were made, and the engine that made them; None if there was nothing to do.
     """
     wanted = np.unique(keys)
     wanted = wanted[~later.has(wanted) & earlier.has(wanted)]
     if not len(wanted):
-        return 0
+        return 0, None
     # Shard after shard, so that each is read once or twice and not for every batch.
     wanted = wanted[np.argsort(earlier.shard_of(wanted), kind="stable")]
     engine = make_engine()
@@ -66,4 +66,4 @@ def deepen(
                         pending.commit(provenance)
         finally:
             pending.commit(provenance)
-    return pending.num_committed
+    return pending.num_committed, engine.provenance["engine"]

@@ -1,5 +1,6 @@
 """Images x trunk -> rows: only the missing ones, decoding overlapped with the network, saved as it goes."""
 
+import contextlib
 import hashlib
 import os
 import time
@@ -117,24 +118,13 @@ def extract(
     missing = _missing_items(manifest, store, views)
     skipped: dict[bytes, str] = {}
     pending = Pending(store)
-    engine: Engine | None = None
     decoded = _decode_all(manifest, missing, store.recipe, num_workers or os.cpu_count() or 1)
-    with tqdm(total=len(missing), desc="stage one", unit="image", delay=1, disable=not progress) as bar:
-        try:
-            for items, pixels in _batches(decoded, batch_size, manifest, skipped):
-                if engine is None:
-                    engine = make_engine()
-                    pending.since = time.monotonic()
-                pending.add(_keys_of(manifest, items), engine.features(pixels))
-                if pending.is_due():
-                    pending.commit(engine.provenance)
-                bar.update(len(items))
-        except KeyboardInterrupt:
-            pending.commit(engine.provenance if engine else {})
-            raise
-        finally:
-            decoded.close()
-    pending.commit(engine.provenance if engine else {})
+    batches = _batches(decoded, batch_size, manifest, skipped)
+    with (
+        contextlib.closing(decoded),
+        tqdm(total=len(missing), desc="stage one", unit="image", delay=1, disable=not progress) as bar,
+    ):
+        engine = _compute(batches, manifest, pending, make_engine, bar)
     return Extraction(
         manifest=manifest.without(
             {row: skipped[digest] for row, digest in enumerate(manifest.digests) if digest in skipped}
@@ -144,6 +134,31 @@ def extract(
         seconds=time.monotonic() - start,
         engine=engine.provenance["engine"] if engine else None,
     )
+
+
+def _compute(
+    batches: Iterator[tuple[list[_Item], NDArray[np.uint8]]],
+    manifest: Manifest,
+    pending: Pending,
+    make_engine: Callable[[], Engine],
+    bar: "tqdm[Any]",
+) -> Engine | None:
+    """Run the engine over all batches and commit their rows; the engine, or None if there was nothing to do."""
+    engine: Engine | None = None
+    try:
+        for items, pixels in batches:
+            if engine is None:
+                engine = make_engine()
+                pending.since = time.monotonic()
+            pending.add(_keys_of(manifest, items), engine.features(pixels))
+            if pending.is_due():
+                pending.commit(engine.provenance)
+            bar.update(len(items))
+    except KeyboardInterrupt:
+        pending.commit(engine.provenance if engine else {})
+        raise
+    pending.commit(engine.provenance if engine else {})
+    return engine
 
 
 def _missing_items(manifest: Manifest, store: Store, views: Sequence[int]) -> list[_Item]:

@@ -21,7 +21,7 @@ from pipeline.results.runs import check_run_name
 from pipeline.stage_one.extract import Extraction
 from pipeline.stage_two.features import Task
 from pipeline.stage_two.linear import fit_linear
-from pipeline.stage_two.spec import LinearSpec, parse_head
+from pipeline.stage_two.spec import HeadSpec, LinearSpec, parse_head
 from pipeline.stage_two.sweep import DEFAULT_HEADS, make_cells, run_sweep
 from pipeline.stage_two.training import Training
 from pipeline.verbs.options import Options, make_recipe, trunk_of
@@ -64,17 +64,7 @@ def fit(
     memory_bytes = math.inf if is_linear else chosen.memory_bytes()
     task, extraction, trunk = _task(data, pooling, chosen, views, memory_bytes)
     start = time.perf_counter()
-    history: list[dict[str, float]] = []
-    chosen_values: dict[str, Any] = {}
-    trained: Head
-    if isinstance(spec, LinearSpec):
-        linear = fit_linear(spec, task, seed=settings.seed)
-        trained, chosen_values = linear.head, {linear.parameter: linear.value, "candidates": linear.candidates}
-    else:
-        from pipeline.stage_two.dense import fit_dense
-
-        dense = fit_dense(spec, task, settings, tensorboard=tensorboard, progress=chosen.progress)
-        trained, history = dense.head, dense.history
+    trained, history, chosen_values = _train(spec, task, settings, tensorboard, progress=chosen.progress)
     seconds = time.perf_counter() - start
     num_parameters = trained.num_parameters
     info = {
@@ -95,6 +85,19 @@ def fit(
         **provenance(extraction, task, chosen),
     }
     return save_run(trained, task, history, info, name, pictures, chosen)
+
+
+def _train(
+    spec: HeadSpec, task: Task, training: Training, tensorboard: Path | None, *, progress: bool
+) -> tuple[Head, list[dict[str, float]], dict[str, Any]]:
+    """The head, its history (empty for linear ones), and what was chosen on validation (nothing for dense ones)."""
+    if isinstance(spec, LinearSpec):
+        linear = fit_linear(spec, task, seed=training.seed)
+        return linear.head, [], {linear.parameter: linear.value, "candidates": linear.candidates}
+    from pipeline.stage_two.dense import fit_dense
+
+    dense = fit_dense(spec, task, training, tensorboard=tensorboard, progress=progress)
+    return dense.head, dense.history, {}
 
 
 def sweep(

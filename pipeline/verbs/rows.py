@@ -96,7 +96,7 @@ def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options, *, view
     """Make the missing rows of one recipe, and judge what had to be skipped."""
     store = Store(options.cache, recipe)
     start = time.monotonic()
-    num_deepened = _deepen(np.concatenate([row_keys(manifest.digests, view) for view in views]), store, options)
+    num_deepened, engine = _deepen(np.concatenate([row_keys(manifest.digests, view) for view in views]), store, options)
     extraction = extract_rows(
         manifest,
         store,
@@ -110,7 +110,7 @@ def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options, *, view
         extraction,
         num_new=extraction.num_new + num_deepened,
         num_deepened=num_deepened,
-        engine=extraction.engine or ("tensorflow" if num_deepened else None),
+        engine=extraction.engine or engine,
         seconds=time.monotonic() - start,
     )
     skipped = extraction.manifest.skipped
@@ -122,17 +122,17 @@ def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options, *, view
     return extraction
 
 
-def _deepen(keys: Keys, store: Store, options: Options) -> int:
-    """Make what can be made of rows of earlier layers, the latest of them first; how many that were.
+def _deepen(keys: Keys, store: Store, options: Options) -> tuple[int, str | None]:
+    """Make what can be made of rows of earlier layers, the latest of them first; how many that were, and by what engine.
 
     A few missing rows, such as those of images that cannot be read, are not worth opening other stores.
     """
     missing = keys[~store.has(keys)]
     if len(missing) <= options.batch_size:
-        return 0
+        return 0, None
     candidates = [found for found in _candidates(store.recipe, options.cache) if found.has(missing).any()]
     if not candidates:
-        return 0
+        return 0, None
     from pipeline.bases.cut import valid_cuts
     from pipeline.bases.network import build_base
 
@@ -145,7 +145,7 @@ def _deepen(keys: Keys, store: Store, options: Options) -> int:
         and trunk_of(replace(options, cut=found.recipe.cut))[0].digest == found.recipe.trunk_digest
     ]
     earlier.sort(key=lambda found: -cuts.index(found.recipe.cut))
-    return sum(
+    done = [
         deepen(
             keys,
             found,
@@ -155,7 +155,8 @@ def _deepen(keys: Keys, store: Store, options: Options) -> int:
             progress=options.progress,
         )
         for found in earlier
-    )
+    ]
+    return sum(count for count, _ in done), next((engine for _, engine in done if engine), None)
 
 
 def can_deepen(recipe: Recipe) -> bool:

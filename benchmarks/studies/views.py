@@ -125,7 +125,7 @@ def cells(counts: Sequence[int], seeds: int, regimes: Sequence[str]) -> Iterator
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Markdown: mean over the seeds, their range, and what 1, 10 and 100 heads cost."""
     lines = [
-        "| trained | K | seeds | validation, mean (lowest to highest) | 95 % interval of the mean | test | stage one, s | a training, s | 1 / 10 / 100 heads, s |",
+        "| trained | K | seeds | validation, mean (lowest to highest) | 95 % interval, mean of the seeds' | test | stage one, s | a training, s | 1 / 10 / 100 heads, s |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for regime, count in sorted({(row["regime"], row["views"]) for row in rows}):
@@ -177,7 +177,7 @@ def draw(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> None:
     axes.set_ylabel("validation accuracy, 95 % interval", fontsize=13)
     axes.tick_params(labelsize=12)
     axes.grid(alpha=0.25)
-    axes.legend(fontsize=12, frameon=False)
+    figure.legend(fontsize=12, frameon=False, loc="outside lower center", ncols=4)
     figure.suptitle(title, fontsize=14)
     figure.savefig(path, dpi=110)
 

@@ -63,6 +63,7 @@ place_options = stack(
 
 
 compute_options = stack(
+    click.option("--engine", default="auto", help="auto, tensorflow, openvino: what runs the trunk."),
     click.option("--device", default="auto", help="auto, cpu, gpu, gpu:1."),
     click.option(
         "--batch-size", default=32, help="Images a step in stage one; halved when the device is out of memory."

@@ -47,8 +47,9 @@ MAY_USE = {
     "keras": f"{TENSORFLOW} (images/arrays) (verbs)",
     "h5py": "cache bases",
     "hdf5plugin": "cache",
-    "sklearn": "(stage_two/linear) (stage_two/sweep) (results/scores) (images/arrays) transformer",
+    "sklearn": "(stage_two/linear_fit) (stage_two/sweep) (results/scores) (images/arrays) transformer",
     "matplotlib": "results/plots",
+    "openvino": "stage_one/openvino",
     "click": "cli cli_cache cli_compare cli_options",
 }
 
@@ -63,6 +64,7 @@ NO_ESTIMATORS = {
 LIGHT = (
     *("pipeline/cli", "pipeline/__main__", "pipeline/transformer", "pipeline/text", "pipeline/results/runs"),
     *("pipeline/results/report", "pipeline/results/scores", "pipeline/stage_two/linear", "pipeline/stage_two/sweep"),
+    *("pipeline/stage_two/factors", "pipeline/stage_two/linear_fit"),
     *("pipeline/stage_two/spec", "pipeline/stage_two/features", "pipeline/stage_two/training"),
     *("pipeline/stage_one/extract", "pipeline/bases/zoo", "pipeline/bases/digests", "pipeline/bases/locations"),
 )

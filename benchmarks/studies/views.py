@@ -2,18 +2,20 @@
 
 A logistic regression (all views), recipe R0's dense head and the fine-tuning of the last block on top of that head (both
 draw one view an image in every epoch) are trained on the same stored views 1 to K with several seeds; K = 0 has none. With
---live the dense head is also trained end to end, its augmentation fresh in every epoch, as many epochs.
+--live-epochs N the dense head is also trained end to end for N epochs, its augmentation fresh in each of them, and the table says
+how far the cached dense heads were after as many.
 
 Every finished training is a line of OUT.jsonl, so the study goes on where it stopped; OUT.md and OUT.png are made from them.
 
-    python benchmarks/studies/views.py --data photos --size 150 --from block5_conv1 --augment r0 --out study/cats [--live]
+    python benchmarks/studies/views.py --data photos --size 150 --from block5_conv1 --augment r0
+        [--live-epochs 5] --out study/cats
 """
 
 import argparse
 import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,7 @@ from pipeline.verbs.tuning import Tuning, cut_of
 from pipeline.verbs.views import Views, extract_views
 
 DENSE = "dense:256,relu,dropout:0.5"
-TRAINING = Training(epochs=30, batch_size=20, learning_rate=2e-5, optimizer="rmsprop", keep="last")
+TRAINING = Training(epochs=30, optimizer="rmsprop", keep="last")
 REGIMES = ("logreg", "dense", "finetune")
 LIVE = "live"
 
@@ -47,9 +49,16 @@ class Study:
     manifest: Manifest
     augment: str
     first: str
+    training: Training
+    """Of the dense head."""
+
     epochs: int
     """Of the fine-tuning, after the head's."""
 
+    rate: float
+    """Learning rate of the fine-tuning."""
+
+    live_epochs: int
     options: Options
 
     def views(self, count: int) -> Views | None:
@@ -66,32 +75,36 @@ class Study:
                 extract_views(self.manifest, views, options=options)
 
     def train(self, regime: str, count: int, seed: int) -> Run:
-        views, training, name = self.views(count), replace(TRAINING, seed=seed), f"views-{regime}-{count}-{seed}"
+        views, training, name = self.views(count), replace(self.training, seed=seed), f"views-{regime}-{count}-{seed}"
         shared: dict[str, Any] = {"pictures": False, "name": name, "options": self.options}
         if regime == "logreg":
             return fit(self.manifest, "logreg", views=views, training=training, **shared)
         if regime == "dense":
             return fit(self.manifest, DENSE, views=views, training=training, **shared)
         if regime == LIVE:
-            augmentation = parse_augmentation(self.augment)
-            return tune(self.manifest, Tuning(DENSE, augmentation=augmentation, training=training), **shared)
+            augmentation, fewer = parse_augmentation(self.augment), replace(training, epochs=self.live_epochs)
+            return tune(self.manifest, Tuning(DENSE, augmentation=augmentation, training=fewer), **shared)
         tuning = Tuning(
             DENSE,
             training=replace(training, epochs=self.epochs),
             first=self.first,
+            base_rate=self.rate,
+            head_rate=self.rate,
             on_run=f"views-dense-{count}-{seed}",
         )
         return tune(self.manifest, tuning, cached=True, views=views, **shared)
 
     def row(self, regime: str, count: int, seed: int, run: Run) -> dict[str, Any]:
-        info = run.folder.info
+        info, history = run.folder.info, run.folder.history()
+        has_early = regime in ("dense", LIVE) and self.live_epochs
         scores = {f"{split}_{key}": run.metrics[split][key] for split in run.metrics for key in ("accuracy", "ci95")}
         return {
             "regime": regime,
             "views": count,
             "seed": seed,
             **scores,
-            "seconds": info["seconds"],
+            "early": history[self.live_epochs - 1]["val_accuracy"] if has_early else None,
+            "seconds": steady_seconds(run) if history else info["seconds"],
             "seconds_per_epoch": info["seconds_per_epoch"],
             "stage_one_seconds": 0.0 if regime == LIVE else self.stage_one_seconds(count),
             "settings": self.settings,
@@ -108,8 +121,27 @@ class Study:
     def settings(self) -> dict[str, Any]:
         """What must be the same for all lines of a table."""
         options = self.options
-        chosen = (options.base, options.size, options.preprocess, self.augment, self.first, self.epochs)
-        return dict(zip(("base", "size", "preprocess", "augment", "from", "epochs"), chosen, strict=True))
+        return {
+            "base": options.base,
+            "size": options.size,
+            "preprocess": options.preprocess,
+            "augment": self.augment,
+            "from": self.first,
+            "training": asdict(self.training),
+            "epochs": self.epochs,
+            "rate": self.rate,
+            "live_epochs": self.live_epochs,
+        }
+
+
+def steady_seconds(run: Run) -> float:
+    """Sum over the epochs, each at the median of its phase: a pause of the machine is no cost of a training."""
+    seconds = [row["seconds"] for row in run.folder.history()]
+    total, start = 0.0, 0
+    for phase in run.folder.info.get("phases") or [{"epochs": len(seconds)}]:
+        part = seconds[start : start + phase["epochs"]]
+        total, start = total + statistics.median(part) * len(part), start + len(part)
+    return total
 
 
 def cells(counts: Sequence[int], seeds: int, regimes: Sequence[str]) -> Iterator[tuple[str, int, int]]:
@@ -124,21 +156,23 @@ def cells(counts: Sequence[int], seeds: int, regimes: Sequence[str]) -> Iterator
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Markdown: mean over the seeds, their range, and what 1, 10 and 100 heads cost."""
+    num_live = rows[0]["settings"]["live_epochs"]
     lines = [
-        "| trained | K | seeds | validation, mean (lowest to highest) | 95 % interval, mean of the seeds' | test | stage one, s | a training, s | 1 / 10 / 100 heads, s |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"| trained | K | seeds | validation, mean (lowest to highest) | 95 % interval, mean of the seeds' | after {num_live} epochs | test | stage one, s | a training, s | 1 / 10 / 100 heads, s |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for regime, count in sorted({(row["regime"], row["views"]) for row in rows}):
         group = [row for row in rows if (row["regime"], row["views"]) == (regime, count)]
         accuracy = [row["validation_accuracy"] for row in group]
         low, high = interval(group)
+        early = [row["early"] for row in group if row["early"] is not None]
         test = [row["test_accuracy"] for row in group if "test_accuracy" in row]
         once, each = group[0]["stage_one_seconds"] or 0.0, statistics.mean(row["seconds"] for row in group)
         costs = " / ".join(f"{once + number * each:,.0f}" for number in (1, 10, 100))
         lines.append(
             f"| {regime} | {'fresh' if regime == LIVE else count} | {len(group)} | {statistics.mean(accuracy):.4f} "
             f"({min(accuracy):.4f} to {max(accuracy):.4f}) | {low:.3f} to {high:.3f} | "
-            f"{f'{statistics.mean(test):.4f}' if test else '-'} | {once:,.0f} | {each:,.1f} | {costs} |"
+            f"{f'{statistics.mean(early):.4f}' if early else '-'} | {f'{statistics.mean(test):.4f}' if test else '-'} | {once:,.0f} | {each:,.1f} | {costs} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -170,7 +204,7 @@ def draw(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> None:
             statistics.mean(row["validation_accuracy"] for row in live),
             linestyle="--",
             color="black",
-            label="end to end, fresh views",
+            label=f"end to end, {live[0]['settings']['live_epochs']} epochs",
         )
     axes.set_xticks(range(len(counts)), [str(k) for k in counts])
     axes.set_xlabel("stored views of each training image, K", fontsize=13)
@@ -194,7 +228,11 @@ def main() -> None:
     parser.add_argument("--views", type=int, nargs="+", default=[0, 1, 2, 4, 8, 16])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=5, help="of the fine-tuning, after the head's 30")
-    parser.add_argument("--live", action="store_true", help="also end to end, with one seed")
+    parser.add_argument("--rate", type=float, default=1e-5, help="learning rate of the fine-tuning")
+    parser.add_argument("--lr", type=float, default=2e-5, help="learning rate of the dense head")
+    parser.add_argument("--head-batch-size", type=int, default=20)
+    parser.add_argument("--live-epochs", type=int, default=0, help="also end to end, with one seed; 0 leaves it out")
+    parser.add_argument("--split", default="80/10/10", help="of data that have no validation folder")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path("features_cache"))
     given = parser.parse_args()
@@ -208,12 +246,14 @@ def main() -> None:
         runs=given.out.parent / f"{given.out.name}-runs",
         progress=True,
     )
-    study = Study(scan(given.data, options=options), given.augment, given.first, given.epochs, options)
+    manifest = scan(given.data, split=given.split, options=options)
+    training = replace(TRAINING, learning_rate=given.lr, batch_size=given.head_batch_size)
+    study = Study(manifest, given.augment, given.first, training, given.epochs, given.rate, given.live_epochs, options)
     done = given.out.with_suffix(".jsonl")
     rows = [json.loads(line) for line in done.read_text().splitlines()] if done.exists() else []
     if any(row["settings"] != study.settings for row in rows):
         parser.error(f"{done} holds trainings with other settings than {study.settings}: choose another --out.")
-    wanted = list(cells(given.views, given.seeds, REGIMES)) + ([(LIVE, 0, 0)] if given.live else [])
+    wanted = list(cells(given.views, given.seeds, REGIMES)) + ([(LIVE, 0, 0)] if given.live_epochs else [])
     known = {(row["regime"], row["views"], row["seed"]) for row in rows}
     study.store(max(given.views))
     for cell in wanted:
@@ -222,8 +262,8 @@ def main() -> None:
         rows.append(study.row(*cell, study.train(*cell)))
         with done.open("a") as file:
             file.write(json.dumps(rows[-1]) + "\n")
-    given.out.with_suffix(".md").write_text(table(rows))
-    draw(given.out.with_suffix(".png"), rows, f"{study.manifest.title}: {given.base} at {given.size} px")
+        given.out.with_suffix(".md").write_text(table(rows))
+        draw(given.out.with_suffix(".png"), rows, f"{study.manifest.title}: {given.base} at {given.size} px")
     print(table(rows))
 
 

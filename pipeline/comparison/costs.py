@@ -13,7 +13,7 @@ import tensorflow as tf
 from pipeline.bases.cut import cut_before
 from pipeline.stage_two.spec import DenseSpec
 from pipeline.stage_two.tail import Top, build_top
-from pipeline.stage_two.trainer import compile_inference, make_group, make_step
+from pipeline.stage_two.trainer import compile_inference, make_group, make_steps
 from pipeline.stage_two.training import Training
 
 _BATCH, _REPEATS = 32, 3
@@ -63,7 +63,7 @@ def _step_of(top: Top) -> Callable[[tf.Tensor, tf.Tensor], Any]:
     ]
     for group in groups:
         group.optimizer.build(group.variables)
-    return make_step(top.forward, groups, top.model.output_shape[-1])
+    return make_steps(top.forward, groups, top.model.output_shape[-1], _BATCH)
 
 
 def _seconds(work: Callable[[], Any]) -> float:

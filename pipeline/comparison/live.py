@@ -1,4 +1,4 @@
-"""Live photographs as a source of batches: read, decoded and augmented anew in every epoch."""
+"""Live photographs as a source: read, decoded and augmented anew in every epoch."""
 
 import os
 from collections.abc import Iterator
@@ -33,8 +33,8 @@ class LiveSource(Source):
 
     seed: int
 
-    def batches(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.uint8]]:
-        """Pixels, uint8 (B, H, W, 3); threads work a few batches ahead of the network."""
+    def blocks(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.uint8]]:
+        """Pixels, uint8 (B, H, W, 3), a batch at a time; threads work a few batches ahead of the network."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
             waiting = [[pool.submit(self._load, int(row), epoch) for row in part] for part in parts[:_BATCHES_AHEAD]]

@@ -1,7 +1,7 @@
 """Rows of a later layer from stored rows of an earlier one: only the part of the network between them runs.
 
-The rows are the same, bit for bit, as if they had been made from the photographs: each layer sees
-the same values in batches of the same size.
+With the same engine the rows are the same, bit for bit, as if they had been made from the photographs:
+each layer sees the same values in batches of the same size.
 """
 
 import math
@@ -23,7 +23,7 @@ def deepen(
     keys: Keys,
     earlier: Store,
     later: Store,
-    make_engine: Callable[[], Engine],
+    make_engine: Callable[[int], Engine],
     *,
     batch_size: int = 32,
     progress: bool = False,
@@ -34,7 +34,7 @@ def deepen(
         keys: Rows that are wanted; those that cannot be made this way are left out.
         earlier: Rows of float32 from an earlier layer of the same trunk.
         later: Where rows are looked up and added.
-        make_engine: The layers between the two; made when there is something to do.
+        make_engine: The layers between the two, for so many rows; made when there is something to do.
         batch_size: Rows handed to the engine at a time.
         progress: Show a bar.
 
@@ -47,13 +47,13 @@ def deepen(
         return 0, None
     # Shard after shard, so that each is read once or twice and not for every batch.
     wanted = wanted[np.argsort(earlier.shard_of(wanted), kind="stable")]
-    engine = make_engine()
+    engine = make_engine(len(wanted))
     row_bytes = 4 * math.prod(earlier.row_shape or (1,))
     block_rows = max(1, _BLOCK_BYTES // row_bytes // batch_size) * batch_size
     cost = seconds_to_make(earlier, 1) or 0.0
-    pending = Pending(later, row_seconds=cost)
     provenance = engine.provenance | {"from": earlier.name}
-    with tqdm(total=len(wanted), desc=f"from {earlier.recipe.cut}", unit="row", delay=1, disable=not progress) as bar:
+    bar = tqdm(total=len(wanted), desc=f"from {earlier.recipe.cut}", unit="row", delay=1, disable=not progress)
+    with bar, Pending(later, row_seconds=cost) as pending:
         try:
             for start in range(0, len(wanted), block_rows):
                 block = wanted[start : start + block_rows]

@@ -56,8 +56,12 @@ class TensorFlowEngine:
         self._device = _device_name(device)
         with tf.device(self._device):
             model = _model_of(recipe, weights_file, earlier)
+        # On a GPU the next batch is copied while this one is computed.
+        self.concurrency = 2 if _is_gpu(self._device) else 1
         self._row_shape = tuple(model.output_shape[1:])
-        self._run = tf.function(lambda inputs: model(tf.cast(inputs, tf.float32), training=False))
+        self._model = model
+        self._input_dtype = tf.uint8 if earlier is None else tf.float32
+        self._run = tf.function(self._forward)
         self.provenance = {
             "engine": "tensorflow",
             "device": self._device or "auto",
@@ -80,6 +84,17 @@ class TensorFlowEngine:
                 continue
             done += len(batch)
         return np.concatenate(parts) if parts else np.empty((0, *self._row_shape), np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write the function as a SavedModel, for any batch size."""
+        shape = (None, *self._model.input_shape[1:])
+        archive = keras.export.ExportArchive()
+        archive.track(self._model)
+        archive.add_endpoint("features", self._forward, [tf.TensorSpec(shape, self._input_dtype, name="inputs")])
+        archive.write_out(str(folder), verbose=False)
+
+    def _forward(self, inputs: tf.Tensor) -> tf.Tensor:
+        return self._model(tf.cast(inputs, tf.float32), training=False)
 
     def _step(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         full = np.zeros((self.batch_size, *batch.shape[1:]), batch.dtype)
@@ -109,6 +124,10 @@ def _check_digest(trunk: keras.Model, recipe: Recipe, weights_file: Path) -> Non
             f"{weights_file} has the trunk digest {received[:12]}, the recipe says {recipe.trunk_digest[:12]}: "
             "the file changed, or it is another one."
         )
+
+
+def _is_gpu(device: str | None) -> bool:
+    return "GPU" in device if device else bool(tf.config.list_physical_devices("GPU"))
 
 
 def _device_name(device: str) -> str | None:

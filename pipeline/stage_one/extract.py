@@ -2,12 +2,14 @@
 
 import contextlib
 import hashlib
+import itertools
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,8 +31,13 @@ _DECODE_AHEAD = 128
 class Engine(Protocol):
     """What runs the trunk."""
 
-    provenance: dict[str, str]
-    """Engine, device and library versions, kept with the rows."""
+    concurrency: int
+    """How many calls at a time it gains from; one more waits with its batch."""
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """Engine, device and library versions, kept with the rows."""
+        ...
 
     def features(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Pixels, uint8 (n, H, W, 3), or earlier rows, to features, float32 (n, h, w, C) or (n, C)."""
@@ -83,7 +90,7 @@ class _Item:
 def extract(
     manifest: Manifest,
     store: Store,
-    make_engine: Callable[[], Engine],
+    make_engine: Callable[[int], Engine],
     *,
     views: Sequence[int] = (0,),
     batch_size: int = 32,
@@ -94,12 +101,12 @@ def extract(
 
     The engine is made when the first missing image has been decoded, so a warm store needs none.
     An image that cannot be read is left out and listed in the result's `manifest.skipped`. On
-    Ctrl-C the rows computed so far are committed before the interrupt goes on.
+    Ctrl-C or an error the rows computed so far are committed before it goes on.
 
     Args:
         manifest: The images.
         store: Where rows are looked up and added.
-        make_engine: Loads the network.
+        make_engine: Loads the network, for so many missing rows.
         views: View numbers; those above 0 need a recipe with an augmentation, and 0 one without.
         batch_size: Images handed to the engine at a time.
         num_workers: Decoding threads; default: one a core.
@@ -117,14 +124,14 @@ def extract(
     start = time.monotonic()
     missing = _missing_items(manifest, store, views)
     skipped: dict[bytes, str] = {}
-    pending = Pending(store)
     decoded = _decode_all(manifest, missing, store.recipe, num_workers or os.cpu_count() or 1)
     batches = _batches(decoded, batch_size, manifest, skipped)
     with (
         contextlib.closing(decoded),
+        Pending(store) as pending,
         tqdm(total=len(missing), desc="stage one", unit="image", delay=1, disable=not progress) as bar,
     ):
-        engine = _compute(batches, manifest, pending, make_engine, bar)
+        engine = _compute(batches, manifest, pending, partial(make_engine, len(missing)), bar)
     return Extraction(
         manifest=manifest.without(
             {row: skipped[digest] for row, digest in enumerate(manifest.digests) if digest in skipped}
@@ -143,21 +150,40 @@ def _compute(
     make_engine: Callable[[], Engine],
     bar: "tqdm[Any]",
 ) -> Engine | None:
-    """Run the engine over all batches and commit their rows; the engine, or None if there was nothing to do."""
-    engine: Engine | None = None
+    """Run the engine over all batches and commit their rows; the engine, or None if there was nothing to do.
+
+    While it runs, the next batch is put together here, and the shard before is written. At an interrupt or an
+    error the calls that are running are waited for, and what was computed is committed all the same.
+    """
+    first = next(batches, None)
+    if first is None:
+        return None
+    engine = make_engine()
+    pending.since = time.monotonic()
+    calls = ThreadPoolExecutor(engine.concurrency)
+    running: deque[tuple[list[_Item], Future[NDArray[np.float32]]]] = deque()
+
+    def take() -> None:
+        items, rows = running[0]
+        pending.add(_keys_of(manifest, items), rows.result())
+        running.popleft()
+        bar.update(len(items))
+        if pending.is_due():
+            pending.commit(engine.provenance)
+
     try:
-        for items, pixels in batches:
-            if engine is None:
-                engine = make_engine()
-                pending.since = time.monotonic()
-            pending.add(_keys_of(manifest, items), engine.features(pixels))
-            if pending.is_due():
-                pending.commit(engine.provenance)
-            bar.update(len(items))
-    except KeyboardInterrupt:
-        pending.commit(engine.provenance if engine else {})
-        raise
-    pending.commit(engine.provenance if engine else {})
+        for items, pixels in itertools.chain([first], batches):
+            running.append((items, calls.submit(engine.features, pixels)))
+            if len(running) > engine.concurrency:
+                take()
+        while running:
+            take()
+    finally:
+        calls.shutdown(cancel_futures=True)
+        for items, rows in running:
+            if not rows.cancelled() and rows.exception() is None:
+                pending.add(_keys_of(manifest, items), rows.result())
+        pending.commit(engine.provenance)
     return engine
 
 

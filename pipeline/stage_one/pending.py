@@ -1,8 +1,10 @@
-"""Rows on their way into a store: gathered, and committed a shard at a time."""
+"""Rows on their way into a store: gathered, and committed a shard at a time beside the work on the next."""
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ _SHARD_SECONDS = 60.0
 
 @dataclass
 class Pending:
-    """Rows that are computed and not yet committed."""
+    """Rows that are computed and not yet committed; a context, which is left when all that was committed is on the disk."""
 
     store: Store
     row_seconds: float = 0.0
@@ -27,6 +29,17 @@ class Pending:
     features: list[NDArray[np.float32]] = field(default_factory=list)
     since: float = field(default_factory=time.monotonic)
     num_committed: int = 0
+    _writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    _writing: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._wait()
+        finally:
+            self._writer.shutdown()
 
     def add(self, keys: Keys, features: NDArray[np.float32]) -> None:
         """Rows that have just been computed."""
@@ -40,10 +53,23 @@ class Pending:
         return rows >= _SHARD_ROWS or size >= _SHARD_BYTES or time.monotonic() - self.since >= _SHARD_SECONDS
 
     def commit(self, provenance: Mapping[str, str]) -> None:
-        """Write them as one shard, with how they were made and what they cost."""
+        """Hand them to the writer as one shard, with how they were made and what they cost.
+
+        Raises:
+            OSError: The shard before could not be written.
+        """
+        self._wait()  # so that no more than two shards are in memory
         if self.keys:
-            keys = np.concatenate(self.keys)
-            seconds = time.monotonic() - self.since + len(keys) * self.row_seconds
-            self.store.append(keys, np.concatenate(self.features), {**provenance, "seconds": f"{seconds:.3f}"})
-            self.num_committed += len(keys)
+            seconds = time.monotonic() - self.since + sum(map(len, self.keys)) * self.row_seconds
+            entry = {**provenance, "seconds": f"{seconds:.3f}"}
+            self._writing = self._writer.submit(self._append, self.keys, self.features, entry)
         self.keys, self.features, self.since = [], [], time.monotonic()
+
+    def _append(self, keys: list[Keys], features: list[NDArray[np.float32]], provenance: Mapping[str, str]) -> None:
+        self.store.append(np.concatenate(keys), np.concatenate(features), provenance)
+        self.num_committed += sum(map(len, keys))
+
+    def _wait(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()

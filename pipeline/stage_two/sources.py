@@ -1,4 +1,4 @@
-"""Where batches come from: arrays in memory, views of which an epoch draws one, or shards read in blocks."""
+"""Where rows come from: arrays in memory, views of which an epoch draws one, or shards."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -14,6 +14,9 @@ from pipeline.stage_two.features import Split, StoredRows
 from pipeline.stage_two.training import Training
 
 Places = NDArray[np.int64]
+
+# Of rows in memory: each block of them is gathered in the order of the epoch before its steps are taken.
+_BLOCK_BYTES = 64 * 2**20
 
 # Order and views of an epoch are drawn from streams of their own, so that neither depends on the other.
 _ORDER_STREAM, _VIEW_STREAM = 1, 2
@@ -34,8 +37,8 @@ class Source(ABC):
         return np.arange(len(self.y))
 
     @abstractmethod
-    def batches(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[Any]]:
-        """Inputs of these images, in this order, so many at a time; `epoch` counts from 0, -1 is an evaluation."""
+    def blocks(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[Any]]:
+        """Inputs of these images, in this order, in blocks of whole batches; `epoch` counts from 0, -1 is an evaluation."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,9 @@ class ArraySource(Source):
 
     y: NDArray[np.int64]
 
-    def batches(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.float32]]:
-        for start in range(0, len(order), batch_size):
-            yield self.X[order[start : start + batch_size]]
+    def blocks(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.float32]]:
+        for rows in _parts(order, self.X, batch_size):
+            yield self.X[rows]
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,14 @@ class ViewSource(Source):
 
     seed: int
 
-    def batches(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.float32]]:
+    def blocks(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.float32]]:
         view, image = _seen(len(self.y), len(self.views), len(self.views[0]), self.seed, epoch)
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
-            yield np.stack([self.views[view[row]][image[row]] for row in rows])
+        for rows in _parts(order, self.views[0], batch_size):
+            block = np.empty((len(rows), *self.views[0].shape[1:]), np.float32)
+            for number in np.unique(view[rows]):
+                here = view[rows] == number
+                block[here] = self.views[number][image[rows[here]]]
+            yield block
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ class BlockSource(Source):
     def reading_order(self) -> NDArray[np.int64]:
         return np.argsort(self._shards(-1), kind="stable")
 
-    def batches(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.float32]]:
+    def blocks(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.float32]]:
         keys, stores = self._places(epoch)
         blocks = [order[start : start + self.block_rows] for start in range(0, len(order), self.block_rows)]
         with ThreadPoolExecutor(1) as reader:
@@ -105,8 +111,7 @@ class BlockSource(Source):
                 rows = waiting.result()
                 if place + 1 < len(blocks):
                     waiting = reader.submit(self._read, keys[blocks[place + 1]], stores[blocks[place + 1]])
-                for start in range(0, len(rows), batch_size):
-                    yield rows[start : start + batch_size]
+                yield rows
 
     def _places(self, epoch: int) -> tuple[Keys, NDArray[np.int64]]:
         """Key of each image of an epoch, and which of `_stores` holds it."""
@@ -158,6 +163,14 @@ def validation_source(validation: Split) -> Source:
     return (
         BlockSource([X], validation.y, 0, X.block_rows) if isinstance(X, StoredRows) else ArraySource(X, validation.y)
     )
+
+
+def _parts(order: Places, X: NDArray[np.float32], batch_size: int) -> Iterator[Places]:
+    """The order in parts of whole batches."""
+    row_bytes = max(1, X.nbytes // max(1, len(X)))
+    size = max(1, _BLOCK_BYTES // row_bytes // batch_size) * batch_size
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
 
 
 def _seen(num_rows: int, num_views: int, num_images: int, seed: int, epoch: int) -> tuple[Places, Places]:

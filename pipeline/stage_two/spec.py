@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 
 from pipeline.errors import HeadSpecError
 
+# Its values cost next to nothing: all come from one factorisation.
+_RIDGE_PATH = tuple(float(f"{10 ** (step / 4):.3g}") for step in range(25))
+
 # The regularisation of each linear head, and the values that are tried when none is given.
 LINEAR_GRIDS: dict[str, tuple[str, tuple[float, ...]]] = {
     "logreg": ("C", (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)),
     "svm": ("C", (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)),
-    "ridge": ("alpha", (1.0, 10.0, 1e2, 1e3, 1e4, 1e5, 1e6)),
+    "ridge": ("alpha", _RIDGE_PATH),
     "sgd": ("alpha", (1e-4, 1e-3, 1e-2, 1e-1, 1.0)),
     "lda": ("shrinkage", (0.01, 0.03, 0.1, 0.3, 0.6, 0.9)),
     "knn": ("k", (1, 3, 5, 9, 15, 25, 49)),

@@ -4,24 +4,27 @@ import hashlib
 import itertools
 import json
 import logging
+import math
 import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pipeline.errors import DivergedError, SettingError
 from pipeline.quiet import quiet_tensorflow
 from pipeline.results.scores import score
+from pipeline.stage_two.factors import Factors
 from pipeline.stage_two.features import Task
-from pipeline.stage_two.linear import fit_linear
-from pipeline.stage_two.spec import DenseSpec, LinearSpec, expand_choices, parse_head
+from pipeline.stage_two.linear_fit import choose, factors_of, fit_path
+from pipeline.stage_two.spec import DenseSpec, LinearSpec, expand_choices, parse_head, parse_layers
 from pipeline.stage_two.training import Training
 
 logger = logging.getLogger(__name__)
@@ -119,12 +122,14 @@ def run_sweep(
     paths = [folder / f"{_digest(cell, task_digest)}.json" for cell in cells]
     known = [_read(path) for path in paths]
     open_cells = [(cell, path) for cell, path, result in zip(cells, paths, known, strict=True) if result is None]
-    # Cells of one process each with one thread: many small fits gain more from cores than one fit does.
+    # Jobs of one process each with one thread: many small fits gain more from cores than one fit does.
     parallel = joblib.Parallel(n_jobs=num_workers or joblib.cpu_count(), return_as="generator_unordered")
-    outcomes = parallel(joblib.delayed(_fit_and_keep)(cell, _without_test(task), path) for cell, path in open_cells)
-    bar = tqdm(outcomes, desc="sweep", total=len(open_cells), unit="head", delay=2, disable=not progress)
-    for problem in filter(None, bar):
-        logger.warning("Left out: %s", problem)
+    outcomes = parallel(_jobs(open_cells, _without_test(task)))
+    with tqdm(desc="sweep", total=len(open_cells), unit="head", delay=2, disable=not progress) as bar:
+        for count, problem in outcomes:
+            bar.update(count)
+            if problem:
+                logger.warning("Left out: %s", problem)
     results = [result for path, old in zip(paths, known, strict=True) if (result := old or _read(path))]
     if not results:
         raise DivergedError("All trainings of the sweep diverged. Choose smaller learning rates.")
@@ -135,38 +140,85 @@ def _rank(result: dict[str, Any]) -> tuple[float, float]:
     return -result["validation"]["accuracy"], result["validation"]["loss"]
 
 
-def _fit_and_keep(cell: Cell, task: Task, path: Path) -> str | None:
-    """Write a cell's result; what is wrong with the cell if there is none."""
-    start = time.perf_counter()
-    spec = parse_head(cell.head)
-    if isinstance(spec, LinearSpec):
-        fit = fit_linear(spec, task, seed=cell.training.seed)
-        probabilities = fit.head.predict_proba(task.validation.flat)
-        chosen: dict[str, Any] = {fit.parameter: fit.value}
-        num_parameters = fit.head.num_parameters
-    else:
-        quiet_tensorflow()  # in worker processes
-        from pipeline.stage_two.dense import fit_dense
+_Linear = tuple[Cell, LinearSpec, Path]
+"""A linear head without a result, and where it goes."""
 
-        try:
-            dense = fit_dense(spec, task, cell.training)
-        except DivergedError as error:
-            return f"{cell.head}: {error}"
-        probabilities = dense.head.predict_proba(np.asarray(task.validation.X))
-        chosen = {"epochs_run": len(dense.history)}
-        num_parameters = dense.head.num_parameters
+
+def _jobs(cells: Sequence[tuple[Cell, Path]], task: Task) -> Iterator[Any]:
+    """Each dense head by itself; linear heads that differ in their regularisation alone as one path."""
+    paths: dict[tuple[str, str, int], list[_Linear]] = {}
+    for cell, path in cells:
+        spec = parse_head(cell.head)
+        if isinstance(spec, LinearSpec):
+            paths.setdefault((spec.kind, spec.scale, cell.training.seed), []).append((cell, spec, path))
+        else:
+            yield joblib.delayed(_fit_dense)(cell, task, path)
+    shared: dict[str, Factors] = {}
+    for (kind, scale, _), group in paths.items():
+        factors = None
+        if kind != "knn" and _is_wide(task):
+            if scale not in shared:
+                shared[scale] = factors_of(group[0][1], task)
+            factors = shared[scale]
+        yield joblib.delayed(_fit_path)(group, task, factors)
+
+
+def _is_wide(task: Task) -> bool:
+    """More features than training images: then the factors take longer than a fit."""
+    return math.prod(task.train.X.shape[1:]) > len(task.train)
+
+
+def _fit_path(group: Sequence[_Linear], task: Task, factors: Factors | None) -> tuple[int, None]:
+    """Write the results of linear heads that differ in their regularisation alone."""
+    start = time.perf_counter()
+    specs = [spec for _, spec, _ in group]
+    values = sorted({value for spec in specs for value in spec.values})
+    known = factors or factors_of(specs[0], task)
+    points = fit_path(replace(specs[0], values=tuple(values)), known, task, seed=group[0][0].training.seed)
+    fits = [choose(spec, points, known) for spec in specs]
+    seconds = (time.perf_counter() - start) / len(group)
+    for (cell, _, path), fit in zip(group, fits, strict=True):
+        probabilities = fit.head.predict_proba(task.validation.flat)
+        _keep(cell, path, task, probabilities, fit.head.num_parameters, {fit.parameter: fit.value}, seconds)
+    return len(group), None
+
+
+def _fit_dense(cell: Cell, task: Task, path: Path) -> tuple[int, str | None]:
+    """Write a head's result; what is wrong with it if there is none."""
+    quiet_tensorflow()  # in worker processes
+    from pipeline.stage_two.dense import fit_dense
+
+    start, spec = time.perf_counter(), parse_layers(cell.head)
+    try:
+        dense = fit_dense(spec, task, cell.training)
+    except DivergedError as error:
+        return 1, f"{cell.head}: {error}"
+    probabilities = dense.head.predict_proba(np.asarray(task.validation.X))
+    chosen = {"epochs_run": len(dense.history)}
+    _keep(cell, path, task, probabilities, dense.head.num_parameters, chosen, time.perf_counter() - start)
+    return 1, None
+
+
+def _keep(
+    cell: Cell,
+    path: Path,
+    task: Task,
+    probabilities: NDArray[np.float32],
+    num_parameters: int,
+    chosen: dict[str, Any],
+    seconds: float,
+) -> None:
     validation = score(probabilities, task.validation.y, task.classes)
     result = {
         "head": cell.head,
         "params": num_parameters,
         "settings": cell.settings | chosen,
         "validation": {key: validation[key] for key in ("accuracy", "ci95", "loss", "n", "macro_f1")},
-        "seconds": time.perf_counter() - start,
+        "seconds": seconds,
     }
     beside = path.with_name(f".{os.getpid()}-{path.name}")
     beside.write_text(json.dumps(result))
     beside.replace(path)
-    return None
 
 
 def _without_test(task: Task) -> Task:

@@ -29,6 +29,8 @@ from pipeline.stage_two.training import Training
 _OPTIMIZERS = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}
 _PLATEAU_PATIENCE, _PLATEAU_FACTOR = 3, 0.3
 _EVALUATION_BATCH = 128
+_FUSED_FROM = 100_000
+"""Trained values from which on an update takes longer than it takes to compile."""
 
 Forward = Callable[..., tf.Tensor]
 """inputs, training: bool -> output of the head."""
@@ -92,7 +94,8 @@ def train(
     Raises:
         DivergedError: The loss became something that is no number, and there is no epoch to go back to.
     """
-    step, infer = make_step(forward, groups, model.output_shape[-1]), compile_inference(forward)
+    take_steps = make_steps(forward, groups, model.output_shape[-1], training.batch_size)
+    infer = compile_inference(forward)
     for group in groups:
         group.optimizer.build(group.variables)
     state = _load(checkpoint, model, groups)
@@ -102,7 +105,7 @@ def train(
         while state.epoch < training.epochs and not (training.patience and state.waited >= training.patience):
             start = time.perf_counter()
             rate = _set_rates(groups, training, state)
-            row = _run_epoch(step, infer, source, validation, training, state.epoch, steps)
+            row = _run_epoch(take_steps, infer, source, validation, training, state.epoch, steps)
             row |= {"epoch": state.epoch + 1, "learning_rate": rate, "seconds": time.perf_counter() - start}
             _note(state, row, model, training)
             _save(checkpoint, model, groups, state)
@@ -137,27 +140,48 @@ def make_group(variables: Sequence[keras.Variable], training: Training, rate: fl
         raise SettingError(f"The optimizer {training.optimizer!r} cannot be made: {error}") from error
 
 
-Step = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+Steps = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+"""Rows and labels of a block -> loss of each step, right answers in all."""
 
 
-def make_step(forward: Forward, groups: Sequence[Group], units: int) -> Step:
-    """One step: loss, gradients, update; returns the mean loss and the number of right answers."""
+def make_steps(forward: Forward, groups: Sequence[Group], units: int, batch_size: int) -> Steps:
+    """The steps of a block of rows, loss, gradients and update, in one compiled function: nothing returns to Python between."""
     variables = [variable for group in groups for variable in group.variables]
-    measure = _measure(units)
+    measure, updates = _measure(units), [_make_update(group) for group in groups]
 
     def step(inputs: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             loss, correct = measure(forward(inputs, training=True), y)
         gradients = tape.gradient(loss, [variable.value for variable in variables])
         place = 0
-        for group in groups:
-            count = len(group.variables)
-            group.optimizer.apply(gradients[place : place + count], group.variables)
-            place += count
+        for group, update in zip(groups, updates, strict=True):
+            update(gradients[place : place + len(group.variables)])
+            place += len(group.variables)
         return loss, correct
 
-    compiled: Step = tf.function(step, reduce_retracing=True)
+    def steps(inputs: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        number = (tf.shape(y)[0] + batch_size - 1) // batch_size
+        losses, right = tf.TensorArray(tf.float32, size=number), tf.constant(0)
+        for place in tf.range(number):
+            batch = slice(place * batch_size, (place + 1) * batch_size)
+            loss, correct = step(inputs[batch], y[batch])
+            losses = losses.write(place, loss)
+            right += correct
+        return losses.stack(), right
+
+    compiled: Steps = tf.function(steps, reduce_retracing=True)
     return compiled
+
+
+def _make_update(group: Group) -> Callable[[Sequence[tf.Tensor]], None]:
+    """The optimizer's update; that of many variables is fused, so that each of them is read and written once."""
+
+    def update(gradients: Sequence[tf.Tensor]) -> None:
+        group.optimizer.apply(gradients, group.variables)
+
+    num_values = sum(int(np.prod(variable.shape)) for variable in group.variables)
+    fused: Callable[[Sequence[tf.Tensor]], None] = tf.function(update, jit_compile=num_values >= _FUSED_FROM)
+    return fused
 
 
 def _measure(units: int) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
@@ -176,7 +200,7 @@ def _measure(units: int) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf
 
 
 def _run_epoch(
-    step: Step,
+    take_steps: Steps,
     infer: Infer,
     source: Source,
     validation: Source,
@@ -185,7 +209,7 @@ def _run_epoch(
     steps: list[float] | None,
 ) -> dict[str, float]:
     order = source.order(training.seed, epoch)
-    losses, correct, sizes = _take_steps(step, source, order, training.batch_size, epoch)
+    losses, correct, sizes = _take_epoch(take_steps, source, order, training.batch_size, epoch)
     if steps is not None:
         steps.extend(losses.tolist())
     val_loss, val_accuracy = evaluate(infer, validation)
@@ -197,20 +221,19 @@ def _run_epoch(
     }
 
 
-def _take_steps(
-    step: Step, source: Source, order: NDArray[np.int64], batch_size: int, epoch: int
+def _take_epoch(
+    take_steps: Steps, source: Source, order: NDArray[np.int64], batch_size: int, epoch: int
 ) -> tuple[NDArray[np.float32], int, NDArray[np.int64]]:
     """Loss of each step, right answers in all, and images of each step."""
-    losses, right, sizes, done, labels = [], [], [], 0, source.y
-    for inputs in source.batches(order, batch_size, epoch=epoch):
+    losses, right, sizes, done, labels = [], 0, [], 0, source.y
+    for inputs in source.blocks(order, batch_size, epoch=epoch):
         y = labels[order[done : done + len(inputs)]]
-        loss, count = step(tf.constant(inputs), tf.constant(y))
-        # Tensors, not numbers: asking for a number would wait for the step.
-        losses.append(loss)
-        right.append(count)
-        sizes.append(len(inputs))
+        loss, count = take_steps(tf.constant(inputs), tf.constant(y))
+        losses.append(loss.numpy())
+        right += int(count)
+        sizes += [min(batch_size, len(inputs) - start) for start in range(0, len(inputs), batch_size)]
         done += len(inputs)
-    return np.array([float(loss) for loss in losses], np.float32), sum(int(n) for n in right), np.array(sizes)
+    return np.concatenate(losses), right, np.array(sizes)
 
 
 def compile_inference(forward: Forward) -> Infer:
@@ -230,8 +253,10 @@ def evaluate(infer: Infer, source: Source) -> tuple[float, float]:
 
 def predict(infer: Infer, source: Source) -> NDArray[np.float32]:
     """Outputs of all rows in order, float32 (N, units)."""
-    order = source.reading_order()
-    parts = [infer(tf.constant(inputs)).numpy() for inputs in source.batches(order, _EVALUATION_BATCH, epoch=-1)]
+    order, parts = source.reading_order(), []
+    for inputs in source.blocks(order, _EVALUATION_BATCH, epoch=-1):
+        starts = range(0, len(inputs), _EVALUATION_BATCH)
+        parts += [infer(tf.constant(inputs[start : start + _EVALUATION_BATCH])).numpy() for start in starts]
     return np.concatenate(parts)[np.argsort(order)]
 
 

@@ -16,7 +16,7 @@ from pipeline.comparison.advice import Evidence, advise_regime
 from pipeline.errors import UnreadableImageError, WeightsUnavailableError
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
-from pipeline.stage_two.linear import cross_validated_accuracy
+from pipeline.stage_two.linear_fit import cross_validated_accuracy
 from pipeline.stage_two.spec import DEFAULT_LAYERS, parse_layers
 from pipeline.verbs.classify import class_probabilities
 from pipeline.verbs.options import Options, weights_file

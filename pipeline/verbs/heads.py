@@ -20,7 +20,7 @@ from pipeline.images.manifest import Manifest
 from pipeline.results.runs import check_run_name
 from pipeline.stage_one.extract import Extraction
 from pipeline.stage_two.features import Task
-from pipeline.stage_two.linear import fit_linear
+from pipeline.stage_two.linear_fit import fit_linear
 from pipeline.stage_two.spec import HeadSpec, LinearSpec, parse_head
 from pipeline.stage_two.sweep import DEFAULT_HEADS, make_cells, run_sweep
 from pipeline.stage_two.training import Training

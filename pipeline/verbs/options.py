@@ -6,6 +6,8 @@ TensorFlow is imported inside the functions that need it: with a warm store a li
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from pipeline.bases.digests import DigestMemory, TrunkInfo
 from pipeline.bases.locations import home_folder, weights_path
 from pipeline.bases.zoo import BaseSpec, Preprocessing, choose_preprocessing, find_base
 from pipeline.cache.recipe import Recipe
+from pipeline.errors import MissingExtraError, SettingError
 from pipeline.images.decode import Decoder
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
@@ -23,6 +26,14 @@ from pipeline.results.runs import write_json
 
 if TYPE_CHECKING:
     from pipeline.stage_one.engines import TensorFlowEngine
+    from pipeline.stage_one.extract import Engine
+
+ENGINES = ("auto", "tensorflow", "openvino")
+_GPU_DEVICES = ("nvidia[0-9]*", "kfd", "dxg")
+"""Of CUDA, ROCm, and either below WSL: found without loading TensorFlow."""
+
+_WORTH_CONVERTING = 500
+"""Rows from which on `auto` takes OpenVINO: converting and checking a trunk takes about as long as some hundred images."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,9 @@ class Options:
 
     cache: Path = Path("features_cache")
     runs: Path = Path("runs")
+    engine: str = "auto"
+    """What runs the trunk: `tensorflow`, `openvino` (an extra; CPU and float32 only), or `auto`, the faster one that is there."""
+
     device: str = "auto"
     batch_size: int = 32
     """Images a step in stage one."""
@@ -74,6 +88,10 @@ class Options:
 
     progress: bool = False
     """Show bars on stderr."""
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise SettingError(f"The engine is one of {ENGINES}. Received: {self.engine!r}.")
 
     def memory_bytes(self, held: int = 0) -> float:
         """How many bytes of rows to hold in memory at most, beside those that are held already."""
@@ -146,10 +164,48 @@ def _preprocessing(spec: BaseSpec, manifest: Manifest, decoder: Decoder, options
     return choose_preprocessing(spec, "standardize", mean=values["mean"], std=values["std"])
 
 
-def make_engine(recipe: Recipe, options: Options, *, earlier: Recipe | None = None) -> "TensorFlowEngine":
-    """What runs the trunk, or its part after an earlier cut; imports TensorFlow."""
+def make_engine(recipe: Recipe, options: Options, num_rows: int, *, earlier: Recipe | None = None) -> "Engine":
+    """What runs the trunk, or its part after an earlier cut, for so many rows.
+
+    Raises:
+        MissingExtraError: OpenVINO is asked for and not installed.
+        SettingError: OpenVINO is asked for where it cannot serve.
+    """
+    tensorflow = partial(make_tensorflow_engine, recipe, options, earlier=earlier)
+    if not _takes_openvino(recipe, options, num_rows):
+        return tensorflow()
+    from pipeline.stage_one.openvino import OpenVINOEngine
+
+    return OpenVINOEngine(
+        recipe,
+        home_folder() / "engines",
+        tensorflow,
+        earlier=earlier,
+        batch_size=options.batch_size,
+        is_asked=options.engine == "openvino",
+    )
+
+
+def make_tensorflow_engine(recipe: Recipe, options: Options, *, earlier: Recipe | None = None) -> "TensorFlowEngine":
+    """TensorFlow's engine, which the others are compared with."""
     from pipeline.stage_one.engines import TensorFlowEngine
 
     return TensorFlowEngine(
         recipe, weights_file(options), earlier=earlier, batch_size=options.batch_size, device=options.device
     )
+
+
+def _takes_openvino(recipe: Recipe, options: Options, num_rows: int) -> bool:
+    is_there = find_spec("openvino") is not None
+    is_cpu = options.device.lower() in ("auto", "cpu", "cpu:0") and recipe.precision == "float32"
+    if options.engine == "openvino":
+        if not is_there:
+            raise MissingExtraError("OpenVINO needs its package: pip install 'bottleneck-pipeline[openvino]'.")
+        if not is_cpu:
+            raise SettingError(
+                "OpenVINO runs on the CPU and in float32. "
+                f"Received: --device {options.device} --precision {recipe.precision}; use --engine auto."
+            )
+        return True
+    has_gpu = options.device == "auto" and any(any(Path("/dev").glob(name)) for name in _GPU_DEVICES)
+    return options.engine == "auto" and is_there and is_cpu and not has_gpu and num_rows >= _WORTH_CONVERTING

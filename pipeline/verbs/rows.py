@@ -23,7 +23,8 @@ from pipeline.stage_one.extract import extract as extract_rows
 from pipeline.verbs.options import Options, make_engine, make_recipe, trunk_of
 
 # Largest difference of a row from a fresh computation, relative to the row's largest value.
-_TOLERANCE = {"float32": 1e-5, "float16": 2e-3}
+# Engines agree to 1e-4; rows may have been made by another one than the one that is asked.
+_TOLERANCE = {"float32": 1e-4, "float16": 2e-3}
 
 
 def scan(
@@ -82,7 +83,7 @@ def recompute(data: str | Path | Manifest, count: int, *, options: Options | Non
     part = manifest.select([int(row) for row in rows])
     stored = Store(chosen.cache, recipe).read(row_keys(part.digests)).reshape(len(part), -1)
     pixels = np.stack([recipe.decoder.decode(part.read(row)) for row in range(len(part))])
-    fresh = make_engine(recipe, chosen).features(pixels).reshape(len(part), -1)
+    fresh = make_engine(recipe, chosen, len(part)).features(pixels).reshape(len(part), -1)
     difference = np.abs(fresh - stored).max(axis=1) / np.maximum(np.abs(fresh).max(axis=1), 1e-12)
     tolerance = _TOLERANCE[recipe.dtype]
     return {
@@ -100,7 +101,7 @@ def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options, *, view
     extraction = extract_rows(
         manifest,
         store,
-        lambda: make_engine(recipe, options),
+        partial(make_engine, recipe, options),
         views=views,
         batch_size=options.batch_size,
         num_workers=options.workers,

@@ -24,7 +24,7 @@ from pipeline.results.runs import (
 from pipeline.results.scores import score
 from pipeline.stage_two.features import Rows, Split, StoredRows, Task
 from pipeline.stage_two.linear import head_from_arrays
-from pipeline.verbs.options import Options, make_engine, weights_file
+from pipeline.verbs.options import Options, make_tensorflow_engine, weights_file
 from pipeline.verbs.rows import extract_recipe
 
 
@@ -224,7 +224,7 @@ def _check_export(run: Run, recipe: Recipe, options: Options, path: Path) -> flo
     coarse = np.random.default_rng(0).integers(0, 256, (8, 6, 6, 3))
     pixels = coarse.repeat(size // 6 + 1, axis=1).repeat(size // 6 + 1, axis=2)[:, :size, :size].astype(np.uint8)
     pooling = run.folder.info["pool"]
-    engine = make_engine(recipe.with_pooling(pooling), options)
+    engine = make_tensorflow_engine(recipe.with_pooling(pooling), options)
     expected = predict_rows(run.head, engine.features(pixels))
     received = keras.saving.load_model(path, safe_mode=True).predict(pixels.astype(np.float32), verbose=0)
     difference = float(np.abs(received - expected).max())

@@ -129,10 +129,10 @@ def test_a_view_is_fresh_in_every_epoch_and_never_for_validation(photos, options
     manifest = scan(photos, options=options).split("train")
     source = LiveSource(manifest, manifest.label_ids(manifest.classes), Decoder(48), AUGMENTATIONS["r0"], 0)
     order = np.arange(4)
-    first, second, plain = (next(source.batches(order, 4, epoch=epoch)) for epoch in (0, 1, -1))
+    first, second, plain = (next(source.blocks(order, 4, epoch=epoch)) for epoch in (0, 1, -1))
 
     assert not np.array_equal(first, second)
-    assert np.array_equal(next(source.batches(order, 4, epoch=0)), first)
+    assert np.array_equal(next(source.blocks(order, 4, epoch=0)), first)
     assert np.array_equal(plain, np.stack([Decoder(48).decode(manifest.read(row)) for row in range(4)]))
 
 

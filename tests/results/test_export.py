@@ -11,7 +11,7 @@ from pipeline.cache.store import pool_rows
 from pipeline.results.export import head_of_arrays, save_exported, stitch
 from pipeline.stage_two.dense import fit_dense
 from pipeline.stage_two.features import Split, Task
-from pipeline.stage_two.linear import fit_linear
+from pipeline.stage_two.linear_fit import fit_linear
 from pipeline.stage_two.spec import LinearSpec, parse_head
 from pipeline.stage_two.training import Training
 

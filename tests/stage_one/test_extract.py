@@ -199,7 +199,7 @@ class TestNothingTwice:
         first = run(data)
         larger, file = make_recipe(home, size_px=48)
 
-        second = extract(scan(data), Store(tmp_path / "cache", larger), lambda: TensorFlowEngine(larger, file))
+        second = extract(scan(data), Store(tmp_path / "cache", larger), lambda _: TensorFlowEngine(larger, file))
 
         assert second.num_new == 20
         assert rows_of(second).shape == (20, 2, 2, 512)
@@ -440,10 +440,12 @@ class TestShards:
 
 
 class Interrupting(Counting):
-    """An engine at whose third batch something happens."""
+    """An engine at one of whose batches something happens."""
+
+    batch = 3
 
     def features(self, pixels: np.ndarray) -> np.ndarray:
-        if self.num_images == 2 * BATCH_SIZE:
+        if self.num_images == (self.batch - 1) * BATCH_SIZE:
             self.happen()
         return super().features(pixels)
 
@@ -452,8 +454,13 @@ class Interrupting(Counting):
 
 
 class PressingCtrlC(Interrupting):
+    """In the second batch, which takes a while longer; the third waits."""
+
+    batch = 2
+
     def happen(self) -> None:
-        signal.raise_signal(signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.5)
 
 
 class Failing(Interrupting):
@@ -463,7 +470,7 @@ class Failing(Interrupting):
 
 class TestInterruptions:
     def test_ctrl_c_commits_what_was_computed(self, run: Run, data: Path, home: Path, counting: Counting):
-        """The interrupt goes on, two batches are kept, and the next run computes the rest."""
+        """The interrupt goes on, the batch that was running is kept as well, and the next run computes the rest."""
         with pytest.raises(KeyboardInterrupt):
             run(data, PressingCtrlC(make_engine(home)))
 
@@ -475,7 +482,7 @@ class TestInterruptions:
     def test_ctrl_c_before_the_first_row_leaves_nothing(self, run: Run, data: Path, tmp_path: Path):
         """Loading the network can be interrupted too."""
 
-        def interrupted() -> Counting:
+        def interrupted(num_rows: int) -> Counting:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):

@@ -48,7 +48,9 @@ class Counting:
     num_made: int = 0
     num_images: int = 0
 
-    def __call__(self) -> "Counting":
+    concurrency: int = 1
+
+    def __call__(self, num_rows: int) -> "Counting":
         self.num_made += 1
         return self
 

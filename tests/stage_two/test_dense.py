@@ -11,7 +11,9 @@ import pytest
 from pipeline.errors import DamagedStoreError, DivergedError, HeadSpecError, SettingError
 from pipeline.stage_two.dense import DenseHead, build_head, fit_dense, load_dense, save_dense
 from pipeline.stage_two.features import Task
+from pipeline.stage_two.sources import ArraySource, validation_source
 from pipeline.stage_two.spec import ACTIVATIONS, parse_head
+from pipeline.stage_two.trainer import make_group, train
 from pipeline.stage_two.training import Training
 from tests.stage_two.tasks import make_task
 
@@ -155,6 +157,43 @@ def test_same_seed_gives_the_same_curve():
     assert (
         first.head.predict_proba(task.validation.X).tobytes() == second.head.predict_proba(task.validation.X).tobytes()
     )
+
+
+@pytest.mark.parametrize("fused_from", [1, 10**9])
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd:momentum=0.9"])
+@pytest.mark.parametrize("num_classes", [2, 4])
+def test_steps_are_those_of_stock_keras(num_classes, optimizer, fused_from, monkeypatch):
+    """Same seed, same order: each step has the loss that Keras's own training has, dropout and a small last batch included."""
+    monkeypatch.setattr("pipeline.stage_two.trainer._FUSED_FROM", fused_from)
+    task = make_task(**{**HARD, "num_classes": num_classes})
+    training = Training(epochs=3, batch_size=16, learning_rate=1e-2, optimizer=optimizer, keep="last")
+    spec = parse_head("dense:8,relu,dropout:0.4")
+    source = ArraySource(task.train.X, task.train.y)
+
+    keras.utils.set_random_seed(3)
+    stock = build_head(spec, task.train.X.shape[1:], num_classes)
+    name, _, momentum = optimizer.partition(":momentum=")
+    chosen = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}[name]
+    loss = "binary_crossentropy" if num_classes == 2 else "sparse_categorical_crossentropy"
+    settings = {"momentum": float(momentum)} if momentum else {}
+    stock.compile(chosen(learning_rate=1e-2, **settings), loss)
+    expected = []
+    for epoch in range(3):
+        order = source.order(0, epoch)
+        for start in range(0, len(order), 16):
+            rows = order[start : start + 16]
+            stock.reset_metrics()
+            expected.append(float(stock.train_on_batch(task.train.X[rows], task.train.y[rows])))
+
+    keras.utils.set_random_seed(3)
+    ours = build_head(spec, task.train.X.shape[1:], num_classes)
+    received: list[float] = []
+    groups = [make_group(ours.trainable_variables, training)]
+    train(ours, ours, groups, source, validation_source(task.validation), training, steps=received)
+
+    assert len(received) == 18
+    assert np.allclose(received, expected, rtol=1e-4)
+    assert all(np.allclose(a, b, atol=1e-5) for a, b in zip(ours.get_weights(), stock.get_weights(), strict=True))
 
 
 def test_test_split_is_not_looked_at():

@@ -60,9 +60,9 @@ def load(stores, num_views=0, memory_bytes=FOUR_BLOCKS_OF_8):
 def epoch_of(source, epoch, batch_size=4):
     """What an epoch sees: the order, and the first value of each row."""
     order = source.order(0, epoch)
-    batches = list(source.batches(order, batch_size, epoch=epoch))
-    assert all(len(batch) == batch_size for batch in batches)
-    return order, np.concatenate(batches)[:, 0, 0, 0]
+    blocks = list(source.blocks(order, batch_size, epoch=epoch))
+    assert all(len(block) % batch_size == 0 for block in blocks)
+    return order, np.concatenate(blocks)[:, 0, 0, 0]
 
 
 def test_rows_stay_on_disk_only_when_they_take_too_much(stores):
@@ -114,7 +114,7 @@ def test_views_on_disk_are_drawn_as_views_in_memory_are(stores):
     on_disk, in_memory = (training_source(load(stores, 2, size).train, training) for size in (FOUR_BLOCKS_OF_8, 1e9))
     for epoch in (0, 1):
         order, rows = epoch_of(on_disk, epoch)
-        expected = next(in_memory.batches(order, 32, epoch=epoch))[:, 0, 0, 0]
+        expected = next(in_memory.blocks(order, 32, epoch=epoch))[:, 0, 0, 0]
         assert np.array_equal(rows, expected)
         assert set(rows // 1000) == {0, 1, 2}
 
@@ -128,10 +128,23 @@ def test_an_epoch_of_all_views_sees_each_of_them_once(stores):
     assert np.array_equal(source.y[order], rows % 1000 % 2)
 
 
+def test_rows_in_memory_come_in_blocks_of_whole_batches(stores, monkeypatch):
+    """However small the blocks are, they join to what one block would have been, of views as well."""
+    training = Training(batch_size=4)
+    for num_views in (0, 2):
+        source = training_source(load(stores, num_views, 1e9).train, training)
+        _, whole = epoch_of(source, 1)
+        with monkeypatch.context() as patch:
+            patch.setattr("pipeline.stage_two.sources._BLOCK_BYTES", 9 * ROW_BYTES)
+            parts = list(source.blocks(source.order(0, 1), 4, epoch=1))
+        assert [len(part) for part in parts] == [8, 8, 8, 8]
+        assert np.array_equal(np.concatenate(parts)[:, 0, 0, 0], whole)
+
+
 def test_validation_rows_come_in_their_order(stores):
     """Evaluation goes through them as they stand."""
     source = validation_source(load(stores).validation)
-    rows = np.concatenate(list(source.batches(np.arange(8), 3, epoch=-1)))
+    rows = np.concatenate(list(source.blocks(np.arange(8), 3, epoch=-1)))
 
     assert rows[:, 0, 0, 0].tolist() == list(range(32, 40))
 

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from pipeline.errors import DivergedError, HeadSpecError, SettingError
-from pipeline.stage_two.linear import fit_linear
-from pipeline.stage_two.spec import parse_head
+from pipeline.stage_two.linear_fit import factors_of, fit_linear
+from pipeline.stage_two.spec import expand_choices, parse_head
 from pipeline.stage_two.sweep import DEFAULT_HEADS, Cell, make_cells, run_sweep
 from pipeline.stage_two.training import Training
 from tests.stage_two.tasks import make_task
@@ -138,6 +138,25 @@ def test_result_is_that_of_the_head_alone(task, tmp_path):
     assert result["validation"]["accuracy"] == pytest.approx(accuracy)
     assert set(result["validation"]) == {"accuracy", "ci95", "loss", "n", "macro_f1"}
     assert result["seconds"] > 0
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_wide_features_are_factored_once(num_workers, tmp_path, monkeypatch):
+    """With more features than images all linear heads of one scale share a factorisation, and give what each gives alone."""
+    wide = make_task((150,), num_train=60, distance=2)
+    heads = ("logreg:C=0.001|0.1|10", "ridge:alpha=10|1000", "svm:C=0.001", "logreg:C=0.1,scale=none", "knn:k=3")
+    alone = {text: fit_linear(parse_head(text), wide) for head in heads for text in expand_choices(head)}
+    counted = []
+    monkeypatch.setattr(
+        "pipeline.stage_two.sweep.factors_of", lambda spec, task: counted.append(spec.scale) or factors_of(spec, task)
+    )
+    results = sweep(wide, tmp_path, heads=heads, num_workers=num_workers)
+
+    assert counted.count("standard") == 1
+    for result in results:
+        expected = alone[result["head"]].candidates[0]
+        assert result["validation"]["accuracy"] == pytest.approx(expected["accuracy"])
+        assert result["validation"]["loss"] == pytest.approx(expected["loss"], rel=1e-2, abs=1e-3)
 
 
 def test_second_sweep_fits_nothing(task, tmp_path):

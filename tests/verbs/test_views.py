@@ -1,6 +1,7 @@
 """Views as rows, with a small random base."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_a_stored_view_is_the_features_of_that_view(photos, options):
     recipe = done.store.recipe
     maker = ViewMaker.from_json(recipe.augmentation)
     pixels = maker(recipe.decoder.decode(manifest.read(0)), manifest.digests[0], 2)
-    fresh = make_engine(recipe, options).features(pixels[None])
+    fresh = make_engine(recipe, options, 1).features(pixels[None])
 
     assert np.array_equal(done.store.read(row_keys(manifest.digests, 2)), fresh)
 
@@ -104,7 +105,7 @@ def test_an_epoch_draws_one_view_an_image_or_sees_all():
     rows = np.arange(50, dtype=np.float32)[:, None]
     train = Split(rows, np.arange(50) % 2, ("",) * 50, (rows + 1000, rows + 2000))
     sample = training_source(train, Training(view_mode="sample"))
-    drawn = [next(sample.batches(np.arange(50), 50, epoch=epoch))[:, 0] for epoch in (0, 1, 0)]
+    drawn = [next(sample.blocks(np.arange(50), 50, epoch=epoch))[:, 0] for epoch in (0, 1, 0)]
     everything = training_source(train, Training(view_mode="all"))
 
     assert all(np.array_equal(epoch % 1000, np.arange(50)) for epoch in drawn)
@@ -121,6 +122,6 @@ def test_views_and_recipes_must_fit(photos, options):
     manifest = scan(photos, options=options)
     recipe, _ = make_recipe(manifest, options)
     with pytest.raises(SettingError, match="need a recipe with an augmentation"):
-        extract_rows(manifest, Store(options.cache, recipe), lambda: make_engine(recipe, options), views=[1])
+        extract_rows(manifest, Store(options.cache, recipe), partial(make_engine, recipe, options), views=[1])
     with pytest.raises(SettingError, match=r"in \[1, 255\]"):
         Views(256, R0)

@@ -38,7 +38,7 @@ weights: $(INSTALLED)
 features: $(INSTALLED)
 	$(BOTTLENECK) features "$(DATA)" $(OPTIONS)
 
-## Stage two: train HEAD (logreg) on the cached features of DATA.
+## Stage two: train HEAD (ridge) on the cached features of DATA.
 head: $(INSTALLED)
 	$(BOTTLENECK) head "$(DATA)" $(HEADING) $(OPTIONS)
 

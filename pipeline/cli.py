@@ -97,7 +97,7 @@ def features(data: str, pool: str, **settings: Any) -> None:
 
 @app.command()
 @click.argument("data")
-@click.option("--head", default="logreg", help=HEAD_HELP)
+@click.option("--head", default="ridge", help=HEAD_HELP)
 @click.option(
     "--pool", help="none, avg or max over the grid, at read time [default: avg for linear heads, none for dense]"
 )

@@ -24,8 +24,8 @@ Command = Callable[..., Any]
 
 
 HEAD_HELP = (
-    "What to train: logreg, svm, ridge, sgd, lda or knn (regularisation chosen on validation, or given: "
-    "logreg:C=0.01), or layers: dense:256,relu,dropout:0.5."
+    "What to train: ridge (regularisation chosen by leave-one-out; the quickest first look), logreg, svm, sgd, lda or knn "
+    "(chosen on validation), each also with a value given: logreg:C=0.01; or layers: dense:256,relu,dropout:0.5."
 )
 
 

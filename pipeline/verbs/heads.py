@@ -32,7 +32,7 @@ from pipeline.verbs.views import Views, describe_views, load_with_views
 
 def fit(
     data: str | Path | Manifest,
-    head: str = "logreg",
+    head: str = "ridge",
     *,
     pool: str | None = None,
     training: Training | None = None,
@@ -47,7 +47,7 @@ def fit(
 
     Args:
         data: What `scan` takes, or a manifest.
-        head: `logreg`, `dense:256,relu,dropout:0.5` and so on; see `pipeline.stage_two.spec`.
+        head: `ridge`, `logreg`, `dense:256,relu,dropout:0.5` and so on; see `pipeline.stage_two.spec`.
         pool: Pooling between trunk and head; None is `avg` for linear heads and `none` for dense ones.
         training: Settings of a dense head; its seed also serves linear heads.
         views: Train on stored augmentations too; they must have been stored before (`extract_views`).

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from pipeline.errors import SettingError
 
@@ -86,6 +85,8 @@ class Augmentation:
     def _map(self, pixels: NDArray[np.uint8], draws: NDArray[np.float64]) -> NDArray[np.uint8]:
         if not any((self.rotation, self.width_shift, self.height_shift, self.shear, self.zoom)):
             return pixels
+        from scipy import ndimage  # which takes longer to load than a linear head to train
+
         height, width, _ = pixels.shape
         turn, slant = np.deg2rad(draws[0] * self.rotation), np.deg2rad(draws[1] * self.shear)
         rotate = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])

@@ -124,11 +124,17 @@ def cross_validated_accuracy(X: Array, y: Labels, *, num_folds: int = 5) -> floa
 
 
 def _estimated(spec: LinearSpec, factors: Factors, y: Labels, seed: int) -> Iterator[LinearHead]:
-    """Heads of scikit-learn's estimators; each logistic regression starts from the one before."""
+    """Heads of scikit-learn's estimators; each logistic regression starts from the one before.
+
+    Their many small products run in one thread: a second one gains little, and where other work shares
+    the cores its waiting makes a fit ten times as long.
+    """
+    from threadpoolctl import threadpool_limits
+
     estimator = _new_estimator(spec.kind, seed)
     for value in spec.values:
         estimator.set_params(**{spec.parameter: value})
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
             # Weak regularisation on separable data has no finite optimum: the iteration limit is the answer.
             warnings.filterwarnings("ignore", message=".*(failed to converge|Maximum number of iteration).*")
             warnings.filterwarnings("ignore", category=RuntimeWarning, module="sklearn")

@@ -144,14 +144,16 @@ def steady_seconds(run: Run) -> float:
     return total
 
 
-def cells(counts: Sequence[int], seeds: int, regimes: Sequence[str]) -> Iterator[tuple[str, int, int]]:
-    """In an order in which the first seed's answers come first."""
+def cells(counts: Sequence[int], seeds: int, regimes: Sequence[str], *, live: bool) -> Iterator[tuple[str, int, int]]:
+    """In an order in which the first seed's answers come first, those of live photographs right after them."""
     for seed in range(seeds):
         for count in counts:
             for regime in regimes:
                 # A logistic regression has one optimum; other seeds are the same answer.
                 if regime != "logreg" or seed == 0:
                     yield regime, count, seed
+        if live and seed == 0:
+            yield LIVE, 0, 0
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -253,7 +255,7 @@ def main() -> None:
     rows = [json.loads(line) for line in done.read_text().splitlines()] if done.exists() else []
     if any(row["settings"] != study.settings for row in rows):
         parser.error(f"{done} holds trainings with other settings than {study.settings}: choose another --out.")
-    wanted = list(cells(given.views, given.seeds, REGIMES)) + ([(LIVE, 0, 0)] if given.live_epochs else [])
+    wanted = cells(given.views, given.seeds, REGIMES, live=given.live_epochs > 0)
     known = {(row["regime"], row["views"], row["seed"]) for row in rows}
     study.store(max(given.views))
     for cell in wanted:

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -500,6 +501,50 @@ class TestInterruptions:
             run(data, Failing(make_engine(home)))
 
         assert run(data).num_new == counting.num_images == 20 - 2 * BATCH_SIZE
+
+    @pytest.mark.parametrize("failing", [1, 2, 3])
+    def test_a_shard_that_cannot_be_written_is_an_error(
+        self, failing: int, run: Run, data: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        """It is written beside the work on the next one, and the error comes through all the same; the others stay."""
+        monkeypatch.setattr(pending, "_SHARD_ROWS", BATCH_SIZE)
+        append, calls = Store.append, []
+
+        def refusing(store: Store, keys: np.ndarray, features: np.ndarray, provenance: dict) -> Path:
+            calls.append(len(keys))
+            if len(calls) == failing:
+                raise OSError(28, "No space left on device")
+            return append(store, keys, features, provenance)
+
+        monkeypatch.setattr(Store, "append", refusing)
+        with pytest.raises(OSError, match="No space left"):
+            run(data)
+        monkeypatch.setattr(Store, "append", append)
+
+        # Those before the failed one are there; at most one more was on its way.
+        assert 20 - run(data).num_new in (sum(calls[: failing - 1]), sum(calls) - calls[failing - 1])
+
+    def test_two_calls_run_at_a_time_where_the_engine_gains_from_it(self, run: Run, data: Path, home: Path):
+        """Rows go to their own images in whatever order the calls end."""
+        undisturbed = rows_of(run(data, cache="undisturbed"))
+
+        class Overtaking(Counting):
+            """Its first call ends last, and waits until another one has begun."""
+
+            begun = threading.Semaphore(0)
+
+            def features(self, pixels: np.ndarray) -> np.ndarray:
+                is_first = self.num_images == 0
+                self.num_images += len(pixels)
+                if is_first:
+                    assert self.begun.acquire(timeout=20)
+                else:
+                    self.begun.release()
+                return self.engine.features(pixels)
+
+        extraction = run(data, Overtaking(make_engine(home), concurrency=2))
+
+        np.testing.assert_array_equal(rows_of(extraction), undisturbed)
 
 
 # The child works slowly and commits often, so that there is time and something to kill it for.

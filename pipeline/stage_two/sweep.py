@@ -122,9 +122,11 @@ def run_sweep(
     paths = [folder / f"{_digest(cell, task_digest)}.json" for cell in cells]
     known = [_read(path) for path in paths]
     open_cells = [(cell, path) for cell, path, result in zip(cells, paths, known, strict=True) if result is None]
-    # Jobs of one process each with one thread: many small fits gain more from cores than one fit does.
-    parallel = joblib.Parallel(n_jobs=num_workers or joblib.cpu_count(), return_as="generator_unordered")
-    outcomes = parallel(_jobs(open_cells, _without_test(task)))
+    # A process for each core, with one thread: many small fits gain more from cores than one fit does.
+    workers = num_workers or joblib.cpu_count()
+    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
+    num_threads = max(1, joblib.cpu_count() // workers) if workers > 1 else None
+    outcomes = parallel(_jobs(open_cells, _without_test(task), num_threads))
     with tqdm(desc="sweep", total=len(open_cells), unit="head", delay=2, disable=not progress) as bar:
         for count, problem in outcomes:
             bar.update(count)
@@ -144,7 +146,7 @@ _Linear = tuple[Cell, LinearSpec, Path]
 """A linear head without a result, and where it goes."""
 
 
-def _jobs(cells: Sequence[tuple[Cell, Path]], task: Task) -> Iterator[Any]:
+def _jobs(cells: Sequence[tuple[Cell, Path]], task: Task, num_threads: int | None) -> Iterator[Any]:
     """Each dense head by itself; linear heads that differ in their regularisation alone as one path."""
     paths: dict[tuple[str, str, int], list[_Linear]] = {}
     for cell, path in cells:
@@ -152,7 +154,7 @@ def _jobs(cells: Sequence[tuple[Cell, Path]], task: Task) -> Iterator[Any]:
         if isinstance(spec, LinearSpec):
             paths.setdefault((spec.kind, spec.scale, cell.training.seed), []).append((cell, spec, path))
         else:
-            yield joblib.delayed(_fit_dense)(cell, task, path)
+            yield joblib.delayed(_fit_dense)(cell, task, path, num_threads)
     shared: dict[str, Factors] = {}
     for (kind, scale, _), group in paths.items():
         factors = None
@@ -183,9 +185,12 @@ def _fit_path(group: Sequence[_Linear], task: Task, factors: Factors | None) -> 
     return len(group), None
 
 
-def _fit_dense(cell: Cell, task: Task, path: Path) -> tuple[int, str | None]:
+def _fit_dense(cell: Cell, task: Task, path: Path, num_threads: int | None) -> tuple[int, str | None]:
     """Write a head's result; what is wrong with it if there is none."""
     quiet_tensorflow()  # in worker processes
+    if num_threads:  # TensorFlow looks when it is loaded
+        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+            os.environ.setdefault(name, str(num_threads))
     from pipeline.stage_two.dense import fit_dense
 
     start, spec = time.perf_counter(), parse_layers(cell.head)

@@ -14,19 +14,20 @@ MODULES = {path.relative_to(PACKAGE.parent).with_suffix("").as_posix(): path for
 # may import itself. `a/b` allows the one module b of a; a key with a slash adds to what its folder may.
 MAY_IMPORT = {
     "errors": "",
+    "files": "",
     "quiet": "",
     "text": "",
-    "images": "errors",
-    "bases": "errors images",
-    "cache": "errors images bases",
-    "stage_one": "errors images bases cache",
-    "stage_two": "errors images bases cache",
+    "images": "errors files",
+    "bases": "errors files images",
+    "cache": "errors files images bases",
+    "stage_one": "errors files images bases cache",
+    "stage_two": "errors files images bases cache",
     "stage_two/sweep": "results/scores quiet",  # ranks heads by the scores that a run would have
     "stage_two/trainer": "results/scores",  # an epoch's loss is the one that a run's scores have
     "comparison": "errors images bases stage_two",
-    "results": "errors",
+    "results": "errors files",
     "results/export": "bases",
-    "verbs": "errors images bases cache stage_one stage_two comparison results",
+    "verbs": "errors files images bases cache stage_one stage_two comparison results",
     "transformer": "errors images cache verbs",
     "cli": "errors quiet text images bases cache stage_one stage_two comparison results verbs __init__ cli_cache cli_compare "
     "cli_options",

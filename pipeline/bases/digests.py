@@ -6,7 +6,6 @@ project's weights, under the SHA-256 of the weights file, and a head on a warm s
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pipeline.files import write_json
 from pipeline.images.hashing import sha256_file
 
 
@@ -65,10 +65,7 @@ class DigestMemory:
     def remember(self, weights: Path, base: str, cut: str, trunk: TrunkInfo) -> None:
         """Keep a trunk; several processes may do so at once, the last wins."""
         known = self._read() | {_key(weights, base, cut): asdict(trunk)}
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._path.with_name(f".{os.getpid()}-{self._path.name}")
-        beside.write_text(json.dumps(known, indent=1, sort_keys=True))
-        beside.replace(self._path)
+        write_json(self._path, dict(sorted(known.items())))
 
     def _read(self) -> dict[str, Any]:
         try:

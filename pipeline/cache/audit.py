@@ -13,6 +13,7 @@ from tqdm import tqdm
 from pipeline.cache.shard import check_bytes, commit_shard, read_features, read_provenance, read_rows
 from pipeline.cache.store import Store, row_keys
 from pipeline.errors import DamagedStoreError, DataNotFoundError
+from pipeline.files import replacing
 from pipeline.images.manifest import SPLITS, Manifest
 
 
@@ -134,21 +135,16 @@ def export_plain(manifest: Manifest, store: Store, path: Path, *, pooling: str =
     Raises:
         MissingRowsError: An image has no row.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.part")
     counts = {}
-    try:
-        with h5py.File(beside, "w", libver=("v108", "v110")) as file:  # older formats hold 64 KiB of class names
-            file.attrs["classes"] = list(manifest.classes)
-            file.attrs["recipe"] = store.recipe.canonical_json()
-            for name in SPLITS:
-                part = manifest.split(name)
-                if len(part):
-                    _write_split(file.create_group(name), part, manifest.classes, store, pooling)
-                    counts[name] = len(part)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    # Formats before 1.8 hold no more than 64 KiB of class names.
+    with replacing(path) as beside, h5py.File(beside, "w", libver=("v108", "v110")) as file:
+        file.attrs["classes"] = list(manifest.classes)
+        file.attrs["recipe"] = store.recipe.canonical_json()
+        for name in SPLITS:
+            part = manifest.split(name)
+            if len(part):
+                _write_split(file.create_group(name), part, manifest.classes, store, pooling)
+                counts[name] = len(part)
     return counts
 
 

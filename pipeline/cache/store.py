@@ -6,7 +6,6 @@ There is no list of shards to keep in step: the index is read from the shards th
 import contextlib
 import json
 import logging
-import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from pipeline.cache.recipe import POOLINGS, Recipe
 from pipeline.cache.shard import ShardRows, build_shard, check_bytes, commit_shard, read_features, read_rows
 from pipeline.errors import DamagedStoreError, MissingRowsError, SettingError
+from pipeline.files import is_alive, write_json
 from pipeline.images.hashing import Stamp, file_stamp
 
 logger = logging.getLogger(__name__)
@@ -224,15 +224,7 @@ class Store:
         shards.mkdir(parents=True, exist_ok=True)
         recipe = self.folder / "recipe.json"
         if not recipe.exists():
-            beside = recipe.with_name(f".{os.getpid()}-recipe.json")
-            try:
-                with beside.open("w") as file:
-                    file.write(json.dumps(self.recipe.as_dict(), indent=2, sort_keys=True) + "\n")
-                    file.flush()
-                    os.fsync(file.fileno())
-                beside.replace(recipe)
-            finally:
-                beside.unlink(missing_ok=True)
+            write_json(recipe, dict(sorted(self.recipe.as_dict().items())), sync=True)
         return shards
 
     def _remove_debris(self) -> None:
@@ -240,7 +232,7 @@ class Store:
         prefix = f".{socket.gethostname()}-"
         for path in (self.folder / "shards").glob(f"{prefix}*.tmp"):
             process = path.name.removeprefix(prefix).split("-")[0]
-            if process.isdigit() and not _is_alive(int(process)):
+            if process.isdigit() and not is_alive(int(process)):
                 path.unlink(missing_ok=True)
 
 
@@ -277,13 +269,3 @@ def to_float32(rows: NDArray[np.floating]) -> NDArray[np.float32]:
 def _shard_keys(shard: ShardRows) -> Keys:
     joined = np.concatenate([shard.digests, shard.views[:, None]], axis=1)
     return np.frombuffer(np.ascontiguousarray(joined).tobytes(), dtype="S33")
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -5,7 +5,6 @@ like any file.
 """
 
 import hashlib
-import os
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataLayoutError, SettingError
+from pipeline.files import replacing
 from pipeline.images.decode import encode_array
 from pipeline.images.folders import complete_splits
 from pipeline.images.manifest import Manifest
@@ -160,13 +160,8 @@ def _load_keras(name: str, mode: str) -> dict[str, NDArray[np.generic]]:
 
 
 def _keep(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
+    with replacing(path) as beside:
         np.savez_compressed(beside, allow_pickle=False, **dict(arrays))
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _manifest_of(

@@ -1,7 +1,6 @@
 """One Keras model from a run: pixels in, probabilities out, preprocessing inside, standard layers only."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.bases.network import with_preprocessing
 from pipeline.bases.zoo import Preprocessing
+from pipeline.files import replacing, write_json
 
 
 def stitch(
@@ -77,8 +77,20 @@ def _neighbours(flat: keras.KerasTensor, arrays: Mapping[str, NDArray[Any]]) -> 
     return output
 
 
-def save_exported(model: keras.Model, path: Path, classes: Sequence[str]) -> None:
-    """Write the model, and the names of its outputs beside it as `<name>.labels.json`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    model.save(path)
-    path.with_suffix(".labels.json").write_text(json.dumps(list(classes), ensure_ascii=False) + "\n", encoding="utf-8")
+def save_exported(model: keras.Model, path: Path, classes: Sequence[str], check: Callable[[Path], float]) -> float:
+    """Write the model, and the names of its outputs beside it as `<name>.labels.json`.
+
+    Args:
+        model: Pixels to probabilities.
+        path: Where to.
+        classes: Names of the outputs.
+        check: What the file has to pass before it takes its name; raises where it does not.
+
+    Returns:
+        What the check says.
+    """
+    with replacing(path) as beside:
+        model.save(beside)
+        outcome = check(beside)
+        write_json(path.with_suffix(".labels.json"), list(classes))
+    return outcome

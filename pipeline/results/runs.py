@@ -6,7 +6,6 @@ runs/<name>/  run.json  metrics.json  history.csv  predictions.csv  head.npz | h
 import contextlib
 import csv
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DamagedStoreError, RunNotFoundError, SettingError
+from pipeline.files import name_beside, remove, write_json
 
 SCHEMA = 1
 _NEEDED = ("schema", "head", "data", "recipe", "classes", "pool", "weights", "seconds")
@@ -128,7 +128,7 @@ class NewRun:
         check_run_name(name, runs)
         self._runs, self._name = runs, name
         self._stem = re.sub(r"[^A-Za-z0-9_.]+", "-", stem).strip("-.")[:80] or "run"
-        self.path = runs / f".{self._stem}-{os.getpid()}"
+        self.path = name_beside(runs / (name or self._stem))
         self._claimed: Path | None = None
 
     def __enter__(self) -> Self:
@@ -151,8 +151,12 @@ class NewRun:
         write_json(self.path / "metrics.json", metrics)
         write_json(self.path / "run.json", {"schema": SCHEMA, "name": final.name, **info})
         if self._claimed is None and final.exists():
-            shutil.rmtree(final)
-        self.path.replace(final)  # over the empty folder, if the name was claimed
+            older = name_beside(self._runs / f"older-{final.name}")
+            final.replace(older)
+            self.path.replace(final)
+            remove(older)
+        else:
+            self.path.replace(final)  # over the empty folder, if the name was claimed
         self._claimed = None
         return RunFolder(final)
 
@@ -167,13 +171,6 @@ class NewRun:
                 number += 1
             else:
                 return path
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Readable JSON, beside and renamed."""
-    beside = path.with_name(f".{os.getpid()}-{path.name}")
-    beside.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    beside.replace(path)
 
 
 def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import DisagreementError
+from pipeline.files import write_json
 
 if TYPE_CHECKING:
     from pipeline.stage_one.engines import TensorFlowEngine
@@ -163,7 +164,7 @@ class _Conversion:
             self._notes.unlink(missing_ok=True)
             made.with_suffix(".bin").replace(self.weights)
             made.replace(self.xml)
-        self._write_notes({"files": self._digests(), "approved": {}})
+        write_json(self._notes, {"files": self._digests(), "approved": {}})
 
     def known_gain(self, cpu: str) -> float | None:
         """TensorFlow's seconds for each of ours on such a processor; None if they were never compared there."""
@@ -175,7 +176,7 @@ class _Conversion:
         """Note that it agrees there, how well, and how fast it is."""
         notes = self._read_notes() or {"files": self._digests(), "approved": {}}
         entry = {"difference": difference, "gain": gain}
-        self._write_notes({**notes, "approved": {**notes["approved"], cpu: entry}})
+        write_json(self._notes, {**notes, "approved": {**notes["approved"], cpu: entry}})
 
     def _digests(self) -> list[str] | None:
         try:
@@ -189,11 +190,6 @@ class _Conversion:
             return {"files": list(notes["files"]), "approved": dict(notes["approved"])}
         except (OSError, ValueError, KeyError, TypeError):
             return None
-
-    def _write_notes(self, notes: dict[str, Any]) -> None:
-        beside = self._notes.with_name(f".{threading.get_native_id()}-{self._notes.name}")
-        beside.write_text(json.dumps(notes))
-        beside.replace(self._notes)
 
 
 def _name(recipe: Recipe, earlier: Recipe | None) -> str:

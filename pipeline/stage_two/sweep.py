@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pipeline.errors import DivergedError, SettingError
+from pipeline.files import write_json
 from pipeline.quiet import quiet_tensorflow
 from pipeline.results.scores import score
 from pipeline.stage_two.factors import Factors
@@ -221,9 +222,7 @@ def _keep(
         "validation": {key: validation[key] for key in ("accuracy", "ci95", "loss", "n", "macro_f1")},
         "seconds": seconds,
     }
-    beside = path.with_name(f".{os.getpid()}-{path.name}")
-    beside.write_text(json.dumps(result))
-    beside.replace(path)
+    write_json(path, result)
 
 
 def _without_test(task: Task) -> Task:

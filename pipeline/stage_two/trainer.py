@@ -7,7 +7,6 @@ nothing else: the same seed gives the same order, the same dropout and the same 
 import importlib.util
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pipeline.errors import DivergedError, HeadSpecError, MissingExtraError, SettingError
+from pipeline.files import replacing
 from pipeline.results.scores import LEAST_PROBABILITY
 from pipeline.stage_two.sources import Source
 from pipeline.stage_two.spec import parse_settings
@@ -309,16 +309,13 @@ def _variables(model: keras.Model, groups: Sequence[Group]) -> list[keras.Variab
 def _save(path: Path | None, model: keras.Model, groups: Sequence[Group], state: _State) -> None:
     if path is None:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}-{path.name}")
     plain = {
         name: getattr(state, name) for name in ("epoch", "history", "best_loss", "waited", "plateau_waited", "factor")
     }
     arrays = {f"v{number}": np.asarray(variable) for number, variable in enumerate(_variables(model, groups))}
     arrays |= {f"best{number}": array for number, array in enumerate(state.best)}
-    with beside.open("wb") as file:
-        np.savez(file, allow_pickle=False, state=np.array(json.dumps(plain)), **arrays)
-    beside.replace(path)
+    with replacing(path) as beside:
+        np.savez(beside, allow_pickle=False, state=np.array(json.dumps(plain)), **arrays)
 
 
 def _load(path: Path | None, model: keras.Model, groups: Sequence[Group]) -> _State:

@@ -10,9 +10,9 @@ from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
 from pipeline.comparison.compare import Outcome, break_even
 from pipeline.errors import SettingError
+from pipeline.files import write_json
 from pipeline.images.manifest import Manifest
 from pipeline.images.views import Augmentation
-from pipeline.results.runs import write_json
 from pipeline.stage_two.spec import DEFAULT_LAYERS
 from pipeline.stage_two.training import Training
 from pipeline.verbs.heads import fit

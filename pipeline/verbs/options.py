@@ -18,11 +18,11 @@ from pipeline.bases.locations import home_folder, weights_path
 from pipeline.bases.zoo import BaseSpec, Preprocessing, choose_preprocessing, find_base
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import MissingExtraError, SettingError
+from pipeline.files import write_json
 from pipeline.images.decode import Decoder
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
 from pipeline.images.statistics import channel_statistics
-from pipeline.results.runs import write_json
 
 if TYPE_CHECKING:
     from pipeline.stage_one.engines import TensorFlowEngine

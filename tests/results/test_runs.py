@@ -1,6 +1,5 @@
 """Run folders."""
 
-import json
 import re
 import zipfile
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DamagedStoreError, RunNotFoundError, SettingError
+from pipeline.files import write_json
 from pipeline.results.runs import (
     NewRun,
     RunFolder,
@@ -17,7 +17,6 @@ from pipeline.results.runs import (
     open_run,
     save_arrays,
     write_history,
-    write_json,
     write_predictions,
 )
 
@@ -258,16 +257,6 @@ def test_history_and_predictions_come_back(tmp_path):
 def test_history_of_a_head_without_epochs_is_empty(tmp_path):
     """A linear head has no curve."""
     assert RunFolder(tmp_path).history() == []
-
-
-def test_json_is_written_whole_or_not_at_all(tmp_path):
-    """A value that is no JSON leaves the older file as it was, and no other file."""
-    write_json(tmp_path / "a.json", {"ä": 1})
-    with pytest.raises(TypeError, match="not JSON serializable"):
-        write_json(tmp_path / "a.json", {"b": {1, 2}})
-
-    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"ä": 1}
-    assert names(tmp_path) == ["a.json"]
 
 
 def test_arrays_come_back(tmp_path):

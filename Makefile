@@ -16,7 +16,7 @@ PLACES = $(if $(CACHE),--cache $(CACHE)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
 HEADING = $(if $(HEAD),--head "$(HEAD)") $(if $(POOL),--pool $(POOL)) $(if $(NAME),--name $(NAME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup weights features head sweep endtoend finetune compare predict report cache-verify bench lint format type check test demo clean lock
+.PHONY: help setup weights features head sweep endtoend finetune compare predict report cache-verify bench faults lint format type check test demo clean lock
 
 help:
 	@awk '/^## /{sentence=substr($$0,4)} /^[a-z-]+:/{if(sentence){split($$1,t,":");printf "  %-14s %s\n",t[1],sentence;sentence=""}}' $(MAKEFILE_LIST)
@@ -72,7 +72,11 @@ cache-verify: $(INSTALLED)
 
 ## Run the benchmarks; each prints its own ratios.
 bench: $(INSTALLED)
-	for script in benchmarks/[a-z]*.py; do DATA="$(DATA)" $(BIN)/python $$script $(ARGS) || exit 1; done
+	for script in $(filter-out benchmarks/kill.py,$(wildcard benchmarks/[a-z]*.py)); do DATA="$(DATA)" $(BIN)/python $$script $(ARGS) || exit 1; done
+
+## Kill the commands at random moments and look whether anything is lost (KILLS=100).
+faults: $(INSTALLED)
+	$(BIN)/python benchmarks/kill.py --kills $(or $(KILLS),100)
 
 ## Check style.
 lint: $(INSTALLED)

@@ -236,7 +236,7 @@ def test_the_two_verbs_of_python_refuse_what_the_other_does(photos, options):
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_rows_larger_than_memory_stream_from_the_shards(photos, options, dtype, monkeypatch):
     """Head and tail learn from blocks; the run predicts from raw photographs what it predicted itself."""
-    monkeypatch.setattr(ArraySource, "batches", lambda *_, **__: pytest.fail("rows were in memory"))
+    monkeypatch.setattr(ArraySource, "blocks", lambda *_, **__: pytest.fail("rows were in memory"))
     chosen = replace(options, memory_gb=1e-6, dtype=dtype)
     tuning = Tuning(HEAD, training=TRAINING, first="fire9_squeeze1x1", head_epochs=1, base_rate=1e-3, head_rate=1e-3)
     for run in (

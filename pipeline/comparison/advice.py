@@ -12,8 +12,8 @@ from dataclasses import dataclass
 SMALL_IMAGES_A_CLASS = 2000
 """Below so many training images a class a set counts as small: the published small sets have 170 to 1,000, the large one 9,300."""
 
-SIMILAR_MARGIN = 0.02
-"""The last layers suit the photographs if a linear head does better on them by this much than on early ones."""
+SIMILAR_SHARE = 0.25
+"""The last layers suit the photographs if a linear head makes fewer mistakes on them than on early ones, by this share."""
 
 _HEAD_RATE = 1e-3
 
@@ -67,7 +67,8 @@ def advise_regime(evidence: Evidence, layers: Sequence[str]) -> Advice:
         layers: Layers with weights that training can start from, in graph order.
     """
     is_small = evidence.images_a_class < SMALL_IMAGES_A_CLASS
-    is_similar = evidence.late_accuracy >= evidence.early_accuracy + SIMILAR_MARGIN
+    mended = evidence.late_accuracy - evidence.early_accuracy
+    is_similar = mended > 0 and mended >= SIMILAR_SHARE * (1 - evidence.early_accuracy)
     reasons = [
         (
             f"{evidence.images_a_class:,.0f} training images a class: {'small' if is_small else 'large'} "

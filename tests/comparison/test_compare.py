@@ -102,6 +102,7 @@ def test_a_comparison_that_cannot_be_made_is_refused(photos, options):
         (1000, 0.6, 0.9, "head only", None),
         (5000, 0.6, 0.9, "fine-tune the last part", "layer7"),
         (100, 0.8, 0.7, "fine-tune the last part", "layer4"),
+        (100, 0.37, 0.43, "fine-tune the last part", "layer4"),
         (5000, 0.8, 0.7, "fine-tune everything", "layer0"),
     ],
 )

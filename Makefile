@@ -74,8 +74,9 @@ cache-verify: $(INSTALLED)
 bench: $(INSTALLED)
 	for script in $(filter-out benchmarks/kill.py,$(wildcard benchmarks/[a-z]*.py)); do DATA="$(DATA)" $(BIN)/python $$script $(ARGS) || exit 1; done
 
-## Kill the commands at random moments and look whether anything is lost (KILLS=100).
+## The long forms of the tests on faults: KILLS=100 killed commands, EXAMPLES=10000 mutated files.
 faults: $(INSTALLED)
+	FAULTS_EXAMPLES=$(or $(EXAMPLES),10000) $(BIN)/pytest tests/faults
 	$(BIN)/python benchmarks/kill.py --kills $(or $(KILLS),100)
 
 ## Check style.

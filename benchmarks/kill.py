@@ -77,7 +77,7 @@ class Place:
 
     def debris(self) -> list[str]:
         """Hidden files and folders; those that the commands keep on purpose are named."""
-        kept = {".sweeps", ".training"}
+        kept = {".sweeps", ".training", ".lock"}
         folders = [self.cache, self.runs, self.export.parent]
         hidden = [path for folder in folders for path in folder.rglob(".*") if path.name not in kept]
         return [str(path) for path in hidden]

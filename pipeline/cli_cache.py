@@ -65,6 +65,18 @@ def cache_verify(recompute: int, data: str | None, **settings: Any) -> None:
         sys.exit(3)
 
 
+@cache.command("repair")
+@place_options
+@output_options
+def cache_repair(**settings: Any) -> None:
+    """Verify every store and set damaged shards aside; stage one makes their rows again, and no others."""
+    from pipeline.cache import audit
+
+    num_ok, bad = audit.repair(audit.list_stores(settings["cache"]), progress=not settings["quiet"])
+    result = {"rows": num_ok + len(bad), "ok": num_ok, "set_aside": sorted({entry.shard for entry in bad})}
+    show(settings, result, text.describe_repair)
+
+
 @cache.command("prune")
 @click.argument("stores", nargs=-1, metavar="[STORE]...")
 @click.option("--yes", is_flag=True, help="Delete; without it, only show what would be deleted.")

@@ -149,6 +149,15 @@ def describe_verify(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def describe_repair(result: Mapping[str, Any]) -> str:
+    """What is whole, and what was set aside."""
+    lines = [f"{result['ok']} of {result['rows']} rows are whole."]
+    lines += [
+        f"  {shard} is in quarantine/ now; `bottleneck features` makes its rows again." for shard in result["set_aside"]
+    ]
+    return "\n".join(lines)
+
+
 def describe_prune(result: Mapping[str, Any]) -> str:
     """What was or would be deleted."""
     if not result["paths"]:

@@ -108,6 +108,20 @@ def verify(stores: Sequence[Store], *, progress: bool = False) -> tuple[int, lis
     return num_ok, bad
 
 
+def repair(stores: Sequence[Store], *, progress: bool = False) -> tuple[int, list[BadRow]]:
+    """Verify, and set every shard with something wrong aside, so that stage one makes its rows again.
+
+    Returns:
+        What `verify` found: rows that are whole, and what was not.
+    """
+    num_ok, bad = verify(stores, progress=progress)
+    named = {store.name: store for store in stores}
+    for entry in sorted({entry.shard for entry in bad}):
+        store, shard = entry.split("/")
+        named[store].quarantine(named[store].folder / "shards" / shard)
+    return num_ok, bad
+
+
 def quarantines(cache: Path) -> list[Path]:
     """Folders of damaged shards that were set aside."""
     return sorted(cache.glob("*/quarantine"))

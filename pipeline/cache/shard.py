@@ -30,6 +30,7 @@ _CHUNK_BYTES = 256 * 1024
 _LZ4_FILTER = 32004
 _ALLOWED_FILTERS = {_LZ4_FILTER, h5py.h5z.FILTER_FLETCHER32}
 _MAX_ROWS = 2**22
+_MAX_RATIO = 256  # LZ4 makes no byte of more than 255
 
 
 @dataclass(frozen=True)
@@ -203,6 +204,8 @@ def _check_dataset(item: h5py.Dataset, path: Path) -> None:
         raise DamagedStoreError(
             f"{path}: {item.name} must lie in this file, in chunks that are all there, with LZ4 and Fletcher-32 only."
         )
+    if item.nbytes > _MAX_RATIO * item.id.get_storage_size():
+        raise DamagedStoreError(f"{path}: {item.name} promises {item.nbytes:,} bytes, more than its chunks can hold.")
     if item.ndim not in (1, 2, 4) or not 0 < item.shape[0] <= _MAX_ROWS:
         raise DamagedStoreError(f"{path}: {item.name} has the shape {item.shape}, which no shard has.")
 

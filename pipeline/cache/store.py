@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +85,7 @@ class Store:
             DamagedStoreError: There is none, or it does not fit the folder's name.
         """
         try:
-            recipe = Recipe.from_dict(json.loads((folder / "recipe.json").read_text()))
+            recipe = _read_recipe(folder)
             name = recipe.folder_name
         except (OSError, ValueError, AttributeError, TypeError) as error:
             raise DamagedStoreError(f"{folder} is not a store: recipe.json cannot be read: {error}") from error
@@ -149,6 +149,36 @@ class Store:
         self._cached_index = None
         return path
 
+    @contextlib.contextmanager
+    def adding(self) -> Iterator[None]:
+        """Be the only process of this machine that adds rows, so that none is computed by two at once.
+
+        Who comes later waits, and knows the rows of those before when it goes on. A holder that dies lets go. Nothing else
+        depends on it: shards are committed whole in any case, so a folder that takes no locks does without.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.folder / ".lock")
+        with contextlib.ExitStack() as held:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                held.enter_context(lock.acquire(blocking=False))
+            except Timeout:
+                logger.warning("Another process is adding rows to %s; waiting for it to finish.", self.name)
+                held.enter_context(lock.acquire(poll_interval=0.2))
+            except (NotImplementedError, OSError) as error:
+                logger.info("No lock on %s: %s", self.folder, error)
+            self.refresh()
+            yield
+
+    def refresh(self) -> None:
+        """Learn of the shards that other processes have added since this store was opened."""
+        known = {shard.path for shard in self._known_shards}
+        new = list(self._good_shards(path for path in self.shard_paths() if path not in known))
+        if new:
+            self._known_shards.extend(new)
+            self._cached_index = None
+
     def read(self, keys: Keys, *, pooling: str = "none") -> NDArray[np.float32]:
         """Rows in the order of the keys, as float32.
 
@@ -193,7 +223,7 @@ class Store:
     def _known_shards(self) -> list[ShardRows]:
         if self._shards is None:
             self._remove_debris()
-            self._shards = list(self._good_shards())
+            self._shards = list(self._good_shards(self.shard_paths()))
         return self._shards
 
     @property
@@ -202,8 +232,8 @@ class Store:
             self._cached_index = _Index.build(self._known_shards)
         return self._cached_index
 
-    def _good_shards(self) -> Iterator[ShardRows]:
-        for path in self.shard_paths():
+    def _good_shards(self, paths: Iterable[Path]) -> Iterator[ShardRows]:
+        for path in paths:
             try:
                 self._checked[path] = check_bytes(path)
                 yield read_rows(path, self.recipe)
@@ -219,12 +249,15 @@ class Store:
             path.replace(target)
 
     def prepare(self) -> Path:
-        """Make the store's folder and recipe.json if they are not there; the folder of its shards."""
+        """Make the store's folder and recipe.json if they are not there, or not whole; the folder of its shards."""
         shards = self.folder / "shards"
         shards.mkdir(parents=True, exist_ok=True)
-        recipe = self.folder / "recipe.json"
-        if not recipe.exists():
-            write_json(recipe, dict(sorted(self.recipe.as_dict().items())), sync=True)
+        try:
+            is_whole = _read_recipe(self.folder) == self.recipe
+        except (OSError, ValueError, AttributeError, TypeError):
+            is_whole = False
+        if not is_whole:
+            write_json(self.folder / "recipe.json", dict(sorted(self.recipe.as_dict().items())), sync=True)
         return shards
 
     def _remove_debris(self) -> None:
@@ -264,6 +297,10 @@ def to_float32(rows: NDArray[np.floating]) -> NDArray[np.float32]:
     sign = (bits & 0x8000) << 16
     magnitude = ((bits & 0x7FFF) << 13).view(np.float32) * np.float32(2.0**112)
     return (magnitude.view(np.uint32) | sign).view(np.float32)
+
+
+def _read_recipe(folder: Path) -> Recipe:
+    return Recipe.from_dict(json.loads((folder / "recipe.json").read_text()))
 
 
 def _shard_keys(shard: ShardRows) -> Keys:

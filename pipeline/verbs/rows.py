@@ -97,16 +97,18 @@ def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options, *, view
     """Make the missing rows of one recipe, and judge what had to be skipped."""
     store = Store(options.cache, recipe)
     start = time.monotonic()
-    num_deepened, engine = _deepen(np.concatenate([row_keys(manifest.digests, view) for view in views]), store, options)
-    extraction = extract_rows(
-        manifest,
-        store,
-        partial(make_engine, recipe, options),
-        views=views,
-        batch_size=options.batch_size,
-        num_workers=options.workers,
-        progress=options.progress,
-    )
+    keys = np.concatenate([row_keys(manifest.digests, view) for view in views])
+    with contextlib.nullcontext() if store.has(keys).all() else store.adding():
+        num_deepened, engine = _deepen(keys, store, options)
+        extraction = extract_rows(
+            manifest,
+            store,
+            partial(make_engine, recipe, options),
+            views=views,
+            batch_size=options.batch_size,
+            num_workers=options.workers,
+            progress=options.progress,
+        )
     extraction = replace(
         extraction,
         num_new=extraction.num_new + num_deepened,

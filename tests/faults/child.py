@@ -1,0 +1,117 @@
+"""Stage one in a process of its own, on an engine without a network, so that it starts in a second and can be killed.
+
+    python -m tests.faults.child DATA CACHE [--at STEP]
+
+STEP names a place in the commit of the third shard at which the process kills itself.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.cache import shard
+from pipeline.cache.store import Store
+from pipeline.images.decode import Decoder
+from pipeline.images.scan import scan
+from pipeline.stage_one import pending
+from pipeline.stage_one.extract import Extraction, extract
+from tests.cache.samples import RECIPE
+
+SIDE = 16
+SHARD_ROWS = 8
+SMALL = replace(RECIPE, decoder=Decoder(SIDE))
+STEPS = ("written", "synced", "renamed", "folder synced")
+
+
+@dataclass
+class Averages:
+    """The mean colour of each quarter of an image, (2, 2, 3); counts what it saw."""
+
+    delay: float = 0.0
+    num_images: int = 0
+    concurrency: int = 1
+
+    def __call__(self, num_rows: int) -> "Averages":
+        return self
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        return {"engine": "averages"}
+
+    def features(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        time.sleep(self.delay)
+        self.num_images += len(inputs)
+        quarters = inputs.reshape(len(inputs), 2, SIDE // 2, 2, SIDE // 2, 3)
+        return quarters.mean(axis=(2, 4)).astype(np.float32)
+
+
+def run(data: Path, cache: Path, engine: Averages) -> Extraction:
+    """Stage one in shards of eight rows, the only process that adds."""
+    pending._SHARD_ROWS = SHARD_ROWS
+    store = Store(cache, SMALL)
+    with store.adding():
+        return extract(scan(data), store, engine, batch_size=4)
+
+
+def die_at(step: str) -> None:
+    """Arrange for SIGKILL at a step of the third commit."""
+    left = {"commits": 3}
+
+    def die(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(function: Callable[..., Any], *, before: bool) -> Callable[..., Any]:
+        def called(*arguments: Any) -> Any:
+            is_last = left["commits"] == 0
+            if is_last and before:
+                die()
+            result = function(*arguments)
+            if is_last:
+                die()
+            return result
+
+        return called
+
+    def counted(*arguments: Any) -> Path:
+        left["commits"] -= 1
+        return commit(*arguments)
+
+    commit = shard.commit_shard
+    from pipeline.cache import store
+
+    store.commit_shard = counted
+    if step in ("written", "synced"):
+        os.fsync = around(os.fsync, before=step == "written")
+    elif step == "renamed":
+        Path.replace = around(Path.replace, before=False)  # type: ignore[method-assign]
+    else:
+        shard._sync_folder = around(shard._sync_folder, before=False)
+
+
+def main() -> None:
+    """Run until the end or until something happens to the process."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", type=Path)
+    parser.add_argument("cache", type=Path)
+    parser.add_argument("--at", choices=STEPS)
+    given = parser.parse_args()
+    if given.at:
+        die_at(given.at)
+    try:
+        done = run(given.data, given.cache, Averages(delay=0.01))
+    except OSError as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+    sys.stdout.write(f"{done.num_new}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""A process is killed: nothing that was committed is lost, nothing is computed twice, and the next run goes on."""
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.cache.store import Store
+from tests.faults.child import SHARD_ROWS, SMALL, STEPS, Averages, run
+from tests.faults.conftest import NUM_PHOTOS, assert_nothing_wrong, assert_same, start, wait_for_shards
+
+
+def test_killed_at_random_moments(many: Path, cache: Path, undisturbed: Store):
+    """Killed again and again while it commits, stage one ends with the bits of an undisturbed run."""
+    rng = random.Random(0)
+    committed, num_killed = 0, 0
+    for _ in range(6):
+        with start(many, cache) as child:
+            wait_for_shards(cache, committed + 1, child)
+            time.sleep(rng.uniform(0, 0.05))
+            child.kill()
+        num_killed += child.returncode == -signal.SIGKILL
+        rows = assert_nothing_wrong(cache, undisturbed)
+        assert rows >= committed * SHARD_ROWS
+        committed = rows // SHARD_ROWS
+    engine = Averages()
+    run(many, cache, engine)
+
+    assert num_killed >= 3
+    assert engine.num_images == NUM_PHOTOS - committed * SHARD_ROWS
+    assert_same(cache, undisturbed)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_at_each_step_of_a_commit(step: str, many: Path, cache: Path, undisturbed: Store):
+    """Before the shard has its name its rows are not there; from then on they are."""
+    with start(many, cache, "--at", step) as child:
+        assert child.wait(timeout=120) == -signal.SIGKILL
+    rows = assert_nothing_wrong(cache, undisturbed)
+    engine = Averages()
+    run(many, cache, engine)
+
+    assert rows == SHARD_ROWS * (2 if step in ("written", "synced") else 3)
+    assert engine.num_images == NUM_PHOTOS - rows
+    assert_same(cache, undisturbed)
+
+
+def test_dead_holder_lets_go(many: Path, cache: Path, undisturbed: Store):
+    """The lock of a killed process does not keep the next one waiting."""
+    with start(many, cache) as child:
+        wait_for_shards(cache, 1, child)
+        child.kill()
+    begun = time.monotonic()
+    with Store(cache, SMALL).adding():
+        waited = time.monotonic() - begun
+    run(many, cache, Averages())
+
+    assert waited < 5
+    assert_same(cache, undisturbed)

@@ -18,6 +18,9 @@ from pipeline.stage_two.spec import LinearSpec
 
 Labels = NDArray[np.int64]
 
+# Where all images are right, more certainty is always better: the interval's end is the answer.
+_LOG_TEMPERATURES = (-5.0, 7.0)
+
 
 @dataclass(frozen=True)
 class Point:
@@ -91,7 +94,18 @@ def choose(spec: LinearSpec, path: Sequence[Point], factors: Factors) -> LinearF
 
 
 def fit_path(spec: LinearSpec, factors: Factors, task: Task, *, seed: int = 0) -> list[Point]:
-    """A head for each value of the spec, in their order."""
+    """A head for each value of the spec, in their order.
+
+    The many small products run in one thread: a second one gains little, and where other work shares
+    the cores its waiting makes a fit ten times as long.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        return _fit_path(spec, factors, task, seed)
+
+
+def _fit_path(spec: LinearSpec, factors: Factors, task: Task, seed: int) -> list[Point]:
     train, validation, num_classes = task.train, task.validation, len(task.classes)
     y = np.tile(train.y, len(train.views) + 1)
     turned = factors.turn(validation.flat)
@@ -126,17 +140,11 @@ def cross_validated_accuracy(X: Array, y: Labels, *, num_folds: int = 5) -> floa
 
 
 def _estimated(spec: LinearSpec, factors: Factors, y: Labels, seed: int) -> Iterator[LinearHead]:
-    """Heads of scikit-learn's estimators; each logistic regression starts from the one before.
-
-    Their many small products run in one thread: a second one gains little, and where other work shares
-    the cores its waiting makes a fit ten times as long.
-    """
-    from threadpoolctl import threadpool_limits
-
+    """Heads of scikit-learn's estimators; each logistic regression starts from the one before."""
     estimator = _new_estimator(spec.kind, seed)
     for value in spec.values:
         estimator.set_params(**{spec.parameter: value})
-        with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
+        with warnings.catch_warnings():
             # Weak regularisation on separable data has no finite optimum: the iteration limit is the answer.
             warnings.filterwarnings("ignore", message=".*(failed to converge|Maximum number of iteration).*")
             warnings.filterwarnings("ignore", category=RuntimeWarning, module="sklearn")
@@ -145,17 +153,20 @@ def _estimated(spec: LinearSpec, factors: Factors, y: Labels, seed: int) -> Iter
 
 
 def _new_estimator(kind: str, seed: int) -> Any:
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-    from sklearn.linear_model import LogisticRegression, SGDClassifier
-    from sklearn.svm import LinearSVC
+    """Each from its own module: what is not needed is not imported."""
+    if kind == "lda":
+        from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-    if kind == "logreg":
-        return LogisticRegression(max_iter=300, warm_start=True)
+        return LinearDiscriminantAnalysis(solver="lsqr")
     if kind == "svm":
+        from sklearn.svm import LinearSVC
+
         return LinearSVC(random_state=seed, dual="auto", max_iter=2000)
+    from sklearn.linear_model import LogisticRegression, SGDClassifier
+
     if kind == "sgd":
         return SGDClassifier(loss="log_loss", average=True, random_state=seed)
-    return LinearDiscriminantAnalysis(solver="lsqr")
+    return LogisticRegression(max_iter=300, warm_start=True)
 
 
 def _ridge(
@@ -207,18 +218,21 @@ def _nothing(num_coordinates: int) -> tuple[Array, Array]:
 
 
 def _with_temperature(head: ArrayHead, X: Array, y: Labels) -> ArrayHead:
-    """Temperature scaling (Guo et al. 2017, arXiv:1706.04599): the factor with the least loss on these images."""
-    from scipy.optimize import minimize_scalar
+    """Temperature scaling (Guo et al. 2017, arXiv:1706.04599): the factor with the least loss on these images.
 
+    The loss is convex in the factor t, its slope the mean of E[score] - score of the true class with probabilities
+    softmax(t score); the slope's zero is found by halving an interval of log t.
+    """
     if not isinstance(head, LinearHead):
         return head
-    scores = X @ head.weights + head.bias
-
-    def loss(log_temperature: float) -> float:
-        return _accuracy_and_loss(softmax(np.exp(log_temperature) * scores), y)[1]
-
-    found = minimize_scalar(loss, bounds=(-5, 7), method="bounded")
-    return replace(head, temperature=float(np.exp(found.x)))
+    scores = (X @ head.weights + head.bias).astype(np.float64)
+    true = scores[np.arange(len(y)), y].mean()
+    low, high = _LOG_TEMPERATURES
+    for _ in range(40):
+        middle = (low + high) / 2
+        slope = (softmax(np.exp(middle) * scores) * scores).sum(axis=1).mean() - true
+        low, high = (middle, high) if slope < 0 else (low, middle)
+    return replace(head, temperature=float(np.exp(low)))
 
 
 def _accuracy_and_loss(probabilities: Array, y: Labels) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """Stage two as verbs: train one head, or many."""
 
+import contextlib
 import datetime as dt
 import hashlib
 import math
@@ -17,6 +18,7 @@ from pipeline.bases.digests import TrunkInfo
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
 from pipeline.images.manifest import Manifest
+from pipeline.results.drawing import drawing_ahead
 from pipeline.results.runs import check_run_name
 from pipeline.stage_one.extract import Extraction
 from pipeline.stage_two.features import Task
@@ -62,29 +64,30 @@ def fit(
     is_linear = isinstance(spec, LinearSpec)
     pooling = pool or ("avg" if is_linear else "none")
     memory_bytes = math.inf if is_linear else chosen.memory_bytes()
-    task, extraction, trunk = _task(data, pooling, chosen, views, memory_bytes)
-    start = time.perf_counter()
-    trained, history, chosen_values = _train(spec, task, settings, tensorboard, progress=chosen.progress)
-    seconds = time.perf_counter() - start
-    num_parameters = trained.num_parameters
-    info = {
-        "head": str(spec),
-        "command": command,
-        "chosen": chosen_values,
-        "training": None if is_linear else asdict(settings),
-        "seed": settings.seed,
-        "views": describe_views(views),
-        "pool": pooling,
-        "seconds": seconds,
-        "seconds_per_epoch": float(np.median([row["seconds"] for row in history])) if history else None,
-        "epochs": len(history) or None,
-        "trainable_params": num_parameters,
-        "total_params": num_parameters + trunk.parameters,
-        "trunk_digest_before": trunk.digest,
-        "trunk_digest_after": trunk_of(chosen)[0].digest,
-        **provenance(extraction, task, chosen),
-    }
-    return save_run(trained, task, history, info, name, pictures, chosen)
+    with drawing_ahead() if pictures else contextlib.nullcontext() as draw:
+        task, extraction, trunk = _task(data, pooling, chosen, views, memory_bytes)
+        start = time.perf_counter()
+        trained, history, chosen_values = _train(spec, task, settings, tensorboard, progress=chosen.progress)
+        seconds = time.perf_counter() - start
+        num_parameters = trained.num_parameters
+        info = {
+            "head": str(spec),
+            "command": command,
+            "chosen": chosen_values,
+            "training": None if is_linear else asdict(settings),
+            "seed": settings.seed,
+            "views": describe_views(views),
+            "pool": pooling,
+            "seconds": seconds,
+            "seconds_per_epoch": float(np.median([row["seconds"] for row in history])) if history else None,
+            "epochs": len(history) or None,
+            "trainable_params": num_parameters,
+            "total_params": num_parameters + trunk.parameters,
+            "trunk_digest_before": trunk.digest,
+            "trunk_digest_after": trunk_of(chosen)[0].digest,
+            **provenance(extraction, task, chosen),
+        }
+        return save_run(trained, task, history, info, name, draw, chosen)
 
 
 def _train(

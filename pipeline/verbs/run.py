@@ -13,6 +13,7 @@ from pipeline.bases.zoo import find_base
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import DisagreementError, SettingError
 from pipeline.images.folders import list_images
+from pipeline.results.drawing import Draw
 from pipeline.results.runs import (
     NewRun,
     RunFolder,
@@ -141,10 +142,10 @@ def save_run(
     history: list[dict[str, float]],
     info: dict[str, Any],
     name: str | None,
-    pictures: bool,
+    draw: Draw | None,
     options: Options,
 ) -> Run:
-    """Score all splits, write the run's folder, and draw its pictures."""
+    """Score all splits, write the run's folder, and have its pictures drawn."""
     with_tta = bool(info.get("views") and info["views"]["tta"])
     probabilities = {
         split: _average(head, part) if with_tta and split != "train" else predict_rows(head, part.X)
@@ -162,19 +163,12 @@ def save_run(
             for image, label, p in zip(part.names, part.y, probabilities[split], strict=True)
         ]
         write_predictions(new.path / "predictions.csv", rows, task.classes)
-        if pictures:
-            _draw(new.path, history, metrics, task, f"{info['data']}: {info['head']} on {info['recipe']['base']}")
+        if draw:
+            split = "test" if "test" in metrics else "validation"
+            title = f"{info['data']}: {info['head']} on {info['recipe']['base']}"
+            draw(new.path, history, metrics[split]["confusion"], task.classes, split, title)
         folder = new.finish(info, metrics)
     return Run(folder, head, options)
-
-
-def _draw(path: Path, history: list[dict[str, float]], metrics: dict[str, Any], task: Task, title: str) -> None:
-    from pipeline.results.plots import draw_confusion, draw_curves
-
-    if history:
-        draw_curves(path / "curves.png", history, title)
-    split = "test" if "test" in metrics else "validation"
-    draw_confusion(path / "confusion.png", metrics[split]["confusion"], task.classes, f"{title}\n{split} images")
 
 
 def _save_head(head: Head, folder: Path) -> None:

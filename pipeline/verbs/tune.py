@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.cache.store import row_keys
 from pipeline.errors import DisagreementError, SettingError
 from pipeline.images.manifest import Manifest
+from pipeline.results.drawing import draw
 from pipeline.results.runs import check_run_name, open_run
 from pipeline.stage_two.sources import Source, training_source, validation_source
 from pipeline.stage_two.spec import parse_layers
@@ -119,7 +120,7 @@ def tune(
         **provenance(job.extraction, job.task, job.options),
     }
     head = DenseHead(job.top.model if job.top.tail_layers else job.top.head)
-    run = save_run(head, job.task, history, info, name, pictures, job.options)
+    run = save_run(head, job.task, history, info, name, draw if pictures else None, job.options)
     _forget(job)
     return run
 

@@ -36,10 +36,11 @@ class FileHashes:
     path: Path | None = None
     """Where to remember; None remembers nothing."""
 
-    def digests(self, files: Sequence[Path], *, progress: bool = False) -> list[bytes | OSError]:
+    def digests(self, files: Sequence[Path | str], *, progress: bool = False) -> list[bytes | OSError]:
         """SHA-256 of each file's bytes, 32 bytes each; the error in its place where a file cannot be read."""
         looked_ns = time.time_ns()
-        keys = [_key(file) for file in files]
+        here = Path.cwd()
+        keys = [_key(here, file) for file in files]
         known = self._recall(keys)
         found: list[bytes | OSError | None] = []
         stamps: list[Stamp | None] = []
@@ -66,7 +67,7 @@ class FileHashes:
     def _recall(self, keys: Sequence[str]) -> dict[str, tuple[Stamp, bytes]]:
         if self.path is None or not keys:
             return {}
-        folder = os.path.commonpath([Path(key).parent for key in keys])
+        folder = os.path.commonpath({os.path.dirname(key) for key in keys})  # noqa: PTH120 of many strings
         try:
             with closing(self._connect()) as connection:
                 connection.execute(_TABLE)
@@ -103,23 +104,23 @@ class FileHashes:
             return  # locked or read-only: the files are hashed again next time
 
 
-def sha256_file(path: Path) -> bytes:
+def sha256_file(path: Path | str) -> bytes:
     """SHA-256 of a file's bytes, 32 bytes."""
-    with path.open("rb") as file:
+    with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def _sha256_or_error(path: Path) -> bytes | OSError:
+def _sha256_or_error(path: Path | str) -> bytes | OSError:
     try:
         return sha256_file(path)
     except OSError as error:
         return error
 
 
-def file_stamp(path: Path) -> Stamp | None:
+def file_stamp(path: Path | str) -> Stamp | None:
     """Size, mtime, ctime and inode, which change when the file does; None if there is no such file."""
     try:
-        stat = path.stat()
+        stat = os.stat(path)  # noqa: PTH116 a Path for each of a million files takes longer than asking for them
     except OSError:
         return None
     # ctime tells of an edit whose author put the old mtime back.
@@ -130,6 +131,6 @@ def _crc32(path: str, stamp: Stamp, digest: bytes) -> int:
     return zlib.crc32(f"{path} {stamp} ".encode() + digest)
 
 
-def _key(file: Path) -> str:
+def _key(here: Path, file: Path | str) -> str:
     # SQLite takes valid Unicode only; two names that became one would still differ in their stamps.
-    return str(file.absolute()).encode("utf-8", "backslashreplace").decode()
+    return os.path.join(here, file).encode("utf-8", "backslashreplace").decode()  # noqa: PTH118 of many strings

@@ -25,10 +25,12 @@ class ImageBytes(Protocol):
 class Files:
     """Images that are files."""
 
-    paths: tuple[Path, ...]
+    root: Path
+    names: tuple[str, ...]
+    """Paths below the root, or absolute ones."""
 
     def read(self, position: int) -> bytes:
-        return self.paths[position].read_bytes()
+        return (self.root / self.names[position]).read_bytes()
 
 
 @dataclass(frozen=True)

@@ -50,15 +50,15 @@ def scan_table(
     folder = root or table.parent
     if not folder.is_dir():
         raise DataNotFoundError(f"The folder of the images does not exist: {folder}. Name it with --root.")
-    paths, rows, skipped = _inside(folder, columns["path"])
-    if not paths:
+    names, rows, skipped = _inside(folder, columns["path"])
+    if not names:
         raise DataLayoutError(
             f"None of the {len(columns['path'])} paths of {table} is a file below {folder} (the first: "
             f"{columns['path'][0]!r}). Name their folder with --root."
         )
     return build_manifest(
         folder,
-        paths,
+        names,
         labels=_pick(columns.get(label), rows) or [None] * len(rows),
         splits=[_split_name(table, name) for name in _pick(columns.get("split"), rows) or [None] * len(rows)],
         groups=_pick(columns.get("group"), rows),
@@ -70,7 +70,7 @@ def scan_table(
     )
 
 
-def _inside(folder: Path, names: Sequence[str | None]) -> tuple[list[Path], list[int], list[Skipped]]:
+def _inside(folder: Path, names: Sequence[str | None]) -> tuple[list[str], list[int], list[Skipped]]:
     """Paths that are regular files below the folder, their row numbers, and the others with reasons."""
     inside = folder.resolve()
     paths, rows, skipped = [], [], []
@@ -80,7 +80,8 @@ def _inside(folder: Path, names: Sequence[str | None]) -> tuple[list[Path], list
             skipped.append(Skipped(name or f"row {row + 1}", reason))
         else:
             given = Path(str(name))
-            paths.append(given.relative_to(inside) if given.is_absolute() and given.is_relative_to(inside) else given)
+            is_below = given.is_absolute() and given.is_relative_to(inside)
+            paths.append((given.relative_to(inside) if is_below else given).as_posix())
             rows.append(row)
     return paths, rows, skipped
 

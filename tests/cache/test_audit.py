@@ -44,7 +44,7 @@ def make_manifest(count: int = 20, *, labelled: bool = True) -> Manifest:
     """Images of two classes, the first ten for training and five each for validation and test."""
     splits = (["train"] * 10 + ["validation"] * 5 + ["test"] * (count - 15))[:count]
     return Manifest(
-        images=Files(()),
+        images=Files(Path(), ()),
         positions=tuple(range(count)),
         names=tuple(f"{('cat', 'dog')[number % 2]}/é {number}.jpg" for number in range(count)),
         digests=tuple(map(digest_of, range(count))),

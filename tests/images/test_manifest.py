@@ -138,4 +138,4 @@ def test_files_give_their_own_bytes(tmp_path: Path):
     (tmp_path / "a").write_bytes(b"first")
     (tmp_path / "b").write_bytes(b"second")
 
-    assert Files((tmp_path / "a", tmp_path / "b")).read(1) == b"second"
+    assert Files(tmp_path, ("a", "b")).read(1) == b"second"

@@ -1,5 +1,7 @@
 """Rows and labels together."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ RECIPE = Recipe("squeezenet", Decoder(48), Preprocessing("native"), "0" * 64, "f
 def make_manifest(labels=("cat", "ant", "bee", "ant", "cat", "bee"), splits=("train",) * 3 + ("validation",) * 3):
     count = len(labels)
     return Manifest(
-        images=Files(()),
+        images=Files(Path(), ()),
         positions=tuple(range(count)),
         names=tuple(f"{number}.png" for number in range(count)),
         digests=tuple(bytes([number + 1]) * 32 for number in range(count)),

@@ -1,5 +1,7 @@
 """Rows on disk, in blocks, serve a training as rows in memory do."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -30,7 +32,7 @@ FOUR_BLOCKS_OF_8 = 4 * 8 * ROW_BYTES
 
 def make_manifest():
     return Manifest(
-        images=Files(()),
+        images=Files(Path(), ()),
         positions=tuple(range(COUNT)),
         names=tuple(map(str, range(COUNT))),
         digests=tuple(bytes([number + 1]) * 32 for number in range(COUNT)),

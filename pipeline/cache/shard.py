@@ -9,15 +9,20 @@ in a folder that came from elsewhere.
 import hashlib
 import io
 import json
+import math
 import os
 import secrets
 import socket
+import struct
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import hdf5plugin
+import lz4.block
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +33,8 @@ from pipeline.images.hashing import Stamp, file_stamp
 ROWS_PER_CHUNK = 8
 _CHUNK_BYTES = 256 * 1024
 _LZ4_FILTER = 32004
-_ALLOWED_FILTERS = {_LZ4_FILTER, h5py.h5z.FILTER_FLETCHER32}
+_FILTERS = [_LZ4_FILTER, h5py.h5z.FILTER_FLETCHER32]
+_CHECKSUM_BYTES = 4
 _MAX_ROWS = 2**22
 _MAX_RATIO = 256  # LZ4 makes no byte of more than 255
 
@@ -152,17 +158,75 @@ def read_features(path: Path, recipe: Recipe) -> NDArray[np.floating]:
     """All features of a shard in the stored dtype, (n, h, w, C) or (n, C).
 
     Raises:
-        DamagedStoreError: A checksum does not fit, or the file cannot be read.
+        DamagedStoreError: They are not what the shard says, or the file cannot be read.
     """
     try:
         with h5py.File(path, "r") as file:
             _check_structure(file, recipe, path)
-            features: NDArray[np.floating] = file["features"][()]
-            return features
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+            features = file["features"]
+            chunks = _packed_chunks(features)
+            if chunks is None:
+                plain: NDArray[np.floating] = features[()]
+                return plain
+            shape, chunk_shape, dtype = features.shape, features.chunks, features.dtype
+        return _unpack(path.read_bytes(), chunks, shape, chunk_shape, dtype)
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, struct.error) as error:
         if isinstance(error, DamagedStoreError):
             raise
         raise DamagedStoreError(f"{path} cannot be read: {error}") from error
+
+
+_Chunk = tuple[int, int, int]
+"""First row; first byte in the file and number of bytes, without the checksum."""
+
+
+def _packed_chunks(item: h5py.Dataset) -> list[_Chunk] | None:
+    """Where the chunks of a data set lie; None if they are not packed as `build_shard` packs them."""
+    creation = item.id.get_create_plist()
+    infos = [item.id.get_chunk_info(number) for number in range(item.id.get_num_chunks())]
+    is_ours = [creation.get_filter(number)[0] for number in range(creation.get_nfilters())] == _FILTERS
+    if not is_ours or item.chunks[1:] != item.shape[1:] or any(info.filter_mask for info in infos):
+        return None
+    return [(info.chunk_offset[0], info.byte_offset, info.size - _CHECKSUM_BYTES) for info in infos]
+
+
+def _unpack(
+    data: bytes, chunks: list[_Chunk], shape: tuple[int, ...], chunk_shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> NDArray[np.floating]:
+    """The array of packed chunks, on all cores.
+
+    HDF5 would do it on one, holding the lock of the whole library, and add up Fletcher-32 again although all bytes have been
+    compared with their SHA-256.
+    """
+    features: NDArray[np.floating] = np.empty(shape, dtype)
+    whole, chunk_bytes = memoryview(data), math.prod(chunk_shape) * dtype.itemsize
+
+    def unpack(part: list[_Chunk]) -> None:
+        for row, start, size in part:
+            rows = np.frombuffer(_unpack_chunk(whole[start : start + size], chunk_bytes), dtype).reshape(chunk_shape)
+            features[row : row + chunk_shape[0]] = rows[: shape[0] - row]
+
+    cores = os.cpu_count() or 1
+    with ThreadPoolExecutor(cores) as pool:
+        list(pool.map(unpack, [chunks[first::cores] for first in range(cores)]))
+    return features
+
+
+def _unpack_chunk(packed: memoryview, expected: int) -> bytes | memoryview:
+    """A chunk as HDF5's LZ4 filter writes it: sizes of the whole and of a block, then each block after its packed size."""
+    size, block_size = struct.unpack_from(">QI", packed)
+    if size != expected:
+        raise ValueError(f"a chunk of {size} bytes; expected {expected}")
+    place = 12
+    blocks: list[bytes | memoryview] = []
+    for start in range(0, size, max(1, block_size)):
+        length = min(block_size, size - start)
+        (packed_size,) = struct.unpack_from(">I", packed, place)
+        block = packed[place + 4 : place + 4 + packed_size]
+        # What LZ4 does not make smaller is kept as it is.
+        blocks.append(block if packed_size == length else lz4.block.decompress(block, uncompressed_size=length))
+        place += 4 + packed_size
+    return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
 
 def read_provenance(path: Path) -> dict[str, str]:
@@ -200,7 +264,7 @@ def _check_dataset(item: h5py.Dataset, path: Path) -> None:
     creation = item.id.get_create_plist()
     filters = {creation.get_filter(number)[0] for number in range(creation.get_nfilters())}
     whole = item.chunks is not None and item.id.get_num_chunks() == _num_chunks(item)
-    if creation.get_external_count() or item.is_virtual or not whole or filters - _ALLOWED_FILTERS:
+    if creation.get_external_count() or item.is_virtual or not whole or filters - set(_FILTERS):
         raise DamagedStoreError(
             f"{path}: {item.name} must lie in this file, in chunks that are all there, with LZ4 and Fletcher-32 only."
         )

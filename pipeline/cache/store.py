@@ -195,8 +195,11 @@ class Store:
         shard = self._index.shard[place]
         for number in np.unique(shard):
             wanted = np.flatnonzero(shard == number)
+            wanted = wanted[np.argsort(self._index.row[place[wanted]])]
             features = self._features(self._index.shards[number].path)
-            rows = pool_rows(to_float32(features[self._index.row[place[wanted]]]), pooling)
+            row = self._index.row[place[wanted]]
+            is_whole = np.array_equal(row, np.arange(len(features)))  # then one copy less
+            rows = pool_rows(to_float32(features if is_whole else features[row]), pooling)
             if out is None:
                 out = np.empty((len(keys), *rows.shape[1:]), np.float32)
             if rows.shape[1:] != out.shape[1:]:  # assigning would broadcast

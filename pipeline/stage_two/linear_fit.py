@@ -88,8 +88,8 @@ def choose(spec: LinearSpec, path: Sequence[Point], factors: Factors) -> LinearF
     points = [point for point in path if point.value in spec.values]
     best = min(points, key=lambda point: point.rank)
     head = replace(best.head, mean=factors.mean, scale=factors.scale)
-    if isinstance(head, LinearHead) and factors.basis is not None:
-        head = replace(head, weights=factors.basis @ head.weights)
+    if isinstance(head, LinearHead):
+        head = replace(head, weights=factors.turn_back(head.weights))
     return LinearFit(head, spec.parameter, best.value, [point.as_dict() for point in points])
 
 
@@ -101,14 +101,14 @@ def fit_path(spec: LinearSpec, factors: Factors, task: Task, *, seed: int = 0) -
     """
     from threadpoolctl import threadpool_limits
 
+    turned = factors.turn(task.validation.flat)
     with threadpool_limits(1, user_api="blas"):
-        return _fit_path(spec, factors, task, seed)
+        return _fit_path(spec, factors, task, turned, seed)
 
 
-def _fit_path(spec: LinearSpec, factors: Factors, task: Task, seed: int) -> list[Point]:
+def _fit_path(spec: LinearSpec, factors: Factors, task: Task, turned: Array, seed: int) -> list[Point]:
     train, validation, num_classes = task.train, task.validation, len(task.classes)
     y = np.tile(train.y, len(train.views) + 1)
-    turned = factors.turn(validation.flat)
     heads: Iterator[tuple[ArrayHead, float | None]]
     if spec.kind == "ridge":
         heads = _ridge(spec.values, factors, y, num_classes, is_independent=not train.views)
@@ -193,7 +193,7 @@ def _ridge(
             without = Y - residual / np.maximum(1 - leverage, 1e-12)[:, None]
             answer = (without[:, 0] > 0).astype(np.int64) if num_classes == 2 else without.argmax(axis=1)
             leave_one_out = float((answer == y).mean())
-        yield _head(weights if right is None else right @ weights, offset), leave_one_out
+        yield _head(right @ weights, offset), leave_one_out
 
 
 def _neighbours(values: Sequence[float], factors: Factors, y: Labels, num_classes: int) -> Iterator[NeighboursHead]:

@@ -113,6 +113,7 @@ def main() -> None:
     parser.add_argument("--data", default=os.environ.get("DATA"), help="a folder of photographs")
     parser.add_argument("--images", type=int, default=400)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--bases", nargs="+", default=[case[0] for case in CASES])
     given = parser.parse_args()
     if not given.data or not Path(given.data).is_dir():
         print("stage_one: give --data FOLDER (make bench DATA=photos); nothing measured.")
@@ -122,8 +123,9 @@ def main() -> None:
     manifest = scan(given.data)
     order = np.random.default_rng(0).permutation(len(manifest))
     for base, size, weights, times, goal in CASES:
-        rows = sorted(map(int, order[: times * given.images]))
-        measure(base, size, weights, goal, manifest.select(rows), given.repeats)
+        if base in given.bases:
+            rows = sorted(map(int, order[: times * given.images]))
+            measure(base, size, weights, goal, manifest.select(rows), given.repeats)
     print(f"{time.perf_counter() - start:.0f} s in all")
 
 

@@ -14,11 +14,10 @@ import os
 import secrets
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import hdf5plugin
@@ -160,16 +159,43 @@ def read_features(path: Path, recipe: Recipe) -> NDArray[np.floating]:
     Raises:
         DamagedStoreError: They are not what the shard says, or the file cannot be read.
     """
+    parts: dict[int, NDArray[np.floating]] = {}
+    visit_features(path, recipe, parts.__setitem__)
+    return np.concatenate([parts[first] for first in sorted(parts)])
+
+
+Visit = Callable[[int, NDArray[np.floating]], None]
+"""First row of a part, and its rows in the stored dtype."""
+
+
+def visit_features(path: Path, recipe: Recipe, visit: Visit) -> None:
+    """Hand over all rows of a shard, some at a time, on all cores at once and in any order.
+
+    HDF5 unpacks on one core, holding the lock of the whole library, and adds up Fletcher-32 again although all bytes have been
+    compared with their SHA-256.
+
+    Raises:
+        DamagedStoreError: They are not what the shard says, or the file cannot be read.
+    """
     try:
         with h5py.File(path, "r") as file:
             _check_structure(file, recipe, path)
             features = file["features"]
-            chunks = _packed_chunks(features)
-            if chunks is None:
-                plain: NDArray[np.floating] = features[()]
-                return plain
-            shape, chunk_shape, dtype = features.shape, features.chunks, features.dtype
-        return _unpack(path.read_bytes(), chunks, shape, chunk_shape, dtype)
+            packed = _packed_chunks(features)
+            if packed is None:
+                visit(0, features[()])
+                return
+            num_rows, chunk_shape, dtype = len(features), features.chunks, features.dtype
+        data = memoryview(path.read_bytes())
+        chunk_bytes, cores = math.prod(chunk_shape) * dtype.itemsize, os.cpu_count() or 1
+
+        def unpack(chunks: list[_Chunk]) -> None:
+            for first, start, size in chunks:
+                rows = np.frombuffer(_unpack_chunk(data[start : start + size], chunk_bytes), dtype)
+                visit(first, rows.reshape(chunk_shape)[: num_rows - first])
+
+        with ThreadPoolExecutor(cores) as pool:
+            list(pool.map(unpack, [packed[number::cores] for number in range(cores)]))
     except (OSError, KeyError, RuntimeError, ValueError, TypeError, struct.error) as error:
         if isinstance(error, DamagedStoreError):
             raise
@@ -188,28 +214,6 @@ def _packed_chunks(item: h5py.Dataset) -> list[_Chunk] | None:
     if not is_ours or item.chunks[1:] != item.shape[1:] or any(info.filter_mask for info in infos):
         return None
     return [(info.chunk_offset[0], info.byte_offset, info.size - _CHECKSUM_BYTES) for info in infos]
-
-
-def _unpack(
-    data: bytes, chunks: list[_Chunk], shape: tuple[int, ...], chunk_shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> NDArray[np.floating]:
-    """The array of packed chunks, on all cores.
-
-    HDF5 would do it on one, holding the lock of the whole library, and add up Fletcher-32 again although all bytes have been
-    compared with their SHA-256.
-    """
-    features: NDArray[np.floating] = np.empty(shape, dtype)
-    whole, chunk_bytes = memoryview(data), math.prod(chunk_shape) * dtype.itemsize
-
-    def unpack(part: list[_Chunk]) -> None:
-        for row, start, size in part:
-            rows = np.frombuffer(_unpack_chunk(whole[start : start + size], chunk_bytes), dtype).reshape(chunk_shape)
-            features[row : row + chunk_shape[0]] = rows[: shape[0] - row]
-
-    cores = os.cpu_count() or 1
-    with ThreadPoolExecutor(cores) as pool:
-        list(pool.map(unpack, [chunks[first::cores] for first in range(cores)]))
-    return features
 
 
 def _unpack_chunk(packed: memoryview, expected: int) -> bytes | memoryview:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.cache.recipe import POOLINGS, Recipe
-from pipeline.cache.shard import ShardRows, build_shard, check_bytes, commit_shard, read_features, read_rows
+from pipeline.cache.shard import ShardRows, build_shard, check_bytes, commit_shard, read_rows, visit_features
 from pipeline.errors import DamagedStoreError, MissingRowsError, SettingError
 from pipeline.files import is_alive, write_json
 from pipeline.images.hashing import Stamp, file_stamp
@@ -189,23 +189,43 @@ class Store:
         Raises:
             MissingRowsError: Some are not there.
             DamagedStoreError: A checksum does not fit, or shards differ in the shape of their rows.
+            SettingError: Another pooling.
         """
+        if pooling not in POOLINGS:
+            raise SettingError(f"The pooling is one of {POOLINGS}. Received: {pooling!r}.")
         place = self._find_all(keys)
-        out: NDArray[np.float32] | None = None
-        shard = self._index.shard[place]
-        for number in np.unique(shard):
+        shard, row = self._index.shard[place], self._index.row[place]
+        numbers = np.unique(shard)
+        shapes = sorted({self._index.shards[number].row_shape for number in numbers})
+        if len(shapes) > 1:
+            raise DamagedStoreError(f"{self.name} has rows of the shapes {' and '.join(map(str, shapes))}.")
+        shape = shapes[0] if shapes else self.row_shape or ()
+        out = np.empty((len(keys), *(shape if pooling == "none" else shape[-1:])), np.float32)
+        for number in numbers:
             wanted = np.flatnonzero(shard == number)
-            wanted = wanted[np.argsort(self._index.row[place[wanted]])]
-            features = self._features(self._index.shards[number].path)
-            row = self._index.row[place[wanted]]
-            is_whole = np.array_equal(row, np.arange(len(features)))  # then one copy less
-            rows = pool_rows(to_float32(features if is_whole else features[row]), pooling)
-            if out is None:
-                out = np.empty((len(keys), *rows.shape[1:]), np.float32)
-            if rows.shape[1:] != out.shape[1:]:  # assigning would broadcast
-                raise DamagedStoreError(f"{self.name} has rows of the shapes {out.shape[1:]} and {rows.shape[1:]}.")
-            out[wanted] = rows
-        return np.empty((0, *(self.row_shape or ())), np.float32) if out is None else out
+            wanted = wanted[np.argsort(row[wanted], kind="stable")]
+            self._read_shard(self._index.shards[number].path, row[wanted], wanted, pooling, out)
+        return out
+
+    def _read_shard(
+        self,
+        path: Path,
+        rows: NDArray[np.int32],
+        places: NDArray[np.int64],
+        pooling: str,
+        out: NDArray[np.float32],
+    ) -> None:
+        """Put these rows of a shard, in ascending order, to these places, pooled part by part while they are at hand."""
+
+        def put(first: int, part: NDArray[np.floating]) -> None:
+            start, end = np.searchsorted(rows, (first, first + len(part)))
+            if start < end:
+                out[places[start:end]] = pool_rows(to_float32(part[rows[start:end] - first]), pooling)
+
+        stamp = file_stamp(path)
+        if stamp is None or self._checked.get(path) != stamp:
+            self._checked[path] = check_bytes(path)
+        visit_features(path, self.recipe, put)
 
     def _find_all(self, keys: Keys) -> NDArray[np.int64]:
         place = self._index.find(keys)
@@ -214,13 +234,6 @@ class Store:
                 f"{int((place < 0).sum())} of {len(keys)} rows are not in {self.name}. Run `bottleneck features` first."
             )
         return place
-
-    def _features(self, path: Path) -> NDArray[np.floating]:
-        """All features of a shard; hashed again if the file is not the one that was checked."""
-        stamp = file_stamp(path)
-        if stamp is None or self._checked.get(path) != stamp:
-            self._checked[path] = check_bytes(path)
-        return read_features(path, self.recipe)
 
     @property
     def _known_shards(self) -> list[ShardRows]:

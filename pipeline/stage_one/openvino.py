@@ -169,8 +169,7 @@ class _Conversion:
     def known_gain(self, cpu: str) -> float | None:
         """TensorFlow's seconds for each of ours on such a processor; None if they were never compared there."""
         notes = self._read_notes() or {"approved": {}}
-        entry = notes["approved"].get(cpu)
-        return float(entry["gain"]) if entry else None
+        return notes["approved"][cpu]["gain"] if cpu in notes["approved"] else None
 
     def approve(self, cpu: str, difference: float, gain: float) -> None:
         """Note that it agrees there, how well, and how fast it is."""
@@ -187,8 +186,12 @@ class _Conversion:
     def _read_notes(self) -> dict[str, Any] | None:
         try:
             notes = json.loads(self._notes.read_text())
-            return {"files": list(notes["files"]), "approved": dict(notes["approved"])}
-        except (OSError, ValueError, KeyError, TypeError):
+            approved = {
+                cpu: {name: float(entry[name]) for name in ("difference", "gain")}
+                for cpu, entry in notes["approved"].items()
+            }
+            return {"files": list(notes["files"]), "approved": approved}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
 

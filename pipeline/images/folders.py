@@ -124,7 +124,8 @@ def build_manifest(
         splits = [_folder_split(name, split_folders) for name in names]
     if labels is None:
         labels = [_folder_label(name, split_folders) for name in names]
-    digests = hashes.digests([f"{root}/{name}" for name in names], progress=progress)
+    above = f"{root}/"
+    digests = hashes.digests([above + name for name in names], progress=progress)
     good = [row for row, digest in enumerate(digests) if isinstance(digest, bytes)]
     unread = [
         Skipped(name, f"cannot be read: {digest.strerror or digest}")
@@ -223,7 +224,7 @@ def _entries(folder: Path | str, above: str) -> Iterator[tuple[os.DirEntry[str],
 
 
 def _has_extension(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in EXTENSIONS  # noqa: PTH122 of many strings
+    return name[name.rfind(".") :].lower() in EXTENSIONS
 
 
 def _is_folder_link(entry: os.DirEntry[str]) -> bool:

@@ -39,7 +39,7 @@ class FileHashes:
     def digests(self, files: Sequence[Path | str], *, progress: bool = False) -> list[bytes | OSError]:
         """SHA-256 of each file's bytes, 32 bytes each; the error in its place where a file cannot be read."""
         looked_ns = time.time_ns()
-        here = Path.cwd()
+        here = str(Path.cwd())
         keys = [_key(here, file) for file in files]
         known = self._recall(keys)
         found: list[bytes | OSError | None] = []
@@ -131,6 +131,7 @@ def _crc32(path: str, stamp: Stamp, digest: bytes) -> int:
     return zlib.crc32(f"{path} {stamp} ".encode() + digest)
 
 
-def _key(here: Path, file: Path | str) -> str:
+def _key(here: str, file: Path | str) -> str:
+    path = os.path.join(here, file)  # noqa: PTH118 of many strings
     # SQLite takes valid Unicode only; two names that became one would still differ in their stamps.
-    return os.path.join(here, file).encode("utf-8", "backslashreplace").decode()  # noqa: PTH118 of many strings
+    return path if path.isascii() else path.encode("utf-8", "backslashreplace").decode()

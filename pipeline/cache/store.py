@@ -22,6 +22,9 @@ from pipeline.images.hashing import Stamp, file_stamp
 
 logger = logging.getLogger(__name__)
 
+# What a recipe.json that is missing, cut or of something else makes of reading it.
+_NO_RECIPE = (OSError, ValueError, AttributeError, TypeError)
+
 Keys = NDArray[np.bytes_]
 """Row keys, dtype S33: 32 bytes of SHA-256 and one of the view number."""
 
@@ -87,7 +90,7 @@ class Store:
         try:
             recipe = _read_recipe(folder)
             name = recipe.folder_name
-        except (OSError, ValueError, AttributeError, TypeError) as error:
+        except _NO_RECIPE as error:
             raise DamagedStoreError(f"{folder} is not a store: recipe.json cannot be read: {error}") from error
         # The whole name, not its last part: a base called "../../x" must not lead out of the cache.
         if name != folder.name:
@@ -269,10 +272,10 @@ class Store:
         shards = self.folder / "shards"
         shards.mkdir(parents=True, exist_ok=True)
         try:
-            is_whole = _read_recipe(self.folder) == self.recipe
-        except (OSError, ValueError, AttributeError, TypeError):
-            is_whole = False
-        if not is_whole:
+            found = _read_recipe(self.folder).fingerprint
+        except _NO_RECIPE:
+            found = None
+        if found != self.recipe.fingerprint:
             write_json(self.folder / "recipe.json", dict(sorted(self.recipe.as_dict().items())), sync=True)
         return shards
 

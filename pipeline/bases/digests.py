@@ -4,6 +4,7 @@ A digest of a trunk needs the network, and so TensorFlow; once computed it is re
 project's weights, under the SHA-256 of the weights file, and a head on a warm store needs neither.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pipeline.files import write_json
-from pipeline.images.hashing import sha256_file
+from pipeline.images.hashing import Stamp, file_stamp, sha256_file
 
 
 class _Tensor(Protocol):
@@ -76,4 +77,10 @@ class DigestMemory:
 
 
 def _key(weights: Path, base: str, cut: str) -> str:
-    return f"{sha256_file(weights).hex()} {base} {cut}"
+    return f"{_sha256(weights, file_stamp(weights)).hex()} {base} {cut}"
+
+
+@functools.cache
+def _sha256(weights: Path, stamp: Stamp | None) -> bytes:  # noqa: ARG001 remembered under it
+    """Of a file that has not changed since this process read it."""
+    return sha256_file(weights)

@@ -76,9 +76,12 @@ def build_shard(
     image = io.BytesIO()
     with h5py.File(image, "w", libver=("earliest", "v110"), track_order=False) as file:
         file.attrs["schema"] = SCHEMA
-        file.attrs["fingerprint"] = recipe.fingerprint
-        file.attrs["recipe"] = recipe.canonical_json()
-        file.attrs["provenance"] = json.dumps(dict(provenance), sort_keys=True)
+        for name, text in (
+            ("fingerprint", recipe.fingerprint),
+            ("recipe", recipe.canonical_json()),
+            ("provenance", json.dumps(dict(provenance), sort_keys=True)),
+        ):
+            file.attrs[name] = np.bytes_(text.encode())  # of fixed length; see `_text`
         # Half of ReLU features are zeros in runs; a byte shuffle would break the runs and makes them larger.
         file.create_dataset(
             "features", data=stored, chunks=_chunks(stored), fletcher32=True, **hdf5plugin.LZ4(), track_times=False
@@ -236,15 +239,16 @@ def _unpack_chunk(packed: memoryview, expected: int) -> bytes | memoryview:
 def read_provenance(path: Path) -> dict[str, str]:
     """How a shard was made: engine, versions."""
     with h5py.File(path, "r") as file:
-        provenance: dict[str, str] = json.loads(file.attrs["provenance"])
+        provenance: dict[str, str] = json.loads(_text(file, "provenance") or "{}")
         return provenance
 
 
 def _check_structure(file: h5py.File, recipe: Recipe, path: Path) -> None:
     """Refuse all that a shard of this recipe cannot be: links, foreign storage, other shapes, types or filters."""
-    if file.attrs.get("schema") != SCHEMA or file.attrs.get("fingerprint") != recipe.fingerprint:
+    schema, fingerprint = _number(file, "schema"), _text(file, "fingerprint")
+    if schema != SCHEMA or fingerprint != recipe.fingerprint:
         raise DamagedStoreError(
-            f"{path} has schema {file.attrs.get('schema')} and fingerprint {str(file.attrs.get('fingerprint'))[:12]}; "
+            f"{path} has schema {schema} and fingerprint {str(fingerprint)[:12]}; "
             f"expected {SCHEMA} and {recipe.fingerprint[:12]}. It belongs to another store."
         )
     if sorted(file) != ["digest", "features", "view"]:
@@ -262,6 +266,25 @@ def _check_structure(file: h5py.File, recipe: Recipe, path: Path) -> None:
             raise DamagedStoreError(
                 f"{path}: {name} is {item.dtype} {item.shape}; expected {dtype} {shape or (*rows, '...')}."
             )
+
+
+def _text(file: h5py.File, name: str) -> str | None:
+    """An attribute of fixed length; None where there is none.
+
+    One of variable length lies in a heap of the file, and HDF5 1.14 searches a forged heap for ever.
+    """
+    is_ours = name in file.attrs and _kind(file, name) == "S"
+    return bytes(file.attrs[name]).decode() if is_ours else None
+
+
+def _number(file: h5py.File, name: str) -> int | None:
+    return int(file.attrs[name]) if name in file.attrs and _kind(file, name) in "iu" else None
+
+
+def _kind(file: h5py.File, name: str) -> str:
+    """Kind of a single value, without looking at the value; `?` for several."""
+    found = file.attrs.get_id(name)
+    return str(found.dtype.kind) if found.shape == () else "?"
 
 
 def _check_dataset(item: h5py.Dataset, path: Path) -> None:

@@ -1,7 +1,7 @@
 """Rows and labels together: what a head is trained on."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,18 +138,36 @@ def load_task(
     row_bytes = 4 * _row_floats(store, pooling)
     block_rows = max(1, int(memory_bytes / _BLOCKS / row_bytes)) if num_rows * row_bytes > memory_bytes else None
 
-    def rows(holder: Store, part: Manifest, view: int) -> Rows:
-        keys = row_keys(part.digests, view)
-        if block_rows is None:
-            return holder.read(keys, pooling=pooling)
-        holder.shard_of(keys)  # a row that is missing is told of now, not in the middle of a training
-        return StoredRows(holder, keys, pooling, block_rows)
+    def read(holder: Store, names: Sequence[str], view: int) -> dict[str, Rows]:
+        """One view of these splits."""
+        keys = {name: row_keys(parts[name].digests, view) for name in names}
+        if block_rows is not None:
+            holder.shard_of(
+                np.concatenate(list(keys.values()))
+            )  # a row that is missing is told of now, not in a training
+            return {name: StoredRows(holder, keys[name], pooling, block_rows) for name in names}
+        # Each shard is unpacked once for all splits, which are parts of one array.
+        together = holder.read(np.concatenate(list(keys.values())), pooling=pooling)
+        ends = np.cumsum([len(keys[name]) for name in names])
+        return dict(zip(names, np.split(together, ends[:-1]), strict=True))
 
-    splits = {}
-    for name, part in parts.items():
-        views = tuple(rows(view_store or store, part, view) for view in range(1, viewed[name] + 1))
-        splits[name] = Split(rows(store, part, 0), part.label_ids(manifest.classes), part.names, views)
-    return Task(manifest.classes, splits)
+    plain = read(store, list(parts), 0)
+    views = [
+        read(view_store or store, [name for name in parts if view <= viewed[name]], view)
+        for view in range(1, num_views + 1)
+    ]
+    return Task(
+        manifest.classes,
+        {
+            name: Split(
+                plain[name],
+                part.label_ids(manifest.classes),
+                part.names,
+                tuple(rows[name] for rows in views if name in rows),
+            )
+            for name, part in parts.items()
+        },
+    )
 
 
 def _row_floats(store: Store, pooling: str) -> int:

@@ -65,7 +65,9 @@ def forge(folder: Path, write=lambda file: None, *, without: str = "", recipe: R
     keys = np.frombuffer(make_keys(range(count)).tobytes(), np.uint8).reshape(count, 33)
     plain = {"digest": keys[:, :32], "view": keys[:, 32], "features": make_rows(range(count)).astype(recipe.dtype)}
     with h5py.File(path, "w") as file:
-        file.attrs.update({"schema": SCHEMA, "fingerprint": recipe.fingerprint, "provenance": "{}"})
+        file.attrs.update(
+            {"schema": SCHEMA, "fingerprint": np.bytes_(recipe.fingerprint), "provenance": np.bytes_("{}")}
+        )
         for name, data in plain.items():
             if name != without:
                 file.create_dataset(name, data=data, chunks=data.shape, fletcher32=True)

@@ -135,7 +135,7 @@ def test_chunks_are_larger_where_rows_are_small(shape, rows):
 def test_attributes_tell_what_the_rows_are(shard):
     """Schema, fingerprint, recipe and provenance can be read by anyone."""
     with h5py.File(commit_shard(shard.parent, build(provenance={"engine": "keras"}))) as file:
-        attributes = dict(file.attrs)
+        attributes = {name: value if name == "schema" else value.decode() for name, value in file.attrs.items()}
 
     assert attributes["schema"] == 1
     assert attributes["fingerprint"] == RECIPE.fingerprint
@@ -372,8 +372,10 @@ FORGERIES = {
         lambda file: file.create_dataset("view", (2**40,), "u1", chunks=(2**20,), fillvalue=0),
         PLAIN,
     ),
-    "other fingerprint": ("", _fingerprint("0" * 64), "It belongs to another store"),
-    "array of fingerprints": ("", _fingerprint([RECIPE.fingerprint] * 2), "is not a readable shard"),
+    "other fingerprint": ("", _fingerprint(np.bytes_("0" * 64)), "It belongs to another store"),
+    "array of fingerprints": ("", _fingerprint(np.array([RECIPE.fingerprint] * 2, "S64")), "fingerprint None"),
+    "fingerprint in a heap": ("", _fingerprint(RECIPE.fingerprint), "fingerprint None"),
+    "schema in words": ("", _schema(np.bytes_("1")), "has schema None"),
     "other schema": ("", _schema(2), "has schema 2"),
 }
 

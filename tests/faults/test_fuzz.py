@@ -5,6 +5,7 @@ FAULTS_EXAMPLES sets how many of each are tried (`make faults` tries 10,000).
 
 import os
 import shutil
+import signal
 import tempfile
 import unicodedata
 import warnings
@@ -77,11 +78,12 @@ def test_changed_shard_is_never_read(data: bytes):
 def test_forged_shard_is_rows_or_an_error(data: bytes):
     """Under the name of its new bytes, it is refused, or gives rows of the shape and type that it says.
 
-    In a process of its own, since what the HDF5 library does with a forged file is not ours: a crash would be seen.
+    In a process of its own, since what the HDF5 library does with a forged file is not ours: a crash or a hang would be seen.
     """
     child = os.fork()
     if child == 0:
         code = 1
+        signal.alarm(20)
         try:
             with tempfile.TemporaryDirectory() as folder:
                 (Path(folder) / "forged").write_bytes(data)

@@ -57,7 +57,7 @@ def _bomb(shape: tuple[int, ...], chunks: tuple[int, ...]) -> bytes:
     path = Path("bomb.h5")
     with h5py.File(path, "w") as file:
         keys = np.frombuffer(make_keys(range(shape[0])).tobytes(), np.uint8).reshape(shape[0], 33)
-        file.attrs.update({"schema": 1, "fingerprint": RECIPE.fingerprint, "provenance": "{}"})
+        file.attrs.update({"schema": 1, "fingerprint": np.bytes_(RECIPE.fingerprint), "provenance": np.bytes_("{}")})
         file.create_dataset("digest", data=keys[:, :32], chunks=(shape[0], 32), fletcher32=True)
         file.create_dataset("view", data=keys[:, 32], chunks=(shape[0],), fletcher32=True)
         features = file.create_dataset("features", shape, "float32", chunks=chunks, **hdf5plugin.LZ4())

@@ -86,7 +86,7 @@ def test_missing_row_is_an_error(store):
         labels=("ant", "bee", "ant", "bee", "ant", "bee", "ant"), splits=("train",) * 3 + ("validation",) * 4
     )
 
-    with pytest.raises(MissingRowsError, match="1 of 4 rows are not in squeezenet-48px-fire9_concat-"):
+    with pytest.raises(MissingRowsError, match="1 of 7 rows are not in squeezenet-48px-fire9_concat-"):
         load_task(manifest, store)
 
 

@@ -34,6 +34,7 @@ _CHUNK_BYTES = 256 * 1024
 _LZ4_FILTER = 32004
 _FILTERS = [_LZ4_FILTER, h5py.h5z.FILTER_FLETCHER32]
 _CHECKSUM_BYTES = 4
+_DAMAGE = (OSError, KeyError, RuntimeError, ValueError, TypeError)  # what h5py raises on damaged files
 _MAX_ROWS = 2**22
 _MAX_RATIO = 256  # LZ4 makes no byte of more than 255
 
@@ -150,7 +151,7 @@ def read_rows(path: Path, recipe: Recipe) -> ShardRows:
             _check_structure(file, recipe, path)
             features = file["features"]
             return ShardRows(path, file["digest"][()], file["view"][()], tuple(features.shape[1:]))
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+    except _DAMAGE as error:
         if isinstance(error, DamagedStoreError):
             raise
         raise DamagedStoreError(f"{path} is not a readable shard: {error}") from error
@@ -199,7 +200,7 @@ def visit_features(path: Path, recipe: Recipe, visit: Visit) -> None:
 
         with ThreadPoolExecutor(cores) as pool:
             list(pool.map(unpack, [packed[number::cores] for number in range(cores)]))
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, struct.error) as error:
+    except (*_DAMAGE, struct.error, lz4.block.LZ4BlockError) as error:
         if isinstance(error, DamagedStoreError):
             raise
         raise DamagedStoreError(f"{path} cannot be read: {error}") from error
@@ -214,7 +215,8 @@ def _packed_chunks(item: h5py.Dataset) -> list[_Chunk] | None:
     creation = item.id.get_create_plist()
     infos = [item.id.get_chunk_info(number) for number in range(item.id.get_num_chunks())]
     is_ours = [creation.get_filter(number)[0] for number in range(creation.get_nfilters())] == _FILTERS
-    if not is_ours or item.chunks[1:] != item.shape[1:] or any(info.filter_mask for info in infos):
+    is_whole = [info.chunk_offset[0] for info in infos] == list(range(0, len(item), item.chunks[0]))
+    if not is_ours or not is_whole or item.chunks[1:] != item.shape[1:] or any(info.filter_mask for info in infos):
         return None
     return [(info.chunk_offset[0], info.byte_offset, info.size - _CHECKSUM_BYTES) for info in infos]
 

@@ -230,6 +230,20 @@ def test_other_readers_find_a_flipped_bit_by_its_checksum(shard):
         damage(shard, position, 0x10)
 
 
+def test_chunk_that_cannot_be_unpacked_is_damage(shard):
+    """Bytes that are no LZ4 any more, under the name that fits them, are an error like any damage."""
+    with h5py.File(shard) as file:
+        chunk = file["features"].id.get_chunk_info(0)
+    data = bytearray(build())
+    data[chunk.byte_offset + 16 : chunk.byte_offset + 64] = b"\xff" * 48
+    (shard.parent / "forged").write_bytes(data)
+    forged = seal(shard.parent / "forged")
+    check_bytes(forged)
+
+    with pytest.raises(DamagedStoreError, match="cannot be read"):
+        read_features(forged, RECIPE)
+
+
 @pytest.mark.parametrize("count", [1, 8, 200, 1000])
 @pytest.mark.parametrize("recipe", [RECIPE, HALF], ids=["float32", "float16"])
 def test_features_are_unpacked_as_hdf5_unpacks_them(count, recipe, tmp_path):

@@ -46,6 +46,10 @@ class SettingError(PipelineError, ValueError):
     """An option has a value that cannot work, or would have no effect."""
 
 
+class WorkerDiedError(PipelineError, RuntimeError):
+    """A process that did part of the work was killed, most often because memory ran out."""
+
+
 class DivergedError(PipelineError, ArithmeticError):
     """The loss of a training is no number any more."""
 

@@ -9,6 +9,7 @@ import os
 import random
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from pipeline.errors import DivergedError, SettingError
+from pipeline.errors import DivergedError, SettingError, WorkerDiedError
 from pipeline.files import write_json
 from pipeline.quiet import quiet_tensorflow
 from pipeline.results.scores import score
@@ -118,6 +119,7 @@ def run_sweep(
 
     Raises:
         DivergedError: No cell is left.
+        WorkerDiedError: A process was killed; the results that were there are kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{_digest(cell, task_digest)}.json" for cell in cells]
@@ -127,12 +129,17 @@ def run_sweep(
     workers = num_workers or joblib.cpu_count()
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
     num_threads = max(1, joblib.cpu_count() // workers) if workers > 1 else None
-    outcomes = parallel(_jobs(open_cells, _without_test(task), num_threads))
     with tqdm(desc="sweep", total=len(open_cells), unit="head", delay=2, disable=not progress) as bar:
-        for count, problem in outcomes:
-            bar.update(count)
-            if problem:
-                logger.warning("Left out: %s", problem)
+        try:
+            for count, problem in parallel(_jobs(open_cells, _without_test(task), num_threads)):
+                bar.update(count)
+                if problem:
+                    logger.warning("Left out: %s", problem)
+        except BrokenProcessPool as error:
+            raise WorkerDiedError(
+                f"One of {workers} processes was killed, most often because memory ran out. The results so far are kept: "
+                "run the sweep again, with fewer --workers if it stays."
+            ) from error
     results = [result for path, old in zip(paths, known, strict=True) if (result := old or _read(path))]
     if not results:
         raise DivergedError("All trainings of the sweep diverged. Choose smaller learning rates.")

@@ -1,18 +1,26 @@
 """Several processes at once: none waits for ever, none does what another has done, and all end with the same."""
 
+import contextlib
 import json
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from pipeline.cache.store import Store
+from pipeline.errors import WorkerDiedError
+from pipeline.stage_two.sweep import make_cells, run_sweep
+from pipeline.stage_two.training import Training
 from tests.cache.samples import RECIPE, SHAPE, make_keys, make_rows
 from tests.faults.child import Averages, run
 from tests.faults.conftest import NUM_PHOTOS, assert_same, num_stored, start
+from tests.stage_two.tasks import make_task
 
 
 def test_two_stage_ones_never_make_a_row_twice(many: Path, cache: Path, undisturbed: Store):
@@ -70,6 +78,38 @@ def test_store_without_locks_works(many: Path, cache: Path, undisturbed: Store, 
     run(many, cache, Averages())
 
     assert_same(cache, undisturbed)
+
+
+def test_killed_worker_of_a_sweep_costs_no_result(tmp_path: Path):
+    """The error says what to do; results that were there stay, and the next run makes the others."""
+    task = make_task(shape=(400,), num_train=3000, num_classes=4)
+    cells = make_cells([f"svm:C={10.0**power:g}" for power in range(-4, 4)] + ["knn:k=1|3|5"], Training())
+    done = run_sweep(cells[:2], task, tmp_path, task_digest="these rows", num_workers=1)
+
+    def kill_workers() -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not stop.is_set():
+            for child in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    if any("popen_loky" in word for word in child.cmdline()):
+                        child.kill()
+            time.sleep(0.01)
+
+    stop = threading.Event()
+    killer = threading.Thread(target=kill_workers)
+    killer.start()
+    try:
+        with pytest.raises(WorkerDiedError, match="run the sweep again, with fewer --workers"):
+            run_sweep(cells, task, tmp_path, task_digest="these rows", num_workers=2)
+    finally:
+        stop.set()
+        killer.join()
+    kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.json")}
+    table = run_sweep(cells, task, tmp_path, task_digest="these rows", num_workers=2)
+
+    assert len(kept) >= len(done) == 2
+    assert len(table) == len(cells) == 11
+    assert {name: (tmp_path / name).stat().st_mtime_ns for name in kept} == kept
 
 
 def test_four_sweeps_at_once_give_one_table(photos: Path, tmp_path: Path):

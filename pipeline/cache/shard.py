@@ -9,31 +9,25 @@ in a folder that came from elsewhere.
 import hashlib
 import io
 import json
-import math
 import os
 import secrets
 import socket
-import struct
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import hdf5plugin
-import lz4.block
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.cache.chunks import FILTERS, PackedRows, Visit
 from pipeline.cache.recipe import SCHEMA, Recipe
 from pipeline.errors import DamagedStoreError
 from pipeline.images.hashing import Stamp, file_stamp
 
 ROWS_PER_CHUNK = 8
 _CHUNK_BYTES = 256 * 1024
-_LZ4_FILTER = 32004
-_FILTERS = [_LZ4_FILTER, h5py.h5z.FILTER_FLETCHER32]
-_CHECKSUM_BYTES = 4
 _DAMAGE = (OSError, KeyError, RuntimeError, ValueError, TypeError)  # what h5py raises on damaged files
 _MAX_ROWS = 2**22
 _MAX_RATIO = 256  # LZ4 makes no byte of more than 255
@@ -168,15 +162,8 @@ def read_features(path: Path, recipe: Recipe) -> NDArray[np.floating]:
     return np.concatenate([parts[first] for first in sorted(parts)])
 
 
-Visit = Callable[[int, NDArray[np.floating]], None]
-"""First row of a part, and its rows in the stored dtype."""
-
-
 def visit_features(path: Path, recipe: Recipe, visit: Visit) -> None:
     """Hand over all rows of a shard, some at a time, on all cores at once and in any order.
-
-    HDF5 unpacks on one core, holding the lock of the whole library, and adds up Fletcher-32 again although all bytes have been
-    compared with their SHA-256.
 
     Raises:
         DamagedStoreError: They are not what the shard says, or the file cannot be read.
@@ -185,57 +172,15 @@ def visit_features(path: Path, recipe: Recipe, visit: Visit) -> None:
         with h5py.File(path, "r") as file:
             _check_structure(file, recipe, path)
             features = file["features"]
-            packed = _packed_chunks(features)
+            packed = PackedRows.of(features)
             if packed is None:
                 visit(0, features[()])
                 return
-            num_rows, chunk_shape, dtype = len(features), features.chunks, features.dtype
-        data = memoryview(path.read_bytes())
-        chunk_bytes, cores = math.prod(chunk_shape) * dtype.itemsize, os.cpu_count() or 1
-
-        def unpack(chunks: list[_Chunk]) -> None:
-            for first, start, size in chunks:
-                rows = np.frombuffer(_unpack_chunk(data[start : start + size], chunk_bytes), dtype)
-                visit(first, rows.reshape(chunk_shape)[: num_rows - first])
-
-        with ThreadPoolExecutor(cores) as pool:
-            list(pool.map(unpack, [packed[number::cores] for number in range(cores)]))
-    except (*_DAMAGE, struct.error, lz4.block.LZ4BlockError) as error:
+        packed.unpack(path.read_bytes(), visit)
+    except _DAMAGE as error:
         if isinstance(error, DamagedStoreError):
             raise
         raise DamagedStoreError(f"{path} cannot be read: {error}") from error
-
-
-_Chunk = tuple[int, int, int]
-"""First row; first byte in the file and number of bytes, without the checksum."""
-
-
-def _packed_chunks(item: h5py.Dataset) -> list[_Chunk] | None:
-    """Where the chunks of a data set lie; None if they are not packed as `build_shard` packs them."""
-    creation = item.id.get_create_plist()
-    infos = [item.id.get_chunk_info(number) for number in range(item.id.get_num_chunks())]
-    is_ours = [creation.get_filter(number)[0] for number in range(creation.get_nfilters())] == _FILTERS
-    is_whole = [info.chunk_offset[0] for info in infos] == list(range(0, len(item), item.chunks[0]))
-    if not is_ours or not is_whole or item.chunks[1:] != item.shape[1:] or any(info.filter_mask for info in infos):
-        return None
-    return [(info.chunk_offset[0], info.byte_offset, info.size - _CHECKSUM_BYTES) for info in infos]
-
-
-def _unpack_chunk(packed: memoryview, expected: int) -> bytes | memoryview:
-    """A chunk as HDF5's LZ4 filter writes it: sizes of the whole and of a block, then each block after its packed size."""
-    size, block_size = struct.unpack_from(">QI", packed)
-    if size != expected:
-        raise ValueError(f"a chunk of {size} bytes; expected {expected}")
-    place = 12
-    blocks: list[bytes | memoryview] = []
-    for start in range(0, size, max(1, block_size)):
-        length = min(block_size, size - start)
-        (packed_size,) = struct.unpack_from(">I", packed, place)
-        block = packed[place + 4 : place + 4 + packed_size]
-        # What LZ4 does not make smaller is kept as it is.
-        blocks.append(block if packed_size == length else lz4.block.decompress(block, uncompressed_size=length))
-        place += 4 + packed_size
-    return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
 
 def read_provenance(path: Path) -> dict[str, str]:
@@ -293,7 +238,7 @@ def _check_dataset(item: h5py.Dataset, path: Path) -> None:
     creation = item.id.get_create_plist()
     filters = {creation.get_filter(number)[0] for number in range(creation.get_nfilters())}
     whole = item.chunks is not None and item.id.get_num_chunks() == _num_chunks(item)
-    if creation.get_external_count() or item.is_virtual or not whole or filters - set(_FILTERS):
+    if creation.get_external_count() or item.is_virtual or not whole or filters - set(FILTERS):
         raise DamagedStoreError(
             f"{path}: {item.name} must lie in this file, in chunks that are all there, with LZ4 and Fletcher-32 only."
         )

@@ -1,0 +1,88 @@
+"""The chunks of a shard's features, unpacked on all cores.
+
+HDF5 unpacks on one core, holding the lock of the whole library, and adds up Fletcher-32 again although
+all bytes of a shard have been compared with their SHA-256.
+"""
+
+import math
+import os
+import struct
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Self
+
+import h5py
+import lz4.block
+import numpy as np
+from numpy.typing import NDArray
+
+FILTERS = [32004, h5py.h5z.FILTER_FLETCHER32]
+"""LZ4, as it is registered with the HDF Group, and a checksum behind it."""
+
+_CHECKSUM_BYTES = 4
+
+Visit = Callable[[int, NDArray[np.floating]], None]
+"""First row of a part, and its rows in the stored dtype."""
+
+_Chunk = tuple[int, int, int]
+"""First row; first byte in the file and number of bytes, without the checksum."""
+
+
+@dataclass(frozen=True)
+class PackedRows:
+    """Where the rows of a data set lie in its file."""
+
+    chunks: Sequence[_Chunk]
+    num_rows: int
+    shape: tuple[int, ...]
+    """Of a chunk; the last one may hold more rows than there are."""
+    dtype: np.dtype[np.floating]
+
+    @classmethod
+    def of(cls, item: h5py.Dataset) -> Self | None:
+        """None if the chunks are not whole rows, one after the other, behind the two filters."""
+        creation = item.id.get_create_plist()
+        infos = [item.id.get_chunk_info(number) for number in range(item.id.get_num_chunks())]
+        is_ours = [creation.get_filter(number)[0] for number in range(creation.get_nfilters())] == FILTERS
+        is_whole = [info.chunk_offset[0] for info in infos] == list(range(0, len(item), item.chunks[0]))
+        if not is_ours or not is_whole or item.chunks[1:] != item.shape[1:] or any(info.filter_mask for info in infos):
+            return None
+        chunks = [(info.chunk_offset[0], info.byte_offset, info.size - _CHECKSUM_BYTES) for info in infos]
+        return cls(chunks, len(item), item.chunks, item.dtype)
+
+    def unpack(self, data: bytes, visit: Visit) -> None:
+        """Hand over the rows of each chunk, in any order, several at a time.
+
+        Raises:
+            ValueError: The file's bytes are not what was said of them.
+        """
+        whole, cores = memoryview(data), os.cpu_count() or 1
+
+        def unpack(chunks: Sequence[_Chunk]) -> None:
+            for first, start, size in chunks:
+                rows = np.frombuffer(self._unpack_chunk(whole[start : start + size]), self.dtype)
+                visit(first, rows.reshape(self.shape)[: self.num_rows - first])
+
+        with ThreadPoolExecutor(cores) as pool:
+            list(pool.map(unpack, [self.chunks[number::cores] for number in range(cores)]))
+
+    def _unpack_chunk(self, packed: memoryview) -> bytes | memoryview:
+        """A chunk as HDF5's LZ4 filter writes it: sizes of the whole and of a block, then each block after its packed size."""
+        expected = math.prod(self.shape) * self.dtype.itemsize
+        try:
+            size, block_size = struct.unpack_from(">QI", packed)
+            if size != expected:
+                raise ValueError(f"a chunk of {size} bytes; expected {expected}")
+            place = 12
+            blocks: list[bytes | memoryview] = []
+            for start in range(0, size, max(1, block_size)):
+                length = min(block_size, size - start)
+                (packed_size,) = struct.unpack_from(">I", packed, place)
+                block = packed[place + 4 : place + 4 + packed_size]
+                # What LZ4 does not make smaller is kept as it is.
+                blocks.append(block if packed_size == length else lz4.block.decompress(block, uncompressed_size=length))
+                place += 4 + packed_size
+        except (struct.error, lz4.block.LZ4BlockError) as error:
+            raise ValueError(f"a chunk that is no LZ4: {error}") from error
+        return blocks[0] if len(blocks) == 1 else b"".join(blocks)

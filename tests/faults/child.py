@@ -1,6 +1,6 @@
 """Stage one in a process of its own, on an engine without a network, so that it starts in a second and can be killed.
 
-    python -m tests.faults.child DATA CACHE [--at STEP]
+    python -m tests.faults.child DATA CACHE [--at STEP] [--delay SECONDS]
 
 STEP names a place in the commit of the third shard at which the process kills itself.
 """
@@ -56,10 +56,13 @@ class Averages:
 
 def run(data: Path, cache: Path, engine: Averages) -> Extraction:
     """Stage one in shards of eight rows, the only process that adds."""
+    store, usual = Store(cache, SMALL), pending._SHARD_ROWS
     pending._SHARD_ROWS = SHARD_ROWS
-    store = Store(cache, SMALL)
-    with store.adding():
-        return extract(scan(data), store, engine, batch_size=4)
+    try:
+        with store.adding():
+            return extract(scan(data), store, engine, batch_size=4)
+    finally:
+        pending._SHARD_ROWS = usual
 
 
 def die_at(step: str) -> None:
@@ -103,11 +106,12 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("cache", type=Path)
     parser.add_argument("--at", choices=STEPS)
+    parser.add_argument("--delay", type=float, default=0.01, help="of four images, in seconds")
     given = parser.parse_args()
     if given.at:
         die_at(given.at)
     try:
-        done = run(given.data, given.cache, Averages(delay=0.01))
+        done = run(given.data, given.cache, Averages(given.delay))
     except OSError as error:
         sys.exit(f"{type(error).__name__}: {error}")
     sys.stdout.write(f"{done.num_new}\n")

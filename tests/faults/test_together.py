@@ -19,17 +19,19 @@ from pipeline.stage_two.sweep import make_cells, run_sweep
 from pipeline.stage_two.training import Training
 from tests.cache.samples import RECIPE, SHAPE, make_keys, make_rows
 from tests.faults.child import Averages, run
-from tests.faults.conftest import NUM_PHOTOS, assert_same, num_stored, start
+from tests.faults.conftest import NUM_PHOTOS, assert_same, num_stored, start, wait_for_shards
 from tests.stage_two.tasks import make_task
 
 
 def test_two_stage_ones_never_make_a_row_twice(many: Path, cache: Path, undisturbed: Store):
     """The second waits for the first, then finds all rows there; it says that it waits."""
-    with start(many, cache) as first, start(many, cache) as second:
-        said = [first.communicate(timeout=120), second.communicate(timeout=120)]
+    with start(many, cache, "--delay", 0.4) as first:
+        wait_for_shards(cache, 1, first)
+        with start(many, cache) as second:
+            said = [first.communicate(timeout=120), second.communicate(timeout=120)]
 
-    assert sorted(int(out) for out, _ in said) == [0, NUM_PHOTOS]
-    assert "Another process is adding rows" in said[0][1] + said[1][1]
+    assert [int(out) for out, _ in said] == [NUM_PHOTOS, 0]
+    assert "Another process is adding rows" in said[1][1]
     assert_same(cache, undisturbed)
 
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from pipeline.cache.audit import list_stores, repair, verify
 from pipeline.cache.store import Store
 from pipeline.errors import DamagedStoreError
+from pipeline.images.decode import Decoder
 from tests.cache.samples import damage
 from tests.faults.child import SHARD_ROWS, SMALL, Averages, run
 from tests.faults.conftest import NUM_PHOTOS, assert_nothing_wrong, assert_same, start
@@ -112,6 +114,21 @@ def test_two_shards_that_changed_names(filled: Store, many: Path, cache: Path, u
     assert assert_nothing_wrong(cache, undisturbed) == NUM_PHOTOS - 2 * SHARD_ROWS
     run(many, cache, Averages())
     assert_same(cache, undisturbed)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"trunk_digest": "cd" * 32}, {"decoder": Decoder(24)}, {"cut": "block4_pool"}, {"dtype": "float16"}]
+)
+def test_rows_of_another_recipe_are_not_these_rows(changes: dict, filled: Store, cache: Path):
+    """Other weights, another size, layer or type have a store of their own, and a shard that strays into it is set aside."""
+    other = Store(cache, replace(SMALL, **changes))
+    assert other.folder != filled.folder
+    assert other.has(filled.keys()).sum() == 0
+    shutil.copy(filled.shard_paths()[0], other.prepare())
+    again = Store(cache, other.recipe)
+
+    assert len(again) == 0
+    assert len(list((other.folder / "quarantine").iterdir())) == 1
 
 
 def test_old_shard_that_comes_back(filled: Store, many: Path, cache: Path, undisturbed: Store):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cache.store import Store
-from tests.faults.child import Averages, run
+from tests.faults.child import SHARD_ROWS, Averages, run
 from tests.faults.conftest import NUM_PHOTOS, assert_nothing_wrong, assert_same, start
 
 
@@ -89,6 +89,29 @@ def test_sync_that_fails(failing: int, many: Path, cache: Path, undisturbed: Sto
     assert debris(cache) == []
     run(many, cache, Averages())
     assert_same(cache, undisturbed)
+
+
+def test_power_that_fails_after_a_commit(many: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
+    """Whatever was not synced is gone then: every shard was, with all its bytes, and so was its folder after it had its name.
+
+    No test can cut the power; what the file system was asked to keep is written down instead.
+    """
+    sync, kept = os.fsync, []
+
+    def note(descriptor: int) -> None:
+        stat = os.fstat(descriptor)
+        kept.append((stat.st_ino, stat.st_size, len(list(cache.glob("*/shards/*.h5")))))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    store = run(many, cache, Averages()).store
+    paths = store.shard_paths()
+    folder = paths[0].parent.stat().st_ino
+
+    assert len(paths) == NUM_PHOTOS // SHARD_ROWS
+    for path in paths:
+        assert (path.stat().st_ino, path.stat().st_size) in {(inode, size) for inode, size, _ in kept}
+    assert [count for inode, _, count in kept if inode == folder] == list(range(1, len(paths) + 1))
 
 
 def test_photograph_that_cannot_be_read_from_the_disk(many: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):

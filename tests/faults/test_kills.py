@@ -59,3 +59,20 @@ def test_dead_holder_lets_go(many: Path, cache: Path, undisturbed: Store):
 
     assert waited < 5
     assert_same(cache, undisturbed)
+
+
+def test_interrupted_run_keeps_what_it_computed(many: Path, cache: Path, undisturbed: Store):
+    """Ctrl-C commits the rows that were computed and not yet committed; the next run makes the others only."""
+    with start(many, cache, "--delay", 0.1) as child:
+        wait_for_shards(cache, 1, child)
+        time.sleep(0.15)
+        child.send_signal(signal.SIGINT)
+        child.wait(timeout=60)
+    rows = assert_nothing_wrong(cache, undisturbed)
+    engine = Averages()
+    run(many, cache, engine)
+
+    assert child.returncode != 0
+    assert SHARD_ROWS < rows < NUM_PHOTOS
+    assert engine.num_images == NUM_PHOTOS - rows
+    assert_same(cache, undisturbed)

@@ -30,10 +30,12 @@ MAY_IMPORT = {
     "verbs": "errors files images bases cache stage_one stage_two comparison results",
     "transformer": "errors images cache verbs",
     "cli": "errors quiet text images bases cache stage_one stage_two comparison results verbs __init__ cli_cache cli_compare "
-    "cli_options",
-    "cli_cache": "errors text images bases cache stage_one stage_two comparison results verbs cli_options",
-    "cli_compare": "errors text images bases cache stage_one stage_two comparison results verbs cli_options",
-    "cli_options": "errors text images bases cache stage_one stage_two comparison results verbs",
+    "cli_complete cli_options cli_terminal",
+    "cli_cache": "errors text images bases cache stage_one stage_two comparison results verbs cli_complete cli_options",
+    "cli_compare": "errors text images bases cache stage_one stage_two comparison results verbs cli_complete cli_options",
+    "cli_options": "errors text images bases cache stage_one stage_two comparison results verbs cli_complete cli_terminal",
+    "cli_complete": "bases stage_two comparison",
+    "cli_terminal": "",
     "__main__": "cli",
     "__init__": "stage_two verbs transformer",
 }
@@ -51,7 +53,9 @@ MAY_USE = {
     "sklearn": "(stage_two/linear_fit) (stage_two/sweep) (results/scores) (images/arrays) transformer",
     "matplotlib": "results/plots",
     "openvino": "stage_one/openvino",
-    "click": "cli cli_cache cli_compare cli_options",
+    "tensorboard": "(results/events)",
+    "mlflow": "(results/tracking)",
+    "click": "cli cli_cache cli_compare cli_complete cli_options cli_terminal",
 }
 
 # Parts of scikit-learn that are no estimators.

@@ -125,6 +125,7 @@ def run_sweep(
     paths = [folder / f"{_digest(cell, task_digest)}.json" for cell in cells]
     known = [_read(path) for path in paths]
     open_cells = [(cell, path) for cell, path, result in zip(cells, paths, known, strict=True) if result is None]
+    logger.info("%d heads, %d of them known from an earlier sweep.", len(cells), len(cells) - len(open_cells))
     # A process for each core, with one thread: many small fits gain more from cores than one fit does.
     workers = num_workers or joblib.cpu_count()
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")

@@ -8,6 +8,9 @@ from typing import Any, NoReturn, TextIO
 
 import click
 
+_PIPE_CLOSED = 141
+"""What shells say of a program that was ended because nobody reads what it writes."""
+
 _COLOURS = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
 
 
@@ -17,8 +20,15 @@ def has_colours(stream: TextIO) -> bool:
 
 
 def write(text: str) -> None:
-    """Print a result; what is emphasised in it is so on terminals alone."""
-    print(text if has_colours(sys.stdout) else click.unstyle(text))
+    """Print a result; what is emphasised in it is so on terminals alone.
+
+    A reader that has seen enough, such as `head`, ends the program as it ends others: silently.
+    """
+    try:
+        print(text if has_colours(sys.stdout) else click.unstyle(text), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the interpreter's end
+        sys.exit(_PIPE_CLOSED)
 
 
 def start_logging(*, debug: bool) -> None:

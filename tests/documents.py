@@ -60,7 +60,7 @@ def matches(shown: str, printed: str) -> bool:
 
 def run(block: Block, folder: Path, place: str) -> str:
     """What a block prints to standard output."""
-    command = ["bash", "-euo", "pipefail", "-c"] if block.kind == "bash" else [sys.executable, "-c"]
+    command = ["bash", "-eu", "-c"] if block.kind == "bash" else [sys.executable, "-c"]
     environment = os.environ | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "PYTHONPATH": str(PROJECT),

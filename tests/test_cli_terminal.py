@@ -130,6 +130,19 @@ def test_lack_of_memory_is_no_bug(monkeypatch):
     assert (outcome.code, outcome.err) == (2, "bottleneck: Memory ran out.\n")
 
 
+def test_reader_that_has_seen_enough_is_no_error(tmp_path):
+    """Where nobody reads any more, as after `| head -1`, the program ends without a word."""
+    make_run(tmp_path / "runs")
+    ours, theirs = os.pipe()
+    os.close(ours)
+    command = [sys.executable, "-m", "pipeline", "runs", "--runs", tmp_path / "runs"]
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+    outcome = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, check=False, env=environment)
+    os.close(theirs)
+
+    assert (outcome.returncode, outcome.stderr) == (141, b"")
+
+
 # Logs
 
 

@@ -32,7 +32,7 @@ def test_page_shows_what_comes_out(page, folder):
 @pytest.mark.real
 def test_python_of_the_readme_runs(tmp_path):
     """The programs of README do what they say, on photographs in the folder that they name."""
-    for number in range(24):
+    for number in range(60):
         label = ("red", "blue")[number % 2]
         draw_photo(tmp_path / "photos" / label / f"{number}.jpg", COLOURS[label], number)
     draw_photo(tmp_path / "new.jpg", COLOURS["red"], 100)

@@ -35,6 +35,7 @@ from pipeline.cli_options import (
     view_options,
     views_of,
     warn_duplicates,
+    worker_options,
 )
 from pipeline.errors import PipelineError
 from pipeline.quiet import quiet_tensorflow
@@ -58,6 +59,7 @@ def app() -> None:
 @click.option("--pool", default="none", help="Store avg or max over the grid instead of the grid, to save space.")
 @click.option("--augment", default="none", help=AUGMENT_HELP)
 @view_options
+@worker_options
 @stage_one_options
 def features(data: str, pool: str, **settings: Any) -> None:
     """Stage one: run the frozen trunk over DATA and store the features that are missing."""
@@ -138,6 +140,7 @@ def head(data: str, head: str, pool: str | None, lr: float, head_batch_size: int
 @click.option("--random", "num_random", type=int, help="Draw so many from the grid [default: all].")
 @training_options
 @click.option("--name", help="Name of the best head's run [default: made up].")
+@worker_options
 @stage_one_options
 def sweep(
     data: str,

@@ -6,7 +6,7 @@ TensorFlow is imported inside the functions that need it: with a warm store a li
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +23,11 @@ from pipeline.images.decode import Decoder
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
 from pipeline.images.statistics import channel_statistics
+from pipeline.workers import Workers
 
 if TYPE_CHECKING:
+    from pipeline.stage_one.compute import Engine
     from pipeline.stage_one.engines import TensorFlowEngine
-    from pipeline.stage_one.extract import Engine
 
 ENGINES = ("auto", "tensorflow", "openvino")
 _GPU_DEVICES = ("nvidia[0-9]*", "kfd", "dxg")
@@ -77,7 +78,19 @@ class Options:
     """Images a step in stage one."""
 
     workers: int | None = None
-    """Decoding threads and sweep processes; None: one a core."""
+    """Processes, or decoding threads where all is done in this one; None: one a core."""
+
+    backend: str = "auto"
+    """Who works: `threading` (this process), `loky` (processes of this machine), `dask`; or `auto`: whatever is faster here."""
+
+    scheduler: str | None = None
+    """Address of Dask's scheduler."""
+
+    gather: bool = False
+    """Workers send their shards; otherwise they write them to the cache folder."""
+
+    ship_images: bool = False
+    """Photographs are sent to the workers; otherwise they read them."""
 
     memory_gb: float | None = None
     """Rows held in memory while a head of layers is trained; more are read from the shards in blocks, which is another order.
@@ -92,12 +105,18 @@ class Options:
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise SettingError(f"The engine is one of {ENGINES}. Received: {self.engine!r}.")
+        _ = self.who_works
 
     def memory_bytes(self, held: int = 0) -> float:
         """How many bytes of rows to hold in memory at most, beside those that are held already."""
         if self.memory_gb is None:
             return psutil.virtual_memory().available / 2
         return max(0.0, self.memory_gb * 1e9 - held)
+
+    @property
+    def who_works(self) -> Workers:
+        """What runs tasks."""
+        return Workers(self.backend, self.workers, self.scheduler)
 
     @property
     def hashes(self) -> FileHashes:
@@ -184,6 +203,12 @@ def make_engine(recipe: Recipe, options: Options, num_rows: int, *, earlier: Rec
         batch_size=options.batch_size,
         is_asked=options.engine == "openvino",
     )
+
+
+@lru_cache(maxsize=1)
+def kept_engine(recipe: Recipe, options: Options, num_rows: int) -> "Engine":
+    """The engine of a worker, which makes one task after the other."""
+    return make_engine(recipe, options, num_rows)
 
 
 def make_tensorflow_engine(recipe: Recipe, options: Options, *, earlier: Recipe | None = None) -> "TensorFlowEngine":

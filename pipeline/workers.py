@@ -81,10 +81,9 @@ class Workers:
             ClusterError: The scheduler does not answer, or its workers lack this package.
             MissingExtraError: Dask is not installed.
         """
-        if self.backend == "dask":
-            yield from self._run_dask(function, tasks, share, pack or _as_it_is, alone=alone)
-        else:
-            yield from self._run_here(function, tasks, share, pack or _as_it_is, alone=alone)
+        run = self._run_dask if self.backend == "dask" else partial(self._run_here, alone=alone)
+        for part in ([task] for task in tasks) if alone else [tasks]:
+            yield from run(function, part, share, pack or _as_it_is)
 
     def _run_here(
         self,
@@ -95,19 +94,13 @@ class Workers:
         *,
         alone: bool,
     ) -> Iterator[tuple[Task, Result | Lost]]:
+        """In processes or threads of this machine."""
         import joblib
 
         count = self.count or num_threads()
         is_other = self.backend != "threading" and (count > 1 or alone)
         call = partial(_in_process, function, max(1, num_threads() // count)) if is_other else function
-        # Two processes where one is wanted: joblib runs a single one in this process.
-        parallel = joblib.Parallel(
-            n_jobs=max(2, count) if is_other else count,
-            backend="threading" if self.backend == "threading" else "loky",
-            pre_dispatch=1 if alone else count,
-            batch_size=1,
-            return_as="generator_unordered",
-        )
+        # joblib takes a few more than it sends; those come back as lost too, and cost nothing.
         waiting, running = list(enumerate(tasks))[::-1], dict[int, Task]()
 
         def dispatch() -> Iterator[Any]:
@@ -117,6 +110,14 @@ class Workers:
                 yield joblib.delayed(_numbered)(call, number, pack(task), *share)
 
         while waiting:
+            # Two processes where one is wanted: joblib runs a single one in this process.
+            parallel = joblib.Parallel(
+                n_jobs=max(2, count) if is_other else count,
+                backend="threading" if self.backend == "threading" else "loky",
+                pre_dispatch=count,
+                batch_size=1,
+                return_as="generator_unordered",
+            )
             try:
                 for number, result in parallel(dispatch()):
                     yield running.pop(number), result
@@ -130,19 +131,17 @@ class Workers:
         tasks: Sequence[Task],
         share: Sequence[Any],
         pack: Callable[[Task], Any],
-        *,
-        alone: bool,
     ) -> Iterator[tuple[Task, Result | Lost]]:
+        """On a cluster."""
         import joblib
 
         with _connect(str(self.scheduler)) as client:
             call = partial(_on_cluster, function, _most_on_a_machine(client), uuid.uuid4().hex)
-            backend = {"backend": "dask", "client": client, "wait_for_workers_timeout": _WORKERS_SECONDS}
             sent = client.scatter(list(share), broadcast=True, hash=False) if share else []
-            with joblib.parallel_config(**backend):
+            with joblib.parallel_config(backend=_backend(client)):
                 parallel = joblib.Parallel(
                     n_jobs=-1,
-                    pre_dispatch=1 if alone else self.count or "2 * n_jobs",
+                    pre_dispatch=self.count or "2 * n_jobs",
                     batch_size=1,
                     return_as="generator_unordered",
                 )
@@ -230,6 +229,17 @@ def _connect(address: str) -> Iterator[Any]:
                 f"this is {_version()}: install the same everywhere."
             )
         yield client
+
+
+def _backend(client: Any) -> Any:
+    """joblib's way to a cluster, also to one with a single thread, which joblib would leave idle and work here instead."""
+    from joblib._dask import DaskDistributedBackend
+
+    class Cluster(DaskDistributedBackend):  # type: ignore[misc]
+        def effective_n_jobs(self, n_jobs: int = 1) -> int:
+            return max(2, int(super().effective_n_jobs(n_jobs)))
+
+    return Cluster(client=client, wait_for_workers_timeout=_WORKERS_SECONDS)
 
 
 def _version() -> str:

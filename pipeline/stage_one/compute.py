@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pipeline.cache.recipe import Recipe
-from pipeline.cache.store import Keys, row_keys
+from pipeline.cache.store import Keys
 from pipeline.errors import UnreadableImageError
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
@@ -146,7 +146,8 @@ def _run(
 
 def keys_of(manifest: Manifest, items: Sequence[Item]) -> Keys:
     """Key of the row of each item, in order."""
-    return np.concatenate([row_keys([manifest.digests[item.row]], item.view) for item in items])
+    joined = b"".join(manifest.digests[item.row] + bytes([item.view]) for item in items)
+    return np.frombuffer(joined, "S33") if joined else np.empty(0, "S33")
 
 
 _Decoded = tuple[Item, NDArray[np.uint8] | str]

@@ -232,7 +232,7 @@ def _connect(address: str) -> Iterator[Any]:
 
 
 def _backend(client: Any) -> Any:
-    """joblib's way to a cluster, also to one with a single thread, which joblib would leave idle and work here instead."""
+    """Joblib's way to a cluster, also to one with a single thread, which joblib would leave idle and work here instead."""
     from joblib._dask import DaskDistributedBackend
 
     class Cluster(DaskDistributedBackend):  # type: ignore[misc]

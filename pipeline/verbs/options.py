@@ -23,7 +23,7 @@ from pipeline.images.decode import Decoder
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
 from pipeline.images.statistics import channel_statistics
-from pipeline.workers import Workers
+from pipeline.workers import Workers, num_threads
 
 if TYPE_CHECKING:
     from pipeline.stage_one.compute import Engine
@@ -35,6 +35,9 @@ _GPU_DEVICES = ("nvidia[0-9]*", "kfd", "dxg")
 
 _WORTH_CONVERTING = 500
 """Rows from which on `auto` takes OpenVINO: converting and checking a trunk takes about as long as some hundred images."""
+
+_SMALL_PARAMETERS, _WORTH_PROCESSES = 5_000_000, 4000
+"""Numbers of a network, and rows, up to and from which `auto` takes processes."""
 
 
 @dataclass(frozen=True)
@@ -220,6 +223,25 @@ def make_tensorflow_engine(recipe: Recipe, options: Options, *, earlier: Recipe 
     )
 
 
+def backend_for(recipe: Recipe, options: Options, num_rows: int) -> str:
+    """Who makes so many rows: what was asked for, or `threading` or `loky`, whichever is the faster one here.
+
+    One process keeps all cores busy with a large network, and OpenVINO does with any. TensorFlow does not with a small
+    one: there processes of one thread each make more rows a second (`benchmarks/local_workers.py`), once they are started.
+    """
+    if options.backend != "auto":
+        return options.backend
+    spec = find_base(recipe.base)
+    is_small = spec.parameters <= _SMALL_PARAMETERS and num_rows >= _WORTH_PROCESSES
+    gains = is_small and num_threads() > 1 and not _has_gpu(options) and not _takes_openvino(recipe, options, num_rows)
+    return "loky" if gains else "threading"
+
+
+def _has_gpu(options: Options) -> bool:
+    is_cpu = options.device.lower().startswith("cpu")
+    return not is_cpu and any(any(Path("/dev").glob(name)) for name in _GPU_DEVICES)
+
+
 def _takes_openvino(recipe: Recipe, options: Options, num_rows: int) -> bool:
     is_there = find_spec("openvino") is not None
     is_cpu = options.device.lower() in ("auto", "cpu", "cpu:0") and recipe.precision == "float32"
@@ -232,5 +254,4 @@ def _takes_openvino(recipe: Recipe, options: Options, num_rows: int) -> bool:
                 f"Received: --device {options.device} --precision {recipe.precision}; use --engine auto."
             )
         return True
-    has_gpu = options.device == "auto" and any(any(Path("/dev").glob(name)) for name in _GPU_DEVICES)
-    return options.engine == "auto" and is_there and is_cpu and not has_gpu and num_rows >= _WORTH_CONVERTING
+    return options.engine == "auto" and is_there and is_cpu and not _has_gpu(options) and num_rows >= _WORTH_CONVERTING

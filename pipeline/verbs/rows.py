@@ -21,7 +21,7 @@ from pipeline.stage_one.deepen import deepen
 from pipeline.stage_one.distribute import distribute
 from pipeline.stage_one.extract import Extraction, missing_items
 from pipeline.stage_one.extract import extract as extract_rows
-from pipeline.verbs.options import Options, kept_engine, make_engine, make_recipe, trunk_of
+from pipeline.verbs.options import Options, backend_for, kept_engine, make_engine, make_recipe, trunk_of
 
 # Largest difference of a row from a fresh computation, relative to the row's largest value.
 # Engines agree to 1e-4; rows may have been made by another one than the one that is asked.
@@ -120,8 +120,9 @@ def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options, *, view
 
 def _compute(manifest: Manifest, store: Store, views: Sequence[int], options: Options) -> Extraction:
     """Run the trunk over what is missing, in this process or by workers."""
-    recipe = store.recipe
-    if options.backend in ("auto", "threading"):
+    recipe, num_rows = store.recipe, len(missing_items(manifest, store, views))
+    backend = backend_for(recipe, options, num_rows)
+    if backend == "threading":
         return extract_rows(
             manifest,
             store,
@@ -131,12 +132,11 @@ def _compute(manifest: Manifest, store: Store, views: Sequence[int], options: Op
             num_workers=options.workers,
             progress=options.progress,
         )
-    num_rows = len(missing_items(manifest, store, views))
     return distribute(
         manifest,
         store,
         partial(kept_engine, recipe, replace(options, progress=False), num_rows),
-        options.who_works,
+        replace(options, backend=backend).who_works,
         views=views,
         batch_size=options.batch_size,
         gather=options.gather,

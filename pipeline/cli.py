@@ -35,6 +35,7 @@ from pipeline.cli_options import (
     view_options,
     views_of,
     warn_duplicates,
+    worker_options,
 )
 from pipeline.cli_terminal import fail, start_logging
 from pipeline.errors import PipelineError
@@ -59,6 +60,7 @@ def app() -> None:
 @click.option("--pool", default="none", help="Store avg or max over the grid instead of the grid, to save space.")
 @click.option("--augment", default="none", help=AUGMENT_HELP)
 @view_options
+@worker_options
 @stage_one_options
 def features(data: str, pool: str, **settings: Any) -> None:
     """Stage one: run the frozen trunk over DATA and store the features that are missing."""
@@ -144,6 +146,7 @@ def head(data: str, head: str, pool: str | None, lr: float, head_batch_size: int
 @training_options
 @click.option("--name", help="Name of the best head's run [default: made up].")
 @log_options
+@worker_options
 @stage_one_options
 def sweep(
     data: str,

@@ -35,6 +35,7 @@ from pipeline.cli_options import (
     view_options,
     views_of,
     warn_duplicates,
+    worker_options,
 )
 from pipeline.stage_two.spec import DEFAULT_LAYERS
 
@@ -140,6 +141,7 @@ def _tune(
 @click.option("--head-lr", "head_rate", default=1e-5, help="Learning rate of the head while fine-tuning.")
 @training_options
 @log_options
+@worker_options
 @stage_one_options
 def compare(data: str, regimes: str, augment: str, lr: float, head_batch_size: int, **settings: Any) -> None:
     """Train regimes on the same splits, and set accuracy against seconds in one table and one picture."""

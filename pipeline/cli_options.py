@@ -79,13 +79,25 @@ compute_options = stack(
     click.option(
         "--batch-size", default=32, help="Images a step in stage one; halved when the device is out of memory."
     ),
-    click.option("--workers", type=int, help="Decoding threads and sweep processes [default: one a core]."),
+    click.option("--workers", type=int, help="Processes, or decoding threads in this one [default: one a core]."),
     click.option(
         "--memory-gb",
         type=float,
         help="Rows held in memory while layers are trained; more are read in blocks [default: half of what is free].",
     ),
     click.option("--strict", is_flag=True, help="Fail when an image has to be skipped."),
+)
+
+
+worker_options = stack(
+    click.option(
+        "--backend",
+        default="auto",
+        help="Who works: threading (this process), loky (processes here), dask; auto takes the faster one of the first two.",
+    ),
+    click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster that is there: tcp://host:8786."),
+    click.option("--gather", is_flag=True, help="Workers send their rows; without it they write them to --cache."),
+    click.option("--ship-images", is_flag=True, help="Send photographs to the workers; without it they read them."),
 )
 
 

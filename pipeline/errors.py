@@ -54,6 +54,10 @@ class DivergedError(PipelineError, ArithmeticError):
     """The loss of a training is no number any more."""
 
 
+class ClusterError(PipelineError, RuntimeError):
+    """A cluster does not answer, or its machines do not have what a task needs."""
+
+
 class DisagreementError(PipelineError, ArithmeticError):
     """Two ways to the same numbers gave different ones."""
 

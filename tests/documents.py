@@ -4,7 +4,7 @@
 ```python    is run as a program of its own
 ```output    is what the block before it prints to standard output; `...` stands for anything, as in doctest,
              and it does not matter how wide the gaps between words are
-```text      is to be read
+```text      is to be read, as are `console` and `python notest` on the page about clusters: they need one
 """
 
 import doctest
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
-KINDS = ("bash", "python", "output", "text")
+KINDS = ("bash", "python", "output", "text", "console", "python notest")
 LOOSELY = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 _LONGEST_SECONDS = 300
 
@@ -33,7 +33,7 @@ class Block:
 
 def blocks_of(text: str) -> list[Block]:
     """All code blocks of a Markdown text, in their order."""
-    fences = re.finditer(r"^```(\w*)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    fences = re.finditer(r"^```([^\n]*)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
     return [Block(found[1], found[2], text[: found.start()].count("\n") + 1) for found in fences]
 
 

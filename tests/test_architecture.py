@@ -16,18 +16,19 @@ MAY_IMPORT = {
     "errors": "",
     "files": "",
     "quiet": "",
+    "workers": "errors quiet __init__",
     "text": "",
     "images": "errors files",
     "bases": "errors files images",
     "cache": "errors files images bases",
-    "stage_one": "errors files images bases cache",
+    "stage_one": "errors files images bases cache workers",
     "stage_two": "errors files images bases cache",
-    "stage_two/sweep": "results/scores quiet",  # ranks heads by the scores that a run would have
+    "stage_two/sweep": "results/scores workers",  # ranks heads by the scores that a run would have
     "stage_two/trainer": "results/scores",  # an epoch's loss is the one that a run's scores have
     "comparison": "errors images bases stage_two",
     "results": "errors files",
     "results/export": "bases",
-    "verbs": "errors files images bases cache stage_one stage_two comparison results",
+    "verbs": "errors files workers images bases cache stage_one stage_two comparison results",
     "transformer": "errors images cache verbs",
     "cli": "errors quiet text images bases cache stage_one stage_two comparison results verbs __init__ cli_cache cli_compare "
     "cli_complete cli_options cli_terminal",

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
-import hdf5plugin
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,6 +66,8 @@ def build_shard(
     Raises:
         OverflowError: A value is not finite, or too large for float16.
     """
+    import hdf5plugin  # registers LZ4 with HDF5; readers of whole shards unpack it themselves
+
     stored = _to_dtype(features, recipe.dtype)
     image = io.BytesIO()
     with h5py.File(image, "w", libver=("earliest", "v110"), track_order=False) as file:
@@ -174,6 +175,8 @@ def visit_features(path: Path, recipe: Recipe, visit: Visit) -> None:
             features = file["features"]
             packed = PackedRows.of(features)
             if packed is None:
+                import hdf5plugin  # noqa: F401 (registers LZ4 with HDF5)
+
                 visit(0, features[()])
                 return
         packed.unpack(path.read_bytes(), visit)
@@ -261,7 +264,8 @@ def _chunks(features: NDArray[np.generic]) -> tuple[int, ...]:
 
 def _to_dtype(features: NDArray[np.floating], dtype: str) -> NDArray[np.floating]:
     limit = np.finfo(dtype).max
-    if not np.isfinite(features).all() or np.abs(features).max(initial=0) > limit:
+    # A NaN is its own minimum and maximum, and compares false.
+    if not (-limit <= features.min(initial=0) and features.max(initial=0) <= limit):
         raise OverflowError(
             f"Features are not finite, or beyond {limit:g}, the largest {dtype}. Use --dtype float32, "
             "and check the weights and the preprocessing if it stays."

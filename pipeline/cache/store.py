@@ -37,6 +37,17 @@ def row_keys(digests: Sequence[bytes], view: int = 0) -> Keys:
     return np.frombuffer(joined, dtype="S33") if joined else np.empty(0, "S33")
 
 
+def split_keys(keys: Keys) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Digests, uint8 (N, 32), and view numbers, uint8 (N,), of row keys."""
+    raw = np.frombuffer(np.ascontiguousarray(keys).tobytes(), np.uint8).reshape(len(keys), 33)
+    return raw[:, :32], raw[:, 32]
+
+
+def pack_rows(recipe: Recipe, keys: Keys, features: NDArray[np.floating], provenance: Mapping[str, str]) -> bytes:
+    """The bytes of a shard of these rows; see `build_shard`."""
+    return build_shard(recipe, *split_keys(keys), features, provenance)
+
+
 @dataclass(frozen=True)
 class _Index:
     """Keys in sorted order, and where each row lies."""
@@ -144,13 +155,16 @@ class Store:
             OSError: The disk is full or refuses; nothing is left behind.
             OverflowError: A value does not fit the stored dtype.
         """
-        raw = np.frombuffer(np.ascontiguousarray(keys).tobytes(), np.uint8).reshape(len(keys), 33)
         known = self._known_shards
-        data = build_shard(self.recipe, raw[:, :32], raw[:, 32], features, provenance)
-        path = commit_shard(self.prepare(), data)
-        known.append(ShardRows(path, raw[:, :32], raw[:, 32], tuple(features.shape[1:])))
+        path = commit_shard(self.prepare(), pack_rows(self.recipe, keys, features, provenance))
+        digests, views = split_keys(keys)
+        known.append(ShardRows(path, digests, views, tuple(features.shape[1:])))
         self._cached_index = None
         return path
+
+    def add_shard(self, data: bytes) -> None:
+        """Commit a shard that a worker has built; `refresh` looks at what is in it."""
+        commit_shard(self.prepare(), data)
 
     @contextlib.contextmanager
     def adding(self) -> Iterator[None]:

@@ -34,6 +34,20 @@ class Files:
 
 
 @dataclass(frozen=True)
+class Contents:
+    """Images whose bytes are at hand, to be sent to another process."""
+
+    contents: tuple[bytes | OSError, ...]
+    """Encoded bytes, or why there are none."""
+
+    def read(self, position: int) -> bytes:
+        content = self.contents[position]
+        if isinstance(content, OSError):
+            raise content
+        return content
+
+
+@dataclass(frozen=True)
 class Skipped:
     """An image that was left out, and why."""
 
@@ -102,6 +116,26 @@ class Manifest:
             labels=tuple(self.labels[row] for row in rows),
             splits=tuple(self.splits[row] for row in rows),
         )
+
+    @property
+    def is_files(self) -> bool:
+        """Whether the images are files, which another process may read by itself."""
+        return isinstance(self.images, Files)
+
+    def to_be_sent(self, *, with_bytes: bool) -> "Manifest":
+        """The same manifest without the images that are not in it: their files by absolute paths, or their bytes."""
+        if with_bytes or not isinstance(self.images, Files):
+            images: ImageBytes = Contents(tuple(self._bytes_or_error(row) for row in range(len(self))))
+        else:
+            names = self.images.names
+            images = Files(self.images.root.resolve(), tuple(names[position] for position in self.positions))
+        return replace(self, images=images, positions=tuple(range(len(self))), skipped=())
+
+    def _bytes_or_error(self, row: int) -> bytes | OSError:
+        try:
+            return self.read(row)
+        except OSError as error:
+            return error
 
     def split(self, name: str) -> "Manifest":
         """The rows of one split, in order."""

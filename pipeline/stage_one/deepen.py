@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from pipeline.cache.audit import seconds_to_make
 from pipeline.cache.store import Keys, Store
-from pipeline.stage_one.extract import Engine
+from pipeline.stage_one.compute import Engine
 from pipeline.stage_one.pending import Pending
 
 _BLOCK_BYTES = 128 * 2**20

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import DisagreementError
 from pipeline.files import write_json
+from pipeline.workers import is_worker, num_threads
 
 if TYPE_CHECKING:
     from pipeline.stage_one.engines import TensorFlowEngine
@@ -68,7 +69,9 @@ class OpenVINOEngine:
         model = core.read_model(self._conversion.xml, self._conversion.weights)
         model.reshape([batch_size, *list(model.input(0).partial_shape)[1:]])
         # Without the hint, processors that know bfloat16 would use it for float32 networks.
-        hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
+        hints: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
+        if is_worker():
+            hints["INFERENCE_NUM_THREADS"] = num_threads()
         compiled = core.compile_model(model, "CPU", hints)
         self.concurrency = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()

@@ -4,12 +4,12 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.cache.store import Keys, Store
+from pipeline.cache.store import Keys
 
 # A shard is committed at whichever comes first.
 _SHARD_ROWS = 1024
@@ -17,11 +17,19 @@ _SHARD_BYTES = 256 * 2**20
 _SHARD_SECONDS = 60.0
 
 
+class Sink(Protocol):
+    """Where shards go: a store, or a worker's way to one."""
+
+    def append(self, keys: Keys, features: NDArray[np.floating], provenance: Mapping[str, str]) -> object:
+        """Commit rows, float32 (n, h, w, C) or (n, C), as one shard."""
+        ...
+
+
 @dataclass
 class Pending:
     """Rows that are computed and not yet committed; a context, which is left when all that was committed is on the disk."""
 
-    store: Store
+    sink: Sink
     row_seconds: float = 0.0
     """What a row had cost before: that of an earlier layer, which it was made from."""
 
@@ -66,7 +74,7 @@ class Pending:
         self.keys, self.features, self.since = [], [], time.monotonic()
 
     def _append(self, keys: list[Keys], features: list[NDArray[np.float32]], provenance: Mapping[str, str]) -> None:
-        self.store.append(np.concatenate(keys), np.concatenate(features), provenance)
+        self.sink.append(np.concatenate(keys), np.concatenate(features), provenance)
         self.num_committed += sum(map(len, keys))
 
     def _wait(self) -> None:

@@ -1,33 +1,31 @@
-"""Many heads on the same features: on all cores, resumable, ranked by validation."""
+"""Many heads on the same features: by many workers, resumable, ranked by validation."""
 
 import hashlib
 import itertools
 import json
 import logging
 import math
-import os
 import random
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from pipeline.errors import DivergedError, SettingError, WorkerDiedError
+from pipeline.errors import DivergedError, SettingError
 from pipeline.files import write_json
-from pipeline.quiet import quiet_tensorflow
 from pipeline.results.scores import score
 from pipeline.stage_two.factors import Factors
 from pipeline.stage_two.features import Task
 from pipeline.stage_two.linear_fit import choose, factors_of, fit_path
 from pipeline.stage_two.spec import DenseSpec, LinearSpec, expand_choices, parse_head, parse_layers
 from pipeline.stage_two.training import Training
+from pipeline.workers import Lost, Workers
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +96,7 @@ def run_sweep(
     folder: Path,
     *,
     task_digest: str,
-    num_workers: int | None = None,
+    workers: Workers,
     progress: bool = False,
 ) -> list[dict[str, Any]]:
     """Fit every cell on the training split and score it on validation; the test split is not looked at.
@@ -110,40 +108,51 @@ def run_sweep(
         task: Features and labels.
         folder: Where results are kept.
         task_digest: What the features and labels are, so that results of others are never taken for these.
-        num_workers: Processes; default: one a core.
+        workers: Who fits; by default a process for each core, with one thread: many small fits gain more from cores than one does.
         progress: Show a bar.
 
     Returns:
         {head, params, settings, validation, seconds} a cell, best first: by accuracy, then loss. A cell
-        whose training diverged is left out with a warning.
+        whose training diverged is left out with a warning, and one that kills its worker once more when it is alone.
 
     Raises:
         DivergedError: No cell is left.
-        WorkerDiedError: A process was killed; the results that were there are kept.
+        ClusterError: The cluster does not answer, or lacks this package.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{_digest(cell, task_digest)}.json" for cell in cells]
-    known = [_read(path) for path in paths]
-    open_cells = [(cell, path) for cell, path, result in zip(cells, paths, known, strict=True) if result is None]
-    logger.info("%d heads, %d of them known from an earlier sweep.", len(cells), len(cells) - len(open_cells))
-    # A process for each core, with one thread: many small fits gain more from cores than one fit does.
-    workers = num_workers or joblib.cpu_count()
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
-    num_threads = max(1, joblib.cpu_count() // workers) if workers > 1 else None
-    with tqdm(desc="sweep", total=len(open_cells), unit="head", delay=2, disable=not progress) as bar:
-        try:
-            for count, problem in parallel(_jobs(open_cells, _without_test(task), num_threads)):
-                bar.update(count)
-                if problem:
-                    logger.warning("Left out: %s", problem)
-        except BrokenProcessPool as error:
-            raise WorkerDiedError(
-                f"One of {workers} processes was killed, most often because memory ran out. The results so far are kept: "
-                "run the sweep again, with fewer --workers if it stays."
-            ) from error
-    results = [result for path, old in zip(paths, known, strict=True) if (result := old or _read(path))]
+    paths = {cell: folder / f"{_digest(cell, task_digest)}.json" for cell in cells}
+    kept = {cell: result for cell, path in paths.items() if (result := _read(path)) is not None}
+    logger.info("%d heads, %d of them known from an earlier sweep.", len(cells), len(kept))
+    groups = _groups([cell for cell in cells if cell not in kept], task)
+    with tqdm(desc="sweep", total=sum(map(len, groups)), unit="head", delay=2, disable=not progress) as bar:
+
+        def take(groups: Sequence[_Group], *, alone: bool = False) -> list[_Group]:
+            """Have heads fitted and their results written; those whose workers died."""
+            lost = []
+            share = (_without_test(task),)
+            for group, fits in workers.run(
+                _fit, groups, share=share, pack=partial(_with_factors, task, {}), alone=alone
+            ):
+                if isinstance(fits, Lost):
+                    lost.append(group)
+                    continue
+                bar.update(len(group))
+                for cell, result in zip(group.cells, fits, strict=True):
+                    if isinstance(result, str):
+                        logger.warning("Left out: %s", result)
+                    else:
+                        kept[cell] = result
+                        write_json(paths[cell], result)
+            return lost
+
+        again = take(groups)
+        for group in take(again, alone=True):
+            logger.warning("Left out: %s killed its worker twice; most often memory runs out.", ", ".join(group.heads))
+    results = [kept[cell] for cell in cells if cell in kept]
     if not results:
-        raise DivergedError("All trainings of the sweep diverged. Choose smaller learning rates.")
+        raise DivergedError(
+            "No training of the sweep came to an end. Choose smaller learning rates, or fewer --workers."
+        )
     return sorted(results, key=_rank)
 
 
@@ -151,86 +160,106 @@ def _rank(result: dict[str, Any]) -> tuple[float, float]:
     return -result["validation"]["accuracy"], result["validation"]["loss"]
 
 
-_Linear = tuple[Cell, LinearSpec, Path]
-"""A linear head without a result, and where it goes."""
+@dataclass(frozen=True)
+class _Group:
+    """Heads that are fitted together: a dense one alone, or linear ones that differ in their regularisation only."""
+
+    cells: tuple[Cell, ...]
+    is_wide: bool
+    """Whether linear heads share the factors of a task with more features than training images."""
+
+    factors: Factors | None = None
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    @property
+    def heads(self) -> list[str]:
+        return [cell.head for cell in self.cells]
 
 
-def _jobs(cells: Sequence[tuple[Cell, Path]], task: Task, num_threads: int | None) -> Iterator[Any]:
+def _groups(cells: Sequence[Cell], task: Task) -> list[_Group]:
     """Each dense head by itself; linear heads that differ in their regularisation alone as one path."""
-    paths: dict[tuple[str, str, int], list[_Linear]] = {}
-    for cell, path in cells:
+    dense, paths = [], dict[tuple[str, str, int], list[Cell]]()
+    # Of a wide task the factors take longer than a fit.
+    is_wide = math.prod(task.train.X.shape[1:]) > len(task.train)
+    for cell in cells:
         spec = parse_head(cell.head)
         if isinstance(spec, LinearSpec):
-            paths.setdefault((spec.kind, spec.scale, cell.training.seed), []).append((cell, spec, path))
+            paths.setdefault((spec.kind, spec.scale, cell.training.seed), []).append(cell)
         else:
-            yield joblib.delayed(_fit_dense)(cell, task, path, num_threads)
-    shared: dict[str, Factors] = {}
-    for (kind, scale, _), group in paths.items():
-        factors = None
-        if kind != "knn" and _is_wide(task):
-            if scale not in shared:
-                shared[scale] = factors_of(group[0][1], task)
-            factors = shared[scale]
-        yield joblib.delayed(_fit_path)(group, task, factors)
+            dense.append(_Group((cell,), is_wide=False))
+    return [*dense, *(_Group(tuple(path), is_wide and kind != "knn") for (kind, _, _), path in paths.items())]
 
 
-def _is_wide(task: Task) -> bool:
-    """More features than training images: then the factors take longer than a fit."""
-    return math.prod(task.train.X.shape[1:]) > len(task.train)
+def _with_factors(task: Task, shared: dict[str, Factors], group: _Group) -> _Group:
+    """The group as it is sent: with factors, made once for all heads that scale the features alike."""
+    if not group.is_wide:
+        return group
+    spec = parse_head(group.cells[0].head)
+    if not isinstance(spec, LinearSpec):
+        return group
+    if spec.scale not in shared:
+        shared[spec.scale] = factors_of(spec, task)
+    return replace(group, factors=shared[spec.scale])
 
 
-def _fit_path(group: Sequence[_Linear], task: Task, factors: Factors | None) -> tuple[int, None]:
-    """Write the results of linear heads that differ in their regularisation alone."""
+def _fit(group: _Group, task: Task) -> list[dict[str, Any] | str]:
+    """The result of each head of a group, or what is wrong with it."""
+    spec = parse_head(group.cells[0].head)
+    return _fit_path(group, task) if isinstance(spec, LinearSpec) else [_fit_dense(group.cells[0], task)]
+
+
+def _fit_path(group: _Group, task: Task) -> list[dict[str, Any] | str]:
     start = time.perf_counter()
-    specs = [spec for _, spec, _ in group]
+    specs = [spec for cell in group.cells if isinstance(spec := parse_head(cell.head), LinearSpec)]
     values = sorted({value for spec in specs for value in spec.values})
-    known = factors or factors_of(specs[0], task)
-    points = fit_path(replace(specs[0], values=tuple(values)), known, task, seed=group[0][0].training.seed)
+    known = group.factors or factors_of(specs[0], task)
+    points = fit_path(replace(specs[0], values=tuple(values)), known, task, seed=group.cells[0].training.seed)
     fits = [choose(spec, points, known) for spec in specs]
     seconds = (time.perf_counter() - start) / len(group)
-    for (cell, _, path), fit in zip(group, fits, strict=True):
-        probabilities = fit.head.predict_proba(task.validation.flat)
-        _keep(cell, path, task, probabilities, fit.head.num_parameters, {fit.parameter: fit.value}, seconds)
-    return len(group), None
+    return [
+        _result(
+            cell,
+            task,
+            fit.head.predict_proba(task.validation.flat),
+            fit.head.num_parameters,
+            {fit.parameter: fit.value},
+            seconds,
+        )
+        for cell, fit in zip(group.cells, fits, strict=True)
+    ]
 
 
-def _fit_dense(cell: Cell, task: Task, path: Path, num_threads: int | None) -> tuple[int, str | None]:
-    """Write a head's result; what is wrong with it if there is none."""
-    quiet_tensorflow()  # in worker processes
-    if num_threads:  # TensorFlow looks when it is loaded
-        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-            os.environ.setdefault(name, str(num_threads))
+def _fit_dense(cell: Cell, task: Task) -> dict[str, Any] | str:
     from pipeline.stage_two.dense import fit_dense
 
     start, spec = time.perf_counter(), parse_layers(cell.head)
     try:
         dense = fit_dense(spec, task, cell.training)
     except DivergedError as error:
-        return 1, f"{cell.head}: {error}"
+        return f"{cell.head}: {error}"
     probabilities = dense.head.predict_proba(np.asarray(task.validation.X))
     chosen = {"epochs_run": len(dense.history)}
-    _keep(cell, path, task, probabilities, dense.head.num_parameters, chosen, time.perf_counter() - start)
-    return 1, None
+    return _result(cell, task, probabilities, dense.head.num_parameters, chosen, time.perf_counter() - start)
 
 
-def _keep(
+def _result(
     cell: Cell,
-    path: Path,
     task: Task,
     probabilities: NDArray[np.float32],
     num_parameters: int,
     chosen: dict[str, Any],
     seconds: float,
-) -> None:
+) -> dict[str, Any]:
     validation = score(probabilities, task.validation.y, task.classes)
-    result = {
+    return {
         "head": cell.head,
         "params": num_parameters,
         "settings": cell.settings | chosen,
         "validation": {key: validation[key] for key in ("accuracy", "ci95", "loss", "n", "macro_f1")},
         "seconds": seconds,
     }
-    write_json(path, result)
 
 
 def _without_test(task: Task) -> Task:

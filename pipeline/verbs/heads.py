@@ -151,7 +151,7 @@ def sweep(
         task,
         chosen.runs / ".sweeps",
         task_digest=task_digest(extraction.manifest, extraction.store.recipe, pooling),
-        num_workers=chosen.workers,
+        workers=chosen.who_works,
         progress=chosen.progress,
     )
     best = results[0]

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,10 +24,11 @@ from pipeline.images.decode import Decoder
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
 from pipeline.images.statistics import channel_statistics
+from pipeline.workers import Workers, num_threads
 
 if TYPE_CHECKING:
+    from pipeline.stage_one.compute import Engine
     from pipeline.stage_one.engines import TensorFlowEngine
-    from pipeline.stage_one.extract import Engine
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,9 @@ _GPU_DEVICES = ("nvidia[0-9]*", "kfd", "dxg")
 
 _WORTH_CONVERTING = 500
 """Rows from which on `auto` takes OpenVINO: converting and checking a trunk takes about as long as some hundred images."""
+
+_SMALL_PARAMETERS, _WORTH_PROCESSES = 5_000_000, 4000
+"""Numbers of a network, and rows, up to and from which `auto` takes processes."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,19 @@ class Options:
     """Images a step in stage one."""
 
     workers: int | None = None
-    """Decoding threads and sweep processes; None: one a core."""
+    """Processes, or decoding threads where all is done in this one; None: one a core."""
+
+    backend: str = "auto"
+    """Who works: `threading` (this process), `loky` (processes of this machine), `dask`; or `auto`: whatever is faster here."""
+
+    scheduler: str | None = None
+    """Address of Dask's scheduler."""
+
+    gather: bool = False
+    """Workers send their shards; otherwise they write them to the cache folder."""
+
+    ship_images: bool = False
+    """Photographs are sent to the workers; otherwise they read them."""
 
     memory_gb: float | None = None
     """Rows held in memory while a head of layers is trained; more are read from the shards in blocks, which is another order.
@@ -101,12 +117,18 @@ class Options:
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise SettingError(f"The engine is one of {ENGINES}. Received: {self.engine!r}.")
+        _ = self.who_works
 
     def memory_bytes(self, held: int = 0) -> float:
         """How many bytes of rows to hold in memory at most, beside those that are held already."""
         if self.memory_gb is None:
             return psutil.virtual_memory().available / 2
         return max(0.0, self.memory_gb * 1e9 - held)
+
+    @property
+    def who_works(self) -> Workers:
+        """What runs tasks."""
+        return Workers(self.backend, self.workers, self.scheduler)
 
     @property
     def hashes(self) -> FileHashes:
@@ -199,6 +221,12 @@ def make_engine(recipe: Recipe, options: Options, num_rows: int, *, earlier: Rec
     )
 
 
+@lru_cache(maxsize=1)
+def kept_engine(recipe: Recipe, options: Options, num_rows: int) -> "Engine":
+    """The engine of a worker, which makes one task after the other."""
+    return make_engine(recipe, options, num_rows)
+
+
 def make_tensorflow_engine(recipe: Recipe, options: Options, *, earlier: Recipe | None = None) -> "TensorFlowEngine":
     """TensorFlow's engine, which the others are compared with."""
     from pipeline.stage_one.engines import TensorFlowEngine
@@ -206,6 +234,25 @@ def make_tensorflow_engine(recipe: Recipe, options: Options, *, earlier: Recipe 
     return TensorFlowEngine(
         recipe, weights_file(options), earlier=earlier, batch_size=options.batch_size, device=options.device
     )
+
+
+def backend_for(recipe: Recipe, options: Options, num_rows: int) -> str:
+    """Who makes so many rows: what was asked for, or `threading` or `loky`, whichever is the faster one here.
+
+    One process keeps all cores busy with a large network, and OpenVINO does with any. TensorFlow does not with a small
+    one: there processes of one thread each make more rows a second (`benchmarks/local_workers.py`), once they are started.
+    """
+    if options.backend != "auto":
+        return options.backend
+    spec = find_base(recipe.base)
+    is_small = spec.parameters <= _SMALL_PARAMETERS and num_rows >= _WORTH_PROCESSES
+    gains = is_small and num_threads() > 1 and not _has_gpu(options) and not _takes_openvino(recipe, options, num_rows)
+    return "loky" if gains else "threading"
+
+
+def _has_gpu(options: Options) -> bool:
+    is_cpu = options.device.lower().startswith("cpu")
+    return not is_cpu and any(any(Path("/dev").glob(name)) for name in _GPU_DEVICES)
 
 
 def _takes_openvino(recipe: Recipe, options: Options, num_rows: int) -> bool:
@@ -220,5 +267,4 @@ def _takes_openvino(recipe: Recipe, options: Options, num_rows: int) -> bool:
                 f"Received: --device {options.device} --precision {recipe.precision}; use --engine auto."
             )
         return True
-    has_gpu = options.device == "auto" and any(any(Path("/dev").glob(name)) for name in _GPU_DEVICES)
-    return options.engine == "auto" and is_there and is_cpu and not has_gpu and num_rows >= _WORTH_CONVERTING
+    return options.engine == "auto" and is_there and is_cpu and not _has_gpu(options) and num_rows >= _WORTH_CONVERTING

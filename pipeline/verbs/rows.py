@@ -20,9 +20,10 @@ from pipeline.errors import DamagedStoreError, DataLayoutError
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import scan as scan_data
 from pipeline.stage_one.deepen import deepen
-from pipeline.stage_one.extract import Extraction
+from pipeline.stage_one.distribute import distribute
+from pipeline.stage_one.extract import Extraction, missing_items
 from pipeline.stage_one.extract import extract as extract_rows
-from pipeline.verbs.options import Options, make_engine, make_recipe, trunk_of
+from pipeline.verbs.options import Options, backend_for, kept_engine, make_engine, make_recipe, trunk_of
 
 logger = logging.getLogger(__name__)
 
@@ -108,15 +109,7 @@ def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options, *, view
     keys = np.concatenate([row_keys(manifest.digests, view) for view in views])
     with contextlib.nullcontext() if store.has(keys).all() else store.adding():
         num_deepened, engine = _deepen(keys, store, options)
-        extraction = extract_rows(
-            manifest,
-            store,
-            partial(make_engine, recipe, options),
-            views=views,
-            batch_size=options.batch_size,
-            num_workers=options.workers,
-            progress=options.progress,
-        )
+        extraction = _compute(manifest, store, views, options)
     extraction = replace(
         extraction,
         num_new=extraction.num_new + num_deepened,
@@ -138,6 +131,33 @@ def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options, *, view
     if not len(extraction.manifest):
         raise DataLayoutError(f"None of the {len(manifest)} images can be read: {listed}")
     return extraction
+
+
+def _compute(manifest: Manifest, store: Store, views: Sequence[int], options: Options) -> Extraction:
+    """Run the trunk over what is missing, in this process or by workers."""
+    recipe, num_rows = store.recipe, len(missing_items(manifest, store, views))
+    backend = backend_for(recipe, options, num_rows)
+    if backend == "threading":
+        return extract_rows(
+            manifest,
+            store,
+            partial(make_engine, recipe, options),
+            views=views,
+            batch_size=options.batch_size,
+            num_workers=options.workers,
+            progress=options.progress,
+        )
+    return distribute(
+        manifest,
+        store,
+        partial(kept_engine, recipe, replace(options, progress=False), num_rows),
+        replace(options, backend=backend).who_works,
+        views=views,
+        batch_size=options.batch_size,
+        gather=options.gather,
+        ship_images=options.ship_images,
+        progress=options.progress,
+    )
 
 
 def _deepen(keys: Keys, store: Store, options: Options) -> tuple[int, str | None]:

@@ -21,8 +21,7 @@ from pipeline.errors import SettingError
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import scan
 from pipeline.images.views import Augmentation, ViewMaker
-from pipeline.stage_one import extract as stage_one
-from pipeline.stage_one import pending
+from pipeline.stage_one import compute, pending
 from pipeline.stage_one.engines import TensorFlowEngine
 from pipeline.stage_one.extract import Extraction, extract
 from tests.conftest import COLOURS, draw_photo, draw_tree
@@ -124,7 +123,7 @@ class TestRows:
         self, run: Run, data: Path, counting: Counting, monkeypatch: pytest.MonkeyPatch
     ):
         """A short queue changes nothing but memory."""
-        monkeypatch.setattr(stage_one, "_DECODE_AHEAD", 3)
+        monkeypatch.setattr(compute, "_DECODE_AHEAD", 3)
 
         extraction = run(data)
 

@@ -10,6 +10,7 @@ from pipeline.stage_two.linear_fit import factors_of, fit_linear
 from pipeline.stage_two.spec import expand_choices, parse_head
 from pipeline.stage_two.sweep import DEFAULT_HEADS, Cell, make_cells, run_sweep
 from pipeline.stage_two.training import Training
+from pipeline.workers import Workers
 from tests.stage_two.tasks import make_task
 
 HARD = {"shape": (8,), "num_classes": 4, "distance": 1.3}
@@ -24,7 +25,7 @@ def task():
 
 def sweep(task, folder, heads=HEADS, task_digest="of these rows", num_workers=1, training=None, **choices):
     cells = make_cells(heads, training or Training(epochs=2), **choices)
-    return run_sweep(cells, task, folder, task_digest=task_digest, num_workers=num_workers)
+    return run_sweep(cells, task, folder, task_digest=task_digest, workers=Workers(count=num_workers))
 
 
 def without_seconds(results):
@@ -249,5 +250,5 @@ def test_diverged_training_is_left_out(task, tmp_path, caplog):
 
 def test_sweep_in_which_all_diverged_is_an_error(task, tmp_path):
     """There is no best head when no training came to an end."""
-    with pytest.raises(DivergedError, match=r"All trainings of the sweep diverged. Choose smaller learning rates."):
+    with pytest.raises(DivergedError, match=r"No training of the sweep came to an end. Choose smaller learning rates"):
         sweep(task, tmp_path, ["dense:8,relu"], training=Training(epochs=1, optimizer="sgd", learning_rate=1e30))

@@ -1,0 +1,143 @@
+"""Stage one by workers: tasks out, shards in, and what is done when a worker dies."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from pipeline.cache.store import Store
+from pipeline.errors import ClusterError, WorkerDiedError
+from pipeline.images.manifest import Manifest
+from pipeline.stage_one.compute import Engine
+from pipeline.stage_one.extract import Extraction, leave_out, missing_items, stage_one_bar
+from pipeline.stage_one.tasks import Outcome, Task, run_task
+from pipeline.workers import Lost, Workers
+
+_PARTS = 8
+"""Into so many parts a task is split that killed its worker again."""
+
+_MOST_SET_ASIDE = 8
+"""Images that may be set aside for killing workers; where more do, it is not the images."""
+
+
+def distribute(
+    manifest: Manifest,
+    store: Store,
+    make_engine: Callable[[], Engine],
+    workers: Workers,
+    *,
+    views: Sequence[int] = (0,),
+    batch_size: int = 32,
+    gather: bool = False,
+    ship_images: bool = False,
+    progress: bool = False,
+) -> Extraction:
+    """Make the rows that the store lacks, by workers.
+
+    A worker that dies costs its task: what is missing of it is made by another one. A task whose workers die again is
+    split until the image that kills them is found; it is left out and listed in the result's `manifest.skipped`.
+
+    Args:
+        manifest: The images.
+        store: Where rows are looked up and added.
+        make_engine: Loads the network in a worker, once for all of its tasks; pickled by its name.
+        workers: Who works.
+        views: View numbers; those above 0 need a recipe with an augmentation, and 0 one without.
+        batch_size: Images handed to the engine at a time.
+        gather: Workers send their shards' bytes, and this process commits them; otherwise they write to the store's folder.
+        ship_images: Photographs are sent with the tasks; otherwise workers read them, from the same path.
+        progress: Show a bar.
+
+    Raises:
+        SettingError: The views do not fit the recipe.
+        ClusterError: The cluster does not answer, or lacks what a task needs.
+        WorkerDiedError: Workers die whichever image they work on.
+        OSError: The store cannot be written.
+    """
+    start = time.monotonic()
+    items = missing_items(manifest, store, views)
+    store.prepare()
+    ships = ship_images or not manifest.is_files
+    whole = Task(
+        manifest, tuple(items), store.recipe, make_engine, batch_size, None if gather else store.folder.resolve(), ships
+    )
+    with stage_one_bar(len(items), progress=progress) as bar:
+        done = _Job(store, workers, bar)
+        done.run(whole.cut())
+    store.refresh()
+    return Extraction(
+        manifest=leave_out(manifest, done.skipped),
+        store=store,
+        num_new=int(store.has(whole.keys()).sum()),
+        seconds=time.monotonic() - start,
+        engine=done.engine,
+    )
+
+
+@dataclass
+class _Job:
+    """What has been done of a stage one."""
+
+    store: Store
+    workers: Workers
+    bar: "tqdm[Any]"
+    skipped: dict[bytes, str] = field(default_factory=dict)
+    engine: str | None = None
+    num_set_aside: int = 0
+
+    def run(self, tasks: Sequence[Task]) -> None:
+        """All tasks; those that were lost once more; those that were lost again one at a time."""
+        lost = self._take(tasks)
+        for task in self._take(self._open_parts(lost)):
+            for part in self._open_parts([task]):
+                self._isolate(part)
+
+    def _isolate(self, task: Task) -> None:
+        """Make the rows of a task that may kill its worker, but for the image that does."""
+        if not self._take([task], alone=True):
+            return
+        if len(task) > 1:
+            for part in self._open_parts([task]):
+                for piece in part.split(-(-len(part) // _PARTS)):
+                    self._isolate(piece)
+            return
+        self.num_set_aside += 1
+        name = task.manifest.names[0]
+        if self.num_set_aside > _MOST_SET_ASIDE:
+            raise WorkerDiedError(
+                f"Workers die whichever image they work on, {name} the last; most often memory runs out. What was made is "
+                "kept. Try a smaller --batch-size, or fewer --workers."
+            )
+        self.skipped[task.manifest.digests[0]] = "killed the worker that worked on it, twice"
+
+    def _take(self, tasks: Sequence[Task], *, alone: bool = False) -> list[Task]:
+        """Have tasks done and their shards in the store; those that were lost."""
+        lost = []
+        for task, outcome in self.workers.run(run_task, tasks, pack=Task.packed, alone=alone):
+            if isinstance(outcome, Lost):
+                lost.append(task)
+                self.store.refresh()  # what it had committed
+            else:
+                self._add(outcome)
+        return lost
+
+    def _add(self, outcome: Outcome) -> None:
+        for data in outcome.shards:
+            self.store.add_shard(data)
+        missing = [name for name in outcome.names if not (self.store.folder / "shards" / name).is_file()]
+        if missing:
+            raise ClusterError(
+                f"A worker has committed {missing[0]}, and it is not in {self.store.folder}: "
+                "use --gather where machines do not share the cache folder."
+            )
+        self.skipped |= outcome.skipped
+        self.engine = self.engine or outcome.engine
+        self.bar.update(outcome.num_rows)
+
+    def _open_parts(self, tasks: Sequence[Task]) -> list[Task]:
+        """What is still missing of tasks."""
+        parts = [task.part(np.flatnonzero(~self.store.has(task.keys())).tolist()) for task in tasks]
+        return [part for part in parts if len(part)]

@@ -1,0 +1,124 @@
+"""Stage one in pieces: disjoint, deterministic tasks of missing rows, and what a worker does with one."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pipeline.cache.outbox import BytesOutbox, FolderOutbox
+from pipeline.cache.recipe import Recipe
+from pipeline.cache.store import Keys
+from pipeline.errors import ClusterError
+from pipeline.images.manifest import Files, Manifest
+from pipeline.stage_one.compute import Engine, Item, compute, keys_of
+from pipeline.workers import num_threads
+
+_MOST_ROWS = 1024
+"""Rows of a task: a shard's."""
+
+_MOST_SENT_ROWS = 256
+"""Rows of a task whose photographs are sent with it, and wait in memory for a free worker."""
+
+_LEAST_ROWS, _LEAST_TASKS = 32, 16
+"""A small job is cut into smaller tasks, so that several workers have something to do."""
+
+_WORKING = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Task:
+    """Some missing rows, with all that a worker needs to make them."""
+
+    manifest: Manifest
+    """Their images alone."""
+
+    items: tuple[Item, ...]
+    recipe: Recipe
+    make_engine: Callable[[], Engine]
+    """Pickled by name; keeps the engine between the tasks of a process."""
+
+    batch_size: int
+    folder: Path | None
+    """The store's folder, where workers commit; None: the shards' bytes are sent back."""
+
+    ships: bool = False
+    """The photographs' bytes are sent with the task."""
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def keys(self) -> Keys:
+        """Keys of the rows, in order."""
+        return keys_of(self.manifest, self.items)
+
+    def part(self, places: Sequence[int]) -> "Task":
+        """The task of some of its items."""
+        items = [self.items[place] for place in places]
+        rows = sorted({item.row for item in items})
+        number = {row: place for place, row in enumerate(rows)}
+        return replace(
+            self,
+            manifest=self.manifest.select(rows),
+            items=tuple(Item(number[item.row], item.view) for item in items),
+        )
+
+    def cut(self) -> list["Task"]:
+        """The same rows as tasks of a good size: which they are depends on the rows alone, not on the workers."""
+        most = _MOST_SENT_ROWS if self.ships else _MOST_ROWS
+        return self.split(min(most, max(_LEAST_ROWS, -(-len(self) // _LEAST_TASKS))))
+
+    def split(self, size: int) -> list["Task"]:
+        """The same rows as tasks of so many."""
+        return [self.part(range(start, min(start + size, len(self)))) for start in range(0, len(self), size)]
+
+    def packed(self) -> "Task":
+        """The task as it is sent: with its own photographs alone, as names or as bytes."""
+        return replace(self, manifest=self.manifest.to_be_sent(with_bytes=self.ships))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker says of its task."""
+
+    num_rows: int
+    """Rows that were made."""
+
+    engine: str | None
+    skipped: dict[bytes, str]
+    """Digests of images that cannot be read, with the reasons."""
+
+    names: list[str] = field(default_factory=list)
+    """Of the shards that the worker has committed."""
+
+    shards: list[bytes] = field(default_factory=list)
+    """Those that it has not."""
+
+
+def run_task(task: Task) -> Outcome:
+    """Make the rows of a task, in a worker; doing it twice is harmless.
+
+    Raises:
+        ClusterError: The worker's machine sees the photographs or the cache at another place, or not at all.
+    """
+    images = task.manifest.images
+    if isinstance(images, Files) and not images.root.is_dir():
+        raise ClusterError(
+            f"A worker has no {images.root}: use --ship-images where machines do not share the photographs."
+        )
+    outbox = FolderOutbox(task.recipe, task.folder) if task.folder else BytesOutbox(task.recipe)
+    with _WORKING, tqdm(disable=True) as bar:  # a worker of several threads makes one task after the other
+        done = compute(
+            task.manifest,
+            task.items,
+            task.recipe,
+            outbox,
+            task.make_engine,
+            batch_size=task.batch_size,
+            num_threads=num_threads(),
+            bar=bar,
+        )
+    return Outcome(
+        done.num_rows, done.engine, done.skipped, getattr(outbox, "names", []), getattr(outbox, "shards", [])
+    )

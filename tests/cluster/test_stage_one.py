@@ -1,0 +1,108 @@
+"""Stage one on a cluster: bit for bit what one process makes, whatever happens to a worker."""
+
+import threading
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pipeline.cache.audit import list_stores
+from pipeline.cache.store import Store
+from pipeline.errors import ClusterError
+from pipeline.verbs.options import Options
+from pipeline.verbs.rows import extract
+from tests.cluster.conftest import Cluster
+from tests.conftest import draw_tree
+
+NUM_IMAGES = 400
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """400 photographs of two classes."""
+    return draw_tree(tmp_path_factory.mktemp("many"), {"train": NUM_IMAGES // 2})
+
+
+@pytest.fixture(scope="module")
+def options() -> Options:
+    """SqueezeNet at 64 px; its weights' values do not matter here."""
+    return Options(base="squeezenet", size=64, weights="random", engine="tensorflow")
+
+
+@pytest.fixture(scope="module")
+def local(many: Path, options: Options, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """What one process makes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOTTLENECK_HOME", str(home))
+        return extract(many, options=with_places(options, tmp_path_factory.mktemp("local"))).store
+
+
+def with_places(options: Options, folder: Path, **changes: object) -> Options:
+    return Options(**{**vars(options), "cache": folder / "cache", "runs": folder / "runs", **changes})
+
+
+def assert_same(store: Store, other: Store) -> None:
+    np.testing.assert_array_equal(store.keys(), other.keys())
+    np.testing.assert_array_equal(store.read(store.keys()), other.read(other.keys()))
+
+
+def num_stored(cache: Path) -> int:
+    """Rows in all shards, doubled ones counted twice."""
+    total = 0
+    for path in cache.glob("*/shards/*.h5"):
+        with h5py.File(path) as file:
+            total += len(file["view"])
+    return total
+
+
+@pytest.mark.parametrize("how", [{}, {"gather": True, "ship_images": True}], ids=["shared folder", "separate folders"])
+def test_killed_worker_costs_only_its_task(
+    how: dict[str, bool], cluster: Cluster, many: Path, options: Options, local: Store, tmp_path: Path
+):
+    """A worker is killed in the middle: no row that was committed is made again, and the store is a local run's, bit for bit."""
+    chosen = with_places(options, tmp_path, backend="dask", scheduler=cluster.address, **how)
+    before: dict[str, int] = {}
+
+    def kill_in_the_middle() -> None:
+        while len(shards := list(chosen.cache.glob("*/shards/*.h5"))) < 3:
+            time.sleep(0.01)
+        cluster.kill_worker()
+        before.update({path.name: path.stat().st_mtime_ns for path in shards})
+
+    killer = threading.Thread(target=kill_in_the_middle)
+    killer.start()
+    done = extract(many, options=chosen)
+    killer.join()
+
+    assert (done.num_rows, done.num_new, done.engine) == (NUM_IMAGES, NUM_IMAGES, "tensorflow")
+    assert 0 < len(before) < 13
+    assert_same(list_stores(chosen.cache)[0], local)
+    shards = {path.name: path.stat().st_mtime_ns for path in chosen.cache.glob("*/shards/*.h5")}
+    assert before.items() <= shards.items()
+    assert num_stored(chosen.cache) == NUM_IMAGES
+    assert list((tmp_path / "cluster").rglob("*.h5")) == []
+
+
+def test_worker_without_the_folders_says_so(cluster: Cluster, many: Path, options: Options, tmp_path: Path):
+    """Photographs or a cache folder that a worker does not see are an error that names the way out, not skipped images."""
+    chosen = with_places(options, tmp_path, backend="dask", scheduler=cluster.address)
+    moved = many.rename(many.with_name("moved"))
+    try:
+        with pytest.raises(ClusterError, match="--ship-images"):
+            extract_of_moved(moved, many, chosen)
+    finally:
+        moved.rename(many)
+
+
+def extract_of_moved(there: Path, expected: Path, options: Options) -> None:
+    """Scan a folder that is gone when the workers look for it."""
+    from dataclasses import replace
+
+    from pipeline.images.manifest import Files
+    from pipeline.verbs.rows import manifest_of
+
+    manifest = manifest_of(there, options)
+    names = manifest.images.names if isinstance(manifest.images, Files) else ()
+    extract(replace(manifest, images=Files(expected, names)), options=options)

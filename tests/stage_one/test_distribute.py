@@ -1,0 +1,140 @@
+"""Stage one by worker processes."""
+
+import os
+import signal
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.cache.store import Store
+from pipeline.errors import ClusterError, WorkerDiedError
+from pipeline.images.scan import scan
+from pipeline.stage_one import distribute as module
+from pipeline.stage_one.compute import Item
+from pipeline.stage_one.distribute import distribute
+from pipeline.stage_one.extract import extract
+from pipeline.stage_one.tasks import Task, run_task
+from pipeline.workers import Workers
+from tests.conftest import draw_photo, draw_tree
+from tests.faults.child import SMALL, Averages
+
+BLACK = "red/black.png"
+
+
+@dataclass
+class Deadly(Averages):
+    """Kills its process at a black image, or at any."""
+
+    at_any: bool = False
+
+    def features(self, inputs):
+        if self.at_any or (inputs.reshape(len(inputs), -1).max(axis=1) == 0).any():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().features(inputs)
+
+
+@cache
+def averages() -> Averages:
+    return Averages()
+
+
+def deadly() -> Deadly:
+    return Deadly()
+
+
+def deadly_at_any() -> Deadly:
+    return Deadly(at_any=True)
+
+
+@pytest.fixture(scope="module")
+def hundred(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_tree(tmp_path_factory.mktemp("hundred"), {"": 50})
+
+
+def whole_task(manifest, folder=None, **changes):
+    items = tuple(Item(row, 0) for row in range(len(manifest)))
+    return Task(manifest, items, SMALL, averages, 4, folder, **changes)
+
+
+@pytest.mark.parametrize("gather", [False, True])
+def test_processes_make_what_one_process_makes(gather, hundred, tmp_path):
+    """The same rows, bit for bit; a second run has nothing to do."""
+    here = extract(scan(hundred), Store(tmp_path / "here", SMALL), Averages(), batch_size=4)
+    there = distribute(
+        scan(hundred), Store(tmp_path / "there", SMALL), averages, Workers(count=2), batch_size=4, gather=gather
+    )
+    again = distribute(scan(hundred), Store(tmp_path / "there", SMALL), averages, Workers(count=2), batch_size=4)
+
+    assert (there.num_new, there.num_rows, there.engine) == (100, 100, "averages")
+    assert (again.num_new, again.engine) == (0, None)
+    np.testing.assert_array_equal(there.store.keys(), here.store.keys())
+    np.testing.assert_array_equal(there.store.read(there.keys()), here.store.read(here.keys()))
+
+
+def test_image_that_kills_its_worker_is_found_and_set_aside(hundred, tmp_path):
+    """All others have their rows; it is listed with the reason."""
+    data = tmp_path / "data"
+    for number, path in enumerate(sorted(hundred.rglob("*.png"))[::4]):
+        (data / path.parent.name).mkdir(parents=True, exist_ok=True)
+        (data / path.parent.name / f"{number}.png").write_bytes(path.read_bytes())
+    draw_photo(data / BLACK, (-100, -100, -100), seed=0)
+    done = distribute(scan(data), Store(tmp_path / "cache", SMALL), deadly, Workers(count=2), batch_size=4)
+
+    assert (done.num_new, done.num_rows) == (25, 25)
+    assert [(entry.path, entry.reason) for entry in done.manifest.skipped] == [
+        (BLACK, "killed the worker that worked on it, twice")
+    ]
+
+
+def test_workers_that_die_at_any_image_are_an_error(tmp_path, monkeypatch):
+    """It is not the images then: the message says what may help."""
+    monkeypatch.setattr(module, "_MOST_SET_ASIDE", 1)
+    data = draw_tree(tmp_path / "data", {"": 2})
+
+    with pytest.raises(WorkerDiedError, match="smaller --batch-size, or fewer --workers"):
+        distribute(scan(data), Store(tmp_path / "cache", SMALL), deadly_at_any, Workers(count=2), batch_size=4)
+
+
+def test_tasks_are_disjoint_and_depend_on_the_rows_alone(hundred):
+    """Cut twice they are the same, and together they are all rows."""
+    first, second = whole_task(scan(hundred)).cut(), whole_task(scan(hundred)).cut()
+
+    assert [task.keys().tolist() for task in first] == [task.keys().tolist() for task in second]
+    keys = np.concatenate([task.keys() for task in first])
+    assert len(np.unique(keys)) == len(keys) == 100
+    assert len(first) == 4
+
+
+def test_sent_task_needs_no_folder(hundred, tmp_path):
+    """With its photographs inside, a task is done where there are none; its shards come back as bytes."""
+    data = tmp_path / "data"
+    draw_tree(data, {"": 3})
+    sent = whole_task(scan(data), ships=True).packed()
+    for path in data.rglob("*.png"):
+        path.unlink()
+    outcome = run_task(sent)
+
+    assert (outcome.num_rows, outcome.names, len(outcome.shards)) == (6, [], 1)
+
+
+def test_task_holds_its_own_images_alone(hundred):
+    """What is sent does not grow with the data set."""
+    part = whole_task(scan(hundred)).split(5)[3].packed()
+
+    assert len(part.manifest.images.names) == len(part.manifest) == 5
+    assert part.manifest.images.root.is_absolute()
+
+
+def test_worker_that_lacks_a_folder_says_how_to_do_without(hundred, tmp_path):
+    """No photograph is listed as broken because a disk is not there."""
+    with pytest.raises(ClusterError, match="--gather"):
+        run_task(whole_task(scan(hundred), tmp_path / "elsewhere"))
+    gone = tmp_path / "gone"
+    draw_tree(gone, {"": 1})
+    task = whole_task(scan(gone)).packed()
+    gone.rename(tmp_path / "moved")
+    with pytest.raises(ClusterError, match="--ship-images"):
+        run_task(task)

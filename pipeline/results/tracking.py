@@ -3,10 +3,9 @@
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from pipeline.errors import MissingExtraError, TrackingError
 from pipeline.results.runs import RunFolder
@@ -68,43 +67,35 @@ class Tracker:
         Raises:
             TrackingError: MLflow refused; the run itself is kept.
         """
+        points = [(name, value, 0) for name, value in scores.items()]
+        points += [(name, value, step) for step, point in enumerate(path) for name, value in point.items()]
+        points += [
+            (name, value, int(row["epoch"])) for row in run.history() for name, value in row.items() if name != "epoch"
+        ]
         try:
-            self._send(run, settings, scores, path)
+            number = self._client.create_run(self._experiment(run.info["data"]), run_name=run.name).info.run_id
+            self._send_numbers(number, settings, points)
+            for file in sorted(file for pattern in _FILES for file in run.path.glob(pattern)):
+                self._client.log_artifact(number, str(file))
+            self._client.set_terminated(number)
         except self._error as error:
             raise TrackingError(
                 f"The run is kept in {run.path}, but MLflow at {self._place} did not take it: {error}"
             ) from error
 
-    def _send(
-        self,
-        run: RunFolder,
-        settings: Mapping[str, str | float | bool],
-        scores: Mapping[str, float],
-        path: Sequence[Mapping[str, float]],
+    def _send_numbers(
+        self, number: str, settings: Mapping[str, str | float | bool], points: Sequence[tuple[str, float, int]]
     ) -> None:
         from mlflow.entities import Metric, Param
 
-        client, now = self._client, int(time.time() * 1000)
-        sent = client.create_run(self._experiment(run.info["data"]), run_name=run.name)
-        points = [(name, value, 0) for name, value in scores.items()]
-        points += [(name, value, step) for step, point in enumerate(path) for name, value in point.items()]
-        points += [point for row in run.history() for point in _points(row)]
+        now = int(time.time() * 1000)
         metrics = [Metric(name, value, now, step) for name, value, step in points]
-        number = sent.info.run_id
-        client.log_batch(number, params=[Param(name, str(value)) for name, value in settings.items()])
+        self._client.log_batch(number, params=[Param(name, str(value)) for name, value in settings.items()])
         for start in range(0, len(metrics), _METRICS_A_BATCH):
-            client.log_batch(number, metrics=metrics[start : start + _METRICS_A_BATCH])
-        for pattern in _FILES:
-            for file in sorted(run.path.glob(pattern)):
-                client.log_artifact(number, str(file))
-        client.set_terminated(number)
+            self._client.log_batch(number, metrics=metrics[start : start + _METRICS_A_BATCH])
 
     def _experiment(self, name: str) -> str:
         found = self._client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
         return str(self._client.create_experiment(name, artifact_location=self._artifacts))
-
-
-def _points(row: Mapping[str, float]) -> Iterator[tuple[str, Any, int]]:
-    return ((name, value, int(row["epoch"])) for name, value in row.items() if name != "epoch")

@@ -196,12 +196,17 @@ def test_settings_of_a_dense_head_are_those_of_its_training():
 quiet_sqlalchemy = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a database of MLflow, which takes seconds to be made."""
+    return tmp_path_factory.mktemp("mlflow") / "kept"
+
+
 @quiet_sqlalchemy
-def test_mlflow_keeps_a_run_in_a_folder(tmp_path):
+def test_mlflow_keeps_a_run_in_a_folder(tmp_path, place):
     """Parameters, scores, curves by step and the files of the run are in the database that was named, and beside it."""
     from mlflow import MlflowClient
 
-    place = tmp_path / "kept"
     with open_log(None, str(place)) as log:
         log.finish(make_run(tmp_path / "runs", history=HISTORY, data="cats & dogs"))
     client = MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
@@ -218,7 +223,20 @@ def test_mlflow_keeps_a_run_in_a_folder(tmp_path):
     assert sorted(path) == [(0, 1.0), (1, 10.0)]
     assert files == {"run.json", "metrics.json", "history.csv", "head.npz", "confusion.png"}
     assert list(place.glob("artifacts/**/head.npz"))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "runs"]
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
+@quiet_sqlalchemy
+def test_run_that_mlflow_refuses_is_kept(tmp_path, place):
+    """An experiment that was deleted takes no runs; the message says where the run is all the same."""
+    from mlflow import MlflowClient
+
+    with open_log(None, str(place)) as log:
+        client = MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
+        client.delete_experiment(client.create_experiment("gone"))
+        run = make_run(tmp_path / "runs", data="gone")
+        with pytest.raises(TrackingError, match=f"The run is kept in {run.path}, but MLflow at .* did not take it"):
+            log.finish(run)
 
 
 def test_server_that_does_not_answer_is_an_error_before_the_training(monkeypatch, tmp_path):

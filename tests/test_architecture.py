@@ -52,6 +52,9 @@ MAY_USE = {
     "sklearn": "(stage_two/linear_fit) (stage_two/sweep) (results/scores) (images/arrays) transformer",
     "matplotlib": "results/plots",
     "openvino": "stage_one/openvino",
+    "tensorflow_datasets": "(images/tfds)",
+    "pyarrow": "(images/tables) (images/shards) (images/tfds)",
+    "narwhals": "(images/frames) images/scan",
     "click": "cli cli_cache cli_compare cli_options",
 }
 

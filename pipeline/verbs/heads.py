@@ -18,6 +18,7 @@ from pipeline.bases.digests import TrunkInfo
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
 from pipeline.images.manifest import Manifest
+from pipeline.images.scan import Data
 from pipeline.results.drawing import drawing_ahead
 from pipeline.results.runs import check_run_name
 from pipeline.stage_one.extract import Extraction
@@ -33,7 +34,7 @@ from pipeline.verbs.views import Views, describe_views, load_with_views
 
 
 def fit(
-    data: str | Path | Manifest,
+    data: Data | Manifest,
     head: str = "ridge",
     *,
     pool: str | None = None,
@@ -104,7 +105,7 @@ def _train(
 
 
 def sweep(
-    data: str | Path | Manifest,
+    data: Data | Manifest,
     heads: Sequence[str] = DEFAULT_HEADS,
     *,
     pool: str | None = None,
@@ -165,7 +166,7 @@ def sweep(
 
 
 def _task(
-    data: str | Path | Manifest,
+    data: Data | Manifest,
     pooling: str,
     options: Options,
     views: Views | None = None,

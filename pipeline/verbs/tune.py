@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.cache.store import row_keys
 from pipeline.errors import DisagreementError, SettingError
 from pipeline.images.manifest import Manifest
+from pipeline.images.scan import Data
 from pipeline.results.drawing import draw
 from pipeline.results.runs import check_run_name, open_run
 from pipeline.stage_two.sources import Source, training_source, validation_source
@@ -32,7 +33,7 @@ _STITCHED_TOLERANCE = {"float32": 1e-3, "float16": 2e-2, "mixed_float16": 2e-2, 
 
 
 def end_to_end(
-    data: str | Path | Manifest, tuning: Tuning, *, name: str | None = None, options: Options | None = None
+    data: Data | Manifest, tuning: Tuning, *, name: str | None = None, options: Options | None = None
 ) -> Run:
     """Train a head on live, freshly augmented photographs through the frozen base; see `tune`.
 
@@ -45,7 +46,7 @@ def end_to_end(
 
 
 def finetune(
-    data: str | Path | Manifest,
+    data: Data | Manifest,
     tuning: Tuning,
     *,
     cached: bool = False,
@@ -64,7 +65,7 @@ def finetune(
 
 
 def tune(
-    data: str | Path | Manifest,
+    data: Data | Manifest,
     tuning: Tuning,
     *,
     cached: bool = False,

@@ -50,8 +50,9 @@ from pipeline.quiet import quiet_tensorflow
 def app() -> None:
     """Run a frozen conv base over your images once; train heads on the cached features in seconds.
 
-    DATA is a folder of images (one folder a class, or train/validation/test above them), a .csv or .parquet table,
-    an .npz file, keras:mnist|fashion_mnist|cifar10|cifar100, or sklearn:digits.
+    DATA is a folder of images (one folder a class, or train/validation/test above them), a .zip or .tar of one, a folder
+    of Hugging Face (save_to_disk, or Parquet shards), a .csv, .jsonl or .parquet table, an .npz file,
+    keras:mnist|fashion_mnist|cifar10|cifar100, sklearn:digits, or tfds:NAME.
     """
 
 

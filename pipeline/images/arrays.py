@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from pipeline.errors import DataLayoutError, SettingError
 from pipeline.files import replacing
 from pipeline.images.decode import encode_array
-from pipeline.images.folders import complete_splits
 from pipeline.images.manifest import Manifest
-from pipeline.images.splits import Fractions
+from pipeline.images.splits import Fractions, complete_splits
 
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

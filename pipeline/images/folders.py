@@ -6,22 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import DataLayoutError, DataNotFoundError
+from pipeline.images.columns import Columns
 from pipeline.images.decode import EXTENSIONS
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Files, Manifest, Skipped
-from pipeline.images.splits import Fractions, assign_splits
+from pipeline.images.splits import Fractions
 
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "test": "test",
-    "testing": "test",
-}
-
-_NOT_UNICODE = "file name is not valid Unicode"
+NOT_UNICODE = "file name is not valid Unicode"
 
 
 @dataclass
@@ -50,18 +41,10 @@ def scan_folder(root: Path, *, fractions: Fractions, split_seed: int, hashes: Fi
             f"No image below {root}.{seen} Expected one folder a class (DATA/cats/1.jpg), or train/validation/test "
             f"folders above them; extensions {', '.join(sorted(EXTENSIONS))}."
         )
-    return build_manifest(
-        root,
-        found.names,
-        labels=None,
-        splits=None,
-        groups=None,
-        skipped=found.skipped,
-        fractions=fractions,
-        split_seed=split_seed,
-        hashes=hashes,
-        progress=progress,
-    )
+    columns = Columns.of_paths(found.names, found.skipped)
+    digests = hashes.digests([f"{root}/{name}" for name in found.names], progress=progress)
+    images = Files(root, tuple(found.names))
+    return columns.manifest(images, digests, fractions=fractions, split_seed=split_seed, title=root.resolve().name)
 
 
 def list_images(paths: Sequence[Path], hashes: FileHashes) -> Manifest:
@@ -83,8 +66,8 @@ def list_images(paths: Sequence[Path], hashes: FileHashes) -> Manifest:
             skipped.append(Skipped(str(path), "not a regular file"))
         else:
             raise DataNotFoundError(f"No such image: {path}.")
-    skipped += [Skipped(ascii(str(file)), _NOT_UNICODE) for file in files if not _is_unicode(file)]
-    files = [file for file in files if _is_unicode(file)]
+    skipped += [Skipped(ascii(str(file)), NOT_UNICODE) for file in files if not is_unicode(file)]
+    files = [file for file in files if is_unicode(file)]
     if not files:
         raise DataLayoutError(f"No image among {[str(path) for path in paths][:8]}.")
     digests = hashes.digests(files)
@@ -103,84 +86,6 @@ def list_images(paths: Sequence[Path], hashes: FileHashes) -> Manifest:
     )
 
 
-def build_manifest(
-    root: Path,
-    names: Sequence[str],
-    *,
-    labels: Sequence[str | None] | None,
-    splits: Sequence[str | None] | None,
-    groups: Sequence[str | None] | None,
-    skipped: Sequence[Skipped],
-    fractions: Fractions,
-    split_seed: int,
-    hashes: FileHashes,
-    progress: bool,
-) -> Manifest:
-    """Hash the files and give each a split; labels and splits not given are read from the paths below the root."""
-    split_folders = {
-        first for name in names if (first := name.partition("/")[0]) != name and first.lower() in SPLIT_NAMES
-    }
-    if splits is None:
-        splits = [_folder_split(name, split_folders) for name in names]
-    if labels is None:
-        labels = [_folder_label(name, split_folders) for name in names]
-    above = f"{root}/"
-    digests = hashes.digests([above + name for name in names], progress=progress)
-    good = [row for row, digest in enumerate(digests) if isinstance(digest, bytes)]
-    unread = [
-        Skipped(name, f"cannot be read: {digest.strerror or digest}")
-        for name, digest in zip(names, digests, strict=True)
-        if isinstance(digest, OSError)
-    ]
-    good_digests = [digest for digest in digests if isinstance(digest, bytes)]
-    keys = [
-        str(groups[row]).encode() if groups is not None and groups[row] is not None else digest
-        for row, digest in zip(good, good_digests, strict=True)
-    ]
-    readable = tuple(names[row] for row in good)
-    return Manifest(
-        images=Files(root, readable),
-        positions=tuple(range(len(good))),
-        names=readable,
-        digests=tuple(good_digests),
-        labels=tuple(labels[row] for row in good),
-        splits=complete_splits([splits[row] for row in good], keys, fractions, split_seed),
-        skipped=(*skipped, *unread),
-        title=root.resolve().name,
-    )
-
-
-def complete_splits(
-    given: Sequence[str | None], keys: Sequence[bytes], fractions: Fractions, seed: int
-) -> tuple[str, ...]:
-    """Fill in the splits that the data leaves open.
-
-    Nothing is given: all images are split. Otherwise images without a split are training images,
-    and only a missing validation split is made, out of training images.
-    """
-    if not any(given):
-        return tuple(assign_splits(keys, fractions, seed=seed))
-    splits = [split or "train" for split in given]
-    if "validation" in splits:
-        return tuple(splits)
-    # Without a test split of its own the data gets one too; either way only training images move.
-    shares = fractions.without_test() if "test" in splits else fractions
-    assigned = assign_splits(keys, shares, seed=seed)
-    return tuple(new if old == "train" else old for old, new in zip(splits, assigned, strict=True))
-
-
-def _folder_split(name: str, split_folders: set[str]) -> str | None:
-    first, slash, _ = name.partition("/")
-    return SPLIT_NAMES[first.lower()] if slash and first in split_folders else None
-
-
-def _folder_label(name: str, split_folders: set[str]) -> str | None:
-    folders = name.split("/")[:-1]
-    if folders and folders[0] in split_folders:
-        folders = folders[1:]
-    return folders[0] if folders else None
-
-
 def _walk(root: Path) -> _Found:
     """Every image file below the root, sorted by path; hidden files and folders are not looked at.
 
@@ -189,8 +94,8 @@ def _walk(root: Path) -> _Found:
     found = _Found()
     inside = root.resolve()
     for entry, name in _entries(root, ""):
-        if not _is_unicode(name):
-            found.skipped.append(Skipped(ascii(name), _NOT_UNICODE))
+        if not is_unicode(name):
+            found.skipped.append(Skipped(ascii(name), NOT_UNICODE))
             continue
         reason = _refusal(entry, inside)
         if reason:
@@ -201,7 +106,8 @@ def _walk(root: Path) -> _Found:
     return found
 
 
-def _is_unicode(path: Path | str) -> bool:
+def is_unicode(path: Path | str) -> bool:
+    """Whether a name can be written as text; on Linux a file's name is any bytes."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -219,11 +125,12 @@ def _entries(folder: Path | str, above: str) -> Iterator[tuple[os.DirEntry[str],
             is_folder = entry.is_dir(follow_symlinks=False)
             if is_folder and os.access(entry.path, os.R_OK | os.X_OK):
                 yield from _entries(entry.path, f"{name}/")
-            elif is_folder or _has_extension(entry.name) or _is_folder_link(entry):
+            elif is_folder or has_image_extension(entry.name) or _is_folder_link(entry):
                 yield entry, name
 
 
-def _has_extension(name: str) -> bool:
+def has_image_extension(name: str) -> bool:
+    """Whether a file is taken for an image."""
     return name[name.rfind(".") :].lower() in EXTENSIONS
 
 

@@ -5,14 +5,16 @@ digest of the very bytes that it decodes.
 """
 
 import hashlib
+import itertools
 import os
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -38,20 +40,49 @@ class FileHashes:
 
     def digests(self, files: Sequence[Path | str], *, progress: bool = False) -> list[bytes | OSError]:
         """SHA-256 of each file's bytes, 32 bytes each; the error in its place where a file cannot be read."""
-        looked_ns = time.time_ns()
         here = str(Path.cwd())
         keys = [_key(here, file) for file in files]
+        return self._digests(keys, map(file_stamp, files), lambda row: sha256_file(files[row]), progress=progress)
+
+    def member_digests(
+        self, container: Path, members: Sequence[str], read: Callable[[int], bytes], *, progress: bool = False
+    ) -> list[bytes | OSError]:
+        """SHA-256 of what one file holds many of, remembered for as long as that file has not changed.
+
+        Args:
+            container: An archive, or a table with images in it.
+            members: What each is called in it; the names are unique.
+            read: Gives the bytes of member i, in several threads at a time.
+            progress: Show a bar.
+        """
+        here = str(Path.cwd())
+        keys = [_key(here, f"{container}/{member}") for member in members]
+        return self._digests(
+            keys,
+            itertools.repeat(file_stamp(container), len(keys)),
+            lambda row: hashlib.sha256(read(row)).digest(),
+            progress=progress,
+        )
+
+    def _digests(
+        self,
+        keys: Sequence[str],
+        looks: Iterable[Stamp | None],
+        compute: Callable[[int], bytes],
+        *,
+        progress: bool,
+    ) -> list[bytes | OSError]:
+        looked_ns = time.time_ns()
         known = self._recall(keys)
         found: list[bytes | OSError | None] = []
         stamps: list[Stamp | None] = []
-        for file, key in zip(files, keys, strict=True):
-            stamp = file_stamp(file)
+        for key, stamp in zip(keys, looks, strict=True):
             stamps.append(stamp)
             remembered = known.get(key)
             found.append(remembered[1] if remembered and remembered[0] == stamp else None)
         unknown = [position for position, digest in enumerate(found) if digest is None]
         with ThreadPoolExecutor() as pool:
-            computed = pool.map(_sha256_or_error, (files[position] for position in unknown))
+            computed = pool.map(partial(_digest_or_error, compute), unknown)
             bar = tqdm(computed, desc="hashing", total=len(unknown), unit="file", delay=2, disable=not progress)
             for position, digest in zip(unknown, bar, strict=True):
                 found[position] = digest
@@ -110,9 +141,9 @@ def sha256_file(path: Path | str) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def _sha256_or_error(path: Path | str) -> bytes | OSError:
+def _digest_or_error(compute: Callable[[int], bytes], position: int) -> bytes | OSError:
     try:
-        return sha256_file(path)
+        return compute(position)
     except OSError as error:
         return error
 

@@ -17,7 +17,13 @@ class ImageBytes(Protocol):
     """Where the bytes of image i come from."""
 
     def read(self, position: int) -> bytes:
-        """The encoded bytes of one image: the file as it is, or an array in `.npy` format."""
+        """The encoded bytes of one image: the file as it is, or an array in `.npy` format.
+
+        Threads call it at the same time.
+
+        Raises:
+            OSError: They cannot be had, or are damaged.
+        """
         ...
 
 
@@ -35,7 +41,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Contents:
-    """Images whose bytes are at hand, to be sent to another process."""
+    """Images whose bytes are at hand: those of a data frame, or such as are sent to another process."""
 
     contents: tuple[bytes | OSError, ...]
     """Encoded bytes, or why there are none."""

@@ -1,16 +1,37 @@
 """DATA, as the user writes it, to a manifest."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, Union
 
 from pipeline.errors import DataLayoutError, DataNotFoundError
-from pipeline.images import arrays, folders, tables
+from pipeline.images import archives, arrays, folders, frames, shards, tables, tfds
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
 from pipeline.images.splits import Fractions
 
+if TYPE_CHECKING:
+    from narwhals.typing import IntoDataFrame
+
+Data = Union[str, Path, "IntoDataFrame"]
+"""What a user may give as data."""
+
+_EXPECTED = (
+    "a folder of images, a .zip or .tar of one, a folder of Hugging Face (save_to_disk, or Parquet shards), a .csv, .jsonl "
+    "or .parquet table, an .npz file, keras:mnist (or fashion_mnist, cifar10, cifar100), sklearn:digits, or tfds:NAME"
+)
+
+
+class _Given(TypedDict):
+    """What all that reads files is told."""
+
+    fractions: Fractions
+    split_seed: int
+    hashes: FileHashes
+    progress: bool
+
 
 def scan(
-    data: str | Path,
+    data: Data,
     *,
     label: str = "label",
     root: Path | None = None,
@@ -23,47 +44,58 @@ def scan(
     """List, hash, label and split the images of a data set.
 
     Args:
-        data: A folder, a `.csv` or `.parquet` table, an `.npz` file, `keras:NAME` or `sklearn:digits`.
-        label: The label column (tables, `.npz`), or `fine`/`coarse` (keras:cifar100).
+        data: A folder of images, a `.zip` or `.tar` of one, a folder that `save_to_disk` of Hugging Face made or that
+            holds Parquet shards, a `.csv`, `.jsonl` or `.parquet` table, an `.npz` file, `keras:NAME`,
+            `sklearn:digits`, `tfds:NAME`; or a data frame (pandas, polars).
+        label: The label column (tables, frames, `.npz`, tfds), or `fine`/`coarse` (keras:cifar100).
         root: Folder that a table's paths are relative to; default: the table's own.
         split: Percentages train/validation/test, for what the data leaves open.
         split_seed: Seed of that split.
         hashes: Remembered digests; default: none are.
-        home: Where data sets of Keras are kept; default: `~/.cache/bottleneck`.
+        home: Where downloaded data sets are kept, and images that have to be laid out; default: `~/.cache/bottleneck`.
         progress: Show a bar while hashing.
 
     Raises:
         DataNotFoundError: The path does not exist.
         DataLayoutError: It holds no images, or not as expected.
+        MissingExtraError: It needs a library that is not installed.
     """
     fractions = Fractions.parse(split)
+    kept = home or Path.home() / ".cache" / "bottleneck"
+    given: _Given = {
+        "fractions": fractions,
+        "split_seed": split_seed,
+        "hashes": hashes or FileHashes(),
+        "progress": progress,
+    }
+    if not isinstance(data, str | Path):
+        return frames.scan_frame(data, root=root, label=label, **given)
     prefix, _, name = str(data).partition(":")
     if prefix == "sklearn" and name:
         return arrays.scan_sklearn(name, fractions=fractions, split_seed=split_seed)
     if prefix == "keras" and name:
-        kept = home or Path.home() / ".cache" / "bottleneck"
         return arrays.scan_keras(name, label=label, home=kept, fractions=fractions, split_seed=split_seed)
-    path = Path(data)
-    remembered = hashes or FileHashes()
-    if path.is_dir():
-        return folders.scan_folder(
-            path, fractions=fractions, split_seed=split_seed, hashes=remembered, progress=progress
-        )
+    path = tfds.fetch(name, home=kept) if prefix == "tfds" and name else Path(data)
     if not path.exists():
-        raise DataNotFoundError(
-            f"No such data: {str(data)!r}. Expected a folder of images, a .csv or .parquet table, an .npz file, "
-            "keras:mnist (or fashion_mnist, cifar10, cifar100), or sklearn:digits."
+        raise DataNotFoundError(f"No such data: {str(data)!r}. Expected {_EXPECTED}.")
+    if path.suffix.lower() == ".npz" and path.is_file():
+        return arrays.scan_npz(path, label=label, fractions=fractions, split_seed=split_seed)
+    return _scan_path(path, given, label=label, root=root, home=kept)
+
+
+def _scan_path(path: Path, given: _Given, *, label: str, root: Path | None, home: Path) -> Manifest:
+    """The manifest of what lies on the disk."""
+    found = shards.find_shards(path) if path.is_dir() else []
+    if path.is_dir() and not found:
+        return folders.scan_folder(path, **given)
+    if archives.is_archive(path):
+        return archives.scan_archive(path, home=home, **given)
+    if path.suffix.lower() == ".parquet" and shards.has_images(path):
+        found = [shards.Shard(path)]
+    if found:
+        return shards.scan_shards(
+            found, title=path.resolve().name if path.is_dir() else path.stem, label=label, home=home, **given
         )
     if path.suffix.lower() in tables.EXTENSIONS:
-        return tables.scan_table(
-            path,
-            root=root,
-            label=label,
-            fractions=fractions,
-            split_seed=split_seed,
-            hashes=remembered,
-            progress=progress,
-        )
-    if path.suffix.lower() == ".npz":
-        return arrays.scan_npz(path, label=label, fractions=fractions, split_seed=split_seed)
-    raise DataLayoutError(f"{path} is a file of unknown kind. Expected a folder, .csv, .parquet or .npz.")
+        return tables.scan_table(path, root=root, label=label, **given)
+    raise DataLayoutError(f"{path} is a file of unknown kind. Expected {_EXPECTED}.")

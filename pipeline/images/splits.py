@@ -8,11 +8,21 @@ keeps the split through a rename as well).
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import SettingError
 from pipeline.images.manifest import SPLITS
+
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "test": "test",
+    "testing": "test",
+}
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,25 @@ def assign_splits(keys: Iterable[bytes], fractions: Fractions, *, seed: int = 0)
         u = _uniform(key, seed)
         splits.append(SPLITS[0] if u < first else SPLITS[1] if u < second or fractions.test == 0 else SPLITS[2])
     return splits
+
+
+def complete_splits(
+    given: Sequence[str | None], keys: Sequence[bytes], fractions: Fractions, seed: int
+) -> tuple[str, ...]:
+    """Fill in the splits that the data leaves open.
+
+    Nothing is given: all images are split. Otherwise images without a split are training images,
+    and only a missing validation split is made, out of training images.
+    """
+    if not any(given):
+        return tuple(assign_splits(keys, fractions, seed=seed))
+    splits = [split or "train" for split in given]
+    if "validation" in splits:
+        return tuple(splits)
+    # Without a test split of its own the data gets one too; either way only training images move.
+    shares = fractions.without_test() if "test" in splits else fractions
+    assigned = assign_splits(keys, shares, seed=seed)
+    return tuple(new if old == "train" else old for old, new in zip(splits, assigned, strict=True))
 
 
 def _uniform(key: bytes, seed: int) -> float:

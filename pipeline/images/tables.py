@@ -1,20 +1,23 @@
-"""Manifests of tables: a CSV or Parquet file with the columns path, label, and optionally split and group.
+"""Manifests of tables: a CSV, JSON-lines or Parquet file with the columns path, label, and optionally split and group.
 
-Further columns are further label columns: several tasks over the same photographs.
+Further columns are further label columns: several tasks over the same photographs. `file_name`, as in the
+`metadata.csv` of Hugging Face's image folders, is another word for path.
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.errors import DataLayoutError, DataNotFoundError, MissingExtraError
-from pipeline.images.folders import SPLIT_NAMES, build_manifest
+from pipeline.images.columns import Columns
 from pipeline.images.hashing import FileHashes
-from pipeline.images.manifest import Manifest, Skipped
-from pipeline.images.splits import Fractions
+from pipeline.images.manifest import Files, Manifest, Skipped
+from pipeline.images.splits import SPLIT_NAMES, Fractions
 
-EXTENSIONS = (".csv", ".parquet")
-Columns = Mapping[str, Sequence[str | None]]
+EXTENSIONS = (".csv", ".jsonl", ".parquet")
+Texts = Mapping[str, Sequence[str | None]]
+_NO_LABELS = ("path", "file_name", "image", "split", "group")
 
 
 def scan_table(
@@ -30,7 +33,7 @@ def scan_table(
     """The manifest of a table, in its order.
 
     Args:
-        table: A CSV with a header line, or a Parquet file.
+        table: A CSV with a header line, a file of one JSON object a line, or a Parquet file.
         root: Folder that the paths are relative to; None is the table's own folder. A path that leaves it is skipped.
         label: The column that holds the labels.
         fractions: Shares of the splits, if the table has no split column.
@@ -41,32 +44,75 @@ def scan_table(
     Raises:
         DataLayoutError: No path column, no such label column, an unknown split, or no row.
     """
-    columns = _read_parquet(table) if table.suffix.lower() == ".parquet" else _read_csv(table)
-    if not columns.get("path"):
-        raise DataLayoutError(f"{table} needs a column `path` and at least one row. Received columns: {list(columns)}.")
-    if label not in columns and label != "label":
-        choices = [name for name in columns if name not in ("path", "split", "group")]
-        raise DataLayoutError(f"{table} has no column {label!r}. Label columns are {choices}; choose one with --label.")
-    folder = root or table.parent
-    if not folder.is_dir():
-        raise DataNotFoundError(f"The folder of the images does not exist: {folder}. Name it with --root.")
-    names, rows, skipped = _inside(folder, columns["path"])
-    if not names:
-        raise DataLayoutError(
-            f"None of the {len(columns['path'])} paths of {table} is a file below {folder} (the first: "
-            f"{columns['path'][0]!r}). Name their folder with --root."
-        )
-    return build_manifest(
-        folder,
-        names,
-        labels=_pick(columns.get(label), rows) or [None] * len(rows),
-        splits=[_split_name(table, name) for name in _pick(columns.get("split"), rows) or [None] * len(rows)],
-        groups=_pick(columns.get("group"), rows),
-        skipped=skipped,
+    readers = {".parquet": _read_parquet, ".jsonl": _read_jsonl}
+    return manifest_of_paths(
+        readers.get(table.suffix.lower(), _read_csv)(table),
+        source=str(table),
+        folder=root or table.parent,
+        label=label,
         fractions=fractions,
         split_seed=split_seed,
         hashes=hashes,
         progress=progress,
+    )
+
+
+def manifest_of_paths(
+    texts: Texts,
+    *,
+    source: str,
+    folder: Path,
+    label: str,
+    fractions: Fractions,
+    split_seed: int,
+    hashes: FileHashes,
+    progress: bool,
+) -> Manifest:
+    """The manifest of a table that has been read; `source` is what messages call it. See `scan_table`."""
+    paths = texts.get("path") or texts.get("file_name")
+    if not paths:
+        raise DataLayoutError(f"{source} needs a column `path` and at least one row. Received columns: {list(texts)}.")
+    check_label(label, texts, source)
+    if not folder.is_dir():
+        raise DataNotFoundError(f"The folder of the images does not exist: {folder}. Name it with --root.")
+    names, rows, skipped = _inside(folder, paths)
+    if not names:
+        raise DataLayoutError(
+            f"None of the {len(paths)} paths of {source} is a file below {folder} (the first: "
+            f"{paths[0]!r}). Name their folder with --root."
+        )
+    columns = columns_of(texts, names, rows, label=label, source=source, skipped=skipped)
+    digests = hashes.digests([f"{folder}/{name}" for name in names], progress=progress)
+    images = Files(folder, tuple(names))
+    return columns.manifest(
+        images, digests, fractions=fractions, split_seed=split_seed, title=folder.resolve().name or "data"
+    )
+
+
+def check_label(label: str, names: Iterable[str], source: str) -> None:
+    """Refuse a label column that is asked for and not there.
+
+    Raises:
+        DataLayoutError: The message lists those that are.
+    """
+    if label not in names and label != "label":
+        choices = [name for name in names if name not in _NO_LABELS]
+        raise DataLayoutError(
+            f"{source} has no column {label!r}. Label columns are {choices}; choose one with --label."
+        )
+
+
+def columns_of(
+    texts: Texts, names: Sequence[str], rows: Sequence[int], *, label: str, source: str, skipped: Sequence[Skipped] = ()
+) -> Columns:
+    """Labels, splits and groups of these rows of a table."""
+    none = [None] * len(rows)
+    return Columns(
+        names=names,
+        labels=_pick(texts.get(label), rows) or none,
+        splits=[_split_name(source, name) for name in _pick(texts.get("split"), rows) or none],
+        groups=_pick(texts.get("group"), rows),
+        skipped=skipped,
     )
 
 
@@ -104,15 +150,15 @@ def _pick(column: Sequence[str | None] | None, rows: Sequence[int]) -> list[str 
     return None if column is None else [column[row] or None for row in rows]
 
 
-def _split_name(table: Path, name: str | None) -> str | None:
+def _split_name(source: str, name: str | None) -> str | None:
     if name is None:
         return None
     if name.lower() not in SPLIT_NAMES:
-        raise DataLayoutError(f"A split in {table} is one of {sorted(SPLIT_NAMES)}, or empty. Received: {name!r}.")
+        raise DataLayoutError(f"A split in {source} is one of {sorted(SPLIT_NAMES)}, or empty. Received: {name!r}.")
     return SPLIT_NAMES[name.lower()]
 
 
-def _read_csv(table: Path) -> Columns:
+def _read_csv(table: Path) -> Texts:
     with table.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         try:
@@ -126,7 +172,18 @@ def _read_csv(table: Path) -> Columns:
     return {name: [row[name] for row in rows] for name in names}
 
 
-def _read_parquet(table: Path) -> Columns:
+def _read_jsonl(table: Path) -> Texts:
+    rows: list[dict[str, object]] = []
+    with table.open(encoding="utf-8-sig") as file:
+        try:
+            rows = [dict(json.loads(line)) for line in file if line.strip()]
+        except (ValueError, TypeError, RecursionError) as error:
+            raise DataLayoutError(f"{table} is not a UTF-8 file of one JSON object a line: {error}.") from error
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [None if row.get(name) is None else str(row[name]) for row in rows] for name in names}
+
+
+def _read_parquet(table: Path) -> Texts:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from pipeline.comparison.advice import Evidence, advise_regime
 from pipeline.errors import UnreadableImageError, WeightsUnavailableError
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
+from pipeline.images.scan import Data
 from pipeline.stage_two.linear_fit import cross_validated_accuracy
 from pipeline.stage_two.spec import DEFAULT_LAYERS, parse_layers
 from pipeline.verbs.classify import class_probabilities
@@ -29,7 +29,7 @@ _EARLY_SHARE = 0.3
 """An early layer lies behind this share of the layers where the base can be divided."""
 
 
-def advise(data: str | Path | Manifest, *, num_sample: int = 200, options: Options | None = None) -> dict[str, Any]:
+def advise(data: Data | Manifest, *, num_sample: int = 200, options: Options | None = None) -> dict[str, Any]:
     """Recommend a regime, with the reasons and the costs.
 
     Args:

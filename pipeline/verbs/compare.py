@@ -1,7 +1,6 @@
 """The comparison as a verb: the chosen regimes on the same splits and seed, one table, one picture."""
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from pipeline.bases.zoo import find_base
@@ -12,6 +11,7 @@ from pipeline.comparison.compare import Outcome, break_even
 from pipeline.errors import SettingError
 from pipeline.files import write_json
 from pipeline.images.manifest import Manifest
+from pipeline.images.scan import Data
 from pipeline.images.views import Augmentation
 from pipeline.stage_two.spec import DEFAULT_LAYERS
 from pipeline.stage_two.training import Training
@@ -61,7 +61,7 @@ class Comparison:
 
 
 def compare(
-    data: str | Path | Manifest, comparison: Comparison, *, command: str | None = None, options: Options | None = None
+    data: Data | Manifest, comparison: Comparison, *, command: str | None = None, options: Options | None = None
 ) -> dict[str, Any]:
     """Train each regime, and set accuracy against seconds.
 

@@ -19,6 +19,7 @@ from pipeline.bases.digests import TrunkInfo
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
 from pipeline.images.manifest import Manifest
+from pipeline.images.scan import Data
 from pipeline.results.drawing import drawing_ahead
 from pipeline.results.logs import log_sweep, open_log
 from pipeline.results.runs import check_run_name
@@ -37,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 
 def fit(
-    data: str | Path | Manifest,
+    data: Data | Manifest,
     head: str = "ridge",
     *,
     pool: str | None = None,
@@ -110,7 +111,7 @@ def _train(
 
 
 def sweep(
-    data: str | Path | Manifest,
+    data: Data | Manifest,
     heads: Sequence[str] = DEFAULT_HEADS,
     *,
     pool: str | None = None,
@@ -173,7 +174,7 @@ def sweep(
 
 
 def _task(
-    data: str | Path | Manifest,
+    data: Data | Manifest,
     pooling: str,
     options: Options,
     views: Views | None = None,

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.comparison.published import PUBLISHED, Published
 from pipeline.errors import SettingError
+from pipeline.images.scan import Data
 from pipeline.images.views import parse_augmentation
 from pipeline.stage_two.training import Training
 from pipeline.verbs.heads import fit
@@ -30,7 +31,7 @@ def find_published(name: str) -> Published:
 
 def run_published(
     published: Published,
-    data: str | Path,
+    data: Data,
     *,
     label: str = "label",
     root: Path | None = None,

@@ -18,6 +18,7 @@ from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store, row_keys
 from pipeline.errors import DamagedStoreError, DataLayoutError
 from pipeline.images.manifest import Manifest
+from pipeline.images.scan import Data
 from pipeline.images.scan import scan as scan_data
 from pipeline.stage_one.deepen import deepen
 from pipeline.stage_one.distribute import distribute
@@ -33,7 +34,7 @@ _TOLERANCE = {"float32": 1e-4, "float16": 2e-3}
 
 
 def scan(
-    data: str | Path,
+    data: Data,
     *,
     label: str = "label",
     root: Path | None = None,
@@ -59,7 +60,7 @@ def scan(
     return manifest
 
 
-def extract(data: str | Path | Manifest, *, pool: str = "none", options: Options | None = None) -> Extraction:
+def extract(data: Data | Manifest, *, pool: str = "none", options: Options | None = None) -> Extraction:
     """Stage one: make the rows that are missing.
 
     Args:
@@ -76,7 +77,7 @@ def extract(data: str | Path | Manifest, *, pool: str = "none", options: Options
     return extract_recipe(manifest, recipe.with_pooling(pool), chosen)
 
 
-def recompute(data: str | Path | Manifest, count: int, *, options: Options | None = None) -> dict[str, Any]:
+def recompute(data: Data | Manifest, count: int, *, options: Options | None = None) -> dict[str, Any]:
     """Run random rows through the base again and compare them with what the store serves.
 
     Returns:
@@ -129,7 +130,7 @@ def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options, *, view
     if skipped and options.strict:
         raise DataLayoutError(f"{len(skipped)} images had to be skipped, and --strict is set: {listed}")
     if not len(extraction.manifest):
-        raise DataLayoutError(f"None of the {len(manifest)} images can be read: {listed}")
+        raise DataLayoutError(f"None of the {len(skipped)} images can be read: {listed}")
     return extraction
 
 
@@ -225,6 +226,6 @@ def _candidates(recipe: Recipe, cache: Path) -> list[Store]:
     ]
 
 
-def manifest_of(data: str | Path | Manifest, options: Options) -> Manifest:
+def manifest_of(data: Data | Manifest, options: Options) -> Manifest:
     """A manifest as it is, or the scan of what the user wrote."""
     return data if isinstance(data, Manifest) else scan(data, options=options)

@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from pipeline.cache.store import row_keys
 from pipeline.errors import DisagreementError, SettingError
 from pipeline.images.manifest import Manifest
+from pipeline.images.scan import Data
 from pipeline.results.drawing import Draw, draw
 from pipeline.results.logs import Log, open_log
 from pipeline.results.runs import check_run_name, open_run
@@ -34,7 +34,7 @@ _STITCHED_TOLERANCE = {"float32": 1e-3, "float16": 2e-2, "mixed_float16": 2e-2, 
 
 
 def end_to_end(
-    data: str | Path | Manifest, tuning: Tuning, *, name: str | None = None, options: Options | None = None
+    data: Data | Manifest, tuning: Tuning, *, name: str | None = None, options: Options | None = None
 ) -> Run:
     """Train a head on live, freshly augmented photographs through the frozen base; see `tune`.
 
@@ -47,7 +47,7 @@ def end_to_end(
 
 
 def finetune(
-    data: str | Path | Manifest,
+    data: Data | Manifest,
     tuning: Tuning,
     *,
     cached: bool = False,
@@ -66,7 +66,7 @@ def finetune(
 
 
 def tune(
-    data: str | Path | Manifest,
+    data: Data | Manifest,
     tuning: Tuning,
     *,
     cached: bool = False,

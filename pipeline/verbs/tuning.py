@@ -11,6 +11,7 @@ from pipeline.bases.zoo import find_base
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import HeadSpecError, SettingError
 from pipeline.images.manifest import Manifest
+from pipeline.images.scan import Data
 from pipeline.images.views import Augmentation
 from pipeline.stage_one.extract import Extraction
 from pipeline.stage_two.features import Task
@@ -96,7 +97,7 @@ class Job:
         return self.options.runs / ".training" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
 
 
-def prepare(data: str | Path | Manifest, tuning: Tuning, cached: bool, views: Views | None, options: Options) -> Job:
+def prepare(data: Data | Manifest, tuning: Tuning, cached: bool, views: Views | None, options: Options) -> Job:
     """Cut the base where frozen meets trainable, make the rows there, and build what is trained on them.
 
     Args:

@@ -2,13 +2,13 @@
 
 import math
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
 from pipeline.errors import MissingRowsError, SettingError
 from pipeline.images.manifest import Manifest
+from pipeline.images.scan import Data
 from pipeline.images.views import Augmentation, ViewMaker
 from pipeline.stage_one.extract import Extraction
 from pipeline.stage_two.features import Task, load_task
@@ -38,7 +38,7 @@ class Views:
 
 
 def extract_views(
-    data: str | Path | Manifest, views: Views, *, pool: str = "none", options: Options | None = None
+    data: Data | Manifest, views: Views, *, pool: str = "none", options: Options | None = None
 ) -> Extraction:
     """Stage one for views 1 to K of the training images (of all with `tta`); only those that are missing.
 

@@ -1,8 +1,11 @@
 """DATA, as the user writes it."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 
 from pipeline.errors import DataLayoutError, DataNotFoundError, SettingError
@@ -29,6 +32,26 @@ def test_folder_table_and_arrays_are_told_apart(photos, tmp_path):
     assert len(scan("sklearn:digits")) == 1797
 
 
+def test_same_photographs_are_the_same_manifest_however_they_come(photos, tmp_path):
+    """Digests, labels and splits of a folder, of archives, tables and frames over it are equal, in the same order."""
+    folder = scan(photos)
+    said = {"label": list(folder.labels), "split": list(folder.splits)}
+    paths = {"path": list(folder.names), **said}
+    images = {"image": [folder.read(row) for row in range(len(folder))], **said}
+    archives = [Path(shutil.make_archive(str(tmp_path / "a"), kind, photos)) for kind in ("zip", "tar", "gztar")]
+    pd.DataFrame(paths).to_csv(tmp_path / "a.csv")
+    pd.DataFrame(paths).to_json(tmp_path / "a.jsonl", orient="records", lines=True)
+    pl.DataFrame(paths).write_parquet(tmp_path / "paths.parquet")
+    pl.DataFrame(images).write_parquet(tmp_path / "images.parquet")
+    tables = [tmp_path / name for name in ("a.csv", "a.jsonl", "paths.parquet", "images.parquet")]
+    frames = [pd.DataFrame(paths), pl.DataFrame(paths), pd.DataFrame(images), pl.DataFrame(images)]
+
+    for data in [*archives, *tables, *frames]:
+        manifest = scan(data, root=photos, home=tmp_path / "home")
+        assert (manifest.digests, manifest.labels, manifest.splits) == (folder.digests, folder.labels, folder.splits)
+        assert manifest.read(30) == folder.read(30)
+
+
 def test_settings_reach_what_they_are_for(tmp_path):
     """Percentages, seed and label column are those that were given."""
     path = tmp_path / "arrays.npz"
@@ -49,20 +72,25 @@ def test_remembered_digests_are_used(photos, tmp_path, monkeypatch):
     assert scan(photos, hashes=hashes) == first == scan(photos)
 
 
-@pytest.mark.parametrize("data", ["nowhere", "photos.csv", "keras:", "sklearn:", "mnist", "tfds:mnist"])
+@pytest.mark.parametrize("data", ["nowhere", "photos.csv", "keras:", "sklearn:", "mnist", "tfds:"])
 def test_data_that_does_not_exist_is_named(data):
     """A typing error is answered with all that DATA can be."""
-    message = rf"^No such data: '{data}'\. Expected a folder of images, a \.csv or \.parquet table, an \.npz file, keras:mnist"
+    message = (
+        rf"^No such data: '{data}'\. Expected a folder of images, a \.zip or \.tar of one, .* \.parquet table, an \.npz "
+        r"file, keras:mnist .* or tfds:NAME\.$"
+    )
     with pytest.raises(DataNotFoundError, match=message):
         scan(data)
 
 
 def test_file_of_another_kind_is_refused(tmp_path):
-    """A single image or an archive is no data set."""
-    (tmp_path / "photos.zip").write_bytes(b"PK")
+    """A single image or an archive of another kind is no data set."""
+    (tmp_path / "photos.rar").write_bytes(b"Rar!")
 
-    with pytest.raises(DataLayoutError, match=r"photos\.zip is a file of unknown kind\. Expected a folder, \.csv"):
-        scan(tmp_path / "photos.zip")
+    with pytest.raises(
+        DataLayoutError, match=r"photos\.rar is a file of unknown kind\. Expected a folder of images, a"
+    ):
+        scan(tmp_path / "photos.rar")
 
 
 def test_split_is_checked_before_anything_is_read():

@@ -238,6 +238,34 @@ def test_parquet_gives_the_manifest_of_the_csv(folder):
     assert scan(folder / "table.parquet").labels == ("3", None, "7")
 
 
+def test_json_lines_give_the_manifest_of_the_csv(folder):
+    """One object a line; what is missing or null is empty, numbers become text."""
+    lines = '{"path": "photos/00.jpg", "label": 3}\n\n{"path": "photos/01.jpg", "label": null, "split": "test"}\n'
+    (folder / "table.JSONL").write_text(lines, encoding="utf-8")
+    table = write(folder, "path,label,split\nphotos/00.jpg,3,\nphotos/01.jpg,,test\n")
+
+    assert scan(folder / "table.JSONL") == scan(table)
+    assert scan(folder / "table.JSONL").labels == ("3", None)
+
+
+@pytest.mark.parametrize("content", [b"path,label\n", b"[1]\n", b'{"path": "a.jpg"', b"\xff", b"[" * 9999, b"1\n"])
+def test_file_that_is_no_json_lines_is_refused(folder, content):
+    """The message names it."""
+    (folder / "table.jsonl").write_bytes(content)
+
+    with pytest.raises(DataLayoutError, match=r"table\.jsonl is not a UTF-8 file of one JSON object a line: "):
+        scan(folder / "table.jsonl")
+
+
+def test_metadata_of_an_image_folder_is_a_table(folder):
+    """Hugging Face calls the path file_name; a column that is called path comes first."""
+    (folder / "metadata.csv").write_text("file_name,label\nphotos/00.jpg,cat\n")
+    (folder / "both.csv").write_text("file_name,path\nx.jpg,photos/01.jpg\n")
+
+    assert (scan(folder / "metadata.csv").names, scan(folder / "metadata.csv").labels) == (("photos/00.jpg",), ("cat",))
+    assert scan(folder / "both.csv").names == ("photos/01.jpg",)
+
+
 @pytest.mark.parametrize("kept", [0, 1, 0.5, -1])
 def test_cut_parquet_is_refused(folder, kept):
     """A table that is cut short is never read in part."""

@@ -16,7 +16,7 @@ PLACES = $(if $(CACHE),--cache $(CACHE)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
 HEADING = $(if $(HEAD),--head "$(HEAD)") $(if $(POOL),--pool $(POOL)) $(if $(NAME),--name $(NAME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup weights features head sweep endtoend finetune compare predict report cache-verify bench faults lint format type check test demo clean lock
+.PHONY: help setup weights features head sweep endtoend finetune compare predict report cache-verify bench faults lint format type check test demo docs clean lock
 
 help:
 	@awk '/^## /{sentence=substr($$0,4)} /^[a-z-]+:/{if(sentence){split($$1,t,":");printf "  %-14s %s\n",t[1],sentence;sentence=""}}' $(MAKEFILE_LIST)
@@ -107,6 +107,10 @@ demo: $(INSTALLED)
 	$(BOTTLENECK) head sklearn:digits --size 64 --head dense:256,relu,dropout:0.5 --epochs 15 --name demo-dense $(PLACES)
 	$(BOTTLENECK) runs $(PLACES)
 	$(BOTTLENECK) report demo-logreg demo-dense $(PLACES)
+
+## Write the pages of docs/commands anew, from the commands.
+docs: $(INSTALLED)
+	$(BIN)/python docs/commands.py
 
 ## Write requirements.lock anew from pyproject.toml.
 lock: $(INSTALLED)

@@ -1,7 +1,5 @@
 """The command line: reads options, calls a verb, prints what came out."""
 
-import json
-import logging
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,6 +14,7 @@ import pipeline
 from pipeline import text
 from pipeline.cli_cache import cache, weights
 from pipeline.cli_compare import advise, classify, compare, endtoend, finetune, recipe
+from pipeline.cli_complete import complete_bases, complete_data, complete_files, complete_heads, complete_runs
 from pipeline.cli_options import (
     AUGMENT_HELP,
     HEAD_HELP,
@@ -23,6 +22,7 @@ from pipeline.cli_options import (
     command_line,
     compute_options,
     head_result,
+    log_options,
     options_of,
     output_options,
     place_options,
@@ -37,6 +37,7 @@ from pipeline.cli_options import (
     warn_duplicates,
     worker_options,
 )
+from pipeline.cli_terminal import fail, start_logging
 from pipeline.errors import PipelineError
 from pipeline.quiet import quiet_tensorflow
 
@@ -56,7 +57,7 @@ def app() -> None:
 
 
 @app.command()
-@click.argument("data")
+@click.argument("data", shell_complete=complete_data)
 @click.option("--pool", default="none", help="Store avg or max over the grid instead of the grid, to save space.")
 @click.option("--augment", default="none", help=AUGMENT_HELP)
 @view_options
@@ -99,8 +100,8 @@ def features(data: str, pool: str, **settings: Any) -> None:
 
 
 @app.command()
-@click.argument("data")
-@click.option("--head", default="ridge", help=HEAD_HELP)
+@click.argument("data", shell_complete=complete_data)
+@click.option("--head", default="ridge", shell_complete=complete_heads, help=HEAD_HELP)
 @click.option(
     "--pool", help="none, avg or max over the grid, at read time [default: avg for linear heads, none for dense]"
 )
@@ -123,7 +124,6 @@ def head(data: str, head: str, pool: str | None, lr: float, head_batch_size: int
         training=training_of(settings, lr, head_batch_size),
         views=views_of(settings),
         name=settings["name"],
-        tensorboard=settings["tensorboard"],
         pictures=settings["pictures"],
         command=command_line(),
         options=options,
@@ -133,14 +133,20 @@ def head(data: str, head: str, pool: str | None, lr: float, head_batch_size: int
 
 
 @app.command()
-@click.argument("data")
-@click.option("--head", multiple=True, help="As in `head`; | separates choices: dense:64|256,relu. May be repeated.")
+@click.argument("data", shell_complete=complete_data)
+@click.option(
+    "--head",
+    multiple=True,
+    shell_complete=complete_heads,
+    help="As in `head`; | separates choices: dense:64|256,relu. May be repeated.",
+)
 @click.option("--pool", default="avg", help="none, avg or max over the grid.")
 @click.option("--lr", "rates", multiple=True, type=float, help="A learning rate to try; may be repeated.")
 @click.option("--head-batch-size", "sizes", multiple=True, type=int, help="A batch size to try; may be repeated.")
 @click.option("--random", "num_random", type=int, help="Draw so many from the grid [default: all].")
 @training_options
 @click.option("--name", help="Name of the best head's run [default: made up].")
+@log_options
 @worker_options
 @stage_one_options
 def sweep(
@@ -177,8 +183,8 @@ def sweep(
 
 
 @app.command()
-@click.argument("run")
-@click.argument("images", nargs=-1, required=True)
+@click.argument("run", shell_complete=complete_runs)
+@click.argument("images", nargs=-1, required=True, shell_complete=complete_files)
 @click.option("--top", default=5, help="Classes to list for each image.")
 @compute_options
 @place_options
@@ -193,7 +199,7 @@ def predict(run: str, images: tuple[str, ...], top: int, **settings: Any) -> Non
 
 
 @app.command()
-@click.argument("run")
+@click.argument("run", shell_complete=complete_runs)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @place_options
 @output_options
@@ -211,7 +217,7 @@ def export(run: str, file: Path, **settings: Any) -> None:
 
 
 @app.command()
-@click.argument("names", nargs=-1, metavar="[RUN]...")
+@click.argument("names", nargs=-1, metavar="[RUN]...", shell_complete=complete_runs)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The page [default: RUNS/report.html].")
 @place_options
 @output_options
@@ -250,11 +256,11 @@ def runs(**settings: Any) -> None:
         for run in list_runs(settings["runs"])
     ]
     rows.sort(key=lambda row: (row["data"], -row["validation"]))
-    show(settings, rows, lambda r: text.table(r) if r else "No runs yet; `bottleneck head DATA` makes one.")
+    show(settings, rows, text.describe_runs)
 
 
 @app.command()
-@click.argument("names", nargs=-1, metavar="[BASE]...")
+@click.argument("names", nargs=-1, metavar="[BASE]...", shell_complete=complete_bases)
 @click.option(
     "--size", type=int, help="Build the bases at this size, and show the features' shape and where they can be cut."
 )
@@ -294,14 +300,13 @@ app.add_command(weights)
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command; errors that a user can act on are printed without a traceback.
 
-    Exit codes: 0 done, 2 usage or input, 3 damaged or stale data, 130 interrupted.
+    Exit codes: 0 done, 1 a bug, 2 usage or input, 3 damaged or stale data, 130 interrupted.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug, as_json = "--debug" in given, "--json" in given
     if not debug:
         quiet_tensorflow()
-    level = logging.DEBUG if debug else logging.WARNING
-    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    start_logging(debug=debug)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         app.main(given, prog_name="bottleneck", standalone_mode=False)
@@ -309,16 +314,20 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         error.show()
         sys.exit(2)
     except click.ClickException as error:
-        _fail(as_json, "UsageError", error.format_message(), error.exit_code)
+        fail(as_json, "UsageError", error.format_message(), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        _fail(
+        fail(
             as_json, "Interrupted", "Stopped; what was committed is kept, and the same command goes on from there.", 130
         )
-    except (PipelineError, OverflowError, OSError) as error:
+    except (PipelineError, OverflowError, OSError, MemoryError) as error:
         if debug:
             raise
         code = error.exit_code if isinstance(error, PipelineError) else 2
-        _fail(as_json, type(error).__name__, str(error), code)
+        fail(as_json, type(error).__name__, str(error) or "Memory ran out.", code)
+    except Exception as error:  # whatever else it is, a user cannot act on it
+        if debug:
+            raise
+        fail(as_json, type(error).__name__, _bug_message(error), 1)
     sys.exit(0)
 
 
@@ -326,12 +335,13 @@ def _interrupt(_: int, __: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _fail(as_json: bool, error: str, message: str, code: int) -> NoReturn:
-    if as_json:
-        print(json.dumps({"error": error, "message": message}))
-    else:
-        print(f"bottleneck: {message}", file=sys.stderr)
-    sys.exit(code)
+def _bug_message(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    what = ": ".join([type(error).__name__, *lines[:1]])
+    return (
+        f"This is a bug in bottleneck {pipeline.__version__}, not a mistake of yours: {what} "
+        "(the same command with --debug shows where; please report what it says)."
+    )
 
 
 def _shape_at(name: str, size: int, *, with_cuts: bool) -> dict[str, Any]:

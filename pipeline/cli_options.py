@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli_complete import complete_bases
+from pipeline.cli_terminal import be_verbose, write
+
 if TYPE_CHECKING:
     from pipeline.images.manifest import Manifest
     from pipeline.stage_two.training import Training
@@ -50,7 +53,15 @@ def stack(*decorators: Callable[[Command], Command]) -> Callable[[Command], Comm
 output_options = stack(
     click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout; all else goes to stderr."),
     click.option("-q", "--quiet", is_flag=True, help="No progress bars."),
-    click.option("--debug", is_flag=True, help="Log more, and show tracebacks."),
+    click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=be_verbose,
+        help="Say what is reused, where rows come from, and what was chosen.",
+    ),
+    click.option("--debug", is_flag=True, help="Log all there is, and show tracebacks."),
 )
 
 
@@ -91,7 +102,7 @@ worker_options = stack(
 
 
 base_options = stack(
-    click.option("--base", default="vgg16", help="A name of `bottleneck bases`."),
+    click.option("--base", default="vgg16", shell_complete=complete_bases, help="A name of `bottleneck bases`."),
     click.option("--size", type=int, help="Input height and width in px [default: the base's native size]."),
     click.option("--cut", help="Last layer of the trunk [default: the base's last layer]."),
     click.option(
@@ -122,11 +133,19 @@ view_options = stack(
         "--tta", is_flag=True, help="Views of validation and test images too; predictions are averaged over them."
     ),
 )
+log_options = stack(
+    click.option(
+        "--tensorboard",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder for TensorBoard's logs; each run's are in a folder of its name.",
+    ),
+    click.option(
+        "--mlflow", metavar="URI|FOLDER", help="Tell an MLflow server, or keep MLflow's database in a folder."
+    ),
+)
 run_options = stack(
     click.option("--name", help="The run's name [default: made up]; a run of that name is replaced."),
-    click.option(
-        "--tensorboard", type=click.Path(path_type=Path), help="Folder for TensorBoard's logs of a dense head."
-    ),
+    log_options,
     click.option("--pictures/--no-pictures", default=True, help="Draw learning curves and confusion matrix."),
 )
 training_options = stack(
@@ -199,7 +218,7 @@ def command_line() -> str:
 
 def show(settings: Mapping[str, Any], result: Any, describe: Callable[[Any], str]) -> None:
     """The one place where results are printed."""
-    print(json.dumps(result, ensure_ascii=False) if settings["as_json"] else describe(result))
+    write(json.dumps(result, ensure_ascii=False) if settings["as_json"] else describe(result))
 
 
 def head_result(run: "Run") -> dict[str, Any]:

@@ -72,6 +72,10 @@ class MissingExtraError(PipelineError, ImportError):
     """An optional dependency is needed and not installed."""
 
 
+class TrackingError(PipelineError, OSError):
+    """MLflow does not answer, or does not take a run."""
+
+
 class DamagedStoreError(PipelineError, OSError):
     """Bytes of a store differ from what was written, or are not what a store may hold."""
 

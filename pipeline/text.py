@@ -1,7 +1,9 @@
 """Results as text for people; `--json` prints the same values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+_BOLD, _PLAIN = "\033[1m", "\033[0m"  # the command line takes them out where there is no terminal
 
 
 def describe_features(result: Mapping[str, Any]) -> str:
@@ -75,7 +77,8 @@ def describe_comparison(result: Mapping[str, Any]) -> str:
         }
         for row in result["rows"]
     ]
-    lines = [table(rows), f"Picture: {result['picture']}"]
+    best = max(range(len(rows)), key=lambda number: float(result["rows"][number]["validation"]))
+    lines = [table(rows, best=[best]), f"Picture: {result['picture']}"]
     for regime, found in result["break_even"].items():
         heads = found["heads"]
         paid = f"has paid for its stage one after {heads} trainings" if heads else "never pays for its stage one here"
@@ -119,7 +122,15 @@ def describe_sweep(result: Mapping[str, Any]) -> str:
         }
         for entry in result["results"]
     ]
-    return f"{table(rows)}\n\nBest by validation, in {result['seconds']:.1f} s in all:\n{describe_head(result['best'])}"
+    return f"{table(rows, best=[0])}\n\nBest by validation, in {result['seconds']:.1f} s in all:\n{describe_head(result['best'])}"
+
+
+def describe_runs(rows: Sequence[Mapping[str, Any]]) -> str:
+    """One line a run; the best of each data set, its first, stands out."""
+    if not rows:
+        return "No runs yet; `bottleneck head DATA` makes one."
+    best = [number for number, row in enumerate(rows) if number == 0 or row["data"] != rows[number - 1]["data"]]
+    return table(rows, best=best)
 
 
 def describe_predictions(results: Sequence[Mapping[str, Any]]) -> str:
@@ -166,8 +177,8 @@ def describe_prune(result: Mapping[str, Any]) -> str:
     return "\n".join([f"{verb} {result['bytes'] / 1e6:.1f} MB:", *(f"  {path}" for path in result["paths"])])
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as aligned columns, numbers to the right."""
+def table(rows: Sequence[Mapping[str, Any]], *, best: Collection[int] = ()) -> str:
+    """Rows as aligned columns, numbers to the right; the best ones in bold type."""
     texts = [{key: _cell(value) for key, value in row.items()} for row in rows]
     names = list(texts[0])
     widths = {name: max(len(name), *(len(row[name]) for row in texts)) for name in names}
@@ -177,7 +188,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         cells = (row[n].rjust(widths[n]) if right[n] else row[n].ljust(widths[n]) for n in names)
         return "  ".join(cells).rstrip()
 
-    return "\n".join([line({name: name.replace("_", " ") for name in names}), *map(line, texts)])
+    lines = [f"{_BOLD}{line(row)}{_PLAIN}" if number in best else line(row) for number, row in enumerate(texts)]
+    return "\n".join([line({name: name.replace("_", " ") for name in names}), *lines])
 
 
 def _cell(value: Any) -> str:

@@ -31,10 +31,12 @@ MAY_IMPORT = {
     "verbs": "errors files workers images bases cache stage_one stage_two comparison results",
     "transformer": "errors images cache verbs",
     "cli": "errors quiet text images bases cache stage_one stage_two comparison results verbs __init__ cli_cache cli_compare "
-    "cli_options",
-    "cli_cache": "errors text images bases cache stage_one stage_two comparison results verbs cli_options",
-    "cli_compare": "errors text images bases cache stage_one stage_two comparison results verbs cli_options",
-    "cli_options": "errors text images bases cache stage_one stage_two comparison results verbs",
+    "cli_complete cli_options cli_terminal",
+    "cli_cache": "errors text images bases cache stage_one stage_two comparison results verbs cli_complete cli_options",
+    "cli_compare": "errors text images bases cache stage_one stage_two comparison results verbs cli_complete cli_options",
+    "cli_options": "errors text images bases cache stage_one stage_two comparison results verbs cli_complete cli_terminal",
+    "cli_complete": "bases stage_two comparison",
+    "cli_terminal": "",
     "__main__": "cli",
     "__init__": "stage_two verbs transformer",
 }
@@ -55,7 +57,9 @@ MAY_USE = {
     "tensorflow_datasets": "(images/tfds)",
     "pyarrow": "(images/tables) (images/shards) (images/tfds)",
     "narwhals": "(images/frames) images/scan",
-    "click": "cli cli_cache cli_compare cli_options",
+    "tensorboard": "(results/events)",
+    "mlflow": "(results/tracking)",
+    "click": "cli cli_cache cli_compare cli_complete cli_options cli_terminal",
 }
 
 # Parts of scikit-learn that are no estimators.

@@ -13,7 +13,7 @@ from pipeline.stage_two.features import Task
 from pipeline.stage_two.sources import training_source, validation_source
 from pipeline.stage_two.spec import DenseSpec
 from pipeline.stage_two.trainer import make_group, train
-from pipeline.stage_two.training import Training
+from pipeline.stage_two.training import OnEpoch, Training
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def fit_dense(
     task: Task,
     training: Training,
     *,
-    tensorboard: Path | None = None,
+    on_epoch: OnEpoch | None = None,
     progress: bool = False,
 ) -> DenseFit:
     """Train on the training split and watch the validation split. The test split is not looked at.
@@ -95,7 +95,7 @@ def fit_dense(
         training_source(task.train, training),
         validation_source(task.validation),
         training,
-        tensorboard=tensorboard,
+        on_epoch=on_epoch,
         progress=progress,
     )
     return DenseFit(DenseHead(model), history)

@@ -122,6 +122,7 @@ def run_sweep(
     folder.mkdir(parents=True, exist_ok=True)
     paths = {cell: folder / f"{_digest(cell, task_digest)}.json" for cell in cells}
     kept = {cell: result for cell, path in paths.items() if (result := _read(path)) is not None}
+    logger.info("%d heads, %d of them known from an earlier sweep.", len(cells), len(kept))
     groups = _groups([cell for cell in cells if cell not in kept], task)
     with tqdm(desc="sweep", total=sum(map(len, groups)), unit="head", delay=2, disable=not progress) as bar:
 

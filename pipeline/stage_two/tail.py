@@ -15,7 +15,7 @@ from pipeline.stage_two.dense import build_head
 from pipeline.stage_two.sources import Source
 from pipeline.stage_two.spec import DenseSpec
 from pipeline.stage_two.trainer import Forward, make_group, train
-from pipeline.stage_two.training import Training
+from pipeline.stage_two.training import OnEpoch, Training
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def fit_top(
     phase: Phase,
     *,
     checkpoint: Path | None = None,
-    tensorboard: Path | None = None,
+    on_epoch: OnEpoch | None = None,
     progress: bool = False,
     steps: list[float] | None = None,
 ) -> list[dict[str, float]]:
@@ -150,7 +150,7 @@ def fit_top(
         validation,
         phase.training,
         checkpoint=checkpoint,
-        tensorboard=tensorboard,
+        on_epoch=on_epoch,
         progress=progress,
         steps=steps,
     )

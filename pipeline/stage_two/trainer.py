@@ -4,11 +4,11 @@ One loop for all paths, so that cached and live training differ in where a batch
 nothing else: the same seed gives the same order, the same dropout and the same steps.
 """
 
-import importlib.util
 import json
+import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from pipeline.errors import DivergedError, HeadSpecError, MissingExtraError, SettingError
+from pipeline.errors import DivergedError, HeadSpecError, SettingError
 from pipeline.files import replacing
 from pipeline.results.scores import LEAST_PROBABILITY
 from pipeline.stage_two.sources import Source
 from pipeline.stage_two.spec import parse_settings
-from pipeline.stage_two.training import Training
+from pipeline.stage_two.training import OnEpoch, Training
+
+logger = logging.getLogger(__name__)
 
 _OPTIMIZERS = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}
 _PLATEAU_PATIENCE, _PLATEAU_FACTOR = 3, 0.3
@@ -69,7 +71,7 @@ def train(
     training: Training,
     *,
     checkpoint: Path | None = None,
-    tensorboard: Path | None = None,
+    on_epoch: OnEpoch | None = None,
     progress: bool = False,
     steps: list[float] | None = None,
 ) -> list[dict[str, float]]:
@@ -83,7 +85,7 @@ def train(
         validation: Validation rows.
         training: Epochs, batch size, schedule, patience, what to keep, seed.
         checkpoint: Written after each epoch and read at the start, so that a killed training goes on; the caller removes it.
-        tensorboard: Folder for logs.
+        on_epoch: Called after each epoch, and for the epochs before the checkpoint that a training goes on from.
         progress: Show a bar.
         steps: Filled with the loss of each step.
 
@@ -99,7 +101,11 @@ def train(
     for group in groups:
         group.optimizer.build(group.variables)
     state = _load(checkpoint, model, groups)
-    writer = _open_log(tensorboard)
+    if state.epoch:
+        logger.info("The training goes on from epoch %d, where it was stopped.", state.epoch)
+    if on_epoch:
+        for row in state.history:
+            on_epoch(row)
     bar = tqdm(total=training.epochs, initial=state.epoch, desc="training", unit="epoch", delay=2, disable=not progress)
     with bar:
         while state.epoch < training.epochs and not (training.patience and state.waited >= training.patience):
@@ -109,8 +115,8 @@ def train(
             row |= {"epoch": state.epoch + 1, "learning_rate": rate, "seconds": time.perf_counter() - start}
             _note(state, row, model, training)
             _save(checkpoint, model, groups, state)
-            if writer is not None:
-                _log(writer, row)
+            if on_epoch:
+                on_epoch(state.history[-1])
             bar.set_postfix(val_loss=f"{row['val_loss']:.3f}", val_accuracy=f"{row['val_accuracy']:.3f}")
             bar.update()
     if training.keep == "best" and state.best:
@@ -283,22 +289,6 @@ def _note(state: _State, row: dict[str, float], model: keras.Model, training: Tr
     state.plateau_waited += 1
     if training.schedule == "plateau" and state.plateau_waited >= _PLATEAU_PATIENCE:
         state.factor, state.plateau_waited = state.factor * _PLATEAU_FACTOR, 0
-
-
-def _open_log(folder: Path | None) -> Any:
-    if folder is None:
-        return None
-    if importlib.util.find_spec("tensorboard") is None:
-        raise MissingExtraError("TensorBoard's logs need its package: pip install 'bottleneck-pipeline[tensorboard]'.")
-    return tf.summary.create_file_writer(str(folder))
-
-
-def _log(writer: Any, row: Mapping[str, float]) -> None:
-    with writer.as_default():
-        for name, value in row.items():
-            if name != "epoch":
-                tf.summary.scalar(name, value, step=int(row["epoch"]))
-    writer.flush()
 
 
 def _variables(model: keras.Model, groups: Sequence[Group]) -> list[keras.Variable]:

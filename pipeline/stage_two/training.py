@@ -1,6 +1,7 @@
 """The settings of a training. Needs no TensorFlow."""
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pipeline.errors import SettingError
@@ -8,6 +9,9 @@ from pipeline.errors import SettingError
 KEEPS = ("best", "last")
 VIEW_MODES = ("sample", "all")
 SCHEDULES = ("constant", "cosine", "plateau")
+
+OnEpoch = Callable[[Mapping[str, float]], None]
+"""Told of each epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds."""
 
 
 @dataclass(frozen=True)

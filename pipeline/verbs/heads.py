@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import hashlib
+import logging
 import math
 import platform
 import time
@@ -20,17 +21,20 @@ from pipeline.cache.store import Store, row_keys
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import Data
 from pipeline.results.drawing import drawing_ahead
+from pipeline.results.logs import log_sweep, open_log
 from pipeline.results.runs import check_run_name
 from pipeline.stage_one.extract import Extraction
 from pipeline.stage_two.features import Task
 from pipeline.stage_two.linear_fit import fit_linear
 from pipeline.stage_two.spec import HeadSpec, LinearSpec, parse_head
 from pipeline.stage_two.sweep import DEFAULT_HEADS, make_cells, run_sweep
-from pipeline.stage_two.training import Training
+from pipeline.stage_two.training import OnEpoch, Training
 from pipeline.verbs.options import Options, make_recipe, trunk_of
 from pipeline.verbs.rows import extract_recipe, manifest_of
 from pipeline.verbs.run import Head, Run, save_run
 from pipeline.verbs.views import Views, describe_views, load_with_views
+
+logger = logging.getLogger(__name__)
 
 
 def fit(
@@ -41,7 +45,6 @@ def fit(
     training: Training | None = None,
     views: Views | None = None,
     name: str | None = None,
-    tensorboard: Path | None = None,
     pictures: bool = True,
     command: str | None = None,
     options: Options | None = None,
@@ -55,20 +58,22 @@ def fit(
         training: Settings of a dense head; its seed also serves linear heads.
         views: Train on stored augmentations too; they must have been stored before (`extract_views`).
         name: The run's name; None makes one up. A run of that name is replaced.
-        tensorboard: Folder for TensorBoard's logs of a dense head.
         pictures: Draw curves and confusion matrix into the run's folder.
         command: How to make the run again, kept in run.json.
-        options: Base and places.
+        options: Base, places and logs.
     """
     chosen, settings, spec = options or Options(), training or Training(), parse_head(head)
     check_run_name(name, chosen.runs)
     is_linear = isinstance(spec, LinearSpec)
     pooling = pool or ("avg" if is_linear else "none")
     memory_bytes = math.inf if is_linear else chosen.memory_bytes()
-    with drawing_ahead() if pictures else contextlib.nullcontext() as draw:
+    with (
+        open_log(chosen.tensorboard, chosen.mlflow) as log,
+        drawing_ahead() if pictures else contextlib.nullcontext() as draw,
+    ):
         task, extraction, trunk = _task(data, pooling, chosen, views, memory_bytes)
         start = time.perf_counter()
-        trained, history, chosen_values = _train(spec, task, settings, tensorboard, progress=chosen.progress)
+        trained, history, chosen_values = _train(spec, task, settings, log.add_epoch, progress=chosen.progress)
         seconds = time.perf_counter() - start
         num_parameters = trained.num_parameters
         info = {
@@ -88,19 +93,20 @@ def fit(
             "trunk_digest_after": trunk_of(chosen)[0].digest,
             **provenance(extraction, task, chosen),
         }
-        return save_run(trained, task, history, info, name, draw, chosen)
+        return save_run(trained, task, history, info, name, draw, log, chosen)
 
 
 def _train(
-    spec: HeadSpec, task: Task, training: Training, tensorboard: Path | None, *, progress: bool
+    spec: HeadSpec, task: Task, training: Training, on_epoch: OnEpoch, *, progress: bool
 ) -> tuple[Head, list[dict[str, float]], dict[str, Any]]:
     """The head, its history (empty for linear ones), and what was chosen on validation (nothing for dense ones)."""
     if isinstance(spec, LinearSpec):
         linear = fit_linear(spec, task, seed=training.seed)
+        logger.info("%s: %s %g, of %d tried.", spec.kind, linear.parameter, linear.value, len(linear.candidates))
         return linear.head, [], {linear.parameter: linear.value, "candidates": linear.candidates}
     from pipeline.stage_two.dense import fit_dense
 
-    dense = fit_dense(spec, task, training, tensorboard=tensorboard, progress=progress)
+    dense = fit_dense(spec, task, training, on_epoch=on_epoch, progress=progress)
     return dense.head, dense.history, {}
 
 
@@ -162,6 +168,8 @@ def sweep(
         command=command,
         options=replace(chosen, memory_gb=math.inf),  # as it was ranked: with all rows in memory
     )
+    if chosen.tensorboard:
+        log_sweep(chosen.tensorboard, run.name, results)
     return results, run
 
 

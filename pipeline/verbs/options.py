@@ -5,6 +5,7 @@ TensorFlow is imported inside the functions that need it: with a warm store a li
 
 import hashlib
 import json
+import logging
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from importlib.util import find_spec
@@ -28,6 +29,8 @@ from pipeline.workers import Workers, num_threads
 if TYPE_CHECKING:
     from pipeline.stage_one.compute import Engine
     from pipeline.stage_one.engines import TensorFlowEngine
+
+logger = logging.getLogger(__name__)
 
 ENGINES = ("auto", "tensorflow", "openvino")
 _GPU_DEVICES = ("nvidia[0-9]*", "kfd", "dxg")
@@ -102,6 +105,12 @@ class Options:
     strict: bool = False
     """Raise when an image has to be skipped."""
 
+    tensorboard: Path | None = None
+    """Folder for TensorBoard's logs: those of each run in a folder of its name."""
+
+    mlflow: str | None = None
+    """An MLflow server's address, or a folder, that finished runs are told to."""
+
     progress: bool = False
     """Show bars on stderr."""
 
@@ -157,6 +166,7 @@ def trunk_of(options: Options) -> tuple[TrunkInfo, str]:
     file = weights_path(spec, options.weights, home_folder())
     known = DigestMemory(home_folder()).recall(file, spec.name, cut) if file.exists() else None
     if known is None:
+        logger.info("%s, cut at %s: reading the weights for the first time.", spec.name, cut)
         from pipeline.bases.weights import learn_trunk
 
         known = learn_trunk(spec, weights_file(options), cut, home_folder())
@@ -194,7 +204,10 @@ def make_engine(recipe: Recipe, options: Options, num_rows: int, *, earlier: Rec
         SettingError: OpenVINO is asked for where it cannot serve.
     """
     tensorflow = partial(make_tensorflow_engine, recipe, options, earlier=earlier)
-    if not _takes_openvino(recipe, options, num_rows):
+    takes_openvino = _takes_openvino(recipe, options, num_rows)
+    engine = "OpenVINO, if it agrees with TensorFlow and is faster" if takes_openvino else "TensorFlow"
+    logger.info("%d rows to compute (--engine %s): %s.", num_rows, options.engine, engine)
+    if not takes_openvino:
         return tensorflow()
     from pipeline.stage_one.openvino import OpenVINOEngine
 

@@ -1,7 +1,9 @@
 """Stage one as a verb: data in, rows in the store."""
 
 import contextlib
+import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -24,6 +26,8 @@ from pipeline.stage_one.extract import Extraction, missing_items
 from pipeline.stage_one.extract import extract as extract_rows
 from pipeline.verbs.options import Options, backend_for, kept_engine, make_engine, make_recipe, trunk_of
 
+logger = logging.getLogger(__name__)
+
 # Largest difference of a row from a fresh computation, relative to the row's largest value.
 # Engines agree to 1e-4; rows may have been made by another one than the one that is asked.
 _TOLERANCE = {"float32": 1e-4, "float16": 2e-3}
@@ -40,7 +44,7 @@ def scan(
 ) -> Manifest:
     """The manifest of a data set; see `pipeline.images.scan.scan`."""
     chosen = options or Options()
-    return scan_data(
+    manifest = scan_data(
         data,
         label=label,
         root=root,
@@ -50,6 +54,10 @@ def scan(
         home=home_folder(),
         progress=chosen.progress,
     )
+    counts = Counter(manifest.splits)
+    listed = ", ".join(f"{counts[name]} {name}" for name in ("train", "validation", "test"))
+    logger.info("%s: %d images (%s), %d skipped.", manifest.title, len(manifest), listed, len(manifest.skipped))
+    return manifest
 
 
 def extract(data: Data | Manifest, *, pool: str = "none", options: Options | None = None) -> Extraction:
@@ -110,6 +118,13 @@ def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options, *, view
         engine=extraction.engine or engine,
         seconds=time.monotonic() - start,
     )
+    logger.info(
+        "%s: %d rows wanted, %d of them new%s.",
+        store.name,
+        len(keys),
+        extraction.num_new,
+        f", by {extraction.engine}" if extraction.engine else "",
+    )
     skipped = extraction.manifest.skipped
     listed = "; ".join(f"{entry.path}: {entry.reason}" for entry in skipped[:5])
     if skipped and options.strict:
@@ -169,6 +184,8 @@ def _deepen(keys: Keys, store: Store, options: Options) -> tuple[int, str | None
         and trunk_of(replace(options, cut=found.recipe.cut))[0].digest == found.recipe.trunk_digest
     ]
     earlier.sort(key=lambda found: -cuts.index(found.recipe.cut))
+    if earlier:
+        logger.info("%s: rows are made from those of %s.", store.name, ", then ".join(found.name for found in earlier))
     done = [
         deepen(
             keys,

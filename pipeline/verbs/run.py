@@ -14,6 +14,7 @@ from pipeline.cache.recipe import Recipe
 from pipeline.errors import DisagreementError, SettingError
 from pipeline.images.folders import list_images
 from pipeline.results.drawing import Draw
+from pipeline.results.logs import Log
 from pipeline.results.runs import (
     NewRun,
     RunFolder,
@@ -143,9 +144,10 @@ def save_run(
     info: dict[str, Any],
     name: str | None,
     draw: Draw | None,
+    log: Log,
     options: Options,
 ) -> Run:
-    """Score all splits, write the run's folder, and have its pictures drawn."""
+    """Score all splits, write the run's folder, have its pictures drawn, and tell of it."""
     with_tta = bool(info.get("views") and info["views"]["tta"])
     probabilities = {
         split: _average(head, part) if with_tta and split != "train" else predict_rows(head, part.X)
@@ -168,6 +170,7 @@ def save_run(
             title = f"{info['data']}: {info['head']} on {info['recipe']['base']}"
             draw(new.path, history, metrics[split]["confusion"], task.classes, split, title)
         folder = new.finish(info, metrics)
+    log.finish(folder)
     return Run(folder, head, options)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import asdict, replace
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,8 @@ from pipeline.cache.store import row_keys
 from pipeline.errors import DisagreementError, SettingError
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import Data
-from pipeline.results.drawing import draw
+from pipeline.results.drawing import Draw, draw
+from pipeline.results.logs import Log, open_log
 from pipeline.results.runs import check_run_name, open_run
 from pipeline.stage_two.sources import Source, training_source, validation_source
 from pipeline.stage_two.spec import parse_layers
@@ -71,7 +72,6 @@ def tune(
     cached: bool = False,
     views: Views | None = None,
     name: str | None = None,
-    tensorboard: Path | None = None,
     pictures: bool = True,
     command: str | None = None,
     options: Options | None = None,
@@ -87,10 +87,9 @@ def tune(
         cached: Take the trunk's output from the store instead of running it on live photographs.
         views: With `cached`: train on stored augmentations too.
         name: The run's name; None makes one up.
-        tensorboard: Folder for TensorBoard's logs.
         pictures: Draw curves and confusion matrix.
         command: How to make the run again.
-        options: Base and places.
+        options: Base, places and logs.
 
     Raises:
         HeadSpecError: A linear head, which cannot be trained by gradients here.
@@ -98,12 +97,18 @@ def tune(
         SettingError: Augmentation with `cached`, which no stored row provides.
         DisagreementError: Trunk, tail and head on photographs predict something else than tail and head on rows.
     """
-    from pipeline.stage_two.dense import DenseHead
-
     chosen = options or Options()
     check_run_name(name, chosen.runs)
-    job = prepare(data, tuning, cached, views, chosen)
-    history, phases = _train(job, tensorboard)
+    with open_log(chosen.tensorboard, chosen.mlflow) as log:
+        job = prepare(data, tuning, cached, views, chosen)
+        return _carry_out(job, name, draw if pictures else None, log, command)
+
+
+def _carry_out(job: Job, name: str | None, draw: Draw | None, log: Log, command: str | None) -> Run:
+    """Train, check what came out on photographs, and keep the run."""
+    from pipeline.stage_two.dense import DenseHead
+
+    history, phases = _train(job, log)
     before, after = job.start, job.top.digests()
     difference = _stitched_difference(job)
     info = {
@@ -121,7 +126,7 @@ def tune(
         **provenance(job.extraction, job.task, job.options),
     }
     head = DenseHead(job.top.model if job.top.tail_layers else job.top.head)
-    run = save_run(head, job.task, history, info, name, draw if pictures else None, job.options)
+    run = save_run(head, job.task, history, info, name, draw, log, job.options)
     _forget(job)
     return run
 
@@ -178,13 +183,15 @@ def _stitched_difference(job: Job) -> float | None:
     return difference
 
 
-def _train(job: Job, tensorboard: Path | None) -> tuple[list[dict[str, float]], list[dict[str, Any]]]:
+def _train(job: Job, log: Log) -> tuple[list[dict[str, float]], list[dict[str, Any]]]:
     """The head alone, then the head with the tail; one history over both."""
     from pipeline.stage_two.tail import fit_top
 
     history, phases = [], []
     if job.tuning.on_run is not None:
         history = open_run(job.tuning.on_run, job.options.runs).history()
+        for row in history:
+            log.add_epoch(row)
         phases.append({"name": "head", "epochs": len(history)})
     for number, phase in enumerate(_phases(job.tuning, job.first)):
         rows = fit_top(
@@ -192,7 +199,7 @@ def _train(job: Job, tensorboard: Path | None) -> tuple[list[dict[str, float]], 
             *_feed(job, phase),
             phase,
             checkpoint=job.checkpoint(number),
-            tensorboard=tensorboard / phase.name.replace(" ", "-") if tensorboard else None,
+            on_epoch=partial(log.add_epoch, after=len(history)),
             progress=job.options.progress,
         )
         history += [row | {"epoch": len(history) + count} for count, row in enumerate(rows, start=1)]

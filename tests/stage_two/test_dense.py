@@ -21,8 +21,8 @@ HARD = {"shape": (8,), "num_classes": 3, "distance": 1.0}
 """Clouds that overlap: a head that is trained for long gets worse on validation."""
 
 
-def fit(text, task, tensorboard=None, **training):
-    return fit_dense(parse_head(text), task, Training(**training), tensorboard=tensorboard)
+def fit(text, task, on_epoch=None, **training):
+    return fit_dense(parse_head(text), task, Training(**training), on_epoch=on_epoch)
 
 
 def curve(found):
@@ -307,13 +307,36 @@ def test_diverged_training_is_an_error(keep):
         fit("dense:8,relu", make_task(), epochs=2, optimizer="sgd", learning_rate=1e30, keep=keep)
 
 
-def test_tensorboard_gets_event_files(tmp_path):
-    """The curves are written where TensorBoard finds them."""
-    fit("softmax", make_task(), tmp_path / "logs", epochs=2)
-    files = list((tmp_path / "logs").rglob("events.out.tfevents.*"))
+def test_each_epoch_is_told_as_it_ends():
+    """Who watches a training sees what its history holds in the end."""
+    told = []
+    found = fit("softmax", make_task(), told.append, epochs=2)
 
-    assert files
-    assert any(b"val_loss" in file.read_bytes() for file in files)
+    assert told == found.history
+    assert len(told) == 2
+
+
+def test_a_training_that_goes_on_tells_of_the_epochs_before(tmp_path):
+    """Killed after its second epoch and begun again, a training still tells of all four."""
+    task, told = make_task(), []
+    settings = Training(epochs=4)
+
+    def watch(row):
+        told.append(row["epoch"])
+        if told == [1, 2]:
+            raise KeyboardInterrupt
+
+    def run():
+        head = build("softmax", (6,))
+        groups = [make_group(head.trainable_variables, settings)]
+        sources = ArraySource(task.train.X, task.train.y), ArraySource(task.validation.X, task.validation.y)
+        train(head, head, groups, *sources, settings, checkpoint=tmp_path / "checkpoint.npz", on_epoch=watch)
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    run()
+
+    assert told == [1, 2, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("num_classes", [2, 4])

@@ -1,0 +1,66 @@
+"""The terminal: colours where there are some, log lines, errors."""
+
+import json
+import logging
+import os
+import sys
+from typing import Any, NoReturn, TextIO
+
+import click
+
+_PIPE_CLOSED = 141
+"""What shells say of a program that was ended because nobody reads what it writes."""
+
+_COLOURS = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
+
+
+def has_colours(stream: TextIO) -> bool:
+    """A terminal has; NO_COLOR, whatever it holds but nothing, takes them away (no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def write(text: str) -> None:
+    """Print a result; what is emphasised in it is so on terminals alone.
+
+    A reader that has seen enough, such as `head`, ends the program as it ends others: silently.
+    """
+    try:
+        print(text if has_colours(sys.stdout) else click.unstyle(text), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the interpreter's end
+        sys.exit(_PIPE_CLOSED)
+
+
+def start_logging(*, debug: bool) -> None:
+    """Log lines to stderr: warnings; with `debug` all there are; `be_verbose` adds what the pipeline itself tells."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
+    logging.getLogger("pipeline").setLevel(logging.NOTSET)
+
+
+def be_verbose(_: click.Context, __: click.Parameter, value: Any) -> None:
+    """Say what is reused, where rows come from, and what was chosen."""
+    if value:
+        logging.getLogger("pipeline").setLevel(logging.INFO)
+
+
+class _Formatter(logging.Formatter):
+    """The level in its colour."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        colour = _COLOURS.get(record.levelno)
+        if colour is None or not has_colours(sys.stderr):
+            return text
+        return text.replace(record.levelname, click.style(record.levelname, fg=colour), 1)
+
+
+def fail(as_json: bool, error: str, message: str, code: int) -> NoReturn:
+    """Say what is wrong, in one line, and end."""
+    if as_json:
+        print(json.dumps({"error": error, "message": message}))
+    else:
+        name = click.style("bottleneck:", fg="red") if has_colours(sys.stderr) else "bottleneck:"
+        print(f"{name} {message}", file=sys.stderr)
+    sys.exit(code)

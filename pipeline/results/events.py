@@ -1,0 +1,81 @@
+"""TensorBoard's event files, written by its own package, without TensorFlow."""
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Self
+
+from pipeline.errors import MissingExtraError
+from pipeline.files import remove
+
+_PREFIX = "events.out.tfevents."
+"""What TensorBoard takes for a file of events."""
+
+
+class Events:
+    """The events of one training, in a folder of their own from the first epoch on.
+
+    While the training goes on the folder is called `training-PROCESS`; in the end it takes the run's name.
+    Use as a context manager: the log of a training that leaves no run is removed.
+
+    Args:
+        root: The folder that TensorBoard is pointed at.
+
+    Raises:
+        MissingExtraError: The package `tensorboard` is not installed.
+    """
+
+    def __init__(self, root: Path) -> None:
+        if find_spec("tensorboard") is None:
+            raise MissingExtraError(
+                "TensorBoard's logs need its package: pip install 'bottleneck-pipeline[tensorboard]'."
+            )
+        self._root = root
+        self._folder = root / f"training-{os.getpid()}"
+        # TensorBoard tells the files of a folder apart by this name, and reads them in the order of their times.
+        self._name = f"{_PREFIX}{time.time():017.6f}.{socket.gethostname()}.{os.getpid()}"
+
+    def __enter__(self) -> Self:
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._writer = RecordWriter((self._folder / self._name).open("wb"))
+        self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+        remove(self._folder)
+
+    def add_scalars(self, values: Mapping[str, float], step: int) -> None:
+        """Points of curves, each by its name."""
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.plugins.scalar.summary_v2 import scalar_pb
+
+        points = [point for name, value in values.items() for point in scalar_pb(name, value).value]
+        self._write(Event(wall_time=time.time(), step=step, summary=Summary(value=points)))
+
+    def add_settings(self, settings: Mapping[str, str | float | bool]) -> None:
+        """One row of TensorBoard's table of hyperparameters."""
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.plugins.hparams.summary_v2 import hparams_pb
+
+        self._write(Event(wall_time=time.time(), summary=hparams_pb(dict(settings))))
+
+    def finish(self, run: str) -> None:
+        """Give the log the run's name, in place of the log of an older one of that name."""
+        self._writer.close()
+        folder = self._root / run
+        folder.mkdir(parents=True, exist_ok=True)
+        for older in folder.glob(f"{_PREFIX}*"):
+            remove(older)
+        (self._folder / self._name).replace(folder / self._name)
+
+    def _write(self, event: Any) -> None:
+        self._writer.write(event.SerializeToString())
+        self._writer.flush()

@@ -1,0 +1,127 @@
+"""The documentation is run: what its pages show is what comes out."""
+
+import re
+import runpy
+from collections import Counter
+
+import pytest
+
+from pipeline.images.scan import scan
+from tests.conftest import COLOURS, draw_photo
+from tests.documents import KINDS, PROJECT, blocks_of, matches, run_page
+
+DOCS = PROJECT / "docs"
+PAGES = [DOCS / name for name in re.findall(r"^\d\. \[.*?\]\((\S+)\)", (DOCS / "README.md").read_text(), re.MULTILINE)]
+"""In the order in which they are to be read: each goes on in the folder of the one before."""
+
+ALL = [PROJECT / "README.md", *sorted(DOCS.rglob("*.md"))]
+COMMANDS = runpy.run_path(str(DOCS / "commands.py"))["pages"]()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The reader's folder, empty at the beginning."""
+    return tmp_path_factory.mktemp("tutorial")
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_page_shows_what_comes_out(page, folder):
+    """Every command and program of a page runs, and prints what the page says it does."""
+    assert run_page(page, folder) > 0
+
+
+@pytest.mark.real
+def test_python_of_the_readme_runs(tmp_path):
+    """The programs of README do what they say, on photographs in the folder that they name."""
+    draw_few_photos(tmp_path / "photos")
+    draw_photo(tmp_path / "new.jpg", COLOURS["red"], 100)
+
+    assert run_page(PROJECT / "README.md", tmp_path) == 2
+
+
+def draw_few_photos(folder):
+    """Class folders with two photographs of each class for each split, which follows from a photograph's content."""
+    for number in range(100):
+        label = ("red", "blue")[number % 2]
+        draw_photo(folder / label / f"{number}.jpg", COLOURS[label], number)
+    manifest, seen = scan(folder), Counter()
+    for name, label, split in zip(manifest.names, manifest.labels, manifest.splits, strict=True):
+        seen[label, split] += 1
+        if seen[label, split] > 2:
+            (folder / name).unlink()
+
+
+@pytest.mark.parametrize("page", ALL, ids=lambda page: page.relative_to(PROJECT).as_posix())
+def test_every_block_says_what_it_is(page):
+    """A block is run, shows what the block before it printed, or is plain text: none is overlooked."""
+    blocks = blocks_of(page.read_text(encoding="utf-8"))
+    kinds = [block.kind for block in blocks]
+    unknown = [f"line {block.line}: {block.kind!r}" for block in blocks if block.kind not in KINDS]
+    fences = len(re.findall(r"^\s*```", page.read_text(encoding="utf-8"), re.MULTILINE))
+
+    assert unknown == []
+    assert fences == 2 * len(blocks)
+    assert all(kinds[place - 1] in ("bash", "python") for place, kind in enumerate(kinds) if kind == "output" if place)
+    assert kinds[:1] != ["output"]
+
+
+@pytest.mark.parametrize("page", ALL, ids=lambda page: page.relative_to(PROJECT).as_posix())
+def test_links_lead_somewhere(page):
+    """What a page links to inside the project exists."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+
+    assert [target for target in targets if target and not (page.parent / target).exists()] == []
+
+
+def test_pages_are_all_in_the_contents():
+    """Each page beside docs/README.md is listed there."""
+    listed = (DOCS / "README.md").read_text()
+
+    assert len(PAGES) >= 5
+    assert [
+        path.name for path in DOCS.glob("*.md") if path.name != "README.md" and f"({path.name})" not in listed
+    ] == []
+
+
+def test_pages_of_commands_are_up_to_date():
+    """They say what the commands themselves say; `make docs` writes them anew."""
+    written = {path.name: path.read_text(encoding="utf-8") for path in (DOCS / "commands").glob("*.md")}
+
+    assert written == COMMANDS, "Run `make docs`."
+
+
+# The way in which these tests run a page
+
+
+def write(path, *blocks):
+    path.write_text("\n\n".join(f"```{kind}\n{text}\n```" for kind, text in blocks) + "\n", encoding="utf-8")
+    return path
+
+
+def test_page_that_shows_something_else_is_found(tmp_path):
+    """A page whose output is not what comes out, or whose command fails, fails the test with its line."""
+    other = write(tmp_path / "other.md", ("bash", "echo one"), ("output", "two"))
+    less = write(tmp_path / "less.md", ("bash", "echo one; echo two"), ("output", "one"))
+    failing = write(tmp_path / "failing.md", ("text", "x"), ("bash", "false\necho on"))
+
+    with pytest.raises(AssertionError, match=r"other\.md, line 5 shows\ntwo"):
+        run_page(other, tmp_path)
+    with pytest.raises(AssertionError, match=r"less\.md, line 5 shows"):
+        run_page(less, tmp_path)
+    with pytest.raises(AssertionError, match=r"failing\.md, line 5 fails with 1"):
+        run_page(failing, tmp_path)
+
+
+def test_blocks_of_a_page_share_their_folder(tmp_path):
+    """What one block writes the next one reads; seconds may differ, and gaps between words."""
+    page = write(
+        tmp_path / "page.md",
+        ("python", "open('note', 'w').write('took 3.25 s')"),
+        ("bash", "cat note"),
+        ("output", "took   ... s"),
+    )
+
+    assert run_page(page, tmp_path) == 2
+    assert not matches("took ... s", "took 3 minutes")

@@ -19,6 +19,8 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 if TYPE_CHECKING:
     from pipeline.stage_two.training import Training
     from pipeline.transformer import FeatureExtractor
+    from pipeline.verbs.export import export
+    from pipeline.verbs.exported import load_exported
     from pipeline.verbs.heads import fit, sweep
     from pipeline.verbs.options import Options
     from pipeline.verbs.rows import extract, scan
@@ -36,10 +38,12 @@ _HOMES = {
     "Tuning": "pipeline.verbs.tuning",
     "Views": "pipeline.verbs.views",
     "end_to_end": "pipeline.verbs.tune",
+    "export": "pipeline.verbs.export",
     "extract": "pipeline.verbs.rows",
     "extract_views": "pipeline.verbs.views",
     "finetune": "pipeline.verbs.tune",
     "fit": "pipeline.verbs.heads",
+    "load_exported": "pipeline.verbs.exported",
     "load_run": "pipeline.verbs.run",
     "predict": "pipeline.verbs.run",
     "scan": "pipeline.verbs.rows",
@@ -54,10 +58,12 @@ __all__ = [
     "Tuning",
     "Views",
     "end_to_end",
+    "export",
     "extract",
     "extract_views",
     "finetune",
     "fit",
+    "load_exported",
     "load_run",
     "predict",
     "scan",

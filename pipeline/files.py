@@ -14,7 +14,7 @@ from typing import Any
 
 @contextlib.contextmanager
 def replacing(path: Path, *, sync: bool = False) -> Iterator[Path]:
-    """A path beside the given one to write a file to, which takes the given name when the body is through.
+    """A path beside the given one to write a file or a folder to, which takes the given name when the body is through.
 
     Who reads meanwhile sees the old file. When the body raises, nothing is left.
 
@@ -29,9 +29,20 @@ def replacing(path: Path, *, sync: bool = False) -> Iterator[Path]:
         if sync:
             with beside.open("rb") as file:
                 os.fsync(file.fileno())
-        beside.replace(path)
+        put(beside, path)
     finally:
-        beside.unlink(missing_ok=True)
+        remove(beside)
+
+
+def put(made: Path, path: Path) -> None:
+    """Give a file or a folder its name, in the place of what had it; a folder that gives way is moved aside, then removed."""
+    if not (made.is_dir() and path.is_dir() and any(path.iterdir())):
+        made.replace(path)
+        return
+    older = name_beside(path.with_name(f"older-{path.name}"))
+    path.replace(older)
+    made.replace(path)
+    remove(older)
 
 
 def name_beside(path: Path) -> Path:

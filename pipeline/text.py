@@ -148,6 +148,22 @@ def describe_predictions(results: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def describe_export(result: Mapping[str, Any]) -> str:
+    """What was written, and how near it is to its run."""
+    images = f"{result['images']} photographs, {result['own_images']} of them the run's own"
+    lines = [
+        f"{result['file']} ({result['format']}) predicts what the run does.",
+        f"Largest difference of a probability: {result['largest_difference']:.1e} over {images}.",
+    ]
+    if result["encoded"]:
+        encoded = result["encoded"]
+        lines.append(
+            f"Given encoded photographs: {encoded['largest_difference']:.1e} over {encoded['images']}, "
+            f"{encoded['ties']} with another label."
+        )
+    return "\n".join(lines)
+
+
 def describe_verify(result: Mapping[str, Any]) -> str:
     """What is whole, and what is not."""
     lines = [f"{result['ok']} of {result['rows']} rows are whole."]

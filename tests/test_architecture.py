@@ -27,10 +27,11 @@ MAY_IMPORT = {
     "stage_two/trainer": "results/scores",  # an epoch's loss is the one that a run's scores have
     "comparison": "errors images bases stage_two",
     "results": "errors files",
-    "results/export": "bases",
-    "verbs": "errors files workers images bases cache stage_one stage_two comparison results",
+    "exports": "errors images",
+    "exports/stitch": "bases",
+    "verbs": "errors files workers images bases cache stage_one stage_two comparison results exports",
     "transformer": "errors images cache verbs",
-    "cli": "errors quiet text images bases cache stage_one stage_two comparison results verbs __init__ cli_cache cli_compare "
+    "cli": "errors quiet text images bases cache stage_one stage_two comparison results exports verbs __init__ cli_cache cli_compare "
     "cli_complete cli_options cli_terminal",
     "cli_cache": "errors text images bases cache stage_one stage_two comparison results verbs cli_complete cli_options",
     "cli_compare": "errors text images bases cache stage_one stage_two comparison results verbs cli_complete cli_options",
@@ -44,16 +45,20 @@ MAY_IMPORT = {
 # Modules, or whole folders, that alone may import a library; the modules named here import it when they are loaded,
 # the ones in brackets inside functions only.
 TENSORFLOW = (
-    "bases stage_one/engines stage_two/dense stage_two/tail stage_two/trainer comparison images/views results/export"
+    "bases stage_one/engines stage_two/dense stage_two/tail stage_two/trainer comparison images/views exports/stitch"
 )
 MAY_USE = {
-    "tensorflow": f"{TENSORFLOW} (verbs)",
-    "keras": f"{TENSORFLOW} (images/arrays) (verbs)",
+    "tensorflow": f"{TENSORFLOW} exports/decoding (exports) (verbs)",
+    "keras": f"{TENSORFLOW} (exports) (images/arrays) (verbs)",
     "h5py": "cache bases",
     "hdf5plugin": "cache",
     "sklearn": "(stage_two/linear_fit) (stage_two/sweep) (results/scores) (images/arrays) transformer",
     "matplotlib": "results/plots",
     "openvino": "stage_one/openvino",
+    "onnx": "(exports/onnx_file)",
+    "onnxruntime": "(exports/onnx_file)",
+    "tf2onnx": "(exports/onnx_file)",
+    "ai_edge_litert": "(exports/tflite_file)",
     "tensorflow_datasets": "(images/tfds)",
     "pyarrow": "(images/tables) (images/shards) (images/tfds)",
     "narwhals": "(images/frames) images/scan",
@@ -75,6 +80,7 @@ LIGHT = (
     *("pipeline/results/report", "pipeline/results/scores", "pipeline/stage_two/linear", "pipeline/stage_two/sweep"),
     *("pipeline/stage_two/factors", "pipeline/stage_two/linear_fit"),
     *("pipeline/stage_two/spec", "pipeline/stage_two/features", "pipeline/stage_two/training"),
+    *("pipeline/exports/formats", "pipeline/exports/parity"),
     *("pipeline/stage_one/extract", "pipeline/bases/zoo", "pipeline/bases/digests", "pipeline/bases/locations"),
 )
 

@@ -311,7 +311,19 @@ def test_export_writes_a_model(work, tmp_path):
 
     assert result["file"] == str(tmp_path / "model.keras")
     assert result["largest_difference"] < 1e-4
+    assert (result["format"], result["images"], result["encoded"]) == ("Keras", 200, None)
     assert (tmp_path / "model.labels.json").is_file()
+
+
+def test_an_exported_file_predicts_in_the_place_of_a_run(work, photos, tmp_path):
+    """The same labels, and nothing of the run, the cache or the base is needed."""
+    image = photos / "test" / "red" / "red000.png"
+    [expected] = call("predict", "linear", image, *work["places"], "--json").json
+    call("export", "linear", tmp_path / "model.keras", *work["places"], "-q")
+    [received] = call("predict", tmp_path / "model.keras", image, "--cache", tmp_path / "cache", "--json").json
+
+    assert received["label"] == expected["label"]
+    assert received["probability"] == pytest.approx(expected["probability"], abs=1e-3)
 
 
 def test_report_writes_a_page(work, tmp_path):
@@ -470,7 +482,8 @@ def test_live_training_prints_what_a_head_does(command, photos, own, tmp_path):
         (("head", "{photos}", *BASE, "--pool", "mean"), "SettingError", "Received: 'mean'"),
         (("sweep", "{photos}", "--random", "0"), "SettingError", "A sweep needs at least one head"),
         (("predict", "nobody", "{photos}"), "RunNotFoundError", "No run 'nobody'"),
-        (("export", "linear", "model.onnx"), "SettingError", "A model is exported as a .keras file"),
+        (("export", "linear", "model.h5"), "SettingError", "A run is exported as name.keras, name.onnx"),
+        (("predict", "gone.onnx", "{photos}"), "RunNotFoundError", "No run 'gone.onnx'"),
         (("cache", "info", "vgg16"), "DataNotFoundError", "'vgg16' names 0 stores"),
     ],
 )

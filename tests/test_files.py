@@ -99,3 +99,18 @@ def test_a_name_with_signs_of_a_pattern_is_a_name(tmp_path):
     write_json(tmp_path / "[a]*.txt", [1])
 
     assert other.exists()
+
+
+def test_a_folder_takes_its_name_whole(tmp_path):
+    """In the place of an older one, with nothing left of that; a file never takes the place of a folder."""
+    path = tmp_path / "folder"
+    for content in ("first", "second"):
+        with replacing(path) as beside:
+            beside.mkdir()
+            (beside / content).write_text(content)
+            assert path.exists() == (content == "second")
+    with pytest.raises(IsADirectoryError), replacing(path) as beside:
+        beside.write_text("a file")
+
+    assert names(tmp_path) == ["folder"]
+    assert names(path) == ["second"]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DamagedStoreError, RunNotFoundError, SettingError
-from pipeline.files import name_beside, remove, write_json
+from pipeline.files import name_beside, put, write_json
 
 SCHEMA = 1
 _NEEDED = ("schema", "head", "data", "recipe", "classes", "pool", "weights", "seconds")
@@ -150,13 +150,7 @@ class NewRun:
         final = self._claimed or self._runs / str(self._name)
         write_json(self.path / "metrics.json", metrics)
         write_json(self.path / "run.json", {"schema": SCHEMA, "name": final.name, **info})
-        if self._claimed is None and final.exists():
-            older = name_beside(self._runs / f"older-{final.name}")
-            final.replace(older)
-            self.path.replace(final)
-            remove(older)
-        else:
-            self.path.replace(final)  # over the empty folder, if the name was claimed
+        put(self.path, final)
         self._claimed = None
         return RunFolder(final)
 

@@ -18,7 +18,7 @@ import numpy as np
 from pipeline.bases.digests import TrunkInfo
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
-from pipeline.images.manifest import Manifest
+from pipeline.images.manifest import Files, Manifest
 from pipeline.images.scan import Data
 from pipeline.results.drawing import drawing_ahead
 from pipeline.results.logs import log_sweep, open_log
@@ -210,6 +210,7 @@ def provenance(extraction: Extraction, task: Task, options: Options) -> dict[str
     is_file = options.weights not in ("imagenet", "random")
     return {
         "data": manifest.title,
+        "root": str(manifest.images.root.resolve()) if isinstance(manifest.images, Files) else None,
         "task_digest": task_digest(manifest, extraction.store.recipe, "any"),
         "classes": list(task.classes),
         "images": {name: len(split) for name, split in task.splits.items()},

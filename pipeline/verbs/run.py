@@ -1,17 +1,14 @@
-"""Runs as verbs: save, load, predict, export."""
+"""Runs as verbs: save, load, predict."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.bases.zoo import find_base
 from pipeline.cache.recipe import Recipe
-from pipeline.errors import DisagreementError, SettingError
 from pipeline.images.folders import list_images
 from pipeline.results.drawing import Draw
 from pipeline.results.logs import Log
@@ -27,7 +24,7 @@ from pipeline.results.runs import (
 from pipeline.results.scores import score
 from pipeline.stage_two.features import Rows, Split, StoredRows, Task
 from pipeline.stage_two.linear import head_from_arrays
-from pipeline.verbs.options import Options, make_tensorflow_engine, weights_file
+from pipeline.verbs.options import Options
 from pipeline.verbs.rows import extract_recipe
 
 
@@ -102,39 +99,9 @@ def predict(run: Run, images: Sequence[str | Path], *, top: int = 5) -> list[dic
     extraction = extract_recipe(manifest, recipe, options)
     X = extraction.store.read(extraction.keys(), pooling=info["pool"])
     return [
-        _prediction(name, probabilities, run.classes, top)
+        ranked(name, probabilities, run.classes, top)
         for name, probabilities in zip(extraction.manifest.names, predict_rows(run.head, X), strict=True)
     ]
-
-
-def export(run: Run, path: Path) -> float:
-    """Write one Keras model of a run, pixels in, probabilities out, and check that it predicts what the run does.
-
-    Returns:
-        The largest difference of a probability over eight synthetic images.
-
-    Raises:
-        SettingError: The file's name does not end in `.keras`.
-        DisagreementError: The two predict differently.
-    """
-    if path.suffix != ".keras":
-        raise SettingError(f"A model is exported as a .keras file. Received: {path}.")
-    from pipeline.bases.cut import divide
-    from pipeline.bases.weights import load_base
-    from pipeline.results.export import head_of_arrays, save_exported, stitch
-    from pipeline.stage_two.dense import load_dense
-
-    info = run.folder.info
-    recipe = Recipe.from_dict(info["recipe"])
-    options = replace(run.options, base=recipe.base, weights=info["weights"])
-    trunk, _ = divide(load_base(find_base(recipe.base), recipe.decoder.size_px, weights_file(options)), recipe.cut)
-    row_shape = tuple(trunk.output_shape[1:]) if info["pool"] == "none" else tuple(trunk.output_shape[-1:])
-    head_file = run.folder.head_path
-    head = (
-        head_of_arrays(load_arrays(head_file), row_shape) if head_file.suffix == ".npz" else load_dense(head_file).model
-    )
-    model = stitch(trunk, recipe.preprocessing, info["pool"], head)
-    return save_exported(model, path, run.classes, partial(_check_export, run, recipe, options))
 
 
 def save_run(
@@ -208,25 +175,8 @@ def _average(head: Head, part: Split) -> NDArray[np.float32]:
     return mean
 
 
-def _prediction(name: str, probabilities: NDArray[np.float32], classes: Sequence[str], top: int) -> dict[str, Any]:
+def ranked(name: str, probabilities: NDArray[np.float32], classes: Sequence[str], top: int) -> dict[str, Any]:
+    """What is said of one image: {path, label, probability, top}, the likeliest classes first."""
     order = np.argsort(-probabilities, kind="stable")
-    ranked = [[classes[k], float(probabilities[k])] for k in order[:top]]
-    return {"path": name, "label": ranked[0][0], "probability": ranked[0][1], "top": ranked}
-
-
-def _check_export(run: Run, recipe: Recipe, options: Options, path: Path) -> float:
-    import keras
-
-    size = recipe.decoder.size_px
-    coarse = np.random.default_rng(0).integers(0, 256, (8, 6, 6, 3))
-    pixels = coarse.repeat(size // 6 + 1, axis=1).repeat(size // 6 + 1, axis=2)[:, :size, :size].astype(np.uint8)
-    pooling = run.folder.info["pool"]
-    engine = make_tensorflow_engine(recipe.with_pooling(pooling), options)
-    expected = predict_rows(run.head, engine.features(pixels))
-    received = keras.saving.load_model(path, safe_mode=True).predict(pixels.astype(np.float32), verbose=0)
-    difference = float(np.abs(received - expected).max())
-    if not difference < 1e-3:
-        raise DisagreementError(
-            f"The exported model disagrees with its run by {difference:.2g} in a probability: it was not written."
-        )
-    return difference
+    pairs = [[classes[k], float(probabilities[k])] for k in order[:top]]
+    return {"path": name, "label": pairs[0][0], "probability": pairs[0][1], "top": pairs}

@@ -1,16 +1,12 @@
-"""Predicting with a run, and exporting it."""
+"""Predicting with a run."""
 
 import shutil
 from dataclasses import replace
 
-import keras
-import numpy as np
 import pytest
-from PIL import Image
 
 from pipeline import Options, Training, fit, load_run
 from pipeline.errors import DamagedStoreError, DataLayoutError, DataNotFoundError, RunNotFoundError, SettingError
-from pipeline.verbs.run import export
 from tests.conftest import draw_photo
 
 HEADS = {
@@ -145,25 +141,3 @@ def test_damaged_head_is_damage(name, options, runs, tmp_path):
 
     with pytest.raises(DamagedStoreError, match=rf"{head.name} "):
         load_run(folder, options=options)
-
-
-@pytest.mark.parametrize("name", HEADS)
-def test_exported_file_predicts_what_the_run_does(name, photos, options, runs, tmp_path):
-    """The file that Keras loads in safe mode takes decoded pixels and gives the run's probabilities."""
-    run = load_run(name, options=options)
-    difference = export(run, tmp_path / "model.keras")
-    model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
-    files = sorted((photos / "test").rglob("*.png"))
-    pixels = [np.asarray(Image.open(file).resize((48, 48), Image.Resampling.LANCZOS), np.float32) for file in files]
-    received = model.predict(np.stack(pixels), verbose=0)
-    expected = [[dict(entry["top"])[label] for label in run.classes] for entry in run.predict(files)]
-
-    assert difference < 1e-4
-    assert np.abs(received - expected).max() < 1e-3
-    assert np.std(expected, axis=0).max() > 0.01
-
-
-def test_export_to_another_kind_of_file_is_refused(options, runs, tmp_path):
-    """Only .keras files are written."""
-    with pytest.raises(SettingError, match=r"A model is exported as a \.keras file\. Received: .*model\.h5"):
-        export(load_run("linear", options=options), tmp_path / "model.h5")

@@ -1,15 +1,12 @@
 """One Keras model from a trunk and a head."""
 
-import json
-
 import keras
 import numpy as np
 import pytest
 
 from pipeline.bases.zoo import find_base
 from pipeline.cache.store import pool_rows
-from pipeline.errors import DisagreementError
-from pipeline.results.export import head_of_arrays, save_exported, stitch
+from pipeline.exports.stitch import head_of_arrays, stitch
 from pipeline.stage_two.dense import fit_dense
 from pipeline.stage_two.features import Split, Task
 from pipeline.stage_two.linear_fit import fit_linear
@@ -73,7 +70,7 @@ def fit(text, task):
 def test_exported_model_predicts_what_the_head_does(text, num_classes, pooling, trunk, tmp_path):
     """From pixels to probabilities, the file that safe mode loads agrees with trunk, pooling and head by hand."""
     predict, head = fit(text, make_task(trunk, TF, pooling, num_classes))
-    save_exported(stitch(trunk, TF, pooling, head), tmp_path / "model.keras", "abc"[:num_classes], lambda _: 0.0)
+    stitch(trunk, TF, pooling, head).save(tmp_path / "model.keras")
     model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     pixels, _ = photographs(20, num_classes)
     expected = predict(pool_rows(trunk.predict(TF(pixels), verbose=0), pooling))
@@ -94,31 +91,6 @@ def test_preprocessing_is_inside(preprocessing, trunk):
 
     assert np.abs(model.predict(pixels.astype(np.float32), verbose=0) - expected).max() < 2e-4
     assert expected.std(axis=0).max() > 0.05
-
-
-def test_class_names_stand_beside_the_model(trunk, tmp_path):
-    """The names of the outputs are written in their order, whatever characters they have, into folders made if need be."""
-    _, head = fit("logreg:C=1", make_task(trunk, CAFFE, "avg", 2))
-    save_exported(stitch(trunk, CAFFE, "avg", head), tmp_path / "new" / "model.keras", ("ä", '"b"'), lambda _: 0.0)
-
-    assert json.loads((tmp_path / "new" / "model.labels.json").read_text(encoding="utf-8")) == ["ä", '"b"']
-    assert (tmp_path / "new" / "model.keras").is_file()
-
-
-def test_a_model_that_fails_its_check_is_not_written(trunk, tmp_path):
-    """What an earlier export left stays as it was, and nothing lies beside it."""
-    _, head = fit("logreg:C=1", make_task(trunk, CAFFE, "avg", 2))
-    (tmp_path / "model.keras").write_text("an earlier export")
-
-    def refuse(path):
-        assert path.suffix == ".keras"
-        raise DisagreementError("by half")
-
-    with pytest.raises(DisagreementError, match="by half"):
-        save_exported(stitch(trunk, CAFFE, "avg", head), tmp_path / "model.keras", "ab", refuse)
-
-    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
-    assert (tmp_path / "model.keras").read_text() == "an earlier export"
 
 
 def test_layers_are_standard_ones(trunk):

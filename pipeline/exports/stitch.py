@@ -1,7 +1,6 @@
 """One Keras model from a run: pixels in, probabilities out, preprocessing inside, standard layers only."""
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from pipeline.bases.network import with_preprocessing
 from pipeline.bases.zoo import Preprocessing
-from pipeline.files import replacing, write_json
 
 
 def stitch(
@@ -75,22 +73,3 @@ def _neighbours(flat: keras.KerasTensor, arrays: Mapping[str, NDArray[Any]]) -> 
     closeness.set_weights([rows.T])
     votes.set_weights([np.eye(int(arrays["num_classes"][0]), dtype=np.float32)[labels]])
     return output
-
-
-def save_exported(model: keras.Model, path: Path, classes: Sequence[str], check: Callable[[Path], float]) -> float:
-    """Write the model, and the names of its outputs beside it as `<name>.labels.json`.
-
-    Args:
-        model: Pixels to probabilities.
-        path: Where to.
-        classes: Names of the outputs.
-        check: What the file has to pass before it takes its name; raises where it does not.
-
-    Returns:
-        What the check says.
-    """
-    with replacing(path) as beside:
-        model.save(beside)
-        outcome = check(beside)
-        write_json(path.with_suffix(".labels.json"), list(classes))
-    return outcome

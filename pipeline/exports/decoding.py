@@ -1,0 +1,158 @@
+"""Encoded photographs to pixels inside a TensorFlow graph, bit for bit as `pipeline.images.decode` makes them with Pillow.
+
+JPEG, PNG, WebP and GIF (of one frame). The resize is Pillow's own arithmetic (13.0, `libImaging/Resample.c`): weights in
+double precision, rounded to 22 bits; along the width first, then along the height, or the other way round for images that
+lose much of their height; each time to whole numbers. TensorFlow's own resize is up to seven grey levels off.
+"""
+
+import math
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from pipeline.images.decode import Decoder
+
+# The entry of EXIF's orientation, 16 bits and one value, before the value itself; little-endian and big-endian.
+_ORIENTATION = ((0x12, 0x01, 0x03, 0x00, 0x01, 0x00, 0x00, 0x00), (0x01, 0x12, 0x00, 0x03, 0x00, 0x00, 0x00, 0x01))
+_HEAD_BYTES = 2**16  # where EXIF stands
+_ONE = 2.0**22
+
+
+def can_decode(data: bytes) -> bool:
+    """Whether TensorFlow reads these bytes; Pillow reads more formats, and films."""
+    try:
+        _decode(tf.constant(data))
+    except tf.errors.InvalidArgumentError:
+        return False
+    return True
+
+
+def decode_batch(encoded: tf.Tensor, decoder: Decoder) -> tf.Tensor:
+    """Encoded photographs, string (B,), to RGB pixels, whole numbers in [0, 255], float32 (B, H, W, 3)."""
+    size_px = decoder.size_px
+
+    def decode(data: tf.Tensor) -> tf.Tensor:
+        image = _decode(data)
+        if decoder.exif:
+            image = _upright(image, _orientation(data))
+        return tf.ensure_shape(_resize(image, size_px, decoder.resize), (size_px, size_px, 3))
+
+    # One after the other: a large photograph takes some hundred megabytes on its way.
+    return tf.map_fn(decode, encoded, fn_output_signature=tf.float32, parallel_iterations=1)
+
+
+def _decode(data: tf.Tensor) -> tf.Tensor:
+    """RGB, uint8 (H, W, 3), of any of the formats."""
+    # As libjpeg does it by itself, and Pillow; TensorFlow's default is faster and up to six grey levels off.
+    image = tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
+    return tf.reshape(image, tf.concat([[-1], tf.shape(image)[-3:]], 0))[0]  # WebP comes as a film
+
+
+def _resize(image: tf.Tensor, size_px: int, method: str) -> tf.Tensor:
+    height, width = tf.shape(image)[0], tf.shape(image)[1]
+    if method == "nearest":
+        rows, columns = _nearest(height, size_px), _nearest(width, size_px)
+        return tf.cast(tf.gather(tf.gather(image, rows), columns, axis=1), tf.float32)
+    across, down = _weights(width, size_px, method), _weights(height, size_px, method)
+
+    def resize_width(pixels: tf.Tensor) -> tf.Tensor:
+        return _round(tf.einsum("ow,hwc->hoc", across, pixels))
+
+    def resize_height(pixels: tf.Tensor) -> tf.Tensor:
+        return _round(tf.einsum("oh,hwc->owc", down, pixels))
+
+    pixels = tf.cast(image, tf.float64)
+    # The order matters, since there is rounding in between.
+    loses_height = (height > size_px) & (height - size_px > 2 * (width - size_px))
+    resized = tf.cond(
+        loses_height, lambda: resize_width(resize_height(pixels)), lambda: resize_height(resize_width(pixels))
+    )
+    return tf.cast(resized, tf.float32)
+
+
+def _scale(length: tf.Tensor, size_px: int) -> tf.Tensor:
+    # TensorFlow replaces a division by a constant by a product, which rounds otherwise; not so this one.
+    return tf.math.divide_no_nan(tf.cast(length, tf.float64), tf.constant(size_px, tf.float64))
+
+
+def _nearest(length: tf.Tensor, size_px: int) -> tf.Tensor:
+    """The source pixel of each pixel: positions are sums of steps in double precision."""
+    step = _scale(length, size_px)
+    positions = tf.scan(lambda position, _: position + step, tf.range(size_px - 1), initializer=step / 2)
+    positions = tf.concat([[step / 2], positions], 0)
+    return tf.minimum(tf.cast(positions, tf.int32), length - 1)
+
+
+def _weights(length: tf.Tensor, size_px: int, method: str) -> tf.Tensor:
+    """What each source pixel adds to each pixel, in units of 2^-22: whole numbers, float64 (size_px, length)."""
+    function, reach = _FILTERS[method]
+    scale = _scale(length, size_px)
+    stretch = tf.maximum(scale, 1.0)
+    centers = ((tf.range(size_px, dtype=tf.float64) + 0.5) * scale)[:, None]
+    places = tf.range(tf.cast(length, tf.float64), dtype=tf.float64)[None]
+    is_near = (places >= tf.floor(centers - reach * stretch + 0.5)) & (
+        places < tf.floor(centers + reach * stretch + 0.5)
+    )
+    weights = tf.where(is_near, function((places - centers + 0.5) * (1 / stretch)), 0.0)
+    weights /= tf.reduce_sum(weights, axis=1, keepdims=True)
+    return tf.sign(weights) * tf.floor(tf.abs(weights) * _ONE + 0.5)
+
+
+def _round(sums: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(tf.floor((sums + _ONE / 2) / _ONE), 0.0, 255.0)
+
+
+def _box(x: tf.Tensor) -> tf.Tensor:
+    return tf.cast((x > -0.5) & (x <= 0.5), tf.float64)
+
+
+def _triangle(x: tf.Tensor) -> tf.Tensor:
+    return tf.maximum(1 - tf.abs(x), 0.0)
+
+
+def _cubic(x: tf.Tensor) -> tf.Tensor:
+    """Keys (1981), a = -0.5."""
+    x = tf.abs(x)
+    near, far = (1.5 * x - 2.5) * x * x + 1, (((x - 5) * x + 8) * x - 4) * -0.5
+    return tf.where(x < 1, near, tf.where(x < 2, far, 0.0))
+
+
+def _lanczos(x: tf.Tensor) -> tf.Tensor:
+    return tf.where((x >= -3) & (x < 3), _sinc(x) * _sinc(x / 3), 0.0)
+
+
+def _sinc(x: tf.Tensor) -> tf.Tensor:
+    return tf.where(x == 0, tf.ones_like(x), tf.sin(math.pi * x) / tf.where(x == 0, tf.ones_like(x), math.pi * x))
+
+
+_Filter = Callable[[tf.Tensor], tf.Tensor]
+_FILTERS: dict[str, tuple[_Filter, float]] = {
+    "box": (_box, 0.5),
+    "bilinear": (_triangle, 1.0),
+    "bicubic": (_cubic, 2.0),
+    "lanczos": (_lanczos, 3.0),
+}
+"""Each filter, and how far it reaches to either side."""
+
+
+def _orientation(data: tf.Tensor) -> tf.Tensor:
+    """EXIF's orientation, 1 to 8; 1 where there is none."""
+    head = tf.io.decode_raw(tf.strings.substr(data, 0, _HEAD_BYTES), tf.uint8)
+    num_places = tf.maximum(tf.size(head) - 9, 0)
+    # Of each place in the file the ten bytes from there on, (places, 10).
+    windows = tf.stack([head[start : start + num_places] for start in range(10)], axis=1)
+    little, big = (tf.reduce_all(windows[:, :8] == tf.constant(entry, tf.uint8), axis=1) for entry in _ORIENTATION)
+    values = tf.concat([windows[:, 8][little], windows[:, 9][big]], 0)
+    value = tf.cast(tf.concat([values, [1]], 0)[0], tf.int32)
+    return tf.where(value > 8, 1, value)
+
+
+def _upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    """Each orientation is a transposition or none, then a flip along each axis or none."""
+
+    def where(orientations: tuple[int, ...], turned: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+        return tf.cond(tf.reduce_any(orientation == tf.constant(orientations)), lambda: turned, lambda: kept)
+
+    image = where((5, 6, 7, 8), tf.transpose(image, (1, 0, 2)), image)
+    image = where((2, 3, 6, 7), image[:, ::-1], image)
+    return where((3, 4, 7, 8), image[::-1], image)

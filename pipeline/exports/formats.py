@@ -1,0 +1,69 @@
+"""The four kinds of file that a run can become, by the ending of the name."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from pipeline.errors import RunNotFoundError, SettingError
+from pipeline.exports import keras_file, onnx_file, saved_model, tflite_file
+from pipeline.exports.description import Description, Predict
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Format(Protocol):
+    """What each of the modules of formats has."""
+
+    NAME: str
+
+    def require(self) -> None:
+        """Raise MissingExtraError where a package is missing."""
+
+    def write(self, model: "keras.Model", path: Path, description: Description) -> None:
+        """Write a model to a path that has the format's ending."""
+
+    def load(self, path: Path) -> tuple[Description, Predict]:
+        """What the file says of itself, and its network; raises DamagedStoreError."""
+        ...
+
+
+FORMATS: dict[str, Format] = {".keras": keras_file, ".onnx": onnx_file, ".tflite": tflite_file, "": saved_model}
+"""By the ending; a SavedModel is a folder, and has none."""
+
+_ENDINGS = tuple(filter(None, FORMATS))
+
+
+def format_of(path: Path) -> Format:
+    """The format that a name asks for.
+
+    Raises:
+        SettingError: None has this ending.
+    """
+    if path.suffix not in FORMATS:
+        raise SettingError(
+            "A run is exported as name.keras, name.onnx, name.tflite, or as a SavedModel, a folder whose name has no ending. "
+            f"Received: {path}."
+        )
+    return FORMATS[path.suffix]
+
+
+def is_exported(path: Path) -> bool:
+    """Whether this is a file or folder of one of the formats, by its looks."""
+    if path.is_dir():
+        return (path / "saved_model.pb").is_file()
+    return path.is_file() and path.suffix in _ENDINGS
+
+
+def load_format(path: Path) -> tuple[Description, Predict]:
+    """Load an exported file of any of the formats; what each of them refuses stands in its module.
+
+    Raises:
+        RunNotFoundError: There is no such file, or it looks like none of the formats.
+        DamagedStoreError: It is not the export of a run.
+        MissingExtraError: What runs this format is not installed.
+    """
+    if not is_exported(path):
+        raise RunNotFoundError(
+            f"{path} is no file with one of the endings {', '.join(_ENDINGS)}, and no SavedModel folder."
+        )
+    return (saved_model if path.is_dir() else FORMATS[path.suffix]).load(path)

@@ -1,0 +1,96 @@
+"""The SavedModel folder: encoded photographs or pixels in, labels and scores out, for TensorFlow and its servers."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DamagedStoreError
+from pipeline.exports.description import NAME as DESCRIPTION
+from pipeline.exports.description import Description, Predict, check_shapes, read_file
+from pipeline.exports.graphs import check_graphs
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+
+NAME = "SavedModel"
+
+
+def require() -> None:
+    """TensorFlow is always there."""
+
+
+def write(model: "keras.Model", path: Path, description: Description) -> None:
+    """Write the folder, with two signatures.
+
+    `serving_default` takes `image_bytes`, string (N,): JPEG, PNG, WebP or GIF; `pixels` takes `pixels`, float32 (N, H, W, 3). Both give
+    `scores`, float32 (N, K), and `classes`, string (N, K), the label of each score.
+    """
+    import keras
+    import tensorflow as tf
+
+    from pipeline.exports.decoding import decode_batch
+
+    def score(pixels: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+        scores = model(pixels, training=False)
+        return {"scores": scores, "classes": tf.broadcast_to(tf.constant(description.labels), tf.shape(scores))}
+
+    def serve(image_bytes: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+        return score(decode_batch(image_bytes, description.decoder))
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("serving_default", serve, [tf.TensorSpec((None,), tf.string, name="image_bytes")])
+    archive.add_endpoint("pixels", score, [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="pixels")])
+    archive.write_out(str(path), verbose=False)
+    extra = path / "assets.extra"
+    extra.mkdir()
+    (extra / DESCRIPTION).write_text(description.to_json(), encoding="utf-8")
+
+
+def load(path: Path) -> tuple[Description, Predict]:
+    """Load the signature `pixels`; a graph that could do more than compute is refused.
+
+    Raises:
+        DamagedStoreError: It is not an exported folder.
+    """
+    description, signatures = _load(path)
+    signature = signatures["pixels"]
+
+    def predict(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        scores: NDArray[Any] = signature(pixels=pixels)["scores"].numpy()
+        return scores
+
+    return description, predict
+
+
+def load_serving(path: Path) -> Predict:
+    """The signature `serving_default`: encoded photographs, bytes objects (N,), to probabilities, float32 (N, K)."""
+    import tensorflow as tf
+
+    _, signatures = _load(path)
+    signature = signatures["serving_default"]
+
+    def predict(encoded: Any) -> NDArray[np.float32]:
+        scores: NDArray[Any] = signature(image_bytes=tf.constant(encoded))["scores"].numpy()
+        return scores
+
+    return predict
+
+
+def _load(path: Path) -> tuple[Description, Any]:
+    description = read_file(path / "assets.extra" / DESCRIPTION)
+    check_graphs(path)
+    import tensorflow as tf
+
+    try:
+        signatures = tf.saved_model.load(str(path)).signatures
+        pixels = signatures["pixels"]
+        shapes = pixels.structured_input_signature[1]["pixels"].shape, pixels.structured_outputs["scores"].shape
+    except (ValueError, OSError, LookupError, TypeError, AttributeError, tf.errors.OpError) as error:
+        raise DamagedStoreError(f"{path} cannot be loaded as a SavedModel: {error}") from error
+    check_shapes(path, description, *shapes)
+    return description, signatures

@@ -1,0 +1,64 @@
+"""The `.tflite` file: converted by TensorFlow, run by LiteRT's interpreter; description and labels are appended as an archive."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DamagedStoreError, MissingExtraError
+from pipeline.exports.description import Description, Predict, add_member, check_shapes, read_member
+
+if TYPE_CHECKING:
+    import keras
+
+NAME = "TFLite"
+
+
+def require() -> None:
+    """Check that the interpreter is installed: TensorFlow's own is on its way out.
+
+    Raises:
+        MissingExtraError: It is not.
+    """
+    if find_spec("ai_edge_litert") is None:
+        raise MissingExtraError("TFLite files need a package of their own: pip install 'bottleneck-pipeline[tflite]'.")
+
+
+def write(model: "keras.Model", path: Path, description: Description) -> None:
+    """Write the file: input `pixels`, any batch size, float32, TFLite's own operations only, so that every interpreter runs it."""
+    import tensorflow as tf
+
+    builtin = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
+    model.export(path, format="litert", verbose=False, target_spec=builtin)
+    add_member(path, description)
+
+
+def load(path: Path) -> tuple[Description, Predict]:
+    """Load with LiteRT's interpreter.
+
+    Raises:
+        DamagedStoreError: It is not an exported file.
+        MissingExtraError: The interpreter is not installed.
+    """
+    require()
+    from ai_edge_litert.interpreter import Interpreter
+
+    description = read_member(path)
+    try:
+        interpreter = Interpreter(str(path), num_threads=os.cpu_count())
+        [(signature, names)] = interpreter.get_signature_list().items()
+        [pixels], [probabilities] = names["inputs"], names["outputs"]
+        runner = interpreter.get_signature_runner(signature)
+        inputs, outputs = runner.get_input_details()[pixels], runner.get_output_details()[probabilities]
+    except (ValueError, RuntimeError) as error:
+        raise DamagedStoreError(f"{path} cannot be loaded by the TFLite interpreter: {error}") from error
+    check_shapes(path, description, inputs["shape_signature"], outputs["shape_signature"])
+
+    def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        result: NDArray[Any] = runner(**{pixels: images})[probabilities]
+        return result
+
+    return description, predict

@@ -1,0 +1,47 @@
+"""A small network from pixels to probabilities, and what a file says of it."""
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+from pipeline.bases.zoo import find_base
+from pipeline.exports.description import Description
+from pipeline.exports.stitch import head_of_arrays, stitch
+from pipeline.images.decode import Decoder
+
+SIZE_PX = 12
+LABELS = ("ä b", '"c"', "d\ne")
+
+
+def make_model(head: str = "linear") -> keras.Model:
+    """Random weights, caffe preprocessing, average pooling, and a linear head or the search of neighbours."""
+    keras.utils.set_random_seed(0)
+    trunk = keras.Sequential(
+        [keras.Input((SIZE_PX, SIZE_PX, 3)), keras.layers.Conv2D(6, 3, strides=2, activation="relu")]
+    )
+    return stitch(trunk, find_base("vgg16").native_preprocessing, "avg", head_of_arrays(_arrays(head), (6,)))
+
+
+def _arrays(head: str) -> Mapping[str, np.ndarray]:
+    rng = np.random.default_rng(1)
+    scaling = {"mean": rng.normal(size=6).astype(np.float32), "scale": rng.uniform(20, 40, 6).astype(np.float32)}
+    if head == "linear":
+        weights = rng.normal(size=(6, 3)).astype(np.float32)
+        return {**scaling, "weights": weights, "bias": np.zeros(3, np.float32), "temperature": np.ones(1, np.float32)}
+    rows = rng.normal(size=(30, 6)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return {**scaling, "rows": rows, "labels": np.arange(30) % 3, "num_classes": np.array([3]), "k": np.array([5])}
+
+
+def describe(**changes: object) -> Description:
+    """Of that network."""
+    values = {"labels": LABELS, "decoder": Decoder(SIZE_PX), "origin": {"run": "r", "cut": None}}
+    return Description(**(values | changes))
+
+
+def make_pixels(count: int) -> np.ndarray:
+    """Whole numbers in [0, 255], float32 (N, 12, 12, 3), each image on a colour of its own."""
+    rng = np.random.default_rng(2)
+    colours = rng.integers(30, 226, (count, 1, 1, 3))
+    return np.clip(np.round(colours + rng.normal(0, 50, (count, SIZE_PX, SIZE_PX, 3))), 0, 255).astype(np.float32)

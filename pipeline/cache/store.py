@@ -59,7 +59,7 @@ class _Index:
 
     @classmethod
     def build(cls, shards: Sequence[ShardRows]) -> "_Index":
-        parts = [_shard_keys(shard) for shard in shards]
+        parts = [shard_keys(shard) for shard in shards]
         keys = np.concatenate(parts) if parts else np.empty(0, "S33")
         shard = np.repeat(np.arange(len(parts), dtype=np.int32), [len(part) for part in parts])
         row = (
@@ -336,6 +336,7 @@ def _read_recipe(folder: Path) -> Recipe:
     return Recipe.from_dict(json.loads((folder / "recipe.json").read_text()))
 
 
-def _shard_keys(shard: ShardRows) -> Keys:
+def shard_keys(shard: ShardRows) -> Keys:
+    """The keys of a shard's rows, in their order."""
     joined = np.concatenate([shard.digests, shard.views[:, None]], axis=1)
     return np.frombuffer(np.ascontiguousarray(joined).tobytes(), dtype="S33")

@@ -61,9 +61,12 @@ def distribute(
     items = missing_items(manifest, store, views)
     store.prepare()
     ships = ship_images or not manifest.is_files
-    whole = Task(
-        manifest, tuple(items), store.recipe, make_engine, batch_size, None if gather else store.folder.resolve(), ships
+    folder, known = (
+        (None, frozenset[str]())
+        if gather
+        else (store.folder.resolve(), frozenset(path.name for path in store.shard_paths()))
     )
+    whole = Task(manifest, tuple(items), store.recipe, make_engine, batch_size, folder, ships, known)
     with stage_one_bar(len(items), progress=progress) as bar:
         done = _Job(store, workers, bar)
         done.run(whole.cut())

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from pipeline.cache.outbox import BytesOutbox, FolderOutbox
@@ -46,6 +47,9 @@ class Task:
     ships: bool = False
     """The photographs' bytes are sent with the task."""
 
+    known: frozenset[str] = frozenset()
+    """Names of the shards that were there when the tasks were cut."""
+
     def __len__(self) -> int:
         return len(self.items)
 
@@ -83,7 +87,7 @@ class Outcome:
     """What a worker says of its task."""
 
     num_rows: int
-    """Rows that were made."""
+    """Rows of the task that were made, by this worker or by one that died before it could say so."""
 
     engine: str | None
     skipped: dict[bytes, str]
@@ -97,7 +101,7 @@ class Outcome:
 
 
 def run_task(task: Task) -> Outcome:
-    """Make the rows of a task, in a worker; doing it twice is harmless.
+    """Make the rows of a task, in a worker; those that another worker has committed meanwhile are not made again.
 
     Raises:
         ClusterError: The worker's machine sees the photographs or the cache at another place, or not at all.
@@ -107,18 +111,21 @@ def run_task(task: Task) -> Outcome:
         raise ClusterError(
             f"A worker has no {images.root}: use --ship-images where machines do not share the photographs."
         )
-    outbox = FolderOutbox(task.recipe, task.folder) if task.folder else BytesOutbox(task.recipe)
+    outbox = FolderOutbox(task.recipe, task.folder, task.known) if task.folder else BytesOutbox(task.recipe)
+    missing = task.part(np.flatnonzero(~outbox.has(task.keys())).tolist())
+    num_there = len(task) - len(missing)
+    if not missing:
+        return Outcome(num_there, None, {})
     with _WORKING, tqdm(disable=True) as bar:  # a worker of several threads makes one task after the other
         done = compute(
-            task.manifest,
-            task.items,
-            task.recipe,
+            missing.manifest,
+            missing.items,
+            missing.recipe,
             outbox,
-            task.make_engine,
-            batch_size=task.batch_size,
+            missing.make_engine,
+            batch_size=missing.batch_size,
             num_threads=num_threads(),
             bar=bar,
         )
-    return Outcome(
-        done.num_rows, done.engine, done.skipped, getattr(outbox, "names", []), getattr(outbox, "shards", [])
-    )
+    names, shards = getattr(outbox, "names", []), getattr(outbox, "shards", [])
+    return Outcome(num_there + done.num_rows, done.engine, done.skipped, names, shards)

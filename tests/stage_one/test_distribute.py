@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.cache.shard import read_rows
 from pipeline.cache.store import Store
 from pipeline.errors import ClusterError, WorkerDiedError
 from pipeline.images.scan import scan
@@ -106,6 +107,25 @@ def test_tasks_are_disjoint_and_depend_on_the_rows_alone(hundred):
     keys = np.concatenate([task.keys() for task in first])
     assert len(np.unique(keys)) == len(keys) == 100
     assert len(first) == 4
+
+
+def test_task_that_is_done_again_makes_what_is_missing_alone(hundred, tmp_path):
+    """A worker that died after a commit has not lost it: no row is made twice; a damaged shard counts as none."""
+    store = Store(tmp_path, SMALL)
+    store.prepare()
+    task = whole_task(scan(hundred), store.folder)
+    first = run_task(task.part(range(60)))
+    second = run_task(task)
+    third = run_task(task)
+    shard = store.folder / "shards" / second.names[0]
+    shard.write_bytes(shard.read_bytes()[:-1])
+    fourth = run_task(task)
+
+    assert [outcome.num_rows for outcome in (first, second, third, fourth)] == [60, 100, 100, 100]
+    assert [len(outcome.names) for outcome in (first, second, third, fourth)] == [1, 1, 0, 1]
+    fresh = Store(tmp_path, SMALL)
+    assert sum(len(read_rows(path, SMALL).views) for path in fresh.shard_paths() if path != shard) == 100
+    assert fresh.has(task.keys()).all()
 
 
 def test_sent_task_needs_no_folder(hundred, tmp_path):

@@ -193,13 +193,14 @@ def _ridge(
     Y = Y[:, 1:] if num_classes == 2 else Y
     offset = Y.mean(axis=0)
     target = left.T @ (Y - offset)
+    squares = left**2 if is_independent else None
     for value in values:
         share = lengths**2 / (lengths**2 + value)
         weights = (lengths / (lengths**2 + value))[:, None] * target
         leave_one_out = None
-        if is_independent:
+        if squares is not None:
             residual = Y - offset - left @ (share[:, None] * target)
-            leverage = 1 / len(y) + (left**2) @ share
+            leverage = 1 / len(y) + squares @ share
             without = Y - residual / np.maximum(1 - leverage, 1e-12)[:, None]
             answer = (without[:, 0] > 0).astype(np.int64) if num_classes == 2 else without.argmax(axis=1)
             leave_one_out = float((answer == y).mean())

@@ -83,8 +83,8 @@ def first_value(head: str) -> float:
 
 
 def sizes_of(num_images: int, num_classes: int) -> list[int]:
-    """Sizes of a training set, each about 1.4 times the one before, from a few images a class up to all."""
-    least = min(num_images, max(4 * num_classes, num_images // 64))
+    """Sizes of a training set, each about 1.4 times the one before, from two images a class up to all."""
+    least = min(num_images, max(2 * num_classes, num_images // 64))
     sizes = [num_images]
     while (size := round(num_images / 2 ** (len(sizes) / 2))) > least:
         sizes.append(size)

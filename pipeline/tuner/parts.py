@@ -1,10 +1,11 @@
 """The parts of the page that show results: learning curve, confusion matrix, photographs.
 
-All texts from outside (labels, file names) become text nodes, never HTML.
+Texts from outside (labels, file names) become text nodes, or are escaped.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -98,17 +99,17 @@ def draw_confusion(answers: Answers, classes: Sequence[str], choose: Callable[[C
     wrong = confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * confusion.diagonal()
     shown = sorted(np.argsort(-wrong, kind="stable")[:LARGEST_MATRIX].tolist())
     buttons: dict[Cell, Element] = {}
-    if len(shown) < len(classes):
-        html.p(f"The {len(shown)} classes with the most mistakes, of {len(classes)}.").classes("note")
-    with html.div().classes("scroll"), html.table().classes("confusion"):
+    which = f"; the {len(shown)} of {len(classes)} classes with the most mistakes" if len(shown) < len(classes) else ""
+    html.p(f"Rows are labels, columns what the head said{which}.").classes("note")
+    with html.div().classes("scroll"), html.table().classes("confusion many" if len(shown) > 5 else "confusion"):
         with html.thead(), html.tr():
-            html.th("label \u2193 \u00b7 head \u2192", scope="col").classes("corner")
+            html.td()
             for said in shown:
-                html.th(classes[said], scope="col")
+                html.th(classes[said], scope="col", title=classes[said])
         with html.tbody():
             for true in shown:
                 with html.tr():
-                    html.th(classes[true], scope="row")
+                    html.th(classes[true], scope="row", title=classes[true])
                     total = max(1, int(confusion[true].sum()))
                     for said in shown:
                         with html.td():
@@ -123,7 +124,7 @@ def _draw_cell(classes: Sequence[str], cell: Cell, count: int, total: int) -> El
         f"{count:,}", type="button", **{"aria-label": f"{what}: {count} of {total}", "title": what}
     )
     # The share is told by the number; the colour repeats it, and leaves the number readable.
-    kind = "right" if cell[0] == cell[1] else "wrong"
+    kind = "none" if not count else "right" if cell[0] == cell[1] else "wrong"
     button.classes(kind).style(f"--share: {round(70 * count / total)}%")
     return button
 
@@ -168,9 +169,12 @@ def draw_photographs(
 
 def _draw_labels(name: str, label: str, classes: Sequence[str], choose: Callable[[str], Awaitable[None]]) -> None:
     """The browser's own list: quick on a phone, and by keyboard."""
-    with html.select(**{"aria-label": f"Label of {name}"}) as select:
-        for option in classes:
-            html.option(option, value=option, selected=option == label)
+    # One text, for with 100 classes a page of photographs would have 6,000 elements.
+    options = "".join(
+        f'<option value="{escape(option)}"{" selected" * (option == label)}>{escape(option)}</option>'
+        for option in classes
+    )
+    select = html.select(innerHTML=options, **{"aria-label": f"Label of {name}"})
 
     async def take(event: GenericEventArguments) -> None:
         await choose(event.args)

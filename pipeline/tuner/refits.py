@@ -1,6 +1,6 @@
 """Linear heads fitted again and again: what a change does not touch is kept.
 
-Factors of a training set know neither labels nor regularisation; all values of ridge come from one decomposition.
+Factors of a training set, and ridge's decomposition of them, know neither labels nor regularisation.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from pipeline.stage_two.features import Split, Task
 from pipeline.stage_two.linear import ArrayHead
 from pipeline.stage_two.linear_fit import Point, fit_path
 from pipeline.stage_two.spec import LinearSpec, default_scale
-from pipeline.tuner.choice import Choice, stops_of
+from pipeline.tuner.choice import Choice
 
 Numbers = NDArray[np.int64]
 
@@ -63,10 +63,7 @@ class LinearRefits:
 
     def point(self, choice: Choice, part: Part) -> Point:
         """The head of the chosen regularisation, on the coordinates of `coordinates`."""
-        stops = stops_of(choice.head)
-        # The other stops of ridge cost nothing, and the slider will come by.
-        values = stops if choice.head == "ridge" and choice.value in stops else (choice.value,)
-        return next(point for point in self.path(choice, part, values) if point.value == choice.value)
+        return self.path(choice, part, (choice.value,))[0]
 
     def path(self, choice: Choice, part: Part, values: Sequence[float]) -> list[Point]:
         """A head for each of these values; the chosen one does not matter."""

@@ -112,10 +112,11 @@ class Session:
         self.changes: list[tuple[int, str]] = []
         """Rows that were relabelled and their labels before, oldest first."""
 
+        self._y = manifest.label_ids(self.classes)
         splits = np.array(manifest.splits)
         self._places = {split: np.flatnonzero(splits == split) for split in _SPLITS}
         # By the labels at the start: relabelling an image moves no other one in or out of a smaller training set.
-        self._order = _spread(manifest.split("train").label_ids(self.classes), seed)
+        self._order = _spread(self._y[self._places["train"]], seed)
         self._load = cache(load)
         self._linear = LinearRefits(self._load, seed)
         self._lock = threading.Lock()
@@ -203,8 +204,7 @@ class Session:
 
     def num_available(self, choice: Choice) -> int:
         """Training images of the chosen classes."""
-        classes = set(self.classes_of(choice))
-        return sum(self.manifest.labels[row] in classes for row in self._places["train"])
+        return int((self._class_numbers("train", self.classes_of(choice)) >= 0).sum())
 
     def selection(self, choice: Choice) -> Manifest:
         """What a run of this choice is trained and scored on; its test images are those of the chosen classes."""
@@ -229,6 +229,7 @@ class Session:
         changed = replace(self.manifest, labels=tuple(labels))
         self.labels.write(changed)
         self.manifest = changed
+        self._y[row] = self.classes.index(label)
 
     def _part(self, choice: Choice, num_train: int | None) -> Part:
         """The images that take part.
@@ -241,19 +242,23 @@ class Session:
         order = self._order[y["train"][self._order] >= 0]
         rows = {"train": np.sort(order[:num_train]), "validation": np.flatnonzero(y["validation"] >= 0)}
         part = Part(classes, rows, {split: y[split][rows[split]] for split in _SPLITS})
+        if len(classes) < 2:
+            raise DataLayoutError(f"A head needs two classes or more. Received: {list(classes)}. Choose more of them.")
         for split in _SPLITS:
             missing = sorted(set(classes) - {classes[number] for number in np.unique(part.y[split])})
-            if missing or len(classes) < 2:
+            if missing:
                 raise DataLayoutError(
-                    f"A head needs two classes or more, with {split} images of each. Received: {len(rows[split])} {split} "
-                    f"images of {len(classes)} classes, none of {missing}. Choose more classes or images, or relabel some."
+                    f"A head needs {split} images of each class. Received: {len(rows[split])} of {len(classes)} classes, "
+                    f"none of {missing}. Leave these out, choose more images, or relabel some."
                 )
         return part
 
     def _class_numbers(self, split: str, classes: tuple[str, ...]) -> Numbers:
         """Of all images of a split; -1 for those that do not take part."""
-        numbers, labels = {label: number for number, label in enumerate(classes)}, self.manifest.labels
-        return np.array([numbers.get(str(labels[row]), -1) for row in self._places[split]], np.int64)
+        numbers = np.full(len(self.classes), -1)
+        numbers[[self.classes.index(label) for label in classes]] = np.arange(len(classes))
+        chosen: Numbers = numbers[self._y[self._places[split]]]
+        return chosen
 
     def _fit_linear(self, choice: Choice, part: Part) -> Callable[[str], NDArray[np.float32]]:
         head, X = self._linear.point(choice, part).head, self._linear.coordinates(choice, part)

@@ -10,6 +10,7 @@ from pipeline.tuner.parts import Cell, draw_confusion, draw_photographs, name_of
 from pipeline.tuner.session import Answers, Results, Session
 
 _PHOTOGRAPHS_A_PAGE = 60
+_WIDE = 10  # classes above which the matrix has a row of the page to itself
 
 # Who relabels by keyboard goes on with the next photograph.
 _KEEP_FOCUS = (
@@ -49,7 +50,8 @@ class View:
             f"{num_right:,} of {scores['n']:,} right (95 % interval {low:.1%} to {high:.1%}), log loss "
             f"{scores['loss']:.4f}. {results.head} on {results.num_train:,} training images."
         )
-        self.say(f"Fitted in {1000 * results.seconds:,.0f} ms.")
+        seconds = results.seconds
+        self.say(f"Fitted in {seconds:.1f} s." if seconds > 1 else f"Fitted in {1000 * seconds:.0f} ms.")
         await self._show_split()
 
     def show_curve(self, options: dict[str, Any]) -> None:
@@ -82,7 +84,7 @@ class View:
             self._curve = ui.echart({}, renderer="svg").classes("curve")
 
     def _draw_tables(self) -> None:
-        with html.section().classes("card"):
+        with html.section().classes("card") as self._matrix:
             with html.div().classes("line"):
                 html.h2("Confusion matrix")
                 splits = {"validation": "validation", "train": "training"}
@@ -116,6 +118,7 @@ class View:
         if answers is None or results is not self._results:
             return
         self._answers = answers
+        self._matrix.classes(remove="wide", add="wide" if len(results.classes) > _WIDE else None)
         self._confusion.clear()
         with self._confusion:
             self._buttons = draw_confusion(answers, results.classes, self._take_cell)

@@ -81,7 +81,9 @@ class Page:
         from selenium.webdriver.support.wait import WebDriverWait
 
         # Elements are drawn anew while they are looked at.
-        wait = WebDriverWait(self.driver, WAIT_SECONDS, 0.05, (StaleElementReferenceException, IndexError))
+        wait = WebDriverWait(
+            self.driver, WAIT_SECONDS, 0.05, (StaleElementReferenceException, LookupError, StopIteration)
+        )
         return wait.until(lambda _: condition())
 
     @property
@@ -131,10 +133,30 @@ def test_moving_the_regularisation_refits(page, session):
     assert_quiet(page.driver)
 
 
+def test_another_head_and_its_best_value(page, session):
+    """A head from the list is fitted; `Best` moves the slider to what the command would choose."""
+    choose_head(page, "logreg")
+    choice = Choice("logreg", 0.01)
+    page.wait(lambda: says(session.refit(choice)) in page.summary)
+    best = Choice("logreg", session.best_value(choice))
+    page.press("Best")
+    page.wait(lambda: says(session.refit(best)) in page.summary)
+    page.wait(lambda: f"C = {best.value:g}" in page.all(".controls")[0].text)
+
+    choose_head(page, "ridge")
+    page.wait(lambda: says(session.refit(Choice())) in page.summary)
+    assert_quiet(page.driver)
+
+
+def choose_head(page, name):
+    page.all(".controls .q-select")[0].click()
+    page.wait(lambda: next(item for item in page.all(".q-menu .q-item") if item.text == name)).click()
+    page.wait(lambda: not page.all(".q-menu"))
+
+
 def test_cell_of_the_matrix_shows_its_photographs(page, session):
     """Those with this label and this answer; `All mistakes` leads back."""
-    stops = stops_of("ridge")
-    answers = session.refit(Choice(value=stops[stops.index(1000.0) - 1])).validation
+    answers = session.refit(Choice()).validation
     page.cell("blue recognised").click()
     expected = names_of(session, answers, answers.cell(0, 0))
     page.wait(lambda: page.photographs() == expected)
@@ -174,6 +196,7 @@ def test_saved_choice_is_a_run(page, options):
     assert run.folder.info["head"] in page.summary
     assert f"log loss {run.metrics['validation']['loss']:.4f}" in page.summary
     assert run.metrics["test"]["n"] == 8
+    assert (run.folder.path / "confusion.png").is_file()
     assert_quiet(page.driver)
 
 

@@ -67,6 +67,23 @@ def test_labels_are_found_again(tmp_path, options):
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
+def test_other_machines_are_let_in_on_request_alone(photos, options, monkeypatch, caplog):
+    """Another host than this machine's is served with a warning, and then every name of the machine is answered to."""
+    served = []
+    monkeypatch.setattr("pipeline.tuner.page.serve", lambda *_, **settings: served.append(settings))
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    tune_heads(photos, lambda: scan(photos), port=port, options=options)
+    assert caplog.messages == []
+    tune_heads(photos, lambda: scan(photos), host="0.0.0.0", port=port, options=options)
+
+    assert [(settings["host"], settings["is_local"]) for settings in served] == [
+        ("127.0.0.1", True),
+        ("0.0.0.0", False),
+    ]
+    assert "whoever reaches it can relabel photographs and save runs" in caplog.text
+
+
 def test_page_without_its_package_is_an_error_with_a_cure(photos, monkeypatch):
     """The message is the command that installs it."""
     monkeypatch.setattr(verb, "find_spec", lambda _: None)

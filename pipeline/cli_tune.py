@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli_complete import complete_data
-from pipeline.cli_options import command_line, log_options, options_of, scan, show, stage_one_options
+from pipeline.cli_options import command_line, log_options, options_of, scan, show, stage_one_options, warn_duplicates
 
 if TYPE_CHECKING:
     from pipeline.tuner.session import Session
@@ -37,6 +37,7 @@ def tune(data: str, labels: Path | None, host: str, port: int, **settings: Any) 
     options = options_of(settings)
 
     def say(address: str, session: "Session") -> None:
+        warn_duplicates(session.manifest.duplicates_across_splits())
         kept = str(session.labels.path) if session.labels else None
         show(
             settings, {"address": address, "labels": kept}, lambda r: f"{r['address']} shows the page; Ctrl-C ends it."

@@ -128,7 +128,8 @@ class Page:
         await asyncio.sleep(_DEBOUNCE_SECONDS)
         async with self._working:
             if turn == self._turn:
-                self._view.say("Fitting \u2026", is_old=True)
+                self._view.say("Fitting \u2026")
+                self._view.fade()
                 await self._try(partial(self._fit, choice, turn))
 
     async def _fit(self, choice: Choice, turn: int) -> None:

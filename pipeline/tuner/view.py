@@ -45,6 +45,7 @@ class View:
         self._results, scores = results, results.validation.scores
         low, high = scores["ci95"]
         num_right = sum(row[number] for number, row in enumerate(scores["confusion"]))
+        self._accuracy.classes(remove="old")
         self._accuracy.text = f"{scores['accuracy']:.1%}"
         self._summary.text = (
             f"{num_right:,} of {scores['n']:,} right (95 % interval {low:.1%} to {high:.1%}), log loss "
@@ -66,12 +67,15 @@ class View:
         with self._photographs:
             ui.run_javascript(_KEEP_FOCUS)
 
-    def say(self, text: str, *, is_error: bool = False, is_old: bool = False) -> None:
-        """One line below the scores; those that are `old` are not those of the choice."""
+    def say(self, text: str, *, is_error: bool = False) -> None:
+        """One line below the scores."""
         self._status.text = text
         self._status.classes(remove="error", add="error" if is_error else None)
+
+    def fade(self) -> None:
+        """What is shown is not that of the choice any more."""
         for element in (self._accuracy, self._curve):
-            element.classes(remove="old", add="old" if is_old or is_error else None)
+            element.classes("old")
 
     def _draw_scores(self) -> None:
         with html.section().classes("card wide"):
@@ -84,7 +88,7 @@ class View:
             self._curve = ui.echart({}, renderer="svg").classes("curve")
 
     def _draw_tables(self) -> None:
-        with html.section().classes("card") as self._matrix:
+        with html.section().classes("card matrix") as self._matrix:
             with html.div().classes("line"):
                 html.h2("Confusion matrix")
                 splits = {"validation": "validation", "train": "training"}

@@ -51,9 +51,19 @@ def open_session(
 
 
 def save(session: Session, choice: Choice, *, name: str | None, command: str | None, options: Options) -> Run:
-    """Keep a choice as a run, by what `head` does; only now the test split is scored."""
+    """Keep a choice as a run, by what `head` does; only now the test split is scored.
+
+    Raises:
+        SettingError: Pixels are standardized by the training images, of which the choice has only some: other rows would be made.
+    """
+    selection = session.selection(choice)
+    if options.preprocess == "standardize" and len(selection.split("train")) < len(session.manifest.split("train")):
+        raise SettingError(
+            "With --preprocess standardize features follow from all training images, so a run of some of them would have others "
+            "than the page. Take all classes and images, or start the tuner with --preprocess native."
+        )
     return fit(
-        session.selection(choice),
+        selection,
         str(choice.spec),
         pool=choice.pooling,
         training=choice.training,

@@ -1,6 +1,7 @@
 """The tuner as a verb: labels and rows in, runs out."""
 
 import socket
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,6 +50,15 @@ def test_session_reads_no_row_of_a_test_image(photos, options, monkeypatch):
     session.refit(Choice())
 
     assert read == [{"train", "validation"}]
+
+
+def test_run_of_a_part_has_the_rows_of_the_page(photos, options):
+    """Where features follow from all training images, a run of some of them is refused."""
+    standardized = replace(options, preprocess="standardize")
+    session = open_session(photos, scan(photos), options=standardized)
+
+    with pytest.raises(SettingError, match="features follow from all training images"):
+        save(session, Choice(num_train=14), name=None, command=None, options=standardized)
 
 
 def test_labels_are_found_again(tmp_path, options):

@@ -16,7 +16,7 @@ PLACES = $(if $(CACHE),--cache $(CACHE)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
 HEADING = $(if $(HEAD),--head "$(HEAD)") $(if $(POOL),--pool $(POOL)) $(if $(NAME),--name $(NAME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup weights features head sweep endtoend finetune compare predict report cache-verify bench faults lint format type check test demo docs clean lock
+.PHONY: help setup weights features head sweep tune endtoend finetune compare predict report cache-verify bench faults lint format type check test demo docs clean lock
 
 help:
 	@awk '/^## /{sentence=substr($$0,4)} /^[a-z-]+:/{if(sentence){split($$1,t,":");printf "  %-14s %s\n",t[1],sentence;sentence=""}}' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ head: $(INSTALLED)
 ## Train many heads on the cached features of DATA and rank them.
 sweep: $(INSTALLED)
 	$(BOTTLENECK) sweep "$(DATA)" $(HEADING) $(OPTIONS)
+
+## Serve a local page: choose heads on the cached features of DATA, see their mistakes, relabel photographs.
+tune: $(INSTALLED)
+	$(BOTTLENECK) tune "$(DATA)" $(OPTIONS)
 
 ## Train HEAD end to end on live, augmented photographs of DATA, the base frozen.
 endtoend: $(INSTALLED)

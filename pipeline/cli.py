@@ -38,6 +38,7 @@ from pipeline.cli_options import (
     worker_options,
 )
 from pipeline.cli_terminal import fail, start_logging
+from pipeline.cli_tune import tune
 from pipeline.errors import PipelineError
 from pipeline.quiet import quiet_tensorflow
 
@@ -297,6 +298,7 @@ def bases(names: tuple[str, ...], size: int | None, **settings: Any) -> None:
     show(settings, rows, text.table)
 
 
+app.add_command(tune)
 app.add_command(endtoend)
 app.add_command(finetune)
 app.add_command(compare)

@@ -29,13 +29,15 @@ MAY_IMPORT = {
     "results": "errors files",
     "exports": "errors images",
     "exports/stitch": "bases",
-    "verbs": "errors files workers images bases cache stage_one stage_two comparison results exports",
+    "tuner": "errors files images stage_two results",
+    "verbs": "errors files workers images bases cache stage_one stage_two comparison results exports tuner",
     "transformer": "errors images cache verbs",
     "cli": "errors quiet text images bases cache stage_one stage_two comparison results exports verbs __init__ cli_cache cli_compare "
-    "cli_complete cli_options cli_terminal",
+    "cli_complete cli_options cli_terminal cli_tune",
     "cli_cache": "errors text images bases cache stage_one stage_two comparison results verbs cli_complete cli_options",
     "cli_compare": "errors text images bases cache stage_one stage_two comparison results verbs cli_complete cli_options",
     "cli_options": "errors text images bases cache stage_one stage_two comparison results verbs cli_complete cli_terminal",
+    "cli_tune": "tuner verbs cli_complete cli_options",
     "cli_complete": "bases stage_two comparison",
     "cli_terminal": "",
     "__main__": "cli",
@@ -64,7 +66,10 @@ MAY_USE = {
     "narwhals": "(images/frames) images/scan",
     "tensorboard": "(results/events)",
     "mlflow": "(results/tracking)",
-    "click": "cli cli_cache cli_compare cli_complete cli_options cli_terminal",
+    "nicegui": "tuner/page tuner/controls tuner/view tuner/parts",
+    "fastapi": "tuner/page",
+    "starlette": "tuner/page",
+    "click": "cli cli_cache cli_compare cli_complete cli_options cli_terminal cli_tune",
 }
 
 # Parts of scikit-learn that are no estimators.
@@ -80,6 +85,7 @@ LIGHT = (
     *("pipeline/results/report", "pipeline/results/scores", "pipeline/stage_two/linear", "pipeline/stage_two/sweep"),
     *("pipeline/stage_two/factors", "pipeline/stage_two/linear_fit"),
     *("pipeline/stage_two/spec", "pipeline/stage_two/features", "pipeline/stage_two/training"),
+    *("pipeline/tuner/page", "pipeline/tuner/session", "pipeline/tuner/labels", "pipeline/verbs/tuner"),
     *("pipeline/exports/formats", "pipeline/exports/parity"),
     *("pipeline/stage_one/extract", "pipeline/bases/zoo", "pipeline/bases/digests", "pipeline/bases/locations"),
 )

@@ -3,10 +3,12 @@
 JPEG, PNG, WebP, BMP, GIF (first frame), TIFF and `.npy` arrays become RGB uint8 at the base's size.
 """
 
+import contextlib
 import io
 import math
 import struct
 import tokenize
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,26 +72,43 @@ class Decoder:
         Raises:
             UnreadableImageError: The bytes are no image, are cut short, or promise more than `MAX_PIXELS` pixels.
         """
-        if not data:
-            raise UnreadableImageError("empty file (0 bytes)")
-        if len(data) > MAX_BYTES:
-            raise UnreadableImageError(f"{len(data):,} bytes; the limit is {MAX_BYTES:,}")
-        try:
-            image = _open_array(data) if data.startswith(_NPY_MAGIC) else _open_image(data, exif=self.exif)
-            size = (self.size_px, self.size_px)
+        size = (self.size_px, self.size_px)
+        with _known_damage():
+            image = open_image(data, exif=self.exif)
             resized = image if image.size == size else image.resize(size, _RESIZE[self.resize])
-        except UnreadableImageError:
-            raise
-        except UnidentifiedImageError:
-            raise UnreadableImageError(f"not an image in any of the formats {', '.join(_FORMATS)}") from None
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise UnreadableImageError(f"refused as a decompression bomb: {error}") from None
-        except _DAMAGE as error:
-            raise UnreadableImageError(f"damaged: {error}") from None
         return np.asarray(resized, dtype=np.uint8)
 
 
-def _open_image(data: bytes, *, exif: bool) -> Image.Image:
+def open_image(data: bytes, *, exif: bool = True) -> Image.Image:
+    """One image as it is, in RGB; where `exif`, turned upright.
+
+    Raises:
+        UnreadableImageError: The bytes are no image, are cut short, or promise more than `MAX_PIXELS` pixels.
+    """
+    if not data:
+        raise UnreadableImageError("empty file (0 bytes)")
+    if len(data) > MAX_BYTES:
+        raise UnreadableImageError(f"{len(data):,} bytes; the limit is {MAX_BYTES:,}")
+    with _known_damage():
+        return _open_array(data) if data.startswith(_NPY_MAGIC) else _open_file(data, exif=exif)
+
+
+@contextlib.contextmanager
+def _known_damage() -> Iterator[None]:
+    """What Pillow raises, as the error that a user is told."""
+    try:
+        yield
+    except UnreadableImageError:
+        raise
+    except UnidentifiedImageError:
+        raise UnreadableImageError(f"not an image in any of the formats {', '.join(_FORMATS)}") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UnreadableImageError(f"refused as a decompression bomb: {error}") from None
+    except _DAMAGE as error:
+        raise UnreadableImageError(f"damaged: {error}") from None
+
+
+def _open_file(data: bytes, *, exif: bool) -> Image.Image:
     image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
     width, height = image.size
     if width * height > MAX_PIXELS:

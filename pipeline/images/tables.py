@@ -46,7 +46,7 @@ def scan_table(
     """
     readers = {".parquet": _read_parquet, ".jsonl": _read_jsonl}
     return manifest_of_paths(
-        readers.get(table.suffix.lower(), _read_csv)(table),
+        readers.get(table.suffix.lower(), read_csv)(table),
         source=str(table),
         folder=root or table.parent,
         label=label,
@@ -158,7 +158,12 @@ def _split_name(source: str, name: str | None) -> str | None:
     return SPLIT_NAMES[name.lower()]
 
 
-def _read_csv(table: Path) -> Texts:
+def read_csv(table: Path) -> Texts:
+    """The columns of a CSV file by their names, empty fields as they are.
+
+    Raises:
+        DataLayoutError: It is no such file, or a line has more or fewer fields than the header.
+    """
     with table.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         try:

@@ -13,6 +13,7 @@ needed. Products are summed in double precision: L may be close to singular.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,15 @@ class Factors:
         back: Array = (self.rows.T @ solve_triangular(self.lower, weights, lower=True, trans="T")).astype(np.float32)
         return back
 
+    @cached_property
+    def singular_vectors(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """U (N, r), s (r,) and V (columns of `X`, r) with X = U diag(s) V'; they know no labels, and are computed once."""
+        X = self.X.astype(np.float64)
+        values, vectors = np.linalg.eigh(X.T @ X)
+        kept = values > values[-1] * _RANK_TOLERANCE
+        lengths = np.sqrt(values[kept])
+        return X @ vectors[:, kept] / lengths, lengths, vectors[:, kept]
+
 
 def factor(X: Array, scale: str, *, is_centred: bool = True) -> Factors:
     """Centre, scale and turn the features of training images.
@@ -83,12 +93,3 @@ def factor(X: Array, scale: str, *, is_centred: bool = True) -> Factors:
     lower = np.asarray(np.linalg.cholesky(products), np.float64)
     turned = np.concatenate([lower, -lower.sum(axis=0, keepdims=True)]).astype(np.float32)
     return Factors(mean, deviation, turned, exact, lower)
-
-
-def singular_vectors(factors: Factors) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """U (N, r), s (r,) and V (columns of `X`, r) with X = U diag(s) V'."""
-    X = factors.X.astype(np.float64)
-    values, vectors = np.linalg.eigh(X.T @ X)
-    kept = values > values[-1] * _RANK_TOLERANCE
-    lengths = np.sqrt(values[kept])
-    return X @ vectors[:, kept] / lengths, lengths, vectors[:, kept]

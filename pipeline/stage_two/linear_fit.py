@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stage_two.factors import Array, Factors, factor, singular_vectors
+from pipeline.stage_two.factors import Array, Factors, factor
 from pipeline.stage_two.features import Task
 from pipeline.stage_two.linear import ArrayHead, LinearHead, NeighboursHead, softmax, unit_rows
 from pipeline.stage_two.spec import LinearSpec
@@ -93,15 +93,25 @@ def choose(spec: LinearSpec, path: Sequence[Point], factors: Factors) -> LinearF
     return LinearFit(head, spec.parameter, best.value, [point.as_dict() for point in points])
 
 
-def fit_path(spec: LinearSpec, factors: Factors, task: Task, *, seed: int = 0) -> list[Point]:
+def fit_path(
+    spec: LinearSpec, factors: Factors, task: Task, *, seed: int = 0, turned: Array | None = None
+) -> list[Point]:
     """A head for each value of the spec, in their order.
 
     The many small products run in one thread: a second one gains little, and where other work shares
     the cores its waiting makes a fit ten times as long.
+
+    Args:
+        spec: The head and its values.
+        factors: Those of the training split.
+        task: Labels; the features of validation are read where they are not given turned.
+        seed: Of `svm` and `sgd`.
+        turned: Validation in the coordinates of the factors, (M, D) or (M, N - 1), where it is there already.
     """
     from threadpoolctl import threadpool_limits
 
-    turned = factors.turn(task.validation.flat)
+    if turned is None:
+        turned = factors.turn(task.validation.flat)
     with threadpool_limits(1, user_api="blas"):
         return _fit_path(spec, factors, task, turned, seed)
 
@@ -178,18 +188,19 @@ def _ridge(
     itself is its residual divided by 1 - h, h its entry on the diagonal of that matrix (Hastie, Tibshirani & Friedman 2009,
     The Elements of Statistical Learning, 3.4.1 and 7.10). Views of one image are no independent images: no leave-one-out.
     """
-    left, lengths, right = singular_vectors(factors)
+    left, lengths, right = factors.singular_vectors
     Y = np.where(y[:, None] == np.arange(num_classes), 1.0, -1.0)
     Y = Y[:, 1:] if num_classes == 2 else Y
     offset = Y.mean(axis=0)
     target = left.T @ (Y - offset)
+    squares = left**2 if is_independent else None
     for value in values:
         share = lengths**2 / (lengths**2 + value)
         weights = (lengths / (lengths**2 + value))[:, None] * target
         leave_one_out = None
-        if is_independent:
+        if squares is not None:
             residual = Y - offset - left @ (share[:, None] * target)
-            leverage = 1 / len(y) + (left**2) @ share
+            leverage = 1 / len(y) + squares @ share
             without = Y - residual / np.maximum(1 - leverage, 1e-12)[:, None]
             answer = (without[:, 0] > 0).astype(np.int64) if num_classes == 2 else without.argmax(axis=1)
             leave_one_out = float((answer == y).mean())

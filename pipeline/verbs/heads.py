@@ -71,7 +71,7 @@ def fit(
         open_log(chosen.tensorboard, chosen.mlflow) as log,
         drawing_ahead() if pictures else contextlib.nullcontext() as draw,
     ):
-        task, extraction, trunk = _task(data, pooling, chosen, views, memory_bytes)
+        task, extraction, trunk = read_task(data, pooling, chosen, views, memory_bytes)
         start = time.perf_counter()
         trained, history, chosen_values = _train(spec, task, settings, log.add_epoch, progress=chosen.progress)
         seconds = time.perf_counter() - start
@@ -146,7 +146,7 @@ def sweep(
     check_run_name(name, chosen.runs)
     cells = make_cells(heads, settings, learning_rates=learning_rates, batch_sizes=batch_sizes, num_random=num_random)
     manifest = manifest_of(data, chosen)
-    task, extraction, _ = _task(manifest, pooling, chosen)
+    task, extraction, _ = read_task(manifest, pooling, chosen)
     results = run_sweep(
         cells,
         task,
@@ -173,7 +173,7 @@ def sweep(
     return results, run
 
 
-def _task(
+def read_task(
     data: Data | Manifest,
     pooling: str,
     options: Options,

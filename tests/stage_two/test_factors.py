@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import RidgeClassifier
 
-from pipeline.stage_two.factors import factor, singular_vectors
+from pipeline.stage_two.factors import factor
 from pipeline.stage_two.features import Task
 from pipeline.stage_two.linear_fit import choose, factors_of, fit_linear, fit_path
 from pipeline.stage_two.spec import parse_head
@@ -72,7 +72,7 @@ def test_features_for_neighbours_stay_where_they_are():
 def test_singular_vectors_multiply_to_the_rows(shape):
     """U diag(s) V' is X."""
     factors = factor(task_of(shape).train.flat, "standard")
-    left, lengths, right = singular_vectors(factors)
+    left, lengths, right = factors.singular_vectors
     product = left * lengths @ right.T
 
     assert np.allclose(product, factors.X, atol=1e-5)

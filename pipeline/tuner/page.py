@@ -1,0 +1,224 @@
+"""The page of a tuning session, by NiceGUI, which serves all that a browser asks for from this machine."""
+
+import asyncio
+import contextlib
+import io
+from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache, partial
+from itertools import takewhile
+from pathlib import Path
+
+from fastapi import HTTPException, Response
+from nicegui import app, html, run, ui
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from pipeline.errors import PipelineError, UnreadableImageError
+from pipeline.images.decode import open_image
+from pipeline.tuner.choice import Choice
+from pipeline.tuner.controls import Controls
+from pipeline.tuner.parts import curve_of_epochs, curve_of_sizes
+from pipeline.tuner.session import CurvePoint, Session
+from pipeline.tuner.view import View
+
+Keep = Callable[[Choice, str | None], str]
+"""Saves a choice as a run of this name, or of one that is made up; the name."""
+
+_DEBOUNCE_SECONDS = 0.12
+"""A slider that is moving is not fitted at every stop."""
+
+_THUMBNAIL_PX = 240
+_COLOURS = {None: "as the system", True: "dark", False: "light"}
+
+
+class _SupersededError(Exception):
+    """Something else was chosen meanwhile."""
+
+
+def serve(
+    session: Session,
+    keep: Keep,
+    *,
+    title: str,
+    host: str,
+    port: int,
+    is_local: bool,
+    on_start: Callable[[str, Session], None] | None = None,
+) -> None:
+    """Serve the page until Ctrl-C.
+
+    Args:
+        session: What all browsers share.
+        keep: Saves a run.
+        title: Of the page.
+        host: Address to listen on.
+        port: Port to listen on.
+        is_local: Answer to this machine's names alone, so that no page of another site can pretend to be this one.
+        on_start: Told the page's address.
+    """
+    rows = {digest.hex(): row for row, digest in enumerate(session.manifest.digests)}
+
+    @lru_cache(maxsize=2048)
+    def thumbnail(row: int) -> bytes:
+        image, target = open_image(session.manifest.read(row)), io.BytesIO()
+        image.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
+        image.save(target, "JPEG", quality=85)
+        return target.getvalue()
+
+    @app.get("/photo/{digest}")
+    def photo(digest: str) -> Response:
+        try:
+            content = thumbnail(rows[digest])
+        except (KeyError, OSError, UnreadableImageError) as error:
+            raise HTTPException(404) from error
+        return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+
+    if is_local:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    if on_start:
+        app.on_startup(lambda: on_start(address, session))
+    ui.add_css(Path(__file__).with_name("page.css"), shared=True)
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
+        ui.run(
+            lambda: Page(session, keep, title),
+            host=host,
+            port=port,
+            title=title,
+            dark=None,
+            language="en-US",
+            show=False,
+            reload=False,
+            tailwind=False,
+            show_welcome_message=False,
+        )
+
+
+class Page:
+    """What one browser shows: its choice, and the head that was fitted to it."""
+
+    def __init__(self, session: Session, keep: Keep, title: str) -> None:
+        self._session, self._keep = session, keep
+        self._turn, self._working = 0, asyncio.Lock()
+        with html.div().classes("tuner"):
+            _draw_header(title)
+            with html.section(**{"aria-label": "Choices"}).classes("controls"):
+                self._controls = Controls(session, self._refit, self._take_best)
+                self._draw_keeping()
+            with html.main().classes("results"):
+                self._view = View(session, self._relabel)
+        self._show_labels()
+        ui.context.client.on_delete(self._supersede)
+        ui.timer(0, self._refit, once=True)
+
+    def _draw_keeping(self) -> None:
+        self._name = ui.input("Name of the run", placeholder="made up if empty").props("stack-label")
+        self._save = ui.button("Save as a run", on_click=self._save_run).props("no-caps unelevated")
+        with html.div().classes("line"):
+            self._labels = ui.label().classes("note labels")
+            self._undo = ui.button("Undo", on_click=self._take_back).props("flat dense no-caps")
+
+    def _supersede(self) -> None:
+        """What is being fitted is not waited for any more."""
+        self._turn += 1
+
+    async def _refit(self) -> None:
+        """Fit the choice, unless another one comes meanwhile."""
+        self._supersede()
+        turn, choice = self._turn, self._controls.choice
+        await asyncio.sleep(_DEBOUNCE_SECONDS)
+        async with self._working:
+            if turn == self._turn:
+                self._view.say("Fitting \u2026")
+                self._view.fade()
+                await self._try(partial(self._fit, choice, turn))
+
+    async def _fit(self, choice: Choice, turn: int) -> None:
+        results = await run.io_bound(self._session.refit, choice, on_epoch=self._watch(turn))
+        if results is None or turn != self._turn:
+            return
+        await self._view.show(results)
+        if choice.is_linear:
+            points = await run.io_bound(self._points, choice, turn)
+            if points and turn == self._turn:
+                self._view.show_curve(curve_of_sizes(points))
+
+    def _points(self, choice: Choice, turn: int) -> list[CurvePoint]:
+        return list(takewhile(lambda _: turn == self._turn, self._session.curve(choice)))
+
+    def _watch(self, turn: int) -> Callable[[Mapping[str, float]], None]:
+        """Draws each epoch as it ends, and ends a training that nobody waits for."""
+        loop = asyncio.get_running_loop()
+        history: list[Mapping[str, float]] = []
+
+        def watch(row: Mapping[str, float]) -> None:
+            if turn != self._turn or app.is_stopping:
+                raise _SupersededError
+            history.append(dict(row))
+            loop.call_soon_threadsafe(self._view.show_curve, curve_of_epochs(history))
+
+        return watch
+
+    async def _take_best(self) -> None:
+        async def take() -> None:
+            value = await run.io_bound(self._session.best_value, self._controls.choice)
+            if value is not None:
+                self._controls.move_to(value)
+
+        await self._try(take)
+
+    async def _relabel(self, row: int, label: str) -> None:
+        await self._change(partial(self._session.relabel, row, label))
+
+    async def _take_back(self) -> None:
+        await self._change(self._session.undo)
+
+    async def _change(self, change: Callable[[], None]) -> None:
+        """Labels, then the head; a training that goes on is ended, for it has the old ones."""
+        self._supersede()
+
+        async def take() -> None:
+            await run.io_bound(change)
+            self._show_labels()
+            await self._refit()
+            self._view.keep_focus()
+
+        await self._try(take)
+
+    async def _save_run(self) -> None:
+        async def save() -> None:
+            name = await run.io_bound(self._keep, self._controls.choice, self._name.value or None)
+            self._view.say(f"Saved as {name}; its test split was scored just now.")
+
+        self._save.disable()
+        self._view.say("Saving \u2026")
+        await self._try(save)
+        self._save.enable()
+
+    async def _try(self, step: Callable[[], Awaitable[None]]) -> None:
+        """What a person can act on is said on the page."""
+        try:
+            await step()
+        except _SupersededError:
+            pass
+        except (PipelineError, OSError) as error:
+            self._view.say(str(error), is_error=True)
+
+    def _show_labels(self) -> None:
+        file, num_changes = self._session.labels, len(self._session.changes)
+        where = f"Labels: {file.path.name}" if file else "Relabelling needs --labels FILE.csv"
+        self._labels.text = f"{where}; {num_changes} changed since the start" if num_changes else where
+        self._undo.set_visibility(num_changes > 0)
+
+
+def _draw_header(title: str) -> None:
+    ui.colors(primary="#1f6fb2")  # readable below white text, which NiceGUI's own blue is not
+    dark = ui.dark_mode(None)
+
+    def turn() -> None:
+        dark.value = {None: True, True: False, False: None}[dark.value]
+        button.props["aria-label"] = f"Colours: {_COLOURS[dark.value]}"
+
+    with html.header():
+        html.h1(title)
+        button = ui.button(icon="contrast", on_click=turn).props("flat round")
+        button.props["aria-label"] = f"Colours: {_COLOURS[None]}"

@@ -1,0 +1,182 @@
+"""The parts of the page that show results: learning curve, confusion matrix, photographs.
+
+Texts from outside (labels, file names) become text nodes, or are escaped.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from html import escape
+from typing import Any
+
+import numpy as np
+from nicegui import html
+from nicegui.element import Element
+from nicegui.events import GenericEventArguments
+
+from pipeline.tuner.refits import Numbers
+from pipeline.tuner.session import Answers, CurvePoint, Session
+
+Lines = Mapping[str, Sequence[float | None]]
+"""Accuracies of `validation` and `training`."""
+
+Cell = tuple[int, int]
+"""Of a confusion matrix: class numbers by the label and by the head."""
+
+LARGEST_MATRIX = 20
+"""Classes shown of a confusion matrix, those with the most mistakes; a cell is a button, and a thousand are none."""
+
+# Told apart by line and symbol too, in every kind of colour vision (Okabe & Ito 2008) and on light and dark.
+_SERIES = {"validation": ("#2b8cc4", "solid", "circle"), "training": ("#d55e00", "dashed", "triangle")}
+
+
+def curve_of_sizes(points: Sequence[CurvePoint]) -> dict[str, Any]:
+    """ECharts' options for accuracy against the size of the training set."""
+    values: Lines = {
+        "validation": [point.validation for point in points],
+        "training": [point.train for point in points],
+    }
+    return _chart("training images", [f"{point.num_train:,}" for point in points], values)
+
+
+def curve_of_epochs(history: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """ECharts' options for accuracy against epochs."""
+    values = {"validation": [row["val_accuracy"] for row in history], "training": [row["accuracy"] for row in history]}
+    return _chart("epochs", [f"{row['epoch']:g}" for row in history], values)
+
+
+def _chart(what: str, names: Sequence[str], values: Lines) -> dict[str, Any]:
+    shown = [value for line in values.values() for value in line if value is not None]
+    least = int(min(shown, default=0) * 20) * 5  # the next lower multiple of 5 %
+    return {
+        "animation": False,
+        "aria": {"enabled": True},
+        "textStyle": {"fontFamily": "inherit"},
+        "grid": {"left": 8, "right": 24, "top": 40, "bottom": 28, "containLabel": True},
+        "legend": {"top": 0, "itemWidth": 36, "itemGap": 24},
+        "tooltip": {"trigger": "axis", "confine": True},
+        "xAxis": {
+            "type": "category",
+            "data": list(names),
+            "name": what,
+            "nameLocation": "middle",
+            "nameGap": 28,
+            "boundaryGap": False,
+        },
+        "yAxis": {
+            "type": "value",
+            "min": least,
+            "max": 100,
+            "axisLabel": {"formatter": "{value} %"},
+            "splitLine": {"lineStyle": {"color": "#8886"}},
+        },
+        "series": [
+            {
+                "type": "line",
+                "name": name,
+                "data": [None if value is None else round(100 * value, 1) for value in values[name]],
+                "color": colour,
+                "symbol": symbol,
+                "symbolSize": 8,
+                "lineStyle": {"type": line, "width": 2},
+            }
+            for name, (colour, line, symbol) in _SERIES.items()
+        ],
+    }
+
+
+def draw_confusion(answers: Answers, classes: Sequence[str], choose: Callable[[Cell], Any]) -> dict[Cell, Element]:
+    """A table with a button for each cell.
+
+    Args:
+        answers: What to count.
+        classes: K names.
+        choose: Told the cell that is pressed.
+
+    Returns:
+        The buttons by their cells.
+    """
+    confusion = np.array(answers.scores["confusion"])
+    wrong = confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * confusion.diagonal()
+    shown = sorted(np.argsort(-wrong, kind="stable")[:LARGEST_MATRIX].tolist())
+    buttons: dict[Cell, Element] = {}
+    which = f"; the {len(shown)} of {len(classes)} classes with the most mistakes" if len(shown) < len(classes) else ""
+    html.p(f"Rows are labels, columns what the head said{which}.").classes("note")
+    with html.div().classes("scroll"), html.table().classes("confusion many" if len(shown) > 5 else "confusion"):
+        with html.thead(), html.tr():
+            html.td()
+            for said in shown:
+                html.th(classes[said], scope="col", title=classes[said])
+        with html.tbody():
+            for true in shown:
+                with html.tr():
+                    html.th(classes[true], scope="row", title=classes[true])
+                    total = max(1, int(confusion[true].sum()))
+                    for said in shown:
+                        with html.td():
+                            button = _draw_cell(classes, (true, said), int(confusion[true, said]), total)
+                        buttons[true, said] = button.on("click", lambda cell=(true, said): choose(cell), [])
+    return buttons
+
+
+def _draw_cell(classes: Sequence[str], cell: Cell, count: int, total: int) -> Element:
+    what = name_of(cell, classes)
+    button: Element = html.button(
+        f"{count:,}", type="button", **{"aria-label": f"{what}: {count} of {total}", "title": what}
+    )
+    # The share is told by the number; the colour repeats it, and leaves the number readable.
+    kind = "none" if not count else "right" if cell[0] == cell[1] else "wrong"
+    button.classes(kind).style(f"--share: {round(70 * count / total)}%")
+    return button
+
+
+def name_of(cell: Cell, classes: Sequence[str]) -> str:
+    """What the images of a cell have in common."""
+    true, said = (classes[number] for number in cell)
+    return f"{true} recognised" if true == said else f"{true} taken for {said}"
+
+
+def draw_photographs(
+    session: Session,
+    answers: Answers,
+    places: Numbers,
+    classes: Sequence[str],
+    relabel: Callable[[int, str], Awaitable[None]],
+) -> None:
+    """Thumbnails with what the head said, and two ways to give another label.
+
+    Args:
+        session: Names, labels and digests.
+        answers: What the head says.
+        places: Which of the answers to show, in this order.
+        classes: K names, those of the answers.
+        relabel: Told the row in the manifest and the new label.
+    """
+    manifest = session.manifest
+    with html.div().classes("photographs"):
+        for place in places:
+            row, probabilities = int(answers.rows[place]), answers.probabilities[place]
+            said, label = classes[int(probabilities.argmax())], str(manifest.labels[row])
+            name = manifest.names[row]
+            with html.figure().classes("photograph"):
+                html.img(src=f"/photo/{manifest.digests[row].hex()}", alt=name, title=name, loading="lazy")
+                with html.figcaption():
+                    html.p(f"said {said}, {probabilities.max():.0%}").classes("said")
+                    if said != label:
+                        button = html.button(f"Relabel: {said}", type="button").classes("relabel")
+                        button.on("click", partial(relabel, row, said), [])
+                    _draw_labels(name, label, session.classes, partial(relabel, row))
+
+
+def _draw_labels(name: str, label: str, classes: Sequence[str], choose: Callable[[str], Awaitable[None]]) -> None:
+    """The browser's own list: quick on a phone, and by keyboard."""
+    # One text, for with 100 classes a page of photographs would have 6,000 elements.
+    options = "".join(
+        f'<option value="{escape(option)}"{" selected" * (option == label)}>{escape(option)}</option>'
+        for option in classes
+    )
+    select = html.select(innerHTML=options, **{"aria-label": f"Label of {name}"})
+
+    async def take(event: GenericEventArguments) -> None:
+        await choose(event.args)
+
+    select.on("change", take, js_handler="(event) => emit(event.target.value)")

@@ -1,0 +1,36 @@
+"""Sessions on tasks that are made."""
+
+import hashlib
+
+from pipeline.images.manifest import Contents, Manifest
+from pipeline.stage_two.features import Task
+from pipeline.tuner.session import Session
+from tests.stage_two.tasks import make_task
+
+HARD = {"distance": 1.3, "shape": (8,)}
+"""Clouds that overlap, so that heads make mistakes."""
+
+
+def manifest_of(task):
+    """Images without bytes, with the labels and splits of a task."""
+    rows = [
+        (name, task.classes[number], split)
+        for split, part in task.splits.items()
+        for name, number in zip(part.names, part.y, strict=True)
+    ]
+    names, labels, splits = zip(*rows, strict=True)
+    return Manifest(
+        images=Contents(()),
+        positions=tuple(range(len(rows))),
+        names=names,
+        digests=tuple(hashlib.sha256(name.encode()).digest() for name in names),
+        labels=labels,
+        splits=splits,
+    )
+
+
+def make_session(labels=None, **settings):
+    """A session whose rows are those of `make_task`, whatever the pooling, and the task; it has no test rows."""
+    task = make_task(**(HARD | settings))
+    watched = Task(task.classes, {split: task.splits[split] for split in ("train", "validation")})
+    return Session(manifest_of(task), lambda _: watched, labels), task

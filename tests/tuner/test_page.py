@@ -1,0 +1,212 @@
+"""The tuner's page in a browser, on small photographs, some of which have a wrong label."""
+
+import csv
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from pipeline import Options, load_run
+from pipeline.images.scan import scan
+from pipeline.tuner.choice import Choice, stops_of
+from pipeline.verbs.tuner import open_session
+from tests.browser import assert_quiet, browser  # noqa: F401 - a fixture
+from tests.conftest import COLOURS, draw_photo
+
+WAIT_SECONDS = 20
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Two classes; every fifth photograph lies in the other one's folder."""
+    folder, seed = tmp_path_factory.mktemp("tuned") / "photos", 0
+    for split, count in (("train", 20), ("validation", 10), ("test", 4)):
+        for label, other in (("blue", "red"), ("red", "blue")):
+            for number in range(count):
+                colour = COLOURS[other if number % 5 == 4 else label]
+                draw_photo(folder / split / label / f"{number}.png", colour, seed)
+                seed += 1
+    return folder
+
+
+@pytest.fixture(scope="module")
+def options(photos):
+    places = photos.parent
+    return Options(base="squeezenet", size=48, weights="random", cache=places / "cache", runs=places / "runs")
+
+
+@pytest.fixture(scope="module")
+def session(photos, options, home):
+    """What the page is expected to show; its rows are there before the page asks for them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOTTLENECK_HOME", str(home))
+        return open_session(photos, scan(photos), options=options)
+
+
+@pytest.fixture(scope="module")
+def page(photos, options, session, home, browser):  # noqa: F811
+    """The page, open, its first head fitted."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    places = ("--cache", options.cache, "--runs", options.runs)
+    base = ("--base", options.base, "--size", options.size, "--weights", options.weights)
+    command = [sys.executable, "-m", "pipeline", "tune", photos, *base, *places, "--port", port, "--json", "--quiet"]
+    env = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}  # NiceGUI heeds it
+    server = subprocess.Popen(
+        [str(word) for word in command], env=env | {"BOTTLENECK_HOME": str(home)}, stdout=subprocess.PIPE, text=True
+    )
+    started = json.loads(server.stdout.readline())
+    assert started["labels"] == f"{photos}.labels.csv"
+    browser.get(started["address"])
+    yield Page(browser)
+    server.terminate()
+    assert server.communicate(timeout=30)[0] == ""
+    assert server.returncode == 0
+
+
+class Page:
+    """What a person does on the page."""
+
+    def __init__(self, driver):
+        self.driver = driver
+
+    def all(self, selector):
+        return self.driver.find_elements("css selector", selector)
+
+    def wait(self, condition):
+        from selenium.common.exceptions import StaleElementReferenceException
+        from selenium.webdriver.support.wait import WebDriverWait
+
+        # Elements are drawn anew while they are looked at.
+        wait = WebDriverWait(
+            self.driver, WAIT_SECONDS, 0.05, (StaleElementReferenceException, LookupError, StopIteration)
+        )
+        return wait.until(lambda _: condition())
+
+    @property
+    def summary(self):
+        return self.all(".summary")[0].text
+
+    def press(self, text):
+        """The button of this text."""
+        self.driver.find_element("xpath", f"//button[normalize-space()='{text}']").click()
+
+    def cell(self, name):
+        return self.all(f".confusion button[aria-label^='{name}:']")[0]
+
+    def photographs(self):
+        return [image.get_attribute("alt") for image in self.all(".photograph img")]
+
+
+def says(results):
+    """What the page says of a head."""
+    return f"log loss {results.validation.scores['loss']:.4f}. {results.head} on {results.num_train}"
+
+
+def names_of(session, answers, places):
+    return [session.manifest.names[int(row)] for row in answers.rows[places]]
+
+
+def test_page_opens_with_a_fitted_head(page, session):
+    """It shows ridge's scores, curve, matrix and mistakes, writes no error to the console and asks no other machine."""
+    results = session.refit(Choice())
+    page.wait(lambda: says(results) in page.summary)
+    page.wait(lambda: len(page.all(".curve svg path")) > 4)
+
+    assert page.photographs() == names_of(session, results.validation, results.validation.mistakes())
+    loaded = "return [...document.querySelectorAll('.photograph img')].every(i => i.complete && i.naturalWidth > 0)"
+    page.wait(lambda: page.driver.execute_script(loaded))
+    assert_quiet(page.driver)
+
+
+def test_moving_the_regularisation_refits(page, session):
+    """An arrow key moves the slider by a stop, and the numbers are those of its value."""
+    stops = stops_of("ridge")
+    results = session.refit(Choice(value=stops[stops.index(1000.0) - 1]))
+    slider = page.all(".controls .q-slider [tabindex]")[0]
+    slider.send_keys("\ue012")  # the arrow to the left
+
+    page.wait(lambda: says(results) in page.summary)
+    assert_quiet(page.driver)
+
+
+def test_another_head_and_its_best_value(page, session):
+    """A head from the list is fitted; `Best` moves the slider to what the command would choose."""
+    choose_head(page, "logreg")
+    choice = Choice("logreg", 0.01)
+    page.wait(lambda: says(session.refit(choice)) in page.summary)
+    best = Choice("logreg", session.best_value(choice))
+    page.press("Best")
+    page.wait(lambda: says(session.refit(best)) in page.summary)
+    page.wait(lambda: f"C = {best.value:g}" in page.all(".controls")[0].text)
+
+    choose_head(page, "ridge")
+    page.wait(lambda: says(session.refit(Choice())) in page.summary)
+    assert_quiet(page.driver)
+
+
+def choose_head(page, name):
+    page.all(".controls .q-select")[0].click()
+    page.wait(lambda: next(item for item in page.all(".q-menu .q-item") if item.text == name)).click()
+    page.wait(lambda: not page.all(".q-menu"))
+
+
+def test_cell_of_the_matrix_shows_its_photographs(page, session):
+    """Those with this label and this answer; `All mistakes` leads back."""
+    answers = session.refit(Choice()).validation
+    page.cell("blue recognised").click()
+    expected = names_of(session, answers, answers.cell(0, 0))
+    page.wait(lambda: page.photographs() == expected)
+
+    assert page.cell("blue recognised").text == str(len(expected))
+    assert page.cell("blue recognised").get_attribute("aria-pressed") == "true"
+    page.press("All mistakes")
+    page.wait(lambda: page.photographs() == names_of(session, answers, answers.mistakes()))
+
+
+def test_relabelling_changes_file_and_numbers(page, session, photos):
+    """A photograph's new label is in the file beside the folder, and in the head; `Undo` takes it back."""
+    before, name = page.summary, page.photographs()[0]
+    select = page.all(".photograph select")[0]
+    assert select.get_attribute("aria-label") == f"Label of {name}"
+    old = select.get_attribute("value")
+    new = "red" if old == "blue" else "blue"
+    select.find_element("css selector", f"option[value='{new}']").click()
+    page.wait(lambda: page.summary != before)
+    with photos.with_name("photos.labels.csv").open() as file:
+        kept = {row["path"]: row["label"] for row in csv.DictReader(file)}
+
+    assert kept == dict(zip(session.manifest.names, session.manifest.labels, strict=True)) | {name: new}
+    assert "1 changed" in page.all(".labels")[0].text
+    page.press("Undo")
+    page.wait(lambda: page.summary == before)
+    assert_quiet(page.driver)
+
+
+def test_saved_choice_is_a_run(page, options):
+    """It has the head of the page, in a run that predicts."""
+    page.all("input[placeholder='made up if empty']")[0].send_keys("from-the-page")
+    page.press("Save as a run")
+    page.wait(lambda: "Saved as from-the-page" in page.all(".status")[0].text)
+    run = load_run("from-the-page", options=options)
+
+    assert run.folder.info["head"] in page.summary
+    assert f"log loss {run.metrics['validation']['loss']:.4f}" in page.summary
+    assert run.metrics["test"]["n"] == 8
+    assert (run.folder.path / "confusion.png").is_file()
+    assert_quiet(page.driver)
+
+
+def test_page_answers_to_this_machine_alone(page):
+    """A page of another site that has itself resolved to this machine is turned away."""
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
+    address = page.driver.current_url
+    with pytest.raises(HTTPError, match="400"):
+        urlopen(Request(address, headers={"Host": "evil.example"}))
+    with urlopen(address) as answer:
+        assert answer.status == 200

@@ -3,10 +3,12 @@
 JPEG, PNG, WebP, BMP, GIF (first frame), TIFF and `.npy` arrays become RGB uint8 at the base's size.
 """
 
+import contextlib
 import io
 import math
 import struct
 import tokenize
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,30 +72,58 @@ class Decoder:
         Raises:
             UnreadableImageError: The bytes are no image, are cut short, or promise more than `MAX_PIXELS` pixels.
         """
-        if not data:
-            raise UnreadableImageError("empty file (0 bytes)")
-        if len(data) > MAX_BYTES:
-            raise UnreadableImageError(f"{len(data):,} bytes; the limit is {MAX_BYTES:,}")
-        try:
-            image = _open_array(data) if data.startswith(_NPY_MAGIC) else _open_image(data, exif=self.exif)
+        with _naming_damage():
+            image = _open(data, exif=self.exif)
             size = (self.size_px, self.size_px)
             resized = image if image.size == size else image.resize(size, _RESIZE[self.resize])
-        except UnreadableImageError:
-            raise
-        except UnidentifiedImageError:
-            raise UnreadableImageError(f"not an image in any of the formats {', '.join(_FORMATS)}") from None
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise UnreadableImageError(f"refused as a decompression bomb: {error}") from None
-        except _DAMAGE as error:
-            raise UnreadableImageError(f"damaged: {error}") from None
         return np.asarray(resized, dtype=np.uint8)
 
 
-def _open_image(data: bytes, *, exif: bool) -> Image.Image:
+def make_thumbnail(data: bytes, longest_px: int) -> bytes:
+    """A small JPEG of one image, upright, in its own proportions, for people to look at.
+
+    Raises:
+        UnreadableImageError: As `Decoder.decode` does.
+    """
+    with _naming_damage():
+        image = _open(data, exif=True, least_px=2 * longest_px)
+        image.thumbnail((longest_px, longest_px), Image.Resampling.LANCZOS)
+        stream = io.BytesIO()
+        image.save(stream, "JPEG", quality=72, optimize=True)
+    return stream.getvalue()
+
+
+@contextlib.contextmanager
+def _naming_damage() -> Iterator[None]:
+    """What Pillow and numpy raise on bytes that are no image, as the one error of this module."""
+    try:
+        yield
+    except UnreadableImageError:
+        raise
+    except UnidentifiedImageError:
+        raise UnreadableImageError(f"not an image in any of the formats {', '.join(_FORMATS)}") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UnreadableImageError(f"refused as a decompression bomb: {error}") from None
+    except _DAMAGE as error:
+        raise UnreadableImageError(f"damaged: {error}") from None
+
+
+def _open(data: bytes, *, exif: bool, least_px: int | None = None) -> Image.Image:
+    """RGB at full size; with `least_px` a JPEG may come smaller, with no side below it, which is much faster to decode."""
+    if not data:
+        raise UnreadableImageError("empty file (0 bytes)")
+    if len(data) > MAX_BYTES:
+        raise UnreadableImageError(f"{len(data):,} bytes; the limit is {MAX_BYTES:,}")
+    return _open_array(data) if data.startswith(_NPY_MAGIC) else _open_image(data, exif=exif, least_px=least_px)
+
+
+def _open_image(data: bytes, *, exif: bool, least_px: int | None) -> Image.Image:
     image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise UnreadableImageError(f"{width} x {height} pixels; the limit is {MAX_PIXELS:,}")
+    if least_px is not None:
+        image.draft(None, (least_px, least_px))
     image.load()
     return _to_rgb(ImageOps.exif_transpose(image) if exif else image)
 

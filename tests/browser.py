@@ -1,0 +1,67 @@
+"""Pages in headless Chromium: how it is started, and what a page did that it should not.
+
+A page is judged by its own words: errors on its console, which is also where a blocked request shows, and requests that would
+have left this machine.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+
+CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+_HERE = {"localhost", "127.0.0.1", "[::1]", "::1"}
+_FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+    --disable-component-update --disable-sync"""
+
+
+def require_browser() -> None:
+    """Skip the test where there is no Chromium; on the machines of CI, which have to have it, fail."""
+    if CHROMIUM.exists() and DRIVER.exists():
+        return
+    message = f"{CHROMIUM} and {DRIVER} are not both there: apt-get install -y chromium chromium-driver"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def start_browser(profile: Path) -> Chrome:
+    """A browser with an empty profile that logs its console and its network."""
+    options = ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in (*_FLAGS.split(), f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    return Chrome(options, Service(str(DRIVER)))
+
+
+def open_page(browser: Chrome, address: str, *, width: int = 1280, scheme: str = "light") -> None:
+    """Open a page afresh, in a window of this width, with a preference for light or dark; what was logged before is forgotten."""
+    browser.get("about:blank")
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    browser.get(address)
+
+
+def assert_quiet(browser: Chrome) -> None:
+    """The page has reported no error since it was opened, and asked no other machine for anything."""
+    errors = [entry["message"] for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+    asked = [_request(json.loads(entry["message"])["message"]) for entry in browser.get_log("performance")]
+    hosts = {urlsplit(address).hostname for address in asked if address} - {None}
+
+    assert errors == []
+    assert hosts <= _HERE, f"The page asked {hosts - _HERE}."
+
+
+def _request(event: dict[str, Any]) -> str | None:
+    return event["params"]["request"]["url"] if event["method"] == "Network.requestWillBeSent" else None

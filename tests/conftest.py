@@ -7,13 +7,14 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
-from selenium.webdriver import Chrome
 
-from tests.browser import require_browser, start_browser
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # A shell starts background jobs with Ctrl-C ignored, and children inherit that; some tests press it.
@@ -63,8 +64,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Chrome]":
     """Headless Chromium, started once; `tests.browser` has what tests ask of it."""
+    from tests.browser import require_browser, start_browser
+
     require_browser()
     driver = start_browser(tmp_path_factory.mktemp("profile"))
     yield driver

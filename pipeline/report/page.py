@@ -9,6 +9,8 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
+from pipeline.errors import DamagedStoreError
+
 _SCRIPTS = ("dom", "table", "chart", "charts", "pictures", "confusion", "map", "run", "page")
 """In the order of their use; together they are one function."""
 
@@ -34,8 +36,15 @@ def render(data: Mapping[str, Any]) -> str:
 
 
 def embed(data: Mapping[str, Any]) -> str:
-    """JSON that ends no script element and opens no comment in it, whatever texts it holds."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    """JSON that ends no script element and opens no comment in it, whatever texts it holds.
+
+    Raises:
+        DamagedStoreError: A number is not finite, which no run says of itself.
+    """
+    try:
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise DamagedStoreError(f"A run of this page holds a number that is not finite: {error}.") from error
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 

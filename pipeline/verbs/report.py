@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tqdm import tqdm
 
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
-from pipeline.errors import DamagedStoreError, RunNotFoundError, UnreadableImageError
+from pipeline.errors import DamagedStoreError, RunNotFoundError, SettingError, UnreadableImageError
 from pipeline.files import replacing
 from pipeline.images.decode import make_thumbnail
 from pipeline.report.board import answer, describe_comparison, group
@@ -91,18 +92,20 @@ def write_report(
     if not runs:
         raise RunNotFoundError("There is no run to report on; `bottleneck head DATA` makes one.")
     page, groups = _Page(chosen, near, with_umap), group(runs)
-    ordered = [run for runs in groups for run in runs]
-    sections = _sections(page, ordered)
+    sections = _sections(page, groups)
     _add_thumbnails(page)
-    place = {run.name: number for number, run in enumerate(ordered)}
+    ends = np.cumsum([len(of) for of in groups]).tolist()
     text = render(
         {
-            "title": names[0] if len(names) == 1 else f"{len(runs)} runs" if len(runs) > 1 else runs[0].name,
+            "title": str(names[0]) if len(names) == 1 else f"{len(runs)} runs" if len(runs) > 1 else runs[0].name,
             "answer": answer(groups),
             "written": f"bottleneck {version('bottleneck-pipeline')}, {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC",
             "runs": sections,
-            "tasks": [{"title": of[0].info["data"], "runs": [place[run.name] for run in of]} for of in groups],
-            "comparisons": [describe_comparison(comparison) for comparison in comparisons],
+            "tasks": [
+                {"title": of[0].info["data"], "runs": list(range(end - len(of), end))}
+                for of, end in zip(groups, ends, strict=True)
+            ],
+            "comparisons": comparisons,
             "galleries": [gallery.as_data() for gallery in page.galleries],
             "maps": list(page.maps.values()),
             "most_thumbnails": MOST_THUMBNAILS,
@@ -111,12 +114,12 @@ def write_report(
     )
     path = path or chosen.runs / "report.html"
     with replacing(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_text(text, encoding="utf-8", errors="replace")  # of a name that is no Unicode
     return path, runs
 
 
 def _choose(names: Sequence[str | Path], folder: Path) -> tuple[list[RunFolder], list[dict[str, Any]]]:
-    """The runs, those of comparisons with them, and the comparisons; each run once."""
+    """The runs, those of comparisons with them, and the comparisons as the page shows them; each run once."""
     if not names:
         runs = list_runs(folder)
         present = {run.name for run in runs}
@@ -139,18 +142,20 @@ def _choose(names: Sequence[str | Path], folder: Path) -> tuple[list[RunFolder],
 
 def _read_comparison(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        _ = [row["run"] for row in content["rows"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return describe_comparison(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedStoreError(f"{path} is not a comparison: {error!r}.") from error
-    return dict(content)
 
 
-def _sections(page: _Page, runs: Sequence[RunFolder]) -> list[dict[str, Any]]:
+def _sections(page: _Page, groups: Sequence[Sequence[RunFolder]]) -> list[dict[str, Any]]:
+    """What the page says of each run, with all details of the best ones of each group."""
+    runs = [run for of in groups for run in of]
+    in_turn = [run.path for turn in zip_longest(*groups) for run in turn if run is not None]
+    detailed = set(in_turn[:MOST_DETAILED])
     sections = []
-    for number, run in enumerate(tqdm(runs, desc="runs", unit="run", delay=2, disable=not page.options.progress)):
+    for run in tqdm(runs, desc="runs", unit="run", delay=2, disable=not page.options.progress):
         section = summarise(run)
-        if number < MOST_DETAILED and (run.path / "predictions.csv").is_file():
+        if run.path in detailed and (run.path / "predictions.csv").is_file():
             said = read_predictions(run)
             gallery = _gallery_of(page, run, said)
             section |= detail(run, said) | {"gallery": gallery, "map": _map_of(page, run, gallery)}
@@ -209,14 +214,14 @@ def _features(run: RunFolder, digests: Sequence[bytes], options: Options) -> tup
     Raises:
         LookupError: There are no such rows; the message says why.
     """
-    recipe = Recipe.from_dict(run.info["recipe"])
-    store = Store(options.cache, recipe)
     if not all(digests):
         raise LookupError("This run does not know what its images contain, so their features cannot be found.")
-    if not store.folder.is_dir():
-        raise LookupError(
-            f"The features are not in {options.cache}: there is no {store.name}. --cache names their folder."
-        )
+    try:
+        recipe = Recipe.from_dict(run.info["recipe"])
+        # Opened by its folder, which a recipe from elsewhere cannot lead out of the cache.
+        store = Store.open(options.cache / recipe.folder_name)
+    except (DamagedStoreError, SettingError) as error:
+        raise LookupError(f"The features are not in {options.cache} (--cache names their folder). {error}") from error
     keys = row_keys(digests)
     missing = int((~store.has(keys)).sum())
     if missing:

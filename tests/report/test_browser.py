@@ -1,6 +1,5 @@
 """The report in a browser, on photographs whose names are attacks."""
 
-import csv
 from urllib.parse import quote
 
 import pytest

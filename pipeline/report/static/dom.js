@@ -1,4 +1,4 @@
-// Elements from values. Text is set as text and nothing is read as HTML: a class called <script> is seven letters.
+// Elements from values. Text is set as text and nothing is read as HTML, so a class that is called like an element is a few letters.
 const data = JSON.parse(document.getElementById("data").textContent);
 const SPLITS = ["test", "validation", "train"];
 

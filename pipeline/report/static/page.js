@@ -44,12 +44,15 @@ function comparison({ rows, sentences, command }) {
 }
 
 function openLinked() {
-  const section = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (!section?.matches("details.run")) return;
+  if (location.hash.length < 2) return;
+  const section = document.querySelector(`details.run#${CSS.escape(decodeURIComponent(location.hash.slice(1)))}`);
+  if (!section) return;
   section.open = true;
   section.scrollIntoView();
 }
 
+// Before there are sections: a run may be called "footer".
+document.getElementById("footer").append(`Written by ${data.written}. Everything is inside this file; it asks no network.`);
 const totals = new Map(data.comparisons.flatMap(({ rows }) => rows.map((row) => [row.run, row.total_seconds])));
 document.getElementById("main").append(...[
   ...data.tasks.map((entry) => task(entry, totals)),
@@ -57,6 +60,5 @@ document.getElementById("main").append(...[
   data.runs.length > 1 ? el("h2", {}, "Runs") : null,
   ...data.runs.map((run, place) => runSection(run, place === 0)),
 ].filter(Boolean));
-document.getElementById("footer").append(`Written by ${data.written}. Everything is inside this file; it asks no network.`);
 addEventListener("hashchange", openLinked);
 openLinked();

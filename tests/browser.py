@@ -13,8 +13,12 @@ from urllib.parse import urlsplit
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+_PATIENCE_SECONDS = 10
 _HERE = {"localhost", "127.0.0.1", "[::1]", "::1"}
 _FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
     --disable-component-update --disable-sync"""
@@ -51,6 +55,18 @@ def open_page(browser: Chrome, address: str, *, width: int = 1280, scheme: str =
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )
     browser.get(address)
+
+
+def find(browser: Chrome, selector: str, *, least: int = 0) -> list[WebElement]:
+    """All elements of a CSS selector, as soon as there are at least so many of them."""
+    wait_until(browser, "return document.querySelectorAll(arguments[0]).length >= arguments[1]", selector, least)
+    return browser.find_elements(By.CSS_SELECTOR, selector)
+
+
+def wait_until(browser: Chrome, script: str, *arguments: Any) -> None:
+    """Wait until a script says that it is so: browsers tell a page of clicks and sizes a moment later."""
+    wait = WebDriverWait(browser, _PATIENCE_SECONDS, poll_frequency=0.05)
+    wait.until(lambda _: browser.execute_script(script, *arguments), f"{script} {arguments}")
 
 
 def assert_quiet(browser: Chrome) -> None:

@@ -32,7 +32,7 @@ def group(runs: Sequence[RunFolder]) -> list[list[RunFolder]]:
 
 
 def answer(groups: Sequence[Sequence[RunFolder]]) -> str:
-    """The best run of a task, and how far that can be trusted; of several tasks in short."""
+    """The best run of a task in a sentence; of several tasks in short."""
     if len(groups) > 1:
         told = "; ".join(_in_short(runs[0]) for runs in groups[:_MOST_ANSWERS])
         more = f"; and {len(groups) - _MOST_ANSWERS} more tasks" if len(groups) > _MOST_ANSWERS else ""
@@ -40,16 +40,15 @@ def answer(groups: Sequence[Sequence[RunFolder]]) -> str:
     best, *others = groups[0]
     scores, split = _judged(best)
     low, high = scores["ci95"]
-    sentence = (
+    return (
         f"{'Best by validation: ' if others else ''}{best.info['head']} on {best.info['recipe']['base']} features of "
         f"{best.info['data']}, {_percent(scores['accuracy'])} of {scores['n']:,} {split} images right "
         f"(95 % interval {_percent(low)} to {_percent(high)}), trained in {best.info['seconds']:.1f} s."
     )
-    return sentence + _chance(best, others)
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}\u00a0%"  # a line may not break there
 
 
 def _in_short(run: RunFolder) -> str:
@@ -63,13 +62,15 @@ def _judged(run: RunFolder) -> tuple[Mapping[str, Any], str]:
     return run.metrics[split], split
 
 
-def _chance(best: RunFolder, others: Sequence[RunFolder]) -> str:
+def caution(groups: Sequence[Sequence[RunFolder]]) -> str:
+    """How many runs may be as good as the best one, where the page is on one task; empty if none may."""
+    best, *others = groups[0]
     low = best.metrics["validation"]["ci95"][0]
     near = sum(run.metrics["validation"]["accuracy"] >= low for run in others)
-    if not near:
+    if not near or len(groups) > 1:
         return ""
     runs = "1 other run lies" if near == 1 else f"{near} other runs lie"
-    return f" {runs} within its validation interval, so the order may be chance."
+    return f"{runs} within the best one's validation interval, so the order may be chance."
 
 
 def describe_comparison(comparison: Mapping[str, Any]) -> dict[str, Any]:

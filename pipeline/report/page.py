@@ -21,13 +21,14 @@ def render(data: Mapping[str, Any]) -> str:
     The scripts build it from the data by setting text, never by reading HTML, so names of files and classes stay text.
 
     Args:
-        data: Plain values; `title` and `answer` are texts.
+        data: Plain values; `title`, `answer` and `caution` are texts.
     """
     style = _read("page.css")
     script = f'"use strict";\n(() => {{\n{"".join(_read(f"{name}.js") for name in _SCRIPTS)}}})();\n'
     return Template(_read("page.html")).substitute(
         title=html.escape(data["title"]),
         answer=html.escape(data["answer"]),
+        caution=html.escape(data["caution"]),
         policy=_policy(style, script),
         style=style,
         script=script,

@@ -21,7 +21,7 @@ from pipeline.cache.store import Store, row_keys
 from pipeline.errors import DamagedStoreError, RunNotFoundError, SettingError, UnreadableImageError
 from pipeline.files import replacing
 from pipeline.images.decode import make_thumbnail
-from pipeline.report.board import answer, describe_comparison, group
+from pipeline.report.board import answer, caution, describe_comparison, group
 from pipeline.report.gallery import MOST_THUMBNAILS, Gallery, take_thumbnails, worth_showing
 from pipeline.report.page import render
 from pipeline.report.predictions import Predictions, read_predictions
@@ -99,6 +99,7 @@ def write_report(
         {
             "title": str(names[0]) if len(names) == 1 else f"{len(runs)} runs" if len(runs) > 1 else runs[0].name,
             "answer": answer(groups),
+            "caution": caution(groups),
             "written": f"bottleneck {version('bottleneck-pipeline')}, {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC",
             "runs": sections,
             "tasks": [

@@ -1,6 +1,6 @@
 """All runs together."""
 
-from pipeline.report.board import answer, describe_comparison, group
+from pipeline.report.board import answer, caution, describe_comparison, group
 from tests.report.samples import make_run
 
 
@@ -9,21 +9,24 @@ def test_answer_quotes_the_test_split_of_the_best_by_validation(tmp_path):
     runs = [make_run(tmp_path, "worse", validation=0.5, test=0.9), make_run(tmp_path, "better", head="knn")]
 
     assert answer(group(runs)) == (
-        "Best by validation: knn on vgg16 features of photos, 70.0 % of 41 test images right "
-        "(95 % interval 50.0 % to 80.0 %), trained in 1.2 s."
+        "Best by validation: knn on vgg16 features of photos, 70.0\u00a0% of 41 test images right "
+        "(95 % interval 50.0\u00a0% to 80.0\u00a0%), trained in 1.2 s."
     )
 
 
 def test_answer_without_a_test_split_is_on_validation(tmp_path):
     """A run that has no test images is quoted by its validation images."""
-    assert "80.0 % of 40 validation images right" in answer(group([make_run(tmp_path, "only", test=None)]))
+    assert "80.0\u00a0% of 40 validation images right" in answer(group([make_run(tmp_path, "only", test=None)]))
 
 
-def test_answer_says_when_the_order_may_be_chance(tmp_path):
-    """Runs inside the best one's validation interval are counted."""
+def test_caution_says_when_the_order_may_be_chance(tmp_path):
+    """Runs inside the best one's validation interval are counted, if all are on one task."""
     runs = [make_run(tmp_path, f"run{k}", validation=value) for k, value in enumerate((0.8, 0.7, 0.61, 0.59))]
 
-    assert answer(group(runs)).endswith(" 2 other runs lie within its validation interval, so the order may be chance.")
+    assert caution(group(runs)) == (
+        "2 other runs lie within the best one's validation interval, so the order may be chance."
+    )
+    assert caution([[runs[0]], [runs[1]]]) == caution([[runs[0]]]) == ""
 
 
 def test_several_tasks_are_told_in_short(tmp_path):
@@ -31,7 +34,7 @@ def test_several_tasks_are_told_in_short(tmp_path):
     runs = [make_run(tmp_path, f"r{k}", data=f"d{k}", data_digest=str(k)) for k in range(5)]
     text = answer(group(runs))
 
-    assert text.startswith("Best by validation: logreg on d0, 70.0 % of 41 test images right; logreg on d1")
+    assert text.startswith("Best by validation: logreg on d0, 70.0\u00a0% of 41 test images right; logreg on d1")
     assert text.endswith("; and 2 more tasks.")
 
 

@@ -9,7 +9,7 @@ from selenium.webdriver.common.keys import Keys
 from pipeline import Options, Training, fit, sweep
 from pipeline.results.runs import open_run
 from pipeline.verbs.report import write_report
-from tests.browser import assert_quiet, open_page
+from tests.browser import assert_quiet, find, open_page, wait_until
 from tests.conftest import COLOURS, draw_photo
 
 SCRIPT = "</script><script>document.title = 'attacked'</script>"
@@ -51,10 +51,6 @@ def pages(options):
     return {"one": one.as_uri(), "every": every.as_uri()}
 
 
-def find(browser, selector):
-    return browser.find_elements(By.CSS_SELECTOR, selector)
-
-
 def names_shown(browser):
     """Names of the photographs that the pressed field of the matrix has brought up."""
     return [image.get_attribute("alt") for image in find(browser, ".pictures.boxed img")]
@@ -67,13 +63,13 @@ def test_page_is_quiet_and_fits(page, width, scheme, browser, pages):
     open_page(browser, pages[page], width=width, scheme=scheme)
     for section in find(browser, "details.run:not([open]) > summary"):
         section.click()
+    find(browser, "details.run[open] canvas", least=1 if page == "one" else 3)
     root = "document.documentElement"
     wide, inside = browser.execute_script(f"return [{root}.scrollWidth, {root}.clientWidth]")
     light = browser.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
     assert wide == inside
     assert light == (scheme == "light")
-    assert len(find(browser, "details.run[open] canvas")) == (1 if page == "one" else 3)
     assert_quiet(browser)
 
 
@@ -136,13 +132,13 @@ def test_leaderboard_is_sorted_by_the_keyboard(browser, pages, options):
 def test_leaderboard_leads_to_the_section_of_a_run(browser, pages):
     """A link of the leaderboard opens the run's section, and so does its address."""
     open_page(browser, pages["every"])
-    for name in ("layers", RUN):
+    for name in ("layers", "swept"):
         next(link for link in find(browser, "[aria-label=Leaderboard] a") if link.text == name).click()
-        assert browser.execute_script("return document.getElementById(arguments[0]).open", name)
-    open_page(browser, f"{pages['every']}#{quote('swept', safe='')}")
+        wait_until(browser, "return document.getElementById(arguments[0]).querySelector('canvas') !== null", name)
+    assert "The sweep" in [head.text for head in find(browser, "#swept[open] h3", least=8)]
 
-    assert browser.execute_script("return document.getElementById('swept').open")
-    assert "The sweep" in [head.text for head in find(browser, "#swept h3")]
+    open_page(browser, f"{pages['every']}#{quote(RUN, safe='')}")
+    wait_until(browser, "return document.getElementById(arguments[0]).querySelector('canvas') !== null", RUN)
     assert_quiet(browser)
 
 
@@ -168,7 +164,7 @@ def test_map_is_walked_by_the_keyboard(browser, pages, options):
 def test_learning_curves_have_a_point_an_epoch(browser, pages):
     """The run of layers has two charts with a mark for each epoch of training and of validation."""
     open_page(browser, f"{pages['every']}#layers")
-    charts = [chart for chart in find(browser, "#layers .chart svg") if "by epoch" in chart.get_attribute("aria-label")]
+    charts = find(browser, "#layers .chart svg[aria-label$='by epoch']", least=2)
 
     assert [len(chart.find_elements(By.CSS_SELECTOR, ".mark")) for chart in charts] == [6, 6]
     assert_quiet(browser)

@@ -29,7 +29,7 @@ def test_number_that_is_none_is_refused():
 
 def test_page_allows_its_own_script_and_style_alone():
     """The policy names the hashes of the one style and the one script, pictures inside the page, and nothing else."""
-    page = render({"title": EVIL, "answer": EVIL, "x": EVIL})
+    page = render({"title": EVIL, "answer": EVIL, "caution": EVIL, "x": EVIL})
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
     [style] = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
     [script] = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
@@ -49,6 +49,6 @@ def test_page_allows_its_own_script_and_style_alone():
 
 def test_page_names_no_address():
     """Nothing in it would ask a network, but for the name that SVG has."""
-    page = render({"title": "t", "answer": "a"}).replace("http://www.w3.org/2000/svg", "")
+    page = render({"title": "t", "answer": "a", "caution": ""}).replace("http://www.w3.org/2000/svg", "")
 
     assert not re.search(r"https?:|[\"'(]//\w|@import|url\(|innerHTML|eval\(", page)

@@ -71,7 +71,7 @@ function curves(run) {
   return el("section", {}, el("h3", {}, "Learning curves"),
     legend([["dashes", "orange", "training"], ["line", "blue", "validation"]]),
     phases ? el("p", { class: "note" }, phases) : null,
-    el("div", { class: "pair" }, one("loss", "cross-entropy loss", (tick) => String(Number(tick.toPrecision(3)))), one("accuracy", "accuracy", (tick) => `${Number((100 * tick).toFixed(1))} %`)));
+    el("div", { class: "pair" }, one("loss", "cross-entropy loss", (tick) => String(Number(tick.toPrecision(3)))), one("accuracy", "accuracy", (tick) => `${Number((100 * tick).toFixed(1))}\u00a0%`)));
 }
 
 function calibration(split, name) {

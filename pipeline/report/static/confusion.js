@@ -41,7 +41,7 @@ function confusion(run, gallery, split) {
     el("p", { class: "note" }, `${count(total)} ${split} images; a field's colour is its share of the true class. Press a field to see its photographs.`,
       listed < total ? ` ${count(listed)} of them are listed on this page.` : ""),
     gallery.note ? el("p", { class: "note" }, gallery.note) : missing(gallery),
-    el("div", { class: "beside" }, el("div", { class: "scroll" }, table), pane));
+    el("div", { class: `beside${isMatrix && gallery.classes.length > 12 ? " stacked" : ""}` }, el("div", { class: "scroll" }, table), pane));
 }
 
 function missing(gallery) {
@@ -62,7 +62,7 @@ function matrix(classes, field) {
 
 function worst(classes, fields, field) {
   const rows = fields.filter(([i, j]) => i !== j).sort((a, b) => b[2] - a[2]).slice(0, MOST_CLASSES);
-  return el("table", { class: "wide" },
+  return el("table", { class: "wide", "--cell": "3.4rem" },
     el("thead", {}, el("tr", {}, ["true", "said", "images"].map((name) => el("th", { scope: "col" }, name)))),
     el("tbody", {}, rows.map(([i, j]) => el("tr", {}, el("td", {}, long(classes[i])), el("td", {}, long(classes[j])), el("td", {}, field(i, j))))));
 }

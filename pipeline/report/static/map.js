@@ -26,8 +26,10 @@ function featureMap(run, gallery, map) {
     context.scale(scale, scale);
     context.strokeStyle = style.getPropertyValue("--paper");
     const radius = rows.length > 2000 ? 2.5 : rows.length > 600 ? 3.5 : 5;
-    // What is rare is drawn last, so that it lies on top.
-    const order = rows.map((_, k) => k).sort((a, b) => (state.by === "error" ? kind.of(rows[a]) - kind.of(rows[b]) : 0));
+    // In a scattered order, so that no class hides another; mistakes are few, and lie on top.
+    const scattered = (k) => Math.imul(k, 2654435761) >>> 0;
+    const order = rows.map((_, k) => k).sort((a, b) =>
+      (state.by === "error" ? kind.of(rows[a]) - kind.of(rows[b]) : 0) || scattered(a) - scattered(b));
     for (const k of order) {
       const value = kind.of(rows[k]);
       context.globalAlpha = state.only !== null && state.only !== value ? 0.08 : state.by === "error" && value === 0 ? 0.45 : 0.85;

@@ -3,6 +3,7 @@ const MOST_LISTED = 60;
 
 function thumbnail(gallery, row) {
   const picture = gallery.thumbnails[row];
+  if (!picture && gallery.note) return null;
   return picture
     ? el("img", { src: `data:image/jpeg;base64,${picture}`, alt: gallery.names[row], width: 112, height: 112, decoding: "async" })
     : el("span", { class: "absent" }, "no thumbnail");

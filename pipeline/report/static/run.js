@@ -26,7 +26,7 @@ function parts(run) {
   judge(splits[0]);
   return [
     figures(run),
-    el("section", {}, choice("images", splits, splits[0], judge), judged),
+    el("section", {}, choice("split", splits, splits[0], judge), judged),
     run.history.length ? curves(run) : null,
     run.sweep.length ? sweepTable(run) : null,
     featureMap(run, gallery, map),

@@ -55,7 +55,7 @@ def project_umap(X: NDArray[np.float32]) -> dict[str, Any]:
     Returns:
         {x, y}: N whole numbers each.
     """
-    import umap
+    import umap  # with TensorFlow, if that is there
 
     # Without neighbours to speak of, its spectral start does not exist.
     neighbours = min(15, len(X) - 1)

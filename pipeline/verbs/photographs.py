@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.bases.locations import home_folder
 from pipeline.errors import PipelineError
 from pipeline.images.decode import MAX_BYTES
 from pipeline.images.manifest import Files, ImageBytes
@@ -69,6 +70,10 @@ def find_photographs(run: RunFolder, names: Sequence[str], digests: Sequence[byt
 
 def _is_here(source: str) -> bool:
     """What can be read without a download."""
+    prefix, _, name = source.partition(":")
+    if prefix == "keras":
+        kept = (f"keras-{name}.npz", f"keras-{name}-fine.npz")
+        return any((home_folder() / "datasets" / file).exists() for file in kept)
     return source == "sklearn:digits" or Path(source).exists()
 
 

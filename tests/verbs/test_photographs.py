@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline import Options
@@ -83,6 +84,19 @@ def test_nothing_is_downloaded_for_a_report(source, tmp_path, tree):
     found = find(tmp_path, scan(tree), source=source, data="cats")
 
     assert found.note.startswith(f"The photographs of this run came from {source or 'cats'}, which is no folder")
+
+
+def test_data_set_of_keras_that_is_kept_is_found(tmp_path, monkeypatch):
+    """What an earlier scan has put beside the weights is looked into again."""
+    monkeypatch.setenv("BOTTLENECK_HOME", str(tmp_path / "home"))
+    arrays = {f"{name}_{part}": np.arange(2 * 16).reshape(2, 4, 4) for name in "x" for part in ("train", "test")}
+    (tmp_path / "home" / "datasets").mkdir(parents=True)
+    np.savez(tmp_path / "home" / "datasets" / "keras-mnist.npz", **arrays, y_train=[0, 1], y_test=[0, 1])
+    manifest = scan("keras:mnist", home=tmp_path / "home")
+    found = find(tmp_path, manifest, source=manifest.source)
+
+    assert found.note is None
+    assert hashlib.sha256(found.read(manifest.digests[1])).digest() == manifest.digests[1]
 
 
 def test_run_without_digests_shows_nothing(tmp_path, tree):

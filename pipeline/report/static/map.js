@@ -70,6 +70,8 @@ function featureMap(run, gallery, map) {
   }
 
   const point = (event) => show(nearest((x, y) => Math.hypot(x - event.offsetX, y - event.offsetY), 24));
+  // A finger that is lifted leaves, too, and what it has brought up is to stay.
+  const leave = (event) => { if (event.pointerType === "mouse") show(null); };
   const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const walk = (event) => {
     if (event.key === "Escape") show(null);
@@ -83,7 +85,7 @@ function featureMap(run, gallery, map) {
     }, Infinity);
     if (next !== null) show(next);
   };
-  build(canvas, { pointermove: point, pointerdown: point, pointerleave: () => show(null), blur: () => show(null), keydown: walk }, []);
+  build(canvas, { pointermove: point, pointerdown: point, pointerleave: leave, blur: () => show(null), keydown: walk }, []);
 
   function listKinds() {
     const kind = kinds[state.by];

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.browser import assert_quiet, open_page
+from tests import browser as module
+from tests.browser import assert_quiet, open_page, require_browser
 
 
 @pytest.fixture
@@ -38,3 +39,13 @@ def test_wrong_page_is_not(wrong, open_text, browser):
 
     with pytest.raises(AssertionError):
         assert_quiet(browser)
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
+def test_missing_browser_is_named(ci, outcome, monkeypatch, tmp_path):
+    """Without Chromium tests are skipped, and fail in CI; both say how it is installed."""
+    monkeypatch.setattr(module, "CHROMIUM", tmp_path / "chromium")
+    monkeypatch.setenv("CI", ci)
+
+    with pytest.raises(outcome, match="apt-get install -y chromium chromium-driver"):
+        require_browser()

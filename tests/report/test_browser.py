@@ -1,8 +1,10 @@
 """The report in a browser, on photographs whose names are attacks."""
 
+import json
 from urllib.parse import quote
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -158,6 +160,24 @@ def test_map_is_walked_by_the_keyboard(browser, pages, options):
     assert len(seen) > 1
     assert seen <= names
     assert find(browser, ".tip .wrong") != []
+    assert_quiet(browser)
+
+
+def test_map_shows_what_the_pointer_is_on(browser, pages):
+    """The image that lies farthest to the right is shown while the pointer is on it, and gone when it leaves."""
+    open_page(browser, pages["one"])
+    [canvas] = find(browser, "canvas")
+    told = json.loads(find(browser, "#data")[0].get_attribute("textContent"))
+    drawn, names = told["maps"][0]["pca"], told["galleries"][0]["names"]
+    row = drawn["x"].index(4095)
+    x = 18 + canvas.size["width"] - 36
+    y = 18 + (1 - drawn["y"][row] / 4095) * (canvas.size["height"] - 36)
+    to = [int(x - canvas.size["width"] / 2), int(y - canvas.size["height"] / 2)]
+
+    ActionChains(browser).move_to_element_with_offset(canvas, *to).perform()
+    assert [image.get_attribute("alt") for image in find(browser, ".tip img", least=1)] == [names[row]]
+    ActionChains(browser).move_to_element(find(browser, "footer")[0]).perform()
+    wait_until(browser, "return document.querySelector('.tip').hidden")
     assert_quiet(browser)
 
 

@@ -33,7 +33,7 @@ function logTicksOf(low, high) {
 
 // An axis: low, high, label, text(tick), log. Gives the drawing and where a value lies in it.
 function axes(width, height, x, y) {
-  const [left, right, top, bottom] = [56, 26, 14, 44];
+  const [left, right, top, bottom] = [56, 26, 22, 44];
   const scale = (axis, from, to) => {
     const [low, high] = axis.log ? [Math.log(axis.low), Math.log(axis.high)] : [axis.low, axis.high];
     return (value) => from + (((axis.log ? Math.log(value) : value) - low) / (high - low)) * (to - from);

@@ -18,7 +18,7 @@ function said(run, gallery, row) {
 }
 
 function photo(run, gallery, row, above = null) {
-  return el("div", { class: "photo" }, thumbnail(gallery, row), above, above ? el("br") : null, said(run, gallery, row),
+  return el("div", { class: "photo" }, thumbnail(gallery, row), above, el("span", { class: "said" }, said(run, gallery, row)),
     el("span", { class: "file", title: gallery.names[row] }, gallery.names[row].split("/").at(-1)));
 }
 

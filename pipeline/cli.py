@@ -230,16 +230,22 @@ def export(run: str, file: Path, **settings: Any) -> None:
 @app.command()
 @click.argument("names", nargs=-1, metavar="[RUN]...", shell_complete=complete_runs)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The page [default: RUNS/report.html].")
+@click.option(
+    "--near", default=0.98, help="Cosine of features from which on images of two splits are shown as near-duplicates."
+)
+@click.option("--umap", "with_umap", is_flag=True, help="Draw a second map of the features, by UMAP (an extra).")
 @place_options
 @output_options
-def report(names: tuple[str, ...], out: Path | None, **settings: Any) -> None:
-    """Write one HTML page on some runs, or on all."""
-    from pipeline.results.report import write_report
-    from pipeline.results.runs import list_runs, open_run
+def report(names: tuple[str, ...], out: Path | None, near: float, *, with_umap: bool, **settings: Any) -> None:
+    """Write one HTML page on some runs, on a comparison (the folder that `compare` made), or on all runs.
 
-    folder: Path = settings["runs"]
-    chosen = [open_run(name, folder) for name in names] or list_runs(folder)
-    page = write_report(chosen, out or folder / "report.html")
+    A leaderboard by task, accuracy against seconds, and for each run the confusion matrix with its photographs, recall and
+    precision, calibration, the surest mistakes, learning curves, a map of the features, images that stand in two splits, and how it
+    was made. The page is one file that opens from disk and asks no network.
+    """
+    from pipeline.verbs.report import write_report
+
+    page, chosen = write_report(names, out, near=near, with_umap=with_umap, options=options_of(settings))
     show(
         settings,
         {"report": str(page), "runs": [run.name for run in chosen]},

@@ -1,50 +1,85 @@
-"""Pages in headless Chromium: the fixture `browser`, and what no page may do."""
+"""Pages in headless Chromium: how it is started, and what a page did that it should not.
+
+A page is judged by its own words: errors on its console, which is also where a blocked request shows, and requests that would
+have left this machine.
+"""
 
 import json
 import os
-import shutil
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
 
-_FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,1000"),
-)
-_LOCAL = ("127.0.0.1", "localhost", "::1")
-_REMOTE_SCHEMES = ("http", "https", "ws", "wss", "ftp")  # others, such as file:, data: and chrome:, stay in the browser
+CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+_PATIENCE_SECONDS = 10
+_HERE = {"localhost", "127.0.0.1", "[::1]", "::1"}
+_FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+    --disable-component-update --disable-sync"""
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A selenium driver that logs the console and every request; skipped where there is no Chromium, but not in CI."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    driver_path = shutil.which("chromedriver")
-    if not chromium or not driver_path:
-        why = "Chromium and chromedriver are not installed: apt-get install chromium chromium-driver"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
-    from selenium import webdriver
+def require_browser() -> None:
+    """Skip the test where there is no Chromium; on the machines of CI, which have to have it, fail."""
+    if CHROMIUM.exists() and DRIVER.exists():
+        return
+    message = f"{CHROMIUM} and {DRIVER} are not both there: apt-get install -y chromium chromium-driver"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
 
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+
+def start_browser(profile: Path) -> Chrome:
+    """A browser with an empty profile that logs its console and its network."""
+    options = ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in (*_FLAGS.split(), f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver_path))
-    yield driver
-    driver.quit()
+    return Chrome(options, Service(str(DRIVER)))
 
 
-def assert_quiet(driver):
-    """Since it was last asked the page wrote no error to the console, and asked nothing of another machine."""
-    errors = [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
-    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    asked = [
-        message["params"]["request"]["url"] for message in messages if message["method"] == "Network.requestWillBeSent"
-    ]
-    opened = [message["params"]["url"] for message in messages if message["method"] == "Network.webSocketCreated"]
+def open_page(browser: Chrome, address: str, *, width: int = 1280, scheme: str = "light") -> None:
+    """Open a page afresh, in a window of this width, with a preference for light or dark; what was logged before is forgotten."""
+    browser.get("about:blank")
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    browser.get(address)
 
-    addresses = [urlsplit(url) for url in asked + opened]
+
+def find(browser: Chrome, selector: str, *, least: int = 0) -> list[WebElement]:
+    """All elements of a CSS selector, as soon as there are at least so many of them."""
+    wait_until(browser, "return document.querySelectorAll(arguments[0]).length >= arguments[1]", selector, least)
+    return browser.find_elements(By.CSS_SELECTOR, selector)
+
+
+def wait_until(browser: Chrome, script: str, *arguments: Any) -> None:
+    """Wait until a script says that it is so: browsers tell a page of clicks and sizes a moment later."""
+    wait = WebDriverWait(browser, _PATIENCE_SECONDS, poll_frequency=0.05)
+    wait.until(lambda _: browser.execute_script(script, *arguments), f"{script} {arguments}")
+
+
+def assert_quiet(browser: Chrome) -> None:
+    """The page has reported no error since it was opened, and asked no other machine for anything."""
+    errors = [entry["message"] for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+    asked = [_request(json.loads(entry["message"])["message"]) for entry in browser.get_log("performance")]
+    hosts = {urlsplit(address).hostname for address in asked if address} - {None}
 
     assert errors == []
-    assert [url for url in addresses if url.scheme in _REMOTE_SCHEMES and url.hostname not in _LOCAL] == []
+    assert hosts <= _HERE, f"The page asked {hosts - _HERE}."
+
+
+def _request(event: dict[str, Any]) -> str | None:
+    if event["method"] == "Network.webSocketCreated":
+        return str(event["params"]["url"])
+    return event["params"]["request"]["url"] if event["method"] == "Network.requestWillBeSent" else None

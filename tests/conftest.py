@@ -5,11 +5,16 @@ No accuracy is ever asserted from random weights; tests that need real ones are 
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # A shell starts background jobs with Ctrl-C ignored, and children inherit that; some tests press it.
@@ -56,3 +61,14 @@ def _own_home(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.Mo
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photographs of two classes: 12 train, 6 validation and 6 test images each. Read only."""
     return draw_tree(tmp_path_factory.mktemp("photos"), {"train": 12, "validation": 6, "test": 6})
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Chrome]":
+    """Headless Chromium, started once; `tests.browser` has what tests ask of it."""
+    from tests.browser import require_browser, start_browser
+
+    require_browser()
+    driver = start_browser(tmp_path_factory.mktemp("profile"))
+    yield driver
+    driver.quit()

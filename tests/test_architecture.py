@@ -27,10 +27,11 @@ MAY_IMPORT = {
     "stage_two/trainer": "results/scores",  # an epoch's loss is the one that a run's scores have
     "comparison": "errors images bases stage_two",
     "results": "errors files",
+    "report": "errors results",
     "exports": "errors images",
     "exports/stitch": "bases",
     "tuner": "errors files images stage_two results",
-    "verbs": "errors files workers images bases cache stage_one stage_two comparison results exports tuner",
+    "verbs": "errors files workers images bases cache stage_one stage_two comparison results report exports tuner",
     "transformer": "errors images cache verbs",
     "cli": "errors quiet text images bases cache stage_one stage_two comparison results exports verbs __init__ cli_cache cli_compare "
     "cli_complete cli_options cli_terminal cli_tune",
@@ -56,6 +57,7 @@ MAY_USE = {
     "hdf5plugin": "cache",
     "sklearn": "(stage_two/linear_fit) (stage_two/sweep) (results/scores) (images/arrays) transformer",
     "matplotlib": "results/plots",
+    "umap": "(report/projection)",
     "openvino": "stage_one/openvino",
     "onnx": "(exports/onnx_file)",
     "onnxruntime": "(exports/onnx_file)",
@@ -82,7 +84,7 @@ NO_ESTIMATORS = {
 # What works on a warm cache without TensorFlow.
 LIGHT = (
     *("pipeline/cli", "pipeline/__main__", "pipeline/transformer", "pipeline/text", "pipeline/results/runs"),
-    *("pipeline/results/report", "pipeline/results/scores", "pipeline/stage_two/linear", "pipeline/stage_two/sweep"),
+    *("pipeline/report/page", "pipeline/results/scores", "pipeline/stage_two/linear", "pipeline/stage_two/sweep"),
     *("pipeline/stage_two/factors", "pipeline/stage_two/linear_fit"),
     *("pipeline/stage_two/spec", "pipeline/stage_two/features", "pipeline/stage_two/training"),
     *("pipeline/tuner/page", "pipeline/tuner/session", "pipeline/tuner/labels", "pipeline/verbs/tuner"),

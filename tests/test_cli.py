@@ -260,6 +260,7 @@ def test_sweep_prints_a_ranked_table(own, photos):
     assert all(entry.keys() >= {"head", "params", "validation", "seconds"} for entry in result["results"])
     assert ranks == sorted(ranks)
     assert not any("test" in entry for entry in result["results"])
+    assert json.loads((Path(result["best"]["folder"]) / "sweep.json").read_text()) == result["results"]
     assert result["best"].keys() >= HEAD_KEYS
     assert (result["best"]["run"], result["best"]["head"]) == ("best", result["results"][0]["head"])
 
@@ -333,8 +334,8 @@ def test_report_writes_a_page(work, tmp_path):
 
     assert every == {"report": str(tmp_path / "all.html"), "runs": ["dense", "linear"]}
     assert one["runs"] == ["linear"]
-    assert 'id="dense"' in (tmp_path / "all.html").read_text(encoding="utf-8")
-    assert 'id="dense"' not in (tmp_path / "one.html").read_text(encoding="utf-8")
+    assert '"name":"dense"' in (tmp_path / "all.html").read_text(encoding="utf-8")
+    assert '"name":"dense"' not in (tmp_path / "one.html").read_text(encoding="utf-8")
 
 
 def test_runs_are_listed_best_first(work):

@@ -73,29 +73,29 @@ class Decoder:
             UnreadableImageError: The bytes are no image, are cut short, or promise more than `MAX_PIXELS` pixels.
         """
         size = (self.size_px, self.size_px)
-        with _known_damage():
-            image = open_image(data, exif=self.exif)
+        with _naming_damage():
+            image = _open(data, exif=self.exif)
             resized = image if image.size == size else image.resize(size, _RESIZE[self.resize])
         return np.asarray(resized, dtype=np.uint8)
 
 
-def open_image(data: bytes, *, exif: bool = True) -> Image.Image:
-    """One image as it is, in RGB; where `exif`, turned upright.
+def make_thumbnail(data: bytes, longest_px: int) -> bytes:
+    """A small JPEG of one image, upright, in its own proportions, for people to look at.
 
     Raises:
-        UnreadableImageError: The bytes are no image, are cut short, or promise more than `MAX_PIXELS` pixels.
+        UnreadableImageError: As `Decoder.decode` does.
     """
-    if not data:
-        raise UnreadableImageError("empty file (0 bytes)")
-    if len(data) > MAX_BYTES:
-        raise UnreadableImageError(f"{len(data):,} bytes; the limit is {MAX_BYTES:,}")
-    with _known_damage():
-        return _open_array(data) if data.startswith(_NPY_MAGIC) else _open_file(data, exif=exif)
+    with _naming_damage():
+        image = _open(data, exif=True, least_px=2 * longest_px)
+        image.thumbnail((longest_px, longest_px), Image.Resampling.LANCZOS)
+        stream = io.BytesIO()
+        image.save(stream, "JPEG", quality=72, optimize=True)
+    return stream.getvalue()
 
 
 @contextlib.contextmanager
-def _known_damage() -> Iterator[None]:
-    """What Pillow raises, as the error that a user is told."""
+def _naming_damage() -> Iterator[None]:
+    """What Pillow and numpy raise on bytes that are no image, as the one error of this module."""
     try:
         yield
     except UnreadableImageError:
@@ -108,11 +108,22 @@ def _known_damage() -> Iterator[None]:
         raise UnreadableImageError(f"damaged: {error}") from None
 
 
-def _open_file(data: bytes, *, exif: bool) -> Image.Image:
+def _open(data: bytes, *, exif: bool, least_px: int | None = None) -> Image.Image:
+    """RGB at full size; with `least_px` a JPEG may come smaller, with no side below it, which is much faster to decode."""
+    if not data:
+        raise UnreadableImageError("empty file (0 bytes)")
+    if len(data) > MAX_BYTES:
+        raise UnreadableImageError(f"{len(data):,} bytes; the limit is {MAX_BYTES:,}")
+    return _open_array(data) if data.startswith(_NPY_MAGIC) else _open_image(data, exif=exif, least_px=least_px)
+
+
+def _open_image(data: bytes, *, exif: bool, least_px: int | None) -> Image.Image:
     image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise UnreadableImageError(f"{width} x {height} pixels; the limit is {MAX_PIXELS:,}")
+    if least_px is not None:
+        image.draft(None, (least_px, least_px))
     image.load()
     return _to_rgb(ImageOps.exif_transpose(image) if exif else image)
 

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -91,6 +91,9 @@ class Manifest:
 
     title: str = "data"
     """Short name of the data set, for run names and plots."""
+
+    source: str | None = field(default=None, compare=False)
+    """What was scanned: an absolute path, or a name such as `sklearn:digits`; None for what has neither."""
 
     def __post_init__(self) -> None:
         lengths = {len(self.positions), len(self.names), len(self.digests), len(self.labels), len(self.splits)}

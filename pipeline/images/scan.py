@@ -1,5 +1,6 @@
 """DATA, as the user writes it, to a manifest."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Union
 
@@ -72,15 +73,19 @@ def scan(
         return frames.scan_frame(data, root=root, label=label, **given)
     prefix, _, name = str(data).partition(":")
     if prefix == "sklearn" and name:
-        return arrays.scan_sklearn(name, fractions=fractions, split_seed=split_seed)
+        manifest = arrays.scan_sklearn(name, fractions=fractions, split_seed=split_seed)
+        return replace(manifest, source=str(data))
     if prefix == "keras" and name:
-        return arrays.scan_keras(name, label=label, home=kept, fractions=fractions, split_seed=split_seed)
+        manifest = arrays.scan_keras(name, label=label, home=kept, fractions=fractions, split_seed=split_seed)
+        return replace(manifest, source=str(data))
     path = tfds.fetch(name, home=kept) if prefix == "tfds" and name else Path(data)
     if not path.exists():
         raise DataNotFoundError(f"No such data: {str(data)!r}. Expected {_EXPECTED}.")
     if path.suffix.lower() == ".npz" and path.is_file():
-        return arrays.scan_npz(path, label=label, fractions=fractions, split_seed=split_seed)
-    return _scan_path(path, given, label=label, root=root, home=kept)
+        manifest = arrays.scan_npz(path, label=label, fractions=fractions, split_seed=split_seed)
+    else:
+        manifest = _scan_path(path, given, label=label, root=root, home=kept)
+    return replace(manifest, source=str(path.resolve()))
 
 
 def _scan_path(path: Path, given: _Given, *, label: str, root: Path | None, home: Path) -> Manifest:

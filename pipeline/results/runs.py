@@ -63,7 +63,7 @@ class RunFolder:
         )
 
     def predictions(self) -> list[dict[str, str]]:
-        """predictions.csv: path, split, label, predicted, and the probability of each class."""
+        """predictions.csv: path, split, label, predicted, sha256, and the probability of each class."""
         with (self.path / "predictions.csv").open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
 
@@ -174,15 +174,15 @@ def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
 
 def write_predictions(
     path: Path,
-    rows: Iterable[tuple[str, str, str, NDArray[np.float32]]],
+    rows: Iterable[tuple[str, str, str, bytes, NDArray[np.float32]]],
     classes: Sequence[str],
 ) -> None:
-    """One line an image: path, split, label, what the head said, and how sure it was of each class."""
+    """One line an image: path, split, label, what the head said, SHA-256, and how sure the head was of each class."""
     lines = [
-        [name, split, label, classes[int(p.argmax())], *(f"{value:.6f}" for value in p)]
-        for name, split, label, p in rows
+        [name, split, label, classes[int(p.argmax())], digest.hex(), *(f"{value:.6f}" for value in p)]
+        for name, split, label, digest, p in rows
     ]
-    _write_csv(path, ["path", "split", "label", "predicted", *(f"p:{label}" for label in classes)], lines)
+    _write_csv(path, ["path", "split", "label", "predicted", "sha256", *(f"p:{label}" for label in classes)], lines)
 
 
 def _write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:

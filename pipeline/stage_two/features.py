@@ -67,6 +67,9 @@ class Split:
     views: tuple[Rows, ...] = ()
     """Features of views 1 to K, each of the shape of `X`; empty where none were asked for."""
 
+    digests: tuple[bytes, ...] = ()
+    """SHA-256 of each image, N of them; empty where the rows are of no manifest."""
+
     def __len__(self) -> int:
         return len(self.y)
 
@@ -164,6 +167,7 @@ def load_task(
                 part.label_ids(manifest.classes),
                 part.names,
                 tuple(rows[name] for rows in views if name in rows),
+                part.digests,
             )
             for name, part in parts.items()
         },

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import io
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache, partial
 from itertools import takewhile
@@ -13,7 +12,7 @@ from nicegui import app, html, run, ui
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from pipeline.errors import PipelineError, UnreadableImageError
-from pipeline.images.decode import open_image
+from pipeline.images.decode import make_thumbnail
 from pipeline.tuner.choice import Choice
 from pipeline.tuner.controls import Controls
 from pipeline.tuner.parts import curve_of_epochs, curve_of_sizes
@@ -59,10 +58,7 @@ def serve(
 
     @lru_cache(maxsize=2048)
     def thumbnail(row: int) -> bytes:
-        image, target = open_image(session.manifest.read(row)), io.BytesIO()
-        image.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
-        image.save(target, "JPEG", quality=85)
-        return target.getvalue()
+        return make_thumbnail(session.manifest.read(row), _THUMBNAIL_PX)
 
     @app.get("/photo/{digest}")
     def photo(digest: str) -> Response:

@@ -18,6 +18,7 @@ import numpy as np
 from pipeline.bases.digests import TrunkInfo
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
+from pipeline.files import write_json
 from pipeline.images.manifest import Files, Manifest
 from pipeline.images.scan import Data
 from pipeline.results.drawing import drawing_ahead
@@ -168,6 +169,7 @@ def sweep(
         command=command,
         options=replace(chosen, memory_gb=math.inf),  # as it was ranked: with all rows in memory
     )
+    write_json(run.folder.path / "sweep.json", results)
     if chosen.tensorboard:
         log_sweep(chosen.tensorboard, run.name, results)
     return results, run
@@ -204,6 +206,12 @@ def task_digest(manifest: Manifest, recipe: Recipe, pooling: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def data_digest(manifest: Manifest) -> str:
+    """Which images with which labels in which splits, whatever features are taken of them: scores on the same can be compared."""
+    entries = sorted(zip(manifest.digests, map(str, manifest.labels), manifest.splits, strict=True))
+    return hashlib.sha256(repr(entries).encode()).hexdigest()
+
+
 def provenance(extraction: Extraction, task: Task, options: Options) -> dict[str, Any]:
     """What a run was made from: data, rows, weights, versions."""
     manifest = extraction.manifest
@@ -211,6 +219,8 @@ def provenance(extraction: Extraction, task: Task, options: Options) -> dict[str
     return {
         "data": manifest.title,
         "root": str(manifest.images.root.resolve()) if isinstance(manifest.images, Files) else None,
+        "source": manifest.source,
+        "data_digest": data_digest(manifest),
         "task_digest": task_digest(manifest, extraction.store.recipe, "any"),
         "classes": list(task.classes),
         "images": {name: len(split) for name, split in task.splits.items()},

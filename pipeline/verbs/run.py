@@ -127,9 +127,9 @@ def save_run(
         if history:
             write_history(new.path / "history.csv", history)
         rows = [
-            (image, split, task.classes[label], p)
+            (image, split, task.classes[label], digest, p)
             for split, part in task.splits.items()
-            for image, label, p in zip(part.names, part.y, probabilities[split], strict=True)
+            for image, label, digest, p in zip(part.names, part.y, part.digests, probabilities[split], strict=True)
         ]
         write_predictions(new.path / "predictions.csv", rows, task.classes)
         if draw:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import SettingError, UnreadableImageError
-from pipeline.images.decode import MAX_BYTES, MAX_PIXELS, RESIZE_METHODS, Decoder, encode_array
+from pipeline.images.decode import MAX_BYTES, MAX_PIXELS, RESIZE_METHODS, Decoder, encode_array, make_thumbnail
 
 ORIENTATION = 0x0112
 SIDE = 16
@@ -370,3 +370,36 @@ def test_damage_anywhere_gives_pixels_or_a_reason(kind):
             assert pixels.shape == (SIDE, SIDE, 3)
 
     assert refused > 5
+
+
+# Thumbnails
+
+
+@pytest.mark.parametrize(("size", "small"), [((400, 200), (100, 50)), ((200, 400), (50, 100)), ((30, 20), (30, 20))])
+def test_thumbnail_keeps_the_proportions(size, small):
+    """The longer side is as asked; what is smaller already stays as it is."""
+    thumbnail = Image.open(io.BytesIO(make_thumbnail(encode(Image.new("RGB", size, (9, 120, 60)), "PNG"), 100)))
+
+    assert (thumbnail.format, thumbnail.mode, thumbnail.size) == ("JPEG", "RGB", small)
+    assert np.abs(np.asarray(thumbnail).astype(int) - (9, 120, 60)).max() < 8
+
+
+def test_thumbnail_of_a_large_photograph_is_near_the_picture():
+    """A JPEG that is decoded at an eighth of its size, and turned as its camera says, looks like the picture made small."""
+    upright = Image.fromarray(make_pixels(1200))
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    stored = Image.fromarray(np.ascontiguousarray(UNDO_ORIENTATION[6](np.asarray(upright))))
+    thumbnail = Image.open(io.BytesIO(make_thumbnail(encode(stored, "JPEG", exif=exif), 60)))
+    expected = np.asarray(upright.resize((60, 60))).astype(int)
+
+    assert thumbnail.size == (60, 60)
+    assert np.abs(np.asarray(thumbnail) - expected).mean() < 5
+    assert len(thumbnail.getexif()) == 0
+
+
+@pytest.mark.parametrize("data", [b"", b"no image", encode(Image.new("RGB", (40, 40)), "PNG")[:60]])
+def test_thumbnail_of_what_is_no_image_is_an_error(data):
+    """Damage has the same error as in decoding for a network."""
+    with pytest.raises(UnreadableImageError):
+        make_thumbnail(data, 60)

@@ -1,6 +1,7 @@
 """DATA, as the user writes it."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,16 @@ def test_remembered_digests_are_used(photos, tmp_path, monkeypatch):
 
     assert hashes.path.exists()
     assert scan(photos, hashes=hashes) == first == scan(photos)
+
+
+def test_source_is_what_was_scanned(photos, monkeypatch):
+    """A path is kept in full, a data set of a library by its name; where it came from is no part of what a manifest is."""
+    monkeypatch.chdir(photos.parent)
+    relative = scan(photos.name)
+
+    assert relative.source == str(photos.resolve())
+    assert scan("sklearn:digits").source == "sklearn:digits"
+    assert replace(relative, source=None) == relative
 
 
 @pytest.mark.parametrize("data", ["nowhere", "photos.csv", "keras:", "sklearn:", "mnist", "tfds:"])

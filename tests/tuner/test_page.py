@@ -13,7 +13,7 @@ from pipeline import Options, load_run
 from pipeline.images.scan import scan
 from pipeline.tuner.choice import Choice, stops_of
 from pipeline.verbs.tuner import open_session
-from tests.browser import assert_quiet, browser  # noqa: F401 - a fixture
+from tests.browser import assert_quiet, open_page
 from tests.conftest import COLOURS, draw_photo
 
 WAIT_SECONDS = 20
@@ -47,7 +47,7 @@ def session(photos, options, home):
 
 
 @pytest.fixture(scope="module")
-def page(photos, options, session, home, browser):  # noqa: F811
+def page(photos, options, session, home, browser):
     """The page, open, its first head fitted."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -60,7 +60,7 @@ def page(photos, options, session, home, browser):  # noqa: F811
     )
     started = json.loads(server.stdout.readline())
     assert started["labels"] == f"{photos}.labels.csv"
-    browser.get(started["address"])
+    open_page(browser, started["address"])
     yield Page(browser)
     server.terminate()
     assert server.communicate(timeout=30)[0] == ""

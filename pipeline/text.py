@@ -193,6 +193,11 @@ def describe_prune(result: Mapping[str, Any]) -> str:
     return "\n".join([f"{verb} {result['bytes'] / 1e6:.1f} MB:", *(f"  {path}" for path in result["paths"])])
 
 
+def describe_compact(result: Mapping[str, Any]) -> str:
+    """Shards and bytes of each store, before and after."""
+    return table(result["stores"]) if result["stores"] else "No stores yet."
+
+
 def table(rows: Sequence[Mapping[str, Any]], *, best: Collection[int] = ()) -> str:
     """Rows as aligned columns, numbers to the right; the best ones in bold type."""
     texts = [{key: _cell(value) for key, value in row.items()} for row in rows]

@@ -9,11 +9,11 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.cache.shard import FULL_BYTES, FULL_ROWS
 from pipeline.cache.store import Keys
 
 # A shard is committed at whichever comes first.
-_SHARD_ROWS = 1024
-_SHARD_BYTES = 256 * 2**20
+_SHARD_ROWS, _SHARD_BYTES = FULL_ROWS, FULL_BYTES
 _SHARD_SECONDS = 60.0
 
 

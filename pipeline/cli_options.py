@@ -83,7 +83,7 @@ compute_options = stack(
     click.option(
         "--memory-gb",
         type=float,
-        help="Rows held in memory while layers are trained; more are read in blocks [default: half of what is free].",
+        help="Rows held in memory while a head is trained; more are read in blocks [default: half of what is free].",
     ),
     click.option("--strict", is_flag=True, help="Fail when an image has to be skipped."),
 )

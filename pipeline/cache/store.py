@@ -369,5 +369,6 @@ def _read_recipe(folder: Path) -> Recipe:
 
 
 def shard_keys(shard: ShardRows) -> Keys:
+    """The keys of a shard's rows, in their order."""
     joined = np.concatenate([shard.digests, shard.views[:, None]], axis=1)
     return np.frombuffer(np.ascontiguousarray(joined).tobytes(), dtype="S33")

@@ -178,10 +178,10 @@ def write_predictions(
     classes: Sequence[str],
 ) -> None:
     """One line an image: path, split, label, what the head said, and how sure it was of each class."""
-    lines = [
+    lines = (
         [name, split, label, classes[int(p.argmax())], *(f"{value:.6f}" for value in p)]
         for name, split, label, p in rows
-    ]
+    )
     _write_csv(path, ["path", "split", "label", "predicted", *(f"p:{label}" for label in classes)], lines)
 
 

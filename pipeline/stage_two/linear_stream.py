@@ -23,8 +23,11 @@ from pipeline.stage_two.training import Training
 _PIECE_ROWS = 1024
 """Of a block, so many at a time are turned into other numbers."""
 
-_SGD_IMAGES, _LEAST_EPOCHS, _MOST_EPOCHS = 1_000_000, 5, 20
-"""Stochastic gradient descent has seen enough after about a million images (scikit-learn's user guide, 1.5, Tips on practical use)."""
+EPOCHS = (5, 20)
+"""Of sgd, at least and at most."""
+
+_ENOUGH_IMAGES = 1_000_000
+"""After about so many an sgd has come to its end (scikit-learn's user guide, 1.5, Tips on practical use)."""
 
 _COPIES = 5
 """Of the D x D products that exist at once while their eigenvectors are computed."""
@@ -125,7 +128,7 @@ def _sgd(
     scaling = _scaling(moments, spec, num_features)
     # Blocks come shuffled, out of shards in random order.
     estimators = [new_estimator("sgd", seed).set_params(alpha=value, shuffle=False) for value in spec.values]
-    num_epochs = min(max(math.ceil(_SGD_IMAGES / len(source.y)), _LEAST_EPOCHS), _MOST_EPOCHS)
+    num_epochs = min(max(EPOCHS[0], math.ceil(_ENOUGH_IMAGES / len(source.y))), EPOCHS[1])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=RuntimeWarning, module="sklearn")  # as in memory
         for epoch in range(num_epochs):

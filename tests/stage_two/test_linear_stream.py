@@ -117,7 +117,7 @@ def test_ridge_chooses_by_validation(tmp_path):
 @pytest.mark.parametrize("num_classes", [2, 4])
 def test_sgd_ends_where_it_does_in_memory(num_classes, tmp_path, reads, monkeypatch):
     """Other steps, the same accuracy; no more than a block is read at once, and the same seed gives the same head."""
-    monkeypatch.setattr("pipeline.stage_two.linear_stream._MOST_EPOCHS", 6)
+    monkeypatch.setattr("pipeline.stage_two.linear_stream.EPOCHS", (6, 6))
     task = make_task(GRID, num_classes=num_classes, num_train=120, distance=2.5)
     there = on_disk(task, tmp_path)
     fitted, again = (stream_linear(parse_head("sgd"), there, seed=3) for _ in range(2))

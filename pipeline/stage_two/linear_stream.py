@@ -20,8 +20,8 @@ from pipeline.stage_two.sources import Places, Source, training_source, validati
 from pipeline.stage_two.spec import LinearSpec
 from pipeline.stage_two.training import Training
 
-_PIECE_ROWS = 1024
-"""Of a block, so many at a time are turned into other numbers."""
+_PIECE_BYTES = 8 * 2**20
+"""Of a block, so much at a time is turned into other numbers, some of them of twice the size."""
 
 EPOCHS = (5, 20)
 """Of sgd, at least and at most."""
@@ -62,16 +62,17 @@ def _check(spec: LinearSpec, task: Task) -> None:
     """Refuse what cannot be done block by block."""
     rows = [part for split in task.splits.values() for part in (split.X, *split.views)]
     given, allowed = sum(part.nbytes for part in rows), _memory_bytes(task.train)
-    cure = "pool the rows (--pool avg), or give a larger --memory-gb"
+    pool = "pool the rows (--pool avg), or " if len(task.train.X.shape) > 2 else ""
+    cure = f"Otherwise {pool}give a larger --memory-gb."
     received = f"{spec.kind} on {given / 1e9:.3g} GB of rows, of which {allowed / 1e9:.3g} GB may be in memory"
     if spec.kind not in ("ridge", "sgd"):
-        raise SettingError(f"Received: {received}. Expected: sgd or ridge, which read rows in blocks. Or {cure}.")
+        raise SettingError(f"Received: {received}. Expected: sgd or ridge, which read rows in blocks. {cure}")
     num_features = math.prod(task.train.X.shape[1:])
     needed = _COPIES * 8 * num_features**2
     if spec.kind == "ridge" and needed > allowed:
         raise SettingError(
             f"Received: {received}. The products of its {num_features:,} features take {needed / 1e9:.3g} GB. "
-            f"Expected: sgd, which needs none. Or {cure}."
+            f"Expected: sgd, which needs none. {cure}"
         )
 
 
@@ -84,8 +85,9 @@ def _pieces(source: Source, order: Places, *, epoch: int) -> Iterator[tuple[Plac
     """Places and flat rows, (n, D), in this order, a few at a time."""
     start = 0
     for block in source.blocks(order, 1, epoch=epoch):
-        for first in range(0, len(block), _PIECE_ROWS):
-            rows = block[first : first + _PIECE_ROWS]
+        size = max(1, _PIECE_BYTES // block[0].nbytes)
+        for first in range(0, len(block), size):
+            rows = block[first : first + size]
             yield order[start : start + len(rows)], rows.reshape(len(rows), -1)
             start += len(rows)
 

@@ -164,7 +164,7 @@ def _sample(
         rows_per_second=pace.rows_per_second,
         start_seconds=pace.start_seconds,
         once_seconds=max(0.0, first.start_seconds - pace.start_seconds),
-        peak_bytes=pace.peak_bytes,
+        peak_bytes=max(first.peak_bytes, pace.peak_bytes),  # two engines at once, while they are compared
         shard_rows=SHARD_BATCHES * batch,
         row_bytes=rows[0].nbytes,
         stored_bytes=stored_bytes,

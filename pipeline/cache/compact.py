@@ -70,6 +70,7 @@ def compact(store: Store, *, progress: bool = False) -> Compaction:
         DamagedStoreError: A shard is damaged inside; what was merged before stays merged.
         OSError: The store cannot be written; nothing is lost.
     """
+    store = Store(store.folder.parent, store.recipe)  # opened anew: all bytes are compared before any shard is removed
     with store.adding():
         paths = store.shard_paths()
         before = len(paths), sum(path.stat().st_size for path in paths)
@@ -98,7 +99,7 @@ def _parts(shards: Sequence[ShardRows]) -> list[_Part]:
     parts, start = [], 0
     for shard in ordered:
         rows = np.flatnonzero(is_first[start : start + len(shard)])
-        if not _is_full([shard]):
+        if not _is_full(len(shard), shard):
             parts.append(_Part(shard, keys[start + rows], rows, read_provenance(shard.path)))
         start += len(shard)
     return sorted(parts, key=lambda part: part.keys[:1].tobytes())
@@ -110,14 +111,14 @@ def _groups(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
     for part in parts:
         group = waiting.setdefault(part.origin, [])
         group.append(part)
-        if _is_full([entry.shard for entry in group]):
+        if _is_full(sum(len(entry.rows) for entry in group), part.shard):
             yield waiting.pop(part.origin)
     yield from waiting.values()
 
 
-def _is_full(shards: Sequence[ShardRows]) -> bool:
-    num_rows = sum(map(len, shards))
-    return num_rows >= FULL_ROWS or num_rows * 4 * math.prod(shards[0].row_shape) >= FULL_BYTES
+def _is_full(num_rows: int, shard: ShardRows) -> bool:
+    """Whether a shard of so many rows as this one's is full."""
+    return num_rows >= FULL_ROWS or num_rows * 4 * math.prod(shard.row_shape) >= FULL_BYTES
 
 
 def _merge(store: Store, group: Sequence[_Part]) -> None:

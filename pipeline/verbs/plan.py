@@ -62,7 +62,8 @@ class Planned:
     """Width and height of made photographs."""
 
     def __post_init__(self) -> None:
-        if min(self.num_images or 1, self.workers, self.epochs) < 1 or not 0 <= self.num_views <= 255:
+        num_images = 1 if self.num_images is None else self.num_images
+        if min(num_images, self.workers, self.epochs) < 1 or not 0 <= self.num_views <= 255:
             raise SettingError(
                 "Images, workers and epochs are positive, views are in [0, 255]. Received: "
                 f"images {self.num_images}, workers {self.workers}, epochs {self.epochs}, views {self.num_views}."

@@ -103,8 +103,11 @@ def test_rows_that_stand_twice_stand_once_afterwards(tmp_path):
     store = Store(tmp_path, RECIPE)
     fill(store, range(12), range(8, 14), range(3), range(20, 24))
     compact(store)
+    after = store.shard_paths()
+    compact(store)
 
     assert sizes(store) == [18]
+    assert store.shard_paths() == after
     assert_whole(store, [*range(14), *range(20, 24)])
 
 
@@ -133,15 +136,31 @@ def test_halves_are_merged_without_a_change(tmp_path):
     np.testing.assert_array_equal(reopen(store).read(make_keys(range(7))), before)
 
 
-def test_damage_is_never_merged(store):
-    """A byte that changed after the store was opened is an error that names the shard; all other rows are there."""
-    victim = store.shards[3].path
-    damage(victim, 3000)
+def test_damage_is_never_merged(store, monkeypatch):
+    """A byte that changes while shards are merged is an error that names the shard; all other rows are there."""
+    victim, groups = store.shard_paths()[3], module._groups
+
+    def damage_and_group(parts):
+        damage(victim, 3000)
+        return groups(parts)
+
+    monkeypatch.setattr(module, "_groups", damage_and_group)
 
     with pytest.raises(DamagedStoreError, match=str(victim)):
         compact(store)
+    monkeypatch.undo()
     assert victim.exists()
     assert len(reopen(store)) == COUNT - 5
+
+
+def test_damage_from_before_is_set_aside_before_anything_is_removed(tmp_path):
+    """The only whole copy of rows that stand twice stays, though the damaged one is the larger."""
+    store = Store(tmp_path, RECIPE)
+    larger, _ = fill(store, range(20), range(5))
+    damage(larger, 3000)
+    compact(store)
+
+    assert_whole(store, range(5))
 
 
 def test_empty_store_stays_empty(tmp_path):

@@ -181,14 +181,15 @@ def test_rows_on_disk_are_never_read_whole_by_the_way(tmp_path):
         replace(split, views=(split.X,)).all_views()
 
 
-def test_a_run_of_rows_beyond_memory(photos, tmp_path):
+def test_a_run_of_rows_beyond_memory(photos, tmp_path, reads):
     """The command's path: sgd on rows in blocks gives a run with scores of all splits; logreg names the way out."""
     options = Options(base="squeezenet", size=48, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs")
-    little = replace(options, memory_gb=1e-5)
+    little = replace(options, memory_gb=5e-5)  # four blocks of six rows of 512 numbers
     run = fit(photos, "sgd", pictures=False, options=little)
 
     assert {name: scores["n"] for name, scores in run.metrics.items()} == {"train": 24, "validation": 12, "test": 12}
     assert run.metrics["train"]["accuracy"] > 0.9
+    assert max(reads) == 6
     assert len((run.folder.path / "predictions.csv").read_text().splitlines()) == 49
     with pytest.raises(SettingError, match="Expected: sgd or ridge"):
         fit(photos, "logreg", pictures=False, options=little)

@@ -13,7 +13,7 @@ import click
 import pipeline
 from pipeline import text
 from pipeline.cli_cache import cache, weights
-from pipeline.cli_compare import advise, classify, compare, endtoend, finetune, recipe
+from pipeline.cli_compare import advise, classify, compare, endtoend, finetune, plan, recipe
 from pipeline.cli_complete import complete_bases, complete_data, complete_files, complete_heads, complete_runs
 from pipeline.cli_options import (
     AUGMENT_HELP,
@@ -309,6 +309,7 @@ app.add_command(endtoend)
 app.add_command(finetune)
 app.add_command(compare)
 app.add_command(advise)
+app.add_command(plan)
 app.add_command(recipe)
 app.add_command(classify)
 app.add_command(cache)

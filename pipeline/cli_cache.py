@@ -78,6 +78,21 @@ def cache_repair(**settings: Any) -> None:
     show(settings, result, text.describe_repair)
 
 
+@cache.command("compact")
+@click.argument("stores", nargs=-1, metavar="[STORE]...", shell_complete=complete_stores)
+@place_options
+@output_options
+def cache_compact(stores: tuple[str, ...], **settings: Any) -> None:
+    """Merge the small shards of STOREs (all, if none is named) into full ones; a row is never off the disk meanwhile."""
+    from pipeline.cache import audit
+    from pipeline.cache.compact import compact
+
+    folder = settings["cache"]
+    chosen = [audit.find_store(name, folder) for name in stores] or audit.list_stores(folder)
+    merged = [asdict(compact(store, progress=not settings["quiet"])) for store in chosen]
+    show(settings, {"stores": merged}, text.describe_compact)
+
+
 @cache.command("prune")
 @click.argument("stores", nargs=-1, metavar="[STORE]...", shell_complete=complete_stores)
 @click.option("--yes", is_flag=True, help="Delete; without it, only show what would be deleted.")

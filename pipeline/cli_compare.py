@@ -20,11 +20,14 @@ from pipeline.cli_options import (
     AUGMENT_HELP,
     command_line,
     compute_options,
+    data_options,
+    engine_options,
     head_result,
     log_options,
     options_of,
     output_options,
     place_options,
+    recipe_options,
     run_options,
     scan,
     show,
@@ -172,6 +175,52 @@ def advise(data: str, sample: int, **settings: Any) -> None:
     options = options_of(settings)
     result = verbs.advise(scan(data, settings, options), num_sample=sample, options=options)
     show(settings, result, text.describe_advice)
+
+
+@click.command()
+@click.argument("data", required=False, shell_complete=complete_data)
+@click.option(
+    "--images", "num_images", type=int, metavar="N", help="How many images to plan for [default: those of DATA]."
+)
+@click.option(
+    "--base",
+    "bases",
+    multiple=True,
+    default=("vgg16",),
+    shell_complete=complete_bases,
+    help="A name of `bottleneck bases`; may be repeated, or several with commas between them.",
+)
+@click.option("--workers", default=1, help="Machines or GPUs like this one that share the work.")
+@click.option("--views", "num_views", default=0, help="Views of each training image to be stored too.")
+@click.option("--pool", default="none", help="Store avg or max over the grid instead of the grid.")
+@click.option("--epochs", default=30, help="Epochs of a head that is trained end to end instead.")
+@click.option(
+    "--photo", default="500x375", metavar="WxH", help="Size in px of the photographs that are made without DATA."
+)
+@data_options
+@recipe_options
+@engine_options
+@place_options
+@output_options
+def plan(data: str | None, bases: tuple[str, ...], photo: str, **settings: Any) -> None:
+    """Measure a sample, and say what stage one of N images takes: hours, GB, shards, memory, and when it has paid.
+
+    The rows of the sample stay in the cache. Without DATA photographs are made, and nothing is kept. A view is taken to cost
+    what an image does; reading the images once to know them by their content is not in the hours.
+    """
+    from pipeline.verbs import plan as verbs
+
+    options = options_of({key: value for key, value in settings.items() if key != "workers"})
+    width, _, height = photo.partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise click.UsageError(f"--photo is WIDTHxHEIGHT in px, such as 500x375. Received: {photo}.")
+    planned = verbs.Planned(
+        **{name: settings[name] for name in ("num_images", "workers", "num_views", "pool", "epochs")},
+        photo_px=(int(width), int(height)),
+    )
+    manifest = scan(data, settings, options) if data else None
+    names = [name.strip() for entry in bases for name in entry.split(",")]
+    show(settings, verbs.plan(manifest, planned, names, options=options), text.describe_plan)
 
 
 @click.command()

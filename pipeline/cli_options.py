@@ -73,17 +73,22 @@ place_options = stack(
 )
 
 
-compute_options = stack(
+engine_options = stack(
     click.option("--engine", default="auto", help="auto, tensorflow, openvino: what runs the trunk."),
     click.option("--device", default="auto", help="auto, cpu, gpu, gpu:1."),
     click.option(
         "--batch-size", default=32, help="Images a step in stage one; halved when the device is out of memory."
     ),
+)
+
+
+compute_options = stack(
+    engine_options,
     click.option("--workers", type=int, help="Processes, or decoding threads in this one [default: one a core]."),
     click.option(
         "--memory-gb",
         type=float,
-        help="Rows held in memory while layers are trained; more are read in blocks [default: half of what is free].",
+        help="Rows held in memory while a head is trained; more are read in blocks [default: half of what is free].",
     ),
     click.option("--strict", is_flag=True, help="Fail when an image has to be skipped."),
 )
@@ -101,8 +106,7 @@ worker_options = stack(
 )
 
 
-base_options = stack(
-    click.option("--base", default="vgg16", shell_complete=complete_bases, help="A name of `bottleneck bases`."),
+recipe_options = stack(
     click.option("--size", type=int, help="Input height and width in px [default: the base's native size]."),
     click.option("--cut", help="Last layer of the trunk [default: the base's last layer]."),
     click.option(
@@ -113,6 +117,12 @@ base_options = stack(
     click.option("--exif/--no-exif", default=True, help="Turn images upright as their EXIF orientation says."),
     click.option("--dtype", default="float32", help="Stored as float32 or float16."),
     click.option("--precision", default="float32", help="float32, mixed_float16 or mixed_bfloat16."),
+)
+
+
+base_options = stack(
+    click.option("--base", default="vgg16", shell_complete=complete_bases, help="A name of `bottleneck bases`."),
+    recipe_options,
 )
 
 

@@ -110,6 +110,40 @@ def describe_advice(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def describe_plan(result: Mapping[str, Any]) -> str:
+    """One line a base, and what the numbers are of."""
+    rows = [
+        {
+            "base": f"{row['base']}, {row['size']} px",
+            "engine": row["engine"],
+            "rows a second": f"{row['rows_per_second']:.1f}",
+            "time": _duration(row["seconds"]),
+            "GB": f"{row['gigabytes']:.3g}",
+            "shards": row["shards"],
+            "GB of memory": f"{row['memory_gigabytes']:.1f}",
+            "pays after epochs": row["break_even"]["epochs"],
+            "or heads": row["break_even"]["heads"],
+        }
+        for row in result["bases"]
+    ]
+    workers = f"{result['workers']} workers like this machine" if result["workers"] > 1 else "this machine"
+    first = [f"{row['base']} {_duration(row['once_seconds'])}" for row in result["bases"] if row["once_seconds"] >= 1]
+    lines = [
+        f"{result['images']:,} images, {result['rows']:,} rows, on {workers}; measured on {result['photographs']}:",
+        table(rows),
+        *([f"Besides, the first time on a machine: {', '.join(first)}."] if first else []),
+    ]
+    return "\n".join(lines)
+
+
+def _duration(seconds: float) -> str:
+    """In the unit that suits it."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def describe_sweep(result: Mapping[str, Any]) -> str:
     """The ranked table, and the best head."""
     rows = [
@@ -191,6 +225,11 @@ def describe_prune(result: Mapping[str, Any]) -> str:
         return "Nothing to delete. Name stores (see `bottleneck cache ls`) to delete them."
     verb = "Deleted" if result["deleted"] else "Would delete (add --yes)"
     return "\n".join([f"{verb} {result['bytes'] / 1e6:.1f} MB:", *(f"  {path}" for path in result["paths"])])
+
+
+def describe_compact(result: Mapping[str, Any]) -> str:
+    """Shards and bytes of each store, before and after."""
+    return table(result["stores"]) if result["stores"] else "No stores yet."
 
 
 def table(rows: Sequence[Mapping[str, Any]], *, best: Collection[int] = ()) -> str:

@@ -3,16 +3,18 @@
 import contextlib
 import enum
 import importlib.util
+import multiprocessing
 import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from pipeline.errors import ClusterError, MissingExtraError, SettingError
+from pipeline.errors import ClusterError, MissingExtraError, SettingError, WorkerDiedError
 from pipeline.quiet import quiet_tensorflow
 
 BACKENDS = ("auto", "loky", "threading", "dask")
@@ -150,6 +152,26 @@ class Workers:
                     for number, task in enumerate(tasks)
                 ):
                     yield tasks[number], result
+
+
+def run_apart(function: Callable[..., Result], *arguments: Any) -> Result:
+    """The result of a call in a process of its own, which has all cores, and ends with it: its memory is no one else's.
+
+    Args:
+        function: Pickled by its name.
+        arguments: Pickled.
+
+    Raises:
+        WorkerDiedError: The process was killed.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=quiet_tensorflow) as pool:
+        try:
+            return pool.submit(function, *arguments).result()
+        except BrokenProcessPool as error:
+            raise WorkerDiedError(
+                "The process that was to be measured was killed; most often memory runs out. Try a smaller --batch-size."
+            ) from error
 
 
 _share: list[int] = []

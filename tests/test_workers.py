@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from pipeline.errors import SettingError
-from pipeline.workers import Lost, Workers, is_worker, num_threads
+from pipeline.errors import SettingError, WorkerDiedError
+from pipeline.workers import Lost, Workers, is_worker, num_threads, run_apart
 
 
 def square(number: int) -> int:
@@ -76,3 +76,14 @@ def test_settings_that_do_not_fit_are_refused(settings, message):
     """Before anything is started."""
     with pytest.raises(SettingError, match=message):
         Workers(**settings)
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_call_apart_has_a_process_of_its_own():
+    """Its result comes back; where it is killed, the error says what may help."""
+    assert run_apart(os.getpid) != os.getpid()
+    with pytest.raises(WorkerDiedError, match="--batch-size"):
+        run_apart(_die)

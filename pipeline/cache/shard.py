@@ -25,6 +25,10 @@ from pipeline.cache.recipe import SCHEMA, Recipe
 from pipeline.errors import DamagedStoreError
 from pipeline.images.hashing import Stamp, file_stamp
 
+FULL_ROWS = 1024
+FULL_BYTES = 256 * 2**20
+"""A shard is full at whichever comes first; bytes are those of float32 rows."""
+
 ROWS_PER_CHUNK = 8
 _CHUNK_BYTES = 256 * 1024
 _DAMAGE = (OSError, KeyError, RuntimeError, ValueError, TypeError)  # what h5py raises on damaged files
@@ -45,6 +49,9 @@ class ShardRows:
 
     row_shape: tuple[int, ...]
     """Shape of one row of features: (h, w, C) or (C,)."""
+
+    def __len__(self) -> int:
+        return len(self.views)
 
 
 def build_shard(

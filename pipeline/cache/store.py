@@ -6,6 +6,7 @@ There is no list of shards to keep in step: the index is read from the shards th
 import contextlib
 import json
 import logging
+import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -119,7 +120,7 @@ class Store:
     @property
     def row_shape(self) -> tuple[int, ...] | None:
         """Shape of one row as stored: (h, w, C) or (C,); None in an empty store."""
-        return self._known_shards[0].row_shape if self._known_shards else None
+        return self.shards[0].row_shape if self.shards else None
 
     def keys(self) -> Keys:
         """All keys, sorted."""
@@ -155,7 +156,7 @@ class Store:
             OSError: The disk is full or refuses; nothing is left behind.
             OverflowError: A value does not fit the stored dtype.
         """
-        known = self._known_shards
+        known = self.shards
         path = commit_shard(self.prepare(), pack_rows(self.recipe, keys, features, provenance))
         digests, views = split_keys(keys)
         known.append(ShardRows(path, digests, views, tuple(features.shape[1:])))
@@ -189,12 +190,22 @@ class Store:
             yield
 
     def refresh(self) -> None:
-        """Learn of the shards that other processes have added since this store was opened."""
-        known = {shard.path for shard in self._known_shards}
-        new = list(self._good_shards(path for path in self.shard_paths() if path not in known))
-        if new:
-            self._known_shards.extend(new)
-            self._cached_index = None
+        """Learn of the shards that other processes have added, merged or removed since this store was opened."""
+        known = self.shards
+        found = self._look(known)
+        if [shard.path for shard in found] != [shard.path for shard in known]:
+            self._shards, self._cached_index = found, None
+
+    def _look(self, shards: Sequence[ShardRows]) -> list[ShardRows]:
+        """Of these shards those that are still there, and all others; damaged ones are set aside."""
+        known = {shard.path: shard for shard in shards}
+        while True:
+            listed = dict.fromkeys(self.shard_paths())
+            new = {shard.path: shard for shard in self._good_shards(path for path in listed if path not in known)}
+            known = {path: shard for path, shard in (known | new).items() if path in listed}
+            if listed.keys() <= set(self.shard_paths()):
+                return list(known.values())
+            # What has gone meanwhile may have been merged into shards that were not listed.
 
     def read(self, keys: Keys, *, pooling: str = "none") -> NDArray[np.float32]:
         """Rows in the order of the keys, as float32.
@@ -210,10 +221,27 @@ class Store:
         """
         if pooling not in POOLINGS:
             raise SettingError(f"The pooling is one of {POOLINGS}. Received: {pooling!r}.")
-        place = self._find_all(keys)
-        shard, row = self._index.shard[place], self._index.row[place]
+        while True:
+            try:
+                return self._read(keys, pooling)
+            except DamagedStoreError:
+                if not self._has_moved(keys):
+                    raise
+
+    def _has_moved(self, keys: Keys) -> bool:
+        """Whether shards of these rows are gone and the rows are not: another process has merged them into others."""
+        index = self._index
+        numbers = np.unique(index.shard[index.find(keys)])
+        if all(index.shards[number].path.exists() for number in numbers):
+            return False
+        self.refresh()
+        return bool(self.has(keys).all())
+
+    def _read(self, keys: Keys, pooling: str) -> NDArray[np.float32]:
+        place, index = self._find_all(keys), self._index
+        shard, row = index.shard[place], index.row[place]
         numbers = np.unique(shard)
-        shapes = sorted({self._index.shards[number].row_shape for number in numbers})
+        shapes = sorted({index.shards[number].row_shape for number in numbers})
         if len(shapes) > 1:
             raise DamagedStoreError(f"{self.name} has rows of the shapes {' and '.join(map(str, shapes))}.")
         shape = shapes[0] if shapes else self.row_shape or ()
@@ -221,7 +249,7 @@ class Store:
         for number in numbers:
             wanted = np.flatnonzero(shard == number)
             wanted = wanted[np.argsort(row[wanted], kind="stable")]
-            self._read_shard(self._index.shards[number].path, row[wanted], wanted, pooling, out)
+            self._read_shard(index.shards[number].path, row[wanted], wanted, pooling, out)
         return out
 
     def _read_shard(
@@ -253,17 +281,19 @@ class Store:
         return place
 
     @property
-    def _known_shards(self) -> list[ShardRows]:
+    def shards(self) -> list[ShardRows]:
+        """What each good shard holds, as far as this store has looked."""
         if self._shards is None:
             self._remove_debris()
-            self._shards = list(self._good_shards(self.shard_paths()))
+            self._shards = self._look([])
         return self._shards
 
     @property
     def _index(self) -> _Index:
-        if self._cached_index is None:
-            self._cached_index = _Index.build(self._known_shards)
-        return self._cached_index
+        index = self._cached_index
+        if index is None:
+            index = self._cached_index = _Index.build(self.shards)
+        return index
 
     def _good_shards(self, paths: Iterable[Path]) -> Iterator[ShardRows]:
         for path in paths:
@@ -271,6 +301,8 @@ class Store:
                 self._checked[path] = check_bytes(path)
                 yield read_rows(path, self.recipe)
             except DamagedStoreError as error:
+                if not os.path.lexists(path):
+                    continue  # merged or removed by another process, and not damaged
                 self.quarantine(path)
                 logger.warning("%s It was set aside in quarantine/; its rows will be made again.", error)
 

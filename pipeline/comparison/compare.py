@@ -71,11 +71,14 @@ def break_even(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
         if cached.extraction_seconds
     ]
     return {
-        cached.regime: {"against": opponent.regime, "heads": _heads(cached, opponent.training_seconds)}
+        cached.regime: {
+            "against": opponent.regime,
+            "heads": pays_after(cached.extraction_seconds or 0.0, opponent.training_seconds - cached.training_seconds),
+        }
         for cached, opponent in pairs
     }
 
 
-def _heads(outcome: Outcome, live_seconds: float) -> int | None:
-    saved = live_seconds - outcome.training_seconds
-    return max(1, math.ceil((outcome.extraction_seconds or 0.0) / saved)) if saved > 0 else None
+def pays_after(cost: float, saved: float) -> int | None:
+    """After how many times of saving so much a cost is paid; None if nothing is saved."""
+    return max(1, math.ceil(cost / saved)) if saved > 0 else None

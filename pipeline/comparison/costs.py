@@ -33,7 +33,9 @@ class Costs:
     """Forward through what stands on it."""
 
 
-def measure_costs(base: keras.Model, first: str | None, spec: DenseSpec, num_classes: int) -> Costs:
+def measure_costs(
+    base: keras.Model, first: str | None, spec: DenseSpec, num_classes: int, *, pooling: str = "none"
+) -> Costs:
     """Time the two sides of the cut.
 
     Args:
@@ -41,9 +43,10 @@ def measure_costs(base: keras.Model, first: str | None, spec: DenseSpec, num_cla
         first: First trained layer of the base; None trains a head on its last layer.
         spec: The head.
         num_classes: K.
+        pooling: Between the base's last layer and the head.
     """
     cut = str(base.layers[-1].name) if first is None else cut_before(base, first)
-    top = build_top(base, cut, spec, pooling="none", num_classes=num_classes, seed=0)
+    top = build_top(base, cut, spec, pooling=pooling, num_classes=num_classes, seed=0)
     top.unfreeze(first)
     pixels = tf.constant(np.random.default_rng(0).normal(0, 50, (_BATCH, *base.input_shape[1:])).astype(np.float32))
     y = tf.constant(np.arange(_BATCH) % num_classes)

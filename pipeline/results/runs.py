@@ -178,10 +178,10 @@ def write_predictions(
     classes: Sequence[str],
 ) -> None:
     """One line an image: path, split, label, what the head said, SHA-256, and how sure the head was of each class."""
-    lines = [
+    lines = (
         [name, split, label, classes[int(p.argmax())], digest.hex(), *(f"{value:.6f}" for value in p)]
         for name, split, label, digest, p in rows
-    ]
+    )
     _write_csv(path, ["path", "split", "label", "predicted", "sha256", *(f"p:{label}" for label in classes)], lines)
 
 

@@ -76,6 +76,7 @@ def compute(
     batch_size: int,
     num_threads: int,
     bar: "tqdm[Any]",
+    shard_rows: int | None = None,
 ) -> Computed:
     """Make these rows and hand them to the sink, a shard at a time.
 
@@ -91,11 +92,12 @@ def compute(
         batch_size: Images handed to the engine at a time.
         num_threads: Decoding threads.
         bar: Moves by one a row.
+        shard_rows: Rows of a shard; default: as many as usual.
     """
     skipped: dict[bytes, str] = {}
     decoded = _decode_all(manifest, items, recipe, num_threads)
     batches = _batches(decoded, batch_size, manifest, skipped)
-    with contextlib.closing(decoded), Pending(sink) as pending:
+    with contextlib.closing(decoded), Pending(sink, shard_rows=shard_rows) as pending:
         engine = _run(batches, manifest, pending, make_engine, bar)
     return Computed(pending.num_committed, skipped, engine.provenance["engine"] if engine else None)
 

@@ -1,7 +1,8 @@
 """Rows on their way into a store: gathered, and committed a shard at a time beside the work on the next."""
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, Self
@@ -9,12 +10,18 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.cache.shard import FULL_BYTES, FULL_ROWS
 from pipeline.cache.store import Keys
 
 # A shard is committed at whichever comes first.
-_SHARD_ROWS = 1024
-_SHARD_BYTES = 256 * 2**20
+_SHARD_ROWS, _SHARD_BYTES = FULL_ROWS, FULL_BYTES
 _SHARD_SECONDS = 60.0
+
+
+def rows_a_shard(row_shape: Sequence[int], rows_per_second: float, batch_size: int) -> int:
+    """Rows after which a shard is due where so many are made in a second, in whole batches."""
+    due = min(_SHARD_ROWS, _SHARD_BYTES / (4 * math.prod(row_shape)), _SHARD_SECONDS * rows_per_second)
+    return math.ceil(due / batch_size) * batch_size
 
 
 class Sink(Protocol):
@@ -32,6 +39,9 @@ class Pending:
     sink: Sink
     row_seconds: float = 0.0
     """What a row had cost before: that of an earlier layer, which it was made from."""
+
+    shard_rows: int | None = None
+    """Rows of a shard, where fewer than usual are wanted."""
 
     keys: list[Keys] = field(default_factory=list)
     features: list[NDArray[np.float32]] = field(default_factory=list)
@@ -58,7 +68,11 @@ class Pending:
         """Whether they are worth a shard."""
         rows = sum(map(len, self.keys))
         size = sum(part.nbytes for part in self.features)
-        return rows >= _SHARD_ROWS or size >= _SHARD_BYTES or time.monotonic() - self.since >= _SHARD_SECONDS
+        return (
+            rows >= (self.shard_rows or _SHARD_ROWS)
+            or size >= _SHARD_BYTES
+            or time.monotonic() - self.since >= _SHARD_SECONDS
+        )
 
     def commit(self, provenance: Mapping[str, str]) -> None:
         """Hand them to the writer as one shard, with how they were made and what they cost.

@@ -70,8 +70,7 @@ class Task:
 
     def cut(self) -> list["Task"]:
         """The same rows as tasks of a good size: which they are depends on the rows alone, not on the workers."""
-        most = _MOST_SENT_ROWS if self.ships else _MOST_ROWS
-        return self.split(min(most, max(_LEAST_ROWS, -(-len(self) // _LEAST_TASKS))))
+        return self.split(rows_a_task(len(self), ships=self.ships))
 
     def split(self, size: int) -> list["Task"]:
         """The same rows as tasks of so many."""
@@ -98,6 +97,12 @@ class Outcome:
 
     shards: list[bytes] = field(default_factory=list)
     """Those that it has not."""
+
+
+def rows_a_task(num_rows: int, *, ships: bool = False) -> int:
+    """Into tasks of how many rows so many are cut."""
+    most = _MOST_SENT_ROWS if ships else _MOST_ROWS
+    return min(most, max(_LEAST_ROWS, -(-num_rows // _LEAST_TASKS)))
 
 
 def run_task(task: Task) -> Outcome:

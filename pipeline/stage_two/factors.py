@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 # Of the largest eigenvalue; below this, float32 features hold rounding only.
-_RANK_TOLERANCE = 1e-7
+RANK_TOLERANCE = 1e-7
 # Of the mean squared length of a row, added to each: images that stand twice are dependent, and Cholesky wants none that are.
 _RIDGE = 1e-10
 
@@ -67,7 +67,7 @@ class Factors:
         """U (N, r), s (r,) and V (columns of `X`, r) with X = U diag(s) V'; they know no labels, and are computed once."""
         X = self.X.astype(np.float64)
         values, vectors = np.linalg.eigh(X.T @ X)
-        kept = values > values[-1] * _RANK_TOLERANCE
+        kept = values > values[-1] * RANK_TOLERANCE
         lengths = np.sqrt(values[kept])
         return X @ vectors[:, kept] / lengths, lengths, vectors[:, kept]
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.cache.store import Keys, Store, row_keys
+from pipeline.errors import SettingError
 from pipeline.images.manifest import SPLITS, Manifest
 
 # Rows of the training and validation split, each read one block ahead, fit into memory together.
@@ -33,6 +34,16 @@ class StoredRows:
         """(N, h, w, C) or (N, C)."""
         row = self.store.row_shape or ()
         return (len(self), *(row if self.pooling == "none" else row[-1:]))
+
+    @property
+    def nbytes(self) -> int:
+        """What all of them would take in memory."""
+        return 4 * math.prod(self.shape)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the rows of a task may take in memory, of which a block is one part."""
+        return _BLOCKS * self.block_rows * 4 * math.prod(self.shape[1:])
 
     def __getitem__(self, rows: Any) -> NDArray[np.float32]:
         return self.store.read(self.keys[rows], pooling=self.pooling)
@@ -76,14 +87,19 @@ class Split:
     @property
     def flat(self) -> NDArray[np.float32]:
         """Features as (N, D), D = h * w * C in row-major order, as Keras's Flatten gives them."""
-        return np.asarray(self.X).reshape(len(self.X), -1)
+        rows = _in_memory(self.X)
+        return rows.reshape(len(rows), -1)
 
     def all_views(self) -> "Split":
         """Views 0 to K as so many images, (K + 1) N of them, view after view."""
         if not self.views:
             return self
         count = len(self.views) + 1
-        return Split(np.concatenate([self.X, *self.views]), np.tile(self.y, count), self.names * count)
+        return Split(
+            np.concatenate([_in_memory(rows) for rows in (self.X, *self.views)]),
+            np.tile(self.y, count),
+            self.names * count,
+        )
 
 
 @dataclass(frozen=True)
@@ -172,6 +188,20 @@ def load_task(
             for name, part in parts.items()
         },
     )
+
+
+def _in_memory(rows: Rows) -> NDArray[np.float32]:
+    """Rows that are no more than memory takes.
+
+    Raises:
+        SettingError: They stay in their shards.
+    """
+    if isinstance(rows, StoredRows):
+        raise SettingError(
+            f"{rows.nbytes / 1e9:.1f} GB of rows are to be in memory at once, and {rows.memory_bytes / 1e9:.1f} GB may be: "
+            "use --pool avg, or give a larger --memory-gb."
+        )
+    return rows
 
 
 def _row_floats(store: Store, pooling: str) -> int:

@@ -128,11 +128,19 @@ def _fit_path(spec: LinearSpec, factors: Factors, task: Task, turned: Array, see
         heads = ((head, None) for head in _estimated(spec, factors, y, seed))
     points = []
     for value, (plain, leave_one_out) in zip(spec.values, heads, strict=True):
-        is_probability = spec.kind in ("logreg", "lda", "knn")
-        head = plain if is_probability else _with_temperature(plain, turned, validation.y)
-        accuracy, loss = _accuracy_and_loss(head.predict_proba(turned), validation.y)
-        points.append(Point(value, accuracy, loss, head, leave_one_out))
+        if isinstance(plain, LinearHead) and spec.kind not in ("logreg", "lda"):
+            points.append(judge(value, plain, turned @ plain.weights + plain.bias, validation.y, leave_one_out))
+            continue
+        accuracy, loss = _accuracy_and_loss(plain.predict_proba(turned), validation.y)
+        points.append(Point(value, accuracy, loss, plain, leave_one_out))
     return points
+
+
+def judge(value: float, head: LinearHead, scores: Array, y: Labels, leave_one_out: float | None = None) -> Point:
+    """A head whose scores are no log-probabilities, by its scores (N, K) on validation, with its temperature fitted there."""
+    temperature = _temperature_of(scores, y)
+    accuracy, loss = _accuracy_and_loss(softmax(temperature * scores), y)
+    return Point(value, accuracy, loss, replace(head, temperature=temperature), leave_one_out)
 
 
 def cross_validated_accuracy(X: Array, y: Labels, *, num_folds: int = 5) -> float:
@@ -151,7 +159,7 @@ def cross_validated_accuracy(X: Array, y: Labels, *, num_folds: int = 5) -> floa
 
 def _estimated(spec: LinearSpec, factors: Factors, y: Labels, seed: int) -> Iterator[LinearHead]:
     """Heads of scikit-learn's estimators; each logistic regression starts from the one before."""
-    estimator = _new_estimator(spec.kind, seed)
+    estimator = new_estimator(spec.kind, seed)
     for value in spec.values:
         estimator.set_params(**{spec.parameter: value})
         with warnings.catch_warnings():
@@ -159,10 +167,10 @@ def _estimated(spec: LinearSpec, factors: Factors, y: Labels, seed: int) -> Iter
             warnings.filterwarnings("ignore", message=".*(failed to converge|Maximum number of iteration).*")
             warnings.filterwarnings("ignore", category=RuntimeWarning, module="sklearn")
             estimator.fit(factors.X, y)
-        yield _head(np.atleast_2d(estimator.coef_).T, np.atleast_1d(estimator.intercept_))
+        yield as_head(np.atleast_2d(estimator.coef_).T, np.atleast_1d(estimator.intercept_))
 
 
-def _new_estimator(kind: str, seed: int) -> Any:
+def new_estimator(kind: str, seed: int) -> Any:
     """Each from its own module: what is not needed is not imported."""
     if kind == "lda":
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -189,8 +197,7 @@ def _ridge(
     The Elements of Statistical Learning, 3.4.1 and 7.10). Views of one image are no independent images: no leave-one-out.
     """
     left, lengths, right = factors.singular_vectors
-    Y = np.where(y[:, None] == np.arange(num_classes), 1.0, -1.0)
-    Y = Y[:, 1:] if num_classes == 2 else Y
+    Y = targets_of(y, num_classes)
     offset = Y.mean(axis=0)
     target = left.T @ (Y - offset)
     squares = left**2 if is_independent else None
@@ -204,7 +211,13 @@ def _ridge(
             without = Y - residual / np.maximum(1 - leverage, 1e-12)[:, None]
             answer = (without[:, 0] > 0).astype(np.int64) if num_classes == 2 else without.argmax(axis=1)
             leave_one_out = float((answer == y).mean())
-        yield _head(right @ weights, offset), leave_one_out
+        yield as_head(right @ weights, offset), leave_one_out
+
+
+def targets_of(y: Labels, num_classes: int) -> NDArray[np.float64]:
+    """What ridge fits: 1 for an image's class and -1 for the others, (N, K); class 1 alone of two, (N, 1)."""
+    Y = np.where(y[:, None] == np.arange(num_classes), 1.0, -1.0)
+    return Y[:, 1:] if num_classes == 2 else Y
 
 
 def _neighbours(values: Sequence[float], factors: Factors, y: Labels, num_classes: int) -> Iterator[NeighboursHead]:
@@ -214,7 +227,7 @@ def _neighbours(values: Sequence[float], factors: Factors, y: Labels, num_classe
         yield NeighboursHead(zero, one, rows, y, num_classes, min(int(value), len(rows)))
 
 
-def _head(weights: NDArray[np.floating], bias: NDArray[np.floating]) -> LinearHead:
+def as_head(weights: NDArray[np.floating], bias: NDArray[np.floating]) -> LinearHead:
     """Weights (r, K) and bias (K,); one column for two classes is the log-odds of class 1."""
     if len(bias) == 1:
         weights = np.concatenate([np.zeros_like(weights), weights], axis=1)
@@ -228,22 +241,20 @@ def _nothing(num_coordinates: int) -> tuple[Array, Array]:
     return np.zeros(num_coordinates, np.float32), np.ones(num_coordinates, np.float32)
 
 
-def _with_temperature(head: ArrayHead, X: Array, y: Labels) -> ArrayHead:
+def _temperature_of(scores: Array, y: Labels) -> float:
     """Temperature scaling (Guo et al. 2017, arXiv:1706.04599): the factor with the least loss on these images.
 
     The loss is convex in the factor t, its slope the mean of E[score] - score of the true class with probabilities
     softmax(t score); the slope's zero is found by halving an interval of log t.
     """
-    if not isinstance(head, LinearHead):
-        return head
-    scores = (X @ head.weights + head.bias).astype(np.float64)
+    scores = scores.astype(np.float64)
     true = scores[np.arange(len(y)), y].mean()
     low, high = _LOG_TEMPERATURES
     for _ in range(40):
         middle = (low + high) / 2
         slope = (softmax(np.exp(middle) * scores) * scores).sum(axis=1).mean() - true
         low, high = (middle, high) if slope < 0 else (low, middle)
-    return replace(head, temperature=float(np.exp(low)))
+    return float(np.exp(low))
 
 
 def _accuracy_and_loss(probabilities: Array, y: Labels) -> tuple[float, float]:

@@ -63,7 +63,7 @@ def advise(data: Data | Manifest, *, num_sample: int = 200, options: Options | N
     names = [layer.name for layer in base.layers]
     after_a_cut = [layer for layer in base.layers[names.index(cuts[0]) + 1 :] if layer.weights]
     advice = advise_regime(evidence, [layer.name for layer in after_a_cut])
-    decoding = _decoding_seconds(sample, Decoder(size, chosen.resize, chosen.exif))
+    decoding = decoding_seconds(sample, Decoder(size, chosen.resize, chosen.exif))
     costs = _costs(manifest, base, None, late.megabytes, decoding)
     if advice.first:
         boundary = _probe(sample, replace(chosen, cut=cut_before(base, advice.first)))
@@ -114,7 +114,7 @@ def _top_confidence(sample: Manifest, options: Options) -> float | None:
     return float(probabilities.max(axis=1).mean()) if len(probabilities) else None
 
 
-def _decoding_seconds(sample: Manifest, decoder: Decoder) -> float:
+def decoding_seconds(sample: Manifest, decoder: Decoder) -> float:
     """Reading and decoding, for each image, with a thread on each core."""
 
     def decode(row: int) -> None:

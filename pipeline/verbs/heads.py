@@ -25,8 +25,9 @@ from pipeline.results.drawing import drawing_ahead
 from pipeline.results.logs import log_sweep, open_log
 from pipeline.results.runs import check_run_name
 from pipeline.stage_one.extract import Extraction
-from pipeline.stage_two.features import Task
+from pipeline.stage_two.features import StoredRows, Task
 from pipeline.stage_two.linear_fit import fit_linear
+from pipeline.stage_two.linear_stream import stream_linear
 from pipeline.stage_two.spec import HeadSpec, LinearSpec, parse_head
 from pipeline.stage_two.sweep import DEFAULT_HEADS, make_cells, run_sweep
 from pipeline.stage_two.training import OnEpoch, Training
@@ -67,12 +68,11 @@ def fit(
     check_run_name(name, chosen.runs)
     is_linear = isinstance(spec, LinearSpec)
     pooling = pool or ("avg" if is_linear else "none")
-    memory_bytes = math.inf if is_linear else chosen.memory_bytes()
     with (
         open_log(chosen.tensorboard, chosen.mlflow) as log,
         drawing_ahead() if pictures else contextlib.nullcontext() as draw,
     ):
-        task, extraction, trunk = read_task(data, pooling, chosen, views, memory_bytes)
+        task, extraction, trunk = read_task(data, pooling, chosen, views, chosen.memory_bytes())
         start = time.perf_counter()
         trained, history, chosen_values = _train(spec, task, settings, log.add_epoch, progress=chosen.progress)
         seconds = time.perf_counter() - start
@@ -102,7 +102,8 @@ def _train(
 ) -> tuple[Head, list[dict[str, float]], dict[str, Any]]:
     """The head, its history (empty for linear ones), and what was chosen on validation (nothing for dense ones)."""
     if isinstance(spec, LinearSpec):
-        linear = fit_linear(spec, task, seed=training.seed)
+        fit_rows = stream_linear if isinstance(task.train.X, StoredRows) else fit_linear
+        linear = fit_rows(spec, task, seed=training.seed)
         logger.info("%s: %s %g, of %d tried.", spec.kind, linear.parameter, linear.value, len(linear.candidates))
         return linear.head, [], {linear.parameter: linear.value, "candidates": linear.candidates}
     from pipeline.stage_two.dense import fit_dense

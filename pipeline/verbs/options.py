@@ -99,7 +99,7 @@ class Options:
     """Photographs are sent to the workers; otherwise they read them."""
 
     memory_gb: float | None = None
-    """Rows held in memory while a head of layers is trained; more are read from the shards in blocks, which is another order.
+    """Rows held in memory while a head is trained; more are read from the shards in blocks, which is another order.
     None: half of what is free, so give a number where a training must be the same on every day."""
 
     strict: bool = False

@@ -126,11 +126,11 @@ def save_run(
         _save_head(head, new.path)
         if history:
             write_history(new.path / "history.csv", history)
-        rows = [
+        rows = (
             (image, split, task.classes[label], digest, p)
             for split, part in task.splits.items()
             for image, label, digest, p in zip(part.names, part.y, part.digests, probabilities[split], strict=True)
-        ]
+        )
         write_predictions(new.path / "predictions.csv", rows, task.classes)
         if draw:
             split = "test" if "test" in metrics else "validation"

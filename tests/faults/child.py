@@ -1,8 +1,8 @@
 """Stage one in a process of its own, on an engine without a network, so that it starts in a second and can be killed.
 
-    python -m tests.faults.child DATA CACHE [--at STEP] [--delay SECONDS]
+    python -m tests.faults.child DATA CACHE [--at STEP] [--delay SECONDS] [--workers N]
 
-STEP names a place in the commit of the third shard at which the process kills itself.
+STEP names a place in the commit of the third shard at which the process kills itself. With workers it is they who work.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from pipeline.cache.store import Store
 from pipeline.images.decode import Decoder
 from pipeline.images.scan import scan
 from pipeline.stage_one import pending
+from pipeline.stage_one.distribute import distribute
 from pipeline.stage_one.extract import Extraction, extract
+from pipeline.workers import Workers
 from tests.cache.samples import RECIPE
 
 SIDE = 16
@@ -63,6 +66,14 @@ def run(data: Path, cache: Path, engine: Averages) -> Extraction:
             return extract(scan(data), store, engine, batch_size=4)
     finally:
         pending._SHARD_ROWS = usual
+
+
+def run_by_workers(data: Path, cache: Path, delay: float, count: int) -> Extraction:
+    """The same by processes, a shard for each task."""
+    store = Store(cache, SMALL)
+    with store.adding():
+        workers = Workers("loky", count=count)
+        return distribute(scan(data), store, partial(Averages, delay), workers, batch_size=4)
 
 
 def die_at(step: str) -> None:
@@ -107,11 +118,15 @@ def main() -> None:
     parser.add_argument("cache", type=Path)
     parser.add_argument("--at", choices=STEPS)
     parser.add_argument("--delay", type=float, default=0.01, help="of four images, in seconds")
+    parser.add_argument("--workers", type=int)
     given = parser.parse_args()
     if given.at:
         die_at(given.at)
     try:
-        done = run(given.data, given.cache, Averages(given.delay))
+        if given.workers:
+            done = run_by_workers(given.data, given.cache, given.delay, given.workers)
+        else:
+            done = run(given.data, given.cache, Averages(given.delay))
     except OSError as error:
         sys.exit(f"{type(error).__name__}: {error}")
     sys.stdout.write(f"{done.num_new}\n")

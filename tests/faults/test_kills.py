@@ -1,5 +1,7 @@
 """A process is killed: nothing that was committed is lost, nothing is computed twice, and the next run goes on."""
 
+import contextlib
+import os
 import random
 import signal
 import time
@@ -74,5 +76,27 @@ def test_interrupted_run_keeps_what_it_computed(many: Path, cache: Path, undistu
 
     assert child.returncode != 0
     assert SHARD_ROWS < rows < NUM_PHOTOS
+    assert engine.num_images == NUM_PHOTOS - rows
+    assert_same(cache, undisturbed)
+
+
+def test_interrupted_driver_of_workers_keeps_what_is_there(many: Path, cache: Path, undisturbed: Store):
+    """Ctrl-C ends the driver and its workers at once; the rows that are committed stay, and the next run makes the others only."""
+    with start(many, cache, "--workers", 2, "--delay", 0.15, start_new_session=True) as child:
+        wait_for_shards(cache, 1, child)
+        os.killpg(child.pid, signal.SIGINT)
+        child.wait(timeout=60)
+        deadline = time.monotonic() + 20
+        with contextlib.suppress(ProcessLookupError):
+            while time.monotonic() < deadline:
+                os.killpg(child.pid, 0)
+                time.sleep(0.05)
+        assert time.monotonic() < deadline, "a worker goes on"
+    rows = assert_nothing_wrong(cache, undisturbed)
+    engine = Averages()
+    run(many, cache, engine)
+
+    assert child.returncode != 0
+    assert 32 <= rows < NUM_PHOTOS
     assert engine.num_images == NUM_PHOTOS - rows
     assert_same(cache, undisturbed)

@@ -124,8 +124,8 @@ def test_task_that_is_done_again_makes_what_is_missing_alone(hundred, tmp_path):
     assert [outcome.num_rows for outcome in (first, second, third, fourth)] == [60, 100, 100, 100]
     assert [len(outcome.names) for outcome in (first, second, third, fourth)] == [1, 1, 0, 1]
     fresh = Store(tmp_path, SMALL)
-    assert sum(len(read_rows(path, SMALL).views) for path in fresh.shard_paths() if path != shard) == 100
-    assert fresh.has(task.keys()).all()
+    assert fresh.has(task.keys()).all()  # the damaged shard, unless the new one has its name, is out of the way now
+    assert sum(len(read_rows(path, SMALL).views) for path in fresh.shard_paths()) == 100
 
 
 def test_sent_task_needs_no_folder(hundred, tmp_path):

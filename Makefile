@@ -97,9 +97,9 @@ format: $(INSTALLED)
 type: $(INSTALLED)
 	$(BIN)/mypy
 
-## Run all tests.
+## Run all tests, on all cores.
 test: $(INSTALLED)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses auto --dist loadfile $(ARGS)
 
 ## Lint, types and tests: what CI runs.
 check: lint type test

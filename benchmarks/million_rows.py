@@ -32,7 +32,7 @@ from pipeline.verbs.options import Options
 from pipeline.verbs.rows import extract
 
 SHARD = 1024
-MEMORY_GB = 0.5
+MEMORY_GB = 0.125
 
 
 def digest_of(number: int) -> bytes:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 History = Sequence[Mapping[str, float]]
-Draw = Callable[[Path, History, Sequence[Sequence[int]], Sequence[str], str, str], None]
-"""Folder, history, confusion matrix, its classes, its split, title."""
+Draw = Callable[
+    [Path, History, Sequence[Sequence[int]], Sequence[str], str, str], contextlib.AbstractContextManager[None]
+]
+"""Folder, history, confusion matrix, its classes, its split, title; the pictures are there when the context is left."""
 
 
 def draw(
@@ -19,20 +21,22 @@ def draw(
     classes: Sequence[str],
     split: str,
     title: str,
-) -> None:
-    """Curves, if there is a history, and the confusion matrix of a split."""
+) -> contextlib.AbstractContextManager[None]:
+    """Curves, if there is a history, and the confusion matrix of a split; they are there when this returns."""
     from pipeline.results.plots import draw_confusion, draw_curves
 
     if history:
         draw_curves(folder / "curves.png", history, title)
     draw_confusion(folder / "confusion.png", confusion, classes, f"{title}\n{split} images")
+    return contextlib.nullcontext()
 
 
 @contextlib.contextmanager
 def drawing_ahead() -> Iterator[Draw]:
-    """What draws as `draw` does, in a process that is started now; where that cannot be, this one draws.
+    """What draws one run as `draw` does, in a process that is started now; where that cannot be, this one draws.
 
-    Loading matplotlib takes as long as fitting a linear head, and a second core has nothing else to do meanwhile.
+    Loading matplotlib takes as long as fitting a linear head, and a second core has nothing else to do meanwhile. It also draws
+    while this process writes.
     """
     command = [sys.executable, "-m", __name__]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -42,9 +46,18 @@ def drawing_ahead() -> Iterator[Draw]:
         yield draw
         return
 
-    def hand_over(folder: Path, *what: object) -> None:
-        process.communicate(json.dumps([str(folder.absolute()), *what]).encode())
-        if process.returncode:
+    @contextlib.contextmanager
+    def hand_over(folder: Path, *what: object) -> Iterator[None]:
+        with (
+            contextlib.suppress(OSError),
+            process.stdin as pipe,
+        ):  # it has died where this fails, and that is seen below
+            pipe.write(json.dumps([str(folder.absolute()), *what]).encode())
+        try:
+            yield
+        finally:
+            failed = process.wait() != 0
+        if failed:
             draw(folder, *what)  # type: ignore[arg-type]
 
     with process:

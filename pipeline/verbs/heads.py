@@ -189,10 +189,11 @@ def read_task(
     recipe, trunk = make_recipe(manifest, options)
     keys = row_keys(manifest.digests)
     pooled = recipe.with_pooling(pooling)
+    # The pooled store is looked at first: most often there is none, and the other one is then read once and not twice.
     if (
         pooling != "none"
-        and not Store(options.cache, recipe).has(keys).all()
         and Store(options.cache, pooled).has(keys).all()
+        and not Store(options.cache, recipe).has(keys).all()
     ):
         recipe = pooled
     extraction = extract_recipe(manifest, recipe, options)

@@ -1,5 +1,6 @@
 """Runs as verbs: save, load, predict."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -123,19 +124,19 @@ def save_run(
     metrics = {split: score(p, task.splits[split].y, task.classes) for split, p in probabilities.items()}
     kind = str(info["head"]).split(":")[0].split(",")[0]
     with NewRun(options.runs, name, f"{info['data']}-{info['recipe']['base']}-{kind}") as new:
-        _save_head(head, new.path)
-        if history:
-            write_history(new.path / "history.csv", history)
-        rows = (
-            (image, split, task.classes[label], digest, p)
-            for split, part in task.splits.items()
-            for image, label, digest, p in zip(part.names, part.y, part.digests, probabilities[split], strict=True)
-        )
-        write_predictions(new.path / "predictions.csv", rows, task.classes)
-        if draw:
-            split = "test" if "test" in metrics else "validation"
-            title = f"{info['data']}: {info['head']} on {info['recipe']['base']}"
-            draw(new.path, history, metrics[split]["confusion"], task.classes, split, title)
+        judged = "test" if "test" in metrics else "validation"
+        title = f"{info['data']}: {info['head']} on {info['recipe']['base']}"
+        confusion = metrics[judged]["confusion"]
+        with draw(new.path, history, confusion, task.classes, judged, title) if draw else contextlib.nullcontext():
+            _save_head(head, new.path)
+            if history:
+                write_history(new.path / "history.csv", history)
+            rows = (
+                (image, split, task.classes[label], digest, p)
+                for split, part in task.splits.items()
+                for image, label, digest, p in zip(part.names, part.y, part.digests, probabilities[split], strict=True)
+            )
+            write_predictions(new.path / "predictions.csv", rows, task.classes)
         folder = new.finish(info, metrics)
     log.finish(folder)
     return Run(folder, head, options)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.results.drawing import drawing_ahead
 from pipeline.results.plots import draw_comparison, draw_confusion, draw_curves
 
 HISTORY = [
@@ -127,3 +128,22 @@ def test_comparison_is_drawn(tmp_path):
 
     assert is_drawn(grey)
     assert 800 < grey.shape[1] < 1600
+
+
+def test_pictures_come_from_the_process_that_was_started_ahead(tmp_path):
+    """They are there when the context is left, also where its body fails; a process that died is stood in for."""
+    arguments = (tmp_path, [], [[2, 1], [0, 3]], ["a", "b"], "test", "a title")
+    with drawing_ahead() as draw, draw(*arguments):
+        pass
+    first = (tmp_path / "confusion.png").read_bytes()
+    (tmp_path / "confusion.png").unlink()
+    with pytest.raises(KeyError), drawing_ahead() as draw, draw(*arguments):
+        raise KeyError
+    assert (tmp_path / "confusion.png").read_bytes() == first
+    (tmp_path / "confusion.png").unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.executable", "/bin/false")
+        with drawing_ahead() as draw, draw(*arguments):
+            pass
+
+    assert (tmp_path / "confusion.png").read_bytes() == first

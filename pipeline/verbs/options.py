@@ -39,8 +39,11 @@ _GPU_DEVICES = ("nvidia[0-9]*", "kfd", "dxg")
 _WORTH_CONVERTING = 500
 """Rows from which on `auto` takes OpenVINO: converting and checking a trunk takes about as long as some hundred images."""
 
-_SMALL_PARAMETERS, _WORTH_PROCESSES = 5_000_000, 4000
-"""Numbers of a network, and rows, up to and from which `auto` takes processes."""
+_SMALL_PARAMETERS = range(800_000, 5_000_001)
+"""Of networks for which `auto` takes processes: small ones of depthwise convolutions; SqueezeNet, of plain ones, is smaller."""
+
+_WORTH_PROCESSES = 4000
+"""Rows from which on `auto` does so."""
 
 
 @dataclass(frozen=True)
@@ -239,14 +242,18 @@ def make_tensorflow_engine(recipe: Recipe, options: Options, *, earlier: Recipe 
 def backend_for(recipe: Recipe, options: Options, num_rows: int) -> str:
     """Who makes so many rows: what was asked for, or `threading` or `loky`, whichever is the faster one here.
 
-    One process keeps all cores busy with a large network, and OpenVINO does with any. TensorFlow does not with a small
-    one: there processes of one thread each make more rows a second (`benchmarks/local_workers.py`), once they are started.
+    One process keeps all cores busy with a large network, and OpenVINO does with any. TensorFlow does not with depthwise
+    convolutions: there processes of one thread each make more rows a second, once they are started (MobileNetV2 1.16 times as
+    many on two cores, SqueezeNet 0.87 times; `benchmarks/local_workers.py`).
     """
     if options.backend != "auto":
         return options.backend
     spec = find_base(recipe.base)
-    is_small = spec.parameters <= _SMALL_PARAMETERS and num_rows >= _WORTH_PROCESSES
-    gains = is_small and num_threads() > 1 and not _has_gpu(options) and not _takes_openvino(recipe, options, num_rows)
+    is_small = spec.parameters in _SMALL_PARAMETERS
+    is_worth_it = is_small and num_rows >= _WORTH_PROCESSES
+    gains = (
+        is_worth_it and num_threads() > 1 and not _has_gpu(options) and not _takes_openvino(recipe, options, num_rows)
+    )
     return "loky" if gains else "threading"
 
 

@@ -16,14 +16,15 @@ from pipeline.verbs.rows import scan
         ({"engine": "tensorflow", "backend": "threading"}, 100_000, "threading"),
         ({"engine": "openvino"}, 100_000, "threading"),
         ({"engine": "tensorflow", "base": "vgg16", "size": 32}, 100_000, "threading"),
+        ({"engine": "tensorflow", "base": "squeezenet"}, 100_000, "threading"),
         ({"backend": "loky"}, 1, "loky"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else None,
 )
 def test_processes_are_taken_where_they_are_faster(settings, num_rows, expected, photos, tmp_path, monkeypatch):
-    """Many rows of a small network in TensorFlow, on more than one core; what is asked for comes first."""
+    """Many rows of a small network of depthwise convolutions in TensorFlow, on several cores; what is asked for comes first."""
     monkeypatch.setattr(module, "num_threads", lambda: 4)
-    options = Options(**{"base": "squeezenet", "size": 32, "weights": "random", "cache": tmp_path} | settings)
+    options = Options(**{"base": "mobilenetv2", "size": 32, "weights": "random", "cache": tmp_path} | settings)
     recipe, _ = make_recipe(scan(photos), options)
 
     assert backend_for(recipe, options, num_rows) == expected

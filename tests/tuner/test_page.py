@@ -1,11 +1,6 @@
 """The tuner's page in a browser, on small photographs, some of which have a wrong label."""
 
 import csv
-import json
-import os
-import socket
-import subprocess
-import sys
 
 import pytest
 
@@ -15,8 +10,7 @@ from pipeline.tuner.choice import Choice, stops_of
 from pipeline.verbs.tuner import open_session
 from tests.browser import assert_quiet, open_page
 from tests.conftest import COLOURS, draw_photo
-
-WAIT_SECONDS = 20
+from tests.tuner.pages import Page, serving
 
 
 @pytest.fixture(scope="module")
@@ -49,56 +43,9 @@ def session(photos, options, home):
 @pytest.fixture(scope="module")
 def page(photos, options, session, home, browser):
     """The page, open, its first head fitted."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    places = ("--cache", options.cache, "--runs", options.runs)
-    base = ("--base", options.base, "--size", options.size, "--weights", options.weights)
-    command = [sys.executable, "-m", "pipeline", "tune", photos, *base, *places, "--port", port, "--json", "--quiet"]
-    env = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}  # NiceGUI heeds it
-    server = subprocess.Popen(
-        [str(word) for word in command], env=env | {"BOTTLENECK_HOME": str(home)}, stdout=subprocess.PIPE, text=True
-    )
-    started = json.loads(server.stdout.readline())
-    assert started["labels"] == f"{photos}.labels.csv"
-    open_page(browser, started["address"])
-    yield Page(browser)
-    server.terminate()
-    assert server.communicate(timeout=30)[0] == ""
-    assert server.returncode == 0
-
-
-class Page:
-    """What a person does on the page."""
-
-    def __init__(self, driver):
-        self.driver = driver
-
-    def all(self, selector):
-        return self.driver.find_elements("css selector", selector)
-
-    def wait(self, condition):
-        from selenium.common.exceptions import StaleElementReferenceException
-        from selenium.webdriver.support.wait import WebDriverWait
-
-        # Elements are drawn anew while they are looked at.
-        wait = WebDriverWait(
-            self.driver, WAIT_SECONDS, 0.05, (StaleElementReferenceException, LookupError, StopIteration)
-        )
-        return wait.until(lambda _: condition())
-
-    @property
-    def summary(self):
-        return self.all(".summary")[0].text
-
-    def press(self, text):
-        """The button of this text."""
-        self.driver.find_element("xpath", f"//button[normalize-space()='{text}']").click()
-
-    def cell(self, name):
-        return self.all(f".confusion button[aria-label^='{name}:']")[0]
-
-    def photographs(self):
-        return [image.get_attribute("alt") for image in self.all(".photograph img")]
+    with serving(photos, options, {"BOTTLENECK_HOME": str(home)}) as address:
+        open_page(browser, address)
+        yield Page(browser)
 
 
 def says(results):

@@ -1,0 +1,62 @@
+"""The tuner as a process that serves its page, and what a person does on that page."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+
+WAIT_SECONDS = 20
+
+
+@contextlib.contextmanager
+def serving(photos, options, environment):
+    """The address of the page of `bottleneck tune photos`; the command ends well when it is told to."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    places = ("--cache", options.cache, "--runs", options.runs)
+    base = ("--base", options.base, "--size", options.size, "--weights", options.weights)
+    command = [sys.executable, "-m", "pipeline", "tune", photos, *base, *places, "--port", port, "--json", "--quiet"]
+    env = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}  # NiceGUI heeds it
+    server = subprocess.Popen([str(word) for word in command], env=env | environment, stdout=subprocess.PIPE, text=True)
+    started = json.loads(server.stdout.readline())
+    assert started["labels"] == f"{photos}.labels.csv"
+    yield started["address"]
+    server.terminate()
+    assert server.communicate(timeout=30)[0] == ""
+    assert server.returncode == 0
+
+
+class Page:
+    """What a person does on the page."""
+
+    def __init__(self, driver):
+        self.driver = driver
+
+    def all(self, selector):
+        return self.driver.find_elements("css selector", selector)
+
+    def wait(self, condition):
+        from selenium.common.exceptions import StaleElementReferenceException
+        from selenium.webdriver.support.wait import WebDriverWait
+
+        # Elements are drawn anew while they are looked at.
+        wait = WebDriverWait(
+            self.driver, WAIT_SECONDS, 0.05, (StaleElementReferenceException, LookupError, StopIteration)
+        )
+        return wait.until(lambda _: condition())
+
+    @property
+    def summary(self):
+        return self.all(".summary")[0].text
+
+    def press(self, text):
+        """The button of this text."""
+        self.driver.find_element("xpath", f"//button[normalize-space()='{text}']").click()
+
+    def cell(self, name):
+        return self.all(f".confusion button[aria-label^='{name}:']")[0]
+
+    def photographs(self):
+        return [image.get_attribute("alt") for image in self.all(".photograph img")]

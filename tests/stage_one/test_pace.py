@@ -47,7 +47,7 @@ def test_sample_goes_the_whole_way(photos, tmp_path):
 
     assert (pace.engine, pace.num_rows, len(store)) == ("averages", 48, 48)
     assert len(store.shard_paths()) == 6
-    assert 50 < pace.rows_per_second <= 200
+    assert 5 < pace.rows_per_second < 400  # 200 by the delay alone, thousands without it; a busy machine makes it less
     assert 10e6 < pace.peak_bytes < 64e9
 
 

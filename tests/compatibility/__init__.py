@@ -1,0 +1,1 @@
+"""Stores and runs that earlier versions made still open and give the same numbers."""

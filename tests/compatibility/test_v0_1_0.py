@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import h5py
+import hdf5plugin  # noqa: F401 registers the filters of the shards
 import numpy as np
 import pytest
 

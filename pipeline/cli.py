@@ -1,11 +1,10 @@
 """The command line: reads options, calls a verb, prints what came out."""
 
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -37,10 +36,12 @@ from pipeline.cli_options import (
     warn_duplicates,
     worker_options,
 )
-from pipeline.cli_terminal import fail, start_logging
+from pipeline.cli_terminal import fail, say, start_logging
 from pipeline.cli_tune import tune
 from pipeline.errors import PipelineError
+from pipeline.interrupts import stop_in_order
 from pipeline.quiet import quiet_tensorflow
+from pipeline.watchdog import armed
 
 
 @click.group(
@@ -319,16 +320,17 @@ app.add_command(weights)
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command; errors that a user can act on are printed without a traceback.
 
-    Exit codes: 0 done, 1 a bug, 2 usage or input, 3 damaged or stale data, 130 interrupted.
+    Exit codes: 0 done, 1 a bug or a job that hung, 2 usage or input, 3 damaged or stale data, 130 interrupted.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug, as_json = "--debug" in given, "--json" in given
     if not debug:
         quiet_tensorflow()
     start_logging(debug=debug)
-    signal.signal(signal.SIGTERM, _interrupt)
+    stop_in_order()
     try:
-        app.main(given, prog_name="bottleneck", standalone_mode=False)
+        with armed(partial(say, as_json, "HungError")):
+            app.main(given, prog_name="bottleneck", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
@@ -348,10 +350,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             raise
         fail(as_json, type(error).__name__, _bug_message(error), 1)
     sys.exit(0)
-
-
-def _interrupt(_: int, __: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _bug_message(error: Exception) -> str:

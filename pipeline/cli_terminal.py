@@ -57,10 +57,15 @@ class _Formatter(logging.Formatter):
 
 
 def fail(as_json: bool, error: str, message: str, code: int) -> NoReturn:
-    """Say what is wrong, in one line, and end."""
+    """Say what is wrong, and end."""
+    say(as_json, error, message)
+    sys.exit(code)
+
+
+def say(as_json: bool, error: str, message: str) -> None:
+    """Say what is wrong, in one line."""
     if as_json:
-        print(json.dumps({"error": error, "message": message}))
+        print(json.dumps({"error": error, "message": message}), flush=True)
     else:
         name = click.style("bottleneck:", fg="red") if has_colours(sys.stderr) else "bottleneck:"
-        print(f"{name} {message}", file=sys.stderr)
-    sys.exit(code)
+        print(f"{name} {message}", file=sys.stderr, flush=True)

@@ -16,15 +16,17 @@ MAY_IMPORT = {
     "errors": "",
     "files": "",
     "quiet": "",
+    "interrupts": "",
+    "watchdog": "",
     "workers": "errors quiet __init__",
     "text": "",
     "images": "errors files",
     "bases": "errors files images",
     "cache": "errors files images bases",
-    "stage_one": "errors files images bases cache workers",
+    "stage_one": "errors files images bases cache workers watchdog",
     "stage_two": "errors files images bases cache",
     "stage_two/sweep": "results/scores workers",  # ranks heads by the scores that a run would have
-    "stage_two/trainer": "results/scores",  # an epoch's loss is the one that a run's scores have
+    "stage_two/trainer": "results/scores watchdog",  # an epoch's loss is the one that a run's scores have
     "comparison": "errors images bases stage_two",
     "results": "errors files",
     "report": "errors results",
@@ -33,7 +35,7 @@ MAY_IMPORT = {
     "tuner": "errors files images stage_two results",
     "verbs": "errors files workers images bases cache stage_one stage_two comparison results report exports tuner",
     "transformer": "errors images cache verbs",
-    "cli": "errors quiet text images bases cache stage_one stage_two comparison results exports verbs __init__ cli_cache cli_compare "
+    "cli": "errors interrupts quiet text watchdog images bases cache stage_one stage_two comparison results exports verbs __init__ cli_cache cli_compare "
     "cli_complete cli_options cli_terminal cli_tune",
     "cli_cache": "errors text images bases cache stage_one stage_two comparison results verbs cli_complete cli_options",
     "cli_compare": "errors text images bases cache stage_one stage_two comparison results verbs cli_complete cli_options",

@@ -51,12 +51,14 @@ class Outcome:
 def call(*arguments):
     """Run a command in this process; the handlers that it installs are taken away again."""
     out, err = io.StringIO(), io.StringIO()
-    terminated, handlers = signal.getsignal(signal.SIGTERM), list(logging.getLogger().handlers)
+    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = list(logging.getLogger().handlers)
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as caught:
             main([str(argument) for argument in arguments])
     finally:
-        signal.signal(signal.SIGTERM, terminated)
+        for number, handler in signals.items():
+            signal.signal(number, handler)
         logging.getLogger().handlers[:] = handlers
     return Outcome(caught.value.code, out.getvalue(), err.getvalue())
 

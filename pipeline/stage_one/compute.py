@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -21,6 +20,7 @@ from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.images.views import ViewMaker
 from pipeline.stage_one.pending import Pending, Sink
+from pipeline.watchdog import Moved, watch
 
 # Decoded images that wait for the network: at 224 px, 128 of them take 19 MB.
 _DECODE_AHEAD = 128
@@ -97,8 +97,12 @@ def compute(
     skipped: dict[bytes, str] = {}
     decoded = _decode_all(manifest, items, recipe, num_threads)
     batches = _batches(decoded, batch_size, manifest, skipped)
-    with contextlib.closing(decoded), Pending(sink, shard_rows=shard_rows) as pending:
-        engine = _run(batches, manifest, pending, make_engine, bar)
+    with (
+        watch("Stage one") as moved,
+        contextlib.closing(decoded),
+        Pending(sink, shard_rows=shard_rows) as pending,
+    ):
+        engine = _run(batches, manifest, pending, make_engine, bar, moved)
     return Computed(pending.num_committed, skipped, engine.provenance["engine"] if engine else None)
 
 
@@ -108,11 +112,15 @@ def _run(
     pending: Pending,
     make_engine: Callable[[], Engine],
     bar: "tqdm[Any]",
+    moved: Moved,
 ) -> Engine | None:
     """Run the engine over all batches and commit their rows; the engine, or None if there was nothing to do.
 
     While it runs, the next batch is put together here, and the shard before is written. At an interrupt or an
     error the calls that are running are waited for, and what was computed is committed all the same.
+
+    The first call is made alone. Native libraries prepare themselves in it behind a lock of their own, and one that needs
+    the interpreter's lock meanwhile waits for ever for a second first call, which holds that and waits for theirs.
     """
     first = next(batches, None)
     if first is None:
@@ -122,17 +130,23 @@ def _run(
     calls = ThreadPoolExecutor(engine.concurrency)
     running: deque[tuple[list[Item], Future[NDArray[np.float32]]]] = deque()
 
+    def start(items: list[Item], pixels: NDArray[np.uint8]) -> None:
+        running.append((items, calls.submit(engine.features, pixels)))
+
     def take() -> None:
         items, rows = running[0]
         pending.add(keys_of(manifest, items), rows.result())
         running.popleft()
         bar.update(len(items))
+        moved(f"{pending.num_committed:,} new rows were committed; the same command goes on from there.")
         if pending.is_due():
             pending.commit(engine.provenance)
 
     try:
-        for items, pixels in itertools.chain([first], batches):
-            running.append((items, calls.submit(engine.features, pixels)))
+        start(*first)
+        take()
+        for items, pixels in batches:
+            start(items, pixels)
             if len(running) > engine.concurrency:
                 take()
         while running:

@@ -14,6 +14,7 @@ from pipeline.cache.audit import seconds_to_make
 from pipeline.cache.store import Keys, Store
 from pipeline.stage_one.compute import Engine
 from pipeline.stage_one.pending import Pending
+from pipeline.watchdog import watch
 
 _BLOCK_BYTES = 128 * 2**20
 """Rows read at once."""
@@ -53,7 +54,7 @@ def deepen(
     cost = seconds_to_make(earlier, 1) or 0.0
     provenance = engine.provenance | {"from": earlier.name}
     bar = tqdm(total=len(wanted), desc=f"from {earlier.recipe.cut}", unit="row", delay=1, disable=not progress)
-    with bar, Pending(later, row_seconds=cost) as pending:
+    with watch("Stage one") as moved, bar, Pending(later, row_seconds=cost) as pending:
         try:
             for start in range(0, len(wanted), block_rows):
                 block = wanted[start : start + block_rows]
@@ -62,6 +63,7 @@ def deepen(
                     batch = slice(first, first + batch_size)
                     pending.add(block[batch], engine.features(rows[batch]))
                     bar.update(len(block[batch]))
+                    moved(f"{pending.num_committed:,} new rows were committed; the same command goes on from there.")
                     if pending.is_due():
                         pending.commit(provenance)
         finally:

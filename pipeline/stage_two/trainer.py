@@ -25,6 +25,7 @@ from pipeline.results.scores import LEAST_PROBABILITY
 from pipeline.stage_two.sources import Source
 from pipeline.stage_two.spec import parse_settings
 from pipeline.stage_two.training import OnEpoch, Training
+from pipeline.watchdog import Moved, ignore, watch
 
 logger = logging.getLogger(__name__)
 
@@ -107,14 +108,16 @@ def train(
         for row in state.history:
             on_epoch(row)
     bar = tqdm(total=training.epochs, initial=state.epoch, desc="training", unit="epoch", delay=2, disable=not progress)
-    with bar:
+    kept = "the same command goes on from there" if checkpoint else "this training keeps none of them"
+    with watch("Training") as moved, bar:
         while state.epoch < training.epochs and not (training.patience and state.waited >= training.patience):
             start = time.perf_counter()
             rate = _set_rates(groups, training, state)
-            row = _run_epoch(take_steps, infer, source, validation, training, state.epoch, steps)
+            row = _run_epoch(take_steps, infer, source, validation, training, state.epoch, steps, moved)
             row |= {"epoch": state.epoch + 1, "learning_rate": rate, "seconds": time.perf_counter() - start}
             _note(state, row, model, training)
             _save(checkpoint, model, groups, state)
+            moved(f"{state.epoch} of {training.epochs} epochs were done; {kept}.")
             if on_epoch:
                 on_epoch(state.history[-1])
             bar.set_postfix(val_loss=f"{row['val_loss']:.3f}", val_accuracy=f"{row['val_accuracy']:.3f}")
@@ -213,12 +216,13 @@ def _run_epoch(
     training: Training,
     epoch: int,
     steps: list[float] | None,
+    moved: Moved,
 ) -> dict[str, float]:
     order = source.order(training.seed, epoch)
-    losses, correct, sizes = _take_epoch(take_steps, source, order, training.batch_size, epoch)
+    losses, correct, sizes = _take_epoch(take_steps, source, order, training.batch_size, epoch, moved)
     if steps is not None:
         steps.extend(losses.tolist())
-    val_loss, val_accuracy = evaluate(infer, validation)
+    val_loss, val_accuracy = evaluate(infer, validation, moved)
     return {
         "loss": float(np.average(losses, weights=sizes)),
         "accuracy": correct / len(order),
@@ -228,7 +232,7 @@ def _run_epoch(
 
 
 def _take_epoch(
-    take_steps: Steps, source: Source, order: NDArray[np.int64], batch_size: int, epoch: int
+    take_steps: Steps, source: Source, order: NDArray[np.int64], batch_size: int, epoch: int, moved: Moved
 ) -> tuple[NDArray[np.float32], int, NDArray[np.int64]]:
     """Loss of each step, right answers in all, and images of each step."""
     losses, right, sizes, done, labels = [], 0, [], 0, source.y
@@ -239,6 +243,7 @@ def _take_epoch(
         right += int(count)
         sizes += [min(batch_size, len(inputs) - start) for start in range(0, len(inputs), batch_size)]
         done += len(inputs)
+        moved()
     return np.concatenate(losses), right, np.array(sizes)
 
 
@@ -248,21 +253,22 @@ def compile_inference(forward: Forward) -> Infer:
     return compiled
 
 
-def evaluate(infer: Infer, source: Source) -> tuple[float, float]:
+def evaluate(infer: Infer, source: Source, moved: Moved = ignore) -> tuple[float, float]:
     """Mean cross-entropy and accuracy."""
-    output, y = predict(infer, source), source.y
+    output, y = predict(infer, source, moved), source.y
     if output.shape[1] == 1:
         output = np.concatenate([1 - output, output], axis=1)
     picked = output[np.arange(len(y)), y]
     return float(-np.log(np.clip(picked, LEAST_PROBABILITY, 1)).mean()), float((output.argmax(axis=1) == y).mean())
 
 
-def predict(infer: Infer, source: Source) -> NDArray[np.float32]:
+def predict(infer: Infer, source: Source, moved: Moved = ignore) -> NDArray[np.float32]:
     """Outputs of all rows in order, float32 (N, units)."""
     order, parts = source.reading_order(), []
     for inputs in source.blocks(order, _EVALUATION_BATCH, epoch=-1):
         starts = range(0, len(inputs), _EVALUATION_BATCH)
         parts += [infer(tf.constant(inputs[start : start + _EVALUATION_BATCH])).numpy() for start in starts]
+        moved()
     return np.concatenate(parts)[np.argsort(order)]
 
 

@@ -528,22 +528,45 @@ class TestInterruptions:
         undisturbed = rows_of(run(data, cache="undisturbed"))
 
         class Overtaking(Counting):
-            """Its first call ends last, and waits until another one has begun."""
+            """Its second call ends last, and waits until the third one has begun."""
 
             begun = threading.Semaphore(0)
+            num_calls = 0
 
             def features(self, pixels: np.ndarray) -> np.ndarray:
-                is_first = self.num_images == 0
-                self.num_images += len(pixels)
-                if is_first:
+                self.num_calls += 1
+                if self.num_calls == 2:
                     assert self.begun.acquire(timeout=20)
-                else:
+                elif self.num_calls == 3:
                     self.begun.release()
                 return self.engine.features(pixels)
 
         extraction = run(data, Overtaking(make_engine(home), concurrency=2))
 
         np.testing.assert_array_equal(rows_of(extraction), undisturbed)
+
+    def test_the_first_call_is_made_alone(self, run: Run, data: Path, home: Path):
+        """A native runtime prepares itself in it; two at once have waited for each other for ever."""
+
+        class Watched(Counting):
+            """Notes each call's beginning and end, and gives a second one time to begin during the first."""
+
+            def features(self, pixels: np.ndarray) -> np.ndarray:
+                events.append("begin")
+                if len(events) == 1:
+                    second_began.wait(timeout=0.5)
+                else:
+                    second_began.set()
+                features = self.engine.features(pixels)
+                events.append("end")
+                return features
+
+        events: list[str] = []
+        second_began = threading.Event()
+        run(data, Watched(make_engine(home), concurrency=2))
+
+        assert events[:2] == ["begin", "end"]
+        assert len(events) == 6
 
 
 # The child works slowly and commits often, so that there is time and something to kill it for.

@@ -1,0 +1,126 @@
+"""The watchdog: a command in which nothing moves any more ends, with the stacks of all its threads, instead of hanging for ever.
+
+A native library can block a thread that holds the interpreter's lock. Then no Python code runs, neither a thread of this module
+nor the handler of Ctrl-C. So the limit is kept twice: by a Python thread, which also reports what was committed, and a little later
+by `faulthandler`, whose timer is written in C and needs no lock.
+
+Only the command line arms the watchdog: a library must not end the process of its caller.
+"""
+
+import contextlib
+import faulthandler
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import psutil
+
+LIMIT_SECONDS = 600.0
+"""Time without any progress after which a job counts as hung. A batch, a commit and an epoch each take far less."""
+
+CLUSTER_LIMIT_SECONDS = 3600.0
+"""The same for jobs of other processes and machines, which report whole tasks."""
+
+_BACKSTOP_SECONDS = 15.0
+"""How much later the timer in C fires."""
+
+_EXIT_CODE = 1
+
+Report = Callable[[str], None]
+"""Shows a message to the user."""
+
+_reports: list[Report] = []
+"""Empty while the watchdog is not armed."""
+
+
+@contextlib.contextmanager
+def armed(report: Report) -> Iterator[None]:
+    """End this process when one of its watched jobs hangs; the message goes to `report`."""
+    _reports.append(report)
+    try:
+        yield
+    finally:
+        _reports.pop()
+
+
+class Moved(Protocol):
+    """What a watched job calls whenever something is done."""
+
+    def __call__(self, kept: str | None = None) -> None:
+        """Note progress; `kept` is a sentence on what is committed by now, None: the same as before."""
+        ...
+
+
+@contextlib.contextmanager
+def watch(job: str, limit_seconds: float | None = None) -> Iterator[Moved]:
+    """Watch a job, where the watchdog is armed.
+
+    Args:
+        job: What the job is called in messages, such as `Stage one`.
+        limit_seconds: Time without progress after which it counts as hung; default: `LIMIT_SECONDS`.
+    """
+    if not _reports:
+        yield ignore
+        return
+    watched = _Watch(job, LIMIT_SECONDS if limit_seconds is None else limit_seconds)
+    threading.Thread(target=watched.wait, name="watchdog", daemon=True).start()
+    try:
+        yield watched.moved
+    finally:
+        watched.is_over.set()
+        faulthandler.cancel_dump_traceback_later()
+
+
+def ignore(kept: str | None = None) -> None:
+    """Where nobody watches."""
+
+
+class _Watch:
+    """One job under watch.
+
+    Args:
+        job: What the job is called in messages.
+        limit_seconds: Time without progress after which it counts as hung.
+    """
+
+    def __init__(self, job: str, limit_seconds: float) -> None:
+        self.job, self.limit_seconds = job, limit_seconds
+        self.is_over = threading.Event()
+        self._kept = "Nothing was committed yet."
+        self._moved = self._timer_set = time.monotonic()
+        self._set_timer()
+
+    def moved(self, kept: str | None = None) -> None:
+        """Note progress; see `Moved`."""
+        self._moved = time.monotonic()
+        self._kept = kept or self._kept
+        if self._moved - self._timer_set > min(1.0, self.limit_seconds / 10):  # setting it starts a thread
+            self._set_timer()
+
+    def wait(self) -> None:
+        """Return when the job is over; end the process when it hangs."""
+        while not self.is_over.wait(max(0.05, self._moved + self.limit_seconds - time.monotonic())):
+            if time.monotonic() - self._moved >= self.limit_seconds:
+                self._end()
+
+    def _end(self) -> None:
+        _reports[-1](
+            f"{self.job}: no progress for {self.limit_seconds / 60:.3g} minutes, so the command ends. {self._kept} "
+            "Below are the stacks of all threads; please report them."
+        )
+        if sys.__stderr__ is not None:
+            faulthandler.dump_traceback(sys.__stderr__, all_threads=True)
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                child.kill()
+        os._exit(_EXIT_CODE)  # a hung thread never lets the interpreter shut down
+
+    def _set_timer(self) -> None:
+        self._timer_set = time.monotonic()
+        if sys.__stderr__ is not None:
+            faulthandler.dump_traceback_later(
+                self.limit_seconds + _BACKSTOP_SECONDS, exit=True, file=sys.__stderr__.fileno()
+            )

@@ -94,7 +94,7 @@ def test_photographs_that_are_gone_are_replaced(options, runs, tmp_path, monkeyp
     run = load_run("linear", options=options)
     info = run.folder.info
     for root, num_expected in ((info["root"], 48), (str(tmp_path / "gone"), 0), (None, 0), (7, 0)):
-        monkeypatch.setattr(type(run.folder), "info", info | {"root": root})
+        monkeypatch.setitem(info, "root", root)
         encoded, pixels, num_own = _photographs(run, Decoder(48))
 
         assert (len(encoded), pixels.shape, num_own) == (NUM_IMAGES, (NUM_IMAGES, 48, 48, 3), num_expected)

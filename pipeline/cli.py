@@ -187,7 +187,7 @@ def sweep(
 @app.command()
 @click.argument("run", shell_complete=complete_runs)
 @click.argument("images", nargs=-1, required=True, shell_complete=complete_files)
-@click.option("--top", default=5, help="Classes to list for each image.")
+@click.option("--top", type=click.IntRange(min=1), default=5, help="Classes to list for each image.")
 @compute_options
 @place_options
 @output_options

@@ -1,6 +1,5 @@
 """The commands of the comparison: end to end, fine-tuning, the published recipes, advice."""
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -276,7 +275,7 @@ def recipe(name: str, data: str, cached: bool, num_views: int, run_name: str | N
 @click.argument("images", nargs=-1, required=True, shell_complete=complete_files)
 @click.option("--base", default="squeezenet", shell_complete=complete_bases, help="A name of `bottleneck bases`.")
 @click.option("--weights", default="imagenet", help="imagenet, or a file with the top.")
-@click.option("--top", default=5, help="Names to list for each image.")
+@click.option("--top", type=click.IntRange(min=1), default=5, help="Names to list for each image.")
 @compute_options
 @place_options
 @output_options
@@ -284,7 +283,4 @@ def classify(images: tuple[str, ...], top: int, **settings: Any) -> None:
     """Name what is in photographs (files or folders) by a pretrained network as it is."""
     from pipeline.verbs import classify as verbs
 
-    results, skipped = verbs.classify(images, top=top, options=options_of(settings))
-    for entry in skipped:
-        logging.getLogger("pipeline").warning("skipped %s: %s", entry.path, entry.reason)
-    show(settings, results, text.describe_predictions)
+    show(settings, verbs.classify(images, top=top, options=options_of(settings)), text.describe_predictions)

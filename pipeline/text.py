@@ -168,18 +168,20 @@ def describe_runs(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def describe_predictions(results: Sequence[Mapping[str, Any]]) -> str:
-    """One line an image."""
-    return table(
-        [
-            {
-                "image": entry["path"],
-                "label": entry["label"],
-                "probability": f"{entry['probability']:.4f}",
-                "then": ", ".join(f"{label} {p:.3f}" for label, p in entry["top"][1:4]),
-            }
-            for entry in results
-        ]
-    )
+    """One line per image; a column of reasons where an image cannot be read."""
+    rows = [
+        {
+            "image": entry["path"],
+            "label": entry["label"],
+            "probability": entry["probability"],
+            "then": ", ".join(f"{label} {p:.3f}" for label, p in entry["top"][1:4]),
+            "reason": entry["reason"] or "",
+        }
+        for entry in results
+    ]
+    if not any(row["reason"] for row in rows):
+        rows = [{name: value for name, value in row.items() if name != "reason"} for row in rows]
+    return table(rows)
 
 
 def describe_export(result: Mapping[str, Any]) -> str:

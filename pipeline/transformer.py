@@ -1,6 +1,5 @@
 """A scikit-learn transformer: images in, cached features out."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -8,13 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from pipeline.cache.store import row_keys
-from pipeline.errors import UnreadableImageError
-from pipeline.images.arrays import array_manifest
-from pipeline.images.folders import list_images
-from pipeline.images.manifest import Manifest
-from pipeline.verbs.options import Options
-from pipeline.verbs.rows import extract
+from pipeline.images.given import GivenImages, read_given
+from pipeline.verbs.options import Options, make_recipe
+from pipeline.verbs.rows import make_rows
 
 
 class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -61,41 +56,35 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.device = device
         self.progress = progress
 
-    def fit(self, X: Sequence[str | Path] | NDArray[Any], y: Any = None) -> Self:
+    def fit(self, X: GivenImages, y: Any = None) -> Self:
         """Nothing is learned from the images: the trunk is frozen."""
         return self
 
-    def transform(self, X: Sequence[str | Path] | NDArray[Any]) -> NDArray[np.float32]:
+    def transform(self, X: GivenImages) -> NDArray[np.float32]:
         """Features of images, float32 (N, D).
 
         Args:
-            X: Paths of N files; or an array (N, H, W), (N, H, W, 3) of integers in [0, 255] or floats in [0, 1].
+            X: N images: paths, also as one column of a frame or array; bytes of image files; PIL images; arrays (H, W) or
+                (H, W, 3); or one array (N, H, W) or (N, H, W, 3). Pixels are integers in [0, 255] or floats in [0, 1].
+                One of these alone is one image. An array of three dimensions is one image if its last dimension is 1, 3
+                or 4, otherwise N grey ones.
 
         Raises:
+            DataNotFoundError: A file does not exist.
             UnreadableImageError: An image cannot be read, or is a folder: rows and labels must stay paired, so none
                 is left out.
         """
         options = self._options()
-        extraction = extract(self._manifest(X, options), options=options)
-        if extraction.manifest.skipped:
-            first = extraction.manifest.skipped[0]
-            raise UnreadableImageError(
-                f"{len(extraction.manifest.skipped)} of {len(X)} images cannot be read; the first: {first.path}: {first.reason}."
-            )
-        rows = extraction.store.read(row_keys(extraction.manifest.digests), pooling=self.pool)
+        given = read_given(X, options.hashes, exif=options.exif, with_folders=False)
+        given.check(given.manifest, need_all=True)
+        recipe, _ = make_recipe(given.manifest, options)
+        extraction = make_rows(given.manifest, recipe, options)
+        given.check(extraction.manifest, need_all=True)
+        rows = extraction.store.read(extraction.keys(), pooling=self.pool)
         return rows.reshape(len(rows), -1)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
-
-    def _manifest(self, X: Sequence[str | Path] | NDArray[Any], options: Options) -> Manifest:
-        if isinstance(X, np.ndarray) and X.ndim > 1:
-            return array_manifest(X)
-        paths = [Path(str(path)) for path in X]
-        folders = [path for path in paths if path.is_dir()]
-        if folders:
-            raise UnreadableImageError(f"{folders[0]} is a folder. Expected one image for each label.")
-        return list_images(paths, options.hashes)
 
     def _options(self) -> Options:
         return Options(

@@ -54,7 +54,7 @@ TENSORFLOW = (
 )
 MAY_USE = {
     "tensorflow": f"{TENSORFLOW} exports/decoding (exports) (verbs)",
-    "keras": f"{TENSORFLOW} (exports) (images/arrays) (verbs)",
+    "keras": f"{TENSORFLOW} (stage_two/checkpoint) (exports) (images/arrays) (verbs)",
     "h5py": "cache bases",
     "hdf5plugin": "cache",
     "sklearn": "(stage_two/linear_fit) (stage_two/sweep) (results/scores) (images/arrays) transformer",

@@ -272,10 +272,36 @@ def test_predict_prints_each_image(work, photos):
     image = photos / "test" / "red" / "red000.png"
     (entry,) = call("predict", "linear", image, *work["places"], "--json").json
 
-    assert set(entry) == {"path", "label", "probability", "top"}
+    assert set(entry) == {"path", "label", "probability", "top", "reason"}
     assert entry["path"] == str(image)
     assert entry["top"][0] == [entry["label"], entry["probability"]]
     assert sorted(label for label, _ in entry["top"]) == ["blue", "red"]
+
+
+def test_predict_says_what_it_cannot_read(work, photos, tmp_path, caplog):
+    """Each image has its line, a warning counts those that cannot be read, and --strict makes them an error."""
+    image, broken = photos / "test" / "red" / "red000.png", tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    shown = call("predict", "linear", image, broken, "gone.png", *work["places"])
+    entries = call("predict", "linear", image, broken, "gone.png", *work["places"], "--json").json
+    strict = call("predict", "linear", image, broken, "--strict", *work["places"])
+
+    assert (shown.code, len(shown.out.splitlines())) == (0, 4)
+    assert shown.out.splitlines()[3].endswith("no such file")
+    assert f"2 of 3 images cannot be read; the first: {broken}: not an image" in caplog.text
+    assert [entry["label"] is None for entry in entries] == [False, True, True]
+    assert (strict.code, strict.out) == (2, "")
+    assert f"1 of 2 images cannot be read; the first: {broken}: not an image" in strict.err
+
+
+@pytest.mark.parametrize("command", [("predict", "linear"), ("classify",)])
+@pytest.mark.parametrize("top", [0, -1])
+def test_at_least_one_class_is_listed(command, top, work, photos):
+    """--top below 1 is a mistake of usage."""
+    outcome = call(*command, photos / "test", "--top", top, *work["places"])
+
+    assert outcome.code == 2
+    assert "--top" in outcome.err
 
 
 def test_verify_prints_what_is_whole(work):

@@ -38,3 +38,15 @@ def test_random_weights_show_no_accuracy():
     assert "1,281 of 2,259,265 parameters" in shown
     assert "0.75" not in shown
     assert "0.951" not in shown
+
+
+def test_a_reason_stands_where_there_is_no_prediction():
+    """The column of reasons is there only if an image cannot be read."""
+    good = {"path": "a.jpg", "label": "cat", "probability": 0.9, "top": [["cat", 0.9], ["dog", 0.1]], "reason": None}
+    bad = {"path": "b.jpg", "label": None, "probability": None, "top": [], "reason": "no such file"}
+    mixed = text.describe_predictions([good, bad]).splitlines()
+
+    assert mixed[0].split() == ["image", "label", "probability", "then", "reason"]
+    assert mixed[1].split() == ["a.jpg", "cat", "0.9000", "dog", "0.100"]
+    assert mixed[2].split() == ["b.jpg", "-", "-", "no", "such", "file"]
+    assert "reason" not in text.describe_predictions([good])

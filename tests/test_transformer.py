@@ -3,7 +3,9 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -175,6 +177,43 @@ def test_arrays_of_pixels_are_images(cache):
     assert np.array_equal(extractor.transform(pixels.astype(np.float32) / 255), X)
 
 
+@pytest.mark.parametrize("kind", ["path", "text", "bytes", "PIL", "array", "column", "frame"])
+def test_images_come_in_many_kinds(kind, extractor, images):
+    """Rows are those of the files, for one image as for a list of them."""
+    paths = images[0][:3]
+    convert = {
+        "path": lambda path: path,
+        "text": str,
+        "bytes": lambda path: path.read_bytes(),
+        "PIL": Image.open,
+        "array": lambda path: np.asarray(Image.open(path)),
+    }
+    if kind == "column":
+        given = [np.array([[str(path)] for path in paths]), np.array([[str(paths[0])]])]
+    elif kind == "frame":
+        given = [pd.DataFrame({"path": [str(path) for path in part]}) for part in (paths, paths[:1])]
+    else:
+        given = [[convert[kind](path) for path in paths], convert[kind](paths[0])]
+    expected = extractor.transform(paths)
+
+    assert np.allclose(extractor.transform(given[0]), expected, rtol=1e-4, atol=1e-5)
+    assert np.allclose(extractor.transform(given[1]), expected[:1], rtol=1e-4, atol=1e-5)
+
+
+def test_one_picture_is_one_row(extractor):
+    """An array (64, 64, 3) is one image, and not 64 grey ones of 64 x 3."""
+    assert extractor.transform(np.zeros((64, 64, 3), np.uint8)).shape == (1, 512)
+    assert extractor.transform(np.zeros((2, 64, 64), np.uint8)).shape == (2, 512)
+
+
+def test_unreadable_bytes_are_an_error(extractor, images):
+    """Among images in memory as among files, the first one that cannot be read is named by its place."""
+    with pytest.raises(UnreadableImageError, match=r"^1 of 2 images cannot be read; the first: #1: not an image"):
+        extractor.transform([images[0][0].read_bytes(), b"no image"])
+    with pytest.raises(UnreadableImageError, match=r"^The image cannot be read: #0: not an image"):
+        extractor.transform(b"no image")
+
+
 def test_unreadable_image_is_an_error(extractor, images, tmp_path):
     """Rows and labels must stay paired, so an image that cannot be read is named and none is left out."""
     broken = tmp_path / "broken.png"
@@ -191,13 +230,13 @@ def test_folder_is_no_image(extractor, images, photos):
     """A folder among the images would give more rows than there are labels, so it is refused."""
     paths, _ = images
 
-    with pytest.raises(UnreadableImageError, match=rf"{re.escape(str(photos / 'test'))} is a folder"):
+    with pytest.raises(UnreadableImageError, match=rf"{re.escape(str(photos / 'test'))}: a folder; expected one"):
         extractor.transform([paths[0], photos / "test"])
 
 
 def test_missing_image_is_an_error(extractor, tmp_path):
     """A path that does not exist is named."""
-    with pytest.raises(DataNotFoundError, match=rf"No such image: {re.escape(str(tmp_path / 'gone.png'))}"):
+    with pytest.raises(DataNotFoundError, match=rf"{re.escape(str(tmp_path / 'gone.png'))}: no such file"):
         extractor.transform([tmp_path / "gone.png"])
 
 

@@ -59,7 +59,7 @@ def array_manifest(
     Raises:
         DataLayoutError: The array cannot be images, or the lengths differ.
     """
-    images = Arrays(_as_uint8(pixels))
+    images = Arrays(as_uint8(pixels))
     count = len(images.pixels)
     flat = None if labels is None else np.asarray(labels).reshape(-1)
     if count == 0 or (flat is not None and len(flat) != count):
@@ -179,7 +179,7 @@ def _manifest_of(
     missing = [y for _, _, y in parts if y not in arrays]
     if missing and label != "label":
         raise DataLayoutError(f"There is no label array {missing}. Received: {sorted(arrays)}.")
-    images = [_as_uint8(arrays[x]) for _, x, _ in parts]
+    images = [as_uint8(arrays[x]) for _, x, _ in parts]
     if len({part.shape[1:] for part in images}) > 1:
         raise DataLayoutError(f"All images need one shape. Received: {[tuple(part.shape) for part in images]}.")
     pixels = np.concatenate(images)
@@ -197,7 +197,12 @@ def _label(value: Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
-def _as_uint8(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+def as_uint8(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Images as uint8, of the same shape: (N, H, W) or (N, H, W, 1, 3 or 4).
+
+    Raises:
+        DataLayoutError: Another shape, or pixels that are neither integers in [0, 255] nor floats in [0, 1].
+    """
     array = np.asarray(pixels)
     if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3, 4)):
         raise DataLayoutError(

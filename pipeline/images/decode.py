@@ -168,6 +168,21 @@ def _open_array(data: bytes) -> Image.Image:
     return Image.fromarray(pixels[..., 0] if shape[2:] == (1,) else pixels).convert("RGB")
 
 
+def encode_image(image: Image.Image, *, exif: bool) -> bytes:
+    """A PIL image as image bytes: its RGB pixels as `encode_array` gives them.
+
+    Args:
+        image: An image of any mode.
+        exif: Turn it upright as its EXIF orientation says.
+
+    Raises:
+        UnreadableImageError: Its file is damaged, or its pixels have no known range.
+    """
+    with _naming_damage():
+        image.load()
+        return encode_array(np.asarray(_to_rgb(ImageOps.exif_transpose(image) if exif else image)))
+
+
 def encode_array(pixels: NDArray[np.uint8]) -> bytes:
     """An array as image bytes: `.npy` format 1.0, whose SHA-256 names the image."""
     stream = io.BytesIO()

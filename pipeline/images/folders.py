@@ -1,11 +1,11 @@
 """Manifests of folder trees: class folders, or train/validation/test above them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.errors import DataLayoutError, DataNotFoundError
+from pipeline.errors import DataLayoutError
 from pipeline.images.columns import Columns
 from pipeline.images.decode import EXTENSIONS
 from pipeline.images.hashing import FileHashes
@@ -47,42 +47,12 @@ def scan_folder(root: Path, *, fractions: Fractions, split_seed: int, hashes: Fi
     return columns.manifest(images, digests, fractions=fractions, split_seed=split_seed, title=root.resolve().name)
 
 
-def list_images(paths: Sequence[Path], hashes: FileHashes) -> Manifest:
-    """An unlabelled manifest of files and of all images below folders, in the order given.
-
-    Raises:
-        DataNotFoundError: A path does not exist.
-        DataLayoutError: There is no image among them.
-    """
-    files, skipped = [], []
-    for path in paths:
-        if path.is_dir():
-            found = _walk(path)
-            files += [path / name for name in found.names]
-            skipped += found.skipped
-        elif path.is_file():
-            files.append(path)
-        elif path.exists():
-            skipped.append(Skipped(str(path), "not a regular file"))
-        else:
-            raise DataNotFoundError(f"No such image: {path}.")
-    skipped += [Skipped(ascii(str(file)), NOT_UNICODE) for file in files if not is_unicode(file)]
-    files = [file for file in files if is_unicode(file)]
-    if not files:
-        raise DataLayoutError(f"No image among {[str(path) for path in paths][:8]}.")
-    digests = hashes.digests(files)
-    good = [(file, digest) for file, digest in zip(files, digests, strict=True) if isinstance(digest, bytes)]
-    unread = [
-        Skipped(str(f), f"cannot be read: {d}") for f, d in zip(files, digests, strict=True) if isinstance(d, OSError)
-    ]
-    return Manifest(
-        images=Files(Path(), tuple(str(file) for file, _ in good)),
-        positions=tuple(range(len(good))),
-        names=tuple(str(file) for file, _ in good),
-        digests=tuple(digest for _, digest in good),
-        labels=(None,) * len(good),
-        splits=("test",) * len(good),
-        skipped=(*skipped, *unread),
+def find_images(folder: Path) -> list[tuple[str, str | None]]:
+    """All image files below a folder, sorted by path: the path relative to it, and why the file is not read, if it is not."""
+    found = _walk(folder)
+    names: list[tuple[str, str | None]] = [(name, None) for name in found.names]
+    return sorted(
+        [*names, *((entry.path, entry.reason) for entry in found.skipped)], key=lambda pair: pair[0].split("/")
     )
 
 

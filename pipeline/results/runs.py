@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 from zipfile import BadZipFile
@@ -27,7 +28,7 @@ _LONGEST_NAME = 255  # bytes, on all usual file systems
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run on disk."""
+    """One run on disk, as it was when it was first looked at."""
 
     path: Path
 
@@ -35,9 +36,9 @@ class RunFolder:
     def name(self) -> str:
         return self.path.name
 
-    @property
+    @cached_property
     def info(self) -> dict[str, Any]:
-        """run.json: head, recipe, classes, settings, versions, digests."""
+        """run.json: head, recipe, classes, settings, versions, digests. Read once."""
         content = self._json("run.json")
         missing = [name for name in _NEEDED if name not in content]
         if missing or content["schema"] != SCHEMA:
@@ -47,9 +48,9 @@ class RunFolder:
             )
         return content
 
-    @property
+    @cached_property
     def metrics(self) -> dict[str, Any]:
-        """metrics.json: scores by split."""
+        """metrics.json: scores by split. Read once."""
         return self._json("metrics.json")
 
     @property

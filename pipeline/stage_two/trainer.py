@@ -4,14 +4,12 @@ One loop for all paths, so that cached and live training differ in where a batch
 nothing else: the same seed gives the same order, the same dropout and the same steps.
 """
 
-import json
 import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -20,8 +18,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pipeline.errors import DivergedError, HeadSpecError, SettingError
-from pipeline.files import replacing
 from pipeline.results.scores import LEAST_PROBABILITY
+from pipeline.stage_two.checkpoint import HISTORY_KEYS, State, load_checkpoint, save_checkpoint
 from pipeline.stage_two.sources import Source
 from pipeline.stage_two.spec import parse_settings
 from pipeline.stage_two.training import OnEpoch, Training
@@ -50,19 +48,6 @@ class Group:
     rate: float
 
 
-@dataclass
-class _State:
-    """All that a resumed training needs beside variables."""
-
-    epoch: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-    best_loss: float = float("inf")
-    best: list[NDArray[Any]] = field(default_factory=list)
-    waited: int = 0
-    plateau_waited: int = 0
-    factor: float = 1.0
-
-
 def train(
     model: keras.Model,
     forward: Forward,
@@ -86,6 +71,7 @@ def train(
         validation: Validation rows.
         training: Epochs, batch size, schedule, patience, what to keep, seed.
         checkpoint: Written after each epoch and read at the start, so that a killed training goes on; the caller removes it.
+            A damaged one is set aside.
         on_epoch: Called after each epoch, and for the epochs before the checkpoint that a training goes on from.
         progress: Show a bar.
         steps: Filled with the loss of each step.
@@ -101,7 +87,8 @@ def train(
     infer = compile_inference(forward)
     for group in groups:
         group.optimizer.build(group.variables)
-    state = _load(checkpoint, model, groups)
+    variables = _variables(model, groups)
+    state = load_checkpoint(checkpoint, variables, model.weights) if checkpoint else State()
     if state.epoch:
         logger.info("The training goes on from epoch %d, where it was stopped.", state.epoch)
     if on_epoch:
@@ -116,7 +103,8 @@ def train(
             row = _run_epoch(take_steps, infer, source, validation, training, state.epoch, steps, moved)
             row |= {"epoch": state.epoch + 1, "learning_rate": rate, "seconds": time.perf_counter() - start}
             _note(state, row, model, training)
-            _save(checkpoint, model, groups, state)
+            if checkpoint:
+                save_checkpoint(checkpoint, state, variables)
             moved(f"{state.epoch} of {training.epochs} epochs were done; {kept}.")
             if on_epoch:
                 on_epoch(state.history[-1])
@@ -272,7 +260,7 @@ def predict(infer: Infer, source: Source, moved: Moved = ignore) -> NDArray[np.f
     return np.concatenate(parts)[np.argsort(order)]
 
 
-def _set_rates(groups: Sequence[Group], training: Training, state: _State) -> float:
+def _set_rates(groups: Sequence[Group], training: Training, state: State) -> float:
     factor = (
         training.cosine_rate(state.epoch) / training.learning_rate if training.schedule == "cosine" else state.factor
     )
@@ -281,12 +269,10 @@ def _set_rates(groups: Sequence[Group], training: Training, state: _State) -> fl
     return training.learning_rate * factor
 
 
-def _note(state: _State, row: dict[str, float], model: keras.Model, training: Training) -> None:
+def _note(state: State, row: dict[str, float], model: keras.Model, training: Training) -> None:
     """Take an epoch into the state: history, best weights, waiting times."""
     state.epoch += 1
-    state.history.append(
-        {key: row[key] for key in ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")}
-    )
+    state.history.append({key: row[key] for key in HISTORY_KEYS})
     if row["val_loss"] < state.best_loss:
         state.best_loss, state.waited, state.plateau_waited = row["val_loss"], 0, 0
         state.best = model.get_weights() if training.keep == "best" else []
@@ -300,28 +286,3 @@ def _note(state: _State, row: dict[str, float], model: keras.Model, training: Tr
 def _variables(model: keras.Model, groups: Sequence[Group]) -> list[keras.Variable]:
     """Weights, the state of dropout's random numbers, and the optimizers' own."""
     return [*model.variables, *(variable for group in groups for variable in group.optimizer.variables)]
-
-
-def _save(path: Path | None, model: keras.Model, groups: Sequence[Group], state: _State) -> None:
-    if path is None:
-        return
-    plain = {
-        name: getattr(state, name) for name in ("epoch", "history", "best_loss", "waited", "plateau_waited", "factor")
-    }
-    arrays = {f"v{number}": np.asarray(variable) for number, variable in enumerate(_variables(model, groups))}
-    arrays |= {f"best{number}": array for number, array in enumerate(state.best)}
-    with replacing(path) as beside:
-        np.savez(beside, allow_pickle=False, state=np.array(json.dumps(plain)), **arrays)
-
-
-def _load(path: Path | None, model: keras.Model, groups: Sequence[Group]) -> _State:
-    if path is None or not path.exists():
-        return _State()
-    with np.load(path, allow_pickle=False) as archive:
-        state = _State(**json.loads(str(archive["state"])))
-        for number, variable in enumerate(_variables(model, groups)):
-            variable.assign(archive[f"v{number}"])
-        state.best = [
-            archive[f"best{number}"] for number in range(sum(name.startswith("best") for name in archive.files))
-        ]
-    return state

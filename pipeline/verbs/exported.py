@@ -1,18 +1,16 @@
 """Labels of photographs by an exported file, without its run, its cache or its base."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.errors import DataLayoutError, UnreadableImageError
 from pipeline.exports.description import Description, Predict
 from pipeline.exports.formats import load_format
-from pipeline.images.folders import list_images
+from pipeline.images.given import GivenImages, read_given
+from pipeline.verbs.labelling import check_top, decode_rows, label_given
 from pipeline.verbs.options import Options
-from pipeline.verbs.run import ranked
 
 
 @dataclass(frozen=True)
@@ -24,36 +22,35 @@ class ExportedRun:
     probabilities: Predict
     options: Options = field(default_factory=Options)
 
-    def predict(self, images: Sequence[str | Path], *, top: int = 5) -> list[dict[str, Any]]:
-        """Labels of photographs, from raw files: decoded as the description says, by the decoder that made the run's rows.
+    def predict(self, images: GivenImages, *, top: int = 5) -> list[dict[str, Any]]:
+        """Labels of images: decoded as the description says, by the decoder that made the run's rows.
 
         Args:
-            images: Files, or folders of images.
+            images: What `Run.predict` takes.
             top: How many classes to list for each.
 
         Returns:
-            {path, label, probability, top: [[label, probability], ...]} for each image that can be read.
+            What `Run.predict` returns.
 
         Raises:
-            DataLayoutError: None can be read, or one cannot and `strict` is set.
+            DataNotFoundError, UnreadableImageError: No image can be read, or one cannot and `strict` is set.
+            SettingError: `top` is below 1.
         """
-        manifest = list_images([Path(image) for image in images], self.options.hashes)
-        skipped, results = [str(entry) for entry in manifest.skipped], []
-        batch_size = self.options.batch_size
-        for start in range(0, len(manifest), batch_size):
-            names, pixels = [], []
-            for row in range(start, min(start + batch_size, len(manifest))):
-                try:
-                    pixels.append(self.description.decoder.decode(manifest.read(row)))
-                    names.append(manifest.names[row])
-                except (UnreadableImageError, OSError) as error:
-                    skipped.append(f"{manifest.names[row]}: {error}")
+        check_top(top)
+        decoder, strict = self.description.decoder, self.options.strict
+        given = read_given(images, self.options.hashes, exif=decoder.exif)
+        given.check(given.manifest, need_all=strict)
+        manifest, said = given.manifest, []
+        unread: dict[int, str] = {}
+        for start in range(0, len(manifest), self.options.batch_size):
+            rows = range(start, min(start + self.options.batch_size, len(manifest)))
+            pixels, reasons = decode_rows(manifest, rows, decoder)
+            unread |= reasons
             if pixels:
-                said = self.probabilities(np.stack(pixels).astype(np.float32))
-                results += [ranked(name, p, self.description.labels, top) for name, p in zip(names, said, strict=True)]
-        if skipped and (self.options.strict or not results):
-            raise DataLayoutError(f"{len(skipped)} images cannot be read: {'; '.join(skipped[:5])}")
-        return results
+                said.append(self.probabilities(np.stack(pixels).astype(np.float32)))
+        read = manifest.without(unread)
+        given.check(read, need_all=strict)
+        return label_given(given, read, np.concatenate(said), self.description.labels, top=top, strict=strict)
 
 
 def load_exported(path: str | Path, *, options: Options | None = None) -> ExportedRun:

@@ -104,7 +104,23 @@ def recompute(data: Data | Manifest, count: int, *, options: Options | None = No
 
 
 def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options, *, views: Sequence[int] = (0,)) -> Extraction:
-    """Make the missing rows of one recipe, and judge what had to be skipped."""
+    """Make the missing rows of one recipe.
+
+    Raises:
+        DataLayoutError: An image had to be skipped and `strict` is set, or none is left.
+    """
+    extraction = make_rows(manifest, recipe, options, views=views)
+    skipped = extraction.manifest.skipped
+    listed = "; ".join(f"{entry.path}: {entry.reason}" for entry in skipped[:5])
+    if skipped and options.strict:
+        raise DataLayoutError(f"{len(skipped)} images had to be skipped, and --strict is set: {listed}")
+    if not len(extraction.manifest):
+        raise DataLayoutError(f"None of the {len(skipped)} images can be read: {listed}")
+    return extraction
+
+
+def make_rows(manifest: Manifest, recipe: Recipe, options: Options, *, views: Sequence[int] = (0,)) -> Extraction:
+    """Make the missing rows of one recipe; the images that cannot be read are in the `skipped` of its manifest."""
     store = Store(options.cache, recipe)
     start = time.monotonic()
     keys = np.concatenate([row_keys(manifest.digests, view) for view in views])
@@ -125,12 +141,6 @@ def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options, *, view
         extraction.num_new,
         f", by {extraction.engine}" if extraction.engine else "",
     )
-    skipped = extraction.manifest.skipped
-    listed = "; ".join(f"{entry.path}: {entry.reason}" for entry in skipped[:5])
-    if skipped and options.strict:
-        raise DataLayoutError(f"{len(skipped)} images had to be skipped, and --strict is set: {listed}")
-    if not len(extraction.manifest):
-        raise DataLayoutError(f"None of the {len(skipped)} images can be read: {listed}")
     return extraction
 
 

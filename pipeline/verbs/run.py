@@ -1,7 +1,6 @@
 """Runs as verbs: save, load, predict."""
 
 import contextlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.cache.recipe import Recipe
-from pipeline.images.folders import list_images
+from pipeline.images.given import GivenImages, read_given
 from pipeline.results.drawing import Draw
 from pipeline.results.logs import Log
 from pipeline.results.runs import (
@@ -25,8 +24,9 @@ from pipeline.results.runs import (
 from pipeline.results.scores import score
 from pipeline.stage_two.features import Rows, Split, StoredRows, Task
 from pipeline.stage_two.linear import head_from_arrays
+from pipeline.verbs.labelling import check_top, label_given
 from pipeline.verbs.options import Options
-from pipeline.verbs.rows import extract_recipe
+from pipeline.verbs.rows import make_rows
 
 
 class Head(Protocol):
@@ -63,7 +63,7 @@ class Run:
         """Scores by split."""
         return self.folder.metrics
 
-    def predict(self, images: Sequence[str | Path], *, top: int = 5) -> list[dict[str, Any]]:
+    def predict(self, images: GivenImages, *, top: int = 5) -> list[dict[str, Any]]:
         """See `predict`."""
         return predict(self, images, top=top)
 
@@ -80,29 +80,35 @@ def load_run(name: str | Path, *, options: Options | None = None) -> Run:
     return Run(folder, _load_head(folder), chosen)
 
 
-def predict(run: Run, images: Sequence[str | Path], *, top: int = 5) -> list[dict[str, Any]]:
-    """Labels of photographs, from raw files.
+def predict(run: Run, images: GivenImages, *, top: int = 5) -> list[dict[str, Any]]:
+    """Labels of images, from raw files or pixels.
 
     Their rows go into the store too, so asking again, or another run of the same recipe, is free.
 
     Args:
         run: A run.
-        images: Files, or folders of images.
+        images: One image or a list of them: paths (a folder is the images below it), bytes of image files, PIL images,
+            arrays (H, W) or (H, W, 3). Or an array of N images, (N, H, W) or (N, H, W, 3).
         top: How many classes to list for each.
 
     Returns:
-        {path, label, probability, top: [[label, probability], ...]} for each image that can be read.
+        One row for each image, in the order given: {path, label, probability, top: [[label, probability], ...], reason}.
+        `reason` is None, or says why the image cannot be read; then label and probability are None, and top is empty.
+
+    Raises:
+        DataNotFoundError, UnreadableImageError: No image can be read, or one cannot and `strict` is set.
+        SettingError: `top` is below 1.
     """
-    info = run.folder.info
-    options = replace(run.options, base=info["recipe"]["base"], weights=info["weights"])
-    manifest = list_images([Path(image) for image in images], options.hashes)
+    check_top(top)
+    info, strict = run.folder.info, run.options.strict
     recipe = Recipe.from_dict(info["recipe"])
-    extraction = extract_recipe(manifest, recipe, options)
+    options = replace(run.options, base=info["recipe"]["base"], weights=info["weights"])
+    given = read_given(images, options.hashes, exif=recipe.decoder.exif)
+    given.check(given.manifest, need_all=strict)
+    extraction = make_rows(given.manifest, recipe, options)
+    given.check(extraction.manifest, need_all=strict)
     X = extraction.store.read(extraction.keys(), pooling=info["pool"])
-    return [
-        ranked(name, probabilities, run.classes, top)
-        for name, probabilities in zip(extraction.manifest.names, predict_rows(run.head, X), strict=True)
-    ]
+    return label_given(given, extraction.manifest, predict_rows(run.head, X), run.classes, top=top, strict=strict)
 
 
 def save_run(
@@ -174,10 +180,3 @@ def _average(head: Head, part: Split) -> NDArray[np.float32]:
     """Mean probabilities over all stored views of each image (test-time augmentation)."""
     mean: NDArray[np.float32] = np.mean([predict_rows(head, X) for X in (part.X, *part.views)], axis=0)
     return mean
-
-
-def ranked(name: str, probabilities: NDArray[np.float32], classes: Sequence[str], top: int) -> dict[str, Any]:
-    """What is said of one image: {path, label, probability, top}, the likeliest classes first."""
-    order = np.argsort(-probabilities, kind="stable")
-    pairs = [[classes[k], float(probabilities[k])] for k in order[:top]]
-    return {"path": name, "label": pairs[0][0], "probability": pairs[0][1], "top": pairs}

@@ -188,12 +188,12 @@ def test_a_training_that_starts_elsewhere_does_not_go_on_from_a_checkpoint(photo
     from pipeline.stage_two import trainer
 
     tuning = Tuning("softmax", "avg", training=TRAINING, first="fire9_squeeze1x1", on_run="head")
-    starts, save = [], trainer._save
+    starts, save = [], trainer.save_checkpoint
     for rate in (1e-3, 1e-2):
         fit(photos, "softmax", pool="avg", name="head", training=replace(TRAINING, learning_rate=rate), options=options)
-        monkeypatch.setattr(trainer, "_save", lambda path, *rest: (starts.append(path), save(path, *rest)))
+        monkeypatch.setattr(trainer, "save_checkpoint", lambda path, *rest: (starts.append(path), save(path, *rest)))
         tune(photos, tuning, cached=True, options=options)
-        monkeypatch.setattr(trainer, "_save", save)
+        monkeypatch.setattr(trainer, "save_checkpoint", save)
 
     assert len({path for path in starts if path}) == 2
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import DataLayoutError, DataNotFoundError
-from pipeline.images.folders import list_images, scan_folder
+from pipeline.errors import DataLayoutError
+from pipeline.images.folders import scan_folder
 from pipeline.images.hashing import FileHashes, sha256_file
 from pipeline.images.manifest import Manifest, Skipped
 from pipeline.images.splits import Fractions
@@ -305,58 +305,3 @@ def test_added_moved_and_relabelled_images_change_no_other_split(tmp_path):
     assert len(after) == 170
     assert {d: s for d, s in zip(after.digests, after.splits, strict=True) if d in splits} == splits
     assert scan(tmp_path, "60/20/20", seed=6).splits != after.splits
-
-
-def test_listed_files_and_folders_keep_their_order(tmp_path):
-    """Images to predict come in the order in which they were given, without labels."""
-    fill(tmp_path, {"a": 2, "b": 1})
-    manifest = list_images([tmp_path / "b/000.jpg", tmp_path / "a", tmp_path / "b/000.jpg"], FileHashes())
-
-    assert manifest.names == tuple(
-        str(tmp_path / name) for name in ("b/000.jpg", "a/000.jpg", "a/001.jpg", "b/000.jpg")
-    )
-    assert manifest.labels == (None,) * 4
-    assert set(manifest.splits) == {"test"}
-    assert manifest.read(1) == b"a 0"
-
-
-def test_listed_file_needs_no_extension(tmp_path):
-    """A file that is named is taken at its word; its bytes decide later."""
-    (tmp_path / "upload").write_bytes(b"bytes")
-
-    assert len(list_images([tmp_path / "upload"], FileHashes())) == 1
-
-
-def test_listed_paths_may_be_relative_and_absolute(tmp_path):
-    """Relative and absolute paths can be mixed, with a file of hashes as well."""
-    fill(tmp_path, {"a": 2})
-    files = [Path("a/000.jpg"), tmp_path / "a/001.jpg"]
-
-    assert len(list_images(files, FileHashes(tmp_path / "file_hashes.sqlite"))) == 2
-
-
-def test_listed_file_that_cannot_be_read_is_skipped(tmp_path):
-    """A pipe does not hang the scan, and a name that is not Unicode is escaped."""
-    fill(tmp_path, {"a": 1})
-    os.mkfifo(tmp_path / "pipe.jpg")
-    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpg"))
-    odd.write_bytes(b"odd")
-    manifest = list_images([tmp_path / "pipe.jpg", odd, tmp_path / "a"], FileHashes())
-
-    assert manifest.names == (str(tmp_path / "a/000.jpg"),)
-    assert manifest.skipped == (
-        Skipped(str(tmp_path / "pipe.jpg"), "not a regular file"),
-        Skipped(ascii(str(odd)), "file name is not valid Unicode"),
-    )
-
-
-def test_listed_path_that_does_not_exist_is_an_error(tmp_path):
-    """A typing error is not skipped."""
-    with pytest.raises(DataNotFoundError, match=r"^No such image: nothing\.jpg\.$"):
-        list_images([Path("nothing.jpg")], FileHashes())
-
-
-def test_listed_paths_without_an_image_are_an_error(tmp_path):
-    """An empty folder is nothing to predict."""
-    with pytest.raises(DataLayoutError, match=r"^No image among \['.*'\]\.$"):
-        list_images([tmp_path], FileHashes())

@@ -14,7 +14,7 @@ from pipeline.bases.zoo import ZOO
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
 from pipeline.images.decode import Decoder
-from pipeline.images.folders import list_images
+from pipeline.images.given import read_given
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
 from pipeline.stage_one.engines import TensorFlowEngine
@@ -48,7 +48,7 @@ ROUND_AND_GROWN = {
 @pytest.fixture(scope="module")
 def photographs() -> Manifest:
     """china.jpg and flower.jpg."""
-    return list_images([Path(name) for name in sorted(load_sample_images().filenames)], FileHashes())
+    return read_given(sorted(load_sample_images().filenames), FileHashes()).manifest
 
 
 @pytest.fixture(scope="module")

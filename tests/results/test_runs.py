@@ -185,6 +185,16 @@ def test_unknown_run_is_an_error_that_names_those_that_are(tmp_path):
         open_run("mine", tmp_path)
 
 
+def test_a_run_is_read_once(tmp_path, monkeypatch):
+    """Who asks a run again and again for its classes or scores does not read its files as often."""
+    run, read, names = make_run(tmp_path, "mine"), RunFolder._json, []
+    monkeypatch.setattr(RunFolder, "_json", lambda run, name: (names.append(name), read(run, name))[1])
+    for _ in range(3):
+        _ = run.info, run.metrics
+
+    assert names == ["run.json", "metrics.json"]
+
+
 @pytest.mark.parametrize("name", ["run.json", "metrics.json"])
 @pytest.mark.parametrize(
     ("content", "expected"),
@@ -210,6 +220,7 @@ def test_run_without_what_a_run_says_is_damage(missing, tmp_path):
     """run.json of another schema, or without what is needed to predict, is damaged data."""
     run = make_run(tmp_path, "mine")
     write_json(run.path / "run.json", {key: value for key, value in run.info.items() if key != missing})
+    run = open_run("mine", tmp_path)
 
     with pytest.raises(DamagedStoreError, match=rf"mine/run\.json is not a run of schema 1.*{missing}"):
         _ = run.info
@@ -219,6 +230,7 @@ def test_run_of_a_later_schema_is_refused(tmp_path):
     """A run that a later version wrote is not read as if it were one of this version."""
     run = make_run(tmp_path, "mine")
     write_json(run.path / "run.json", run.info | {"schema": 2})
+    run = open_run("mine", tmp_path)
 
     with pytest.raises(DamagedStoreError, match=r"mine/run\.json is not a run of schema 1"):
         _ = run.info

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pipeline import Options, Training, Tuning, export, fit, load_exported, load_run
-from pipeline.errors import DataLayoutError, DisagreementError, MissingExtraError, SettingError
+from pipeline.errors import DisagreementError, MissingExtraError, SettingError, UnreadableImageError
 from pipeline.exports import keras_file, onnx_file
 from pipeline.exports.formats import FORMATS
 from pipeline.files import name_beside
@@ -94,7 +94,7 @@ def test_photographs_that_are_gone_are_replaced(options, runs, tmp_path, monkeyp
     run = load_run("linear", options=options)
     info = run.folder.info
     for root, num_expected in ((info["root"], 48), (str(tmp_path / "gone"), 0), (None, 0), (7, 0)):
-        monkeypatch.setattr(type(run.folder), "info", info | {"root": root})
+        monkeypatch.setitem(info, "root", root)
         encoded, pixels, num_own = _photographs(run, Decoder(48))
 
         assert (len(encoded), pixels.shape, num_own) == (NUM_IMAGES, (NUM_IMAGES, 48, 48, 3), num_expected)
@@ -182,20 +182,29 @@ def test_mistakes_are_found_before_anything_is_computed(options, runs, tmp_path,
 
 
 @pytest.mark.usefixtures("_few")
-def test_unreadable_photographs_are_left_out(photos, options, runs, tmp_path):
-    """As by a run; if none can be read, or all have to be, that is an error."""
+def test_every_image_has_its_row(photos, options, runs, tmp_path, caplog):
+    """As by a run: one image needs no list, one that cannot be read has its reason, and `top` is at least 1."""
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
     good = draw_photo(tmp_path / "good.png", (200, 40, 40), seed=5)
     path = export(load_run("linear", options=options), tmp_path / "model.keras").path
     chosen = Options(cache=tmp_path / "cache", batch_size=1)
     exported = load_exported(path, options=chosen)
+    (expected,) = exported.predict(str(good), top=1)
+    received = exported.predict([broken, good, "gone.png", good.read_bytes()], top=1)
 
-    assert [entry["path"] for entry in exported.predict([broken, good], top=1)] == [str(good)]
-    with pytest.raises(DataLayoutError, match=r"1 images cannot be read: .*broken\.png"):
+    assert [entry["path"] for entry in received] == [str(broken), str(good), "gone.png", "#3"]
+    assert received[1] == expected
+    assert received[3] == expected | {"path": "#3"}
+    assert [entry["label"] for entry in received] == [None, expected["label"], None, expected["label"]]
+    assert received[0]["reason"].startswith("not an image")
+    assert "2 of 4 images cannot be read; the first: " in caplog.text
+    with pytest.raises(UnreadableImageError, match=r"^The image cannot be read: .*broken\.png: not an image"):
         exported.predict([broken])
-    with pytest.raises(DataLayoutError, match=r"broken\.png: not an image"):
-        replace(exported, options=replace(chosen, strict=True)).predict([broken, good])
+    with pytest.raises(UnreadableImageError, match=r"^1 of 2 images cannot be read; the first: .*broken\.png"):
+        replace(exported, options=replace(chosen, strict=True)).predict([good, broken])
+    with pytest.raises(SettingError, match="Received: top 0"):
+        exported.predict([good], top=0)
 
 
 @pytest.mark.usefixtures("_few")

@@ -3,10 +3,19 @@
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from pipeline import Options, Training, fit, load_run
-from pipeline.errors import DamagedStoreError, DataLayoutError, DataNotFoundError, RunNotFoundError, SettingError
+from pipeline import Options, Training, fit, load_run, predict
+from pipeline.errors import (
+    DamagedStoreError,
+    DataNotFoundError,
+    RunNotFoundError,
+    SettingError,
+    UnreadableImageError,
+)
+from pipeline.results.runs import RunFolder
 from tests.conftest import draw_photo
 
 HEADS = {
@@ -97,24 +106,83 @@ def test_probabilities_are_ranked(photos, options, runs):
     assert short["top"] == entry["top"][:1]
 
 
-def test_unreadable_image_is_left_out(photos, options, runs, tmp_path):
-    """Of several images those that can be read are labelled; if none can be, that is an error."""
+def test_every_image_has_its_row(photos, options, runs, tmp_path, caplog):
+    """In the order given, twice where it was given twice, with the reason where it cannot be read; a warning counts those."""
+    broken, cut = tmp_path / "broken.png", tmp_path / "cut.png"
+    good = photos / "test" / "red" / "red000.png"
+    broken.write_bytes(b"no image")
+    cut.write_bytes(good.read_bytes()[:300])
+    listed = [broken, good, "gone.png", good, cut, broken]
+    received = load_run("linear", options=options).predict(listed)
+
+    assert [entry["path"] for entry in received] == [str(path) for path in listed]
+    assert received[1] == received[3]
+    assert (received[1]["label"], received[1]["reason"]) == (received[1]["top"][0][0], None)
+    for number, reason in ((0, "not an image"), (2, "no such file"), (4, "damaged: "), (5, "not an image")):
+        assert received[number] | {"path": "", "reason": ""} == {
+            "path": "",
+            "label": None,
+            "probability": None,
+            "top": [],
+            "reason": "",
+        }
+        assert received[number]["reason"].startswith(reason)
+    assert f"4 of 6 images cannot be read; the first: {broken}: not an image" in caplog.text
+
+
+def test_unreadable_image_is_an_error_where_it_is_asked_for(photos, options, runs, tmp_path):
+    """With `strict`; and where no image at all can be read."""
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
-    run = load_run("linear", options=options)
     good = photos / "test" / "red" / "red000.png"
+    run, strict = (load_run("linear", options=replace(options, strict=strict)) for strict in (False, True))
 
-    assert [entry["path"] for entry in run.predict([broken, good])] == [str(good)]
-    with pytest.raises(DataLayoutError, match=r"None of the 1 images can be read: .*broken\.png"):
-        run.predict([broken])
-    with pytest.raises(DataLayoutError, match=r"1 images had to be skipped, and --strict is set: .*broken\.png"):
-        load_run("linear", options=replace(options, strict=True)).predict([broken, good])
+    with pytest.raises(UnreadableImageError, match=r"^The image cannot be read: .*broken\.png: not an image"):
+        run.predict(broken)
+    with pytest.raises(UnreadableImageError, match=r"^2 of 2 images cannot be read; the first: .*broken\.png"):
+        run.predict([broken, "gone.png"])
+    with pytest.raises(UnreadableImageError, match=r"^1 of 2 images cannot be read; the first: .*broken\.png"):
+        strict.predict([good, broken])
+    with pytest.raises(DataNotFoundError, match=r"^1 of 2 images cannot be read; the first: gone\.png: no such file"):
+        strict.predict([good, "gone.png"])
+    assert len(strict.predict([good])) == 1
 
 
 def test_missing_image_is_an_error(options, runs, tmp_path):
     """A path that does not exist is named."""
-    with pytest.raises(DataNotFoundError, match=r"No such image: .*gone\.png"):
+    with pytest.raises(DataNotFoundError, match=r"^The image cannot be read: .*gone\.png: no such file\."):
         load_run("linear", options=options).predict([tmp_path / "gone.png"])
+
+
+@pytest.mark.parametrize(
+    "convert", [str, lambda path: path.read_bytes(), Image.open, lambda path: np.asarray(Image.open(path))]
+)
+def test_one_image_needs_no_list(convert, photos, options, runs):
+    """A path as text, bytes, an open image and an array are one image each, with the prediction of the file."""
+    run = load_run("linear", options=options)
+    path = photos / "test" / "red" / "red000.png"
+    (expected,) = run.predict([path])
+    (received,) = predict(run, convert(path))
+
+    assert received["top"] == [[label, pytest.approx(p, abs=1e-5)] for label, p in expected["top"]]
+
+
+@pytest.mark.parametrize("top", [0, -1])
+def test_at_least_one_class_is_listed(top, photos, options, runs):
+    """No class, or a negative number of them, is a mistake."""
+    with pytest.raises(SettingError, match=f"At least one class .* Received: top {top}"):
+        load_run("linear", options=options).predict([photos / "test"], top=top)
+
+
+def test_many_images_read_the_run_once(photos, options, runs, monkeypatch):
+    """The files of a run are read when it is loaded, and not again for each image."""
+    read, names = RunFolder._json, []
+    monkeypatch.setattr(RunFolder, "_json", lambda run, name: (names.append(name), read(run, name))[1])
+    run = load_run("linear", options=options)
+    run.predict([photos / "test"])
+    _ = run.classes, run.metrics, run.metrics
+
+    assert sorted(names) == ["metrics.json", "run.json"]
 
 
 def test_settings_of_the_run_win(photos, options, runs):

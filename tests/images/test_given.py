@@ -1,0 +1,271 @@
+"""What users give as images, in all the ways in which they do."""
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pipeline.errors import DataLayoutError, DataNotFoundError, UnreadableImageError
+from pipeline.images.decode import Decoder
+from pipeline.images.given import NOT_FOUND, read_given
+from pipeline.images.hashing import FileHashes
+from tests.conftest import draw_photo
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (4, 8, 9, 3)).astype(np.uint8)
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """Three photographs with the pixels of `PIXELS`."""
+    (tmp_path / "a").mkdir()
+    files = [tmp_path / "a" / f"{number}.png" for number in range(3)]
+    for file, pixels in zip(files, PIXELS, strict=False):
+        Image.fromarray(pixels).save(file)
+    return files
+
+
+def read(given, **settings):
+    return read_given(given, FileHashes(), **settings)
+
+
+def pixels_of(given):
+    """Decoded pixels of the images that can be read."""
+    return [Decoder(12).decode(given.manifest.read(row)) for row in range(len(given.manifest))]
+
+
+def reasons(given):
+    return list(given.unread(given.manifest).values())
+
+
+def opened(path):
+    return io.BytesIO(path.read_bytes())
+
+
+ONE = {
+    "text": str,
+    "path": Path,
+    "bytes": lambda path: path.read_bytes(),
+    "bytearray": lambda path: bytearray(path.read_bytes()),
+    "PIL image": Image.open,
+    "array": lambda path: np.asarray(Image.open(path)),
+    "floats": lambda path: np.asarray(Image.open(path)) / 255,
+    "alpha": lambda path: np.asarray(Image.open(path).convert("RGBA")),
+    "open file": opened,
+}
+MANY = {
+    "list": list,
+    "tuple": tuple,
+    "generator": lambda paths: (path for path in paths),
+    "array": lambda paths: np.array([str(path) for path in paths]),
+    "array of objects": lambda paths: np.array(paths, dtype=object),
+    "column": lambda paths: np.array([[str(path)] for path in paths]),
+    "list of lists": lambda paths: [[path] for path in paths],
+    "series": lambda paths: pd.Series([str(path) for path in paths], index=range(100, 103)),
+    "frame": lambda paths: pd.DataFrame({"path": [str(path) for path in paths]}),
+    "bytes": lambda paths: [path.read_bytes() for path in paths],
+    "PIL images": lambda paths: [Image.open(path) for path in paths],
+    "series of PIL images": lambda paths: pd.Series([Image.open(path) for path in paths]),
+    "arrays": lambda paths: [np.asarray(Image.open(path)) for path in paths],
+    "one array": lambda _: PIXELS[:3],
+    "one array of floats": lambda _: PIXELS[:3].astype(np.float32) / 255,
+    "mixed": lambda paths: [str(paths[0]), paths[1].read_bytes(), PIXELS[2]],
+    "all below a folder": lambda paths: str(paths[0].parent),
+}
+
+
+@pytest.mark.parametrize("kind", ONE)
+def test_one_image_is_one_image(kind, paths):
+    """Alone as in a list: a text is not taken for a list of letters, nor an array for a list of its lines."""
+    expected = Decoder(12).decode(paths[1].read_bytes())
+    alone, listed = read(ONE[kind](paths[1])), read([ONE[kind](paths[1])])
+
+    assert len(alone.names) == len(listed.names) == 1
+    assert alone.manifest.digests == listed.manifest.digests
+    assert np.array_equal(pixels_of(alone)[0], expected)
+    assert np.array_equal(pixels_of(listed)[0], expected)
+    assert alone.names == ((str(paths[1]),) if kind in ("text", "path") else ("#0",))
+
+
+@pytest.mark.parametrize("kind", MANY)
+def test_many_images_keep_their_order(kind, paths):
+    """Whatever holds them, images come out as they were put in."""
+    given = read(MANY[kind](paths))
+
+    assert len(given.names) == 3
+    assert given.manifest.positions == (0, 1, 2)
+    assert given.manifest.is_files == (given.names == tuple(str(path) for path in paths))
+    for received, path in zip(pixels_of(given), paths, strict=True):
+        assert np.array_equal(received, Decoder(12).decode(path.read_bytes()))
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"),
+    [
+        ((5, 6), 1),
+        ((64, 64, 3), 1),
+        ((7, 6, 4), 1),
+        ((7, 6, 1), 1),
+        ((7, 6, 5), 7),
+        ((2, 7, 6, 3), 2),
+        ((2, 7, 6, 1), 2),
+    ],
+)
+def test_last_dimension_decides_what_three_are(shape, count):
+    """(H, W, channels) is one image, (N, H, W) are grey ones; two dimensions are one image, four are many."""
+    given = read(np.zeros(shape, np.uint8))
+
+    assert given.names == tuple(f"#{number}" for number in range(count))
+    assert len(pixels_of(given)) == count
+
+
+def test_an_image_in_memory_has_one_key(paths):
+    """A PIL image, its array, and its row of a larger array share one digest, so that their row is made once."""
+    digests = {
+        *read(PIXELS[0]).manifest.digests,
+        *read(Image.fromarray(PIXELS[0])).manifest.digests,
+        read(PIXELS).manifest.digests[0],
+        read([PIXELS[0] / 255]).manifest.digests[0],
+    }
+
+    assert len(digests) == 1
+
+
+def test_pil_image_is_turned_upright_where_its_file_would_be(tmp_path):
+    """The EXIF orientation of an open image counts, unless it is switched off."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "turned.png"
+    Image.fromarray(PIXELS[0]).save(path, exif=exif)
+
+    for with_exif in (True, False):
+        expected = Decoder(12, exif=with_exif).decode(path.read_bytes())
+
+        assert np.array_equal(pixels_of(read(Image.open(path), exif=with_exif))[0], expected)
+
+
+def test_every_image_has_a_place(paths, tmp_path):
+    """Images given twice are there twice; each that cannot be read has its place and its reason."""
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(paths[0].read_bytes()[:60])
+    (tmp_path / "empty").mkdir()
+    os.mkfifo(tmp_path / "pipe.jpg")
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpg"))
+    odd.write_bytes(b"odd")
+    listed = [paths[0], "gone.png", paths[0], tmp_path / "empty", tmp_path / "pipe.jpg", odd, "", None, 3, "x" * 5000]
+    with Image.open(cut) as image:
+        given = read([*listed, float("nan"), np.full((2, 2), -1), image, tmp_path / "a"])
+
+    assert given.names[:5] == (*(str(item) for item in listed[:5]),)
+    assert given.names[5] == ascii(str(odd))
+    assert given.names[-3:] == tuple(str(path) for path in paths)
+    assert given.manifest.positions == (0, 2, 13, 14, 15)
+    assert given.manifest.names == (str(paths[0]), str(paths[0]), *(str(path) for path in paths))
+    assert reasons(given)[:5] == [
+        NOT_FOUND,
+        "no image in this folder",
+        "not a regular file",
+        "file name is not valid Unicode",
+        "an empty path",
+    ]
+    kinds = "expected a path, the bytes of an image file, a PIL image, or an array of pixels; received"
+    assert reasons(given)[5:7] == [f"{kinds} NoneType", f"{kinds} int"]
+    assert reasons(given)[7] == "cannot be read: File name too long"
+    assert reasons(given)[8] == f"{kinds} float"
+    assert reasons(given)[9].startswith("Pixels are integers")
+    assert reasons(given)[10].startswith("damaged: ")
+    assert [given.manifest.read(row) for row in (0, 1)] == [paths[0].read_bytes()] * 2
+
+
+def test_refused_files_of_a_folder_have_their_place(paths):
+    """They stand among the others by their name, with the folder before it."""
+    (paths[0].parent / "1a.png").symlink_to("nowhere.png")
+    given = read(paths[0].parent)
+
+    assert [Path(name).name for name in given.names] == ["0.png", "1.png", "1a.png", "2.png"]
+    assert given.unread(given.manifest) == {2: "broken symbolic link"}
+    assert given.names[2] == str(paths[0].parent / "1a.png")
+
+
+def test_a_folder_may_be_refused(paths):
+    """Where rows and labels must stay paired, a folder cannot be read."""
+    given = read([paths[0], paths[0].parent], with_folders=False)
+
+    assert given.unread(given.manifest) == {1: "a folder; expected one image for each label"}
+
+
+def test_file_needs_no_extension(paths, tmp_path):
+    """A file that is named is taken at its word; its bytes decide later."""
+    upload = paths[0].rename(tmp_path / "upload")
+
+    assert len(read(upload).manifest) == 1
+
+
+def test_paths_may_be_relative_and_absolute(paths, tmp_path):
+    """Relative and absolute paths can be mixed, with a file of hashes as well."""
+    given = read_given(["a/0.png", paths[1]], FileHashes(tmp_path / "file_hashes.sqlite"))
+
+    assert len(given.manifest) == 2
+
+
+def test_unreadable_images_are_counted(paths):
+    """In the order given, those that are found when they are decoded as well; all of them, or any if all are needed, are an error."""
+    given = read([paths[0], paths[1], "gone.png"])
+    later = given.manifest.without({0: "damaged"})
+
+    assert read(paths).check(read(paths).manifest, need_all=True) is None
+    assert given.check(given.manifest) == "1 of 3 images cannot be read; the first: gone.png: no such file"
+    assert given.check(later) == f"2 of 3 images cannot be read; the first: {paths[0]}: damaged"
+    with pytest.raises(DataNotFoundError, match=r"^1 of 3 images .* gone\.png: no such file\.$"):
+        given.check(given.manifest, need_all=True)
+    with pytest.raises(UnreadableImageError, match=r"^3 of 3 images cannot be read; .*0\.png: damaged\.$"):
+        given.check(given.manifest.without({0: "damaged", 1: "damaged"}))
+    gone = read("gone.png")
+    with pytest.raises(DataNotFoundError, match=r"^The image cannot be read: gone\.png: no such file\.$"):
+        gone.check(gone.manifest)
+
+
+@pytest.mark.parametrize("given", [[], (), np.zeros((0, 8, 8, 3), np.uint8), pd.Series([], dtype=object)])
+def test_nothing_is_an_error(given):
+    """No image is nothing to predict."""
+    with pytest.raises(DataLayoutError, match=r"^No image was given"):
+        read(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "received"),
+    [
+        (None, "NoneType"),
+        (7, "int"),
+        ({"path": ["a.png"]}, "dict"),
+        (pd.DataFrame({"path": ["a.png"], "label": ["a"]}), r"the shape \(1, 2\)"),
+        (np.zeros(5, np.uint8), r"\(5,\)"),
+        (np.zeros((1, 2, 3, 4, 5), np.uint8), r"\(1, 2, 3, 4, 5\)"),
+    ],
+)
+def test_what_is_no_image_is_refused(given, received):
+    """The message says what was received."""
+    with pytest.raises(DataLayoutError, match=f"Received: {received}"):
+        read(given)
+
+
+def test_images_can_be_sent(paths):
+    """Places are lost when images are sent to another process, and bytes are not."""
+    for given in (read(["gone.png", *paths]), read([None, PIXELS[0], paths[0]])):
+        sent = given.manifest.to_be_sent(with_bytes=False)
+
+        assert [sent.read(row) for row in range(len(sent))] == [
+            given.manifest.read(row) for row in range(len(given.manifest))
+        ]
+
+
+def test_a_changed_file_is_read_again(tmp_path):
+    """The key is that of the bytes, whatever the path held before."""
+    path = draw_photo(tmp_path / "a.png", (200, 40, 40), seed=1)
+    before = read(path).manifest.digests
+    draw_photo(path, (200, 40, 40), seed=2)
+
+    assert read(path).manifest.digests != before

@@ -18,6 +18,10 @@ class DataLayoutError(PipelineError, ValueError):
     """The data set exists but cannot be used as it is: empty, one class, no labels, a bad table."""
 
 
+class UnwritableLabelsError(PipelineError, OSError):
+    """A label file cannot be written; file and labels are as before."""
+
+
 class UnreadableImageError(PipelineError, ValueError):
     """One image cannot be decoded; the message is the reason that is listed under `skipped`."""
 

@@ -5,6 +5,8 @@ import enum
 import importlib.util
 import multiprocessing
 import os
+import socket
+import sys
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -186,6 +188,14 @@ def num_threads() -> int:
 def is_worker() -> bool:
     """Whether this process shares its machine with others of the same job."""
     return bool(_share)
+
+
+def worker_name() -> str:
+    """What messages call the worker that runs this task: its address in a Dask cluster, otherwise its process."""
+    if "distributed" in sys.modules:
+        with contextlib.suppress(ValueError):  # Dask is loaded, and this is not one of its tasks
+            return str(sys.modules["distributed"].get_worker().address)
+    return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 def _num_cores() -> int:

@@ -60,10 +60,18 @@ class Computed:
     """Rows that were committed."""
 
     skipped: dict[bytes, str]
-    """Digests of images that could not be read, with the reasons."""
+    """Digests of images whose bytes cannot be decoded, with the reasons: the image's own fault on every machine."""
+
+    unread: dict[bytes, str]
+    """Digests of images whose bytes could not be read, or are not those of the scan: another machine may have them."""
 
     engine: str | None
-    """What computed them; None if nothing could be."""
+    """What computed them; None if no image could be decoded."""
+
+    @property
+    def left_out(self) -> dict[bytes, str]:
+        """Digests of all images without a row, with the reasons."""
+        return self.skipped | self.unread
 
 
 def compute(
@@ -94,16 +102,20 @@ def compute(
         bar: Moves by one a row.
         shard_rows: Rows of a shard; default: as many as usual.
     """
-    skipped: dict[bytes, str] = {}
+    refused: dict[bytes, _Refusal] = {}
     decoded = _decode_all(manifest, items, recipe, num_threads)
-    batches = _batches(decoded, batch_size, manifest, skipped)
+    batches = _batches(decoded, batch_size, manifest, refused)
     with (
         watch("Stage one") as moved,
         contextlib.closing(decoded),
         Pending(sink, shard_rows=shard_rows) as pending,
     ):
         engine = _run(batches, manifest, pending, make_engine, bar, moved)
-    return Computed(pending.num_committed, skipped, engine.provenance["engine"] if engine else None)
+    skipped, unread = (
+        {digest: refusal.reason for digest, refusal in refused.items() if refusal.is_unread == is_unread}
+        for is_unread in (False, True)
+    )
+    return Computed(pending.num_committed, skipped, unread, engine.provenance["engine"] if engine else None)
 
 
 def _run(
@@ -166,15 +178,24 @@ def keys_of(manifest: Manifest, items: Sequence[Item]) -> Keys:
     return np.frombuffer(joined, "S33") if joined else np.empty(0, "S33")
 
 
-_Decoded = tuple[Item, NDArray[np.uint8] | str]
+@dataclass(frozen=True)
+class _Refusal:
+    """Why an image has no pixels."""
+
+    reason: str
+    is_unread: bool
+    """Its bytes were not there; otherwise they are no image."""
+
+
+_Decoded = tuple[Item, NDArray[np.uint8] | _Refusal]
 
 
 def _decode_all(
     manifest: Manifest, items: Sequence[Item], recipe: Recipe, num_threads: int
 ) -> Generator[_Decoded, None, None]:
-    """Each item with its pixels, or with the reason why there are none, in order; decoded ahead by threads."""
+    """Each item with its pixels, or with why there are none, in order; decoded ahead by threads."""
     maker = ViewMaker.from_json(recipe.augmentation) if recipe.augmentation else None
-    waiting: deque[tuple[Item, Future[NDArray[np.uint8] | str]]] = deque()
+    waiting: deque[tuple[Item, Future[NDArray[np.uint8] | _Refusal]]] = deque()
     pool = ThreadPoolExecutor(num_threads)
     try:
         for item in items:
@@ -188,29 +209,36 @@ def _decode_all(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _decode(manifest: Manifest, item: Item, decoder: Decoder, maker: ViewMaker | None) -> NDArray[np.uint8] | str:
-    digest = manifest.digests[item.row]
+def _decode(manifest: Manifest, item: Item, decoder: Decoder, maker: ViewMaker | None) -> NDArray[np.uint8] | _Refusal:
+    data = read_scanned(manifest, item.row)
+    if isinstance(data, str):
+        return _Refusal(data, is_unread=True)
     try:
-        data = manifest.read(item.row)
-        if hashlib.sha256(data).digest() != digest:
-            return "changed while it was read; run the command again"
         pixels = decoder.decode(data)
     except UnreadableImageError as error:
-        return str(error)
+        return _Refusal(str(error), is_unread=False)
+    return maker(pixels, manifest.digests[item.row], item.view) if maker else pixels
+
+
+def read_scanned(manifest: Manifest, row: int) -> bytes | str:
+    """The bytes of an image as they were scanned, or the reason why they cannot be had."""
+    try:
+        data = manifest.read(row)
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
-    return maker(pixels, digest, item.view) if maker else pixels
+    is_same = hashlib.sha256(data).digest() == manifest.digests[row]
+    return data if is_same else "changed while it was read; run the command again"
 
 
 def _batches(
-    decoded: Iterator[_Decoded], batch_size: int, manifest: Manifest, skipped: dict[bytes, str]
+    decoded: Iterator[_Decoded], batch_size: int, manifest: Manifest, refused: dict[bytes, _Refusal]
 ) -> Iterator[tuple[list[Item], NDArray[np.uint8]]]:
-    """Items and their pixels, uint8 of shape (B, H, W, 3); reasons are filed under the image's digest."""
+    """Items and their pixels, uint8 of shape (B, H, W, 3); refusals are filed under the image's digest."""
     items: list[Item] = []
     images: list[NDArray[np.uint8]] = []
     for item, outcome in decoded:
-        if isinstance(outcome, str):
-            skipped[manifest.digests[item.row]] = outcome
+        if isinstance(outcome, _Refusal):
+            refused[manifest.digests[item.row]] = outcome
             continue
         items.append(item)
         images.append(outcome)

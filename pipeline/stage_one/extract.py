@@ -91,7 +91,7 @@ def extract(
             bar=bar,
         )
     return Extraction(
-        manifest=leave_out(manifest, done.skipped),
+        manifest=leave_out(manifest, done.left_out),
         store=store,
         num_new=done.num_rows,
         seconds=time.monotonic() - start,

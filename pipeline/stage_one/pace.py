@@ -85,7 +85,7 @@ def measure_pace(
         shard_rows=SHARD_BATCHES * batch_size,
     )
     if done.engine is None:
-        reasons = "; ".join(sorted(set(done.skipped.values()))[:3])
+        reasons = "; ".join(sorted(set(done.left_out.values()))[:3])
         raise DataLayoutError(f"None of the sample's {len(items)} images can be read: {reasons}")
     speed, begun = steady_pace([moment - start for moment in clock.times], clock.rows)
     return Pace(done.engine, done.num_rows, begun, speed, _peak_memory())

@@ -11,10 +11,9 @@ from tqdm import tqdm
 from pipeline.cache.outbox import BytesOutbox, FolderOutbox
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys
-from pipeline.errors import ClusterError
-from pipeline.images.manifest import Files, Manifest
+from pipeline.images.manifest import Manifest
 from pipeline.stage_one.compute import Engine, Item, compute, keys_of
-from pipeline.workers import num_threads
+from pipeline.workers import num_threads, worker_name
 
 _MOST_ROWS = 1024
 """Rows of a task: a shard's."""
@@ -57,6 +56,10 @@ class Task:
         """Keys of the rows, in order."""
         return keys_of(self.manifest, self.items)
 
+    def digests(self) -> list[bytes]:
+        """SHA-256 of the image of each row, in order."""
+        return [self.manifest.digests[item.row] for item in self.items]
+
     def part(self, places: Sequence[int]) -> "Task":
         """The task of some of its items."""
         items = [self.items[place] for place in places]
@@ -90,7 +93,12 @@ class Outcome:
 
     engine: str | None
     skipped: dict[bytes, str]
-    """Digests of images that cannot be read, with the reasons."""
+    """Digests of images that cannot be decoded, with the reasons."""
+
+    unread: dict[bytes, str] = field(default_factory=dict)
+    """Digests of images that this worker could not read as they were scanned, with the reasons."""
+
+    worker: str = field(default_factory=worker_name)
 
     names: list[str] = field(default_factory=list)
     """Of the shards that the worker has committed."""
@@ -109,13 +117,8 @@ def run_task(task: Task) -> Outcome:
     """Make the rows of a task, in a worker; those that another worker has committed meanwhile are not made again.
 
     Raises:
-        ClusterError: The worker's machine sees the photographs or the cache at another place, or not at all.
+        ClusterError: The worker's machine does not have the cache folder.
     """
-    images = task.manifest.images
-    if isinstance(images, Files) and not images.root.is_dir():
-        raise ClusterError(
-            f"A worker has no {images.root}: use --ship-images where machines do not share the photographs."
-        )
     outbox = FolderOutbox(task.recipe, task.folder, task.known) if task.folder else BytesOutbox(task.recipe)
     missing = task.part(np.flatnonzero(~outbox.has(task.keys())).tolist())
     num_there = len(task) - len(missing)
@@ -133,4 +136,4 @@ def run_task(task: Task) -> Outcome:
             bar=bar,
         )
     names, shards = getattr(outbox, "names", []), getattr(outbox, "shards", [])
-    return Outcome(num_there + done.num_rows, done.engine, done.skipped, names, shards)
+    return Outcome(num_there + done.num_rows, done.engine, done.skipped, done.unread, names=names, shards=shards)

@@ -3,17 +3,27 @@
 It is a complete table (path, label, split), so every command takes it as DATA.
 """
 
-import csv
+import contextlib
+import errno
+import logging
+import os
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.errors import DataLayoutError, SettingError
+from pipeline.errors import DataLayoutError, SettingError, UnwritableLabelsError
 from pipeline.files import replacing
+from pipeline.images.hashing import file_stamp
 from pipeline.images.manifest import Manifest
 from pipeline.images.splits import SPLIT_NAMES
-from pipeline.images.tables import read_csv
+from pipeline.tuner.label_table import LabelTable
 
-_COLUMNS = ("path", "label", "split")
+logger = logging.getLogger(__name__)
+
+_LOCK_SECONDS = 10
+_TRIES = 20
+"""So often the file may change while it is written, before that is an error."""
 
 
 def place_of_labels(data: str | Path, manifest: Manifest, given: Path | None) -> Path | None:
@@ -45,7 +55,11 @@ def place_of_labels(data: str | Path, manifest: Manifest, given: Path | None) ->
 
 
 class LabelFile:
-    """The labels and splits of a data set, in a file that is read at the start and written after every change.
+    """The labels and splits of a data set, in a file that is read at the start and changed label by label.
+
+    Other programs may write to the file. Those that take the lock (other tuners) wait for each other. No lock binds the
+    others, so the file is compared right before it is replaced, and read again if it has changed: what they write
+    between that look and the renaming is lost.
 
     Args:
         path: The file; it need not be there yet.
@@ -53,7 +67,6 @@ class LabelFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._seen: bytes | None = None
 
     def read(self, manifest: Manifest) -> Manifest:
         """The manifest with the labels and splits of the file; images that are not in it keep theirs.
@@ -61,19 +74,8 @@ class LabelFile:
         Raises:
             DataLayoutError: The file is no table of these images.
         """
-        self._seen = self._content()
-        if self._seen is None:
-            return manifest
-        table = read_csv(self.path)
-        if set(_COLUMNS) - set(table):
-            raise DataLayoutError(f"{self.path} needs the columns {', '.join(_COLUMNS)}. Received: {list(table)}.")
-        kept = dict(zip(table["path"], zip(table["label"], table["split"], strict=True), strict=True))
-        if kept.keys().isdisjoint(manifest.names):
-            raise DataLayoutError(
-                f"{self.path} is not the label file of this data: it has none of its {len(manifest)} images. Move the "
-                "file away, or name another one with --labels."
-            )
-        found = [kept.get(name, (None, None)) for name in manifest.names]
+        entries = self._table(self._content(), manifest).entries
+        found = [entries.get(name, ("", "")) for name in manifest.names]
         return replace(
             manifest,
             labels=tuple(new or old for (new, _), old in zip(found, manifest.labels, strict=True)),
@@ -83,22 +85,85 @@ class LabelFile:
             ),
         )
 
-    def write(self, manifest: Manifest) -> None:
-        """All images of the manifest, whole or not at all.
+    def set_label(self, manifest: Manifest, row: int, label: str) -> None:
+        """Write another label of one image, and rows of images that the file lacks; all else in the file stays.
+
+        Args:
+            manifest: Where rows of images come from that are not in the file.
+            row: The image's row in the manifest.
+            label: Its new label.
 
         Raises:
-            SettingError: Someone else wrote to the file since it was read: their labels are not thrown away.
+            DataLayoutError: The file is no table of these images any more.
+            UnwritableLabelsError: The file cannot be written; it stays as it was.
         """
-        if self._content() != self._seen:
-            raise SettingError(
-                f"{self.path} was changed by someone else since it was read, and nothing was written. End this tuner and "
-                "start it again: it goes on from their labels."
+        try:
+            with self._locked():
+                for _ in range(_TRIES):
+                    if self._try_label(manifest, row, label):
+                        return
+                raise BlockingIOError(errno.EAGAIN, "another program changes the file all the time")
+        except (OSError, UnicodeEncodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise UnwritableLabelsError(
+                f"{self.path} cannot be written: {reason}. The file is as it was, and the label was not changed."
+            ) from error
+
+    def _try_label(self, manifest: Manifest, row: int, label: str) -> bool:
+        """Write the label into the file as it is now; False if the file changed meanwhile."""
+        # A link to the file stays a link.
+        path = self.path.resolve()
+        stamp, content = file_stamp(path), self._content()
+        table = self._table(content, manifest)
+        rows = zip(manifest.names, manifest.labels, manifest.splits, strict=True)
+        complete = table.with_rows(entry for entry in rows if entry[0] not in table.entries)
+        data = complete.with_label(manifest.names[row], label).to_bytes()
+        with contextlib.suppress(_ChangedMeanwhileError), replacing(path) as beside:
+            with beside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileNotFoundError):  # a new file, or removed meanwhile, which the next look finds
+                shutil.copymode(path, beside)
+            if (self._content(), file_stamp(path)) != (content, stamp):
+                raise _ChangedMeanwhileError
+            return True
+        return False
+
+    def _table(self, content: bytes | None, manifest: Manifest) -> LabelTable:
+        """The file's table, or an empty one without a file."""
+        if content is None:
+            return LabelTable.empty()
+        table = LabelTable.parse(content, str(self.path))
+        if table.entries and table.entries.keys().isdisjoint(manifest.names):
+            raise DataLayoutError(
+                f"{self.path} is not the label file of this data: it has none of its {len(manifest)} images. Move the "
+                "file away, or name another one with --labels."
             )
-        with replacing(self.path, sync=True) as beside, beside.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(_COLUMNS)
-            writer.writerows(zip(manifest.names, manifest.labels, manifest.splits, strict=True))
-        self._seen = self._content()
+        return table
 
     def _content(self) -> bytes | None:
-        return self.path.read_bytes() if self.path.exists() else None
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Be the only tuner that changes the file; a folder that takes no locks does without."""
+        from filelock import FileLock, Timeout
+
+        path = self.path.resolve()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(FileLock(path.with_name(f".{path.name}.lock"), timeout=_LOCK_SECONDS))
+            except Timeout:
+                raise
+            except (NotImplementedError, OSError) as error:
+                logger.info("No lock on %s: %s", path, error)
+            yield
+
+
+class _ChangedMeanwhileError(Exception):
+    """Another program wrote to the file while its next content was made."""

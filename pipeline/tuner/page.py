@@ -173,7 +173,11 @@ class Page:
         self._supersede()
 
         async def take() -> None:
-            await run.io_bound(change)
+            try:
+                await run.io_bound(change)
+            except (PipelineError, OSError):
+                self._view.show_photographs()  # with the labels that hold, not the one that was chosen in vain
+                raise
             self._show_labels()
             await self._refit()
             self._view.keep_focus()

@@ -182,8 +182,9 @@ class Session:
         """Give an image of the manifest another of the classes; the label file is written first.
 
         Raises:
-            SettingError: There is no label file, no such class, or the file was changed by someone else.
-            OSError: The file cannot be written; the label stays.
+            SettingError: There is no label file, or no such class.
+            DataLayoutError: Another program has put another table in the file's place.
+            UnwritableLabelsError: The file cannot be written; the label stays.
         """
         with self._lock:
             before = str(self.manifest.labels[row])
@@ -226,9 +227,8 @@ class Session:
             raise SettingError(f"A label is one of {list(self.classes)}. Received: {label!r}.")
         labels = list(self.manifest.labels)
         labels[row] = label
-        changed = replace(self.manifest, labels=tuple(labels))
-        self.labels.write(changed)
-        self.manifest = changed
+        self.labels.set_label(self.manifest, row, label)
+        self.manifest = replace(self.manifest, labels=tuple(labels))
         self._y[row] = self.classes.index(label)
 
     def _part(self, choice: Choice, num_train: int | None) -> Part:

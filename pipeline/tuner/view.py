@@ -110,7 +110,7 @@ class View:
 
     def _take_cell(self, cell: Cell | None) -> None:
         self._cell, self._num_shown = cell, _PHOTOGRAPHS_A_PAGE
-        self._show_photographs()
+        self.show_photographs()
 
     async def _show_split(self) -> None:
         results = self._results
@@ -126,9 +126,10 @@ class View:
         self._confusion.clear()
         with self._confusion:
             self._buttons = draw_confusion(answers, results.classes, self._take_cell)
-        self._show_photographs()
+        self.show_photographs()
 
-    def _show_photographs(self) -> None:
+    def show_photographs(self) -> None:
+        """The images of the chosen cell, or all mistakes, with their labels."""
         answers, results = self._answers, self._results
         if answers is None or results is None:
             return
@@ -149,4 +150,4 @@ class View:
 
     def _show_more(self) -> None:
         self._num_shown += _PHOTOGRAPHS_A_PAGE
-        self._show_photographs()
+        self.show_photographs()

@@ -15,6 +15,21 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+_BLIND = """
+import errno
+from pipeline.images.manifest import Files
+
+read = Files.read
+
+def read_mounted(self, position):
+    if str(self.root) == {!r}:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", self.names[position])
+    return read(self, position)
+
+Files.read = read_mounted
+"""
+"""What Dask runs first in a worker whose mount point is empty."""
+
 
 @dataclass
 class Cluster:
@@ -29,8 +44,8 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def running(folder: Path, home: Path) -> Iterator[Cluster]:
-    """A cluster whose workers stand in folders of their own."""
+def running(folder: Path, home: Path, *, num_blind: int = 0, blind_to: Path | None = None) -> Iterator[Cluster]:
+    """A cluster whose workers stand in folders of their own; some see a folder of images as an empty one."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "BOTTLENECK_HOME": str(home), "TF_CPP_MIN_LOG_LEVEL": "3"}
 
     def dask(*words: str, cwd: Path) -> subprocess.Popen[bytes]:
@@ -50,7 +65,18 @@ def running(folder: Path, home: Path) -> Iterator[Cluster]:
         start("scheduler", "--host", "127.0.0.1", "--port", "0", cwd=folder / "scheduler")
         address = wait_for_address(folder / "scheduler" / "log")
         place = ["--nthreads", "1", "--no-nanny", "--host", "127.0.0.1", "--local-directory", "."]
-        workers = [start("worker", address, *place, cwd=folder / f"worker{number}") for number in range(2)]
+        blind = folder / "blind.py"
+        blind.write_text(_BLIND.format(str(blind_to)))
+        workers = [
+            start(
+                "worker",
+                address,
+                *place,
+                *(["--preload", str(blind)] * (number < num_blind)),
+                cwd=folder / f"worker{number}",
+            )
+            for number in range(2)
+        ]
         yield Cluster(address, workers)
 
 

@@ -10,10 +10,9 @@ import pytest
 
 from pipeline.cache.audit import list_stores
 from pipeline.cache.store import Store
-from pipeline.errors import ClusterError
 from pipeline.verbs.options import Options
 from pipeline.verbs.rows import extract
-from tests.cluster.conftest import Cluster
+from tests.cluster.conftest import Cluster, running
 from tests.conftest import draw_tree
 
 NUM_IMAGES = 400
@@ -85,24 +84,23 @@ def test_killed_worker_costs_only_its_task(
     assert list((tmp_path / "cluster").rglob("*.h5")) == []
 
 
-def test_worker_without_the_folders_says_so(cluster: Cluster, many: Path, options: Options, tmp_path: Path):
-    """Photographs or a cache folder that a worker does not see are an error that names the way out, not skipped images."""
-    chosen = with_places(options, tmp_path, backend="dask", scheduler=cluster.address)
-    moved = many.rename(many.with_name("moved"))
-    try:
-        with pytest.raises(ClusterError, match="--ship-images"):
-            extract_of_moved(moved, many, chosen)
-    finally:
-        moved.rename(many)
+@pytest.mark.parametrize("num_blind", [1, 2], ids=["one worker", "all workers"])
+def test_worker_without_the_images_costs_no_row(
+    num_blind: int,
+    many: Path,
+    options: Options,
+    local: Store,
+    home: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+):
+    """Workers whose mount point is empty are named; their images are sent to them, and the store is a local run's."""
+    with running(tmp_path / "cluster", home, num_blind=num_blind, blind_to=many) as cluster:
+        chosen = with_places(options, tmp_path, backend="dask", scheduler=cluster.address)
+        done = extract(many, options=chosen)
 
-
-def extract_of_moved(there: Path, expected: Path, options: Options) -> None:
-    """Scan a folder that is gone when the workers look for it."""
-    from dataclasses import replace
-
-    from pipeline.images.manifest import Files
-    from pipeline.verbs.rows import manifest_of
-
-    manifest = manifest_of(there, options)
-    names = manifest.images.names if isinstance(manifest.images, Files) else ()
-    extract(replace(manifest, images=Files(expected, names)), options=options)
+    assert (done.num_rows, done.num_new, done.manifest.skipped) == (NUM_IMAGES, NUM_IMAGES, ())
+    assert_same(list_stores(chosen.cache)[0], local)
+    named = [record.getMessage() for record in caplog.records if "lacks images" in record.getMessage()]
+    assert 1 <= len(named) <= num_blind
+    assert all(text.startswith("Worker tcp://127.0.0.1:") and "--ship-images" in text for text in named)

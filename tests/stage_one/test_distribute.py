@@ -1,8 +1,11 @@
 """Stage one by worker processes."""
 
+import errno
 import os
+import re
+import shutil
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +14,8 @@ import pytest
 
 from pipeline.cache.shard import read_rows
 from pipeline.cache.store import Store
-from pipeline.errors import ClusterError, WorkerDiedError
+from pipeline.errors import ClusterError, DataNotFoundError, WorkerDiedError
+from pipeline.images.manifest import Files, Manifest
 from pipeline.images.scan import scan
 from pipeline.stage_one import distribute as module
 from pipeline.stage_one.compute import Item
@@ -152,9 +156,94 @@ def test_worker_that_lacks_a_folder_says_how_to_do_without(hundred, tmp_path):
     """No photograph is listed as broken because a disk is not there."""
     with pytest.raises(ClusterError, match="--gather"):
         run_task(whole_task(scan(hundred), tmp_path / "elsewhere"))
-    gone = tmp_path / "gone"
-    draw_tree(gone, {"": 1})
-    task = whole_task(scan(gone)).packed()
-    gone.rename(tmp_path / "moved")
-    with pytest.raises(ClusterError, match="--ship-images"):
-        run_task(task)
+
+
+def test_worker_tells_unread_images_from_damaged_ones(tmp_path):
+    """A missing file and other bytes are what this worker sees; bytes that are no image are the image's own fault."""
+    data = draw_tree(tmp_path / "data", {"": 2})
+    (data / "red" / "damaged.png").write_bytes(b"no image")
+    manifest = scan(data)
+    (data / "red" / "red000.png").unlink()
+    (data / "red" / "red001.png").write_bytes(b"a stale copy")
+    outcome = run_task(whole_task(manifest).packed())
+    reasons = {name: outcome.unread.get(digest) for name, digest in zip(manifest.names, manifest.digests, strict=True)}
+
+    assert outcome.num_rows == 2
+    assert list(outcome.skipped) == [manifest.digests[manifest.names.index("red/damaged.png")]]
+    assert {name: reason for name, reason in reasons.items() if reason} == {
+        "red/red000.png": "cannot be read: No such file or directory",
+        "red/red001.png": "changed while it was read; run the command again",
+    }
+
+
+@dataclass(frozen=True)
+class Faulty(Files):
+    """Files whose blue images a worker process cannot read, or has other bytes of."""
+
+    fault: OSError | bytes = b""
+
+    def read(self, position):
+        if "blue" not in self.names[position]:
+            return super().read(position)
+        if isinstance(self.fault, OSError):
+            raise self.fault
+        return self.fault
+
+
+def send_with_fault(fault):
+    """`Manifest.to_be_sent` as it is, but that workers meet the fault where they read files."""
+    send = Manifest.to_be_sent
+
+    def to_be_sent(manifest, *, with_bytes):
+        sent = send(manifest, with_bytes=with_bytes)
+        return sent if with_bytes else replace(sent, images=Faulty(sent.images.root, sent.images.names, fault))
+
+    return to_be_sent
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        FileNotFoundError(errno.ENOENT, "No such file or directory"),
+        PermissionError(errno.EACCES, "Permission denied"),
+        OSError(errno.ESTALE, "Stale file handle"),
+        b"a stale copy",
+    ],
+    ids=["missing", "denied", "stale handle", "other bytes"],
+)
+def test_image_that_a_worker_cannot_read_is_sent_to_it(fault, hundred, tmp_path, caplog, monkeypatch):
+    """No image that this process can read is skipped; the worker is named."""
+    monkeypatch.setattr(Manifest, "to_be_sent", send_with_fault(fault))
+    done = distribute(scan(hundred), Store(tmp_path / "cache", SMALL), averages, Workers(count=2), batch_size=4)
+    here = extract(scan(hundred), Store(tmp_path / "here", SMALL), Averages(), batch_size=4)
+
+    assert (done.num_new, done.num_rows, done.manifest.skipped) == (100, 100, ())
+    np.testing.assert_array_equal(done.store.read(done.keys()), here.store.read(here.keys()))
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert 1 <= len(warnings) <= 2
+    assert all(re.match(r"Worker process \d+ on .* lacks images that this process can read", text) for text in warnings)
+
+
+def test_image_that_nobody_can_read_is_skipped(hundred, tmp_path, caplog):
+    """Files deleted since the scan are listed with the reason, and no worker is blamed."""
+    data = shutil.copytree(hundred, tmp_path / "data")
+    manifest = scan(data)
+    for name in manifest.names[:3]:
+        (data / name).unlink()
+    done = distribute(manifest, Store(tmp_path / "cache", SMALL), averages, Workers(count=2), batch_size=4)
+
+    assert (done.num_new, done.num_rows) == (97, 97)
+    assert [(entry.path, entry.reason) for entry in done.manifest.skipped] == [
+        (name, "cannot be read: No such file or directory") for name in manifest.names[:3]
+    ]
+    assert caplog.records == []
+
+
+def test_folder_that_is_gone_is_an_error(tmp_path):
+    """Its images are not listed as broken one by one."""
+    data = draw_tree(tmp_path / "data", {"": 2})
+    manifest = scan(data)
+    data.rename(tmp_path / "moved")
+
+    with pytest.raises(DataNotFoundError, match="The folder of the images is gone"):
+        distribute(manifest, Store(tmp_path / "cache", SMALL), averages, Workers(count=2), batch_size=4)

@@ -1,19 +1,16 @@
 """The label file: beside the data, never in it, and a table that every command takes."""
 
-from dataclasses import replace
+import errno
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pipeline.errors import DataLayoutError, SettingError
+from pipeline import files
+from pipeline.errors import DataLayoutError, SettingError, UnwritableLabelsError
 from pipeline.images.scan import scan
 from pipeline.tuner.labels import LabelFile, place_of_labels
 from tests.conftest import draw_tree
-
-
-def relabelled(manifest, row, label):
-    labels = list(manifest.labels)
-    labels[row] = label
-    return replace(manifest, labels=tuple(labels))
 
 
 def files_below(folder):
@@ -34,7 +31,7 @@ def test_labels_of_a_folder_lie_beside_it(photos, tmp_path):
 def test_data_that_is_no_folder_has_no_place_by_itself(photos, tmp_path):
     """Labels of a table, or of arrays, are kept where the user says, and nowhere else."""
     table = tmp_path / "table.csv"
-    LabelFile(table).write(scan(photos))
+    LabelFile(table).set_label(scan(photos), 0, "blue")
 
     assert place_of_labels("sklearn:digits", scan("sklearn:digits"), None) is None
     assert place_of_labels(table, scan(table, root=photos), None) is None
@@ -58,16 +55,18 @@ def test_label_file_is_a_manifest(tmp_path):
     """Written and scanned as DATA, with the folder as --root, it gives the same images, splits and new labels."""
     folder = draw_tree(tmp_path / "photos", {"train": 2, "validation": 1, "test": 1})
     before, file = files_below(folder), LabelFile(tmp_path / "photos.labels.csv")
-    manifest = relabelled(scan(folder), 0, "red")
-    file.write(manifest)
-    table = scan(file.path, root=folder)
+    manifest = scan(folder)
+    file.set_label(manifest, 0, "red")
+    table, labels = scan(file.path, root=folder), ("red", *manifest.labels[1:])
 
     assert (table.names, table.labels, table.splits, table.digests) == (
-        *(manifest.names, manifest.labels, manifest.splits, manifest.digests),
+        *(manifest.names, labels, manifest.splits, manifest.digests),
     )
-    assert LabelFile(file.path).read(scan(folder)).labels == manifest.labels
+    assert LabelFile(file.path).read(scan(folder)).labels == labels
     assert files_below(folder) == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "photos.labels.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *(".photos.labels.csv.lock", "photos", "photos.labels.csv"),
+    ]
 
 
 def test_new_photographs_keep_their_own_label_and_split(tmp_path):
@@ -95,14 +94,138 @@ def test_file_of_something_else_is_not_overwritten(photos, tmp_path):
         LabelFile(columns).read(scan(photos))
 
 
-def test_labels_of_someone_else_are_not_thrown_away(photos, tmp_path):
-    """A file that another program wrote since it was read stays as it is."""
-    manifest, file = scan(photos), LabelFile(tmp_path / "labels.csv")
-    file.read(manifest)
-    file.write(manifest)
-    file.write(relabelled(manifest, 0, "red"))
-    LabelFile(file.path).path.write_text("path,label,split\nsomeone,else,train\n")
+def test_rows_and_columns_of_others_stay(tmp_path):
+    """Images that are absent today, and columns that someone added, are in the file after a label is changed."""
+    folder = draw_tree(tmp_path / "photos", {"train": 2, "validation": 1})
+    manifest, file = scan(folder), LabelFile(tmp_path / "labels.csv")
+    first, second = manifest.names[:2]
+    before = (
+        f"group,path,label,split,note\n7,absent.jpg,blue,test,look\n8,{first},blue,val,\n8,{second},red,train,sure\n"
+    )
+    file.path.write_text(before)
+    file.path.chmod(0o640)
+    file.set_label(file.read(manifest), 0, "red")
+    after = file.path.read_text()
 
-    with pytest.raises(SettingError, match="changed by someone else since it was read, and nothing was written"):
-        file.write(manifest)
+    assert after.startswith(before.replace(f"{first},blue", f"{first},red"))
+    assert after.removeprefix(before.replace(f"{first},blue", f"{first},red")).splitlines() == [
+        f",{name},{label},{split},"
+        for name, label, split in zip(manifest.names[2:], manifest.labels[2:], manifest.splits[2:], strict=True)
+    ]
+    assert file.path.stat().st_mode & 0o777 == 0o640
+
+
+def test_label_of_someone_else_stays(photos, tmp_path):
+    """A label that another program wrote since the file was read stays, unless it is of the very image."""
+    manifest, file = scan(photos), LabelFile(tmp_path / "labels.csv")
+    file.set_label(file.read(manifest), 0, "red")
+    text = file.path.read_text()
+    file.path.write_text(text.replace(f"{manifest.names[1]},blue", f"{manifest.names[1]},red"))
+    file.set_label(manifest, 2, "red")
+    file.set_label(manifest, 0, "blue")
+
+    labels = LabelFile(file.path).read(manifest).labels
+    assert labels[:4] == ("blue", "red", "red", "blue")
+
+
+def test_row_that_is_written_right_after_ours_stays(photos, tmp_path, monkeypatch):
+    """The file is read at each change, not remembered from the one before."""
+    manifest, file, put = scan(photos), LabelFile(tmp_path / "labels.csv"), files.put
+
+    def put_and_append(made, path):
+        put(made, path)
+        append(path, f"late{len(manifest)}.jpg,red,train\n")
+
+    monkeypatch.setattr(files, "put", put_and_append)
+    file.set_label(manifest, 0, "red")
+    monkeypatch.undo()
+    file.set_label(manifest, 1, "red")
+
+    assert file.path.read_text().splitlines()[-1] == "late48.jpg,red,train"
+
+
+def test_row_that_is_written_while_we_write_stays(photos, tmp_path, monkeypatch):
+    """A program that takes no lock appends while the next file lies beside: it is made once more."""
+    manifest, file = scan(photos), LabelFile(tmp_path / "labels.csv")
+    file.set_label(manifest, 0, "red")
+    late, sync = ["late1.jpg,red,train\n", "late2.jpg,red,train\n"], os.fsync
+
+    def sync_and_append(descriptor):
+        sync(descriptor)
+        if late:
+            append(file.path, late.pop(0))
+
+    monkeypatch.setattr(os, "fsync", sync_and_append)
+    file.set_label(manifest, 1, "red")
+
+    assert file.path.read_text().splitlines()[-2:] == ["late1.jpg,red,train", "late2.jpg,red,train"]
+    assert LabelFile(file.path).read(manifest).labels[:3] == ("red", "red", "blue")
+
+
+def append(path, text):
+    with path.open("a") as file:
+        file.write(text)
+
+
+def test_tuners_wait_for_each_other(photos, tmp_path):
+    """Two that relabel at the same time lose no label of either."""
+    manifest, path = scan(photos), tmp_path / "labels.csv"
+    rows = [row for row, label in enumerate(manifest.labels) if label == "blue"]
+
+    def relabel(chosen):
+        for row in chosen:
+            LabelFile(path).set_label(manifest, row, "red")
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(relabel, (rows[::2], rows[1::2])))
+
+    assert set(LabelFile(path).read(manifest).labels) == {"red"}
+
+
+def test_file_that_someone_put_in_its_place_is_not_overwritten(photos, tmp_path):
+    """A table of other images stays as it is."""
+    manifest, file = scan(photos), LabelFile(tmp_path / "labels.csv")
+    file.set_label(manifest, 0, "red")
+    file.path.write_text("path,label,split\nsomeone,else,train\n")
+
+    with pytest.raises(DataLayoutError, match="it has none of its 48 images"):
+        file.set_label(manifest, 1, "red")
     assert file.path.read_text() == "path,label,split\nsomeone,else,train\n"
+
+
+def test_failed_write_leaves_the_old_file(photos, tmp_path, monkeypatch):
+    """The message says so; nothing is left beside the file."""
+    manifest, file = scan(photos), LabelFile(tmp_path / "labels.csv")
+    file.set_label(manifest, 0, "red")
+    before = files_below(tmp_path)
+
+    def fail(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(
+        UnwritableLabelsError, match=r"No space left on device\. The file is as it was, and the label was"
+    ):
+        file.set_label(manifest, 1, "red")
+    assert files_below(tmp_path) == before
+
+
+def test_file_that_changes_all_the_time_is_an_error(photos, tmp_path, monkeypatch):
+    """It ends after some tries, and nothing is overwritten."""
+    manifest, file = scan(photos), LabelFile(tmp_path / "labels.csv")
+    file.set_label(manifest, 0, "red")
+    monkeypatch.setattr(os, "fsync", lambda _: append(file.path, "late.jpg,red,train\n"))
+
+    with pytest.raises(UnwritableLabelsError, match="another program changes the file all the time"):
+        file.set_label(manifest, 1, "red")
+    assert file.path.read_text().count("late.jpg") == 20
+
+
+def test_link_to_the_file_stays_a_link(photos, tmp_path):
+    """What it leads to is changed."""
+    manifest, link = scan(photos), tmp_path / "labels.csv"
+    link.symlink_to(tmp_path / "elsewhere.csv")
+    LabelFile(link).set_label(manifest, 0, "red")
+
+    assert link.is_symlink()
+    assert LabelFile(tmp_path / "elsewhere.csv").read(manifest).labels[0] == "red"

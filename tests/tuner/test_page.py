@@ -133,6 +133,23 @@ def test_relabelling_changes_file_and_numbers(page, session, photos):
     assert_quiet(page.driver)
 
 
+def test_label_that_cannot_be_written_is_not_shown(page, photos):
+    """The page says so, and the list shows the label that holds."""
+    path, before = photos.with_name("photos.labels.csv"), page.summary
+    path.rename(path.with_name("aside.csv"))
+    path.mkdir()
+    select = page.all(".photograph select")[0]
+    old = select.get_attribute("value")
+    select.find_element("css selector", f"option[value='{'red' if old == 'blue' else 'blue'}']").click()
+    page.wait(lambda: "cannot be written: Is a directory. The file is as it was" in page.all(".status")[0].text)
+    page.wait(lambda: page.all(".photograph select")[0].get_attribute("value") == old)
+    path.rmdir()
+    path.with_name("aside.csv").rename(path)
+
+    assert page.summary == before
+    assert_quiet(page.driver)
+
+
 def test_saved_choice_is_a_run(page, options):
     """It has the head of the page, in a run that predicts."""
     page.all("input[placeholder='made up if empty']")[0].send_keys("from-the-page")

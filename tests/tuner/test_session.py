@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.errors import DataLayoutError, HeadSpecError, SettingError
+from pipeline.errors import DataLayoutError, HeadSpecError, SettingError, UnwritableLabelsError
 from pipeline.stage_two.linear_fit import fit_linear
 from pipeline.stage_two.spec import LINEAR_GRIDS, parse_head
 from pipeline.tuner import refits
@@ -207,12 +207,12 @@ def test_relabelled_validation_image_is_scored_by_its_new_label(file):
 
 
 def test_label_that_cannot_be_kept_is_not_taken(file):
-    """Without a file, with an unknown class, or where someone else wrote, the label stays."""
+    """Without a file, with an unknown class, or where the file cannot be written, the label stays."""
     session, _ = make_session(file)
-    file.path.write_text("path,label,split\n")
-    with pytest.raises(SettingError, match="changed by someone else"):
+    file.path.mkdir()
+    with pytest.raises(UnwritableLabelsError, match="the label was not changed"):
         session.relabel(0, "bee")
-    file.path.unlink()
+    file.path.rmdir()
     with pytest.raises(SettingError, match="A label is one of"):
         session.relabel(0, "yak")
     assert session.manifest.labels[0] == "ant"

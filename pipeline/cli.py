@@ -1,5 +1,6 @@
 """The command line: reads options, calls a verb, prints what came out."""
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -326,6 +327,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if not debug:
         quiet_tensorflow()
     start_logging(debug=debug)
+    os.environ["MPLBACKEND"] = "agg"  # no command opens a window; a backend that is not installed is an error
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         app.main(given, prog_name="bottleneck", standalone_mode=False)

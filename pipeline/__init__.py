@@ -8,6 +8,7 @@ run.predict(["new.jpg"])
 
 import importlib
 import os
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -15,6 +16,11 @@ __version__ = "0.1.0"
 # Faster convolutions on the CPU (8.7 to 12.2 images a second for VGG16 at 150 px); the user's own setting wins.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+# Shells of a notebook inherit its backend, `module://matplotlib_inline.backend_inline`. Where that is not installed,
+# matplotlib cannot be imported, and so Keras cannot.
+_backend = os.environ.get("MPLBACKEND", "")
+if _backend.startswith("module://") and find_spec(_backend.removeprefix("module://").partition(".")[0]) is None:
+    del os.environ["MPLBACKEND"]
 
 if TYPE_CHECKING:
     from pipeline.stage_two.training import Training

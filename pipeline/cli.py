@@ -1,5 +1,6 @@
 """The command line: reads options, calls a verb, prints what came out."""
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -327,6 +328,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if not debug:
         quiet_tensorflow()
     start_logging(debug=debug)
+    os.environ["MPLBACKEND"] = "agg"  # no command opens a window; a backend that is not installed is an error
     stop_in_order()
     try:
         with armed(partial(say, as_json, "HungError")):

@@ -77,7 +77,7 @@ class MissingExtraError(PipelineError, ImportError):
 
 
 class TrackingError(PipelineError, OSError):
-    """MLflow does not answer, or does not take a run."""
+    """MLflow does not answer."""
 
 
 class DamagedStoreError(PipelineError, OSError):

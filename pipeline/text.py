@@ -78,7 +78,9 @@ def describe_comparison(result: Mapping[str, Any]) -> str:
         for row in result["rows"]
     ]
     best = max(range(len(rows)), key=lambda number: float(result["rows"][number]["validation"]))
-    lines = [table(rows, best=[best]), f"Picture: {result['picture']}"]
+    lines = [table(rows, best=[best])]
+    if result["picture"]:
+        lines.append(f"Picture: {result['picture']}")
     for regime, found in result["break_even"].items():
         heads = found["heads"]
         paid = f"has paid for its stage one after {heads} trainings" if heads else "never pays for its stage one here"

@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.errors import ClusterError, MissingExtraError, SettingError, WorkerDiedError
@@ -113,21 +114,22 @@ class Workers:
                 running[number] = task
                 yield joblib.delayed(_numbered)(call, number, pack(task), *share)
 
-        while waiting:
-            # Two processes where one is wanted: joblib runs a single one in this process.
-            parallel = joblib.Parallel(
-                n_jobs=max(2, count) if is_other else count,
-                backend="threading" if self.backend == "threading" else "loky",
-                pre_dispatch=count,
-                batch_size=1,
-                return_as="generator_unordered",
-            )
-            try:
-                for number, result in parallel(dispatch()):
-                    yield running.pop(number), result
-            except BrokenProcessPool:
-                yield from ((task, Lost.LOST) for task in running.values())
-                running.clear()
+        with _safe_path():
+            while waiting:
+                # Two processes where one is wanted: joblib runs a single one in this process.
+                parallel = joblib.Parallel(
+                    n_jobs=max(2, count) if is_other else count,
+                    backend="threading" if self.backend == "threading" else "loky",
+                    pre_dispatch=count,
+                    batch_size=1,
+                    return_as="generator_unordered",
+                )
+                try:
+                    for number, result in parallel(dispatch()):
+                        yield running.pop(number), result
+                except BrokenProcessPool:
+                    yield from ((task, Lost.LOST) for task in running.values())
+                    running.clear()
 
     def _run_dask(
         self,
@@ -167,13 +169,34 @@ def run_apart(function: Callable[..., Result], *arguments: Any) -> Result:
         WorkerDiedError: The process was killed.
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context, initializer=quiet_tensorflow) as pool:
+    with _safe_path(), ProcessPoolExecutor(1, mp_context=context, initializer=quiet_tensorflow) as pool:
         try:
             return pool.submit(function, *arguments).result()
         except BrokenProcessPool as error:
             raise WorkerDiedError(
                 "The process that was to be measured was killed; most often memory runs out. Try a smaller --batch-size."
             ) from error
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Processes that are started meanwhile import nothing from the current folder, where a `json.py` may lie beside the data.
+
+    loky and multiprocessing start Python with `-m` and `-c`, which put that folder first, and pass on the path of this
+    process, where a notebook or prompt has it as "". It stays there if this package itself is imported from it.
+    """
+    path, setting = list(sys.path), os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    if Path(__file__).resolve().parents[1] != Path.cwd():
+        sys.path[:] = filter(None, path)
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        if setting is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = setting
 
 
 _share: list[int] = []

@@ -57,6 +57,17 @@ def _own_home(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    """A folder of modules that Python must not import from it; `hostile / "imported"` names those that were."""
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    for name in ("json", "numpy", "pickle", "pipeline", "pkgutil", "random", "signal", "tempfile", "threading"):
+        record = f"open({str(folder / 'imported')!r}, 'a').write('{name} ')"
+        (folder / f"{name}.py").write_text(f"{record}\nraise ImportError('a hostile {name}')\n")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photographs of two classes: 12 train, 6 validation and 6 test images each. Read only."""

@@ -641,6 +641,81 @@ def test_run_remembers_how_it_was_called(own, photos):
     assert shlex.split(command)[3:7] == ["--head", "knn:k=1", "--name", "told"]
 
 
+# What lies beside the data, and what the shell says of matplotlib
+
+
+@pytest.fixture
+def script(tmp_path):
+    """The command `bottleneck` as pip installs it."""
+    path = tmp_path / "bin" / "bottleneck"
+    path.parent.mkdir()
+    path.write_text("from pipeline.cli import main\nif __name__ == '__main__':\n    main()\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "head {photos} --head ridge --tensorboard logs --mlflow kept",
+        "sweep {photos} --head knn:k=1 --head knn:k=3 --workers 2",
+        "plan {photos} --images 100",
+    ],
+    ids=lambda command: command.split()[0],
+)
+def test_commands_import_nothing_from_the_current_folder(command, own, photos, script, hostile):
+    """Neither a command nor a process that it starts runs a `json.py` beside the data."""
+    outcome = start(script, *command.format(photos=photos).split(), *BASE, *own, "--json", cwd=hostile)
+
+    assert not (hostile / "imported").exists(), (hostile / "imported").read_text()
+    assert outcome.returncode == 0, outcome.stderr
+
+
+def test_module_imports_nothing_from_the_current_folder(own, photos, hostile):
+    """`python -m pipeline` looks for `pipeline` in the current folder, as Python does, but for nothing after that."""
+    (hostile / "pipeline.py").unlink()
+    (hostile / "pkgutil.py").unlink()  # Python's own `-m` needs it
+    heads = ("--head", "knn:k=1", "--head", "knn:k=3", "--workers", 2)
+    outcome = start("-m", "pipeline", "sweep", photos, *heads, *BASE, *own, "--json", cwd=hostile)
+
+    assert not (hostile / "imported").exists(), (hostile / "imported").read_text()
+    assert outcome.returncode == 0, outcome.stderr
+
+
+def test_module_runs_in_a_checkout_that_is_not_installed(tmp_path):
+    """Where the package itself is in the current folder, that folder stays on the path."""
+    shutil.copytree(PROJECT / "pipeline", tmp_path / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-m", "pipeline", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=tmp_path)
+
+    assert done.stdout.endswith(f"{__version__}\n")
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "nonsense"])
+@pytest.mark.parametrize("name", ["linear", "dense"])
+def test_plots_need_no_backend_of_the_environment(name, backend, own, work, photos, tmp_path):
+    """A notebook's shell names a backend that may not be installed, and a matplotlibrc asks for LaTeX: the plots are as ever."""
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\n")
+    head = {"linear": ("logreg:C=0.01",), "dense": ("dense:8,relu", "--epochs", 2)}[name]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MPLBACKEND", backend)
+        outcome = start("-m", "pipeline", "head", photos, "--head", *head, "--name", "new", *BASE, *own, "--quiet")
+    new, old = (runs / name / "confusion.png" for runs, name in ((own[3], "new"), (work["places"][3], name)))
+
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert name == "dense" or new.read_bytes() == old.read_bytes()
+    assert new.is_file()
+
+
+def test_package_can_be_imported_in_a_notebook_shell():
+    """matplotlib, and so Keras, would refuse to load where the notebook's backend is not installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+        outcome = start("-c", "import pipeline, matplotlib")
+
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+
+
 # README and Makefile
 
 

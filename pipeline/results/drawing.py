@@ -1,78 +1,38 @@
-"""The pictures of a run, drawn here or by a process that loads matplotlib while the head is still being trained."""
+"""Plots of results that are saved already. One that fails is a warning."""
 
-import contextlib
-import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-History = Sequence[Mapping[str, float]]
-Draw = Callable[
-    [Path, History, Sequence[Sequence[int]], Sequence[str], str, str], contextlib.AbstractContextManager[None]
-]
-"""Folder, history, confusion matrix, its classes, its split, title; the pictures are there when the context is left."""
+from pipeline.results.failures import attempt
+from pipeline.results.runs import RunFolder
 
 
-def draw(
-    folder: Path,
-    history: History,
-    confusion: Sequence[Sequence[int]],
-    classes: Sequence[str],
-    split: str,
-    title: str,
-) -> contextlib.AbstractContextManager[None]:
-    """Curves, if there is a history, and the confusion matrix of a split; they are there when this returns."""
-    from pipeline.results.plots import draw_confusion, draw_curves
+def draw_run(run: RunFolder) -> bool:
+    """Put a run's confusion matrix into its folder, and its curves if it has a history; whether that went well."""
+    return attempt(f"Run {run.name} is saved, but its plots could not be drawn", _draw_run, run)
 
+
+def draw_comparison(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> bool:
+    """Draw regimes side by side, in the place of an older plot; whether that went well."""
+    return attempt(f"The comparison is saved, but {path.name} could not be drawn", _draw_comparison, path, rows, title)
+
+
+def _draw_run(run: RunFolder) -> None:
+    # matplotlib is loaded here: even that fails in some environments.
+    from pipeline.results import plots
+
+    info, metrics, history = run.info, run.metrics, run.history()
+    title = f"{info['data']}: {info['head']} on {info['recipe']['base']}"
+    split = "test" if "test" in metrics else "validation"
     if history:
-        draw_curves(folder / "curves.png", history, title)
-    draw_confusion(folder / "confusion.png", confusion, classes, f"{title}\n{split} images")
-    return contextlib.nullcontext()
+        plots.draw_curves(run.path / "curves.png", history, title)
+    confusion = metrics[split]["confusion"]
+    plots.draw_confusion(run.path / "confusion.png", confusion, info["classes"], f"{title}\n{split} images")
 
 
-@contextlib.contextmanager
-def drawing_ahead() -> Iterator[Draw]:
-    """What draws one run as `draw` does, in a process that is started now; where that cannot be, this one draws.
+def _draw_comparison(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    path.unlink(missing_ok=True)
+    from pipeline.results import plots
 
-    Loading matplotlib takes as long as fitting a linear head, and a second core has nothing else to do meanwhile. It also draws
-    while this process writes.
-    """
-    command = [sys.executable, "-m", __name__]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    try:
-        process = subprocess.Popen(command, **pipes)  # type: ignore[call-overload]
-    except OSError:
-        yield draw
-        return
-
-    @contextlib.contextmanager
-    def hand_over(folder: Path, *what: object) -> Iterator[None]:
-        with (
-            contextlib.suppress(OSError),
-            process.stdin as pipe,
-        ):  # it has died where this fails, and that is seen below
-            pipe.write(json.dumps([str(folder.absolute()), *what]).encode())
-        try:
-            yield
-        finally:
-            failed = process.wait() != 0
-        if failed:
-            draw(folder, *what)  # type: ignore[arg-type]
-
-    with process:
-        yield hand_over
-
-
-def main() -> None:
-    """Load matplotlib, wait for one run, draw it."""
-    from pipeline.results import plots  # noqa: F401 loaded before there is something to draw
-
-    text = sys.stdin.read()
-    if text:
-        folder, *what = json.loads(text)
-        draw(Path(folder), *what)
-
-
-if __name__ == "__main__":
-    main()
+    plots.draw_comparison(path, rows, title)

@@ -1,5 +1,6 @@
 """TensorBoard's event files, written by its own package, without TensorFlow."""
 
+import contextlib
 import os
 import socket
 import time
@@ -48,7 +49,8 @@ class Events:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._writer.close()
+        with contextlib.suppress(OSError):  # of a full disk; `finish` has closed what is kept
+            self._writer.close()
         remove(self._folder)
 
     def add_scalars(self, values: Mapping[str, float], step: int) -> None:

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.results.events import Events
+from pipeline.results.failures import attempt
 from pipeline.results.runs import RunFolder
 from pipeline.results.tracking import Tracker
 
 Setting = str | float | bool
 
 
-@dataclass(frozen=True)
+@dataclass
 class Log:
-    """Where one training is told of; either place may be missing."""
+    """Where one training is told of; either place may be missing. What fails is a warning."""
 
     events: Events | None = None
     tracker: Tracker | None = None
@@ -24,20 +25,30 @@ class Log:
         """Show an epoch while the training goes on; `after` so many of an earlier phase."""
         if self.events:
             values = {name: value for name, value in row.items() if name != "epoch"}
-            self.events.add_scalars(values, after + int(row["epoch"]))
+            what = "The training goes on, but TensorBoard's log of it could not be written"
+            if not attempt(what, self.events.add_scalars, values, after + int(row["epoch"])):
+                self.events = None  # one warning, not one an epoch
 
     def finish(self, run: RunFolder) -> None:
         """Tell of the finished run: settings, scores by split, and the path of its regularisation."""
-        info = run.info
-        settings, scores, path = settings_of(info), scores_of(run.metrics), path_of(info)
         if self.events:
-            self.events.add_settings(settings)
-            self.events.add_scalars(scores, step=0)
-            for step, point in enumerate(path):
-                self.events.add_scalars(point, step)
-            self.events.finish(run.name)
+            what = f"Run {run.name} is saved, but TensorBoard's log of it could not be written"
+            attempt(what, _finish_events, self.events, run)
         if self.tracker:
-            self.tracker.send(run, settings, scores, path)
+            what = f"Run {run.name} is saved, but MLflow at {self.tracker.place} did not take it"
+            attempt(what, _send, self.tracker, run)
+
+
+def _finish_events(events: Events, run: RunFolder) -> None:
+    events.add_settings(settings_of(run.info))
+    events.add_scalars(scores_of(run.metrics), step=0)
+    for step, point in enumerate(path_of(run.info)):
+        events.add_scalars(point, step)
+    events.finish(run.name)
+
+
+def _send(tracker: Tracker, run: RunFolder) -> None:
+    tracker.send(run, settings_of(run.info), scores_of(run.metrics), path_of(run.info))
 
 
 @contextlib.contextmanager
@@ -59,6 +70,11 @@ def open_log(tensorboard: Path | None, mlflow: str | None) -> Iterator[Log]:
 
 def log_sweep(tensorboard: Path, name: str, results: Sequence[Mapping[str, Any]]) -> None:
     """One row of TensorBoard's table of hyperparameters for each head of a sweep, in folders below that of its name."""
+    what = f"Sweep {name} is saved, but TensorBoard's log of it could not be written"
+    attempt(what, _log_sweep, tensorboard, name, results)
+
+
+def _log_sweep(tensorboard: Path, name: str, results: Sequence[Mapping[str, Any]]) -> None:
     for number, result in enumerate(results, start=1):
         with Events(tensorboard) as events:
             events.add_settings({"head": result["head"], **result["settings"]})

@@ -37,7 +37,7 @@ class Tracker:
         from mlflow.exceptions import MlflowException
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)
-        self._place, self._error, self._artifacts = place, MlflowException, None
+        self.place, self._artifacts = place, None
         address = place
         if "://" not in place:
             folder = Path(place).absolute()
@@ -65,23 +65,18 @@ class Tracker:
             path: Further metrics by step; beside them stands the run's history, by epoch.
 
         Raises:
-            TrackingError: MLflow refused; the run itself is kept.
+            MlflowException: MLflow refused.
         """
         points = [(name, value, 0) for name, value in scores.items()]
         points += [(name, value, step) for step, point in enumerate(path) for name, value in point.items()]
         points += [
             (name, value, int(row["epoch"])) for row in run.history() for name, value in row.items() if name != "epoch"
         ]
-        try:
-            number = self._client.create_run(self._experiment(run.info["data"]), run_name=run.name).info.run_id
-            self._send_numbers(number, settings, points)
-            for file in sorted(file for pattern in _FILES for file in run.path.glob(pattern)):
-                self._client.log_artifact(number, str(file))
-            self._client.set_terminated(number)
-        except self._error as error:
-            raise TrackingError(
-                f"The run is kept in {run.path}, but MLflow at {self._place} did not take it: {error}"
-            ) from error
+        number = self._client.create_run(self._experiment(run.info["data"]), run_name=run.name).info.run_id
+        self._send_numbers(number, settings, points)
+        for file in sorted(file for pattern in _FILES for file in run.path.glob(pattern)):
+            self._client.log_artifact(number, str(file))
+        self._client.set_terminated(number)
 
     def _send_numbers(
         self, number: str, settings: Mapping[str, str | float | bool], points: Sequence[tuple[str, float, int]]

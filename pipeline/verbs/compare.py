@@ -13,6 +13,7 @@ from pipeline.files import write_json
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import Data
 from pipeline.images.views import Augmentation
+from pipeline.results.drawing import draw_comparison
 from pipeline.stage_two.spec import DEFAULT_LAYERS
 from pipeline.stage_two.training import Training
 from pipeline.verbs.heads import fit
@@ -66,10 +67,8 @@ def compare(
     """Train each regime, and set accuracy against seconds.
 
     Returns:
-        {rows: one a regime, break_even: heads and opponent by cached regime, picture, table: files}.
+        {rows: one a regime, break_even: heads and opponent by cached regime, picture: file, None if it could not be drawn}.
     """
-    from pipeline.results.plots import draw_comparison
-
     chosen = options or Options()
     if chosen.cut and set(_HEAD_OF) & set(comparison.regimes):
         raise SettingError(
@@ -86,13 +85,12 @@ def compare(
     rows = [outcome.as_row() for outcome in outcomes.values()]
     folder = chosen.runs / f"comparison-{manifest.title}"
     folder.mkdir(parents=True, exist_ok=True)
-    draw_comparison(folder / "comparison.png", rows, f"{manifest.title}: {chosen.base}, validation accuracy")
-    result = {
-        "rows": rows,
-        "break_even": break_even(list(outcomes.values())),
-        "picture": str(folder / "comparison.png"),
-    }
-    write_json(folder / "comparison.json", result | {"command": command})
+    picture, table = folder / "comparison.png", folder / "comparison.json"
+    result: dict[str, Any] = {"rows": rows, "break_even": break_even(list(outcomes.values())), "picture": None}
+    write_json(table, result | {"command": command})
+    if draw_comparison(picture, rows, f"{manifest.title}: {chosen.base}, validation accuracy"):
+        result["picture"] = str(picture)
+        write_json(table, result | {"command": command})
     return result
 
 

@@ -1,6 +1,5 @@
 """Stage two as verbs: train one head, or many."""
 
-import contextlib
 import datetime as dt
 import hashlib
 import logging
@@ -21,8 +20,7 @@ from pipeline.cache.store import Store, row_keys
 from pipeline.files import write_json
 from pipeline.images.manifest import Files, Manifest
 from pipeline.images.scan import Data
-from pipeline.results.drawing import drawing_ahead
-from pipeline.results.logs import log_sweep, open_log
+from pipeline.results.logs import Log, log_sweep, open_log
 from pipeline.results.runs import check_run_name
 from pipeline.stage_one.extract import Extraction
 from pipeline.stage_two.features import StoredRows, Task
@@ -64,37 +62,50 @@ def fit(
         command: How to make the run again, kept in run.json.
         options: Base, places and logs.
     """
-    chosen, settings, spec = options or Options(), training or Training(), parse_head(head)
+    chosen, spec = options or Options(), parse_head(head)
     check_run_name(name, chosen.runs)
+    with open_log(chosen.tensorboard, chosen.mlflow) as log:
+        return _fit(data, spec, pool, training or Training(), views, name, command, log, chosen, pictures=pictures)
+
+
+def _fit(
+    data: Data | Manifest,
+    spec: HeadSpec,
+    pool: str | None,
+    training: Training,
+    views: Views | None,
+    name: str | None,
+    command: str | None,
+    log: Log,
+    options: Options,
+    *,
+    pictures: bool = True,
+) -> Run:
     is_linear = isinstance(spec, LinearSpec)
     pooling = pool or ("avg" if is_linear else "none")
-    with (
-        open_log(chosen.tensorboard, chosen.mlflow) as log,
-        drawing_ahead() if pictures else contextlib.nullcontext() as draw,
-    ):
-        task, extraction, trunk = read_task(data, pooling, chosen, views, chosen.memory_bytes())
-        start = time.perf_counter()
-        trained, history, chosen_values = _train(spec, task, settings, log.add_epoch, progress=chosen.progress)
-        seconds = time.perf_counter() - start
-        num_parameters = trained.num_parameters
-        info = {
-            "head": str(spec),
-            "command": command,
-            "chosen": chosen_values,
-            "training": None if is_linear else asdict(settings),
-            "seed": settings.seed,
-            "views": describe_views(views),
-            "pool": pooling,
-            "seconds": seconds,
-            "seconds_per_epoch": float(np.median([row["seconds"] for row in history])) if history else None,
-            "epochs": len(history) or None,
-            "trainable_params": num_parameters,
-            "total_params": num_parameters + trunk.parameters,
-            "trunk_digest_before": trunk.digest,
-            "trunk_digest_after": trunk_of(chosen)[0].digest,
-            **provenance(extraction, task, chosen),
-        }
-        return save_run(trained, task, history, info, name, draw, log, chosen)
+    task, extraction, trunk = read_task(data, pooling, options, views, options.memory_bytes())
+    start = time.perf_counter()
+    trained, history, chosen_values = _train(spec, task, training, log.add_epoch, progress=options.progress)
+    seconds = time.perf_counter() - start
+    num_parameters = trained.num_parameters
+    info = {
+        "head": str(spec),
+        "command": command,
+        "chosen": chosen_values,
+        "training": None if is_linear else asdict(training),
+        "seed": training.seed,
+        "views": describe_views(views),
+        "pool": pooling,
+        "seconds": seconds,
+        "seconds_per_epoch": float(np.median([row["seconds"] for row in history])) if history else None,
+        "epochs": len(history) or None,
+        "trainable_params": num_parameters,
+        "total_params": num_parameters + trunk.parameters,
+        "trunk_digest_before": trunk.digest,
+        "trunk_digest_after": trunk_of(options)[0].digest,
+        **provenance(extraction, task, options),
+    }
+    return save_run(trained, task, history, info, name, log, options, pictures=pictures)
 
 
 def _train(
@@ -148,28 +159,23 @@ def sweep(
     check_run_name(name, chosen.runs)
     cells = make_cells(heads, settings, learning_rates=learning_rates, batch_sizes=batch_sizes, num_random=num_random)
     manifest = manifest_of(data, chosen)
-    task, extraction, _ = read_task(manifest, pooling, chosen)
-    results = run_sweep(
-        cells,
-        task,
-        chosen.runs / ".sweeps",
-        task_digest=task_digest(extraction.manifest, extraction.store.recipe, pooling),
-        workers=chosen.who_works,
-        progress=chosen.progress,
-    )
-    best = results[0]
-    winner = next(
-        cell for cell in cells if cell.head == best["head"] and cell.settings.items() <= best["settings"].items()
-    )
-    run = fit(
-        extraction.manifest,
-        winner.head,
-        pool=pooling,
-        training=winner.training,
-        name=name,
-        command=command,
-        options=replace(chosen, memory_gb=math.inf),  # as it was ranked: with all rows in memory
-    )
+    with open_log(chosen.tensorboard, chosen.mlflow) as log:  # before the trainings: what is missing is an error now
+        task, extraction, _ = read_task(manifest, pooling, chosen)
+        results = run_sweep(
+            cells,
+            task,
+            chosen.runs / ".sweeps",
+            task_digest=task_digest(extraction.manifest, extraction.store.recipe, pooling),
+            workers=chosen.who_works,
+            progress=chosen.progress,
+        )
+        best = results[0]
+        winner = next(
+            cell for cell in cells if cell.head == best["head"] and cell.settings.items() <= best["settings"].items()
+        )
+        in_memory = replace(chosen, memory_gb=math.inf)  # as it was ranked
+        spec = parse_head(winner.head)
+        run = _fit(extraction.manifest, spec, pooling, winner.training, None, name, command, log, in_memory)
     write_json(run.folder.path / "sweep.json", results)
     if chosen.tensorboard:
         log_sweep(chosen.tensorboard, run.name, results)

@@ -1,6 +1,5 @@
 """Runs as verbs: save, load, predict."""
 
-import contextlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.cache.recipe import Recipe
 from pipeline.images.given import GivenImages, read_given
-from pipeline.results.drawing import Draw
+from pipeline.results.drawing import draw_run
 from pipeline.results.logs import Log
 from pipeline.results.runs import (
     NewRun,
@@ -117,11 +116,12 @@ def save_run(
     history: list[dict[str, float]],
     info: dict[str, Any],
     name: str | None,
-    draw: Draw | None,
     log: Log,
     options: Options,
+    *,
+    pictures: bool,
 ) -> Run:
-    """Score all splits, write the run's folder, have its pictures drawn, and tell of it."""
+    """Score all splits, write the run's folder, then draw its plots and log it."""
     with_tta = bool(info.get("views") and info["views"]["tta"])
     probabilities = {
         split: _average(head, part) if with_tta and split != "train" else predict_rows(head, part.X)
@@ -130,20 +130,18 @@ def save_run(
     metrics = {split: score(p, task.splits[split].y, task.classes) for split, p in probabilities.items()}
     kind = str(info["head"]).split(":")[0].split(",")[0]
     with NewRun(options.runs, name, f"{info['data']}-{info['recipe']['base']}-{kind}") as new:
-        judged = "test" if "test" in metrics else "validation"
-        title = f"{info['data']}: {info['head']} on {info['recipe']['base']}"
-        confusion = metrics[judged]["confusion"]
-        with draw(new.path, history, confusion, task.classes, judged, title) if draw else contextlib.nullcontext():
-            _save_head(head, new.path)
-            if history:
-                write_history(new.path / "history.csv", history)
-            rows = (
-                (image, split, task.classes[label], digest, p)
-                for split, part in task.splits.items()
-                for image, label, digest, p in zip(part.names, part.y, part.digests, probabilities[split], strict=True)
-            )
-            write_predictions(new.path / "predictions.csv", rows, task.classes)
+        _save_head(head, new.path)
+        if history:
+            write_history(new.path / "history.csv", history)
+        rows = (
+            (image, split, task.classes[label], digest, p)
+            for split, part in task.splits.items()
+            for image, label, digest, p in zip(part.names, part.y, part.digests, probabilities[split], strict=True)
+        )
+        write_predictions(new.path / "predictions.csv", rows, task.classes)
         folder = new.finish(info, metrics)
+    if pictures:
+        draw_run(folder)
     log.finish(folder)
     return Run(folder, head, options)
 

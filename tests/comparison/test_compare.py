@@ -1,5 +1,6 @@
 """Comparison, advice and the published recipes on small photographs with a small random base."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from pipeline.errors import SettingError
 from pipeline.images.views import AUGMENTATIONS, parse_augmentation
 from pipeline.stage_two.spec import parse_head, parse_layers
 from pipeline.stage_two.training import Training
+from pipeline.text import describe_comparison
 from pipeline.verbs.advise import advise
 from pipeline.verbs.compare import Comparison, compare
 from pipeline.verbs.options import Options
@@ -79,6 +81,20 @@ def test_regimes_are_compared_in_one_table_and_one_picture(photos, options):
         assert [phase["epochs"] for phase in run.folder.info["phases"]] == [2, 2], "goes on from the head beside it"
         assert run.folder.history()[:2] == load_run(rows[head]["run"], options=options).folder.history()
     assert rows["cached-finetune"]["extraction_seconds"] == rows["dense"]["extraction_seconds"]
+
+
+def test_comparison_is_kept_where_its_plot_fails(photos, options, monkeypatch, caplog):
+    """The table is written and printed without a plot, and the warning says why."""
+    monkeypatch.setattr("pipeline.results.plots.draw_comparison", lambda *_: 1 / 0)
+    result = compare(photos, Comparison(regimes=("linear",)), options=options)
+    [table] = options.runs.glob("comparison-*/comparison.json")
+
+    assert result["picture"] is None
+    assert json.loads(table.read_text())["rows"] == result["rows"]
+    assert "Picture" not in describe_comparison(result)
+    assert caplog.messages == [
+        "The comparison is saved, but comparison.png could not be drawn: ZeroDivisionError: division by zero"
+    ]
 
 
 def test_a_comparison_that_cannot_be_made_is_refused(photos, options):

@@ -127,6 +127,37 @@ def test_log_of_a_training_that_failed_is_removed(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_training_whose_log_fails_goes_on_with_one_warning(tmp_path, monkeypatch, caplog):
+    """A full disk, say: no epoch and no run is lost, and nothing half-written stays."""
+
+    def fail(*_):
+        raise OSError("No space left on device")
+
+    with open_log(tmp_path / "logs", None) as log:
+        monkeypatch.setattr(events.Events, "_write", fail)
+        for row in HISTORY:
+            log.add_epoch(row)
+        log.finish(make_run(tmp_path / "runs"))
+
+    assert caplog.messages == [
+        "The training goes on, but TensorBoard's log of it could not be written: OSError: No space left on device"
+    ]
+    assert list((tmp_path / "logs").iterdir()) == []
+
+
+def test_run_whose_log_fails_is_kept_with_a_warning(tmp_path, caplog):
+    """A file stands where the run's log should be: the warning names the run, and nothing half-written stays."""
+    (tmp_path / "mine").touch()
+    with open_log(tmp_path, None) as log:
+        log.finish(make_run(tmp_path / "runs"))
+    log_sweep(tmp_path / "mine", "best", [{"head": "ridge", "settings": {}, "validation": METRICS["validation"]}])
+    first, second = caplog.messages
+
+    assert first.startswith("Run mine is saved, but TensorBoard's log of it could not be written: FileExistsError: ")
+    assert second.startswith("Sweep best is saved, but TensorBoard's log of it could not be written: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "runs"]
+
+
 def test_log_is_replaced_with_its_run(tmp_path):
     """The log of an older run of the same name goes; what else lies in the folder stays."""
     for _ in range(2):
@@ -227,16 +258,17 @@ def test_mlflow_keeps_a_run_in_a_folder(tmp_path, place):
 
 
 @quiet_sqlalchemy
-def test_run_that_mlflow_refuses_is_kept(tmp_path, place):
-    """An experiment that was deleted takes no runs; the message says where the run is all the same."""
+def test_run_that_mlflow_refuses_is_kept_with_a_warning(tmp_path, place, caplog):
+    """An experiment that was deleted takes no runs; the warning names run and place."""
     from mlflow import MlflowClient
 
     with open_log(None, str(place)) as log:
         client = MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
         client.delete_experiment(client.create_experiment("gone"))
-        run = make_run(tmp_path / "runs", data="gone")
-        with pytest.raises(TrackingError, match=f"The run is kept in {run.path}, but MLflow at .* did not take it"):
-            log.finish(run)
+        log.finish(make_run(tmp_path / "runs", data="gone"))
+    [message] = [text for text in caplog.messages if text.startswith("Run mine")]
+
+    assert message.startswith(f"Run mine is saved, but MLflow at {place} did not take it: MlflowException: ")
 
 
 def test_server_that_does_not_answer_is_an_error_before_the_training(monkeypatch, tmp_path):

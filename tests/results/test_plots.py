@@ -1,10 +1,10 @@
 """Pictures."""
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.results.drawing import drawing_ahead
 from pipeline.results.plots import draw_comparison, draw_confusion, draw_curves
 
 HISTORY = [
@@ -130,20 +130,21 @@ def test_comparison_is_drawn(tmp_path):
     assert 800 < grey.shape[1] < 1600
 
 
-def test_pictures_come_from_the_process_that_was_started_ahead(tmp_path):
-    """They are there when the context is left, also where its body fails; a process that died is stood in for."""
-    arguments = (tmp_path, [], [[2, 1], [0, 3]], ["a", "b"], "test", "a title")
-    with drawing_ahead() as draw, draw(*arguments):
-        pass
-    first = (tmp_path / "confusion.png").read_bytes()
-    (tmp_path / "confusion.png").unlink()
-    with pytest.raises(KeyError), drawing_ahead() as draw, draw(*arguments):
-        raise KeyError
-    assert (tmp_path / "confusion.png").read_bytes() == first
-    (tmp_path / "confusion.png").unlink()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.executable", "/bin/false")
-        with drawing_ahead() as draw, draw(*arguments):
-            pass
+def test_settings_of_the_environment_are_not_for_these_plots(tmp_path):
+    """What a matplotlibrc asks for changes nothing, needs nothing (LaTeX), and is still there for the user's own plots."""
+    arguments = [[2, 1], [0, 3]], ("a", "b"), "title"
+    draw_confusion(tmp_path / "plain.png", *arguments)
+    with mpl.rc_context({"text.usetex": True, "font.size": 3, "savefig.format": "svg"}):
+        draw_confusion(tmp_path / "other.png", *arguments)
+        kept = mpl.rcParams["text.usetex"]
 
-    assert (tmp_path / "confusion.png").read_bytes() == first
+    assert (tmp_path / "other.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
+    assert kept is True
+
+
+def test_plot_that_fails_leaves_nothing_behind(tmp_path):
+    """A file is there whole or not at all."""
+    with pytest.raises(KeyError):
+        draw_curves(tmp_path / "curves.png", [{"epoch": 1}], "title")
+
+    assert list(tmp_path.iterdir()) == []

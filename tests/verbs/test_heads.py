@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline import Options, fit
+from pipeline import Options, fit, load_run, sweep
+from pipeline.errors import MissingExtraError
 from pipeline.images.manifest import Contents, Manifest
 from pipeline.images.scan import scan
 from pipeline.verbs.heads import data_digest
@@ -54,3 +55,34 @@ def test_runs_on_other_features_can_be_compared(photos, tmp_path):
     assert infos[0]["source"] == str(photos)
     assert {row["path"]: bytes.fromhex(row["sha256"]) for row in runs[0].folder.predictions()} == expected
     assert np.unique([row["split"] for row in runs[0].folder.predictions()]).tolist() == ["test", "train", "validation"]
+
+
+@pytest.fixture
+def options(tmp_path):
+    return Options(base="squeezenet", size=48, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs")
+
+
+def test_run_is_kept_whatever_fails_after_its_training(photos, options, tmp_path, monkeypatch, caplog):
+    """A plot and a log that cannot be written are warnings, each of which names its part."""
+
+    def fail(*_):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("pipeline.results.plots.draw_confusion", fail)
+    monkeypatch.setattr("pipeline.results.events.Events.finish", fail)
+    run = fit(photos, "knn:k=1", name="kept", options=replace(options, tensorboard=tmp_path / "logs"))
+
+    assert load_run("kept", options=options).metrics == run.metrics
+    assert caplog.messages == [
+        "Run kept is saved, but its plots could not be drawn: RuntimeError: broken",
+        "Run kept is saved, but TensorBoard's log of it could not be written: RuntimeError: broken",
+    ]
+
+
+def test_sweep_that_cannot_be_logged_does_not_begin(photos, options, tmp_path, monkeypatch):
+    """What is missing is an error before the trainings, not after them."""
+    monkeypatch.setattr("pipeline.results.events.find_spec", lambda _: None)
+    monkeypatch.setattr("pipeline.verbs.heads.run_sweep", lambda *_, **__: pytest.fail("The sweep began."))
+
+    with pytest.raises(MissingExtraError, match="tensorboard"):
+        sweep(photos, ["knn:k=1"], options=replace(options, tensorboard=tmp_path / "logs"))

@@ -94,9 +94,9 @@ def predict(run: Run, images: Sequence[str | Path], *, top: int = 5) -> list[dic
         {path, label, probability, top: [[label, probability], ...]} for each image that can be read.
     """
     info = run.folder.info
-    options = replace(run.options, base=info["recipe"]["base"], weights=info["weights"])
-    manifest = list_images([Path(image) for image in images], options.hashes)
     recipe = Recipe.from_dict(info["recipe"])
+    options = replace(run.options, base=recipe.base, weights=info["weights"])
+    manifest = list_images([Path(image) for image in images], options.hashes)
     extraction = extract_recipe(manifest, recipe, options)
     X = extraction.store.read(extraction.keys(), pooling=info["pool"])
     return [

@@ -25,7 +25,7 @@ def cache_ls(**settings: Any) -> None:
     """List the stores with their rows and bytes."""
     from pipeline.cache import audit
 
-    described = [audit.describe(store) for store in audit.list_stores(settings["cache"])]
+    described = audit.describe_all(settings["cache"])
     shown = ("store", "rows", "shards", "bytes", "shape", "compression", "quarantined")
     show(
         settings,
@@ -57,7 +57,9 @@ def cache_verify(recompute: int, data: str | None, **settings: Any) -> None:
     options = options_of(settings)
     if recompute and not data:
         raise click.UsageError("--recompute needs --data: the images whose rows are to be computed again.")
-    num_ok, bad = audit.verify(audit.list_stores(options.cache), progress=options.progress)
+    stores, refused = audit.open_stores(options.cache)
+    num_ok, bad = audit.verify(stores, progress=options.progress)
+    bad = refused + bad
     result: dict[str, Any] = {"rows": num_ok + len(bad), "ok": num_ok, "bad": [asdict(entry) for entry in bad]}
     if recompute and data:
         result["recomputed"] = rows.recompute(scan(data, settings, options), recompute, options=options)
@@ -73,8 +75,15 @@ def cache_repair(**settings: Any) -> None:
     """Verify every store and set damaged shards aside; stage one makes their rows again, and no others."""
     from pipeline.cache import audit
 
-    num_ok, bad = audit.repair(audit.list_stores(settings["cache"]), progress=not settings["quiet"])
-    result = {"rows": num_ok + len(bad), "ok": num_ok, "set_aside": sorted({entry.shard for entry in bad})}
+    stores, refused = audit.open_stores(settings["cache"])
+    num_ok, bad = audit.repair(stores, progress=not settings["quiet"])
+    bad = refused + bad
+    result = {
+        "rows": num_ok + len(bad),
+        "ok": num_ok,
+        "set_aside": sorted({entry.shard for entry in bad if entry.is_damage}),
+        "left": [{"shard": entry.shard, "reason": entry.reason} for entry in bad if not entry.is_damage],
+    }
     show(settings, result, text.describe_repair)
 
 

@@ -80,8 +80,21 @@ class TrackingError(PipelineError, OSError):
     """MLflow does not answer."""
 
 
-class DamagedStoreError(PipelineError, OSError):
-    """Bytes of a store differ from what was written, or are not what a store may hold."""
+class DamagedStoreError(PipelineError, ValueError):
+    """Bytes that were read differ from what was written, or are not what a store may hold.
+
+    No OSError: who handles a machine that does not answer must not take it for damage, nor damage for that.
+    """
+
+    exit_code = 3
+
+
+class UnreadableStoreError(PipelineError, OSError):
+    """The machine does not give the bytes of a store: no permission, too many open files, a disk that fails."""
+
+
+class ForeignEntryError(PipelineError, OSError):
+    """An entry of a cache is a symbolic link, a pipe or the like, and may lead to files that are not the cache's."""
 
     exit_code = 3
 

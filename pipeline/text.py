@@ -220,6 +220,7 @@ def describe_repair(result: Mapping[str, Any]) -> str:
     lines += [
         f"  {shard} is in quarantine/ now; `bottleneck features` makes its rows again." for shard in result["set_aside"]
     ]
+    lines += [f"  {entry['shard']} was left as it is: {entry['reason']}" for entry in result["left"]]
     return "\n".join(lines)
 
 

@@ -319,7 +319,8 @@ def test_verify_finds_one_changed_bit(own):
     (bad,) = outcome.json["bad"]
 
     assert outcome.code == 3
-    assert set(bad) == {"shard", "row", "reason"}
+    assert set(bad) == {"shard", "row", "reason", "is_damage"}
+    assert bad["is_damage"] is True
     assert bad["shard"].endswith(shard.name)
     assert outcome.json["ok"] == 0
 

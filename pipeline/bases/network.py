@@ -7,10 +7,9 @@ import keras
 from keras import ops
 
 from pipeline.bases.squeezenet import build_squeezenet
-from pipeline.bases.zoo import TORCH_STD, BaseSpec, Preprocessing
+from pipeline.bases.zoo import PRECISIONS, TORCH_STD, BaseSpec, Preprocessing
 from pipeline.errors import SettingError, UnknownBaseError
 
-PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 POOLINGS = ("none", "avg", "max")
 
 

@@ -1,5 +1,6 @@
 """The one table of bases, and their preprocessing as values. Needs no TensorFlow."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 from pipeline.errors import SettingError, UnknownBaseError
 
 Triple = tuple[float, float, float]
+
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+"""Arithmetic of a network, as Keras's dtype policies are called."""
 
 # Mean and deviation of ImageNet in [0, 1], as torchvision publishes them.
 TORCH_MEAN: Triple = (0.485, 0.456, 0.406)
@@ -29,6 +33,13 @@ class Preprocessing:
     scale: Triple = (1.0, 1.0, 1.0)
     offset: Triple = (0.0, 0.0, 0.0)
 
+    def __post_init__(self) -> None:
+        if self.order not in ("RGB", "BGR"):
+            raise SettingError(f"The order of the channels is RGB or BGR. Received: {self.order!r}.")
+        for name, values in (("scale", self.scale), ("offset", self.offset)):
+            if not isinstance(values, tuple) or len(values) != 3 or not all(map(_is_finite, values)):
+                raise SettingError(f"The {name} of the preprocessing is three finite numbers. Received: {values!r}.")
+
     def __call__(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
         """Preprocess a copy of RGB pixels of shape (..., 3)."""
         values = np.asarray(pixels, dtype=np.float32)
@@ -38,6 +49,11 @@ class Preprocessing:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for a recipe. The name is left out: two names for one arithmetic share rows."""
         return {"order": self.order, "scale": list(self.scale), "offset": list(self.offset)}
+
+
+def _is_finite(value: object) -> bool:
+    """Whether it is a number that JSON and float64 have; math.isfinite fails for integers beyond them."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 # The modes of keras.applications.imagenet_utils.preprocess_input; `none` are networks that preprocess inside.

@@ -1,5 +1,6 @@
 """Looking after stores: list, verify, prune, export to one plain file, import from elsewhere."""
 
+import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,22 +11,57 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
+from pipeline.cache.own import check_no_links, check_tree, is_gone, list_folder, reading
 from pipeline.cache.shard import check_bytes, commit_shard, read_features, read_provenance, read_rows
 from pipeline.cache.store import Store, row_keys
-from pipeline.errors import DamagedStoreError, DataNotFoundError
+from pipeline.errors import DamagedStoreError, DataNotFoundError, ForeignEntryError, UnreadableStoreError
 from pipeline.files import replacing
 from pipeline.images.manifest import SPLITS, Manifest
 
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """Something wrong in a store; `row` is None when it concerns the whole shard or the whole store."""
+
+    shard: str
+    row: int | None
+    reason: str
+
+    is_damage: bool = True
+    """The bytes are wrong; False: they could not be read, or lie behind a link, and nothing is known of them."""
+
 
 def list_stores(cache: Path) -> list[Store]:
-    """All stores below a cache folder, by name; folders that are none are passed over."""
-    stores = []
-    for path in sorted(cache.glob("*/recipe.json")):
+    """All stores below a cache folder, by name; what cannot be opened is named in a warning and passed over.
+
+    Raises:
+        UnreadableStoreError: The cache folder itself cannot be read.
+    """
+    return open_stores(cache)[0]
+
+
+def open_stores(cache: Path) -> tuple[list[Store], list[BadRow]]:
+    """All stores below a cache folder, by name, and those that are refused; a folder of something else is neither.
+
+    Raises:
+        UnreadableStoreError: The cache folder itself cannot be read.
+    """
+    stores, refused = [], []
+    for folder in _store_folders(cache):
         try:
-            stores.append(Store.open(path.parent))
-        except DamagedStoreError:
-            continue
-    return stores
+            stores.append(Store.open(folder))
+        except DamagedStoreError as error:
+            logger.warning("%s It is passed over.", error)
+        except (ForeignEntryError, UnreadableStoreError) as error:
+            logger.warning("%s The store is passed over.", error)
+            refused.append(BadRow(folder.name, None, str(error), is_damage=False))
+    return stores, refused
+
+
+def _store_folders(cache: Path) -> list[Path]:
+    return [path for path in list_folder(cache) if not is_gone(path / "recipe.json")]
 
 
 def find_store(name: str, cache: Path) -> Store:
@@ -43,10 +79,21 @@ def find_store(name: str, cache: Path) -> Store:
     return matches[0]
 
 
+def describe_all(cache: Path) -> list[dict[str, Any]]:
+    """What `describe` says of each store; one that cannot be read is named in a warning and passed over."""
+    described = []
+    for store in list_stores(cache):
+        try:
+            described.append(describe(store))
+        except (ForeignEntryError, UnreadableStoreError) as error:
+            logger.warning("%s The store is passed over.", error)
+    return described
+
+
 def describe(store: Store) -> dict[str, Any]:
     """Rows, shards, bytes, shape, compression, and how the newest shard was made."""
     num_rows = len(store)  # opens the store, which moves damaged shards out of the way
-    paths = store.shard_paths()
+    paths = [shard.path for shard in store.shards]
     size = sum(path.stat().st_size for path in paths)
     raw = num_rows * int(np.prod(store.row_shape or (0,))) * np.dtype(store.recipe.dtype).itemsize
     newest = max(paths, key=lambda path: path.stat().st_mtime, default=None)
@@ -66,24 +113,15 @@ def describe(store: Store) -> dict[str, Any]:
 
 def seconds_to_make(store: Store, num_rows: int) -> float | None:
     """What so many rows of a store cost when they were computed; None if its shards do not say."""
-    known = [(read_provenance(path), path) for path in store.shard_paths()]
-    if not known or any("seconds" not in provenance for provenance, _ in known):
+    known = [read_provenance(shard.path) for shard in store.shards]
+    if not known or any("seconds" not in provenance for provenance in known):
         return None
-    return sum(float(provenance["seconds"]) for provenance, _ in known) * num_rows / len(store)
+    return sum(float(provenance["seconds"]) for provenance in known) * num_rows / len(store)
 
 
 def made_from(store: Store) -> set[str]:
     """Names of the stores of earlier layers that rows of this one were made from."""
-    return {source for path in store.shard_paths() if (source := read_provenance(path).get("from"))}
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """Something wrong in a store; `row` is None when it concerns the whole shard."""
-
-    shard: str
-    row: int | None
-    reason: str
+    return {source for shard in store.shards if (source := read_provenance(shard.path).get("from"))}
 
 
 def verify(stores: Sequence[Store], *, progress: bool = False) -> tuple[int, list[BadRow]]:
@@ -99,10 +137,11 @@ def verify(stores: Sequence[Store], *, progress: bool = False) -> tuple[int, lis
             check_bytes(path)
             read_rows(path, store.recipe)
             features = read_features(path, store.recipe)
-        except DamagedStoreError as error:
-            if not path.is_symlink() and not path.exists():
+        except (DamagedStoreError, ForeignEntryError, UnreadableStoreError) as error:
+            if is_gone(path):
                 continue  # merged or removed meanwhile (`compact`), and not damaged
-            bad.append(BadRow(f"{store.name}/{path.name}", None, str(error)))
+            is_damage = isinstance(error, DamagedStoreError)
+            bad.append(BadRow(f"{store.name}/{path.name}", None, str(error), is_damage))
             continue
         finite = np.isfinite(features).reshape(len(features), -1).all(axis=1)
         bad += [BadRow(f"{store.name}/{path.name}", int(row), "not finite") for row in np.flatnonzero(~finite)]
@@ -111,31 +150,49 @@ def verify(stores: Sequence[Store], *, progress: bool = False) -> tuple[int, lis
 
 
 def repair(stores: Sequence[Store], *, progress: bool = False) -> tuple[int, list[BadRow]]:
-    """Verify, and set every shard with something wrong aside, so that stage one makes its rows again.
+    """Verify, and set every damaged shard aside, so that stage one makes its rows again.
+
+    A shard that could not be read stays where it is.
 
     Returns:
         What `verify` found: rows that are whole, and what was not.
     """
     num_ok, bad = verify(stores, progress=progress)
     named = {store.name: store for store in stores}
-    for entry in sorted({entry.shard for entry in bad}):
+    for entry in sorted({entry.shard for entry in bad if entry.is_damage}):
         store, shard = entry.split("/")
         named[store].quarantine(named[store].folder / "shards" / shard)
     return num_ok, bad
 
 
 def quarantines(cache: Path) -> list[Path]:
-    """Folders of damaged shards that were set aside."""
-    return sorted(cache.glob("*/quarantine"))
+    """Folders of damaged shards that were set aside; one that has to do with a link is named and passed over."""
+    found = []
+    for folder in _store_folders(cache):
+        try:
+            check_no_links(folder)
+            check_tree(folder / "quarantine")
+        except ForeignEntryError as error:
+            logger.warning("%s It is passed over.", error)
+            continue
+        if (folder / "quarantine").is_dir():
+            found.append(folder / "quarantine")
+    return found
 
 
 def size_of(folders: Sequence[Path]) -> int:
     """Bytes of all files below these folders."""
-    return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+    return sum(path.lstat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
 
 
 def delete(paths: Sequence[Path]) -> None:
-    """Delete folders with all that is in them."""
+    """Delete folders of a cache with all that is in them.
+
+    Raises:
+        ForeignEntryError: One is a symbolic link or has one in it; nothing is deleted.
+    """
+    for path in paths:
+        check_tree(path)
     for path in paths:
         shutil.rmtree(path)
 
@@ -181,6 +238,7 @@ def import_store(folder: Path, cache: Path, *, progress: bool = False) -> tuple[
 
     Raises:
         DamagedStoreError: A shard is damaged or is not what its store may hold; those before it are kept.
+        UnreadableStoreError, ForeignEntryError: A shard cannot be read, or is a symbolic link; the same.
     """
     source = Store.open(folder.resolve())
     target = Store(cache, source.recipe)
@@ -190,7 +248,9 @@ def import_store(folder: Path, cache: Path, *, progress: bool = False) -> tuple[
     for path in tqdm(new, desc="import", unit="shard", delay=2, disable=not progress):
         check_bytes(path)
         read_rows(path, source.recipe)
-        commit_shard(shards, path.read_bytes())
+        with reading(path) as shard:
+            data = shard.readall()
+        commit_shard(shards, data)
     return Store(cache, source.recipe), len(new)
 
 

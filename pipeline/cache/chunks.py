@@ -17,6 +17,8 @@ import lz4.block
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.errors import DamagedStoreError
+
 FILTERS = [32004, h5py.h5z.FILTER_FLETCHER32]
 """LZ4, as it is registered with the HDF Group, and a checksum behind it."""
 
@@ -55,17 +57,23 @@ class PackedRows:
         """Hand over the rows of each chunk, in any order, several at a time.
 
         Raises:
-            ValueError: The file's bytes are not what was said of them.
+            DamagedStoreError: The file's bytes are not what was said of them.
         """
         whole, cores = memoryview(data), os.cpu_count() or 1
 
         def unpack(chunks: Sequence[_Chunk]) -> None:
             for first, start, size in chunks:
-                rows = np.frombuffer(self._unpack_chunk(whole[start : start + size]), self.dtype)
-                visit(first, rows.reshape(self.shape)[: self.num_rows - first])
+                visit(first, self._rows(whole[start : start + size])[: self.num_rows - first])
 
         with ThreadPoolExecutor(cores) as pool:
             list(pool.map(unpack, [self.chunks[number::cores] for number in range(cores)]))
+
+    def _rows(self, packed: memoryview) -> NDArray[np.floating]:
+        """Rows of one chunk. Only this is damage: what `visit` raises has nothing to do with the bytes."""
+        try:
+            return np.frombuffer(self._unpack_chunk(packed), self.dtype).reshape(self.shape)
+        except ValueError as error:
+            raise DamagedStoreError(str(error)) from error
 
     def _unpack_chunk(self, packed: memoryview) -> bytes | memoryview:
         """A chunk as HDF5's LZ4 filter writes it: sizes of the whole and of a block, then each block after its packed size."""

@@ -72,7 +72,7 @@ def compact(store: Store, *, progress: bool = False) -> Compaction:
     """
     store = Store(store.folder.parent, store.recipe)  # opened anew: all bytes are compared before any shard is removed
     with store.adding():
-        paths = store.shard_paths()
+        paths = [shard.path for shard in store.shards]
         before = len(paths), sum(path.stat().st_size for path in paths)
         parts = _parts(store.shards)
         for part in parts:
@@ -84,7 +84,7 @@ def compact(store: Store, *, progress: bool = False) -> Compaction:
                 _merge(store, group)
                 bar.update(len(group))
         store.refresh()
-    paths = store.shard_paths()
+    paths = [shard.path for shard in store.shards]
     return Compaction(
         store.name, len(store), before[0], len(paths), before[1], sum(path.stat().st_size for path in paths)
     )

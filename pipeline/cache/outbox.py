@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.cache.own import check_store_folder, is_gone, list_folder
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.shard import check_bytes, commit_shard, read_rows
 from pipeline.cache.store import Keys, pack_rows, shard_keys
-from pipeline.errors import ClusterError, DamagedStoreError
+from pipeline.errors import ClusterError, DamagedStoreError, UnreadableStoreError
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class FolderOutbox:
     """Of the shards that were committed."""
 
     def __post_init__(self) -> None:
+        check_store_folder(self.folder)
         # Made by whoever cut the tasks: where it is missing, this machine looks at another disk.
         if not (self.folder / "recipe.json").is_file():
             raise ClusterError(
@@ -39,9 +41,12 @@ class FolderOutbox:
         """Which of these rows another worker has committed since, shape (N,).
 
         A cluster does a task again whose worker died after it had committed, and before it could say so.
+
+        Raises:
+            UnreadableStoreError: The machine does not give a shard, so nobody knows what it holds.
         """
         there = np.zeros(len(keys), np.bool_)
-        for path in sorted((self.folder / "shards").glob("*.h5")):
+        for path in list_folder(self.folder / "shards", ".h5"):
             if path.name not in self.known:
                 there |= _has(path, self.recipe, keys)
         return there
@@ -74,7 +79,9 @@ def _has(path: Path, recipe: Recipe, keys: Keys) -> NDArray[np.bool_]:
         found: NDArray[np.bool_] = np.isin(keys, _keys_of(path, recipe))
         if found.any():
             check_bytes(path)
-    except DamagedStoreError:
+    except (DamagedStoreError, UnreadableStoreError) as error:
+        if isinstance(error, UnreadableStoreError) and not is_gone(path):
+            raise
         return np.zeros(len(keys), np.bool_)
     return found
 

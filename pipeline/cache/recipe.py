@@ -6,21 +6,39 @@ cannot change a value beyond rounding, or are written into each shard as provena
 
 import hashlib
 import json
+import re
+import reprlib
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from pipeline.bases.zoo import Preprocessing
-from pipeline.errors import SettingError
+from pipeline.bases.zoo import PRECISIONS, Preprocessing
+from pipeline.cache.own import is_gone, reading
+from pipeline.errors import DamagedStoreError, SettingError
 from pipeline.images.decode import Decoder
+from pipeline.images.views import ViewMaker
 
 SCHEMA = 1
 DTYPES = ("float32", "float16")
 POOLINGS = ("none", "avg", "max")
 
+# Base and cut are parts of a folder's name, and a recipe may come from elsewhere. Keras itself allows no "/" in a layer's name;
+# all names of its networks are of these characters.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_LONGEST_AUGMENTATION = 4096
+_MOST_BYTES = 2**20
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """How rows are made. Two recipes are the same exactly when their fingerprints are."""
+    """How rows are made. Two recipes are the same exactly when their fingerprints are.
+
+    Every part is checked when it is made, wherever it comes from, so that its folder's name is always one plain name.
+
+    Raises:
+        SettingError: A part is of another type, or out of its range.
+    """
 
     base: str
     """Name of the base."""
@@ -50,10 +68,23 @@ class Recipe:
     """Settings of views 1 to K as canonical JSON; None in the store of view 0, which they cannot change."""
 
     def __post_init__(self) -> None:
-        if self.dtype not in DTYPES:
-            raise SettingError(f"The stored dtype is one of {DTYPES}. Received: {self.dtype!r}.")
-        if self.pooling not in POOLINGS:
-            raise SettingError(f"The pooling is one of {POOLINGS}. Received: {self.pooling!r}.")
+        for what, value, allowed in (
+            ("stored dtype", self.dtype, DTYPES),
+            ("pooling", self.pooling, POOLINGS),
+            ("precision", self.precision, PRECISIONS),
+        ):
+            if value not in allowed:
+                raise SettingError(f"The {what} is one of {allowed}. Received: {reprlib.repr(value)}.")
+        for what, value, pattern, expected in (
+            ("base", self.base, _NAME, "up to 96 letters, digits, '_', '.' and '-'"),
+            ("cut", self.cut, _NAME, "up to 96 letters, digits, '_', '.' and '-'"),
+            ("trunk's digest", self.trunk_digest, _DIGEST, "64 hexadecimal digits"),
+        ):
+            if not isinstance(value, str) or not pattern.fullmatch(value):
+                raise SettingError(f"The {what} has {expected}. Received: {reprlib.repr(value)}.")
+        if not isinstance(self.decoder, Decoder) or not isinstance(self.preprocessing, Preprocessing):
+            raise SettingError("A recipe has a decoder and a preprocessing.")
+        _check_augmentation(self.augmentation)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -75,11 +106,14 @@ class Recipe:
         """The recipe of `as_dict`.
 
         Raises:
-            SettingError: Another schema, or fields are missing or unknown.
+            SettingError: Another schema, fields are missing or unknown, or a value is of another type or out of its range.
         """
+        if not isinstance(values, dict):
+            raise SettingError(f"A recipe is a JSON object. Received: {reprlib.repr(values)}.")
         fields = dict(values)
-        if fields.pop("schema", None) != SCHEMA:
-            raise SettingError(f"A recipe has schema {SCHEMA}. Received: {values.get('schema')!r}.")
+        schema = fields.pop("schema", None)
+        if type(schema) is not int or schema != SCHEMA:
+            raise SettingError(f"A recipe has schema {SCHEMA}. Received: {reprlib.repr(schema)}.")
         try:
             preprocessing = fields.pop("preprocessing")
             return cls(
@@ -89,7 +123,7 @@ class Recipe:
                 ),
                 **fields,
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise SettingError(f"Not a recipe: {error}. Received: {sorted(values)}.") from error
 
     def canonical_json(self) -> str:
@@ -110,3 +144,32 @@ class Recipe:
     def with_pooling(self, pooling: str) -> "Recipe":
         """The same rows, pooled."""
         return replace(self, pooling=pooling)
+
+
+def read_recipe(folder: Path) -> Recipe:
+    """The recipe of a store's folder.
+
+    Raises:
+        DamagedStoreError: There is no recipe.json, or it holds something else.
+        UnreadableStoreError, ForeignEntryError: Its bytes cannot be had; see `reading`.
+    """
+    path = folder / "recipe.json"
+    if is_gone(path):
+        raise DamagedStoreError(f"{folder} is not a store: it has no recipe.json.")
+    with reading(path) as source:
+        text = source.read(_MOST_BYTES)
+    try:
+        return Recipe.from_dict(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        raise DamagedStoreError(f"{folder} is not a store: recipe.json cannot be read: {error}") from error
+
+
+def _check_augmentation(text: str | None) -> None:
+    """Raises SettingError where it is neither None nor the settings of a `ViewMaker`."""
+    if text is None:
+        return
+    if not isinstance(text, str) or len(text) > _LONGEST_AUGMENTATION:
+        raise SettingError(
+            f"The augmentation is a JSON text of at most {_LONGEST_AUGMENTATION:,} characters. Received: {reprlib.repr(text)}."
+        )
+    ViewMaker.from_json(text)

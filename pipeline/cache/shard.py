@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.cache.chunks import FILTERS, PackedRows, Visit
+from pipeline.cache.own import check_no_links, reading
 from pipeline.cache.recipe import SCHEMA, Recipe
-from pipeline.errors import DamagedStoreError
+from pipeline.errors import DamagedStoreError, UnreadableStoreError
 from pipeline.images.hashing import Stamp, file_stamp
 
 FULL_ROWS = 1024
@@ -31,7 +32,6 @@ FULL_BYTES = 256 * 2**20
 
 ROWS_PER_CHUNK = 8
 _CHUNK_BYTES = 256 * 1024
-_DAMAGE = (OSError, KeyError, RuntimeError, ValueError, TypeError)  # what h5py raises on damaged files
 _MAX_ROWS = 2**22
 _MAX_RATIO = 256  # LZ4 makes no byte of more than 255
 
@@ -104,8 +104,10 @@ def commit_shard(folder: Path, data: bytes) -> Path:
 
     Raises:
         OSError: The disk is full or refuses; nothing is left behind.
+        ForeignEntryError: The folder, or what has the shard's name, is a symbolic link.
     """
     final = folder / shard_name(data)
+    check_no_links(folder, final)
     beside = folder / f".{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
@@ -127,16 +129,12 @@ def check_bytes(path: Path) -> Stamp | None:
         The file's stamp before it was read: as long as it is the same, the bytes are.
 
     Raises:
-        DamagedStoreError: They differ, or the file cannot be read.
+        DamagedStoreError: They differ.
+        UnreadableStoreError, ForeignEntryError: They cannot be had; see `reading`.
     """
     stamp = file_stamp(path)
-    try:
-        if path.is_symlink() or not path.is_file():
-            raise DamagedStoreError(f"{path} is not a regular file.")
-        with path.open("rb") as file:
-            received = hashlib.file_digest(file, "sha256").hexdigest()[:32]
-    except OSError as error:
-        raise DamagedStoreError(f"{path} cannot be read: {error}") from error
+    with reading(path) as source:
+        received = hashlib.file_digest(source, "sha256").hexdigest()[:32]
     if received != path.stem:
         raise DamagedStoreError(f"{path} is damaged: its bytes have SHA-256 {received}..., its name says {path.stem}.")
     return stamp
@@ -147,23 +145,20 @@ def read_rows(path: Path, recipe: Recipe) -> ShardRows:
 
     Raises:
         DamagedStoreError: It is not a shard of this recipe, or not a shard at all.
+        UnreadableStoreError, ForeignEntryError: Its bytes cannot be had; see `reading`.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            _check_structure(file, recipe, path)
-            features = file["features"]
-            return ShardRows(path, file["digest"][()], file["view"][()], tuple(features.shape[1:]))
-    except _DAMAGE as error:
-        if isinstance(error, DamagedStoreError):
-            raise
-        raise DamagedStoreError(f"{path} is not a readable shard: {error}") from error
+    with reading(path) as source, h5py.File(source, "r") as file:
+        _check_structure(file, recipe, path)
+        features = file["features"]
+        return ShardRows(path, file["digest"][()], file["view"][()], tuple(features.shape[1:]))
 
 
 def read_features(path: Path, recipe: Recipe) -> NDArray[np.floating]:
     """All features of a shard in the stored dtype, (n, h, w, C) or (n, C).
 
     Raises:
-        DamagedStoreError: They are not what the shard says, or the file cannot be read.
+        DamagedStoreError: They are not what the shard says.
+        UnreadableStoreError, ForeignEntryError: Its bytes cannot be had; see `reading`.
     """
     parts: dict[int, NDArray[np.floating]] = {}
     visit_features(path, recipe, parts.__setitem__)
@@ -174,29 +169,46 @@ def visit_features(path: Path, recipe: Recipe, visit: Visit) -> None:
     """Hand over all rows of a shard, some at a time, on all cores at once and in any order.
 
     Raises:
-        DamagedStoreError: They are not what the shard says, or the file cannot be read.
+        DamagedStoreError: They are not what the shard says.
+        UnreadableStoreError, ForeignEntryError: Its bytes cannot be had; see `reading`.
     """
-    try:
-        with h5py.File(path, "r") as file:
+    with reading(path) as source:
+        with h5py.File(source, "r") as file:
             _check_structure(file, recipe, path)
-            features = file["features"]
-            packed = PackedRows.of(features)
-            if packed is None:
-                import hdf5plugin  # noqa: F401 (registers LZ4 with HDF5)
-
-                visit(0, features[()])
-                return
-        packed.unpack(path.read_bytes(), visit)
-    except _DAMAGE as error:
-        if isinstance(error, DamagedStoreError):
-            raise
+            packed = PackedRows.of(file["features"])
+            rows = np.empty(0, np.float32) if packed else _unpack(file["features"])
+        source.seek(0)
+        data = source.readall() if packed else b""
+    try:
+        if packed:
+            packed.unpack(data, visit)
+        else:
+            visit(0, rows)
+    except DamagedStoreError as error:
         raise DamagedStoreError(f"{path} cannot be read: {error}") from error
+    except MemoryError as error:
+        raise UnreadableStoreError(f"{path} cannot be read: memory ran out. Nothing was moved.") from error
+
+
+def _unpack(item: h5py.Dataset) -> NDArray[np.floating]:
+    """All rows of a data set that this project has not packed."""
+    import hdf5plugin  # noqa: F401 (registers LZ4 with HDF5)
+
+    rows: NDArray[np.floating] = item[()]
+    return rows
 
 
 def read_provenance(path: Path) -> dict[str, str]:
-    """How a shard was made: engine, versions."""
-    with h5py.File(path, "r") as file:
+    """How a shard was made: engine, versions.
+
+    Raises:
+        DamagedStoreError: It does not say so in texts.
+        UnreadableStoreError, ForeignEntryError: Its bytes cannot be had; see `reading`.
+    """
+    with reading(path) as source, h5py.File(source, "r") as file:
         provenance: dict[str, str] = json.loads(_text(file, "provenance") or "{}")
+        if not isinstance(provenance, dict) or not all(isinstance(value, str) for value in provenance.values()):
+            raise DamagedStoreError(f"{path}: its provenance is not a JSON object of texts.")
         return provenance
 
 

@@ -4,9 +4,7 @@ There is no list of shards to keep in step: the index is read from the shards th
 """
 
 import contextlib
-import json
 import logging
-import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,16 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.cache.recipe import POOLINGS, Recipe
+from pipeline.cache.own import check_no_links, check_store_folder, is_gone, list_folder
+from pipeline.cache.recipe import POOLINGS, Recipe, read_recipe
 from pipeline.cache.shard import ShardRows, build_shard, check_bytes, commit_shard, read_rows, visit_features
-from pipeline.errors import DamagedStoreError, MissingRowsError, SettingError
+from pipeline.errors import DamagedStoreError, ForeignEntryError, MissingRowsError, SettingError, UnreadableStoreError
 from pipeline.files import is_alive, write_json
 from pipeline.images.hashing import Stamp, file_stamp
 
 logger = logging.getLogger(__name__)
-
-# What a recipe.json that is missing, cut or of something else makes of reading it.
-_NO_RECIPE = (OSError, ValueError, AttributeError, TypeError)
 
 Keys = NDArray[np.bytes_]
 """Row keys, dtype S33: 32 bytes of SHA-256 and one of the view number."""
@@ -82,7 +78,9 @@ class Store:
     """Rows of one recipe below a cache folder.
 
     Opening checks every shard's bytes against its name. A damaged shard is moved to `quarantine/`
-    with a warning, and its rows count as missing, so that stage one makes them again.
+    with a warning, and its rows count as missing, so that stage one makes them again. A shard that
+    cannot be read is an error that moves nothing. A shard that is a symbolic link is passed over
+    with a warning; a store whose own folders are links is refused.
     """
 
     def __init__(self, cache: Path, recipe: Recipe) -> None:
@@ -91,6 +89,7 @@ class Store:
         self._shards: list[ShardRows] | None = None
         self._cached_index: _Index | None = None
         self._checked: dict[Path, Stamp | None] = {}
+        self._passed_over: set[Path] = set()
 
     @classmethod
     def open(cls, folder: Path) -> "Store":
@@ -98,15 +97,15 @@ class Store:
 
         Raises:
             DamagedStoreError: There is none, or it does not fit the folder's name.
+            ForeignEntryError: The folder, or one of its own, is a symbolic link.
+            UnreadableStoreError: The machine does not give the file.
         """
-        try:
-            recipe = _read_recipe(folder)
-            name = recipe.folder_name
-        except _NO_RECIPE as error:
-            raise DamagedStoreError(f"{folder} is not a store: recipe.json cannot be read: {error}") from error
-        # The whole name, not its last part: a base called "../../x" must not lead out of the cache.
-        if name != folder.name:
-            raise DamagedStoreError(f"{folder} holds the recipe of {name}. Give it that name, or remove it.")
+        check_store_folder(folder)
+        recipe = read_recipe(folder)
+        if recipe.folder_name != folder.name:
+            raise DamagedStoreError(
+                f"{folder} holds the recipe of {recipe.folder_name}. Give it that name, or remove it."
+            )
         return cls(folder.parent, recipe)
 
     @property
@@ -127,8 +126,9 @@ class Store:
         return self._index.keys
 
     def shard_paths(self) -> list[Path]:
-        """The shards' files, in the order of their names."""
-        return sorted((self.folder / "shards").glob("*.h5"))
+        """The shards' files, in the order of their names; raises what `check_store_folder` and `list_folder` do."""
+        check_store_folder(self.folder)
+        return list_folder(self.folder / "shards", ".h5")
 
     def has(self, keys: Keys) -> NDArray[np.bool_]:
         """Which of these rows are there, shape (N,)."""
@@ -176,6 +176,7 @@ class Store:
         """
         from filelock import FileLock, Timeout
 
+        check_store_folder(self.folder)  # a lock is opened to be written
         lock = FileLock(self.folder / ".lock")
         with contextlib.ExitStack() as held:
             try:
@@ -217,6 +218,7 @@ class Store:
         Raises:
             MissingRowsError: Some are not there.
             DamagedStoreError: A checksum does not fit, or shards differ in the shape of their rows.
+            UnreadableStoreError: The machine does not give the bytes of a shard.
             SettingError: Another pooling.
         """
         if pooling not in POOLINGS:
@@ -224,18 +226,18 @@ class Store:
         while True:
             try:
                 return self._read(keys, pooling)
-            except DamagedStoreError:
-                if not self._has_moved(keys):
+            except (DamagedStoreError, UnreadableStoreError):
+                if not self._lost_shards(keys):
                     raise
 
-    def _has_moved(self, keys: Keys) -> bool:
-        """Whether shards of these rows are gone and the rows are not: another process has merged them into others."""
+    def _lost_shards(self, keys: Keys) -> bool:
+        """Whether shards of these rows are gone: another process has merged them into others, or somebody removed them."""
         index = self._index
         numbers = np.unique(index.shard[index.find(keys)])
-        if all(index.shards[number].path.exists() for number in numbers):
+        if not any(is_gone(index.shards[number].path) for number in numbers):
             return False
         self.refresh()
-        return bool(self.has(keys).all())
+        return True
 
     def _read(self, keys: Keys, pooling: str) -> NDArray[np.float32]:
         place, index = self._find_all(keys), self._index
@@ -300,26 +302,40 @@ class Store:
             try:
                 self._checked[path] = check_bytes(path)
                 yield read_rows(path, self.recipe)
-            except DamagedStoreError as error:
-                if not os.path.lexists(path):
+            except ForeignEntryError as error:
+                if path not in self._passed_over:
+                    self._passed_over.add(path)
+                    logger.warning("%s Its rows are passed over.", error)
+            except (DamagedStoreError, UnreadableStoreError) as error:
+                if is_gone(path):
                     continue  # merged or removed by another process, and not damaged
+                if not isinstance(error, DamagedStoreError):
+                    raise
                 self.quarantine(path)
                 logger.warning("%s It was set aside in quarantine/; its rows will be made again.", error)
 
     def quarantine(self, path: Path) -> None:
-        """Move a damaged shard out of the way; its bytes are kept for whoever wants to know."""
+        """Move a damaged shard out of the way; its bytes are kept for whoever wants to know. A link is never moved."""
+        check_store_folder(self.folder)
+        check_no_links(path)
         target = self.folder / "quarantine" / path.name
         target.parent.mkdir(exist_ok=True)
         with contextlib.suppress(FileNotFoundError):  # another process was faster
             path.replace(target)
 
     def prepare(self) -> Path:
-        """Make the store's folder and recipe.json if they are not there, or not whole; the folder of its shards."""
+        """Make the store's folder and recipe.json if they are not there, or not whole; the folder of its shards.
+
+        Raises:
+            ForeignEntryError: The store, or a folder of it, is a symbolic link.
+            UnreadableStoreError: recipe.json is there and cannot be read.
+        """
+        check_store_folder(self.folder)
         shards = self.folder / "shards"
         shards.mkdir(parents=True, exist_ok=True)
         try:
-            found = _read_recipe(self.folder).fingerprint
-        except _NO_RECIPE:
+            found = read_recipe(self.folder).fingerprint
+        except DamagedStoreError:
             found = None
         if found != self.recipe.fingerprint:
             write_json(self.folder / "recipe.json", dict(sorted(self.recipe.as_dict().items())), sync=True)
@@ -328,9 +344,15 @@ class Store:
     def _remove_debris(self) -> None:
         """Unfinished files of processes of this machine that are gone; they were never part of the store."""
         prefix = f".{socket.gethostname()}-"
-        for path in (self.folder / "shards").glob(f"{prefix}*.tmp"):
+        check_store_folder(self.folder)
+        for path in list_folder(self.folder / "shards", ".tmp"):
             process = path.name.removeprefix(prefix).split("-")[0]
-            if process.isdigit() and not is_alive(int(process)):
+            if (
+                path.name.startswith(prefix)
+                and not path.is_symlink()
+                and process.isdigit()
+                and not is_alive(int(process))
+            ):
                 path.unlink(missing_ok=True)
 
 
@@ -362,10 +384,6 @@ def to_float32(rows: NDArray[np.floating]) -> NDArray[np.float32]:
     sign = (bits & 0x8000) << 16
     magnitude = ((bits & 0x7FFF) << 13).view(np.float32) * np.float32(2.0**112)
     return (magnitude.view(np.uint32) | sign).view(np.float32)
-
-
-def _read_recipe(folder: Path) -> Recipe:
-    return Recipe.from_dict(json.loads((folder / "recipe.json").read_text()))
 
 
 def shard_keys(shard: ShardRows) -> Keys:

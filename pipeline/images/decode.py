@@ -33,6 +33,7 @@ EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif"
 # An explicit list: other readers of Pillow (FITS, PSD, EPS) had exploitable faults.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a 24-bit image of 256 MiB
+MAX_SIZE_PX = math.isqrt(MAX_PIXELS)
 MAX_BYTES = 512 * 2**20
 _NPY_MAGIC = b"\x93NUMPY"
 # What Pillow's readers raise on damaged files, by its own fuzzing harness; TokenError is numpy's, for a header.
@@ -73,10 +74,15 @@ class Decoder:
     """Turn the image upright as its EXIF orientation says. A TIFF always is: Pillow turns it while reading."""
 
     def __post_init__(self) -> None:
-        if self.resize not in _RESIZE:
+        if self.resize not in RESIZE_METHODS:  # a tuple: a value from elsewhere may have no hash
             raise SettingError(f"The resize method is one of {RESIZE_METHODS}. Received: {self.resize!r}.")
-        if self.size_px < 1:
-            raise SettingError(f"The size is a positive number of pixels. Received: {self.size_px}.")
+        is_whole = isinstance(self.size_px, int) and not isinstance(self.size_px, bool)
+        if not is_whole or not 1 <= self.size_px <= MAX_SIZE_PX:
+            raise SettingError(
+                f"The size is a whole number of pixels from 1 to {MAX_SIZE_PX:,}. Received: {self.size_px!r}."
+            )
+        if not isinstance(self.exif, bool):
+            raise SettingError(f"The EXIF rule is true or false. Received: {self.exif!r}.")
 
     def decode(self, data: bytes) -> NDArray[np.uint8]:
         """Pixels of one image: uint8 of shape (H, W, 3), RGB, H = W = `size_px`.

@@ -18,6 +18,11 @@ class ChannelStatistics:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
+    def __post_init__(self) -> None:
+        for values in (self.mean, self.std):
+            if len(values) != 3 or not all(isinstance(value, float) and 0 <= value <= 255 for value in values):
+                raise ValueError(f"Statistics are three numbers from 0 to 255. Received: {values!r}.")
+
 
 def channel_statistics(manifest: Manifest, decoder: Decoder, *, progress: bool = False) -> ChannelStatistics:
     """Statistics over all pixels of the TRAINING images alone, at the size that the base sees.
@@ -42,7 +47,7 @@ def channel_statistics(manifest: Manifest, decoder: Decoder, *, progress: bool =
             f"None of the {len(train)} training images can be read, so there is nothing to standardize by."
         )
     mean = total / count
-    return ChannelStatistics(_triple(mean), _triple(np.sqrt(squares / count - mean**2)))
+    return ChannelStatistics(_triple(mean), _triple(np.sqrt(np.maximum(squares / count - mean**2, 0))))
 
 
 def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:

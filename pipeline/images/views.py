@@ -6,6 +6,7 @@ shear and zoom about the centre as one affine map with bilinear sampling, then f
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -48,11 +49,18 @@ class Augmentation:
     """What stands beyond the border: `nearest`, `reflect`, `constant` (black) or `wrap`."""
 
     def __post_init__(self) -> None:
-        if self.fill not in FILLS:
+        if self.fill not in list(FILLS):  # a list: a value from elsewhere may have no hash
             raise SettingError(f"The fill is one of {sorted(FILLS)}. Received: {self.fill!r}.")
         for name in ("rotation", "width_shift", "height_shift", "shear", "zoom", "brightness", "contrast"):
-            if getattr(self, name) < 0 or (name in ("zoom", "brightness", "contrast") and getattr(self, name) >= 1):
-                raise SettingError(f"{name} is 0 or more, and below 1 for factors. Received: {getattr(self, name)}.")
+            value, limit = getattr(self, name), 1 if name in ("zoom", "brightness", "contrast") else math.inf
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not 0 <= value < limit:
+                raise SettingError(
+                    f"{name} is a finite number, 0 or more, and below 1 for factors. Received: {value!r}."
+                )
+        for name in ("horizontal_flip", "vertical_flip"):
+            if not isinstance(getattr(self, name), bool):
+                raise SettingError(f"{name} is true or false. Received: {getattr(self, name)!r}.")
 
     def canonical_json(self) -> str:
         """The settings as one text: keys sorted, no spaces."""
@@ -163,9 +171,11 @@ class ViewMaker:
         """
         try:
             values = json.loads(text)
-            seed = int(values.pop("seed"))
+            seed = values.pop("seed")
+            if type(seed) is not int:
+                raise SettingError(f"The seed is a whole number. Received: {seed!r}.")
             return cls(Augmentation(**values), seed)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise SettingError(f"Not the settings of views: {error}. Received: {text!r}.") from error
 
     def __call__(self, pixels: NDArray[np.uint8], digest: bytes, view: int) -> NDArray[np.uint8]:

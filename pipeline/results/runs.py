@@ -79,7 +79,7 @@ class RunFolder:
     def _json(self, name: str) -> dict[str, Any]:
         try:
             content = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise DamagedStoreError(f"{self.path / name} cannot be read: {error}") from error
         if not isinstance(content, dict):
             raise DamagedStoreError(f"{self.path / name} is not a JSON object.")

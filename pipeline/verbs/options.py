@@ -17,13 +17,14 @@ import psutil
 from pipeline.bases.digests import DigestMemory, TrunkInfo
 from pipeline.bases.locations import home_folder, weights_path
 from pipeline.bases.zoo import BaseSpec, Preprocessing, choose_preprocessing, find_base
+from pipeline.cache.own import check_no_links
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import MissingExtraError, SettingError
 from pipeline.files import write_json
 from pipeline.images.decode import Decoder
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
-from pipeline.images.statistics import channel_statistics
+from pipeline.images.statistics import ChannelStatistics, channel_statistics
 from pipeline.workers import Workers, num_threads
 
 if TYPE_CHECKING:
@@ -135,8 +136,14 @@ class Options:
 
     @property
     def hashes(self) -> FileHashes:
-        """Remembered digests of files, in the cache folder."""
-        return FileHashes(self.cache / "file_hashes.sqlite")
+        """Remembered digests of files, in the cache folder.
+
+        Raises:
+            ForeignEntryError: The file, or one that SQLite writes beside it, is a symbolic link.
+        """
+        path = self.cache / "file_hashes.sqlite"
+        check_no_links(path, *(path.with_name(f"{path.name}{ending}") for ending in ("-journal", "-wal", "-shm")))
+        return FileHashes(path)
 
 
 def make_recipe(manifest: Manifest, options: Options) -> tuple[Recipe, TrunkInfo]:
@@ -190,13 +197,13 @@ def _preprocessing(spec: BaseSpec, manifest: Manifest, decoder: Decoder, options
     train = manifest.split("train")
     content = hashlib.sha256(repr(decoder).encode() + b"".join(sorted(train.digests))).hexdigest()
     kept = options.cache / "statistics" / f"{content[:32]}.json"
+    check_no_links(kept.parent, kept)
     try:
-        values = json.loads(kept.read_text())
-    except (OSError, ValueError):
-        values = asdict(channel_statistics(manifest, decoder, progress=options.progress))
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_json(kept, values)
-    return choose_preprocessing(spec, "standardize", mean=values["mean"], std=values["std"])
+        values = ChannelStatistics(**json.loads(kept.read_text()))
+    except (OSError, ValueError, TypeError, RecursionError):
+        values = channel_statistics(manifest, decoder, progress=options.progress)
+        write_json(kept, asdict(values))
+    return choose_preprocessing(spec, "standardize", mean=values.mean, std=values.std)
 
 
 def make_engine(recipe: Recipe, options: Options, num_rows: int, *, earlier: Recipe | None = None) -> "Engine":

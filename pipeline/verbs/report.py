@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
-from pipeline.errors import DamagedStoreError, RunNotFoundError, SettingError, UnreadableImageError
+from pipeline.errors import DamagedStoreError, ForeignEntryError, RunNotFoundError, SettingError, UnreadableImageError
 from pipeline.files import replacing
 from pipeline.images.decode import make_thumbnail
 from pipeline.report.board import answer, caution, describe_comparison, group
@@ -219,9 +219,8 @@ def _features(run: RunFolder, digests: Sequence[bytes], options: Options) -> tup
         raise LookupError("This run does not know what its images contain, so their features cannot be found.")
     try:
         recipe = Recipe.from_dict(run.info["recipe"])
-        # Opened by its folder, which a recipe from elsewhere cannot lead out of the cache.
         store = Store.open(options.cache / recipe.folder_name)
-    except (DamagedStoreError, SettingError) as error:
+    except (DamagedStoreError, ForeignEntryError, SettingError) as error:
         raise LookupError(f"The features are not in {options.cache} (--cache names their folder). {error}") from error
     keys = row_keys(digests)
     missing = int((~store.has(keys)).sum())

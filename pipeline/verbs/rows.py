@@ -14,9 +14,10 @@ import numpy as np
 
 from pipeline.bases.locations import home_folder
 from pipeline.bases.zoo import find_base
+from pipeline.cache.audit import list_stores
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store, row_keys
-from pipeline.errors import DamagedStoreError, DataLayoutError
+from pipeline.errors import DataLayoutError
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import Data
 from pipeline.images.scan import scan as scan_data
@@ -217,10 +218,8 @@ def can_deepen(recipe: Recipe) -> bool:
 
 def _candidates(recipe: Recipe, cache: Path) -> list[Store]:
     """Stores whose recipe differs from this one in the layer alone, with rows of full precision."""
-    stores = []
-    for path in sorted(cache.glob(f"{recipe.base}-{recipe.decoder.size_px}px-*/recipe.json")):
-        with contextlib.suppress(DamagedStoreError):
-            stores.append(Store.open(path.parent))
+    beginning = f"{recipe.base}-{recipe.decoder.size_px}px-"
+    stores = [store for store in list_stores(cache) if store.name.startswith(beginning)]
 
     def here(other: Recipe) -> Recipe:
         return replace(

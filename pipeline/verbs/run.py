@@ -101,7 +101,7 @@ def predict(run: Run, images: GivenImages, *, top: int = 5) -> list[dict[str, An
     check_top(top)
     info, strict = run.folder.info, run.options.strict
     recipe = Recipe.from_dict(info["recipe"])
-    options = replace(run.options, base=info["recipe"]["base"], weights=info["weights"])
+    options = replace(run.options, base=recipe.base, weights=info["weights"])
     given = read_given(images, options.hashes, exif=recipe.decoder.exif)
     given.check(given.manifest, need_all=strict)
     extraction = make_rows(given.manifest, recipe, options)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from pipeline.bases.zoo import Preprocessing
 from pipeline.cache.recipe import POOLINGS, Recipe
 from pipeline.errors import SettingError
 from pipeline.images.decode import RESIZE_METHODS, Decoder
+from pipeline.images.views import Augmentation, ViewMaker
 from tests.cache.samples import RECIPE
 
 CHANGES = {
@@ -22,15 +24,18 @@ CHANGES = {
     "pooling": "avg",
     "dtype": "float16",
     "precision": "mixed_bfloat16",
-    "augmentation": '{"flip":true}',
+    "augmentation": '{"horizontal_flip":true,"seed":0}',
 }
 DECODER_CHANGES = {"size_px": 149, "resize": "nearest", "exif": False}
 PREPROCESSING_CHANGES = {"order": "RGB", "scale": (1.0, 1.0, 1.0000001), "offset": (-103.939, -116.779, -123.68001)}
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
-TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
+NAMES = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}", fullmatch=True)
+MAKERS = st.builds(
+    ViewMaker, st.builds(Augmentation, rotation=st.floats(0, 360), horizontal_flip=st.booleans()), st.integers()
+)
 RECIPES = st.builds(
     Recipe,
-    base=TEXTS,
+    base=NAMES,
     decoder=st.builds(Decoder, st.integers(1, 4096), st.sampled_from(RESIZE_METHODS), st.booleans()),
     preprocessing=st.builds(
         Preprocessing,
@@ -39,12 +44,12 @@ RECIPES = st.builds(
         st.tuples(FLOATS, FLOATS, FLOATS),
         st.tuples(FLOATS, FLOATS, FLOATS),
     ),
-    trunk_digest=TEXTS,
-    cut=TEXTS,
+    trunk_digest=st.from_regex("[0-9a-f]{64}", fullmatch=True),
+    cut=NAMES,
     pooling=st.sampled_from(POOLINGS),
     dtype=st.sampled_from(("float32", "float16")),
     precision=st.sampled_from(("float32", "mixed_float16", "mixed_bfloat16")),
-    augmentation=st.none() | TEXTS,
+    augmentation=st.none() | MAKERS.map(ViewMaker.canonical_json),
 )
 
 
@@ -133,7 +138,10 @@ def _without(name: str) -> dict:
         (_without("decoder"), r"Not a recipe: 'decoder'"),
         (RECIPE.as_dict() | {"colour": 1}, r"Not a recipe: .*'colour'"),
         (RECIPE.as_dict() | {"decoder": {"size_px": 150, "colour": 1}}, r"Not a recipe: .*'colour'"),
-        (RECIPE.as_dict() | {"decoder": {"size_px": "150"}}, r"Not a recipe: '<' not supported"),
+        (
+            RECIPE.as_dict() | {"decoder": {"size_px": "150"}},
+            r"The size is a whole number of pixels from 1 to 9,459\. Received: '150'\.",
+        ),
         (RECIPE.as_dict() | {"preprocessing": {"order": "BGR"}}, r"Not a recipe: 'scale'"),
         (RECIPE.as_dict() | {"preprocessing": None}, r"Not a recipe: "),
         (RECIPE.as_dict() | {"dtype": "int8"}, r"dtype is one of \('float32', 'float16'\)\. Received: 'int8'\."),
@@ -146,10 +154,92 @@ def test_values_that_are_no_recipe_are_refused(values, message):
         Recipe.from_dict(values)
 
 
-@pytest.mark.parametrize("offset", [float("nan"), float("inf")])
-def test_number_that_json_does_not_have_has_no_fingerprint(offset):
-    """NaN is not equal to itself, so it cannot be part of a key."""
-    preprocessing = dataclasses.replace(RECIPE.preprocessing, offset=(offset, 0.0, 0.0))
+def _deep(depth: int) -> list:
+    """Lists in lists."""
+    value: list = []
+    for _ in range(depth):
+        value = [value]
+    return value
 
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        _ = dataclasses.replace(RECIPE, preprocessing=preprocessing).fingerprint
+
+ABSURD = [
+    None,
+    True,
+    5,
+    -1,
+    10**400,
+    1.5,
+    float("nan"),
+    float("inf"),
+    "",
+    "x/../../y",
+    "x\0",
+    [],
+    [[]],
+    {},
+    {"a": 1},
+    _deep(5000),
+]
+PARTS = [
+    *((name,) for name in RECIPE.as_dict()),
+    *(("decoder", name) for name in RECIPE.as_dict()["decoder"]),
+    *(("preprocessing", name) for name in RECIPE.as_dict()["preprocessing"]),
+]
+
+
+@pytest.mark.parametrize("part", PARTS, ids=".".join)
+def test_part_of_another_type_is_refused(part):
+    """Whatever stands in the place of a part, the recipe is a sound one or a SettingError, and its folder is one plain name."""
+    for value in ABSURD:
+        values = json.loads(json.dumps(RECIPE.as_dict()))
+        holder = values
+        for name in part[:-1]:
+            holder = holder[name]
+        holder[part[-1]] = value
+        try:
+            recipe = Recipe.from_dict(values)
+        except SettingError:
+            continue
+        assert (part[-1], value) in [("augmentation", None), ("exif", True), ("size_px", 5)]
+        assert re.fullmatch("[A-Za-z0-9_.-]+", recipe.folder_name)
+
+
+@pytest.mark.parametrize("values", [None, 5, "text", [], [1], _deep(5000)])
+def test_what_is_no_object_is_no_recipe(values):
+    """A run's `recipe` may be any JSON."""
+    with pytest.raises(SettingError, match=r"A recipe is a JSON object\. Received: "):
+        Recipe.from_dict(values)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "{",
+            "null",
+            "[]",
+            '{"seed": 0, "colour": 1}',
+            '{"seed": "0"}',
+            '{"seed": true}',
+            '{"seed": 1e999}',
+            "{}",
+        ),
+        *('{"seed": 0, "rotation": NaN}', '{"seed": 0, "rotation": "5"}', '{"seed": 0, "horizontal_flip": 1}'),
+        *('{"seed": 0, "fill": []}', '{"seed": 0, "zoom": 1}', '{"seed": 0, "rotation": 1e999}'),
+        '{"seed": 0, "zoom": ' + "[" * 100_000 + "}",
+        '{"seed": 0' + " " * 5000 + "}",
+    ],
+    ids=range(17),
+)
+def test_augmentation_is_what_makes_views(text):
+    """Another text has no views, so no rows can be made of it."""
+    with pytest.raises(SettingError, match=r"Not the settings of views|The augmentation is a JSON text"):
+        dataclasses.replace(RECIPE, augmentation=text)
+
+
+@pytest.mark.parametrize("offset", [float("nan"), float("inf")])
+def test_number_that_json_does_not_have_is_refused(offset):
+    """NaN is not equal to itself, so it cannot be part of a key."""
+    with pytest.raises(SettingError, match="offset of the preprocessing is three finite numbers"):
+        dataclasses.replace(RECIPE.preprocessing, offset=(offset, 0.0, 0.0))

@@ -213,7 +213,11 @@ def test_resizing_is_that_of_pillow():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"size_px": 0}, r"The size is a positive number of pixels\. Received: 0\."),
+        ({"size_px": 0}, r"The size is a whole number of pixels from 1 to 9,459\. Received: 0\."),
+        ({"size_px": 9460}, r"The size .* Received: 9460\."),
+        ({"size_px": True}, r"The size .* Received: True\."),
+        ({"size_px": 8, "resize": []}, r"The resize method .* Received: \[\]\."),
+        ({"size_px": 8, "exif": 1}, r"The EXIF rule is true or false\. Received: 1\."),
         ({"size_px": 8, "resize": "cubic"}, r"The resize method is one of .*'lanczos'.*\. Received: 'cubic'\."),
     ],
 )

@@ -18,6 +18,8 @@ from pipeline.cache.store import Store
 from pipeline.errors import DamagedStoreError, ForeignEntryError, UnreadableStoreError
 from tests.cache.samples import RECIPE, fill, make_keys
 
+ROOT = Path(__file__).resolve().parents[2]
+
 READERS = {
     "bytes": check_bytes,
     "rows": lambda path: read_rows(path, RECIPE),
@@ -187,9 +189,9 @@ def test_store_without_a_file_to_open_keeps_its_shards(tmp_path, left, expected)
     fill(store, range(6), range(6, 12))
     before = sorted(path for path in tmp_path.rglob("*"))
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 64
-    done = subprocess.run(
-        [sys.executable, "-c", STARVED, str(tmp_path), left], capture_output=True, text=True, check=False, timeout=120
-    )
+    command = [sys.executable, "-c", STARVED, str(tmp_path), left]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
 
     assert done.stdout.split() == expected, done.stderr
     assert sorted(path for path in tmp_path.rglob("*")) == before

@@ -17,15 +17,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.comparison.published import PUBLISHED
+from pipeline.images.augment import AUGMENTATIONS
 from pipeline.images.manifest import Manifest
-from pipeline.images.views import AUGMENTATIONS
 from pipeline.quiet import quiet_tensorflow
-from pipeline.stage_two.training import Training
-from pipeline.verbs.heads import fit
-from pipeline.verbs.options import Options
-from pipeline.verbs.rows import extract, scan
-from pipeline.verbs.tune import tune
-from pipeline.verbs.tuning import Tuning, cut_of
+from pipeline.settings import Options
+from pipeline.stage_one.ensure import extract, scan
+from pipeline.stage_two.dense.settings import Training
+from pipeline.training.finetune.job import Tuning, cut_of
+from pipeline.training.finetune.tune import tune
+from pipeline.training.heads import fit
 
 HEAD = "dense:256,relu,dropout:0.5"
 TRAINING = Training(epochs=3, batch_size=20, learning_rate=2e-5, optimizer="rmsprop", keep="last")

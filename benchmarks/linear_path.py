@@ -18,11 +18,11 @@ from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pipeline.stage_two.features import Split, Task, load_task
-from pipeline.stage_two.linear_fit import fit_linear
+from pipeline.settings import Options
+from pipeline.stage_one.ensure import extract
+from pipeline.stage_two.linear.fit import fit_linear
+from pipeline.stage_two.rows import Split, Task, load_task
 from pipeline.stage_two.spec import LinearSpec
-from pipeline.verbs.options import Options
-from pipeline.verbs.rows import extract
 
 VALUES = tuple(float(value) for value in np.logspace(-6, 1, 25))
 

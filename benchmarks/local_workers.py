@@ -16,8 +16,8 @@ from pathlib import Path
 
 from _turns import in_turns, say
 
-from pipeline.verbs.options import Options, backend_for, make_recipe
-from pipeline.verbs.rows import scan
+from pipeline.settings import Options, backend_for, make_recipe
+from pipeline.stage_one.ensure import scan
 
 CASES = {"squeezenet": (160, 2000), "mobilenetv2": (160, 2000), "resnet50": (150, 200), "vgg16": (150, 150)}
 """Size in px and number of images; twice as many in the second measurement."""

@@ -26,10 +26,10 @@ from pipeline.cache.audit import delete, find_store, verify
 from pipeline.cache.compact import compact
 from pipeline.cache.shard import commit_shard, read_features, read_rows
 from pipeline.cache.store import Keys, Store, pack_rows, row_keys
-from pipeline.stage_two.features import Split, StoredRows, Task
+from pipeline.settings import Options
+from pipeline.stage_one.ensure import extract
+from pipeline.stage_two.rows import Split, StoredRows, Task
 from pipeline.stage_two.spec import parse_head, parse_layers
-from pipeline.verbs.options import Options
-from pipeline.verbs.rows import extract
 
 SHARD = 1024
 MEMORY_GB = 0.125
@@ -92,7 +92,7 @@ def _task(folder: Path, count: int) -> Task:
 
 def _sgd_epoch(folder: Path, count: int) -> float:
     """By two fits that differ in four epochs: without the pass for means and the scores on validation."""
-    from pipeline.stage_two import linear_stream
+    from pipeline.stage_two.linear.heads import stream as linear_stream
 
     task, seconds = _task(folder, count), []
     for num_epochs in (1, 1, 5):  # the first one loads scikit-learn, and is not counted
@@ -105,7 +105,7 @@ def _sgd_epoch(folder: Path, count: int) -> float:
 
 def _ridge(folder: Path, count: int) -> None:
     """One pass over all rows, 25 values."""
-    from pipeline.stage_two.linear_stream import stream_linear
+    from pipeline.stage_two.linear.stream import stream_linear
 
     stream_linear(parse_head("ridge"), _task(folder, count))
 
@@ -138,8 +138,8 @@ def _epoch(folder: Path, count: int) -> float:
     from pipeline.quiet import quiet_tensorflow
 
     quiet_tensorflow()
-    from pipeline.stage_two.dense import fit_dense
-    from pipeline.stage_two.training import Training
+    from pipeline.stage_two.dense.build import fit_dense
+    from pipeline.stage_two.dense.settings import Training
 
     done = fit_dense(parse_layers("dense:64,relu"), _task(folder, count), Training(epochs=2, batch_size=256))
     return float(done.history[-1]["seconds"])

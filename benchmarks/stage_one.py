@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 from _turns import in_turns, ratio, say
 
-from pipeline.bases.zoo import find_base
+from pipeline.bases.table import find_base
 from pipeline.cache.store import Store
 from pipeline.images.manifest import Manifest
 from pipeline.quiet import quiet_tensorflow
+from pipeline.settings import Options, make_engine, make_recipe, weights_file
+from pipeline.stage_one.ensure import scan
 from pipeline.stage_one.extract import extract
-from pipeline.verbs.options import Options, make_engine, make_recipe, weights_file
-from pipeline.verbs.rows import scan
 
 CASES = (("vgg16", 150, "imagenet", 1, 1.4), ("mobilenetv2", 160, "random", 5, 4.0))
 """Base, size, weights (speed does not depend on their values), times --images, and the goal against the published way."""

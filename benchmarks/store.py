@@ -15,8 +15,8 @@ import numpy as np
 from _turns import in_turns, ratio, say
 
 from pipeline.cache.store import Store
-from pipeline.verbs.options import Options
-from pipeline.verbs.rows import extract
+from pipeline.settings import Options
+from pipeline.stage_one.ensure import extract
 
 
 def main() -> None:

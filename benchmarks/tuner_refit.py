@@ -23,12 +23,12 @@ import numpy as np
 from _turns import say
 
 from pipeline.images.manifest import Contents, Manifest
-from pipeline.stage_two.features import Split, Task
+from pipeline.settings import Options
+from pipeline.stage_one.ensure import extract
+from pipeline.stage_two.rows import Split, Task
 from pipeline.tuner.choice import Choice, stops_of
 from pipeline.tuner.labels import LabelFile
 from pipeline.tuner.session import Session
-from pipeline.verbs.options import Options
-from pipeline.verbs.rows import extract
 
 HEADS = ("logreg", "ridge")
 NOISE = 0.05

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli import app
+from pipeline.cli.app import app
 
 FOLDER = Path(__file__).parent / "commands"
 _WIDTH = 100

@@ -23,37 +23,37 @@ if _backend.startswith("module://") and find_spec(_backend.removeprefix("module:
     del os.environ["MPLBACKEND"]
 
 if TYPE_CHECKING:
-    from pipeline.stage_two.training import Training
+    from pipeline.exports.export import export
+    from pipeline.exports.load import load_exported
+    from pipeline.runs.run import Run, load_run, predict
+    from pipeline.settings import Options
+    from pipeline.stage_one.ensure import extract, scan
+    from pipeline.stage_one.views import Views, extract_views
+    from pipeline.stage_two.dense.settings import Training
+    from pipeline.training.finetune.job import Tuning
+    from pipeline.training.finetune.tune import end_to_end, finetune
+    from pipeline.training.heads import fit, sweep
     from pipeline.transformer import FeatureExtractor
-    from pipeline.verbs.export import export
-    from pipeline.verbs.exported import load_exported
-    from pipeline.verbs.heads import fit, sweep
-    from pipeline.verbs.options import Options
-    from pipeline.verbs.rows import extract, scan
-    from pipeline.verbs.run import Run, load_run, predict
-    from pipeline.verbs.tune import end_to_end, finetune
-    from pipeline.verbs.tuning import Tuning
-    from pipeline.verbs.views import Views, extract_views
 
 # Names are loaded when first used, so that `import pipeline` costs nothing.
 _HOMES = {
     "FeatureExtractor": "pipeline.transformer",
-    "Training": "pipeline.stage_two.training",
-    "Options": "pipeline.verbs.options",
-    "Run": "pipeline.verbs.run",
-    "Tuning": "pipeline.verbs.tuning",
-    "Views": "pipeline.verbs.views",
-    "end_to_end": "pipeline.verbs.tune",
-    "export": "pipeline.verbs.export",
-    "extract": "pipeline.verbs.rows",
-    "extract_views": "pipeline.verbs.views",
-    "finetune": "pipeline.verbs.tune",
-    "fit": "pipeline.verbs.heads",
-    "load_exported": "pipeline.verbs.exported",
-    "load_run": "pipeline.verbs.run",
-    "predict": "pipeline.verbs.run",
-    "scan": "pipeline.verbs.rows",
-    "sweep": "pipeline.verbs.heads",
+    "Training": "pipeline.stage_two.dense.settings",
+    "Options": "pipeline.settings",
+    "Run": "pipeline.runs.run",
+    "Tuning": "pipeline.training.finetune.job",
+    "Views": "pipeline.stage_one.views",
+    "end_to_end": "pipeline.training.finetune.tune",
+    "export": "pipeline.exports.export",
+    "extract": "pipeline.stage_one.ensure",
+    "extract_views": "pipeline.stage_one.views",
+    "finetune": "pipeline.training.finetune.tune",
+    "fit": "pipeline.training.heads",
+    "load_exported": "pipeline.exports.load",
+    "load_run": "pipeline.runs.run",
+    "predict": "pipeline.runs.run",
+    "scan": "pipeline.stage_one.ensure",
+    "sweep": "pipeline.training.heads",
 }
 
 __all__ = [

@@ -20,6 +20,6 @@ def _forget_current_folder() -> None:
 
 if __name__ == "__main__":
     _forget_current_folder()
-    from pipeline.cli import main
+    from pipeline.cli.app import main
 
     main()

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from pipeline.images.given import GivenImages, read_given
-from pipeline.verbs.options import Options, make_recipe
-from pipeline.verbs.rows import make_rows
+from pipeline.settings import Options, make_recipe
+from pipeline.stage_one.ensure import make_rows
 
 
 class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]

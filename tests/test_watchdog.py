@@ -19,7 +19,7 @@ import ctypes, sys, threading, time
 from pipeline import watchdog
 from pipeline.bases.network import build_base
 from pipeline.stage_one import engines, pending
-import pipeline.cli
+import pipeline.cli.app
 watchdog.LIMIT_SECONDS, watchdog._BACKSTOP_SECONDS, pending._SHARD_ROWS = {limit}, 1, 4
 hang, calls, plain = sys.argv.pop(1), [], engines.TensorFlowEngine.features
 def features(self, inputs):
@@ -29,7 +29,7 @@ def features(self, inputs):
         ctypes.PyDLL(None).sleep(60) if hang == "with the lock" else threading.Event().wait()
     return plain(self, inputs)
 engines.TensorFlowEngine.features = features
-pipeline.cli.main()
+pipeline.cli.app.main()
 """
 
 

@@ -23,18 +23,18 @@ from matplotlib.figure import Figure
 
 from pipeline.cache.audit import seconds_to_make
 from pipeline.cache.store import Store
+from pipeline.images.augment import parse_augmentation
 from pipeline.images.manifest import Manifest
-from pipeline.images.views import parse_augmentation
 from pipeline.quiet import quiet_tensorflow
-from pipeline.results.plots import COLOURS
-from pipeline.stage_two.training import Training
-from pipeline.verbs.heads import fit
-from pipeline.verbs.options import Options, make_recipe
-from pipeline.verbs.rows import extract, scan
-from pipeline.verbs.run import Run
-from pipeline.verbs.tune import tune
-from pipeline.verbs.tuning import Tuning, cut_of
-from pipeline.verbs.views import Views, extract_views
+from pipeline.runs.plots import COLOURS
+from pipeline.runs.run import Run
+from pipeline.settings import Options, make_recipe
+from pipeline.stage_one.ensure import extract, scan
+from pipeline.stage_one.views import Views, extract_views
+from pipeline.stage_two.dense.settings import Training
+from pipeline.training.finetune.job import Tuning, cut_of
+from pipeline.training.finetune.tune import tune
+from pipeline.training.heads import fit
 
 DENSE = "dense:256,relu,dropout:0.5"
 TRAINING = Training(epochs=30, optimizer="rmsprop", keep="last")

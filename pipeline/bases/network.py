@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from pipeline.bases.squeezenet import build_squeezenet
-from pipeline.bases.zoo import PRECISIONS, TORCH_STD, BaseSpec, Preprocessing
+from pipeline.bases.table import PRECISIONS, TORCH_STD, BaseSpec, Preprocessing
 from pipeline.errors import SettingError, UnknownBaseError
 
 POOLINGS = ("none", "avg", "max")

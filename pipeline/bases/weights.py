@@ -16,10 +16,10 @@ import numpy as np
 
 from pipeline.bases.cut import trunk_layers
 from pipeline.bases.digests import DigestMemory, TrunkInfo, tensor_digest
-from pipeline.bases.locations import weights_path
+from pipeline.bases.files import weights_path
 from pipeline.bases.network import build_base
+from pipeline.bases.table import BaseSpec
 from pipeline.bases.wheels import WHEELS, Tensors, download_tensors
-from pipeline.bases.zoo import BaseSpec
 from pipeline.errors import WeightsMismatchError, WeightsUnavailableError
 from pipeline.files import replacing
 

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.bases.zoo import PRECISIONS, Preprocessing
+from pipeline.bases.table import PRECISIONS, Preprocessing
 from pipeline.cache.own import is_gone, reading
 from pipeline.errors import DamagedStoreError, SettingError
+from pipeline.images.augment import ViewMaker
 from pipeline.images.decode import Decoder
-from pipeline.images.views import ViewMaker
 
 SCHEMA = 1
 DTYPES = ("float32", "float16")

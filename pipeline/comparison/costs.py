@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.bases.cut import cut_before
+from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.dense.train import compile_inference, make_group, make_steps
 from pipeline.stage_two.spec import DenseSpec
-from pipeline.stage_two.tail import Top, build_top
-from pipeline.stage_two.trainer import compile_inference, make_group, make_steps
-from pipeline.stage_two.training import Training
+from pipeline.training.finetune.tail import Top, build_top
 
 _BATCH, _REPEATS = 32, 3
 

@@ -9,7 +9,7 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from pipeline.bases.network import with_preprocessing
-from pipeline.bases.zoo import Preprocessing
+from pipeline.bases.table import Preprocessing
 
 
 def stitch(

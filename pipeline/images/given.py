@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.errors import DataLayoutError, DataNotFoundError, UnreadableImageError
-from pipeline.images.arrays import as_uint8
 from pipeline.images.decode import encode_array, encode_image
-from pipeline.images.folders import NOT_UNICODE, find_images, is_unicode
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Files, ImageBytes, Manifest, Skipped
+from pipeline.images.sources.arrays import as_uint8
+from pipeline.images.sources.folders import NOT_UNICODE, find_images, is_unicode
 
 OneImage = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 """A path, the bytes of an image file, a PIL image, or an array (H, W) or (H, W, 1, 3 or 4)."""

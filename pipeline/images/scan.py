@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Union
 
 from pipeline.errors import DataLayoutError, DataNotFoundError
-from pipeline.images import archives, arrays, folders, frames, shards, tables, tfds
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
+from pipeline.images.sources import archives, arrays, folders, frames, tables, tfds
+from pipeline.images.sources import huggingface as shards
 from pipeline.images.splits import Fractions
 
 if TYPE_CHECKING:

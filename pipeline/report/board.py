@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.results.runs import RunFolder
+from pipeline.runs.folder import RunFolder
 
 _MOST_ANSWERS = 3
 

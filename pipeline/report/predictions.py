@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DamagedStoreError
-from pipeline.results.runs import RunFolder
+from pipeline.runs.folder import RunFolder
 
 SPLITS = ("test", "validation", "train")
 """In the order in which a reader asks for them."""

@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.report.calibration import reliability
 from pipeline.report.gallery import MISTAKES, surest_mistakes
 from pipeline.report.predictions import SPLITS, Predictions
-from pipeline.results.runs import RunFolder
+from pipeline.runs.folder import RunFolder
 
 _SCORES = ("accuracy", "ci95", "loss", "n", "macro_f1", "roc_auc", "top5")
 _NO_SETTINGS = ("candidates",)

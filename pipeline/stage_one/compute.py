@@ -16,9 +16,9 @@ from tqdm import tqdm
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys
 from pipeline.errors import UnreadableImageError
+from pipeline.images.augment import ViewMaker
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
-from pipeline.images.views import ViewMaker
 from pipeline.stage_one.pending import Pending, Sink
 from pipeline.watchdog import Moved, watch
 

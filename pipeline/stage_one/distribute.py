@@ -11,12 +11,12 @@ from tqdm import tqdm
 
 from pipeline.cache.store import Store
 from pipeline.errors import ClusterError, DataNotFoundError, WorkerDiedError
+from pipeline.execution.workers import Lost, Workers
 from pipeline.images.manifest import Files, Manifest
 from pipeline.stage_one.compute import Engine, read_scanned
 from pipeline.stage_one.extract import Extraction, leave_out, missing_items, stage_one_bar
 from pipeline.stage_one.tasks import Outcome, Task, run_task
 from pipeline.watchdog import CLUSTER_LIMIT_SECONDS, Moved, watch
-from pipeline.workers import Lost, Workers
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from tqdm import tqdm
 
 from pipeline.cache.store import Keys, Store, row_keys
 from pipeline.errors import SettingError
+from pipeline.execution.workers import num_threads
 from pipeline.images.manifest import Manifest
 from pipeline.stage_one.compute import Engine, Item, compute
-from pipeline.workers import num_threads
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from tqdm import tqdm
 from pipeline.cache.outbox import FolderOutbox
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import DataLayoutError
+from pipeline.execution.workers import num_threads
 from pipeline.images.manifest import Manifest
 from pipeline.stage_one.compute import Engine, Item, compute
-from pipeline.workers import num_threads
 
 SHARD_BATCHES = 2
 """A sample's shards are small, so that while it lasts commits go on beside the network as they do in a long run."""

@@ -11,9 +11,9 @@ from tqdm import tqdm
 from pipeline.cache.outbox import BytesOutbox, FolderOutbox
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys
+from pipeline.execution.workers import num_threads, worker_name
 from pipeline.images.manifest import Manifest
 from pipeline.stage_one.compute import Engine, Item, compute, keys_of
-from pipeline.workers import num_threads, worker_name
 
 _MOST_ROWS = 1024
 """Rows of a task: a shard's."""

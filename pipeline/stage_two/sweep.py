@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pipeline.errors import DivergedError, SettingError
+from pipeline.execution.workers import Lost, Workers
 from pipeline.files import write_json
-from pipeline.results.scores import score
-from pipeline.stage_two.factors import Factors
-from pipeline.stage_two.features import Task
-from pipeline.stage_two.linear_fit import choose, factors_of, fit_path
+from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.linear.factors import Factors
+from pipeline.stage_two.linear.fit import choose, factors_of, fit_path
+from pipeline.stage_two.metrics import score
+from pipeline.stage_two.rows import Task
 from pipeline.stage_two.spec import DenseSpec, LinearSpec, expand_choices, parse_head, parse_layers
-from pipeline.stage_two.training import Training
-from pipeline.workers import Lost, Workers
 
 logger = logging.getLogger(__name__)
 
@@ -232,7 +232,7 @@ def _fit_path(group: _Group, task: Task) -> list[dict[str, Any] | str]:
 
 
 def _fit_dense(cell: Cell, task: Task) -> dict[str, Any] | str:
-    from pipeline.stage_two.dense import fit_dense
+    from pipeline.stage_two.dense.build import fit_dense
 
     start, spec = time.perf_counter(), parse_layers(cell.head)
     try:

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.spec import DEFAULT_LAYERS, LINEAR_GRIDS, HeadSpec, LinearSpec, default_scale, parse_layers
-from pipeline.stage_two.training import Training
 
 LAYERS = "dense"
 """The choice of a head of layers, beside the linear ones."""

@@ -10,10 +10,10 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stage_two.factors import Array, Factors, factor
-from pipeline.stage_two.features import Split, Task
-from pipeline.stage_two.linear import ArrayHead
-from pipeline.stage_two.linear_fit import Point, fit_path
+from pipeline.stage_two.linear.factors import Array, Factors, factor
+from pipeline.stage_two.linear.fit import Point, fit_path
+from pipeline.stage_two.linear.heads import ArrayHead
+from pipeline.stage_two.rows import Split, Task
 from pipeline.stage_two.spec import LinearSpec, default_scale
 from pipeline.tuner.choice import Choice
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DataLayoutError, SettingError
 from pipeline.images.manifest import Manifest
-from pipeline.results.scores import score
-from pipeline.stage_two.features import Split, Task
+from pipeline.stage_two.dense.settings import OnEpoch
+from pipeline.stage_two.metrics import score
+from pipeline.stage_two.rows import Split, Task
 from pipeline.stage_two.spec import LINEAR_GRIDS, parse_layers
-from pipeline.stage_two.training import OnEpoch
 from pipeline.tuner.choice import Choice, sizes_of
 from pipeline.tuner.labels import LabelFile
 from pipeline.tuner.refits import LinearRefits, Numbers, Part, predict
@@ -42,7 +42,7 @@ class Answers:
     """(N, K)."""
 
     scores: dict[str, Any]
-    """See `pipeline.results.scores.score`."""
+    """See `pipeline.stage_two.metrics.score`."""
 
     def cell(self, true: int, said: int) -> Numbers:
         """Places in these arrays of the images of a cell of the confusion matrix, the surest answers first."""
@@ -265,7 +265,7 @@ class Session:
         return lambda split: predict(head, X[split])
 
     def _fit_layers(self, choice: Choice, part: Part, on_epoch: OnEpoch | None) -> Callable[[str], NDArray[np.float32]]:
-        from pipeline.stage_two.dense import fit_dense
+        from pipeline.stage_two.dense.build import fit_dense
 
         task = self._load(choice.pooling)
         X = {split: np.asarray(task.splits[split].X)[part.rows[split]] for split in _SPLITS}

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from pipeline.bases.network import build_base
-from pipeline.bases.zoo import ZOO
+from pipeline.bases.table import ZOO
 
 
 @functools.cache

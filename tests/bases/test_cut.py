@@ -7,7 +7,7 @@ import pytest
 from pipeline.bases.cut import check_cut, cut_before, divide, trunk_layers, valid_cuts
 from pipeline.bases.digests import tensor_digest
 from pipeline.bases.network import build_base
-from pipeline.bases.zoo import ZOO
+from pipeline.bases.table import ZOO
 from pipeline.errors import InvalidCutError
 from tests.bases.networks import run, small_base
 

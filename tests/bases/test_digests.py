@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.bases.digests import DigestMemory, TrunkInfo, tensor_digest
 from pipeline.bases.network import build_base
+from pipeline.bases.table import ZOO
 from pipeline.bases.weights import load_base
-from pipeline.bases.zoo import ZOO
 from tests.bases.networks import small_base
 
 

@@ -9,7 +9,7 @@ import pytest
 from keras.src.utils import file_utils
 
 from pipeline.bases.network import build_base, pool, with_preprocessing
-from pipeline.bases.zoo import PRECISIONS, ZOO, Preprocessing
+from pipeline.bases.table import PRECISIONS, ZOO, Preprocessing
 from pipeline.errors import SettingError, UnknownBaseError
 from tests.bases.networks import run, small_base
 

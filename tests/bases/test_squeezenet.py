@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.bases.network import build_base
 from pipeline.bases.squeezenet import build_squeezenet
-from pipeline.bases.zoo import ZOO
+from pipeline.bases.table import ZOO
 
 
 def test_the_whole_network_has_the_published_size():

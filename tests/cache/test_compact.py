@@ -14,7 +14,7 @@ from pipeline.cache.shard import read_provenance
 from pipeline.cache.store import Store
 from pipeline.errors import DamagedStoreError
 from tests.cache.samples import HALF, RECIPE, damage, fill, make_keys, make_rows
-from tests.test_cli import call
+from tests.cli.test_app import call
 
 COUNT = 50
 

@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.cache.audit import list_stores
 from pipeline.cache.store import Store
-from pipeline.verbs.options import Options
-from pipeline.verbs.rows import extract
+from pipeline.settings import Options
+from pipeline.stage_one.ensure import extract
 from tests.cluster.conftest import Cluster, running
 from tests.conftest import draw_tree
 

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from pipeline.bases.cut import cut_before
+from pipeline.bases.table import find_base
 from pipeline.bases.weights import load_base
-from pipeline.bases.zoo import find_base
-from pipeline.comparison.live import LiveSource, live_forward
 from pipeline.images.decode import Decoder
-from pipeline.stage_two.features import load_task
-from pipeline.stage_two.sources import ArraySource
+from pipeline.settings import Options, make_recipe, weights_file
+from pipeline.stage_one.ensure import extract_recipe, scan
+from pipeline.stage_two.dense.batches import ArraySource
+from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.rows import load_task
 from pipeline.stage_two.spec import parse_head
-from pipeline.stage_two.tail import Phase, build_top, fit_top
-from pipeline.stage_two.training import Training
-from pipeline.verbs.options import Options, make_recipe, weights_file
-from pipeline.verbs.rows import extract_recipe, scan
+from pipeline.training.finetune.live import LiveSource, live_forward
+from pipeline.training.finetune.tail import Phase, build_top, fit_top
 
 TRAINING = Training(epochs=7, batch_size=8, learning_rate=1e-3, seed=5, keep="last")
 

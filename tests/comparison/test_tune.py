@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 
 from pipeline.bases.network import build_base
-from pipeline.bases.zoo import find_base
+from pipeline.bases.table import find_base
 from pipeline.cache.store import Store
-from pipeline.comparison.live import LiveSource, live_forward
 from pipeline.errors import DisagreementError, HeadSpecError, InvalidCutError, SettingError
+from pipeline.images.augment import AUGMENTATIONS
 from pipeline.images.decode import Decoder
-from pipeline.images.views import AUGMENTATIONS
-from pipeline.stage_two.sources import ArraySource
+from pipeline.settings import Options
+from pipeline.stage_one.ensure import extract, scan
+from pipeline.stage_two.dense.batches import ArraySource
+from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.dense.train import compile_inference, predict
 from pipeline.stage_two.spec import parse_head
-from pipeline.stage_two.tail import build_top
-from pipeline.stage_two.trainer import compile_inference, predict
-from pipeline.stage_two.training import Training
-from pipeline.verbs.heads import fit
-from pipeline.verbs.options import Options
-from pipeline.verbs.rows import extract, scan
-from pipeline.verbs.tune import end_to_end, finetune, tune
-from pipeline.verbs.tuning import Tuning
+from pipeline.training.finetune.job import Tuning
+from pipeline.training.finetune.live import LiveSource, live_forward
+from pipeline.training.finetune.tail import build_top
+from pipeline.training.finetune.tune import end_to_end, finetune, tune
+from pipeline.training.heads import fit
 
 TRAINING = Training(epochs=2, batch_size=8, keep="last")
 HEAD = "dense:8,relu,dropout:0.3"
@@ -110,7 +110,7 @@ def test_live_without_augmentation_and_the_cache_see_the_same_features(photos, o
     manifest = scan(photos, options=options)
     done = extract(manifest, options=options)
     base = build_base(find_base("squeezenet"), 48)
-    from pipeline.verbs.options import weights_file
+    from pipeline.settings import weights_file
 
     base.load_weights(weights_file(options))
     top = build_top(base, "fire9_concat", parse_head("softmax"), pooling="none", num_classes=2, seed=0)
@@ -141,7 +141,7 @@ def test_a_killed_training_goes_on_from_its_last_epoch(photos, options, monkeypa
     """Stopped after two epochs, the second call trains those that are left and ends where an undisturbed one does."""
     tuning = Tuning(HEAD, augmentation=AUGMENTATIONS["r0"], training=replace(TRAINING, epochs=4), **phases)
     undisturbed = tune(photos, tuning, options=replace(options, runs=options.runs / "undisturbed"))
-    from pipeline.stage_two import trainer
+    from pipeline.stage_two.dense.build import train as trainer
 
     run_epoch, calls = trainer._run_epoch, []
 
@@ -185,7 +185,7 @@ def test_a_head_of_other_features_is_not_adopted(photos, options):
 
 def test_a_training_that_starts_elsewhere_does_not_go_on_from_a_checkpoint(photos, options, monkeypatch):
     """The adopted head is part of the checkpoint's name: trained anew, it starts a new training."""
-    from pipeline.stage_two import trainer
+    from pipeline.stage_two.dense.build import train as trainer
 
     tuning = Tuning("softmax", "avg", training=TRAINING, first="fire9_squeeze1x1", on_run="head")
     starts, save = [], trainer.save_checkpoint

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from pipeline.cache.store import Store, row_keys
-from pipeline.images.views import AUGMENTATIONS
-from pipeline.verbs.options import Options
-from pipeline.verbs.rows import extract
-from pipeline.verbs.run import load_run
-from pipeline.verbs.views import Views, extract_views
+from pipeline.images.augment import AUGMENTATIONS
+from pipeline.runs.run import load_run
+from pipeline.settings import Options
+from pipeline.stage_one.ensure import extract
+from pipeline.stage_one.views import Views, extract_views
 
 OLD = Path(__file__).parent / "v0_1_0"
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from pipeline.bases.zoo import find_base
+from pipeline.bases.table import find_base
 from pipeline.exports.description import Description
 from pipeline.exports.stitch import head_of_arrays, stitch
 from pipeline.images.decode import Decoder

@@ -4,14 +4,14 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.bases.zoo import find_base
+from pipeline.bases.table import find_base
 from pipeline.cache.store import pool_rows
 from pipeline.exports.stitch import head_of_arrays, stitch
-from pipeline.stage_two.dense import fit_dense
-from pipeline.stage_two.features import Split, Task
-from pipeline.stage_two.linear_fit import fit_linear
+from pipeline.stage_two.dense.build import fit_dense
+from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.linear.fit import fit_linear
+from pipeline.stage_two.rows import Split, Task
 from pipeline.stage_two.spec import LinearSpec, parse_head
-from pipeline.stage_two.training import Training
 
 CAFFE, TF, TORCH, INSIDE = (
     find_base(name).native_preprocessing for name in ("vgg16", "xception", "densenet121", "efficientnetb0")

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from pipeline.cache import shard
 from pipeline.cache.store import Store
+from pipeline.execution.workers import Workers
 from pipeline.images.decode import Decoder
 from pipeline.images.scan import scan
 from pipeline.stage_one import pending
 from pipeline.stage_one.distribute import distribute
 from pipeline.stage_one.extract import Extraction, extract
-from pipeline.workers import Workers
 from tests.cache.samples import RECIPE
 
 SIDE = 16

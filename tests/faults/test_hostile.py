@@ -16,9 +16,9 @@ from pipeline.cache.shard import check_bytes, read_features, read_rows
 from pipeline.cache.store import Store
 from pipeline.errors import DamagedStoreError, ForeignEntryError, PipelineError
 from pipeline.images.scan import scan
-from pipeline.verbs.heads import fit
-from pipeline.verbs.options import Options
-from pipeline.verbs.run import load_run
+from pipeline.runs.run import load_run
+from pipeline.settings import Options
+from pipeline.training.heads import fit
 from tests.cache.samples import RECIPE, SHAPE, fill, forge, make_keys, make_rows, seal
 from tests.cache.test_shard import FORGERIES
 from tests.conftest import COLOURS, draw_photo

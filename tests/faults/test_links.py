@@ -27,11 +27,11 @@ from pipeline.cache.compact import compact
 from pipeline.cache.outbox import FolderOutbox
 from pipeline.cache.shard import commit_shard
 from pipeline.cache.store import Store
-from pipeline.cli import main
+from pipeline.cli.app import main
 from pipeline.errors import ForeignEntryError, PipelineError, SettingError, UnreadableStoreError
-from pipeline.verbs.heads import fit
-from pipeline.verbs.options import Options
-from pipeline.verbs.run import load_run, predict
+from pipeline.runs.run import load_run, predict
+from pipeline.settings import Options
+from pipeline.training.heads import fit
 from tests.cache.samples import HALF, RECIPE, fill, make_keys, make_rows
 from tests.cache.test_shard import build
 

@@ -12,7 +12,7 @@ from pipeline import Options, Run, Training, Tuning, export, fit, scan
 from pipeline.exports.formats import FORMATS
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
-from pipeline.verbs.tune import tune
+from pipeline.training.finetune.tune import tune
 
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # of flatbuffers and onnx
 

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_sample_images
 
-from pipeline.bases.locations import home_folder
+from pipeline.bases.files import home_folder
+from pipeline.bases.table import ZOO
 from pipeline.bases.weights import fetch_weights, learn_trunk, load_base
-from pipeline.bases.zoo import ZOO
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
 from pipeline.images.decode import Decoder
 from pipeline.images.given import read_given
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
-from pipeline.stage_one.engines import TensorFlowEngine
+from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 from pipeline.stage_one.extract import extract
 from tests.bases.networks import run
 

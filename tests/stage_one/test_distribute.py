@@ -11,18 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pipeline.stage_one.execution import distribute as module
 
 from pipeline.cache.shard import read_rows
 from pipeline.cache.store import Store
 from pipeline.errors import ClusterError, DataNotFoundError, WorkerDiedError
+from pipeline.execution.workers import Workers
 from pipeline.images.manifest import Files, Manifest
 from pipeline.images.scan import scan
-from pipeline.stage_one import distribute as module
 from pipeline.stage_one.compute import Item
 from pipeline.stage_one.distribute import distribute
 from pipeline.stage_one.extract import extract
 from pipeline.stage_one.tasks import Task, run_task
-from pipeline.workers import Workers
 from tests.conftest import draw_photo, draw_tree
 from tests.faults.child import SMALL, Averages
 

@@ -18,11 +18,11 @@ from pipeline.cache.recipe import Recipe
 from pipeline.cache.shard import read_provenance
 from pipeline.cache.store import Store, row_keys
 from pipeline.errors import SettingError
+from pipeline.images.augment import Augmentation, ViewMaker
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import scan
-from pipeline.images.views import Augmentation, ViewMaker
 from pipeline.stage_one import compute, pending
-from pipeline.stage_one.engines import TensorFlowEngine
+from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 from pipeline.stage_one.extract import Extraction, extract
 from tests.conftest import COLOURS, draw_photo, draw_tree
 from tests.stage_one.trunks import BATCH_SIZE, Counting, make_engine, make_recipe

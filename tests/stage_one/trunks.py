@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.bases.digests import TrunkInfo
+from pipeline.bases.table import ZOO
 from pipeline.bases.weights import fetch_weights, learn_trunk
-from pipeline.bases.zoo import ZOO
 from pipeline.cache.recipe import Recipe
 from pipeline.images.decode import Decoder
-from pipeline.stage_one.engines import TensorFlowEngine
+from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 
 BATCH_SIZE = 8
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.stage_two.features import Split, Task
+from pipeline.stage_two.rows import Split, Task
 
 CLASSES = ("ant", "bee", "cat", "dog", "eel", "fox", "gnu")
 

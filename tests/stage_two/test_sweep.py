@@ -6,11 +6,11 @@ import re
 import pytest
 
 from pipeline.errors import DivergedError, HeadSpecError, SettingError
-from pipeline.stage_two.linear_fit import factors_of, fit_linear
+from pipeline.execution.workers import Workers
+from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.linear.fit import factors_of, fit_linear
 from pipeline.stage_two.spec import expand_choices, parse_head
 from pipeline.stage_two.sweep import DEFAULT_HEADS, Cell, make_cells, run_sweep
-from pipeline.stage_two.training import Training
-from pipeline.workers import Workers
 from tests.stage_two.tasks import make_task
 
 HARD = {"shape": (8,), "num_classes": 4, "distance": 1.3}

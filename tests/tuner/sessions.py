@@ -3,7 +3,7 @@
 import hashlib
 
 from pipeline.images.manifest import Contents, Manifest
-from pipeline.stage_two.features import Task
+from pipeline.stage_two.rows import Task
 from pipeline.tuner.session import Session
 from tests.stage_two.tasks import make_task
 

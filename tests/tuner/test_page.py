@@ -7,7 +7,7 @@ import pytest
 from pipeline import Options, load_run
 from pipeline.images.scan import scan
 from pipeline.tuner.choice import Choice, stops_of
-from pipeline.verbs.tuner import open_session
+from pipeline.tuner.serve import open_session
 from tests.browser import assert_quiet, open_page
 from tests.conftest import COLOURS, draw_photo
 from tests.tuner.pages import Page, serving

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataLayoutError, HeadSpecError, SettingError, UnwritableLabelsError
-from pipeline.stage_two.linear_fit import fit_linear
+from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.spec import LINEAR_GRIDS, parse_head
 from pipeline.tuner import refits
 from pipeline.tuner.choice import HEADS, Choice, first_value, parameter_of, sizes_of, stops_of

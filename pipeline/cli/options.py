@@ -1,0 +1,262 @@
+"""The options that commands share, and what becomes of them."""
+
+import functools
+import json
+import logging
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli.complete import complete_bases
+from pipeline.cli.terminal import be_verbose, write
+
+if TYPE_CHECKING:
+    from pipeline.images.manifest import Manifest
+    from pipeline.runs.run import Run
+    from pipeline.settings import Options
+    from pipeline.stage_one.views import Views
+    from pipeline.stage_two.dense.settings import Training
+
+
+Command = Callable[..., Any]
+
+
+HEAD_HELP = (
+    "What to train: ridge (regularisation chosen by leave-one-out; the quickest first look), logreg, svm, sgd, lda or knn "
+    "(chosen on validation), each also with a value given: logreg:C=0.01; or layers: dense:256,relu,dropout:0.5."
+)
+
+
+AUGMENT_HELP = (
+    "none; as published: r0, r2, r4; or one's own: rotation=20,zoom=0.1,horizontal_flip,fill=reflect (also "
+    "width_shift, height_shift, shear, vertical_flip, brightness, contrast)."
+)
+
+
+class OrderedGroup(click.Group):
+    """Lists commands in the order in which they are used, not by the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+def stack(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Apply decorators as if they stood one below the other."""
+    return lambda command: functools.reduce(lambda inner, add: add(inner), reversed(decorators), command)
+
+
+output_options = stack(
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout; all else goes to stderr."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress bars."),
+    click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=be_verbose,
+        help="Say what is reused, where rows come from, and what was chosen.",
+    ),
+    click.option("--debug", is_flag=True, help="Log all there is, and show tracebacks."),
+)
+
+
+place_options = stack(
+    click.option(
+        "--cache", type=click.Path(path_type=Path), default=Path("features_cache"), help="Folder of the stores."
+    ),
+    click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), help="Folder of the runs."),
+)
+
+
+engine_options = stack(
+    click.option("--engine", default="auto", help="auto, tensorflow, openvino: what runs the trunk."),
+    click.option("--device", default="auto", help="auto, cpu, gpu, gpu:1."),
+    click.option(
+        "--batch-size", default=32, help="Images a step in stage one; halved when the device is out of memory."
+    ),
+)
+
+
+compute_options = stack(
+    engine_options,
+    click.option("--workers", type=int, help="Processes, or decoding threads in this one [default: one a core]."),
+    click.option(
+        "--memory-gb",
+        type=float,
+        help="Rows held in memory while a head is trained; more are read in blocks [default: half of what is free].",
+    ),
+    click.option("--strict", is_flag=True, help="Fail when an image has to be skipped."),
+)
+
+
+worker_options = stack(
+    click.option(
+        "--backend",
+        default="auto",
+        help="Who works: threading (this process), loky (processes here), dask; auto takes the faster one of the first two.",
+    ),
+    click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster that is there: tcp://host:8786."),
+    click.option("--gather", is_flag=True, help="Workers send their rows; without it they write them to --cache."),
+    click.option("--ship-images", is_flag=True, help="Send photographs to the workers; without it they read them."),
+)
+
+
+recipe_options = stack(
+    click.option("--size", type=int, help="Input height and width in px [default: the base's native size]."),
+    click.option("--cut", help="Last layer of the trunk [default: the base's last layer]."),
+    click.option(
+        "--preprocess", default="native", help="native, rescale (1/255), or standardize (by the training images)."
+    ),
+    click.option("--weights", default="imagenet", help="imagenet, random, or a .weights.h5, .h5 or .keras file."),
+    click.option("--resize", default="lanczos", help="lanczos, bicubic, bilinear, box or nearest."),
+    click.option("--exif/--no-exif", default=True, help="Turn images upright as their EXIF orientation says."),
+    click.option("--dtype", default="float32", help="Stored as float32 or float16."),
+    click.option("--precision", default="float32", help="float32, mixed_float16 or mixed_bfloat16."),
+)
+
+
+base_options = stack(
+    click.option("--base", default="vgg16", shell_complete=complete_bases, help="A name of `bottleneck bases`."),
+    recipe_options,
+)
+
+
+data_options = stack(
+    click.option("--label", default="label", help="Label column of a table; fine or coarse for keras:cifar100."),
+    click.option(
+        "--root", type=click.Path(path_type=Path, file_okay=False), help="Folder that a table's paths are relative to."
+    ),
+    click.option("--split", default="80/10/10", help="Percentages train/validation/test, where the data has no split."),
+    click.option("--split-seed", default=0, help="Seed of that split."),
+)
+
+
+view_options = stack(
+    click.option("--views", "num_views", default=0, help="Augmented views of each training image, stored as rows."),
+    click.option("--view-seed", default=0, help="Seed of the views."),
+    click.option(
+        "--tta", is_flag=True, help="Views of validation and test images too; predictions are averaged over them."
+    ),
+)
+log_options = stack(
+    click.option(
+        "--tensorboard",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder for TensorBoard's logs; each run's are in a folder of its name.",
+    ),
+    click.option(
+        "--mlflow", metavar="URI|FOLDER", help="Tell an MLflow server, or keep MLflow's database in a folder."
+    ),
+)
+run_options = stack(
+    click.option("--name", help="The run's name [default: made up]; a run of that name is replaced."),
+    log_options,
+    click.option("--pictures/--no-pictures", default=True, help="Draw learning curves and confusion matrix."),
+)
+training_options = stack(
+    click.option("--epochs", default=30, help="Epochs of a dense head."),
+    click.option("--optimizer", default="adam", help="adam, rmsprop, sgd; with settings: sgd:momentum=0.9."),
+    click.option("--schedule", default="constant", help="Learning rate: constant, cosine or plateau."),
+    click.option(
+        "--patience", default=0, help="Stop after so many epochs without a smaller validation loss; 0: never."
+    ),
+    click.option("--keep", default="best", help="Weights of the best epoch by validation loss, or of the last."),
+    click.option("--view-mode", default="sample", help="With --views: an epoch draws one view an image, or sees all."),
+    click.option("--seed", default=0, help="Seed of the head's weights, shuffling and dropout."),
+)
+
+
+stage_one_options = stack(data_options, base_options, compute_options, place_options, output_options)
+
+
+def options_of(settings: Mapping[str, Any]) -> "Options":
+    """The settings that all verbs share."""
+    from pipeline.settings import Options
+
+    given = {option.name: settings[option.name] for option in fields(Options) if option.name in settings}
+    return Options(**given, progress=not settings["quiet"])
+
+
+def training_of(settings: Mapping[str, Any], rate: float, batch_size: int) -> "Training":
+    """The settings of a dense head."""
+    from pipeline.stage_two.dense.settings import Training
+
+    given = {
+        name: settings[name] for name in ("epochs", "optimizer", "schedule", "patience", "keep", "view_mode", "seed")
+    }
+    return Training(**given, learning_rate=rate, batch_size=batch_size)
+
+
+def views_of(settings: Mapping[str, Any]) -> "Views | None":
+    """The views that were asked for.
+
+    Raises:
+        SettingError: One of --views and --augment without the other.
+    """
+    from pipeline.errors import SettingError
+    from pipeline.images.augment import parse_augmentation
+    from pipeline.stage_one.views import Views
+
+    augmentation = parse_augmentation(settings["augment"])
+    if augmentation is None and not settings["num_views"]:
+        return None
+    if augmentation is None or not settings["num_views"]:
+        raise SettingError(
+            "Augmentation of cached features is made of stored views: give both --views K and --augment "
+            f"(r0, r2, r4, or one's own). Received: --views {settings['num_views']}, --augment {settings['augment']}."
+        )
+    return Views(settings["num_views"], augmentation, settings["view_seed"], settings["tta"])
+
+
+def scan(data: str, settings: Mapping[str, Any], options: "Options") -> "Manifest":
+    """The manifest of DATA."""
+    from pipeline.stage_one import ensure as rows
+
+    chosen = {name: settings[name] for name in ("label", "root", "split", "split_seed")}
+    return rows.scan(data, **chosen, options=options)
+
+
+def command_line() -> str:
+    """How the user called, to be kept with the run."""
+    return shlex.join(["bottleneck", *sys.argv[1:]])
+
+
+def show(settings: Mapping[str, Any], result: Any, describe: Callable[[Any], str]) -> None:
+    """The one place where results are printed."""
+    write(json.dumps(result, ensure_ascii=False) if settings["as_json"] else describe(result))
+
+
+def head_result(run: "Run") -> dict[str, Any]:
+    """What the commands that train print."""
+    info, metrics = run.folder.info, run.metrics
+    kept = ("seconds", "seconds_per_epoch", "epochs", "trainable_params", "total_params")
+    digests = ("trunk_digest_before", "trunk_digest_after")
+    scores = {
+        split: {key: values[key] for key in ("accuracy", "loss", "n", "ci95")} for split, values in metrics.items()
+    }
+    return {
+        "run": run.name,
+        "head": info["head"],
+        "chosen": {key: value for key, value in info["chosen"].items() if key != "candidates"},
+        **scores,
+        **{key: info[key] for key in (*kept, *digests)},
+        "folder": str(run.folder.path),
+        "skipped": info["skipped"],
+        "duplicates": info["duplicates"],
+    }
+
+
+def warn_duplicates(duplicates: Sequence[Sequence[str]]) -> None:
+    """Say on stderr that scores may be too good."""
+    if duplicates:
+        listed = "; ".join(" = ".join(names) for names in duplicates[:3])
+        logging.getLogger("pipeline").warning(
+            "%d images stand in more than one split, byte for byte, so scores may be too good: %s",
+            len(duplicates),
+            listed,
+        )

@@ -1,0 +1,194 @@
+"""A run as one file, which is compared with the run before it takes its name."""
+
+import hashlib
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.bases.table import find_base
+from pipeline.cache.recipe import Recipe
+from pipeline.errors import SettingError, UnreadableImageError
+from pipeline.exports.description import Description
+from pipeline.exports.formats import Format, format_of
+from pipeline.exports.parity import (
+    ENCODED_TOLERANCE,
+    NUM_IMAGES,
+    TOLERANCE,
+    Parity,
+    compare,
+    in_batches,
+    synthetic_photographs,
+)
+from pipeline.files import replacing, write_json
+from pipeline.images.decode import MAX_BYTES, Decoder
+from pipeline.runs.folder import load_arrays
+from pipeline.runs.run import Run, predict_rows
+from pipeline.settings import Options, make_tensorflow_engine, weights_file
+
+if TYPE_CHECKING:
+    import keras
+
+_LARGEST_BYTES = 2**31
+"""Of ONNX and TFLite files, whose own formats count in 32 bits."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """A file that was written, and how near it is to its run."""
+
+    path: Path
+    format: str
+    parity: Parity
+    """From the same pixels."""
+
+    own_images: int
+    """Of the images compared, those that the run was trained and judged on; the others are synthetic."""
+
+    encoded: Parity | None
+    """From encoded photographs, where the file takes those."""
+
+
+def export(run: Run, path: str | Path) -> Export:
+    """Write a run as one file: pixels in, probabilities out, with preprocessing, labels and a description inside.
+
+    Trunk, tail and head compute in float32. Before the file takes its name it is loaded as anyone would load it, and compared
+    with the run on 200 photographs: the run's own, validation first, where they can still be found, otherwise synthetic ones.
+
+    Args:
+        run: A run of any kind.
+        path: name.keras, name.onnx, name.tflite, or a name without ending for a SavedModel folder. An earlier export is replaced.
+
+    Raises:
+        SettingError: No format has this ending, something else has the name, or the format cannot hold a network so large.
+        MissingExtraError: A package of the format is not installed.
+        DisagreementError: The file predicts something else than the run; it is not written.
+    """
+    path = Path(path)
+    form = format_of(path)
+    form.require()
+    _check_name(path)
+    recipe = Recipe.from_dict(run.folder.info["recipe"])
+    options = replace(run.options, base=recipe.base, weights=run.folder.info["weights"])
+    model = _stitched(run, recipe, options)
+    _check_size(model, path)
+    with replacing(path) as beside:
+        form.write(model, beside, _describe(run, recipe))
+        done = _compare(run, recipe, options, beside, form)
+        if path.suffix == ".keras":
+            write_json(path.with_suffix(".labels.json"), list(run.classes))
+    return Export(path, form.NAME, **done)
+
+
+def _check_name(path: Path) -> None:
+    """Nothing but a file, or the folder of an earlier export, gives way to an export."""
+    is_free = not path.exists() or (path.is_file() if path.suffix else (path / "saved_model.pb").is_file())
+    if not is_free:
+        raise SettingError(f"{path} exists, and is not an earlier export. Choose another name.")
+
+
+def _check_size(model: "keras.Model", path: Path) -> None:
+    num_bytes = 4 * model.count_params()
+    if path.suffix in (".onnx", ".tflite") and num_bytes >= _LARGEST_BYTES:
+        raise SettingError(
+            f"A {path.suffix} file holds less than 2 GB; this network takes {num_bytes / 1e9:.1f} GB. Export it as .keras."
+        )
+
+
+def _stitched(run: Run, recipe: Recipe, options: Options) -> "keras.Model":
+    from pipeline.bases.cut import divide
+    from pipeline.bases.weights import load_base
+    from pipeline.exports.stitch import head_of_arrays, stitch
+    from pipeline.stage_two.dense.build import load_dense
+
+    pooling, head_file = run.folder.info["pool"], run.folder.head_path
+    base = load_base(find_base(recipe.base), recipe.decoder.size_px, weights_file(options))
+    trunk, _ = divide(base, recipe.cut)
+    row_shape = tuple(trunk.output_shape[1:]) if pooling == "none" else tuple(trunk.output_shape[-1:])
+    head = (
+        head_of_arrays(load_arrays(head_file), row_shape) if head_file.suffix == ".npz" else load_dense(head_file).model
+    )
+    return stitch(trunk, recipe.preprocessing, pooling, head)
+
+
+def _describe(run: Run, recipe: Recipe) -> Description:
+    info = run.folder.info
+    origin = {
+        "run": run.name,
+        "head": info["head"],
+        "head_sha256": hashlib.sha256(run.folder.head_path.read_bytes()).hexdigest(),
+        "base": recipe.base,
+        "cut": recipe.cut,
+        "first_trained_layer": info.get("first_trained_layer"),
+        "trunk_digest": recipe.trunk_digest,
+        "recipe": recipe.fingerprint,
+    }
+    return Description(run.classes, recipe.decoder, origin)
+
+
+def _compare(run: Run, recipe: Recipe, options: Options, path: Path, form: Format) -> dict[str, Any]:
+    """Load the file, and have it say of photographs what the run's own trunk and head say.
+
+    The run's trunk computes in float32 for it, whatever precision its rows were made in, since that is what a file does.
+    """
+    encoded, pixels, num_own = _photographs(run, recipe.decoder)
+    engine = make_tensorflow_engine(replace(recipe, precision="float32", pooling=run.folder.info["pool"]), options)
+    progress = run.options.progress
+    expected = in_batches(
+        lambda batch: predict_rows(run.head, engine.features(batch)), pixels, desc="the run", progress=progress
+    )
+    _, predict = form.load(path)
+    received = in_batches(lambda batch: predict(batch.astype(np.float32)), pixels, desc="the file", progress=progress)
+    return {
+        "parity": compare(expected, received, TOLERANCE, f"The {form.NAME} file"),
+        "own_images": num_own,
+        "encoded": _compare_encoded(path, encoded, expected, progress=progress) if path.is_dir() else None,
+    }
+
+
+def _compare_encoded(
+    path: Path, encoded: list[bytes], expected: NDArray[np.float32], *, progress: bool
+) -> Parity | None:
+    """The signature of a SavedModel that takes encoded photographs; None if TensorFlow reads none of them."""
+    from pipeline.exports.decoding import can_decode
+    from pipeline.exports.saved_model import load_serving
+
+    rows = [row for row, data in enumerate(encoded) if can_decode(data)]
+    if not rows:
+        return None
+    files = [encoded[row] for row in rows]
+    received = in_batches(load_serving(path), files, desc="the file on photographs", progress=progress)
+    return compare(expected[rows], received, ENCODED_TOLERANCE, "The SavedModel, given encoded photographs,")
+
+
+def _photographs(run: Run, decoder: Decoder) -> tuple[list[bytes], NDArray[np.uint8], int]:
+    """So many encoded photographs, their pixels, uint8 (N, H, W, 3), and how many of them are the run's own."""
+    encoded, pixels = [], []
+    for data in _own_photographs(run):
+        try:
+            pixels.append(decoder.decode(data))
+        except UnreadableImageError:
+            continue
+        encoded.append(data)
+        if len(encoded) == NUM_IMAGES:
+            break
+    num_own = len(encoded)
+    made = synthetic_photographs(NUM_IMAGES - num_own, decoder.size_px)
+    return encoded + made, np.stack(pixels + [decoder.decode(data) for data in made]), num_own
+
+
+def _own_photographs(run: Run) -> Iterator[bytes]:
+    """The files of the run that are still there, validation before test before train, in any order within."""
+    root = run.folder.info.get("root")
+    if not isinstance(root, str) or not (run.folder.path / "predictions.csv").is_file():
+        return
+    rows = run.folder.predictions()
+    random.Random(0).shuffle(rows)
+    for name in [row["path"] for split in ("validation", "test", "train") for row in rows if row["split"] == split]:
+        path = Path(root, name)
+        if path.is_file() and path.stat().st_size <= MAX_BYTES:
+            yield path.read_bytes()

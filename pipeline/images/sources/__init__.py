@@ -1,0 +1,1 @@
+"""Where images come from: each module turns one kind of data into a manifest."""

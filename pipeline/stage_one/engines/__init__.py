@@ -1,0 +1,1 @@
+"""What runs the trunk, and which engine to take."""

@@ -1,0 +1,1 @@
+"""Dense heads in Keras: built, fed with batches, trained."""

@@ -1,0 +1,1 @@
+"""Linear heads: scikit-learn's, and ridge in closed form."""

@@ -1,0 +1,134 @@
+"""The tuner as a verb: rows first, then a page on which heads are chosen and photographs relabelled."""
+
+import logging
+import socket
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from pipeline.errors import MissingExtraError, SettingError
+from pipeline.images.manifest import Manifest
+from pipeline.runs.run import Run
+from pipeline.settings import Options
+from pipeline.stage_two.rows import Task
+from pipeline.training.heads import fit, read_task
+from pipeline.tuner.choice import Choice
+from pipeline.tuner.labels import LabelFile, place_of_labels
+from pipeline.tuner.session import Session
+
+logger = logging.getLogger(__name__)
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def open_session(
+    data: str | Path, manifest: Manifest, *, labels: Path | None = None, options: Options | None = None
+) -> Session:
+    """Labels as they are kept, and rows; those that are missing are made.
+
+    Args:
+        data: What the user wrote.
+        manifest: Its scan.
+        labels: Where labels are kept; None: beside the folder.
+        options: Base and places.
+
+    Raises:
+        SettingError: The label file would lie in the data.
+        DataLayoutError: It is no table of these images, or the labels do not make a task.
+    """
+    chosen = options or Options()
+    path = place_of_labels(data, manifest, labels)
+    file = LabelFile(path) if path else None
+    labelled = file.read(manifest) if file else manifest
+    extraction = read_task(labelled, "avg", chosen)[1]
+    rows = extraction.manifest
+    watched = rows.select([row for row, split in enumerate(rows.splits) if split != "test"])
+
+    def load(pooling: str) -> Task:
+        return read_task(watched, pooling, chosen)[0]
+
+    return Session(rows, load, file)
+
+
+def save(session: Session, choice: Choice, *, name: str | None, command: str | None, options: Options) -> Run:
+    """Keep a choice as a run, by what `head` does; only now the test split is scored.
+
+    Raises:
+        SettingError: Pixels are standardized by the training images, of which the choice has only some: other rows would be made.
+    """
+    selection = session.selection(choice)
+    if options.preprocess == "standardize" and len(selection.split("train")) < len(session.manifest.split("train")):
+        raise SettingError(
+            "With --preprocess standardize features follow from all training images, so a run of some of them would have others "
+            "than the page. Take all classes and images, or start the tuner with --preprocess native."
+        )
+    return fit(
+        selection,
+        str(choice.spec),
+        pool=choice.pooling,
+        training=choice.training,
+        name=name,
+        command=command,
+        options=options,
+    )
+
+
+def tune_heads(
+    data: str | Path,
+    scan: Callable[[], Manifest],
+    *,
+    labels: Path | None = None,
+    host: str = LOOPBACK[0],
+    port: int = 8080,
+    command: str | None = None,
+    on_start: Callable[[str, Session], None] | None = None,
+    options: Options | None = None,
+) -> None:
+    """Serve the page until Ctrl-C.
+
+    Args:
+        data: What the user wrote.
+        scan: Its scan, which is not begun before it is known that the page can be served.
+        labels: Where labels are kept; None: beside the folder.
+        host: Address to listen on; all but this machine's own is told of with a warning.
+        port: Port to listen on.
+        command: Kept with the runs that are saved.
+        on_start: Told the page's address and the session.
+        options: Base and places.
+
+    Raises:
+        MissingExtraError: NiceGUI is not installed.
+        SettingError: Something else listens there already.
+    """
+    if find_spec("nicegui") is None:
+        raise MissingExtraError("The tuner's page needs its package: pip install 'bottleneck-pipeline[tune]'.")
+    _check_free(host, port)
+    if host not in LOOPBACK:
+        logger.warning("The page listens on %s: whoever reaches it can relabel photographs and save runs.", host)
+    chosen, manifest = options or Options(), scan()
+    session = open_session(data, manifest, labels=labels, options=chosen)
+
+    def keep(choice: Choice, name: str | None) -> str:
+        return save(session, choice, name=name, command=command, options=chosen).name
+
+    from pipeline.tuner.page import serve
+
+    title = f"{manifest.title} · {chosen.base}"
+    serve(session, keep, title=title, host=host, port=port, is_local=host in LOOPBACK, on_start=on_start)
+
+
+def _check_free(host: str, port: int) -> None:
+    """Whether a page can be served there.
+
+    Raises:
+        SettingError: The port is taken, or the address is not this machine's.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, OverflowError) as error:
+        raise SettingError(
+            f"Nothing can listen on port {port} of {host}: {error}. Choose another --port or --host."
+        ) from error

@@ -2,7 +2,7 @@
 
 import pipeline
 
-run = pipeline.fit("photos", "logreg", options=pipeline.Options(base="vgg16", size=150))
+run = pipeline.fit("photos", "logreg", base="vgg16", size=150)
 run.predict(["new.jpg"])
 """
 
@@ -23,57 +23,83 @@ if _backend.startswith("module://") and find_spec(_backend.removeprefix("module:
     del os.environ["MPLBACKEND"]
 
 if TYPE_CHECKING:
-    from pipeline.exports.export import export
-    from pipeline.exports.load import load_exported
-    from pipeline.runs.run import Run, load_run, predict
-    from pipeline.settings import Options
-    from pipeline.stage_one.ensure import extract, scan
-    from pipeline.stage_one.views import Views, extract_views
-    from pipeline.stage_two.dense.settings import Training
-    from pipeline.training.finetune.job import Tuning
-    from pipeline.training.finetune.tune import end_to_end, finetune
-    from pipeline.training.heads import fit, sweep
+    from pipeline.api import (
+        advise,
+        classify,
+        compare,
+        end_to_end,
+        export,
+        extract,
+        extract_views,
+        finetune,
+        fit,
+        list_runs,
+        load_exported,
+        load_run,
+        plan,
+        predict,
+        report,
+        reproduce,
+        scan,
+        sweep,
+        tune,
+    )
+    from pipeline.images.augment import Augmentation
+    from pipeline.images.manifest import Manifest
+    from pipeline.runs.run import Run
     from pipeline.transformer import FeatureExtractor
 
 # Names are loaded when first used, so that `import pipeline` costs nothing.
 _HOMES = {
+    "Augmentation": "pipeline.images.augment",
     "FeatureExtractor": "pipeline.transformer",
-    "Training": "pipeline.stage_two.dense.settings",
-    "Options": "pipeline.settings",
+    "Manifest": "pipeline.images.manifest",
     "Run": "pipeline.runs.run",
-    "Tuning": "pipeline.training.finetune.job",
-    "Views": "pipeline.stage_one.views",
-    "end_to_end": "pipeline.training.finetune.tune",
-    "export": "pipeline.exports.export",
-    "extract": "pipeline.stage_one.ensure",
-    "extract_views": "pipeline.stage_one.views",
-    "finetune": "pipeline.training.finetune.tune",
-    "fit": "pipeline.training.heads",
-    "load_exported": "pipeline.exports.load",
-    "load_run": "pipeline.runs.run",
-    "predict": "pipeline.runs.run",
-    "scan": "pipeline.stage_one.ensure",
-    "sweep": "pipeline.training.heads",
+    "advise": "pipeline.api",
+    "classify": "pipeline.api",
+    "compare": "pipeline.api",
+    "end_to_end": "pipeline.api",
+    "export": "pipeline.api",
+    "extract": "pipeline.api",
+    "extract_views": "pipeline.api",
+    "finetune": "pipeline.api",
+    "fit": "pipeline.api",
+    "list_runs": "pipeline.api",
+    "load_exported": "pipeline.api",
+    "load_run": "pipeline.api",
+    "plan": "pipeline.api",
+    "predict": "pipeline.api",
+    "report": "pipeline.api",
+    "reproduce": "pipeline.api",
+    "scan": "pipeline.api",
+    "sweep": "pipeline.api",
+    "tune": "pipeline.api",
 }
 
 __all__ = [
+    "Augmentation",
     "FeatureExtractor",
-    "Options",
+    "Manifest",
     "Run",
-    "Training",
-    "Tuning",
-    "Views",
+    "advise",
+    "classify",
+    "compare",
     "end_to_end",
     "export",
     "extract",
     "extract_views",
     "finetune",
     "fit",
+    "list_runs",
     "load_exported",
     "load_run",
+    "plan",
     "predict",
+    "report",
+    "reproduce",
     "scan",
     "sweep",
+    "tune",
 ]
 
 

@@ -1,284 +1,203 @@
-"""What all verbs share, and what it comes to: a recipe, weights, an engine.
+"""What a user can set, beside the data and the head: four small parts, each checked when it is made.
 
-TensorFlow is imported inside the functions that need it: with a warm store a linear head never does.
+| part | what it decides |
+|---|---|
+| `FeatureSettings` | the values of the features: all of it is in the recipe |
+| `Paths` | where things are kept |
+| `Compute` | how the work is done: no result depends on it beyond rounding |
+| `Tracking` | where finished and running trainings are logged |
+
+`Settings` holds one of each. In Python and on the command line their fields are keywords of the same names.
 """
 
-import hashlib
-import json
-import logging
-from dataclasses import asdict, dataclass
-from functools import lru_cache, partial
-from importlib.util import find_spec
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Self
 
 import psutil
 
-from pipeline.bases.digests import DigestMemory, TrunkInfo
-from pipeline.bases.files import home_folder, weights_path
-from pipeline.bases.table import BaseSpec, Preprocessing, choose_preprocessing, find_base
-from pipeline.cache.own import check_no_links
-from pipeline.cache.recipe import Recipe
-from pipeline.errors import MissingExtraError, SettingError
-from pipeline.execution.workers import Workers, num_threads
-from pipeline.files import write_json
-from pipeline.images.decode import Decoder
+from pipeline.bases.table import PRECISIONS, PREPROCESSING_NAMES
+from pipeline.cache.recipe import DTYPES
+from pipeline.errors import SettingError
+from pipeline.execution.workers import BACKENDS, Workers
+from pipeline.images.decode import RESIZE_METHODS
 from pipeline.images.hashing import FileHashes
-from pipeline.images.manifest import Manifest
-from pipeline.images.statistics import ChannelStatistics, channel_statistics
-
-if TYPE_CHECKING:
-    from pipeline.stage_one.compute import Engine
-    from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
-
-logger = logging.getLogger(__name__)
 
 ENGINES = ("auto", "tensorflow", "openvino")
-_GPU_DEVICES = ("nvidia[0-9]*", "kfd", "dxg")
-"""Of CUDA, ROCm, and either below WSL: found without loading TensorFlow."""
-
-_WORTH_CONVERTING = 500
-"""Rows from which on `auto` takes OpenVINO: converting and checking a trunk takes about as long as some hundred images."""
-
-_SMALL_PARAMETERS = range(800_000, 5_000_001)
-"""Of networks for which `auto` takes processes: small ones of depthwise convolutions; SqueezeNet, of plain ones, is smaller."""
-
-_WORTH_PROCESSES = 4000
-"""Rows from which on `auto` does so."""
 
 
-@dataclass(frozen=True)
-class Options:
-    """What all verbs share."""
+@dataclass(frozen=True, kw_only=True)
+class FeatureSettings:
+    """What the features are: base, input, layer and number format."""
 
     base: str = "vgg16"
     """A name of `bottleneck bases`."""
 
     size: int | None = None
-    """Input height and width in px; None is the base's native size."""
+    """Input height and width in px; None: the base's native size."""
 
     cut: str | None = None
-    """Last layer of the trunk; None is the base's last layer."""
+    """Last layer of the trunk; None: the base's last layer."""
 
     preprocess: str = "native"
-    """`native`, `rescale` (1/255) or `standardize` (by the training split's channels)."""
+    """`native`, `rescale` (1/255) or `standardize` (by the training images' channels)."""
 
     weights: str = "imagenet"
-    """`imagenet`, `random`, or a file."""
+    """`imagenet`, `random`, or a `.weights.h5`, `.h5` or `.keras` file."""
 
     resize: str = "lanczos"
-    """Resize filter; all but `nearest` average over the pixels that one becomes (no aliasing)."""
+    """Resize filter. All but `nearest` average over the pixels that become one (antialiasing)."""
 
     exif: bool = True
-    """Turn images upright."""
+    """Turn images upright as their EXIF orientation says."""
 
     dtype: str = "float32"
     """Stored dtype, `float32` or `float16`."""
 
     precision: str = "float32"
-    """Arithmetic of the trunk."""
-
-    cache: Path = Path("features_cache")
-    runs: Path = Path("runs")
-    engine: str = "auto"
-    """What runs the trunk: `tensorflow`, `openvino` (an extra; CPU and float32 only), or `auto`, the faster one that is there."""
-
-    device: str = "auto"
-    batch_size: int = 32
-    """Images a step in stage one."""
-
-    workers: int | None = None
-    """Processes, or decoding threads where all is done in this one; None: one a core."""
-
-    backend: str = "auto"
-    """Who works: `threading` (this process), `loky` (processes of this machine), `dask`; or `auto`: whatever is faster here."""
-
-    scheduler: str | None = None
-    """Address of Dask's scheduler."""
-
-    gather: bool = False
-    """Workers send their shards; otherwise they write them to the cache folder."""
-
-    ship_images: bool = False
-    """Photographs are sent to the workers; otherwise they read them."""
-
-    memory_gb: float | None = None
-    """Rows held in memory while a head is trained; more are read from the shards in blocks, which is another order.
-    None: half of what is free, so give a number where a training must be the same on every day."""
-
-    strict: bool = False
-    """Raise when an image has to be skipped."""
-
-    tensorboard: Path | None = None
-    """Folder for TensorBoard's logs: those of each run in a folder of its name."""
-
-    mlflow: str | None = None
-    """An MLflow server's address, or a folder, that finished runs are told to."""
-
-    progress: bool = False
-    """Show bars on stderr."""
+    """Arithmetic of the trunk: `float32`, `mixed_float16` or `mixed_bfloat16`."""
 
     def __post_init__(self) -> None:
-        if self.engine not in ENGINES:
-            raise SettingError(f"The engine is one of {ENGINES}. Received: {self.engine!r}.")
-        _ = self.who_works
+        _check_choice("preprocessing", self.preprocess, PREPROCESSING_NAMES)
+        _check_choice("precision", self.precision, PRECISIONS)
+        _check_choice("resize method", self.resize, RESIZE_METHODS)
+        _check_choice("stored dtype", self.dtype, DTYPES)
+        if self.size is not None and self.size < 1:
+            raise SettingError(f"The size is a positive number of pixels. Received: {self.size}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paths:
+    """Where things are kept."""
+
+    cache: Path = Path("features_cache")
+    """Folder of the stores."""
+
+    runs: Path = Path("runs")
+    """Folder of the runs."""
+
+    @property
+    def hashes(self) -> FileHashes:
+        """Remembered digests of files, in the cache folder."""
+        return FileHashes(self.cache / "file_hashes.sqlite")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """How the work is done."""
+
+    engine: str = "auto"
+    """What runs the trunk: `tensorflow`, `openvino` (an extra; CPU only), or `auto`: the faster one of those installed."""
+
+    device: str = "auto"
+    """`auto`, or a TensorFlow device: `cpu`, `gpu`, `gpu:1`."""
+
+    batch_size: int = 32
+    """Images per step in stage one."""
+
+    workers: int | None = None
+    """Number of processes, or of decoding threads where all is done in this one; None: one per core."""
+
+    backend: str = "auto"
+    """Execution backend: `threading` (this process), `loky` (processes of this machine), `dask`; `auto`: the faster of the first two."""
+
+    scheduler: str | None = None
+    """Address of a Dask scheduler, such as `tcp://head:8786`."""
+
+    gather: bool = False
+    """Workers send their shards to this process; otherwise they write them to the cache folder."""
+
+    ship_images: bool = False
+    """Images are sent to the workers; otherwise workers read them."""
+
+    memory_gb: float | None = None
+    """Memory for rows while a head is trained, in GB. More rows are read from the shards in blocks, in another order.
+    None: half of the free memory, so give a number where a training must be the same on every day."""
+
+    strict: bool = False
+    """Raise an error if an image has to be skipped."""
+
+    progress: bool = False
+    """Show progress bars on stderr."""
+
+    def __post_init__(self) -> None:
+        _check_choice("engine", self.engine, ENGINES)
+        _check_choice("backend", self.backend, BACKENDS)
+        if self.batch_size < 1:
+            raise SettingError(f"The batch size is a positive number. Received: {self.batch_size}.")
+        if self.memory_gb is not None and not self.memory_gb >= 0:
+            raise SettingError(f"The memory is 0 GB or more. Received: {self.memory_gb}.")
+        _ = self.executor
+
+    @property
+    def executor(self) -> Workers:
+        """What runs tasks."""
+        return Workers(self.backend, self.workers, self.scheduler)
 
     def memory_bytes(self, held: int = 0) -> float:
-        """How many bytes of rows to hold in memory at most, beside those that are held already."""
+        """Bytes of rows to hold in memory at most, beside `held` bytes that are in memory already."""
         if self.memory_gb is None:
             return psutil.virtual_memory().available / 2
         return max(0.0, self.memory_gb * 1e9 - held)
 
-    @property
-    def who_works(self) -> Workers:
-        """What runs tasks."""
-        return Workers(self.backend, self.workers, self.scheduler)
 
-    @property
-    def hashes(self) -> FileHashes:
-        """Remembered digests of files, in the cache folder.
+@dataclass(frozen=True, kw_only=True)
+class Tracking:
+    """Where trainings are logged."""
+
+    tensorboard: Path | None = None
+    """Folder for TensorBoard logs; those of each run are in a folder of its name."""
+
+    mlflow: str | None = None
+    """Address of an MLflow server, or a folder."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One of each part."""
+
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+    paths: Paths = field(default_factory=Paths)
+    compute: Compute = field(default_factory=Compute)
+    tracking: Tracking = field(default_factory=Tracking)
+
+    @classmethod
+    def of(cls, **keywords: Any) -> Self:
+        """The settings that keywords of any of the parts make.
 
         Raises:
-            ForeignEntryError: The file, or one that SQLite writes beside it, is a symbolic link.
+            SettingError: A value that cannot work, or a keyword of no part.
         """
-        path = self.cache / "file_hashes.sqlite"
-        check_no_links(path, *(path.with_name(f"{path.name}{ending}") for ending in ("-journal", "-wal", "-shm")))
-        return FileHashes(path)
+        unknown = sorted(set(keywords) - set(KEYWORDS))
+        if unknown:
+            raise SettingError(f"Unknown setting {unknown[0]!r}. Expected some of: {', '.join(KEYWORDS)}.")
+        return cls().with_changes(**keywords)
 
-
-def make_recipe(manifest: Manifest, options: Options) -> tuple[Recipe, TrunkInfo]:
-    """The recipe that options and data come to, and what is known of its trunk.
-
-    Raises:
-        UnknownBaseError: No such base, or the size is too small for it.
-        InvalidCutError: The layer does not divide the base.
-        WeightsUnavailableError: No route led to the weights.
-    """
-    spec = find_base(options.base, options.size)
-    decoder = Decoder(options.size or spec.native_px, options.resize, options.exif)
-    trunk, cut = trunk_of(options)
-    recipe = Recipe(
-        base=spec.name,
-        decoder=decoder,
-        preprocessing=_preprocessing(spec, manifest, decoder, options),
-        trunk_digest=trunk.digest,
-        cut=cut,
-        dtype=options.dtype,
-        precision=options.precision,
-    )
-    return recipe, trunk
-
-
-def trunk_of(options: Options) -> tuple[TrunkInfo, str]:
-    """What is known of the trunk, and its cut; the network is built only for a weights file never seen before."""
-    spec = find_base(options.base)
-    cut = options.cut or spec.last_layer
-    file = weights_path(spec, options.weights, home_folder())
-    known = DigestMemory(home_folder()).recall(file, spec.name, cut) if file.exists() else None
-    if known is None:
-        logger.info("%s, cut at %s: reading the weights for the first time.", spec.name, cut)
-        from pipeline.bases.weights import learn_trunk
-
-        known = learn_trunk(spec, weights_file(options), cut, home_folder())
-    return known, cut
-
-
-def weights_file(options: Options) -> Path:
-    """The weights' file, fetched first if need be."""
-    from pipeline.bases.weights import fetch_weights
-
-    return fetch_weights(find_base(options.base), options.weights, home_folder())
-
-
-def _preprocessing(spec: BaseSpec, manifest: Manifest, decoder: Decoder, options: Options) -> Preprocessing:
-    if options.preprocess != "standardize":
-        return choose_preprocessing(spec, options.preprocess)
-    # The statistics of thousands of images take seconds, so they are kept by what they depend on.
-    train = manifest.split("train")
-    content = hashlib.sha256(repr(decoder).encode() + b"".join(sorted(train.digests))).hexdigest()
-    kept = options.cache / "statistics" / f"{content[:32]}.json"
-    check_no_links(kept.parent, kept)
-    try:
-        values = ChannelStatistics(**json.loads(kept.read_text()))
-    except (OSError, ValueError, TypeError, RecursionError):
-        values = channel_statistics(manifest, decoder, progress=options.progress)
-        write_json(kept, asdict(values))
-    return choose_preprocessing(spec, "standardize", mean=values.mean, std=values.std)
-
-
-def make_engine(recipe: Recipe, options: Options, num_rows: int, *, earlier: Recipe | None = None) -> "Engine":
-    """What runs the trunk, or its part after an earlier cut, for so many rows.
-
-    Raises:
-        MissingExtraError: OpenVINO is asked for and not installed.
-        SettingError: OpenVINO is asked for where it cannot serve.
-    """
-    tensorflow = partial(make_tensorflow_engine, recipe, options, earlier=earlier)
-    takes_openvino = _takes_openvino(recipe, options, num_rows)
-    engine = "OpenVINO, if it agrees with TensorFlow and is faster" if takes_openvino else "TensorFlow"
-    logger.info("%d rows to compute (--engine %s): %s.", num_rows, options.engine, engine)
-    if not takes_openvino:
-        return tensorflow()
-    from pipeline.stage_one.engines.openvino import OpenVINOEngine
-
-    return OpenVINOEngine(
-        recipe,
-        home_folder() / "engines",
-        tensorflow,
-        earlier=earlier,
-        batch_size=options.batch_size,
-        is_asked=options.engine == "openvino",
-    )
-
-
-@lru_cache(maxsize=1)
-def kept_engine(recipe: Recipe, options: Options, num_rows: int) -> "Engine":
-    """The engine of a worker, which makes one task after the other."""
-    return make_engine(recipe, options, num_rows)
-
-
-def make_tensorflow_engine(recipe: Recipe, options: Options, *, earlier: Recipe | None = None) -> "TensorFlowEngine":
-    """TensorFlow's engine, which the others are compared with."""
-    from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
-
-    return TensorFlowEngine(
-        recipe, weights_file(options), earlier=earlier, batch_size=options.batch_size, device=options.device
-    )
-
-
-def backend_for(recipe: Recipe, options: Options, num_rows: int) -> str:
-    """Who makes so many rows: what was asked for, or `threading` or `loky`, whichever is the faster one here.
-
-    One process keeps all cores busy with a large network, and OpenVINO does with any. TensorFlow does not with depthwise
-    convolutions: there processes of one thread each make more rows a second, once they are started (MobileNetV2 1.16 times as
-    many on two cores, SqueezeNet 0.87 times; `benchmarks/local_workers.py`).
-    """
-    if options.backend != "auto":
-        return options.backend
-    spec = find_base(recipe.base)
-    is_small = spec.parameters in _SMALL_PARAMETERS
-    is_worth_it = is_small and num_rows >= _WORTH_PROCESSES
-    gains = (
-        is_worth_it and num_threads() > 1 and not _has_gpu(options) and not _takes_openvino(recipe, options, num_rows)
-    )
-    return "loky" if gains else "threading"
-
-
-def _has_gpu(options: Options) -> bool:
-    is_cpu = options.device.lower().startswith("cpu")
-    return not is_cpu and any(any(Path("/dev").glob(name)) for name in _GPU_DEVICES)
-
-
-def _takes_openvino(recipe: Recipe, options: Options, num_rows: int) -> bool:
-    is_there = find_spec("openvino") is not None
-    is_cpu = options.device.lower() in ("auto", "cpu", "cpu:0") and recipe.precision == "float32"
-    if options.engine == "openvino":
-        if not is_there:
-            raise MissingExtraError("OpenVINO needs its package: pip install 'bottleneck-pipeline[openvino]'.")
-        if not is_cpu:
-            raise SettingError(
-                "OpenVINO runs on the CPU and in float32. "
-                f"Received: --device {options.device} --precision {recipe.precision}; use --engine auto."
+    def with_changes(self, **keywords: Any) -> Self:
+        """The same settings with other values of these fields."""
+        given = {
+            name: Path(value) if name in _FOLDERS and value is not None else value for name, value in keywords.items()
+        }
+        parts = {
+            part.name: replace(
+                getattr(self, part.name), **{name: given[name] for name in _names(part.type) if name in given}
             )
-        return True
-    return options.engine == "auto" and is_there and is_cpu and not _has_gpu(options) and num_rows >= _WORTH_CONVERTING
+            for part in fields(self)
+        }
+        return replace(self, **parts)
+
+
+def _names(part: Any) -> list[str]:
+    return [entry.name for entry in fields(part)]
+
+
+KEYWORDS = tuple(name for part in (FeatureSettings, Paths, Compute, Tracking) for name in _names(part))
+"""All fields, in order."""
+
+_FOLDERS = ("cache", "runs", "tensorboard")
+
+
+def _check_choice(name: str, received: str, expected: Sequence[str]) -> None:
+    if received not in expected:
+        raise SettingError(f"The {name} is one of {', '.join(expected)}. Received: {received!r}.")

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from pipeline.images.given import GivenImages, read_given
-from pipeline.settings import Options, make_recipe
+from pipeline.settings import Settings
 from pipeline.stage_one.ensure import make_rows
+from pipeline.stage_one.recipes import make_recipe
 
 
 class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -74,11 +75,11 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             UnreadableImageError: An image cannot be read, or is a folder: rows and labels must stay paired, so none
                 is left out.
         """
-        options = self._options()
-        given = read_given(X, options.hashes, exif=options.exif, with_folders=False)
+        settings = self._settings()
+        given = read_given(X, settings.paths.hashes, exif=settings.features.exif, with_folders=False)
         given.check(given.manifest, need_all=True)
-        recipe, _ = make_recipe(given.manifest, options)
-        extraction = make_rows(given.manifest, recipe, options)
+        recipe, _ = make_recipe(given.manifest, settings)
+        extraction = make_rows(given.manifest, recipe, settings)
         given.check(extraction.manifest, need_all=True)
         rows = extraction.store.read(extraction.keys(), pooling=self.pool)
         return rows.reshape(len(rows), -1)
@@ -86,8 +87,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
-    def _options(self) -> Options:
-        return Options(
+    def _settings(self) -> Settings:
+        return Settings.of(
             base=self.base,
             size=self.size,
             cut=self.cut,

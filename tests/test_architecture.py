@@ -86,7 +86,7 @@ NO_ESTIMATORS = {
 # What works on a warm cache without TensorFlow.
 LIGHT = (
     *("pipeline/cli", "pipeline/__main__", "pipeline/transformer", "pipeline/text", "pipeline/results/runs"),
-    *("pipeline/report/page", "pipeline/results/scores", "pipeline/stage_two/linear", "pipeline/stage_two/sweep"),
+    *("pipeline/reports/page", "pipeline/results/scores", "pipeline/stage_two/linear", "pipeline/stage_two/sweep"),
     *("pipeline/stage_two/factors", "pipeline/stage_two/linear_fit", "pipeline/stage_two/linear_stream"),
     *("pipeline/stage_two/spec", "pipeline/stage_two/features", "pipeline/stage_two/training"),
     *("pipeline/tuner/page", "pipeline/tuner/session", "pipeline/tuner/labels", "pipeline/verbs/tuner"),

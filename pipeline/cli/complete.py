@@ -37,14 +37,14 @@ def complete_bases(_: click.Context, __: click.Parameter, incomplete: str) -> li
 
 
 def complete_heads(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Linear heads, and a head of layers to begin with."""
+    """Linear heads, and a dense head to begin with."""
     from pipeline.stage_two.spec import DEFAULT_LAYERS, LINEAR_GRIDS
 
     return _starting((*LINEAR_GRIDS, DEFAULT_LAYERS), incomplete)
 
 
-def complete_recipes(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Published recipes, each with what it is."""
+def complete_experiments(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Published experiments, each with what it is."""
     from pipeline.comparison.published import PUBLISHED
 
     return [CompletionItem(name, help=PUBLISHED[name].what) for name in PUBLISHED if name.startswith(incomplete)]

@@ -6,7 +6,6 @@ import logging
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +15,7 @@ from pipeline.cli.complete import complete_bases
 from pipeline.cli.terminal import be_verbose, write
 
 if TYPE_CHECKING:
-    from pipeline.images.manifest import Manifest
     from pipeline.runs.run import Run
-    from pipeline.settings import Options
-    from pipeline.stage_one.views import Views
-    from pipeline.stage_two.dense.settings import Training
 
 
 Command = Callable[..., Any]
@@ -137,7 +132,7 @@ data_options = stack(
 
 
 view_options = stack(
-    click.option("--views", "num_views", default=0, help="Augmented views of each training image, stored as rows."),
+    click.option("--views", default=0, help="Augmented views of each training image, stored as rows."),
     click.option("--view-seed", default=0, help="Seed of the views."),
     click.option(
         "--tta", is_flag=True, help="Views of validation and test images too; predictions are averaged over them."
@@ -156,7 +151,7 @@ log_options = stack(
 run_options = stack(
     click.option("--name", help="The run's name [default: made up]; a run of that name is replaced."),
     log_options,
-    click.option("--pictures/--no-pictures", default=True, help="Draw learning curves and confusion matrix."),
+    click.option("--plots/--no-plots", default=True, help="Draw learning curves and confusion matrix."),
 )
 training_options = stack(
     click.option("--epochs", default=30, help="Epochs of a dense head."),
@@ -174,51 +169,23 @@ training_options = stack(
 stage_one_options = stack(data_options, base_options, compute_options, place_options, output_options)
 
 
-def options_of(settings: Mapping[str, Any]) -> "Options":
-    """The settings that all verbs share."""
-    from pipeline.settings import Options
+def keywords_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a command as keywords of the function behind it; they have the same names."""
+    from pipeline.keywords import NAMES
 
-    given = {option.name: settings[option.name] for option in fields(Options) if option.name in settings}
-    return Options(**given, progress=not settings["quiet"])
-
-
-def training_of(settings: Mapping[str, Any], rate: float, batch_size: int) -> "Training":
-    """The settings of a dense head."""
-    from pipeline.stage_two.dense.settings import Training
-
-    given = {
-        name: settings[name] for name in ("epochs", "optimizer", "schedule", "patience", "keep", "view_mode", "seed")
-    }
-    return Training(**given, learning_rate=rate, batch_size=batch_size)
+    return {name: settings[name] for name in NAMES if name in settings} | {"progress": not settings["quiet"]}
 
 
-def views_of(settings: Mapping[str, Any]) -> "Views | None":
-    """The views that were asked for.
+def data_keywords(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Of these keywords those that `scan` takes."""
+    from pipeline.keywords import DataKeywords
 
-    Raises:
-        SettingError: One of --views and --augment without the other.
-    """
-    from pipeline.errors import SettingError
-    from pipeline.images.augment import parse_augmentation
-    from pipeline.stage_one.views import Views
-
-    augmentation = parse_augmentation(settings["augment"])
-    if augmentation is None and not settings["num_views"]:
-        return None
-    if augmentation is None or not settings["num_views"]:
-        raise SettingError(
-            "Augmentation of cached features is made of stored views: give both --views K and --augment "
-            f"(r0, r2, r4, or one's own). Received: --views {settings['num_views']}, --augment {settings['augment']}."
-        )
-    return Views(settings["num_views"], augmentation, settings["view_seed"], settings["tta"])
+    return {name: value for name, value in keywords.items() if name in DataKeywords.__annotations__}
 
 
-def scan(data: str, settings: Mapping[str, Any], options: "Options") -> "Manifest":
-    """The manifest of DATA."""
-    from pipeline.stage_one import ensure as rows
-
-    chosen = {name: settings[name] for name in ("label", "root", "split", "split_seed")}
-    return rows.scan(data, **chosen, options=options)
+def run_keywords(settings: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The options of these names, the run's name, and the command that makes the run again."""
+    return {name: settings[name] for name in (*names, "name")} | {"command": command_line()}
 
 
 def command_line() -> str:
@@ -233,21 +200,26 @@ def show(settings: Mapping[str, Any], result: Any, describe: Callable[[Any], str
 
 def head_result(run: "Run") -> dict[str, Any]:
     """What the commands that train print."""
-    info, metrics = run.folder.info, run.metrics
-    kept = ("seconds", "seconds_per_epoch", "epochs", "trainable_params", "total_params")
-    digests = ("trunk_digest_before", "trunk_digest_after")
+    info = run.info
     scores = {
-        split: {key: values[key] for key in ("accuracy", "loss", "n", "ci95")} for split, values in metrics.items()
+        split: {"accuracy": values.accuracy, "loss": values.loss, "n": values.n, "ci95": list(values.ci95)}
+        for split, values in run.scores.items()
     }
     return {
         "run": run.name,
-        "head": info["head"],
-        "chosen": {key: value for key, value in info["chosen"].items() if key != "candidates"},
+        "head": info.head,
+        "chosen": {key: value for key, value in info.chosen.items() if key != "candidates"},
         **scores,
-        **{key: info[key] for key in (*kept, *digests)},
+        "seconds": info.seconds,
+        "seconds_per_epoch": info.seconds_per_epoch,
+        "epochs": info.epochs,
+        "trainable_params": info.trainable_params,
+        "total_params": info.total_params,
+        "trunk_digest_before": info.trunk_digest_before,
+        "trunk_digest_after": info.trunk_digest_after,
         "folder": str(run.folder.path),
-        "skipped": info["skipped"],
-        "duplicates": info["duplicates"],
+        "skipped": list(info.skipped),
+        "duplicates": list(info.duplicates),
     }
 
 

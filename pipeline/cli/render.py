@@ -44,10 +44,10 @@ def _score_row(split: str, scores: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def describe_recipe(result: Mapping[str, Any]) -> str:
+def describe_experiment(result: Mapping[str, Any]) -> str:
     """Ours beside the published figures; no accuracy of random weights."""
     changed = ", ".join(f"{name} {value}" for name, value in result["changed"].items())
-    title = f"{result['recipe'].upper()}: {result['what']}{f' (changed: {changed})' if changed else ''}"
+    title = f"{result['experiment'].upper()}: {result['what']}{f' (changed: {changed})' if changed else ''}"
     if result["mechanics_only"]:
         return f"{title}\nRandom weights, so mechanics only.\n{_trained(result)}\nRun: {result['folder']}"
     ours: dict[str, Any] = {
@@ -79,8 +79,8 @@ def describe_comparison(result: Mapping[str, Any]) -> str:
     ]
     best = max(range(len(rows)), key=lambda number: float(result["rows"][number]["validation"]))
     lines = [table(rows, best=[best])]
-    if result["picture"]:
-        lines.append(f"Picture: {result['picture']}")
+    if result["plot"]:
+        lines.append(f"Plot: {result['plot']}")
     for regime, found in result["break_even"].items():
         heads = found["heads"]
         paid = f"has paid for its stage one after {heads} trainings" if heads else "never pays for its stage one here"
@@ -131,7 +131,7 @@ def describe_plan(result: Mapping[str, Any]) -> str:
     workers = f"{result['workers']} workers like this machine" if result["workers"] > 1 else "this machine"
     first = [f"{row['base']} {_duration(row['once_seconds'])}" for row in result["bases"] if row["once_seconds"] >= 1]
     lines = [
-        f"{result['images']:,} images, {result['rows']:,} rows, on {workers}; measured on {result['photographs']}:",
+        f"{result['images']:,} images, {result['rows']:,} rows, on {workers}; measured on {result['measured_on']}:",
         table(rows),
         *([f"Besides, the first time on a machine: {', '.join(first)}."] if first else []),
     ]

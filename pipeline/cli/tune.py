@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.complete import complete_data
-from pipeline.cli.options import command_line, log_options, options_of, scan, show, stage_one_options, warn_duplicates
+from pipeline.cli.options import command_line, keywords_of, log_options, show, stage_one_options, warn_duplicates
 
 if TYPE_CHECKING:
     from pipeline.tuner.session import Session
@@ -32,9 +32,7 @@ def tune(data: str, labels: Path | None, host: str, port: int, **settings: Any) 
     is the test split scored. Labels are kept in a table beside the data, which every command takes:
     `bottleneck head photos.labels.csv --root photos`.
     """
-    from pipeline.tuner.serve import tune_heads
-
-    options = options_of(settings)
+    from pipeline import api
 
     def say(address: str, session: "Session") -> None:
         warn_duplicates(session.manifest.duplicates_across_splits())
@@ -43,13 +41,5 @@ def tune(data: str, labels: Path | None, host: str, port: int, **settings: Any) 
             settings, {"address": address, "labels": kept}, lambda r: f"{r['address']} shows the page; Ctrl-C ends it."
         )
 
-    tune_heads(
-        data,
-        lambda: scan(data, settings, options),
-        labels=labels,
-        host=host,
-        port=port,
-        command=command_line(),
-        on_start=say,
-        options=options,
-    )
+    own: dict[str, Any] = {"labels": labels, "host": host, "port": port, "command": command_line()}
+    api.tune(data, **own, on_start=say, **keywords_of(settings))

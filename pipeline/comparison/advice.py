@@ -39,7 +39,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Advice:
+class Recommendation:
     """What to do."""
 
     scenario: str
@@ -59,7 +59,7 @@ class Advice:
     reasons: tuple[str, ...]
 
 
-def advise_regime(evidence: Evidence, layers: Sequence[str]) -> Advice:
+def advise_regime(evidence: Evidence, layers: Sequence[str]) -> Recommendation:
     """Answer the guide's two questions and read off the regime.
 
     Args:
@@ -96,4 +96,4 @@ def advise_regime(evidence: Evidence, layers: Sequence[str]) -> Advice:
     first = layers[num_frozen] if num_frozen < len(layers) else None
     # Unfrozen layers take a smaller rate than the new head, or they forget before it has learned.
     rate = None if first is None else 1e-5
-    return Advice(scenario, regime, num_frozen / len(layers), first, rate, _HEAD_RATE, tuple(reasons))
+    return Recommendation(scenario, regime, num_frozen / len(layers), first, rate, _HEAD_RATE, tuple(reasons))

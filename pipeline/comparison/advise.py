@@ -1,24 +1,25 @@
-"""Advice as a verb: measure a sample, then say which regime suits, and what each would cost on this machine."""
+"""A sample is measured: which regime suits, and what each would cost on this machine."""
 
 import contextlib
 import os
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.bases.classify import class_probabilities
 from pipeline.bases.table import find_base
-from pipeline.comparison.advice import Evidence, advise_regime
+from pipeline.comparison.advice import Evidence, Recommendation, advise_regime
 from pipeline.errors import UnreadableImageError, WeightsUnavailableError
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
-from pipeline.images.scan import Data
-from pipeline.settings import Options, weights_file
-from pipeline.stage_one.ensure import extract, manifest_of
+from pipeline.settings import Settings
+from pipeline.stage_one.ensure import ensure
+from pipeline.stage_one.recipes import make_recipe, weights_file
 from pipeline.stage_two.linear.fit import cross_validated_accuracy
 from pipeline.stage_two.spec import DEFAULT_LAYERS, parse_layers
 
@@ -29,50 +30,60 @@ _EARLY_SHARE = 0.3
 """An early layer lies behind this share of the layers where the base can be divided."""
 
 
-def advise(data: Data | Manifest, *, num_sample: int = 200, options: Options | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Advice:
+    """A recommended regime, why, and what each regime costs on this machine."""
+
+    evidence: Mapping[str, Any]
+    """What was measured on the sample."""
+
+    advice: Recommendation
+    costs: Sequence[Mapping[str, Any]]
+    """{regime, stage_one_seconds, seconds_per_epoch, megabytes} of each regime."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"evidence": dict(self.evidence), "advice": asdict(self.advice), "costs": list(self.costs)}
+
+
+def advise(manifest: Manifest, settings: Settings, *, num_sample: int = 200) -> Advice:
     """Recommend a regime, with the reasons and the costs.
 
     Args:
-        data: What `scan` takes, or a manifest.
+        manifest: The images, with labels.
+        settings: Features, folders and compute.
         num_sample: Training images to look at; their features go into the cache.
-        options: Base and places.
-
-    Returns:
-        {evidence, advice, costs: one entry a regime}.
     """
     from pipeline.bases.cut import cut_before, valid_cuts
     from pipeline.bases.weights import load_base
 
-    chosen = replace(options or Options(), cut=None)
-    size = chosen.size or find_base(chosen.base).native_px
-    manifest = manifest_of(data, chosen)
+    settings = settings.with_changes(cut=None)
+    features = settings.features
+    spec = find_base(features.base)
+    size = features.size or spec.native_px
     manifest.require_task()
     sample = _sample(manifest, num_sample)
-    base = load_base(find_base(chosen.base), size, weights_file(chosen), precision=chosen.precision)
+    base = load_base(spec, size, weights_file(spec.name, features.weights), precision=features.precision)
     cuts = valid_cuts(base)
     early_cut = cuts[int(len(cuts) * _EARLY_SHARE)]
-    early, late = _probe(sample, replace(chosen, cut=early_cut)), _probe(sample, chosen)
+    early, late = _probe(sample, settings.with_changes(cut=early_cut)), _probe(sample, settings)
     train = manifest.split("train")
     evidence = Evidence(
         images_a_class=len(train) / len(manifest.classes),
         early_accuracy=early.accuracy,
         late_accuracy=late.accuracy,
         chance=max(Counter(train.labels).values()) / len(train),
-        top_confidence=_top_confidence(sample, chosen),
+        top_confidence=_top_confidence(sample, settings),
     )
     names = [layer.name for layer in base.layers]
     after_a_cut = [layer for layer in base.layers[names.index(cuts[0]) + 1 :] if layer.weights]
     advice = advise_regime(evidence, [layer.name for layer in after_a_cut])
-    decoding = decoding_seconds(sample, Decoder(size, chosen.resize, chosen.exif))
+    decoding = decoding_seconds(sample, Decoder(size, features.resize, features.exif))
     costs = _costs(manifest, base, None, late.megabytes, decoding)
     if advice.first:
-        boundary = _probe(sample, replace(chosen, cut=cut_before(base, advice.first)))
+        boundary = _probe(sample, settings.with_changes(cut=cut_before(base, advice.first)))
         costs += _costs(manifest, base, advice.first, boundary.megabytes, decoding)
-    return {
-        "evidence": asdict(evidence) | {"early_layer": early_cut, "sample": len(sample)},
-        "advice": asdict(advice),
-        "costs": costs,
-    }
+    return Advice(asdict(evidence) | {"early_layer": early_cut, "sample": len(sample)}, advice, costs)
 
 
 @dataclass(frozen=True)
@@ -98,17 +109,22 @@ def _sample(manifest: Manifest, count: int) -> Manifest:
     return train.select(rows)
 
 
-def _probe(sample: Manifest, options: Options) -> _Probe:
-    done = extract(sample, options=options)
+def _probe(sample: Manifest, settings: Settings) -> _Probe:
+    done = ensure(sample, make_recipe(sample, settings)[0], settings)
     X = done.store.read(done.keys(), pooling="avg")
     size = sum(path.stat().st_size for path in done.store.shard_paths()) / len(done.store)
     return _Probe(cross_validated_accuracy(X, done.manifest.label_ids(sample.classes)), size / 1e6)
 
 
-def _top_confidence(sample: Manifest, options: Options) -> float | None:
+def _top_confidence(sample: Manifest, settings: Settings) -> float | None:
     rows = list(range(0, len(sample), max(1, len(sample) // 32)))
+    features = settings.features
+    spec = find_base(features.base)
+    decoder = Decoder(spec.native_px, features.resize, features.exif)
     try:
-        probabilities, _ = class_probabilities(sample.select(rows), options)
+        probabilities, _ = class_probabilities(
+            sample.select(rows), spec, features.weights, decoder, batch_size=settings.compute.batch_size
+        )
     except WeightsUnavailableError:
         return None
     return float(probabilities.max(axis=1).mean()) if len(probabilities) else None

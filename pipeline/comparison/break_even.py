@@ -5,16 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.stage_two.metrics import Scores
+
 _OPPONENTS = {"linear": "endtoend", "dense": "endtoend", "cached-finetune": "finetune"}
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RegimeResult:
     """One regime on one data set."""
 
     regime: str
     run: str
-    metrics: Mapping[str, Any]
+    scores: Mapping[str, Scores]
     """Scores by split."""
 
     training_seconds: float
@@ -32,16 +34,16 @@ class Outcome:
     @property
     def overfitting_gap(self) -> float:
         """Training accuracy minus validation accuracy."""
-        return float(self.metrics["train"]["accuracy"] - self.metrics["validation"]["accuracy"])
+        return float(self.scores["train"].accuracy - self.scores["validation"].accuracy)
 
     def as_row(self) -> dict[str, Any]:
         """Plain values for a table."""
-        validation, test = self.metrics["validation"], self.metrics.get("test")
+        validation, test = self.scores["validation"], self.scores.get("test")
         return {
             "regime": self.regime,
-            "validation": validation["accuracy"],
-            "ci95": validation["ci95"],
-            "test": test["accuracy"] if test else None,
+            "validation": validation.accuracy,
+            "ci95": list(validation.ci95),
+            "test": test.accuracy if test else None,
             "overfitting_gap": self.overfitting_gap,
             "training_seconds": self.training_seconds,
             "extraction_seconds": self.extraction_seconds,
@@ -52,7 +54,7 @@ class Outcome:
         }
 
 
-def break_even(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
+def break_even(outcomes: Sequence[RegimeResult]) -> dict[str, dict[str, Any]]:
     """How many heads must be trained before a cached regime, extraction included, costs less than its live opponent.
 
     With extraction E, a cached training c and a live training l seconds each, the smallest n with

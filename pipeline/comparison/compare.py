@@ -1,27 +1,30 @@
-"""The comparison as a verb: the chosen regimes on the same splits and seed, one table, one picture."""
+"""The chosen regimes on the same splits and seed: one table, one plot."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from pipeline.bases.table import find_base
 from pipeline.cache.audit import made_from, seconds_to_make
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
-from pipeline.comparison.break_even import Outcome, break_even
+from pipeline.comparison.break_even import RegimeResult, break_even
 from pipeline.errors import SettingError
 from pipeline.files import write_json
 from pipeline.images.augment import Augmentation
 from pipeline.images.manifest import Manifest
-from pipeline.images.scan import Data
 from pipeline.runs.drawing import draw_comparison
 from pipeline.runs.run import Run
-from pipeline.settings import Options, trunk_of
-from pipeline.stage_one.ensure import extract, manifest_of
+from pipeline.settings import Settings
+from pipeline.stage_one.ensure import ensure
+from pipeline.stage_one.recipes import make_recipe, trunk_of
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.spec import DEFAULT_LAYERS
-from pipeline.training.finetune.job import Tuning, cut_of
-from pipeline.training.finetune.tune import tune
-from pipeline.training.heads import fit
+from pipeline.training.finetune.job import cut_of
+from pipeline.training.finetune.settings import FineTuning
+from pipeline.training.finetune.train import finetune
+from pipeline.training.heads import fit_head
 
 REGIMES = {
     "linear": "logistic regression on cached features",
@@ -35,8 +38,8 @@ _HEAD_OF = {"cached-finetune": "dense", "finetune": "endtoend"}
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """What all regimes share."""
+class Compared:
+    """Which regimes are compared, and what they share."""
 
     regimes: tuple[str, ...] = ("linear", "dense", "endtoend")
     head: str = DEFAULT_LAYERS
@@ -61,88 +64,107 @@ class Comparison:
         return [regime for regime in REGIMES if regime in self.regimes]
 
 
-def compare(
-    data: Data | Manifest, comparison: Comparison, *, command: str | None = None, options: Options | None = None
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Comparison:
+    """Regimes side by side."""
+
+    rows: Sequence[Mapping[str, Any]]
+    """One per regime; see `RegimeResult.as_row`."""
+
+    break_even: Mapping[str, Mapping[str, Any]]
+    """{against, heads} of each cached regime."""
+
+    plot: Path | None
+    """Accuracy against seconds; None if it could not be drawn."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "rows": list(self.rows),
+            "break_even": dict(self.break_even),
+            "plot": None if self.plot is None else str(self.plot),
+        }
+
+
+def compare_regimes(
+    manifest: Manifest, compared: Compared, settings: Settings, *, command: str | None = None
+) -> Comparison:
     """Train each regime, and set accuracy against seconds.
 
-    Returns:
-        {rows: one a regime, break_even: heads and opponent by cached regime, picture: file, None if it could not be drawn}.
+    The table and the plot are written into a folder of the runs folder.
     """
-    chosen = options or Options()
-    if chosen.cut and set(_HEAD_OF) & set(comparison.regimes):
+    if settings.features.cut and set(_HEAD_OF) & set(compared.regimes):
         raise SettingError(
             "Fine-tuning cuts the base where frozen meets trainable: leave out --cut, or the fine-tuning regimes."
         )
-    manifest = manifest_of(data, chosen)
-    if "cached-finetune" in comparison.regimes:  # first, so that later layers start from these rows
-        extract(manifest, options=replace(chosen, cut=cut_of(Tuning(first=comparison.first), chosen)))
-    outcomes: dict[str, Outcome] = {}
-    for regime in comparison.in_order:
-        head_of = outcomes.get(_HEAD_OF.get(regime, ""))
-        run = _train(regime, head_of, manifest, comparison, command, chosen)
-        outcomes[regime] = _outcome(regime, run, chosen)
-    rows = [outcome.as_row() for outcome in outcomes.values()]
-    folder = chosen.runs / f"comparison-{manifest.title}"
-    folder.mkdir(parents=True, exist_ok=True)
-    picture, table = folder / "comparison.png", folder / "comparison.json"
-    result: dict[str, Any] = {"rows": rows, "break_even": break_even(list(outcomes.values())), "picture": None}
-    write_json(table, result | {"command": command})
-    if draw_comparison(picture, rows, f"{manifest.title}: {chosen.base}, validation accuracy"):
-        result["picture"] = str(picture)
-        write_json(table, result | {"command": command})
-    return result
+    if "cached-finetune" in compared.regimes:  # first, so that later layers are derived from these rows
+        boundary = settings.with_changes(cut=cut_of(FineTuning(first=compared.first), settings))
+        ensure(manifest, make_recipe(manifest, boundary)[0], boundary)
+    results: dict[str, RegimeResult] = {}
+    for regime in compared.in_order:
+        head_of = results.get(_HEAD_OF.get(regime, ""))
+        run = _train(regime, head_of, manifest, compared, settings, command)
+        results[regime] = _result(regime, run, settings)
+    comparison = Comparison([result.as_row() for result in results.values()], break_even(list(results.values())), None)
+    folder = settings.paths.runs / f"comparison-{manifest.title}"
+    plot, table = folder / "comparison.png", folder / "comparison.json"
+    write_json(table, comparison.as_dict() | {"command": command})
+    if draw_comparison(plot, comparison.rows, f"{manifest.title}: {settings.features.base}, validation accuracy"):
+        comparison = replace(comparison, plot=plot)
+        write_json(table, comparison.as_dict() | {"command": command})
+    return comparison
 
 
 def _train(
     regime: str,
-    head_of: Outcome | None,
+    head_of: RegimeResult | None,
     manifest: Manifest,
-    comparison: Comparison,
+    compared: Compared,
+    settings: Settings,
     command: str | None,
-    options: Options,
 ) -> Run:
     name = f"compare-{manifest.title}-{regime}"
     if regime in ("linear", "dense"):
-        head = "logreg" if regime == "linear" else comparison.head
-        return fit(manifest, head, training=comparison.training, name=name, command=command, options=options)
+        head = "logreg" if regime == "linear" else compared.head
+        return fit_head(manifest, head, settings, training=compared.training, name=name, command=command)
     cached = regime == "cached-finetune"
-    tuning = Tuning(
-        head=comparison.head,
-        augmentation=None if cached else comparison.augmentation,
-        training=comparison.training,
-        first=None if regime == "endtoend" else comparison.first,
-        base_rate=comparison.base_rate,
-        head_rate=comparison.head_rate,
+    tuning = FineTuning(
+        head=compared.head,
+        augmentation=None if cached else compared.augmentation,
+        cached=cached,
+        training=compared.training,
+        first=None if regime == "endtoend" else compared.first,
+        base_rate=compared.base_rate,
+        head_rate=compared.head_rate,
         on_run=head_of.run if head_of else None,
     )
-    return tune(manifest, tuning, cached=cached, name=name, command=command, options=options)
+    return finetune(manifest, tuning, settings, name=name, command=command)
 
 
-def _outcome(regime: str, run: Run, options: Options) -> Outcome:
-    info = run.folder.info
-    return Outcome(
+def _result(regime: str, run: Run, settings: Settings) -> RegimeResult:
+    info = run.info
+    return RegimeResult(
         regime=regime,
         run=run.name,
-        metrics=run.metrics,
-        training_seconds=info["seconds"],
-        seconds_per_epoch=info["seconds_per_epoch"],
-        extraction_seconds=0.0 if regime in ("endtoend", "finetune") else _stage_one_seconds(run, options),
-        trainable_params=info["trainable_params"],
+        scores=run.scores,
+        training_seconds=info.seconds,
+        seconds_per_epoch=info.seconds_per_epoch,
+        extraction_seconds=0.0 if regime in ("endtoend", "finetune") else _stage_one_seconds(run, settings),
+        trainable_params=info.trainable_params,
     )
 
 
-def _stage_one_seconds(run: Run, options: Options) -> float | None:
+def _stage_one_seconds(run: Run, settings: Settings) -> float | None:
     """What a run's rows cost: those of the boundary, and those of the last layer that its head was trained on."""
-    info = run.folder.info
-    recipe, num_images = Recipe.from_dict(info["recipe"]), sum(info["images"].values())
-    boundary = Store(options.cache, recipe)
+    info = run.info
+    recipe, num_images = Recipe.from_dict(dict(info.recipe)), sum(info.images.values())
+    boundary = Store(settings.paths.cache, recipe)
     seconds = seconds_to_make(boundary, num_images)
     last_layer = find_base(recipe.base).last_layer
     if recipe.cut == last_layer or seconds is None:
         return seconds
-    trunk, _ = trunk_of(replace(options, cut=last_layer))
-    last = Store(options.cache, replace(recipe, cut=last_layer, trunk_digest=trunk.digest))
+    trunk, _ = trunk_of(replace(settings.features, cut=last_layer))
+    last = Store(settings.paths.cache, replace(recipe, cut=last_layer, trunk_digest=trunk.digest))
     more = seconds_to_make(last, num_images)
     # The cost of rows that were made from the boundary's includes theirs.
     return seconds if more is None else more if boundary.name in made_from(last) else seconds + more

@@ -50,7 +50,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Training:
+class HeadCosts:
     """What a head is trained on, and what an image of it costs in seconds."""
 
     num_train: int
@@ -90,7 +90,7 @@ def plan_stage_one(sample: Sample, work: Work) -> dict[str, Any]:
     }
 
 
-def plan_break_even(training: Training, stage_one_seconds: float) -> dict[str, Any]:
+def plan_break_even(training: HeadCosts, stage_one_seconds: float) -> dict[str, Any]:
     """When the rows have cost less than running the base in every epoch.
 
     Returns:

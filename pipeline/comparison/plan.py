@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,19 +14,19 @@ from pipeline.bases.table import find_base
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store, pack_rows
 from pipeline.comparison.advise import decoding_seconds
-from pipeline.comparison.estimates import Sample, Training, Work, plan_break_even, plan_stage_one
+from pipeline.comparison.estimates import HeadCosts, Sample, Work, plan_break_even, plan_stage_one
 from pipeline.errors import SettingError
 from pipeline.execution.workers import run_apart
 from pipeline.files import name_beside, remove
 from pipeline.images.manifest import Manifest
-from pipeline.images.scan import Data
 from pipeline.images.synthetic import made_photos
-from pipeline.settings import Options, make_engine, make_recipe, weights_file
+from pipeline.settings import Settings
 from pipeline.stage_one.compute import Item, keys_of
-from pipeline.stage_one.ensure import manifest_of
+from pipeline.stage_one.engines.choose import make_engine
 from pipeline.stage_one.extract import missing_items
 from pipeline.stage_one.pace import SHARD_BATCHES, Pace, measure_pace
 from pipeline.stage_one.pending import rows_a_shard
+from pipeline.stage_one.recipes import make_recipe, weights_file
 from pipeline.stage_one.tasks import rows_a_task
 from pipeline.stage_two.spec import DEFAULT_LAYERS, parse_layers
 
@@ -70,58 +70,80 @@ class Planned:
             )
 
 
-def plan(
-    data: Data | Manifest | None, planned: Planned, bases: Sequence[str], *, options: Options | None = None
-) -> dict[str, Any]:
-    """What stage one will take with each base, and when it has paid for itself against training end to end.
+@dataclass(frozen=True)
+class Plan:
+    """What stage one takes with each base."""
+
+    images: int
+    rows: int
+    """Images, and views of training images."""
+
+    workers: int
+    measured_on: str
+    """The images of the sample."""
+
+    bases: Sequence[Mapping[str, Any]]
+    """One per base: {base, size, shape, engine, sample, rows_per_second, start_seconds, once_seconds, seconds, hours, gigabytes,
+    shards, memory_gigabytes, break_even}."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "images": self.images,
+            "rows": self.rows,
+            "workers": self.workers,
+            "measured_on": self.measured_on,
+            "bases": list(self.bases),
+        }
+
+
+def plan(manifest: Manifest | None, planned: Planned, bases: Sequence[str], settings: Settings) -> Plan:
+    """What stage one will take with each base, and when it breaks even against training end to end.
 
     A sample's rows are made in processes of their own by the path that all rows take, and stay in the store. Where too few rows
-    are missing there, or nothing but made photographs is at hand, they are made in a folder that is deleted.
+    are missing there, or only synthetic images are at hand, they are made in a folder that is deleted.
 
     Args:
-        data: What `scan` takes, or a manifest; None makes photographs.
+        manifest: The images; None: synthetic ones.
         planned: How much is to be done.
         bases: Names of `bottleneck bases`.
-        options: Places, engine and all else that recipes are made of; `base` is not looked at.
-
-    Returns:
-        {images, rows, workers, photographs, bases: [{base, size, engine, ...}]}.
+        settings: Features but for the base, folders and compute.
 
     Raises:
-        SettingError: Neither data nor a number of images.
+        SettingError: Neither images nor a number of them.
     """
-    chosen = options or Options()
-    if data is None and planned.num_images is None:
+    if manifest is None and planned.num_images is None:
         raise SettingError("Say how many images are to be planned for, or give DATA. Received: neither.")
-    manifest = made_photos(_MADE, *planned.photo_px) if data is None else manifest_of(data, chosen)
-    num_images = planned.num_images or len(manifest)
-    num_rows = num_images + planned.num_views * round(num_images * _share(manifest, "train"))
-    size = planned.photo_px
-    return {
-        "images": num_images,
-        "rows": num_rows,
-        "workers": planned.workers,
-        "photographs": f"made, {size[0]} x {size[1]} px" if data is None else manifest.title,
-        "bases": [
-            _plan_base(manifest, planned, num_images, num_rows, replace(chosen, base=base), is_made=data is None)
+    is_made = manifest is None
+    sample = made_photos(_MADE, *planned.photo_px) if manifest is None else manifest
+    num_images = planned.num_images or len(sample)
+    num_rows = num_images + planned.num_views * round(num_images * _share(sample, "train"))
+    width, height = planned.photo_px
+    return Plan(
+        images=num_images,
+        rows=num_rows,
+        workers=planned.workers,
+        measured_on=f"synthetic images, {width} x {height} px" if is_made else sample.title,
+        bases=[
+            _plan_base(sample, planned, num_images, num_rows, settings.with_changes(base=base), is_made=is_made)
             for base in bases
         ],
-    }
+    )
 
 
 def _plan_base(
-    manifest: Manifest, planned: Planned, num_images: int, num_rows: int, options: Options, *, is_made: bool
+    manifest: Manifest, planned: Planned, num_images: int, num_rows: int, settings: Settings, *, is_made: bool
 ) -> dict[str, Any]:
-    recipe = make_recipe(manifest, options)[0].with_pooling(planned.pool)
-    pace, sample, row_shape = _sample(manifest, recipe, num_rows, options, is_made=is_made)
+    recipe = make_recipe(manifest, settings)[0].with_pooling(planned.pool)
+    pace, sample, row_shape = _sample(manifest, recipe, num_rows, settings, is_made=is_made)
     work = Work(
         num_rows,
         planned.workers,
         rows_a_task(num_rows),
-        rows_a_shard(row_shape, sample.rows_per_second, options.batch_size),
+        rows_a_shard(row_shape, sample.rows_per_second, settings.compute.batch_size),
     )
     stage_one = plan_stage_one(sample, work)
-    training = _training(manifest, planned, num_images, recipe, options)
+    training = _training(manifest, planned, num_images, recipe, settings)
     return {
         "base": recipe.base,
         "size": recipe.decoder.size_px,
@@ -137,19 +159,21 @@ def _plan_base(
 
 
 def _sample(
-    manifest: Manifest, recipe: Recipe, num_rows: int, options: Options, *, is_made: bool
+    manifest: Manifest, recipe: Recipe, num_rows: int, settings: Settings, *, is_made: bool
 ) -> tuple[Pace, Sample, tuple[int, ...]]:
     """The pace of some rows, what follows from it, and the shape of a row.
 
     Two processes, because the first may have to convert the network and compare engines, which later ones need not.
     """
-    batch = options.batch_size
-    with _place(manifest, recipe, options, is_made=is_made) as (store, items, is_kept):
+    batch = settings.compute.batch_size
+    with _place(manifest, recipe, settings, is_made=is_made) as (store, items, is_kept):
 
         def run(start: int, count: int) -> tuple[Pace, Keys]:
             taken = [items[number % len(items)] for number in range(start, start + count)]
             part, own = _part(manifest, taken)
-            make = partial(make_engine, recipe, replace(options, progress=False), num_rows)
+            make = partial(
+                make_engine, recipe, settings.features.weights, replace(settings.compute, progress=False), num_rows
+            )
             return run_apart(measure_pace, part, own, recipe, store.folder.resolve(), make, batch), keys_of(part, own)
 
         first, _ = run(0, _FIRST_BATCHES * batch)
@@ -175,17 +199,17 @@ def _sample(
 
 @contextlib.contextmanager
 def _place(
-    manifest: Manifest, recipe: Recipe, options: Options, *, is_made: bool
+    manifest: Manifest, recipe: Recipe, settings: Settings, *, is_made: bool
 ) -> Iterator[tuple[Store, list[Item], bool]]:
     """A store, rows that it lacks, and whether they will stay: in the cache where enough are missing."""
-    store = Store(options.cache, recipe)
-    least = (_FIRST_BATCHES + _LEAST_BATCHES) * options.batch_size
+    store = Store(settings.paths.cache, recipe)
+    least = (_FIRST_BATCHES + _LEAST_BATCHES) * settings.compute.batch_size
     if not is_made and len(missing_items(manifest, store, (0,))) >= least:
         with store.adding():
             store.prepare()
             yield store, missing_items(manifest, store, (0,)), True
         return
-    scratch = Store(name_beside(options.cache / "plan"), recipe)
+    scratch = Store(name_beside(settings.paths.cache / "plan"), recipe)
     try:
         scratch.prepare()
         yield scratch, missing_items(manifest, scratch, (0,)), False
@@ -205,19 +229,24 @@ def _share(manifest: Manifest, split: str) -> float:
     return manifest.splits.count(split) / len(manifest)
 
 
-def _training(manifest: Manifest, planned: Planned, num_images: int, recipe: Recipe, options: Options) -> Training:
+def _training(manifest: Manifest, planned: Planned, num_images: int, recipe: Recipe, settings: Settings) -> HeadCosts:
     """The default head of layers on these rows, and the frozen base live, by a few measured steps."""
     from pipeline.bases.cut import divide
     from pipeline.bases.weights import load_base
     from pipeline.comparison.costs import measure_costs
 
     size = recipe.decoder.size_px
-    base = load_base(find_base(recipe.base), size, weights_file(options), precision=options.precision)
+    base = load_base(
+        find_base(recipe.base),
+        size,
+        weights_file(recipe.base, settings.features.weights),
+        precision=settings.features.precision,
+    )
     trunk, _ = divide(base, recipe.cut)
     spec, num_classes = parse_layers(DEFAULT_LAYERS), max(2, len(manifest.classes))
     costs = measure_costs(trunk, None, spec, num_classes, pooling=planned.pool)
     decoding = decoding_seconds(manifest, recipe.decoder)
-    return Training(
+    return HeadCosts(
         num_train=math.ceil(num_images * _share(manifest, "train")),
         num_watched=math.ceil(num_images * _share(manifest, "validation")),
         epochs=planned.epochs,

@@ -1,4 +1,4 @@
-"""The published recipes, every value as it was reported, and the figures that stood beside them."""
+"""The published experiments: every value as it was reported, and the reported figures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from pipeline.stage_two.spec import DEFAULT_LAYERS
 
 @dataclass(frozen=True)
 class Published:
-    """One recipe."""
+    """One experiment."""
 
     name: str
     what: str
@@ -22,13 +22,13 @@ class Published:
     """The published figures: validation, test, test_loss, seconds_per_epoch."""
 
     base: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `Options`."""
+    """Fields of `FeatureSettings`."""
 
     training: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `Training`."""
 
     tuning: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `Tuning`; `augmentation` by name."""
+    """Fields of `FineTuning`; `augmentation` by name."""
 
     split: str = "80/10/10"
     split_seed: int = 0
@@ -41,7 +41,7 @@ class Published:
     def changed(
         self, *, epochs: int | None = None, preprocess: str | None = None, seed: int | None = None
     ) -> "Published":
-        """The same recipe with a value that was not published; None leaves it as it was."""
+        """The same experiment with a value that was not published; None leaves it as it was."""
         given = {"epochs": epochs, "preprocess": preprocess, "seed": seed}
         changes = {name: value for name, value in given.items() if value is not None}
         base = {name: value for name, value in changes.items() if name == "preprocess"}
@@ -55,8 +55,8 @@ _VGG224 = {"base": "vgg16", "size": 224, "resize": "nearest"}
 _RMSPROP = {"optimizer": "rmsprop", "batch_size": 20, "keep": "last"}
 
 PUBLISHED: dict[str, Published] = {
-    recipe.name: recipe
-    for recipe in (
+    experiment.name: experiment
+    for experiment in (
         Published(
             "r0a",
             "VGG16 at 150 px, cached, no augmentation, dense head",

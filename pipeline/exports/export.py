@@ -3,7 +3,7 @@
 import hashlib
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,15 +20,18 @@ from pipeline.exports.parity import (
     NUM_IMAGES,
     TOLERANCE,
     Parity,
-    compare,
     in_batches,
+    measure_parity,
     synthetic_photographs,
 )
 from pipeline.files import replacing, write_json
 from pipeline.images.decode import MAX_BYTES, Decoder
 from pipeline.runs.folder import load_arrays
-from pipeline.runs.run import Run, predict_rows
-from pipeline.settings import Options, make_tensorflow_engine, weights_file
+from pipeline.runs.run import Run
+from pipeline.settings import Settings
+from pipeline.stage_one.engines.choose import make_tensorflow_engine
+from pipeline.stage_one.recipes import weights_file
+from pipeline.stage_two.head import predict_rows
 
 if TYPE_CHECKING:
     import keras
@@ -50,7 +53,19 @@ class Export:
     """Of the images compared, those that the run was trained and judged on; the others are synthetic."""
 
     encoded: Parity | None
-    """From encoded photographs, where the file takes those."""
+    """From encoded images, where the file takes those."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "file": str(self.path),
+            "format": self.format,
+            "images": self.parity.images,
+            "own_images": self.own_images,
+            "largest_difference": self.parity.largest_difference,
+            "ties": self.parity.ties,
+            "encoded": asdict(self.encoded) if self.encoded else None,
+        }
 
 
 def export(run: Run, path: str | Path) -> Export:
@@ -72,13 +87,13 @@ def export(run: Run, path: str | Path) -> Export:
     form = format_of(path)
     form.require()
     _check_name(path)
-    recipe = Recipe.from_dict(run.folder.info["recipe"])
-    options = replace(run.options, base=recipe.base, weights=run.folder.info["weights"])
-    model = _stitched(run, recipe, options)
+    recipe = Recipe.from_dict(dict(run.info.recipe))
+    settings = run.settings.with_changes(base=recipe.base, weights=run.info.weights)
+    model = _stitched(run, recipe, settings)
     _check_size(model, path)
     with replacing(path) as beside:
         form.write(model, beside, _describe(run, recipe))
-        done = _compare(run, recipe, options, beside, form)
+        done = _compare(run, recipe, settings, beside, form)
         if path.suffix == ".keras":
             write_json(path.with_suffix(".labels.json"), list(run.classes))
     return Export(path, form.NAME, **done)
@@ -99,14 +114,16 @@ def _check_size(model: "keras.Model", path: Path) -> None:
         )
 
 
-def _stitched(run: Run, recipe: Recipe, options: Options) -> "keras.Model":
+def _stitched(run: Run, recipe: Recipe, settings: Settings) -> "keras.Model":
     from pipeline.bases.cut import divide
     from pipeline.bases.weights import load_base
     from pipeline.exports.stitch import head_of_arrays, stitch
     from pipeline.stage_two.dense.build import load_dense
 
-    pooling, head_file = run.folder.info["pool"], run.folder.head_path
-    base = load_base(find_base(recipe.base), recipe.decoder.size_px, weights_file(options))
+    pooling, head_file = run.info.pool, run.folder.head_path
+    base = load_base(
+        find_base(recipe.base), recipe.decoder.size_px, weights_file(recipe.base, settings.features.weights)
+    )
     trunk, _ = divide(base, recipe.cut)
     row_shape = tuple(trunk.output_shape[1:]) if pooling == "none" else tuple(trunk.output_shape[-1:])
     head = (
@@ -116,35 +133,36 @@ def _stitched(run: Run, recipe: Recipe, options: Options) -> "keras.Model":
 
 
 def _describe(run: Run, recipe: Recipe) -> Description:
-    info = run.folder.info
+    info = run.info
     origin = {
         "run": run.name,
-        "head": info["head"],
+        "head": info.head,
         "head_sha256": hashlib.sha256(run.folder.head_path.read_bytes()).hexdigest(),
         "base": recipe.base,
         "cut": recipe.cut,
-        "first_trained_layer": info.get("first_trained_layer"),
+        "first_trained_layer": info.first_trained_layer,
         "trunk_digest": recipe.trunk_digest,
         "recipe": recipe.fingerprint,
     }
     return Description(run.classes, recipe.decoder, origin)
 
 
-def _compare(run: Run, recipe: Recipe, options: Options, path: Path, form: Format) -> dict[str, Any]:
+def _compare(run: Run, recipe: Recipe, settings: Settings, path: Path, form: Format) -> dict[str, Any]:
     """Load the file, and have it say of photographs what the run's own trunk and head say.
 
     The run's trunk computes in float32 for it, whatever precision its rows were made in, since that is what a file does.
     """
     encoded, pixels, num_own = _photographs(run, recipe.decoder)
-    engine = make_tensorflow_engine(replace(recipe, precision="float32", pooling=run.folder.info["pool"]), options)
-    progress = run.options.progress
+    exact = replace(recipe, precision="float32", pooling=run.info.pool)
+    engine = make_tensorflow_engine(exact, settings.features.weights, settings.compute)
+    progress = run.settings.compute.progress
     expected = in_batches(
         lambda batch: predict_rows(run.head, engine.features(batch)), pixels, desc="the run", progress=progress
     )
     _, predict = form.load(path)
     received = in_batches(lambda batch: predict(batch.astype(np.float32)), pixels, desc="the file", progress=progress)
     return {
-        "parity": compare(expected, received, TOLERANCE, f"The {form.NAME} file"),
+        "parity": measure_parity(expected, received, TOLERANCE, f"The {form.NAME} file"),
         "own_images": num_own,
         "encoded": _compare_encoded(path, encoded, expected, progress=progress) if path.is_dir() else None,
     }
@@ -162,7 +180,7 @@ def _compare_encoded(
         return None
     files = [encoded[row] for row in rows]
     received = in_batches(load_serving(path), files, desc="the file on photographs", progress=progress)
-    return compare(expected[rows], received, ENCODED_TOLERANCE, "The SavedModel, given encoded photographs,")
+    return measure_parity(expected[rows], received, ENCODED_TOLERANCE, "The SavedModel, given encoded photographs,")
 
 
 def _photographs(run: Run, decoder: Decoder) -> tuple[list[bytes], NDArray[np.uint8], int]:
@@ -183,7 +201,7 @@ def _photographs(run: Run, decoder: Decoder) -> tuple[list[bytes], NDArray[np.ui
 
 def _own_photographs(run: Run) -> Iterator[bytes]:
     """The files of the run that are still there, validation before test before train, in any order within."""
-    root = run.folder.info.get("root")
+    root = run.info.root
     if not isinstance(root, str) or not (run.folder.path / "predictions.csv").is_file():
         return
     rows = run.folder.predictions()

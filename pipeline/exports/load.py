@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipeline.exports.description import Description, Predict
-from pipeline.exports.formats import load_format
+from pipeline.exports.formats import is_exported, load_format
 from pipeline.images.given import GivenImages, read_given
-from pipeline.runs.labelling import check_top, decode_rows, label_given
-from pipeline.settings import Options
+from pipeline.predictions import Predictions, check_top, decode_rows, label_given
+from pipeline.runs.run import Run, load_run
+from pipeline.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class ExportedRun:
     path: Path
     description: Description
     probabilities: Predict
-    options: Options = field(default_factory=Options)
+    settings: Settings = field(default_factory=Settings)
 
-    def predict(self, images: GivenImages, *, top: int = 5) -> list[dict[str, Any]]:
+    def predict(self, images: GivenImages, *, top: int = 5) -> Predictions:
         """Labels of images: decoded as the description says, by the decoder that made the run's rows.
 
         Args:
@@ -37,13 +37,13 @@ class ExportedRun:
             SettingError: `top` is below 1.
         """
         check_top(top)
-        decoder, strict = self.description.decoder, self.options.strict
-        given = read_given(images, self.options.hashes, exif=decoder.exif)
+        decoder, strict = self.description.decoder, self.settings.compute.strict
+        given = read_given(images, self.settings.paths.hashes, exif=decoder.exif)
         given.check(given.manifest, need_all=strict)
         manifest, said = given.manifest, []
         unread: dict[int, str] = {}
-        for start in range(0, len(manifest), self.options.batch_size):
-            rows = range(start, min(start + self.options.batch_size, len(manifest)))
+        for start in range(0, len(manifest), self.settings.compute.batch_size):
+            rows = range(start, min(start + self.settings.compute.batch_size, len(manifest)))
             pixels, reasons = decode_rows(manifest, rows, decoder)
             unread |= reasons
             if pixels:
@@ -53,7 +53,7 @@ class ExportedRun:
         return label_given(given, read, np.concatenate(said), self.description.labels, top=top, strict=strict)
 
 
-def load_exported(path: str | Path, *, options: Options | None = None) -> ExportedRun:
+def load_exported(path: str | Path, settings: Settings) -> ExportedRun:
     """An exported file; nothing is unpickled, Keras files are loaded in safe mode, and a SavedModel has to do no more than compute.
 
     Raises:
@@ -62,4 +62,9 @@ def load_exported(path: str | Path, *, options: Options | None = None) -> Export
         RunNotFoundError: There is nothing of this name.
     """
     description, probabilities = load_format(Path(path))
-    return ExportedRun(Path(path), description, probabilities, options or Options())
+    return ExportedRun(Path(path), description, probabilities, settings)
+
+
+def load_predictor(path: str | Path, settings: Settings) -> ExportedRun | Run:
+    """What predicts: an exported file, or a run by its name or folder."""
+    return load_exported(path, settings) if is_exported(Path(path)) else load_run(path, settings)

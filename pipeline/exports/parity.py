@@ -35,7 +35,7 @@ class Parity:
     """Images that got another label, one that the run itself held as likely, to within twice the tolerance."""
 
 
-def compare(expected: NDArray[np.float32], received: NDArray[np.float32], tolerance: float, what: str) -> Parity:
+def measure_parity(expected: NDArray[np.float32], received: NDArray[np.float32], tolerance: float, what: str) -> Parity:
     """Judge what a file says of N images by what its run says.
 
     Where all probabilities agree to the tolerance t, a label can differ only where the run's own two likeliest are less than 2 t

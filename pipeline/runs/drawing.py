@@ -22,13 +22,13 @@ def _draw_run(run: RunFolder) -> None:
     # matplotlib is loaded here: even that fails in some environments.
     from pipeline.runs import plots
 
-    info, metrics, history = run.info, run.metrics, run.history()
-    title = f"{info['data']}: {info['head']} on {info['recipe']['base']}"
-    split = "test" if "test" in metrics else "validation"
+    info, scores, history = run.info, run.scores, run.history()
+    title = f"{info.data}: {info.head} on {info.recipe['base']}"
+    split = "test" if "test" in scores else "validation"
     if history:
         plots.draw_curves(run.path / "curves.png", history, title)
-    confusion = metrics[split]["confusion"]
-    plots.draw_confusion(run.path / "confusion.png", confusion, info["classes"], f"{title}\n{split} images")
+    confusion = scores[split].confusion
+    plots.draw_confusion(run.path / "confusion.png", confusion, info.classes, f"{title}\n{split} images")
 
 
 def _draw_comparison(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> None:

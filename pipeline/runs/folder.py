@@ -9,7 +9,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DamagedStoreError, RunNotFoundError, SettingError
 from pipeline.files import name_beside, put, write_json
+from pipeline.runs.info import RunInfo
+from pipeline.stage_two.metrics import Scores
 
-SCHEMA = 1
-_NEEDED = ("schema", "head", "data", "recipe", "classes", "pool", "weights", "seconds")
 _LONGEST_NAME = 255  # bytes, on all usual file systems
 
 
@@ -37,21 +37,17 @@ class RunFolder:
         return self.path.name
 
     @cached_property
-    def info(self) -> dict[str, Any]:
-        """run.json: head, recipe, classes, settings, versions, digests. Read once."""
-        content = self._json("run.json")
-        missing = [name for name in _NEEDED if name not in content]
-        if missing or content["schema"] != SCHEMA:
-            raise DamagedStoreError(
-                f"{self.path / 'run.json'} is not a run of schema {SCHEMA}. "
-                f"Received: schema {content.get('schema')!r}{', without ' * bool(missing)}{', '.join(missing)}."
-            )
-        return content
+    def info(self) -> RunInfo:
+        """run.json. Read once."""
+        return RunInfo.from_dict(self._json("run.json"), self.path / "run.json")
 
     @cached_property
-    def metrics(self) -> dict[str, Any]:
-        """metrics.json: scores by split. Read once."""
-        return self._json("metrics.json")
+    def scores(self) -> dict[str, Scores]:
+        """metrics.json, by split. Read once."""
+        try:
+            return {split: Scores.from_dict(values) for split, values in self._json("metrics.json").items()}
+        except (TypeError, KeyError, AttributeError) as error:
+            raise DamagedStoreError(f"{self.path / 'metrics.json'} does not hold scores by split: {error}") from error
 
     @property
     def head_path(self) -> Path:
@@ -144,13 +140,13 @@ class NewRun:
                 with contextlib.suppress(OSError):
                     self._claimed.rmdir()
 
-    def finish(self, info: Mapping[str, Any], metrics: Mapping[str, Any]) -> RunFolder:
+    def finish(self, info: RunInfo, scores: Mapping[str, Scores]) -> RunFolder:
         """Write run.json and metrics.json, and give the folder its name. A named run replaces an older one."""
         check_run_name(self._name, self._runs)
         self._claimed = None if self._name else self._claim_name()
         final = self._claimed or self._runs / str(self._name)
-        write_json(self.path / "metrics.json", metrics)
-        write_json(self.path / "run.json", {"schema": SCHEMA, "name": final.name, **info})
+        write_json(self.path / "metrics.json", {split: values.as_dict() for split, values in scores.items()})
+        write_json(self.path / "run.json", replace(info, name=final.name).as_dict())
         put(self.path, final)
         self._claimed = None
         return RunFolder(final)

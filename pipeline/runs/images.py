@@ -10,8 +10,8 @@ from pipeline.errors import PipelineError
 from pipeline.images.decode import MAX_BYTES
 from pipeline.images.manifest import Files, ImageBytes
 from pipeline.runs.folder import RunFolder
-from pipeline.settings import Options
-from pipeline.stage_one.ensure import scan
+from pipeline.settings import Settings
+from pipeline.stage_one.scan import scan
 
 _NO_PLACE = "The photographs of this run came from {data}, which is no folder, archive or table that could be looked into again."
 
@@ -38,14 +38,14 @@ class Photographs:
         return data if hashlib.sha256(data).digest() == digest else None
 
 
-def find_photographs(run: RunFolder, names: Sequence[str], digests: Sequence[bytes], options: Options) -> Photographs:
+def find_photographs(run: RunFolder, names: Sequence[str], digests: Sequence[bytes], settings: Settings) -> Photographs:
     """Look where run.json says that they were: in a folder by their names, in all else by scanning it once more.
 
     Args:
         run: A finished run.
         names: What the run calls N images.
         digests: SHA-256 of each, N of them; empty bytes where it is not known.
-        options: For the scan.
+        settings: For the scan.
     """
     info, nowhere = run.info, Files(Path(), ())
     if not any(digests):
@@ -54,15 +54,15 @@ def find_photographs(run: RunFolder, names: Sequence[str], digests: Sequence[byt
             {},
             "This run was made before digests were kept with predictions; train it again to see photographs.",
         )
-    root, source = info.get("root"), info.get("source")
+    root, source = info.root, info.source
     if isinstance(root, str):
         note = None if Path(root).is_dir() else f"The photographs were in {root}, which is not there any more."
         positions = {digest: place for place, digest in enumerate(digests) if digest}
         return Photographs(_Small(Path(root), tuple(names)), positions, note)
     if not isinstance(source, str) or not _is_here(source):
-        return Photographs(nowhere, {}, _NO_PLACE.format(data=source or info["data"]))
+        return Photographs(nowhere, {}, _NO_PLACE.format(data=source or info.data))
     try:
-        manifest = scan(source, options=options)
+        manifest = scan(source, settings)
     except (PipelineError, OSError) as error:
         return Photographs(nowhere, {}, f"{source} cannot be looked into again: {error}")
     return Photographs(manifest.images, dict(zip(manifest.digests, manifest.positions, strict=True)))

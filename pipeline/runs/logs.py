@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.runs.tensorboard import Events
 from pipeline.runs.attempts import attempt
 from pipeline.runs.folder import RunFolder
+from pipeline.runs.info import RunInfo
 from pipeline.runs.mlflow import Tracker
+from pipeline.runs.tensorboard import Events
+from pipeline.stage_two.metrics import Scores
 
 Setting = str | float | bool
 
@@ -41,14 +43,14 @@ class Log:
 
 def _finish_events(events: Events, run: RunFolder) -> None:
     events.add_settings(settings_of(run.info))
-    events.add_scalars(scores_of(run.metrics), step=0)
+    events.add_scalars(scores_of(run.scores), step=0)
     for step, point in enumerate(path_of(run.info)):
         events.add_scalars(point, step)
     events.finish(run.name)
 
 
 def _send(tracker: Tracker, run: RunFolder) -> None:
-    tracker.send(run, settings_of(run.info), scores_of(run.metrics), path_of(run.info))
+    tracker.send(run, settings_of(run.info), scores_of(run.scores), path_of(run.info))
 
 
 @contextlib.contextmanager
@@ -78,37 +80,42 @@ def _log_sweep(tensorboard: Path, name: str, results: Sequence[Mapping[str, Any]
     for number, result in enumerate(results, start=1):
         with Events(tensorboard) as events:
             events.add_settings({"head": result["head"], **result["settings"]})
-            events.add_scalars(scores_of({"validation": result["validation"]}), step=0)
+            events.add_scalars(
+                {f"validation/{name}": float(result["validation"][name]) for name in ("accuracy", "loss")}, step=0
+            )
             events.finish(f"{name}-sweep/{number:03d}")
 
 
-def settings_of(info: Mapping[str, Any]) -> dict[str, Setting]:
+def settings_of(info: RunInfo) -> dict[str, Setting]:
     """What a run was made with, by one name each; what does not apply is left out."""
-    recipe, views = info["recipe"], info.get("views") or {}
+    recipe, views = info.recipe, info.views or {}
     values = {
         **{
-            name: info.get(name) for name in ("data", "head", "pool", "seed", "regime", "cached", "first_trained_layer")
+            name: getattr(info, name)
+            for name in ("data", "head", "pool", "seed", "regime", "cached", "first_trained_layer")
         },
         "base": recipe["base"],
         "size": recipe["decoder"]["size_px"],
         "cut": recipe["cut"],
-        "fingerprint": info["fingerprint"][:12],
+        "fingerprint": info.fingerprint[:12],
         "views": views.get("count"),
-        "augmentation": views.get("augmentation") or info.get("augmentation"),
-        **(info["training"] or {}),
-        **{name: value for name, value in info["chosen"].items() if name != "candidates"},
+        "augmentation": views.get("augmentation") or info.augmentation,
+        **(info.training or {}),
+        **{name: value for name, value in info.chosen.items() if name != "candidates"},
     }
     return {name: value for name, value in values.items() if value is not None}
 
 
-def scores_of(metrics: Mapping[str, Any]) -> dict[str, float]:
+def scores_of(scores: Mapping[str, Scores]) -> dict[str, float]:
     """`validation/accuracy` and so on."""
     return {
-        f"{split}/{name}": float(scores[name]) for split, scores in metrics.items() for name in ("accuracy", "loss")
+        f"{split}/{name}": float(getattr(values, name))
+        for split, values in scores.items()
+        for name in ("accuracy", "loss")
     }
 
 
-def path_of(info: Mapping[str, Any]) -> list[dict[str, float]]:
+def path_of(info: RunInfo) -> list[dict[str, float]]:
     """The values of a linear head's regularisation that were tried, from small to large, and how each did on validation."""
-    points = sorted(info["chosen"].get("candidates", ()), key=lambda point: float(point["value"]))
+    points = sorted(info.chosen.get("candidates", ()), key=lambda point: float(point["value"]))
     return [{f"regularisation/{name}": value for name, value in point.items()} for point in points]

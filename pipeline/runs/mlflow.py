@@ -72,7 +72,7 @@ class Tracker:
         points += [
             (name, value, int(row["epoch"])) for row in run.history() for name, value in row.items() if name != "epoch"
         ]
-        number = self._client.create_run(self._experiment(run.info["data"]), run_name=run.name).info.run_id
+        number = self._client.create_run(self._experiment(run.info.data), run_name=run.name).info.run_id
         self._send_numbers(number, settings, points)
         for file in sorted(file for pattern in _FILES for file in run.path.glob(pattern)):
             self._client.log_artifact(number, str(file))

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pipeline.cache.audit import seconds_to_make
+from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store
 from pipeline.stage_one.compute import Engine
 from pipeline.stage_one.pending import Pending
@@ -20,7 +21,12 @@ _BLOCK_BYTES = 128 * 2**20
 """Rows read at once."""
 
 
-def deepen(
+def can_derive(recipe: Recipe) -> bool:
+    """Whether rows of later layers can be derived from these: grids that have lost nothing."""
+    return (recipe.pooling, recipe.dtype, recipe.precision) == ("none", "float32", "float32")
+
+
+def derive(
     keys: Keys,
     earlier: Store,
     later: Store,

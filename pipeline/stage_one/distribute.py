@@ -15,7 +15,7 @@ from pipeline.execution.workers import Lost, Workers
 from pipeline.images.manifest import Files, Manifest
 from pipeline.stage_one.compute import Engine, read_scanned
 from pipeline.stage_one.extract import Extraction, leave_out, missing_items, stage_one_bar
-from pipeline.stage_one.tasks import Outcome, Task, run_task
+from pipeline.stage_one.tasks import RowTask, RowTaskResult, run_task
 from pipeline.watchdog import CLUSTER_LIMIT_SECONDS, Moved, watch
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def distribute(
         if gather
         else (store.folder.resolve(), frozenset(path.name for path in store.shard_paths()))
     )
-    whole = Task(manifest, tuple(items), store.recipe, make_engine, batch_size, folder, ships, known)
+    whole = RowTask(manifest, tuple(items), store.recipe, make_engine, batch_size, folder, ships, known)
     with watch("Stage one", CLUSTER_LIMIT_SECONDS) as moved, stage_one_bar(len(items), progress=progress) as bar:
         done = _Job(store, workers, bar, moved)
         done.run(whole)
@@ -106,7 +106,7 @@ class _Job:
     num_made: int = 0
     num_set_aside: int = 0
 
-    def run(self, whole: Task) -> None:
+    def run(self, whole: RowTask) -> None:
         """All rows; those of images that a worker could not read once more, from the bytes that this process reads."""
         self._make(whole.cut())
         if not self.unread:
@@ -117,14 +117,14 @@ class _Job:
         for part in self._open_parts([replace(unread, ships=True)]):
             self._make(part.cut())
 
-    def _make(self, tasks: Sequence[Task]) -> None:
+    def _make(self, tasks: Sequence[RowTask]) -> None:
         """All tasks; those that were lost once more; those that were lost again one at a time."""
         lost = self._take(tasks)
         for task in self._take(self._open_parts(lost)):
             for part in self._open_parts([task]):
                 self._isolate(part)
 
-    def _isolate(self, task: Task) -> None:
+    def _isolate(self, task: RowTask) -> None:
         """Make the rows of a task that may kill its worker, but for the image that does."""
         if not self._take([task], alone=True):
             return
@@ -142,10 +142,10 @@ class _Job:
             )
         self.skipped[task.manifest.digests[0]] = "killed the worker that worked on it, twice"
 
-    def _take(self, tasks: Sequence[Task], *, alone: bool = False) -> list[Task]:
+    def _take(self, tasks: Sequence[RowTask], *, alone: bool = False) -> list[RowTask]:
         """Have tasks done and their shards in the store; those that were lost."""
         lost = []
-        for task, outcome in self.workers.run(run_task, tasks, pack=Task.packed, alone=alone):
+        for task, outcome in self.workers.run(run_task, tasks, pack=RowTask.packed, alone=alone):
             if isinstance(outcome, Lost):
                 lost.append(task)
                 self.moved()
@@ -155,7 +155,7 @@ class _Job:
                 self._take_unread(task, outcome)
         return lost
 
-    def _take_unread(self, task: Task, outcome: Outcome) -> None:
+    def _take_unread(self, task: RowTask, outcome: RowTaskResult) -> None:
         """Images of which a worker had no bytes: skipped if they were sent from here, otherwise this process reads them later."""
         if task.ships:
             self.skipped |= outcome.unread
@@ -164,7 +164,7 @@ class _Job:
         if outcome.worker not in self.blamed:
             self._blame(task.manifest, outcome)
 
-    def _blame(self, manifest: Manifest, outcome: Outcome) -> None:
+    def _blame(self, manifest: Manifest, outcome: RowTaskResult) -> None:
         """Name a worker that could not read what this process can; one image tells."""
         for digest, reason in list(outcome.unread.items())[:1]:
             row = manifest.digests.index(digest)
@@ -179,7 +179,7 @@ class _Job:
                     reason,
                 )
 
-    def _add(self, outcome: Outcome) -> None:
+    def _add(self, outcome: RowTaskResult) -> None:
         for data in outcome.shards:
             self.store.add_shard(data)
         missing = [name for name in outcome.names if not (self.store.folder / "shards" / name).is_file()]
@@ -194,7 +194,7 @@ class _Job:
         self.num_made += outcome.num_rows
         self.moved(f"{self.num_made:,} new rows were committed; the same command goes on from there.")
 
-    def _open_parts(self, tasks: Sequence[Task]) -> list[Task]:
+    def _open_parts(self, tasks: Sequence[RowTask]) -> list[RowTask]:
         """What is still missing of tasks."""
         parts = [task.part(np.flatnonzero(~self.store.has(task.keys())).tolist()) for task in tasks]
         return [part for part in parts if len(part)]

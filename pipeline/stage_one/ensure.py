@@ -1,137 +1,68 @@
-"""Stage one as a verb: data in, rows in the store."""
+"""Which rows are missing, and then they are there: derived from rows of an earlier layer, or computed from the images.
+
+Whoever needs rows asks `ensure`; it computes only what the store lacks.
+"""
 
 import contextlib
 import logging
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from pipeline.bases.files import home_folder
 from pipeline.bases.table import find_base
 from pipeline.cache.audit import list_stores
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store, row_keys
 from pipeline.errors import DataLayoutError
 from pipeline.images.manifest import Manifest
-from pipeline.images.scan import Data
-from pipeline.images.scan import scan as scan_data
-from pipeline.settings import Options, backend_for, kept_engine, make_engine, make_recipe, trunk_of
-from pipeline.stage_one.derive import deepen
+from pipeline.settings import Settings
+from pipeline.stage_one.derive import can_derive, derive
 from pipeline.stage_one.distribute import distribute
-from pipeline.stage_one.extract import Extraction, missing_items
-from pipeline.stage_one.extract import extract as extract_rows
+from pipeline.stage_one.engines.choose import choose_backend, kept_engine, make_engine
+from pipeline.stage_one.extract import Extraction, extract, missing_items
+from pipeline.stage_one.recipes import trunk_of
 
 logger = logging.getLogger(__name__)
 
-# Largest difference of a row from a fresh computation, relative to the row's largest value.
-# Engines agree to 1e-4; rows may have been made by another one than the one that is asked.
-_TOLERANCE = {"float32": 1e-4, "float16": 2e-3}
 
-
-def scan(
-    data: Data,
-    *,
-    label: str = "label",
-    root: Path | None = None,
-    split: str = "80/10/10",
-    split_seed: int = 0,
-    options: Options | None = None,
-) -> Manifest:
-    """The manifest of a data set; see `pipeline.images.scan.scan`."""
-    chosen = options or Options()
-    manifest = scan_data(
-        data,
-        label=label,
-        root=root,
-        split=split,
-        split_seed=split_seed,
-        hashes=chosen.hashes,
-        home=home_folder(),
-        progress=chosen.progress,
-    )
-    counts = Counter(manifest.splits)
-    listed = ", ".join(f"{counts[name]} {name}" for name in ("train", "validation", "test"))
-    logger.info("%s: %d images (%s), %d skipped.", manifest.title, len(manifest), listed, len(manifest.skipped))
-    return manifest
-
-
-def extract(data: Data | Manifest, *, pool: str = "none", options: Options | None = None) -> Extraction:
-    """Stage one: make the rows that are missing.
+def ensure(manifest: Manifest, recipe: Recipe, settings: Settings, *, views: Sequence[int] = (0,)) -> Extraction:
+    """Make the rows of a data set that the store lacks.
 
     Args:
-        data: What `scan` takes, or a manifest.
-        pool: `none` stores the grid, which later serves every pooling; `avg` or `max` saves space.
-        options: Base and places.
+        manifest: The images.
+        recipe: Of the rows.
+        settings: Weights, cache folder and compute; the rest is in the recipe.
+        views: View numbers.
 
     Raises:
         DataLayoutError: An image had to be skipped and `strict` is set, or none is left.
     """
-    chosen = options or Options()
-    manifest = manifest_of(data, chosen)
-    recipe, _ = make_recipe(manifest, chosen)
-    return extract_recipe(manifest, recipe.with_pooling(pool), chosen)
-
-
-def recompute(data: Data | Manifest, count: int, *, options: Options | None = None) -> dict[str, Any]:
-    """Run random rows through the base again and compare them with what the store serves.
-
-    Returns:
-        {rows, largest_difference (relative to the largest value of a row), bad: names beyond the tolerance}.
-
-    Raises:
-        MissingRowsError: An image has no row yet.
-    """
-    chosen = options or Options()
-    manifest = manifest_of(data, chosen)
-    recipe, _ = make_recipe(manifest, chosen)
-    rows = np.random.default_rng(0).choice(len(manifest), min(count, len(manifest)), replace=False)
-    part = manifest.select([int(row) for row in rows])
-    stored = Store(chosen.cache, recipe).read(row_keys(part.digests)).reshape(len(part), -1)
-    pixels = np.stack([recipe.decoder.decode(part.read(row)) for row in range(len(part))])
-    fresh = make_engine(recipe, chosen, len(part)).features(pixels).reshape(len(part), -1)
-    difference = np.abs(fresh - stored).max(axis=1) / np.maximum(np.abs(fresh).max(axis=1), 1e-12)
-    tolerance = _TOLERANCE[recipe.dtype]
-    return {
-        "rows": len(part),
-        "largest_difference": float(difference.max()),
-        "bad": [name for name, value in zip(part.names, difference, strict=True) if not value <= tolerance],
-    }
-
-
-def extract_recipe(manifest: Manifest, recipe: Recipe, options: Options, *, views: Sequence[int] = (0,)) -> Extraction:
-    """Make the missing rows of one recipe.
-
-    Raises:
-        DataLayoutError: An image had to be skipped and `strict` is set, or none is left.
-    """
-    extraction = make_rows(manifest, recipe, options, views=views)
+    extraction = make_rows(manifest, recipe, settings, views=views)
     skipped = extraction.manifest.skipped
     listed = "; ".join(f"{entry.path}: {entry.reason}" for entry in skipped[:5])
-    if skipped and options.strict:
+    if skipped and settings.compute.strict:
         raise DataLayoutError(f"{len(skipped)} images had to be skipped, and --strict is set: {listed}")
     if not len(extraction.manifest):
         raise DataLayoutError(f"None of the {len(skipped)} images can be read: {listed}")
     return extraction
 
 
-def make_rows(manifest: Manifest, recipe: Recipe, options: Options, *, views: Sequence[int] = (0,)) -> Extraction:
+def make_rows(manifest: Manifest, recipe: Recipe, settings: Settings, *, views: Sequence[int] = (0,)) -> Extraction:
     """Make the missing rows of one recipe; the images that cannot be read are in the `skipped` of its manifest."""
-    store = Store(options.cache, recipe)
+    store = Store(settings.paths.cache, recipe)
     start = time.monotonic()
     keys = np.concatenate([row_keys(manifest.digests, view) for view in views])
     with contextlib.nullcontext() if store.has(keys).all() else store.adding():
-        num_deepened, engine = _deepen(keys, store, options)
-        extraction = _compute(manifest, store, views, options)
+        num_derived, engine = _derive(keys, store, settings)
+        extraction = _compute(manifest, store, views, settings)
     extraction = replace(
         extraction,
-        num_new=extraction.num_new + num_deepened,
-        num_deepened=num_deepened,
+        num_new=extraction.num_new + num_derived,
+        num_derived=num_derived,
         engine=extraction.engine or engine,
         seconds=time.monotonic() - start,
     )
@@ -145,75 +76,78 @@ def make_rows(manifest: Manifest, recipe: Recipe, options: Options, *, views: Se
     return extraction
 
 
-def _compute(manifest: Manifest, store: Store, views: Sequence[int], options: Options) -> Extraction:
-    """Run the trunk over what is missing, in this process or by workers."""
-    recipe, num_rows = store.recipe, len(missing_items(manifest, store, views))
-    backend = backend_for(recipe, options, num_rows)
+def _compute(manifest: Manifest, store: Store, views: Sequence[int], settings: Settings) -> Extraction:
+    """Run the trunk over the images whose rows are missing, in this process or by workers."""
+    recipe, weights, compute = store.recipe, settings.features.weights, settings.compute
+    num_rows = len(missing_items(manifest, store, views))
+    backend = choose_backend(recipe, compute, num_rows)
     if backend == "threading":
-        return extract_rows(
+        return extract(
             manifest,
             store,
-            partial(make_engine, recipe, options),
+            partial(make_engine, recipe, weights, compute),
             views=views,
-            batch_size=options.batch_size,
-            num_workers=options.workers,
-            progress=options.progress,
+            batch_size=compute.batch_size,
+            num_workers=compute.workers,
+            progress=compute.progress,
         )
     return distribute(
         manifest,
         store,
-        partial(kept_engine, recipe, replace(options, progress=False), num_rows),
-        replace(options, backend=backend).who_works,
+        partial(kept_engine, recipe, weights, replace(compute, progress=False), num_rows),
+        replace(compute, backend=backend).executor,
         views=views,
-        batch_size=options.batch_size,
-        gather=options.gather,
-        ship_images=options.ship_images,
-        progress=options.progress,
+        batch_size=compute.batch_size,
+        gather=compute.gather,
+        ship_images=compute.ship_images,
+        progress=compute.progress,
     )
 
 
-def _deepen(keys: Keys, store: Store, options: Options) -> tuple[int, str | None]:
-    """Make what can be made of rows of earlier layers, the latest of them first; how many that were, and by what engine.
+def _derive(keys: Keys, store: Store, settings: Settings) -> tuple[int, str | None]:
+    """Derive what rows of earlier layers allow, those of the latest layer first; how many rows, and by what engine.
 
     A few missing rows, such as those of images that cannot be read, are not worth opening other stores.
     """
-    missing = keys[~store.has(keys)]
-    if len(missing) <= options.batch_size:
+    missing, compute = keys[~store.has(keys)], settings.compute
+    if len(missing) <= compute.batch_size:
         return 0, None
-    candidates = [found for found in _candidates(store.recipe, options.cache) if found.has(missing).any()]
+    done = [
+        derive(
+            keys,
+            found,
+            store,
+            partial(make_engine, store.recipe, settings.features.weights, compute, earlier=found.recipe),
+            batch_size=compute.batch_size,
+            progress=compute.progress,
+        )
+        for found in _earlier_stores(missing, store, settings)
+    ]
+    return sum(count for count, _ in done), next((engine for _, engine in done if engine), None)
+
+
+def _earlier_stores(missing: Keys, store: Store, settings: Settings) -> list[Store]:
+    """Stores of the same trunk cut earlier that hold some of these rows, the latest cut first."""
+    recipe = store.recipe
+    candidates = [found for found in _candidates(recipe, settings.paths.cache) if found.has(missing).any()]
     if not candidates:
-        return 0, None
+        return []
     from pipeline.bases.cut import valid_cuts
     from pipeline.bases.network import build_base
 
-    recipe = store.recipe
     cuts = valid_cuts(build_base(find_base(recipe.base), recipe.decoder.size_px))
     earlier = [
         found
         for found in candidates
         if found.recipe.cut in cuts[: cuts.index(recipe.cut)]
-        and trunk_of(replace(options, cut=found.recipe.cut))[0].digest == found.recipe.trunk_digest
+        and trunk_of(replace(settings.features, cut=found.recipe.cut))[0].digest == found.recipe.trunk_digest
     ]
     earlier.sort(key=lambda found: -cuts.index(found.recipe.cut))
     if earlier:
-        logger.info("%s: rows are made from those of %s.", store.name, ", then ".join(found.name for found in earlier))
-    done = [
-        deepen(
-            keys,
-            found,
-            store,
-            partial(make_engine, recipe, options, earlier=found.recipe),
-            batch_size=options.batch_size,
-            progress=options.progress,
+        logger.info(
+            "%s: rows are derived from those of %s.", store.name, ", then ".join(found.name for found in earlier)
         )
-        for found in earlier
-    ]
-    return sum(count for count, _ in done), next((engine for _, engine in done if engine), None)
-
-
-def can_deepen(recipe: Recipe) -> bool:
-    """Whether rows of later layers can be made from these: grids that have lost nothing."""
-    return (recipe.pooling, recipe.dtype, recipe.precision) == ("none", "float32", "float32")
+    return earlier
 
 
 def _candidates(recipe: Recipe, cache: Path) -> list[Store]:
@@ -229,12 +163,7 @@ def _candidates(recipe: Recipe, cache: Path) -> list[Store]:
     return [
         store
         for store in stores
-        if can_deepen(store.recipe)
+        if can_derive(store.recipe)
         and store.recipe.cut != recipe.cut
         and here(store.recipe).fingerprint == recipe.fingerprint
     ]
-
-
-def manifest_of(data: Data | Manifest, options: Options) -> Manifest:
-    """A manifest as it is, or the scan of what the user wrote."""
-    return data if isinstance(data, Manifest) else scan(data, options=options)

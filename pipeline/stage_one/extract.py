@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -30,7 +31,7 @@ class Extraction:
     engine: str | None
     """What computed them; None if nothing had to be."""
 
-    num_deepened: int = 0
+    num_derived: int = 0
     """New rows that were made from rows of an earlier layer instead of photographs."""
 
     @property
@@ -46,6 +47,25 @@ class Extraction:
     def keys(self) -> Keys:
         """The key of each image's row, in the manifest's order."""
         return row_keys(self.manifest.digests)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        recipe = self.store.recipe
+        return {
+            "rows": self.num_rows,
+            "new": self.num_new,
+            "from_rows": self.num_derived,
+            "reused": self.num_rows - self.num_new,
+            "skipped": [asdict(entry) for entry in self.manifest.skipped],
+            "shape": list(self.store.row_shape or ()),
+            "store": str(self.store.folder),
+            "fingerprint": recipe.fingerprint,
+            "images_per_second": self.images_per_second,
+            "seconds": self.seconds,
+            "engine": self.engine,
+            "trunk_digest": recipe.trunk_digest,
+            "duplicates": self.manifest.duplicates_across_splits(),
+        }
 
 
 def extract(

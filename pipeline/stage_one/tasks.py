@@ -28,7 +28,7 @@ _WORKING = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Task:
+class RowTask:
     """Some missing rows, with all that a worker needs to make them."""
 
     manifest: Manifest
@@ -60,7 +60,7 @@ class Task:
         """SHA-256 of the image of each row, in order."""
         return [self.manifest.digests[item.row] for item in self.items]
 
-    def part(self, places: Sequence[int]) -> "Task":
+    def part(self, places: Sequence[int]) -> "RowTask":
         """The task of some of its items."""
         items = [self.items[place] for place in places]
         rows = sorted({item.row for item in items})
@@ -71,21 +71,21 @@ class Task:
             items=tuple(Item(number[item.row], item.view) for item in items),
         )
 
-    def cut(self) -> list["Task"]:
+    def cut(self) -> list["RowTask"]:
         """The same rows as tasks of a good size: which they are depends on the rows alone, not on the workers."""
         return self.split(rows_a_task(len(self), ships=self.ships))
 
-    def split(self, size: int) -> list["Task"]:
+    def split(self, size: int) -> list["RowTask"]:
         """The same rows as tasks of so many."""
         return [self.part(range(start, min(start + size, len(self)))) for start in range(0, len(self), size)]
 
-    def packed(self) -> "Task":
+    def packed(self) -> "RowTask":
         """The task as it is sent: with its own photographs alone, as names or as bytes."""
         return replace(self, manifest=self.manifest.to_be_sent(with_bytes=self.ships))
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RowTaskResult:
     """What a worker says of its task."""
 
     num_rows: int
@@ -113,7 +113,7 @@ def rows_a_task(num_rows: int, *, ships: bool = False) -> int:
     return min(most, max(_LEAST_ROWS, -(-num_rows // _LEAST_TASKS)))
 
 
-def run_task(task: Task) -> Outcome:
+def run_task(task: RowTask) -> RowTaskResult:
     """Make the rows of a task, in a worker; those that another worker has committed meanwhile are not made again.
 
     Raises:
@@ -123,7 +123,7 @@ def run_task(task: Task) -> Outcome:
     missing = task.part(np.flatnonzero(~outbox.has(task.keys())).tolist())
     num_there = len(task) - len(missing)
     if not missing:
-        return Outcome(num_there, None, {})
+        return RowTaskResult(num_there, None, {})
     with _WORKING, tqdm(disable=True) as bar:  # a worker of several threads makes one task after the other
         done = compute(
             missing.manifest,
@@ -136,4 +136,4 @@ def run_task(task: Task) -> Outcome:
             bar=bar,
         )
     names, shards = getattr(outbox, "names", []), getattr(outbox, "shards", [])
-    return Outcome(num_there + done.num_rows, done.engine, done.skipped, done.unread, names=names, shards=shards)
+    return RowTaskResult(num_there + done.num_rows, done.engine, done.skipped, done.unread, names=names, shards=shards)

@@ -4,7 +4,8 @@ In numpy alone: scikit-learn's metrics take longer to import than a linear head 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,38 +17,80 @@ LEAST_PROBABILITY = 1e-7
 _Z95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
 
 
-def score(probabilities: NDArray[np.float32], y: NDArray[np.int64], classes: Sequence[str]) -> dict[str, Any]:
-    """All scores of one split, as plain values.
+@dataclass(frozen=True)
+class Scores:
+    """The scores of one split."""
+
+    accuracy: float
+    ci95: tuple[float, float]
+    """95 % interval of the accuracy."""
+
+    loss: float
+    """Cross-entropy in nats."""
+
+    n: int
+    """Number of images."""
+
+    macro_f1: float
+    recall: Mapping[str, float]
+    """By class."""
+
+    precision: Mapping[str, float]
+    """By class."""
+
+    confusion: Sequence[Sequence[int]]
+    """K x K. Rows: true class. Columns: predicted class."""
+
+    roc_auc: float | None = None
+    """Two classes only."""
+
+    top5: float | None = None
+    """Share of images whose class is among the five most likely; more than five classes only."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; scores that do not apply are left out."""
+        return {name: value for name, value in asdict(self).items() if value is not None} | {"ci95": list(self.ci95)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Scores":
+        """The scores of `as_dict`.
+
+        Raises:
+            TypeError: Scores are missing or unknown.
+        """
+        return cls(**{**values, "ci95": tuple(values["ci95"])})
+
+
+def score(probabilities: NDArray[np.float32], y: NDArray[np.int64], classes: Sequence[str]) -> Scores:
+    """All scores of one split.
 
     Args:
         probabilities: (N, K), rows sum to 1.
         y: Class numbers, (N,).
         classes: K names.
-
-    Returns:
-        accuracy; ci95 [low, high]; loss (cross-entropy in nats); n; macro_f1; recall and precision by
-        class; confusion, K x K, true classes in rows; roc_auc for two classes; top5 above five.
     """
     confusion = np.bincount(y * len(classes) + probabilities.argmax(axis=1), minlength=len(classes) ** 2)
     confusion = confusion.reshape(len(classes), len(classes))
     hits, occurring, answered = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
     picked = np.clip(probabilities[np.arange(len(y)), y].astype(np.float64), LEAST_PROBABILITY, 1)
-    scores: dict[str, Any] = {
-        "accuracy": int(hits.sum()) / len(y),
-        "ci95": list(wilson_interval(int(hits.sum()), len(y))),
-        "loss": 0.0 - float(np.log(picked).mean()),  # and not -0.0 where all is certain
-        "n": len(y),
-        "macro_f1": float(_shares(2 * hits, occurring + answered).mean()),
-        "recall": dict(zip(classes, _shares(hits, occurring).tolist(), strict=True)),
-        "precision": dict(zip(classes, _shares(hits, answered).tolist(), strict=True)),
-        "confusion": confusion.tolist(),
-    }
-    if len(classes) == 2 and 0 < y.sum() < len(y):
-        scores["roc_auc"] = _area_under_roc(probabilities[:, 1], y)
-    if len(classes) > 5:
-        best = np.argsort(probabilities, axis=1, kind="stable")[:, -5:]
-        scores["top5"] = float((best == y[:, None]).any(axis=1).mean())
-    return scores
+    has_roc, has_top5 = len(classes) == 2 and 0 < y.sum() < len(y), len(classes) > 5
+    return Scores(
+        accuracy=int(hits.sum()) / len(y),
+        ci95=wilson_interval(int(hits.sum()), len(y)),
+        loss=0.0 - float(np.log(picked).mean()),  # and not -0.0 where all is certain
+        n=len(y),
+        macro_f1=float(_shares(2 * hits, occurring + answered).mean()),
+        recall=dict(zip(classes, _shares(hits, occurring).tolist(), strict=True)),
+        precision=dict(zip(classes, _shares(hits, answered).tolist(), strict=True)),
+        confusion=confusion.tolist(),
+        roc_auc=_area_under_roc(probabilities[:, 1], y) if has_roc else None,
+        top5=_top5(probabilities, y) if has_top5 else None,
+    )
+
+
+def _top5(probabilities: NDArray[np.float32], y: NDArray[np.int64]) -> float:
+    best = np.argsort(probabilities, axis=1, kind="stable")[:, -5:]
+    return float((best == y[:, None]).any(axis=1).mean())
 
 
 def _shares(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.cache.store import Keys, Store, row_keys
-from pipeline.errors import SettingError
+from pipeline.errors import MissingRowsError, SettingError
 from pipeline.images.manifest import SPLITS, Manifest
+from pipeline.stage_one.views import Views
 
 # Rows of the training and validation split, each read one block ahead, fit into memory together.
 _BLOCKS = 4
@@ -207,3 +208,38 @@ def _in_memory(rows: Rows) -> NDArray[np.float32]:
 def _row_floats(store: Store, pooling: str) -> int:
     shape = store.row_shape or (1,)
     return shape[-1] if pooling != "none" else math.prod(shape)
+
+
+def load_with_views(
+    manifest: Manifest,
+    store: Store,
+    views: Views | None,
+    *,
+    pooling: str,
+    memory_bytes: float = math.inf,
+) -> Task:
+    """Rows and labels with the views asked for; see `load_task`.
+
+    Raises:
+        MissingRowsError: Not all views are stored; the message names the command that stores them.
+    """
+    if views is None:
+        return load_task(manifest, store, pooling=pooling, memory_bytes=memory_bytes)
+    view_store = Store(store.folder.parent, views.recipe(store.recipe))
+    part = views.images(manifest)
+    missing = sum(int((~view_store.has(row_keys(part.digests, view))).sum()) for view in views.numbers)
+    if missing:
+        raise MissingRowsError(
+            f"{missing} of {views.count * len(part)} views are not stored. Store them once with: bottleneck features DATA "
+            f"--views {views.count} --augment {views.augmentation.as_text()}{' --tta' if views.tta else ''}, "
+            "and the same base, size, cut and preprocessing."
+        )
+    return load_task(
+        manifest,
+        store,
+        pooling=pooling,
+        view_store=view_store,
+        num_views=views.count,
+        tta=views.tta,
+        memory_bytes=memory_bytes,
+    )

@@ -252,7 +252,7 @@ def _result(
     chosen: dict[str, Any],
     seconds: float,
 ) -> dict[str, Any]:
-    validation = score(probabilities, task.validation.y, task.classes)
+    validation = score(probabilities, task.validation.y, task.classes).as_dict()
     return {
         "head": cell.head,
         "params": num_parameters,

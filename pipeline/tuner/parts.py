@@ -95,7 +95,7 @@ def draw_confusion(answers: Answers, classes: Sequence[str], choose: Callable[[C
     Returns:
         The buttons by their cells.
     """
-    confusion = np.array(answers.scores["confusion"])
+    confusion = np.array(answers.scores.confusion)
     wrong = confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * confusion.diagonal()
     shown = sorted(np.argsort(-wrong, kind="stable")[:LARGEST_MATRIX].tolist())
     buttons: dict[Cell, Element] = {}

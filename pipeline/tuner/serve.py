@@ -9,80 +9,83 @@ from pathlib import Path
 from pipeline.errors import MissingExtraError, SettingError
 from pipeline.images.manifest import Manifest
 from pipeline.runs.run import Run
-from pipeline.settings import Options
+from pipeline.settings import Settings
 from pipeline.stage_two.rows import Task
-from pipeline.training.heads import fit, read_task
+from pipeline.training.heads import fit_head
+from pipeline.training.rows import read_task
 from pipeline.tuner.choice import Choice
 from pipeline.tuner.labels import LabelFile, place_of_labels
 from pipeline.tuner.session import Session
 
 logger = logging.getLogger(__name__)
 
+OnStart = Callable[[str, Session], None]
+"""Called with the page's address and the session."""
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def open_session(
-    data: str | Path, manifest: Manifest, *, labels: Path | None = None, options: Options | None = None
-) -> Session:
+def open_session(data: str | Path, manifest: Manifest, settings: Settings, *, labels: Path | None = None) -> Session:
     """Labels as they are kept, and rows; those that are missing are made.
 
     Args:
         data: What the user wrote.
         manifest: Its scan.
         labels: Where labels are kept; None: beside the folder.
-        options: Base and places.
+        settings: Base and places.
 
     Raises:
         SettingError: The label file would lie in the data.
         DataLayoutError: It is no table of these images, or the labels do not make a task.
     """
-    chosen = options or Options()
     path = place_of_labels(data, manifest, labels)
     file = LabelFile(path) if path else None
     labelled = file.read(manifest) if file else manifest
-    extraction = read_task(labelled, "avg", chosen)[1]
+    extraction = read_task(labelled, "avg", settings)[1]
     rows = extraction.manifest
     watched = rows.select([row for row, split in enumerate(rows.splits) if split != "test"])
 
     def load(pooling: str) -> Task:
-        return read_task(watched, pooling, chosen)[0]
+        return read_task(watched, pooling, settings)[0]
 
     return Session(rows, load, file)
 
 
-def save(session: Session, choice: Choice, *, name: str | None, command: str | None, options: Options) -> Run:
+def save(session: Session, choice: Choice, *, name: str | None, command: str | None, settings: Settings) -> Run:
     """Keep a choice as a run, by what `head` does; only now the test split is scored.
 
     Raises:
         SettingError: Pixels are standardized by the training images, of which the choice has only some: other rows would be made.
     """
     selection = session.selection(choice)
-    if options.preprocess == "standardize" and len(selection.split("train")) < len(session.manifest.split("train")):
+    if settings.features.preprocess == "standardize" and len(selection.split("train")) < len(
+        session.manifest.split("train")
+    ):
         raise SettingError(
             "With --preprocess standardize features follow from all training images, so a run of some of them would have others "
             "than the page. Take all classes and images, or start the tuner with --preprocess native."
         )
-    return fit(
+    return fit_head(
         selection,
         str(choice.spec),
+        settings,
         pool=choice.pooling,
         training=choice.training,
         name=name,
         command=command,
-        options=options,
     )
 
 
 def tune_heads(
     data: str | Path,
     scan: Callable[[], Manifest],
+    settings: Settings,
     *,
     labels: Path | None = None,
     host: str = LOOPBACK[0],
     port: int = 8080,
     command: str | None = None,
-    on_start: Callable[[str, Session], None] | None = None,
-    options: Options | None = None,
+    on_start: OnStart | None = None,
 ) -> None:
     """Serve the page until Ctrl-C.
 
@@ -94,7 +97,7 @@ def tune_heads(
         port: Port to listen on.
         command: Kept with the runs that are saved.
         on_start: Told the page's address and the session.
-        options: Base and places.
+        settings: Base and places.
 
     Raises:
         MissingExtraError: NiceGUI is not installed.
@@ -105,15 +108,15 @@ def tune_heads(
     _check_free(host, port)
     if host not in LOOPBACK:
         logger.warning("The page listens on %s: whoever reaches it can relabel photographs and save runs.", host)
-    chosen, manifest = options or Options(), scan()
-    session = open_session(data, manifest, labels=labels, options=chosen)
+    manifest = scan()
+    session = open_session(data, manifest, settings, labels=labels)
 
     def keep(choice: Choice, name: str | None) -> str:
-        return save(session, choice, name=name, command=command, options=chosen).name
+        return save(session, choice, name=name, command=command, settings=settings).name
 
     from pipeline.tuner.page import serve
 
-    title = f"{manifest.title} · {chosen.base}"
+    title = f"{manifest.title} · {settings.features.base}"
     serve(session, keep, title=title, host=host, port=port, is_local=host in LOOPBACK, on_start=on_start)
 
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from pipeline.errors import DataLayoutError, SettingError
 from pipeline.images.manifest import Manifest
 from pipeline.stage_two.dense.settings import OnEpoch
-from pipeline.stage_two.metrics import score
+from pipeline.stage_two.metrics import Scores, score
 from pipeline.stage_two.rows import Split, Task
 from pipeline.stage_two.spec import LINEAR_GRIDS, parse_layers
 from pipeline.tuner.choice import Choice, sizes_of
@@ -41,7 +40,7 @@ class Answers:
     probabilities: NDArray[np.float32]
     """(N, K)."""
 
-    scores: dict[str, Any]
+    scores: Scores
     """See `pipeline.stage_two.metrics.score`."""
 
     def cell(self, true: int, said: int) -> Numbers:

@@ -43,13 +43,13 @@ class View:
         if self._results and results.classes != self._results.classes:
             self._cell = None
         self._results, scores = results, results.validation.scores
-        low, high = scores["ci95"]
-        num_right = sum(row[number] for number, row in enumerate(scores["confusion"]))
+        low, high = scores.ci95
+        num_right = sum(row[number] for number, row in enumerate(scores.confusion))
         self._accuracy.classes(remove="old")
-        self._accuracy.text = f"{scores['accuracy']:.1%}"
+        self._accuracy.text = f"{scores.accuracy:.1%}"
         self._summary.text = (
-            f"{num_right:,} of {scores['n']:,} right (95 % interval {low:.1%} to {high:.1%}), log loss "
-            f"{scores['loss']:.4f}. {results.head} on {results.num_train:,} training images."
+            f"{num_right:,} of {scores.n:,} right (95 % interval {low:.1%} to {high:.1%}), log loss "
+            f"{scores.loss:.4f}. {results.head} on {results.num_train:,} training images."
         )
         seconds = results.seconds
         self.say(f"Fitted in {seconds:.1f} s." if seconds > 1 else f"Fitted in {1000 * seconds:.0f} ms.")

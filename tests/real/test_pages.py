@@ -10,7 +10,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from pipeline import Options, fit, scan, sweep
-from pipeline.report.report import write_report
+from pipeline.reports.report import write_report
 from pipeline.tuner.choice import Choice, stops_of
 from pipeline.tuner.serve import open_session
 from tests.browser import assert_quiet, find, open_page

@@ -12,7 +12,7 @@ from pipeline import Options
 from pipeline.images.scan import scan
 from pipeline.runs.images import find_photographs
 from tests.conftest import draw_tree
-from tests.report.samples import make_run
+from tests.reports.samples import make_run
 
 
 @pytest.fixture

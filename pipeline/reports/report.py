@@ -21,16 +21,16 @@ from pipeline.cache.store import Store, row_keys
 from pipeline.errors import DamagedStoreError, ForeignEntryError, RunNotFoundError, SettingError, UnreadableImageError
 from pipeline.files import replacing
 from pipeline.images.decode import make_thumbnail
-from pipeline.report.board import answer, caution, describe_comparison, group
-from pipeline.report.gallery import MOST_THUMBNAILS, Gallery, take_thumbnails, worth_showing
-from pipeline.report.page import render
-from pipeline.report.predictions import Predictions, read_predictions
-from pipeline.report.projection import project_pca, project_umap, require_umap
-from pipeline.report.sections import detail, summarise
-from pipeline.report.similar import NEAR, exact_duplicates, near_duplicates
+from pipeline.reports.board import answer, caution, describe_comparison, group
+from pipeline.reports.gallery import MOST_THUMBNAILS, Gallery, take_thumbnails, worth_showing
+from pipeline.reports.page import render
+from pipeline.reports.predictions import Predictions, read_predictions
+from pipeline.reports.projection import project_pca, project_umap, require_umap
+from pipeline.reports.sections import detail, summarise
+from pipeline.reports.similar import NEAR, exact_duplicates, near_duplicates
 from pipeline.runs.folder import RunFolder, list_runs, open_run
 from pipeline.runs.images import Photographs, find_photographs
-from pipeline.settings import Options
+from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +43,24 @@ _MOST_MAPPED = 10_000
 _THUMBNAIL_PX = 112
 
 
+@dataclass(frozen=True)
+class Report:
+    """A page that was written."""
+
+    path: Path
+    runs: tuple[str, ...]
+    """Names of the runs on it."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"report": str(self.path), "runs": list(self.runs)}
+
+
 @dataclass
 class _Page:
     """What the sections of a page share."""
 
-    options: Options
+    settings: Settings
     near: float
     with_umap: bool
     galleries: list[Gallery] = field(default_factory=list)
@@ -62,13 +75,13 @@ class _Page:
 
 
 def write_report(
-    names: Sequence[str | Path] = (),
-    path: Path | None = None,
+    names: Sequence[str | Path],
+    settings: Settings,
     *,
+    path: Path | None = None,
     near: float = NEAR,
     with_umap: bool = False,
-    options: Options | None = None,
-) -> tuple[Path, list[RunFolder]]:
+) -> Report:
     """Write the page on some runs, comparisons, or all runs there are.
 
     Args:
@@ -76,22 +89,18 @@ def write_report(
         path: The page; None is report.html in the runs folder.
         near: Cosine of features from which on images of two splits are shown as near-duplicates.
         with_umap: A second map, by UMAP.
-        options: Places.
-
-    Returns:
-        The page, and its runs.
+        settings: Places.
 
     Raises:
         RunNotFoundError: There is no run to report on.
         MissingExtraError: UMAP is asked for and not installed.
     """
-    chosen = options or Options()
     if with_umap:
         require_umap()
-    runs, comparisons = _choose(names, chosen.runs)
+    runs, comparisons = _choose(names, settings.paths.runs)
     if not runs:
         raise RunNotFoundError("There is no run to report on; `bottleneck head DATA` makes one.")
-    page, groups = _Page(chosen, near, with_umap), group(runs)
+    page, groups = _Page(settings, near, with_umap), group(runs)
     sections = _sections(page, groups)
     _add_thumbnails(page)
     ends = np.cumsum([len(of) for of in groups]).tolist()
@@ -103,7 +112,7 @@ def write_report(
             "written": f"bottleneck {version('bottleneck-pipeline')}, {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC",
             "runs": sections,
             "tasks": [
-                {"title": of[0].info["data"], "runs": list(range(end - len(of), end))}
+                {"title": of[0].info.data, "runs": list(range(end - len(of), end))}
                 for of, end in zip(groups, ends, strict=True)
             ],
             "comparisons": comparisons,
@@ -113,10 +122,10 @@ def write_report(
             "most_detailed": MOST_DETAILED,
         }
     )
-    path = path or chosen.runs / "report.html"
+    path = path or settings.paths.runs / "report.html"
     with replacing(path) as beside:
         beside.write_text(text, encoding="utf-8", errors="replace")  # of a name that is no Unicode
-    return path, runs
+    return Report(path, tuple(run.name for run in runs))
 
 
 def _choose(names: Sequence[str | Path], folder: Path) -> tuple[list[RunFolder], list[dict[str, Any]]]:
@@ -154,7 +163,7 @@ def _sections(page: _Page, groups: Sequence[Sequence[RunFolder]]) -> list[dict[s
     in_turn = [run.path for turn in zip_longest(*groups) for run in turn if run is not None]
     detailed = set(in_turn[:MOST_DETAILED])
     sections = []
-    for run in tqdm(runs, desc="runs", unit="run", delay=2, disable=not page.options.progress):
+    for run in tqdm(runs, desc="runs", unit="run", delay=2, disable=not page.settings.compute.progress):
         section = summarise(run)
         if run.path in detailed and (run.path / "predictions.csv").is_file():
             said = read_predictions(run)
@@ -166,12 +175,12 @@ def _sections(page: _Page, groups: Sequence[Sequence[RunFolder]]) -> list[dict[s
 
 def _gallery_of(page: _Page, run: RunFolder, said: Predictions) -> int:
     """The place of the run's images among the galleries of the page; a new one where they are not there yet."""
-    classes = run.info["classes"]
+    classes = run.info.classes
     for number, gallery in enumerate(page.galleries):
         if gallery.holds(said, classes):
             page.said[number].append(said)
             return number
-    found = find_photographs(run, said.names, said.digests, page.options)
+    found = find_photographs(run, said.names, said.digests, page.settings)
     page.galleries.append(Gallery(said, tuple(classes), found.note))
     page.photographs.append(found)
     page.said.append([said])
@@ -180,7 +189,7 @@ def _gallery_of(page: _Page, run: RunFolder, said: Predictions) -> int:
 
 def _map_of(page: _Page, run: RunFolder, gallery: int) -> int:
     """The place of the map of these images' features among those of the page."""
-    key = (gallery, str(run.info.get("fingerprint")))
+    key = (gallery, run.info.fingerprint)
     if key not in page.maps:
         page.maps[key] = _draw_map(page, run, page.galleries[gallery].predictions)
     return list(page.maps).index(key)
@@ -193,11 +202,11 @@ def _draw_map(page: _Page, run: RunFolder, said: Predictions) -> dict[str, Any]:
         rows = np.sort(np.random.default_rng(0).choice(rows, _MOST_MAPPED, replace=False))
     digests = [said.digests[row] for row in rows]
     try:
-        X, title = _features(run, digests, page.options)
+        X, title = _features(run, digests, page.settings)
     except LookupError as reason:
         return {"exact": exact, "note": str(reason)}
     logger.info("%s: a map of %d rows.", run.name, len(X))
-    found = near_duplicates(X, said.splits[rows], digests, threshold=page.near, progress=page.options.progress)
+    found = near_duplicates(X, said.splits[rows], digests, threshold=page.near, progress=page.settings.compute.progress)
     found["pairs"] = [[int(rows[i]), int(rows[j]), cosine] for i, j, cosine in found["pairs"]]
     return {
         "exact": exact,
@@ -209,7 +218,7 @@ def _draw_map(page: _Page, run: RunFolder, said: Predictions) -> dict[str, Any]:
     }
 
 
-def _features(run: RunFolder, digests: Sequence[bytes], options: Options) -> tuple[NDArray[np.float32], str]:
+def _features(run: RunFolder, digests: Sequence[bytes], settings: Settings) -> tuple[NDArray[np.float32], str]:
     """Pooled rows of these images, (N, C), and what they are; they are only read, never made.
 
     Raises:
@@ -218,10 +227,12 @@ def _features(run: RunFolder, digests: Sequence[bytes], options: Options) -> tup
     if not all(digests):
         raise LookupError("This run does not know what its images contain, so their features cannot be found.")
     try:
-        recipe = Recipe.from_dict(run.info["recipe"])
-        store = Store.open(options.cache / recipe.folder_name)
+        recipe = Recipe.from_dict(dict(run.info.recipe))
+        store = Store.open(settings.paths.cache / recipe.folder_name)
     except (DamagedStoreError, ForeignEntryError, SettingError) as error:
-        raise LookupError(f"The features are not in {options.cache} (--cache names their folder). {error}") from error
+        raise LookupError(
+            f"The features are not in {settings.paths.cache} (--cache names their folder). {error}"
+        ) from error
     keys = row_keys(digests)
     missing = int((~store.has(keys)).sum())
     if missing:
@@ -233,7 +244,7 @@ def _features(run: RunFolder, digests: Sequence[bytes], options: Options) -> tup
 
 def _add_thumbnails(page: _Page) -> None:
     """Thumbnails of what is worth seeing, the room shared by the galleries."""
-    progress = page.options.progress
+    progress = page.settings.compute.progress
     with tqdm(desc="thumbnails", unit="image", delay=2, disable=not progress) as bar:
         room = MOST_THUMBNAILS
         for number, (gallery, found) in enumerate(zip(page.galleries, page.photographs, strict=True)):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.report.predictions import SPLITS, Predictions
+from pipeline.reports.predictions import SPLITS, Predictions
 
 MOST_THUMBNAILS = 800
 """On one page; at 3 kB each they take about as long to load as one photograph of a telephone."""

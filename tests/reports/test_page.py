@@ -8,7 +8,7 @@ import re
 import pytest
 
 from pipeline.errors import DamagedStoreError
-from pipeline.report.page import embed, render
+from pipeline.reports.page import embed, render
 
 EVIL = "</script><!--<script>&\u2028"
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.report import gallery as module
-from pipeline.report.gallery import Gallery, cells, surest_mistakes, take_thumbnails, worth_showing
-from tests.report.samples import make_predictions
+from pipeline.reports import gallery as module
+from pipeline.reports.gallery import Gallery, cells, surest_mistakes, take_thumbnails, worth_showing
+from tests.reports.samples import make_predictions
 
 SAID = make_predictions(
     ("test", 0, 0, 0.9),

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from pipeline.report.predictions import SPLITS, Predictions
+from pipeline.reports.predictions import SPLITS, Predictions
 from pipeline.runs.folder import NewRun, write_predictions
 
 

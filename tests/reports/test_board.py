@@ -1,7 +1,7 @@
 """All runs together."""
 
-from pipeline.report.board import answer, caution, describe_comparison, group
-from tests.report.samples import make_run
+from pipeline.reports.board import answer, caution, describe_comparison, group
+from tests.reports.samples import make_run
 
 
 def test_answer_quotes_the_test_split_of_the_best_by_validation(tmp_path):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.runs.folder import RunFolder
+from pipeline.stage_two.metrics import Scores
 
 _MOST_ANSWERS = 3
 
@@ -12,8 +13,8 @@ def rank(runs: Sequence[RunFolder]) -> list[RunFolder]:
     """Best validation accuracy first, then the smaller loss."""
 
     def worst_last(run: RunFolder) -> tuple[float, float, str]:
-        scores = run.metrics["validation"]
-        return -scores["accuracy"], scores.get("loss", 0.0), run.name
+        scores = run.scores["validation"]
+        return -scores.accuracy, scores.loss, run.name
 
     return sorted(runs, key=worst_last)
 
@@ -27,7 +28,7 @@ def group(runs: Sequence[RunFolder]) -> list[list[RunFolder]]:
     groups: dict[str, list[RunFolder]] = {}
     for run in rank(runs):
         info = run.info
-        groups.setdefault(str(info.get("data_digest") or info.get("task_digest") or info["data"]), []).append(run)
+        groups.setdefault(str(info.data_digest or info.task_digest or info.data), []).append(run)
     return sorted(groups.values(), key=len, reverse=True)
 
 
@@ -39,11 +40,11 @@ def answer(groups: Sequence[Sequence[RunFolder]]) -> str:
         return f"Best by validation: {told}{more}."
     best, *others = groups[0]
     scores, split = _judged(best)
-    low, high = scores["ci95"]
+    low, high = scores.ci95
     return (
-        f"{'Best by validation: ' if others else ''}{best.info['head']} on {best.info['recipe']['base']} features of "
-        f"{best.info['data']}, {_percent(scores['accuracy'])} of {scores['n']:,} {split} images right "
-        f"(95 % interval {_percent(low)} to {_percent(high)}), trained in {best.info['seconds']:.1f} s."
+        f"{'Best by validation: ' if others else ''}{best.info.head} on {best.info.recipe['base']} features of "
+        f"{best.info.data}, {_percent(scores.accuracy)} of {scores.n:,} {split} images right "
+        f"(95 % interval {_percent(low)} to {_percent(high)}), trained in {best.info.seconds:.1f} s."
     )
 
 
@@ -53,20 +54,20 @@ def _percent(share: float) -> str:
 
 def _in_short(run: RunFolder) -> str:
     scores, split = _judged(run)
-    return f"{run.info['head']} on {run.info['data']}, {_percent(scores['accuracy'])} of {scores['n']:,} {split} images right"
+    return f"{run.info.head} on {run.info.data}, {_percent(scores.accuracy)} of {scores.n:,} {split} images right"
 
 
-def _judged(run: RunFolder) -> tuple[Mapping[str, Any], str]:
+def _judged(run: RunFolder) -> tuple[Scores, str]:
     """The scores to quote: those of the test split, which nothing was chosen by, if there is one."""
-    split = "test" if "test" in run.metrics else "validation"
-    return run.metrics[split], split
+    split = "test" if "test" in run.scores else "validation"
+    return run.scores[split], split
 
 
 def caution(groups: Sequence[Sequence[RunFolder]]) -> str:
     """How many runs may be as good as the best one, where the page is on one task; empty if none may."""
     best, *others = groups[0]
-    low = best.metrics["validation"]["ci95"][0]
-    near = sum(run.metrics["validation"]["accuracy"] >= low for run in others)
+    low = best.scores["validation"].ci95[0]
+    near = sum(run.scores["validation"].accuracy >= low for run in others)
     if not near or len(groups) > 1:
         return ""
     runs = "1 other run lies" if near == 1 else f"{near} other runs lie"

@@ -3,9 +3,9 @@
 import numpy as np
 
 from pipeline.files import write_json
-from pipeline.report.predictions import read_predictions
-from pipeline.report.sections import detail, summarise
-from tests.report.samples import make_run
+from pipeline.reports.predictions import read_predictions
+from pipeline.reports.sections import detail, summarise
+from tests.reports.samples import make_run
 
 ROWS = [
     ("x.png", "test", "a", b"\x01" * 32, np.array([0.25, 0.75])),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.report import similar
-from pipeline.report.similar import exact_duplicates, near_duplicates
+from pipeline.reports import similar
+from pipeline.reports.similar import exact_duplicates, near_duplicates
 
 
 def make_digests(*letters):

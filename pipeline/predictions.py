@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,42 @@ from pipeline.images.given import Given
 from pipeline.images.manifest import Manifest
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The label of one image."""
+
+    path: str
+    """The image's name as it was given; `#3` for an image without a name that was given fourth."""
+
+    label: str | None
+    """The most likely class; None if the image cannot be read."""
+
+    probability: float | None
+    top: tuple[tuple[str, float], ...]
+    """The most likely classes with their probabilities."""
+
+    reason: str | None = None
+    """Why the image cannot be read."""
+
+    def __getitem__(self, key: str) -> Any:
+        """A field by its name, as in the JSON of `predict`."""
+        return self.as_dict()[key]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self) | {"top": [list(pair) for pair in self.top]}
+
+
+class Predictions(tuple[Prediction, ...]):
+    """One prediction for each image, in the order given."""
+
+    __slots__ = ()
+
+    def as_dict(self) -> list[dict[str, Any]]:
+        """Plain values for JSON."""
+        return [entry.as_dict() for entry in self]
 
 
 def check_top(top: int) -> None:
@@ -48,8 +85,8 @@ def label_given(
     *,
     top: int,
     strict: bool,
-) -> list[dict[str, Any]]:
-    """One row for each image, in the order given; a warning says how many cannot be read.
+) -> Predictions:
+    """One prediction for each image, in the order given; a warning says how many cannot be read.
 
     Args:
         given: N images.
@@ -60,8 +97,7 @@ def label_given(
         strict: An image that cannot be read is an error.
 
     Returns:
-        N rows {path, label, probability, top: [[label, probability], ...], reason}. `reason` is None, or says why the
-        image cannot be read; then label and probability are None, and top is empty.
+        N predictions. An image that cannot be read has a reason, no label and no probability.
 
     Raises:
         DataNotFoundError, UnreadableImageError: As `Given.check` raises them.
@@ -71,18 +107,14 @@ def label_given(
         logger.warning("%s", problem)
     unread = given.unread(read)
     rows = dict(zip(read.positions, probabilities, strict=True))
-    return [
-        _unread(name, unread[place]) if place in unread else _ranked(name, rows[place], classes, top)
+    return Predictions(
+        Prediction(name, None, None, (), unread[place]) if place in unread else _ranked(name, rows[place], classes, top)
         for place, name in enumerate(given.names)
-    ]
+    )
 
 
-def _ranked(name: str, probabilities: NDArray[np.float32], classes: Sequence[str], top: int) -> dict[str, Any]:
-    """The row of an image, the most likely classes first."""
+def _ranked(name: str, probabilities: NDArray[np.float32], classes: Sequence[str], top: int) -> Prediction:
+    """The prediction for an image, the most likely classes first."""
     order = np.argsort(-probabilities, kind="stable")
-    pairs = [[classes[k], float(probabilities[k])] for k in order[:top]]
-    return {"path": name, "label": pairs[0][0], "probability": pairs[0][1], "top": pairs, "reason": None}
-
-
-def _unread(name: str, reason: str) -> dict[str, Any]:
-    return {"path": name, "label": None, "probability": None, "top": [], "reason": reason}
+    pairs = tuple((classes[k], float(probabilities[k])) for k in order[:top])
+    return Prediction(name, *pairs[0], pairs)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.report.calibration import reliability
+from pipeline.reports.calibration import reliability
 
 
 def test_error_is_the_weighted_distance_of_the_bins():

@@ -10,11 +10,11 @@ import pytest
 from pipeline import Options, fit
 from pipeline.errors import DamagedStoreError, MissingExtraError, RunNotFoundError
 from pipeline.files import write_json
-from pipeline.report import projection
-from pipeline.report import report as module
-from pipeline.report.report import write_report
+from pipeline.reports import projection
+from pipeline.reports import report as module
+from pipeline.reports.report import write_report
 from tests.conftest import draw_tree
-from tests.report.samples import make_run
+from tests.reports.samples import make_run
 
 
 @pytest.fixture(scope="module")

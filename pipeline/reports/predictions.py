@@ -57,7 +57,7 @@ def read_predictions(run: RunFolder) -> Predictions:
     Raises:
         DamagedStoreError: predictions.csv is not one, or names classes that the run does not have.
     """
-    classes = run.info["classes"]
+    classes = run.info.classes
     try:
         entries = run.predictions()
         chosen = sorted(entries, key=lambda entry: SPLITS.index(entry["split"]))[:MOST_ROWS]

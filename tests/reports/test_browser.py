@@ -9,7 +9,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from pipeline import Options, Training, fit, sweep
-from pipeline.report.report import write_report
+from pipeline.reports.report import write_report
 from pipeline.runs.folder import open_run
 from tests.browser import assert_quiet, find, open_page, wait_until
 from tests.conftest import COLOURS, draw_photo

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DamagedStoreError
-from pipeline.report import predictions as module
-from pipeline.report.predictions import read_predictions
-from tests.report.samples import make_run
+from pipeline.reports import predictions as module
+from pipeline.reports.predictions import read_predictions
+from tests.reports.samples import make_run
 
 ROWS = [
     ("x.png", "train", "a", b"\x01" * 32, np.array([0.75, 0.25])),

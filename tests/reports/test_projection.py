@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import MissingExtraError
-from pipeline.report import projection
-from pipeline.report.projection import project_pca, project_umap, require_umap
+from pipeline.reports import projection
+from pipeline.reports.projection import project_pca, project_umap, require_umap
 
 
 @pytest.mark.parametrize("shape", [(60, 8), (8, 60)])

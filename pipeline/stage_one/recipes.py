@@ -1,0 +1,89 @@
+"""Settings and data to a recipe: which trunk, which input, which number format.
+
+TensorFlow is imported inside the functions that need it: with a warm store a linear head never does.
+"""
+
+import hashlib
+import json
+import logging
+from dataclasses import asdict
+from pathlib import Path
+
+from pipeline.bases.digests import DigestMemory, TrunkInfo
+from pipeline.bases.files import home_folder, weights_path
+from pipeline.bases.table import BaseSpec, Preprocessing, choose_preprocessing, find_base
+from pipeline.cache.own import check_no_links
+from pipeline.cache.recipe import Recipe
+from pipeline.files import write_json
+from pipeline.images.decode import Decoder
+from pipeline.images.manifest import Manifest
+from pipeline.images.statistics import ChannelStatistics, channel_statistics
+from pipeline.settings import FeatureSettings, Settings
+
+logger = logging.getLogger(__name__)
+
+
+def make_recipe(manifest: Manifest, settings: Settings) -> tuple[Recipe, TrunkInfo]:
+    """The recipe of these images under these settings, and what is known of its trunk.
+
+    Raises:
+        UnknownBaseError: No such base, or the size is too small for it.
+        InvalidCutError: The layer does not divide the base.
+        WeightsUnavailableError: No route led to the weights.
+    """
+    features = settings.features
+    spec = find_base(features.base, features.size)
+    decoder = Decoder(features.size or spec.native_px, features.resize, features.exif)
+    trunk, cut = trunk_of(features)
+    recipe = Recipe(
+        base=spec.name,
+        decoder=decoder,
+        preprocessing=_preprocessing(spec, manifest, decoder, settings),
+        trunk_digest=trunk.digest,
+        cut=cut,
+        dtype=features.dtype,
+        precision=features.precision,
+    )
+    return recipe, trunk
+
+
+def trunk_of(features: FeatureSettings) -> tuple[TrunkInfo, str]:
+    """What is known of the trunk, and its cut; the network is built only for a weights file never seen before."""
+    spec = find_base(features.base)
+    cut = features.cut or spec.last_layer
+    file = weights_path(spec, features.weights, home_folder())
+    known = DigestMemory(home_folder()).recall(file, spec.name, cut) if file.exists() else None
+    if known is None:
+        logger.info("%s, cut at %s: reading the weights for the first time.", spec.name, cut)
+        from pipeline.bases.weights import learn_trunk
+
+        known = learn_trunk(spec, weights_file(spec.name, features.weights), cut, home_folder())
+    return known, cut
+
+
+def weights_file(base: str, weights: str) -> Path:
+    """The file of a base's weights, fetched first if need be.
+
+    Args:
+        base: A name of `bottleneck bases`.
+        weights: `imagenet`, `random`, or a file.
+    """
+    from pipeline.bases.weights import fetch_weights
+
+    return fetch_weights(find_base(base), weights, home_folder())
+
+
+def _preprocessing(spec: BaseSpec, manifest: Manifest, decoder: Decoder, settings: Settings) -> Preprocessing:
+    if settings.features.preprocess != "standardize":
+        return choose_preprocessing(spec, settings.features.preprocess)
+    # The statistics of thousands of images take seconds, so they are kept by what they depend on.
+    train = manifest.split("train")
+    content = hashlib.sha256(repr(decoder).encode() + b"".join(sorted(train.digests))).hexdigest()
+    kept = settings.paths.cache / "statistics" / f"{content[:32]}.json"
+    check_no_links(kept.parent, kept)
+    try:
+        values = ChannelStatistics(**json.loads(kept.read_text()))
+    except (OSError, ValueError, TypeError, RecursionError):
+        values = channel_statistics(manifest, decoder, progress=settings.compute.progress)
+        write_json(kept, asdict(values))
+    return choose_preprocessing(spec, "standardize", mean=values.mean, std=values.std)

@@ -20,12 +20,11 @@ from pipeline.comparison.published import PUBLISHED
 from pipeline.images.augment import AUGMENTATIONS
 from pipeline.images.manifest import Manifest
 from pipeline.quiet import quiet_tensorflow
-from pipeline.settings import Options
-from pipeline.stage_one.ensure import extract, scan
+from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
-from pipeline.training.finetune.job import Tuning, cut_of
-from pipeline.training.finetune.tune import tune
-from pipeline.training.heads import fit
+from pipeline.training.finetune.job import cut_of
+from pipeline.training.finetune.settings import FineTuning
+from tests.calls import extract, fit, scan, tune
 
 HEAD = "dense:256,relu,dropout:0.5"
 TRAINING = Training(epochs=3, batch_size=20, learning_rate=2e-5, optimizer="rmsprop", keep="last")
@@ -65,14 +64,14 @@ def main() -> None:
         return
     quiet_tensorflow()
     with tempfile.TemporaryDirectory() as runs:
-        options = Options(**PUBLISHED["r0b"].base, cache=given.cache, runs=Path(runs), progress=True)
-        manifest = part_of(scan(given.data, options=options), given.images)
+        options = Settings.of(**PUBLISHED["r0b"].base, cache=given.cache, runs=Path(runs), progress=True)
+        manifest = part_of(scan(given.data, settings=options), given.images)
         training = replace(TRAINING, epochs=given.epochs)
-        frozen = Tuning(HEAD, augmentation=AUGMENTATIONS["r0"], training=training)
+        frozen = FineTuning(HEAD, augmentation=AUGMENTATIONS["r0"], training=training)
         tuned = replace(frozen, first=FIRST, head_epochs=0)
         from_rows = replace(tuned, augmentation=None)
-        extract(manifest, options=replace(options, cut=cut_of(tuned, options)))
-        extract(manifest, options=options)
+        extract(manifest, settings=options.with_changes(cut=cut_of(tuned, options)))
+        extract(manifest, settings=options)
         quiet = {"pictures": False, "options": options}
         paths = {
             "head": (

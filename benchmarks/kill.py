@@ -46,7 +46,7 @@ class Place:
     def words(self, command: str) -> list[str]:
         """What to call."""
         data = "sklearn:digits"
-        training = ["--head", "dense:16,relu,dropout:0.5", "--epochs", "6", "--no-pictures"]
+        training = ["--head", "dense:16,relu,dropout:0.5", "--epochs", "6", "--no-plots"]
         return {
             "features": ["features", data, *BASE],
             "endtoend": ["endtoend", data, *BASE, *training, "--name", "live"],

@@ -16,8 +16,10 @@ from pathlib import Path
 
 from _turns import in_turns, say
 
-from pipeline.settings import Options, backend_for, make_recipe
-from pipeline.stage_one.ensure import scan
+from pipeline.settings import Settings
+from pipeline.stage_one.engines.choose import choose_backend
+from pipeline.stage_one.recipes import make_recipe
+from tests.calls import scan
 
 CASES = {"squeezenet": (160, 2000), "mobilenetv2": (160, 2000), "resnet50": (150, 200), "vgg16": (150, 150)}
 """Size in px and number of images; twice as many in the second measurement."""
@@ -45,7 +47,7 @@ def main() -> None:
         folder = Path(place)
         for base in given.bases:
             size, count = CASES[base]
-            options = Options(base=base, size=size, weights="random", engine="tensorflow")
+            options = Settings.of(base=base, size=size, weights="random", engine="tensorflow")
 
             def features(backend: str, number: int, base: str = base, size: int = size) -> None:
                 data = table_of(list(manifest.names[:number]), list(map(str, manifest.labels[:number])), folder)
@@ -72,7 +74,7 @@ def main() -> None:
                 seconds,
                 {"a further image: one process / processes": (further["threading"] / further["loky"], 1.0)},
                 seconds_a_further_image=further,
-                auto=backend_for(recipe, options, 1_000_000),
+                auto=choose_backend(recipe, options, 1_000_000),
             )
 
 

@@ -26,10 +26,10 @@ from pipeline.cache.audit import delete, find_store, verify
 from pipeline.cache.compact import compact
 from pipeline.cache.shard import commit_shard, read_features, read_rows
 from pipeline.cache.store import Keys, Store, pack_rows, row_keys
-from pipeline.settings import Options
-from pipeline.stage_one.ensure import extract
+from pipeline.settings import Settings
 from pipeline.stage_two.rows import Split, StoredRows, Task
 from pipeline.stage_two.spec import parse_head, parse_layers
+from tests.calls import extract
 
 SHARD = 1024
 MEMORY_GB = 0.125
@@ -195,7 +195,7 @@ def main() -> None:
     if not given.data or not Path(given.data).is_dir():
         print("million_rows: give --data FOLDER (make bench DATA=photos); nothing measured.")
         return
-    done = extract(given.data, options=Options(size=150, cache=given.cache, progress=True))
+    done = extract(given.data, settings=Settings.of(size=150, cache=given.cache, progress=True))
     with tempfile.TemporaryDirectory(dir=given.folder) as scratch:
         seconds: dict[str, list[float]] = {}
         memory: dict[str, list[float]] = {}

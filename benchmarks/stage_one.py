@@ -22,9 +22,11 @@ from pipeline.bases.table import find_base
 from pipeline.cache.store import Store
 from pipeline.images.manifest import Manifest
 from pipeline.quiet import quiet_tensorflow
-from pipeline.settings import Options, make_engine, make_recipe, weights_file
-from pipeline.stage_one.ensure import scan
+from pipeline.settings import Settings
+from pipeline.stage_one.engines.choose import make_engine
 from pipeline.stage_one.extract import extract
+from pipeline.stage_one.recipes import make_recipe, weights_file
+from tests.calls import scan
 
 CASES = (("vgg16", 150, "imagenet", 1, 1.4), ("mobilenetv2", 160, "random", 5, 4.0))
 """Base, size, weights (speed does not depend on their values), times --images, and the goal against the published way."""
@@ -39,7 +41,7 @@ def copy_images(manifest: Manifest, folder: Path) -> Path:
     return folder
 
 
-def published_way(base: str, size: int, options: Options, folder: Path) -> Callable[[], None]:
+def published_way(base: str, size: int, options: Settings, folder: Path) -> Callable[[], None]:
     """What the recipes do: ImageDataGenerator, `predict` on 20 images at a time, rows into an array."""
     import tensorflow as tf
 
@@ -61,7 +63,7 @@ def published_way(base: str, size: int, options: Options, folder: Path) -> Calla
 def measure(base: str, size: int, weights: str, goal: float, manifest: Manifest, repeats: int) -> None:
     """One base."""
     with tempfile.TemporaryDirectory() as scratch:
-        options = Options(
+        options = Settings.of(
             base=base, size=size, weights=weights, cache=Path(scratch, "cache"), runs=Path(scratch, "runs")
         )
         recipe, _ = make_recipe(manifest, options)

@@ -4,8 +4,10 @@ import pytest
 
 from pipeline import settings as module
 from pipeline.errors import SettingError
-from pipeline.settings import Options, backend_for, make_recipe
-from pipeline.stage_one.ensure import scan
+from pipeline.settings import Settings
+from pipeline.stage_one.engines.choose import choose_backend
+from pipeline.stage_one.recipes import make_recipe
+from tests.calls import scan
 
 
 @pytest.mark.parametrize(
@@ -24,13 +26,13 @@ from pipeline.stage_one.ensure import scan
 def test_processes_are_taken_where_they_are_faster(settings, num_rows, expected, photos, tmp_path, monkeypatch):
     """Many rows of a small network of depthwise convolutions in TensorFlow, on several cores; what is asked for comes first."""
     monkeypatch.setattr(module, "num_threads", lambda: 4)
-    options = Options(**{"base": "mobilenetv2", "size": 32, "weights": "random", "cache": tmp_path} | settings)
+    options = Settings.of(**{"base": "mobilenetv2", "size": 32, "weights": "random", "cache": tmp_path} | settings)
     recipe, _ = make_recipe(scan(photos), options)
 
-    assert backend_for(recipe, options, num_rows) == expected
+    assert choose_backend(recipe, options, num_rows) == expected
 
 
 def test_settings_of_workers_are_checked_at_once():
     """Before anything is scanned."""
     with pytest.raises(SettingError, match="needs both --backend dask and --scheduler"):
-        Options(backend="dask")
+        Settings.of(backend="dask")

@@ -28,13 +28,13 @@ from pipeline.images.manifest import Manifest
 from pipeline.quiet import quiet_tensorflow
 from pipeline.runs.plots import COLOURS
 from pipeline.runs.run import Run
-from pipeline.settings import Options, make_recipe
-from pipeline.stage_one.ensure import extract, scan
-from pipeline.stage_one.views import Views, extract_views
+from pipeline.settings import Settings
+from pipeline.stage_one.recipes import make_recipe
+from pipeline.stage_one.views import Views
 from pipeline.stage_two.dense.settings import Training
-from pipeline.training.finetune.job import Tuning, cut_of
-from pipeline.training.finetune.tune import tune
-from pipeline.training.heads import fit
+from pipeline.training.finetune.job import cut_of
+from pipeline.training.finetune.settings import FineTuning
+from tests.calls import extract, extract_views, fit, scan, tune
 
 DENSE = "dense:256,relu,dropout:0.5"
 TRAINING = Training(epochs=30, optimizer="rmsprop", keep="last")
@@ -59,7 +59,7 @@ class Study:
     """Learning rate of the fine-tuning."""
 
     live_epochs: int
-    options: Options
+    options: Settings
 
     def views(self, count: int) -> Views | None:
         augmentation = parse_augmentation(self.augment)
@@ -67,12 +67,12 @@ class Study:
 
     def store(self, count: int) -> None:
         """Rows of the boundary first; those of the last layer are made from them."""
-        boundary = replace(self.options, cut=cut_of(Tuning(first=self.first), self.options))
+        boundary = self.options.with_changes(cut=cut_of(FineTuning(first=self.first), self.options))
         for options in (boundary, self.options):
-            extract(self.manifest, options=options)
+            extract(self.manifest, settings=options)
             views = self.views(count)
             if views:
-                extract_views(self.manifest, views, options=options)
+                extract_views(self.manifest, views, settings=options)
 
     def train(self, regime: str, count: int, seed: int) -> Run:
         views, training, name = self.views(count), replace(self.training, seed=seed), f"views-{regime}-{count}-{seed}"
@@ -83,8 +83,8 @@ class Study:
             return fit(self.manifest, DENSE, views=views, training=training, **shared)
         if regime == LIVE:
             augmentation, fewer = parse_augmentation(self.augment), replace(training, epochs=self.live_epochs)
-            return tune(self.manifest, Tuning(DENSE, augmentation=augmentation, training=fewer), **shared)
-        tuning = Tuning(
+            return tune(self.manifest, FineTuning(DENSE, augmentation=augmentation, training=fewer), **shared)
+        tuning = FineTuning(
             DENSE,
             training=replace(training, epochs=self.epochs),
             first=self.first,
@@ -104,8 +104,8 @@ class Study:
             "seed": seed,
             **scores,
             "early": history[self.live_epochs - 1]["val_accuracy"] if has_early else None,
-            "seconds": steady_seconds(run) if history else info["seconds"],
-            "seconds_per_epoch": info["seconds_per_epoch"],
+            "seconds": steady_seconds(run) if history else info.seconds,
+            "seconds_per_epoch": info.seconds_per_epoch,
             "stage_one_seconds": 0.0 if regime == LIVE else self.stage_one_seconds(count),
             "settings": self.settings,
         }
@@ -114,17 +114,17 @@ class Study:
         """Rows of the boundary, and those of the last layer that are made from them, for all images and views 1 to K."""
         recipe, _ = make_recipe(self.manifest, self.options)
         views, train = self.views(count), len(self.manifest.split("train"))
-        more = seconds_to_make(Store(self.options.cache, views.recipe(recipe)), train * count) if views else 0.0
-        return (seconds_to_make(Store(self.options.cache, recipe), len(self.manifest)) or 0.0) + (more or 0.0)
+        more = seconds_to_make(Store(self.options.paths.cache, views.recipe(recipe)), train * count) if views else 0.0
+        return (seconds_to_make(Store(self.options.paths.cache, recipe), len(self.manifest)) or 0.0) + (more or 0.0)
 
     @property
     def settings(self) -> dict[str, Any]:
         """What must be the same for all lines of a table."""
         options = self.options
         return {
-            "base": options.base,
-            "size": options.size,
-            "preprocess": options.preprocess,
+            "base": options.features.base,
+            "size": options.features.size,
+            "preprocess": options.features.preprocess,
             "augment": self.augment,
             "from": self.first,
             "training": asdict(self.training),
@@ -240,7 +240,7 @@ def main() -> None:
     given = parser.parse_args()
     quiet_tensorflow()
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    options = Options(
+    options = Settings.of(
         base=given.base,
         size=given.size,
         preprocess=given.preprocess,
@@ -248,7 +248,7 @@ def main() -> None:
         runs=given.out.parent / f"{given.out.name}-runs",
         progress=True,
     )
-    manifest = scan(given.data, split=given.split, options=options)
+    manifest = scan(given.data, split=given.split, settings=options)
     training = replace(TRAINING, learning_rate=given.lr, batch_size=given.head_batch_size)
     study = Study(manifest, given.augment, given.first, training, given.epochs, given.rate, given.live_epochs, options)
     done = given.out.with_suffix(".jsonl")

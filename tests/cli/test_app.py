@@ -632,9 +632,7 @@ def test_sweep_of_many_heads_is_not_scolded(caplog):
 def test_run_remembers_how_it_was_called(own, photos):
     """The command line that made a run is kept with it, ready to be pasted."""
     folder = own[3]
-    outcome = start(
-        "-m", "pipeline", "head", photos, "--head", "knn:k=1", "--name", "told", *BASE, *own, "--no-pictures"
-    )
+    outcome = start("-m", "pipeline", "head", photos, "--head", "knn:k=1", "--name", "told", *BASE, *own, "--no-plots")
     command = json.loads((folder / "told" / "run.json").read_text())["command"]
 
     assert outcome.returncode == 0

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from pipeline.runs import folder as runs
-from tests.runs.test_logs import curves, make_run
 from tests.cli.test_app import BASE, HEAVY, PROJECT, call, imported, start
+from tests.runs.test_logs import curves, make_run
 
 RED, BOLD = "\x1b[31m", "\x1b[1m"
 
@@ -78,7 +78,7 @@ def test_no_colours_in_a_pipe(tmp_path):
 
 def test_verbose_says_what_is_reused_and_chosen(photos, places):
     """-v tells on standard error how many rows were there, and what was chosen; without it there is silence."""
-    command = ("-m", "pipeline", "head", photos, *BASE, *places, "--json", "--no-pictures")
+    command = ("-m", "pipeline", "head", photos, *BASE, *places, "--json", "--no-plots")
     silent, verbose = start(*command), start(*command, "-qv")
 
     assert silent.stderr == ""
@@ -149,7 +149,7 @@ def test_reader_that_has_seen_enough_is_no_error(tmp_path):
 def test_log_of_a_linear_head_costs_no_tensorflow(photos, places, tmp_path):
     """A linear head on a warm cache leaves its curves for TensorBoard, and TensorFlow is not loaded."""
     command = ("-m", "pipeline", "head", photos, "--name", "told", "--tensorboard", tmp_path / "logs", *BASE, *places)
-    outcome = start("-X", "importtime", *command, "--json", "--no-pictures")
+    outcome = start("-X", "importtime", *command, "--json", "--no-plots")
     shown = curves(tmp_path / "logs" / "told")
 
     assert imported(outcome).isdisjoint({"tensorflow", "keras"})

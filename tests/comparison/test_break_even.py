@@ -11,21 +11,20 @@ from pipeline.cli.render import describe_comparison
 from pipeline.comparison import costs
 from pipeline.comparison.advice import Evidence, advise_regime
 from pipeline.comparison.advise import advise
-from pipeline.comparison.break_even import Outcome, break_even
-from pipeline.comparison.compare import Comparison, compare
+from pipeline.comparison.break_even import break_even
 from pipeline.comparison.published import PUBLISHED
-from pipeline.comparison.reproduce import find_published, run_published
+from pipeline.comparison.reproduce import find_published
 from pipeline.errors import SettingError
 from pipeline.images.augment import AUGMENTATIONS, parse_augmentation
 from pipeline.runs.run import load_run
-from pipeline.settings import Options
+from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.spec import parse_head, parse_layers
 
 
 @pytest.fixture
 def options(tmp_path):
-    return Options(base="squeezenet", size=48, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs")
+    return Settings.of(base="squeezenet", size=48, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs")
 
 
 def outcome(regime, training, extraction):
@@ -67,7 +66,7 @@ def test_regimes_are_compared_in_one_table_and_one_picture(photos, options):
         training=Training(epochs=2, batch_size=8),
         first="fire9_squeeze1x1",
     )
-    result = compare(photos, comparison, options=options)
+    result = compare(photos, comparison, settings=options)
     rows = {row["regime"]: row for row in result["rows"]}
 
     assert list(rows) == ["linear", "dense", "cached-finetune", "endtoend", "finetune"]
@@ -77,17 +76,17 @@ def test_regimes_are_compared_in_one_table_and_one_picture(photos, options):
     assert set(result["break_even"]) == {"linear", "dense", "cached-finetune"}
     assert result["picture"].endswith(".png")
     for regime, head in (("cached-finetune", "dense"), ("finetune", "endtoend")):
-        run = load_run(rows[regime]["run"], options=options)
-        assert [phase["epochs"] for phase in run.folder.info["phases"]] == [2, 2], "goes on from the head beside it"
-        assert run.folder.history()[:2] == load_run(rows[head]["run"], options=options).folder.history()
+        run = load_run(rows[regime]["run"], settings=options)
+        assert [phase["epochs"] for phase in run.folder.info.phases] == [2, 2], "goes on from the head beside it"
+        assert run.folder.history()[:2] == load_run(rows[head]["run"], settings=options).folder.history()
     assert rows["cached-finetune"]["extraction_seconds"] == rows["dense"]["extraction_seconds"]
 
 
 def test_comparison_is_kept_where_its_plot_fails(photos, options, monkeypatch, caplog):
     """The table is written and printed without a plot, and the warning says why."""
     monkeypatch.setattr("pipeline.runs.plots.draw_comparison", lambda *_: 1 / 0)
-    result = compare(photos, Comparison(regimes=("linear",)), options=options)
-    [table] = options.runs.glob("comparison-*/comparison.json")
+    result = compare(photos, Comparison(regimes=("linear",)), settings=options)
+    [table] = options.paths.runs.glob("comparison-*/comparison.json")
 
     assert result["picture"] is None
     assert json.loads(table.read_text())["rows"] == result["rows"]
@@ -103,7 +102,7 @@ def test_a_comparison_that_cannot_be_made_is_refused(photos, options):
         compare(
             photos,
             Comparison(regimes=("finetune",), first="fire9_concat"),
-            options=replace(options, cut="fire8_concat"),
+            settings=options.with_changes(cut="fire8_concat"),
         )
     with pytest.raises(SettingError, match="Regimes are linear"):
         Comparison(regimes=("quick",))
@@ -135,7 +134,7 @@ def test_the_guide_has_four_scenarios(images, early, late, regime, first):
 def test_advice_measures_a_sample(photos, options, monkeypatch):
     """Evidence is measured on training images only; costs are counted up from those of one image."""
     monkeypatch.setattr(costs, "measure_costs", lambda *_: costs.Costs(trunk=3.0, step=2.0, infer=1.0))
-    result = advise(photos, num_sample=24, options=options)
+    result = advise(photos, num_sample=24, settings=options)
 
     assert result["evidence"]["sample"] == 24
     assert 0 <= result["evidence"]["late_accuracy"] <= 1
@@ -161,7 +160,7 @@ def test_every_published_recipe_can_be_understood(name):
     """Heads, settings and augmentations of the table are ones that the verbs take."""
     published = PUBLISHED[name]
     Training(**published.training)
-    Options(**published.base)
+    Settings.of(**published.base)
 
     assert parse_head(published.head)
     assert parse_augmentation(published.tuning.get("augmentation", "none")) in (None, *AUGMENTATIONS.values())
@@ -180,20 +179,20 @@ def test_a_recipe_that_trains_nothing_or_is_not_there_is_refused(photos):
 
 def test_a_recipe_with_changed_values_runs_from_the_cache_with_views(photos, tmp_path):
     """Stage one stores the views of the published augmentation, and the run says what it was made with."""
-    options = Options(weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs")
+    options = Settings.of(weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs")
     small = replace(
         PUBLISHED["r0c"],
         base={"base": "squeezenet", "size": 48, "preprocess": "rescale"},
         tuning={"augmentation": "r0", "first": "fire9_squeeze1x1", "head_epochs": 1},
     )
     run = run_published(
-        small.changed(epochs=2, preprocess="native", seed=3), photos, cached=True, num_views=2, options=options
+        small.changed(epochs=2, preprocess="native", seed=3), photos, cached=True, num_views=2, settings=options
     )
 
     assert run.name == "r0c-cached-2-views-epochs-2-preprocess-native-seed-3"
-    assert run.folder.info["views"] == {"count": 2, "augmentation": "r0", "seed": 0, "tta": False}
-    assert run.folder.info["seed"] == 3
-    assert [phase["epochs"] for phase in run.folder.info["phases"]] == [1, 2]
-    assert run.folder.info["recipe"]["preprocessing"]["order"] == "BGR"
+    assert run.folder.info.views == {"count": 2, "augmentation": "r0", "seed": 0, "tta": False}
+    assert run.folder.info.seed == 3
+    assert [phase["epochs"] for phase in run.folder.info.phases] == [1, 2]
+    assert run.folder.info.recipe["preprocessing"]["order"] == "BGR"
     with pytest.raises(SettingError, match="--views is for recipes that augment"):
-        run_published(small, photos, num_views=2, options=options)
+        run_published(small, photos, num_views=2, settings=options)

@@ -1,7 +1,6 @@
 """Plans: measured on some rows, which stay."""
 
 import math
-from dataclasses import replace
 
 import pytest
 
@@ -11,8 +10,8 @@ from pipeline.comparison import costs
 from pipeline.comparison import plan as module
 from pipeline.comparison.plan import Planned, plan
 from pipeline.errors import SettingError
-from pipeline.settings import Options
-from pipeline.stage_one.ensure import extract
+from pipeline.settings import Settings
+from tests.calls import extract
 from tests.cli.test_app import call
 
 
@@ -27,23 +26,23 @@ def _here_and_small(monkeypatch):
 
 @pytest.fixture
 def options(tmp_path):
-    return Options(
+    return Settings.of(
         size=48, weights="random", engine="tensorflow", batch_size=4, cache=tmp_path / "cache", runs=tmp_path / "runs"
     )
 
 
 def test_rows_of_the_sample_are_kept_and_not_made_again(photos, options):
     """A plan of 48 photographs makes 40 of them; stage one makes the other eight; a further plan leaves the store alone."""
-    first = plan(photos, Planned(), ["squeezenet"], options=options)["bases"][0]
-    chosen = replace(options, base="squeezenet")
-    done = extract(photos, options=chosen)
+    first = plan(photos, Planned(), ["squeezenet"], settings=options)["bases"][0]
+    chosen = options.with_changes(base="squeezenet")
+    done = extract(photos, settings=chosen)
     shards = done.store.shard_paths()
-    again = plan(photos, Planned(), ["squeezenet"], options=options)["bases"][0]
+    again = plan(photos, Planned(), ["squeezenet"], settings=options)["bases"][0]
 
     assert first["sample"] == again["sample"] == 24
     assert (done.num_rows, done.num_new) == (48, 8)
     assert done.store.shard_paths() == shards
-    assert [path.name for path in options.cache.iterdir() if path.is_dir()] == [done.store.name]
+    assert [path.name for path in options.paths.cache.iterdir() if path.is_dir()] == [done.store.name]
     assert first["shape"] == list(done.store.row_shape)
     assert first["engine"] == "tensorflow"
     one_shard = sum(path.stat().st_size for path in shards) / 48
@@ -53,7 +52,7 @@ def test_rows_of_the_sample_are_kept_and_not_made_again(photos, options):
 def test_more_images_views_and_workers_than_there_are(photos, options):
     """All follows from the sample's pace: a million images, four views of each of the half that is trained on, eight workers."""
     planned = Planned(num_images=1_000_000, workers=8, num_views=4, pool="avg", epochs=2)
-    result = plan(photos, planned, ["squeezenet"], options=options)
+    result = plan(photos, planned, ["squeezenet"], settings=options)
     base = result["bases"][0]
 
     assert (result["images"], result["rows"], result["workers"]) == (1_000_000, 3_000_000, 8)
@@ -67,18 +66,18 @@ def test_more_images_views_and_workers_than_there_are(photos, options):
 
 def test_a_plan_without_data_keeps_nothing(options):
     """Photographs are made, and the cache stays empty."""
-    result = plan(None, Planned(num_images=5000), ["squeezenet"], options=options)
+    result = plan(None, Planned(num_images=5000), ["squeezenet"], settings=options)
 
     assert [row["base"] for row in result["bases"]] == ["squeezenet"]
     assert result["photographs"] == "made, 500 x 375 px"
-    assert list(options.cache.iterdir()) == []
-    assert list_stores(options.cache) == []
+    assert list(options.paths.cache.iterdir()) == []
+    assert list_stores(options.paths.cache) == []
 
 
 def test_a_plan_of_nothing_is_refused(options):
     """How many images there will be has to come from somewhere."""
     with pytest.raises(SettingError, match="Say how many images"):
-        plan(None, Planned(), ["vgg16"], options=options)
+        plan(None, Planned(), ["vgg16"], settings=options)
     with pytest.raises(SettingError, match="are positive"):
         Planned(workers=0)
 

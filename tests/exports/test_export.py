@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import Options, Training, Tuning, export, fit, load_exported, load_run
+from pipeline import Settings, Training, export, fit, load_exported, load_run
 from pipeline.errors import DisagreementError, MissingExtraError, SettingError, UnreadableImageError
 from pipeline.exports import keras_file, onnx_file
 from pipeline.exports.export import NUM_IMAGES, _photographs
 from pipeline.exports.formats import FORMATS
 from pipeline.files import name_beside
 from pipeline.images.decode import Decoder
-from pipeline.training.finetune.tune import tune
+from tests.calls import tune
 from tests.conftest import draw_photo
 
 PROJECT = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of flat
 @pytest.fixture(scope="module")
 def options(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
-    return Options(base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs")
+    return Settings.of(base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs")
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +44,14 @@ def runs(photos, options, home):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BOTTLENECK_HOME", str(home))
         for name, (head, pool) in HEADS.items():
-            fit(photos, head, pool=pool, name=name, training=training, pictures=False, options=options)
-        half = replace(options, dtype="float16", precision="mixed_bfloat16")
-        fit(photos, "ridge", name="half", pictures=False, options=half)
-        tuning = Tuning(
+            fit(photos, head, pool=pool, name=name, training=training, plots=False, settings=options)
+        half = options.with_changes(dtype="float16", precision="mixed_bfloat16")
+        fit(photos, "ridge", name="half", plots=False, settings=half)
+        tuning = FineTuning(
             "softmax", pool="avg", training=training, head_epochs=1, first="fire9_squeeze1x1", base_rate=1e-3
         )
-        tune(photos, tuning, cached=True, name="tuned", pictures=False, options=options)
-    return options.runs
+        tune(photos, tuning, cached=True, name="tuned", plots=False, settings=options)
+    return options.paths.runs
 
 
 def names(folder):
@@ -69,11 +69,11 @@ def names(folder):
 )
 def test_an_exported_file_predicts_what_its_run_does(run, ending, photos, options, runs, tmp_path):
     """From raw files, without the run, its cache or its base; compared on the run's own photographs and synthetic ones."""
-    run = load_run(run, options=options)
+    run = load_run(run, settings=options)
     done = export(run, tmp_path / "out" / f"model{ending}")
     # Another cache and no runs: nothing but the file is there.
-    elsewhere = Options(cache=tmp_path / "cache", runs=tmp_path / "none", batch_size=5)
-    received = load_exported(done.path, options=elsewhere).predict([photos / "test"])
+    elsewhere = Settings.of(cache=tmp_path / "cache", runs=tmp_path / "none", batch_size=5)
+    received = load_exported(done.path, settings=elsewhere).predict([photos / "test"])
     expected = run.predict([photos / "test"])
 
     assert (done.parity.images, done.own_images) == (NUM_IMAGES, 48)
@@ -91,9 +91,9 @@ def test_an_exported_file_predicts_what_its_run_does(run, ending, photos, option
 
 def test_photographs_that_are_gone_are_replaced(options, runs, tmp_path, monkeypatch):
     """A run whose data cannot be found, or that says nothing of its place, is compared on synthetic photographs."""
-    run = load_run("linear", options=options)
+    run = load_run("linear", settings=options)
     info = run.folder.info
-    for root, num_expected in ((info["root"], 48), (str(tmp_path / "gone"), 0), (None, 0), (7, 0)):
+    for root, num_expected in ((info.root, 48), (str(tmp_path / "gone"), 0), (None, 0), (7, 0)):
         monkeypatch.setitem(info, "root", root)
         encoded, pixels, num_own = _photographs(run, Decoder(48))
 
@@ -119,7 +119,7 @@ def test_a_file_that_disagrees_is_not_written(options, runs, tmp_path, monkeypat
 
     monkeypatch.setattr(keras_file, "load", load_wrongly)
     with pytest.raises(DisagreementError, match=r"The Keras file disagrees .* it was not written"):
-        export(load_run("linear", options=options), tmp_path / "model.keras")
+        export(load_run("linear", settings=options), tmp_path / "model.keras")
 
     assert names(tmp_path) == ["model.keras"]
     assert (tmp_path / "model.keras").read_text() == "an earlier export"
@@ -128,7 +128,7 @@ def test_a_file_that_disagrees_is_not_written(options, runs, tmp_path, monkeypat
 @pytest.mark.usefixtures("_few")
 def test_an_earlier_folder_is_replaced(options, runs, tmp_path):
     """An older SavedModel gives way; anything else of that name does not."""
-    run = load_run("linear", options=options)
+    run = load_run("linear", settings=options)
     for name in ("model", "photos", "folder.onnx"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "older.txt").write_text("")
@@ -168,7 +168,7 @@ def test_a_killed_export_leaves_nothing_under_the_name(options, runs, tmp_path):
 
 def test_mistakes_are_found_before_anything_is_computed(options, runs, tmp_path, monkeypatch):
     """An ending that none has, a package that is missing, a network that is too large for the format."""
-    run = load_run("linear", options=options)
+    run = load_run("linear", settings=options)
     with pytest.raises(SettingError, match=r"name\.keras, name\.onnx, name\.tflite, or as a SavedModel.*model\.h5"):
         export(run, tmp_path / "model.h5")
     monkeypatch.setattr("pipeline.exports.export._LARGEST_BYTES", 1000)
@@ -187,9 +187,9 @@ def test_every_image_has_its_row(photos, options, runs, tmp_path, caplog):
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
     good = draw_photo(tmp_path / "good.png", (200, 40, 40), seed=5)
-    path = export(load_run("linear", options=options), tmp_path / "model.keras").path
-    chosen = Options(cache=tmp_path / "cache", batch_size=1)
-    exported = load_exported(path, options=chosen)
+    path = export(load_run("linear", settings=options), tmp_path / "model.keras").path
+    chosen = Settings.of(cache=tmp_path / "cache", batch_size=1)
+    exported = load_exported(path, settings=chosen)
     (expected,) = exported.predict(str(good), top=1)
     received = exported.predict([broken, good, "gone.png", good.read_bytes()], top=1)
 
@@ -202,7 +202,7 @@ def test_every_image_has_its_row(photos, options, runs, tmp_path, caplog):
     with pytest.raises(UnreadableImageError, match=r"^The image cannot be read: .*broken\.png: not an image"):
         exported.predict([broken])
     with pytest.raises(UnreadableImageError, match=r"^1 of 2 images cannot be read; the first: .*broken\.png"):
-        replace(exported, options=replace(chosen, strict=True)).predict([good, broken])
+        replace(exported, settings=replace(chosen, strict=True)).predict([good, broken])
     with pytest.raises(SettingError, match="Received: top 0"):
         exported.predict([good], top=0)
 
@@ -210,13 +210,13 @@ def test_every_image_has_its_row(photos, options, runs, tmp_path, caplog):
 @pytest.mark.usefixtures("_few")
 def test_the_description_tells_where_a_file_comes_from(options, runs, tmp_path):
     """Run, head, base, layers and digests; the labels stand beside a Keras file too, since Keras cannot read them from inside."""
-    done = export(load_run("tuned", options=options), tmp_path / "model.keras")
+    done = export(load_run("tuned", settings=options), tmp_path / "model.keras")
     description, _ = keras_file.load(done.path)
-    info = load_run("tuned", options=options).folder.info
+    info = load_run("tuned", settings=options).folder.info
 
     assert json.loads((tmp_path / "model.labels.json").read_text(encoding="utf-8")) == ["blue", "red"]
     assert description.labels == ("blue", "red")
     assert description.decoder.size_px == 48
     assert description.origin["run"] == "tuned"
-    assert description.origin["first_trained_layer"] == info["first_trained_layer"] == "fire9_squeeze1x1"
-    assert description.origin["trunk_digest"] == info["trunk_digest_after"]
+    assert description.origin["first_trained_layer"] == info.first_trained_layer == "fire9_squeeze1x1"
+    assert description.origin["trunk_digest"] == info.trunk_digest_after

@@ -30,10 +30,10 @@ from pipeline.cache.store import Store
 from pipeline.cli.app import main
 from pipeline.errors import ForeignEntryError, PipelineError, SettingError, UnreadableStoreError
 from pipeline.runs.run import load_run, predict
-from pipeline.settings import Options
-from pipeline.training.heads import fit
+from pipeline.settings import Settings
 from tests.cache.samples import HALF, RECIPE, fill, make_keys, make_rows
 from tests.cache.test_shard import build
+from tests.calls import fit
 
 
 @pytest.fixture
@@ -242,13 +242,13 @@ def test_file_hashes_are_not_written_through_a_link(name: str, tmp_path: Path, m
     (tmp_path / "cache" / name).symlink_to(mine / "data.h5")
 
     with pytest.raises(ForeignEntryError, match=name):
-        _ = Options(cache=tmp_path / "cache").hashes
+        _ = Settings.of(cache=tmp_path / "cache").hashes
     assert (mine / "data.h5").read_bytes() == b"years of work"
 
 
-def _options(tmp_path: Path, **settings: object) -> Options:
+def _options(tmp_path: Path, **settings: object) -> Settings:
     places = {"cache": tmp_path / "cache", "runs": tmp_path / "runs"}
-    return replace(Options(base="squeezenet", size=32, weights="random", **places), **settings)
+    return replace(Settings.of(base="squeezenet", size=32, weights="random", **places), **settings)
 
 
 def test_statistics_are_not_written_through_a_link(photos: Path, tmp_path: Path, mine: Path):
@@ -258,7 +258,7 @@ def test_statistics_are_not_written_through_a_link(photos: Path, tmp_path: Path,
     before = snapshot(mine)
 
     with pytest.raises(ForeignEntryError, match="statistics is a symbolic link"):
-        fit(photos, "ridge", pictures=False, options=_options(tmp_path, preprocess="standardize"))
+        fit(photos, "ridge", plots=False, settings=_options(tmp_path, preprocess="standardize"))
     assert snapshot(mine) == before
 
 
@@ -268,11 +268,11 @@ def test_statistics_are_not_written_through_a_link(photos: Path, tmp_path: Path,
 def test_statistics_of_another_hand_are_made_again(text: str, photos: Path, tmp_path: Path):
     """They are only a short cut."""
     options = _options(tmp_path, preprocess="standardize")
-    fit(photos, "ridge", pictures=False, options=options)
+    fit(photos, "ridge", plots=False, settings=options)
     (kept,) = (tmp_path / "cache/statistics").iterdir()
     good = kept.read_text()
     kept.write_text(text)
-    fit(photos, "ridge", pictures=False, options=options)
+    fit(photos, "ridge", plots=False, settings=options)
 
     assert kept.read_text() == good
 
@@ -281,7 +281,7 @@ def test_statistics_of_another_hand_are_made_again(text: str, photos: Path, tmp_
 def test_run_from_elsewhere_cannot_lead_out_of_the_cache(part: str, photos: Path, tmp_path: Path, mine: Path):
     """A recipe whose layer or base is a path is refused, and the folder it names is left as it is."""
     options = _options(tmp_path)
-    run = fit(photos, "ridge", name="evil", pictures=False, options=options)
+    run = fit(photos, "ridge", name="evil", plots=False, settings=options)
     file = run.folder.path / "run.json"
     info = json.loads(file.read_text())
     info["recipe"][part] = "x/../../mine"
@@ -289,7 +289,7 @@ def test_run_from_elsewhere_cannot_lead_out_of_the_cache(part: str, photos: Path
     before = snapshot(tmp_path)
 
     with pytest.raises(SettingError, match=rf"The {part} has up to 96 letters.*'x/\.\./\.\./mine'"):
-        predict(load_run("evil", options=options), [photos])
+        predict(load_run("evil", settings=options), [photos])
     assert snapshot(tmp_path) == before
 
 
@@ -299,12 +299,12 @@ def test_run_from_elsewhere_cannot_lead_out_of_the_cache(part: str, photos: Path
 def test_run_whose_recipe_is_none_is_refused(value: object, photos: Path, tmp_path: Path):
     """Whatever JSON stands there, it is an error that says so."""
     options = _options(tmp_path)
-    run = fit(photos, "ridge", name="odd", pictures=False, options=options)
+    run = fit(photos, "ridge", name="odd", plots=False, settings=options)
     file = run.folder.path / "run.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"recipe": value}))
 
     with pytest.raises(PipelineError, match=r"[Rr]ecipe"):
-        predict(load_run("odd", options=options), [photos])
+        predict(load_run("odd", settings=options), [photos])
 
 
 REFUSALS = ("EACCES", "EMFILE", "EIO", "ENOMEM", "ESTALE", "ETIMEDOUT")

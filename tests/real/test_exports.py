@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import Options, Run, Training, Tuning, export, fit, scan
+from pipeline import Run, Settings, Training, export, fit, scan
 from pipeline.exports.formats import FORMATS
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
-from pipeline.training.finetune.tune import tune
+from tests.calls import tune
 
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # of flatbuffers and onnx
 
@@ -60,16 +60,16 @@ print(json.dumps(labels))
 
 
 @pytest.fixture(scope="module")
-def options(tmp_path_factory: pytest.TempPathFactory) -> Options:
+def options(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """VGG16 at its smallest size."""
     folder = tmp_path_factory.mktemp("work")
-    return Options(base="vgg16", size=SIZE_PX, cache=folder / "cache", runs=folder / "runs", engine="tensorflow")
+    return Settings.of(base="vgg16", size=SIZE_PX, cache=folder / "cache", runs=folder / "runs", engine="tensorflow")
 
 
 @pytest.fixture(scope="module")
-def digits(options: Options) -> Manifest:
+def digits(options: Settings) -> Manifest:
     """360 scans of the digits 0 to 9."""
-    manifest = scan("sklearn:digits", options=options)
+    manifest = scan("sklearn:digits", settings=options)
     return manifest.select(
         [
             row
@@ -83,18 +83,18 @@ def _first(manifest: Manifest, split: str, count: int) -> list[int]:
     return [row for row, name in enumerate(manifest.splits) if name == split][:count]
 
 
-def _logistic(digits: Manifest, options: Options) -> Run:
-    return fit(digits, "logreg:C=0.01", pictures=False, options=options)
+def _logistic(digits: Manifest, options: Settings) -> Run:
+    return fit(digits, "logreg:C=0.01", plots=False, settings=options)
 
 
-def _fine_tuned(digits: Manifest, options: Options) -> Run:
+def _fine_tuned(digits: Manifest, options: Settings) -> Run:
     training = Training(epochs=1, batch_size=16, learning_rate=1e-3)
-    tuning = Tuning("softmax", pool="avg", training=training, head_epochs=4, first="block5_conv3", base_rate=1e-4)
-    return tune(digits, tuning, cached=True, pictures=False, options=options)
+    tuning = FineTuning("softmax", pool="avg", training=training, head_epochs=4, first="block5_conv3", base_rate=1e-4)
+    return tune(digits, tuning, cached=True, plots=False, settings=options)
 
 
 @pytest.mark.parametrize("make", [_logistic, _fine_tuned], ids=["logistic", "fine-tuned"])
-def test_every_file_says_what_its_run_does_to_a_stranger(make, digits: Manifest, options: Options, tmp_path: Path):
+def test_every_file_says_what_its_run_does_to_a_stranger(make, digits: Manifest, options: Settings, tmp_path: Path):
     """All four pass the comparison on 200 photographs; in a fresh process they give the run's probabilities, and its labels."""
     run = make(digits, options)
     for ending in FORMATS:

@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from pipeline import Options, fit, scan, sweep
-from pipeline.reports.report import write_report
+from pipeline import Settings, fit, scan, sweep
 from pipeline.tuner.choice import Choice, stops_of
 from pipeline.tuner.serve import open_session
 from tests.browser import assert_quiet, find, open_page
@@ -48,15 +47,15 @@ def cut_piece(photo, rng):
 @pytest.fixture(scope="module")
 def options(photos):
     places = photos.parent
-    return Options(base="squeezenet", size=64, cache=places / "cache", runs=places / "runs")
+    return Settings.of(base="squeezenet", size=64, cache=places / "cache", runs=places / "runs")
 
 
 @pytest.fixture(scope="module")
 def page_of_all(photos, options):
     """The leaderboard, with the sections of all runs."""
-    fit(photos, "logreg:C=0.01", name="best", options=options)
-    sweep(photos, ("ridge", "knn:k=3"), name="swept", options=options)
-    path, _ = write_report(options=options)
+    fit(photos, "logreg:C=0.01", name="best", settings=options)
+    sweep(photos, ("ridge", "knn:k=3"), name="swept", settings=options)
+    path, _ = write_report(settings=options)
     return path.as_uri()
 
 
@@ -74,7 +73,7 @@ def test_report_and_leaderboard_show_the_photographs(browser, page_of_all):
 
 def test_tuner_refits_and_shows_the_photographs(browser, photos, options):
     """Another regularisation gives other numbers; a cell brings up the pieces in the wrong folder; nothing is asked of the network."""
-    session = open_session(photos, scan(photos), options=options)
+    session = open_session(photos, scan(photos), settings=options)
     with serving(photos, options, {}) as address:
         open_page(browser, address)
         page = Page(browser)

@@ -8,8 +8,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from pipeline import Options, Training, fit, sweep
-from pipeline.reports.report import write_report
+from pipeline import Settings, Training, fit, sweep
 from pipeline.runs.folder import open_run
 from tests.browser import assert_quiet, find, open_page, wait_until
 from tests.conftest import COLOURS, draw_photo
@@ -35,21 +34,21 @@ def options(tmp_path_factory, home):
                 lines.append(",".join('"' + text.replace('"', '""') + '"' for text in (name, label, split)))
     (folder / "photos" / "table.csv").write_text("\n".join(lines), encoding="utf-8")
     places = {"cache": folder / "cache", "runs": folder / "runs", "backend": "threading"}
-    made = Options(base="squeezenet", size=48, weights="random", **places)
+    made = Settings.of(base="squeezenet", size=48, weights="random", **places)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BOTTLENECK_HOME", str(home))
         data = folder / "photos" / "table.csv"
-        fit(data, "logreg:C=1", name=RUN, pictures=False, options=made)
-        fit(data, "dense:4", name="layers", training=Training(epochs=3), pictures=False, options=made)
-        sweep(data, ("ridge", "knn:k=3"), name="swept", options=made)
+        fit(data, "logreg:C=1", name=RUN, plots=False, settings=made)
+        fit(data, "dense:4", name="layers", training=Training(epochs=3), plots=False, settings=made)
+        sweep(data, ("ridge", "knn:k=3"), name="swept", settings=made)
     return made
 
 
 @pytest.fixture(scope="module")
 def pages(options):
     """The page of one run, and that of all."""
-    one, _ = write_report([RUN], options.runs / "one.html", options=options)
-    every, _ = write_report(options=options)
+    one, _ = write_report([RUN], options.paths.runs / "one.html", settings=options)
+    every, _ = write_report(settings=options)
     return {"one": one.as_uri(), "every": every.as_uri()}
 
 
@@ -96,7 +95,7 @@ def test_field_of_the_matrix_shows_its_photographs(way, split, browser, pages, o
     """A click, or Enter, on a field shows exactly the photographs that are counted in it."""
     open_page(browser, pages["one"])
     next(button for button in find(browser, ".choice button") if button.text == split).click()
-    rows = [row for row in open_run(RUN, options.runs).predictions() if row["split"] == split]
+    rows = [row for row in open_run(RUN, options.paths.runs).predictions() if row["split"] == split]
     classes = sorted(CLASSES)
     fields = find(browser, ".matrix .cell")
     seen = 0
@@ -117,7 +116,7 @@ def test_field_of_the_matrix_shows_its_photographs(way, split, browser, pages, o
 def test_leaderboard_is_sorted_by_the_keyboard(browser, pages, options):
     """Enter on a column's head sorts by it, once more the other way round, and the head says so."""
     open_page(browser, pages["every"])
-    seconds = {name: open_run(name, options.runs).info["seconds"] for name in (RUN, "layers", "swept")}
+    seconds = {name: open_run(name, options.paths.runs).info["seconds"] for name in (RUN, "layers", "swept")}
     table = find(browser, "[aria-label=Leaderboard]")[0]
     [head] = [entry for entry in table.find_elements(By.CSS_SELECTOR, "th") if entry.text.startswith("seconds")]
 
@@ -148,7 +147,7 @@ def test_map_is_walked_by_the_keyboard(browser, pages, options):
     """Arrow keys go from image to image of the map and show each; the legend shows one kind alone."""
     open_page(browser, pages["one"])
     [canvas] = find(browser, "canvas")
-    names = {row["path"] for row in open_run(RUN, options.runs).predictions()}
+    names = {row["path"] for row in open_run(RUN, options.paths.runs).predictions()}
     seen = set()
     for key in (Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_UP, Keys.ARROW_LEFT):
         canvas.send_keys(key)

@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline import Options, fit
+from pipeline import Settings, fit
 from pipeline.errors import DamagedStoreError, MissingExtraError, RunNotFoundError
 from pipeline.files import write_json
 from pipeline.reports import projection
 from pipeline.reports import report as module
-from pipeline.reports.report import write_report
 from tests.conftest import draw_tree
 from tests.reports.samples import make_run
 
@@ -23,18 +22,18 @@ def options(tmp_path_factory, home):
     folder = tmp_path_factory.mktemp("work")
     tree = draw_tree(folder / "tree", {"train": 6, "validation": 3, "test": 3})
     shutil.copy(tree / "train" / "red" / "red000.png", tree / "test" / "red" / "again.png")
-    made = Options(base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs")
+    made = Settings.of(base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BOTTLENECK_HOME", str(home))
         for name, head in (("ridge", "ridge"), ("knn", "knn:k=1")):
-            fit(tree, head, name=name, pictures=False, options=made)
+            fit(tree, head, name=name, plots=False, settings=made)
     return made
 
 
 @pytest.fixture
 def own(options, tmp_path):
     """A copy of the runs that a test may change."""
-    return replace(options, runs=shutil.copytree(options.runs, tmp_path / "runs"))
+    return options.with_changes(runs=shutil.copytree(options.paths.runs, tmp_path / "runs"))
 
 
 def data_of(path):
@@ -44,7 +43,7 @@ def data_of(path):
 
 def test_runs_on_the_same_photographs_share_them(own):
     """All runs are on the page, with one gallery and one map, and every photograph has a thumbnail."""
-    path, runs = write_report(options=own)
+    path, runs = write_report(settings=own)
     data = data_of(path)
 
     assert path == own.runs / "report.html"
@@ -58,7 +57,7 @@ def test_runs_on_the_same_photographs_share_them(own):
 
 def test_copy_in_another_split_is_found(own):
     """The photograph that stands in two splits is a duplicate; it is not also told as a near one."""
-    data = data_of(write_report(["ridge"], near=0.5, options=own)[0])
+    data = data_of(write_report(["ridge"], near=0.5, settings=own)[0])
     names, drawn = data["galleries"][0]["names"], data["maps"][0]
     exact = [[names[row] for row in rows] for rows in drawn["exact"]]
     near = [{names[i], names[j]} for i, j, _ in drawn["near"]["pairs"]]
@@ -71,7 +70,7 @@ def test_copy_in_another_split_is_found(own):
 
 def test_page_without_the_store_says_why_there_is_no_map(own, tmp_path):
     """Features are only read: where there are none the map says so, and nothing is made."""
-    data = data_of(write_report(["ridge"], options=replace(own, cache=tmp_path / "empty"))[0])
+    data = data_of(write_report(["ridge"], settings=replace(own, cache=tmp_path / "empty"))[0])
 
     assert "pca" not in data["maps"][0]
     assert data["maps"][0]["note"].startswith(
@@ -86,7 +85,7 @@ def test_recipe_from_elsewhere_does_not_lead_out_of_the_cache(own):
     info = json.loads((own.runs / "ridge" / "run.json").read_text())
     info["recipe"]["base"] = f"../{own.cache.name}/squeezenet"
     write_json(own.runs / "ridge" / "run.json", info)
-    data = data_of(write_report(["ridge"], options=own)[0])
+    data = data_of(write_report(["ridge"], settings=own)[0])
 
     assert "The features are not in" in data["maps"][0]["note"]
 
@@ -95,7 +94,7 @@ def test_page_without_photographs_says_so(own):
     """Photographs that have changed are not shown; names and predictions are still there."""
     info = json.loads((own.runs / "ridge" / "run.json").read_text())
     write_json(own.runs / "ridge" / "run.json", info | {"root": str(own.runs)})
-    data = data_of(write_report(["ridge"], options=own)[0])
+    data = data_of(write_report(["ridge"], settings=own)[0])
 
     assert data["galleries"][0]["thumbnails"] == {}
     assert data["galleries"][0]["note"] == "None of the photographs is where it was, with the same content."
@@ -106,14 +105,14 @@ def test_thumbnails_are_capped(own, monkeypatch):
     """No more than there is room for on a page."""
     monkeypatch.setattr(module, "MOST_THUMBNAILS", 7)
 
-    assert len(data_of(write_report(options=own)[0])["galleries"][0]["thumbnails"]) == 7
+    assert len(data_of(write_report(settings=own)[0])["galleries"][0]["thumbnails"]) == 7
 
 
 def test_leaderboard_has_runs_beyond_those_with_details(own, monkeypatch):
     """The best run of each task has details first; the others are in the table alone."""
     monkeypatch.setattr(module, "MOST_DETAILED", 2)
     make_run(own.runs, "elsewhere", data_digest="other", data="elsewhere")
-    data = data_of(write_report(options=own)[0])
+    data = data_of(write_report(settings=own)[0])
     detailed = [run["name"] for run in data["runs"] if "gallery" in run]
 
     assert [task["title"] for task in data["tasks"]] == ["tree", "elsewhere"]
@@ -128,13 +127,13 @@ def test_comparison_brings_its_runs(own):
         (own.runs / name).mkdir()
         content = {"rows": [row | {"run": run} for run in runs], "break_even": {}, "command": "c"}
         write_json(own.runs / name / "comparison.json", content)
-    one, every = (data_of(write_report(names, options=own)[0]) for names in (["comparison-tree"], []))
+    one, every = (data_of(write_report(names, settings=own)[0]) for names in (["comparison-tree"], []))
 
     assert [run["name"] for run in one["runs"]] == ["ridge"]
     assert one["title"] == "comparison-tree"
     assert [len(data["comparisons"]) for data in (one, every)] == [1, 1]
     with pytest.raises(RunNotFoundError, match="No run 'gone'"):
-        write_report(["comparison-gone"], options=own)
+        write_report(["comparison-gone"], settings=own)
 
 
 def test_comparison_that_is_none_is_named(own):
@@ -143,13 +142,13 @@ def test_comparison_that_is_none_is_named(own):
     write_json(own.runs / "comparison-x" / "comparison.json", {"rows": [{"run": "ridge"}]})
 
     with pytest.raises(DamagedStoreError, match=r"comparison-x/comparison\.json is not a comparison"):
-        write_report(options=own)
+        write_report(settings=own)
 
 
 def test_report_on_nothing_is_an_error(options, tmp_path):
     """Without a run there is no page, and the message says how to make a run."""
     with pytest.raises(RunNotFoundError, match="There is no run to report on; `bottleneck head DATA` makes one"):
-        write_report(options=replace(options, runs=tmp_path / "runs"))
+        write_report(settings=options.with_changes(runs=tmp_path / "runs"))
     assert not (tmp_path / "runs").exists()
 
 
@@ -158,7 +157,7 @@ def test_umap_is_asked_for_before_the_work(options, tmp_path, monkeypatch):
     monkeypatch.setattr(projection, "find_spec", lambda name: None)
 
     with pytest.raises(MissingExtraError):
-        write_report(path=tmp_path / "page.html", with_umap=True, options=options)
+        write_report(path=tmp_path / "page.html", with_umap=True, settings=options)
     assert not (tmp_path / "page.html").exists()
 
 
@@ -166,6 +165,6 @@ def test_umap_is_a_second_map(options, tmp_path, monkeypatch):
     """With --umap each map has both."""
     monkeypatch.setattr(module, "require_umap", lambda: None)
     monkeypatch.setattr(module, "project_umap", lambda X: {"x": [0] * len(X), "y": [1] * len(X)})
-    data = data_of(write_report(path=tmp_path / "page.html", with_umap=True, options=options)[0])
+    data = data_of(write_report(path=tmp_path / "page.html", with_umap=True, settings=options)[0])
 
     assert data["maps"][0]["umap"] == {"x": [0] * 25, "y": [1] * 25}

@@ -37,7 +37,7 @@ def test_run_that_cannot_be_drawn_is_kept_with_a_warning(broken, tmp_path, monke
     assert not draw_run(run)
     [message] = caplog.messages
     assert message.startswith(f"Run mine is saved, but its plots could not be drawn: {error}")
-    assert run.info["head"] == "ridge"
+    assert run.info.head == "ridge"
 
 
 def test_comparison_that_cannot_be_drawn_shows_no_older_one(tmp_path, monkeypatch, caplog):

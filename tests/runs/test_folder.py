@@ -124,7 +124,7 @@ def test_named_run_replaces_the_older_one(tmp_path):
     new = make_run(tmp_path, "mine", head="ridge")
 
     assert names(tmp_path) == ["mine"]
-    assert new.info["head"] == "ridge"
+    assert new.info.head == "ridge"
     assert not (new.path / "curves.png").exists()
 
 
@@ -134,7 +134,7 @@ def test_failed_run_keeps_the_older_one(tmp_path):
     with pytest.raises(RuntimeError), NewRun(tmp_path, "mine", "stem"):
         raise RuntimeError
 
-    assert open_run("mine", tmp_path).info["head"] == "knn"
+    assert open_run("mine", tmp_path).info.head == "knn"
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/x", "../x", ".hidden", "x/", "x" * 300])

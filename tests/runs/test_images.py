@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import Options
+from pipeline import Settings
 from pipeline.images.scan import scan
 from pipeline.runs.images import find_photographs
 from tests.conftest import draw_tree
@@ -22,7 +22,7 @@ def tree(tmp_path):
 
 def find(tmp_path, manifest, **info):
     run = make_run(tmp_path / "runs", "mine", **info)
-    return find_photographs(run, manifest.names, manifest.digests, Options(cache=tmp_path / "cache"))
+    return find_photographs(run, manifest.names, manifest.digests, Settings.of(cache=tmp_path / "cache"))
 
 
 def test_photographs_of_a_folder_are_found_by_their_names(tmp_path, tree):
@@ -103,4 +103,4 @@ def test_run_without_digests_shows_nothing(tmp_path, tree):
     """A run of an earlier version has to be trained again."""
     run = make_run(tmp_path / "runs", "mine", root=str(tree))
 
-    assert "train it again" in find_photographs(run, ["a.png"], [b""], Options()).note
+    assert "train it again" in find_photographs(run, ["a.png"], [b""], Settings.of()).note

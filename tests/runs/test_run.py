@@ -1,13 +1,12 @@
 """Predicting with a run."""
 
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import Options, Training, fit, load_run, predict
+from pipeline import Settings, Training, fit, load_run, predict
 from pipeline.errors import (
     DamagedStoreError,
     DataNotFoundError,
@@ -30,7 +29,7 @@ NO_DEVICE = "no such device"
 @pytest.fixture(scope="module")
 def options(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
-    return Options(base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs")
+    return Settings.of(base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs")
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +39,14 @@ def runs(photos, options, home):
         patch.setenv("BOTTLENECK_HOME", str(home))
         for name, (head, pool) in HEADS.items():
             training = Training(epochs=3, batch_size=4, learning_rate=0.01)
-            fit(photos, head, pool=pool, name=name, training=training, pictures=False, options=options)
-    return options.runs
+            fit(photos, head, pool=pool, name=name, training=training, plots=False, settings=options)
+    return options.paths.runs
 
 
 @pytest.mark.parametrize("name", HEADS)
 def test_prediction_from_raw_files_is_that_of_the_run(name, photos, options, runs):
     """Photographs given as files get the probabilities that the run gave them as its test split."""
-    run = load_run(name, options=options)
+    run = load_run(name, settings=options)
     expected = {row["path"]: row for row in run.folder.predictions() if row["split"] == "test"}
     received = run.predict([photos / "test"])
 
@@ -65,9 +64,9 @@ def test_prediction_from_raw_files_is_that_of_the_run(name, photos, options, run
 @pytest.mark.parametrize("name", HEADS)
 def test_second_prediction_loads_no_network(name, photos, options, runs):
     """Rows of images that were seen before are read from the store, under whatever name they come."""
-    run = load_run(name, options=options)
+    run = load_run(name, settings=options)
     first = run.predict([photos / "test"])
-    again = load_run(name, options=replace(options, device=NO_DEVICE)).predict([photos / "test"])
+    again = load_run(name, settings=options.with_changes(device=NO_DEVICE)).predict([photos / "test"])
 
     assert again == first
 
@@ -75,7 +74,7 @@ def test_second_prediction_loads_no_network(name, photos, options, runs):
 def test_renamed_image_loads_no_network(photos, options, runs, tmp_path):
     """An image is known by its bytes: a copy with another name, and the same image twice, cost nothing."""
     copy = shutil.copy(photos / "test" / "red" / "red000.png", tmp_path / "copy.bin.png")
-    run = load_run("linear", options=replace(options, device=NO_DEVICE))
+    run = load_run("linear", settings=options.with_changes(device=NO_DEVICE))
     first, second = run.predict([copy, photos / "test" / "red" / "red000.png"])
 
     assert first["top"] == second["top"]
@@ -85,17 +84,17 @@ def test_renamed_image_loads_no_network(photos, options, runs, tmp_path):
 def test_new_image_needs_the_network(options, runs, tmp_path):
     """An image that was never seen is computed, and from then on it is in the store."""
     new = draw_photo(tmp_path / "new.png", (150, 90, 30), seed=77)
-    broken = load_run("linear", options=replace(options, device=NO_DEVICE))
+    broken = load_run("linear", settings=options.with_changes(device=NO_DEVICE))
     with pytest.raises(SettingError, match=f"No device '{NO_DEVICE}'"):
         broken.predict([new])
-    expected = load_run("linear", options=options).predict([new])
+    expected = load_run("linear", settings=options).predict([new])
 
     assert broken.predict([new]) == expected
 
 
 def test_probabilities_are_ranked(photos, options, runs):
     """The classes of an image come from the most likely down, as many as were asked for, and sum to 1."""
-    run = load_run("linear", options=options)
+    run = load_run("linear", settings=options)
     image = photos / "test" / "red" / "red000.png"
     (entry,) = run.predict([image])
     (short,) = run.predict([image], top=1)
@@ -113,7 +112,7 @@ def test_every_image_has_its_row(photos, options, runs, tmp_path, caplog):
     broken.write_bytes(b"no image")
     cut.write_bytes(good.read_bytes()[:300])
     listed = [broken, good, "gone.png", good, cut, broken]
-    received = load_run("linear", options=options).predict(listed)
+    received = load_run("linear", settings=options).predict(listed)
 
     assert [entry["path"] for entry in received] == [str(path) for path in listed]
     assert received[1] == received[3]
@@ -135,7 +134,7 @@ def test_unreadable_image_is_an_error_where_it_is_asked_for(photos, options, run
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
     good = photos / "test" / "red" / "red000.png"
-    run, strict = (load_run("linear", options=replace(options, strict=strict)) for strict in (False, True))
+    run, strict = (load_run("linear", settings=options.with_changes(strict=strict)) for strict in (False, True))
 
     with pytest.raises(UnreadableImageError, match=r"^The image cannot be read: .*broken\.png: not an image"):
         run.predict(broken)
@@ -151,7 +150,7 @@ def test_unreadable_image_is_an_error_where_it_is_asked_for(photos, options, run
 def test_missing_image_is_an_error(options, runs, tmp_path):
     """A path that does not exist is named."""
     with pytest.raises(DataNotFoundError, match=r"^The image cannot be read: .*gone\.png: no such file\."):
-        load_run("linear", options=options).predict([tmp_path / "gone.png"])
+        load_run("linear", settings=options).predict([tmp_path / "gone.png"])
 
 
 @pytest.mark.parametrize(
@@ -159,7 +158,7 @@ def test_missing_image_is_an_error(options, runs, tmp_path):
 )
 def test_one_image_needs_no_list(convert, photos, options, runs):
     """A path as text, bytes, an open image and an array are one image each, with the prediction of the file."""
-    run = load_run("linear", options=options)
+    run = load_run("linear", settings=options)
     path = photos / "test" / "red" / "red000.png"
     (expected,) = run.predict([path])
     (received,) = predict(run, convert(path))
@@ -171,14 +170,14 @@ def test_one_image_needs_no_list(convert, photos, options, runs):
 def test_at_least_one_class_is_listed(top, photos, options, runs):
     """No class, or a negative number of them, is a mistake."""
     with pytest.raises(SettingError, match=f"At least one class .* Received: top {top}"):
-        load_run("linear", options=options).predict([photos / "test"], top=top)
+        load_run("linear", settings=options).predict([photos / "test"], top=top)
 
 
 def test_many_images_read_the_run_once(photos, options, runs, monkeypatch):
     """The files of a run are read when it is loaded, and not again for each image."""
     read, names = RunFolder._json, []
     monkeypatch.setattr(RunFolder, "_json", lambda run, name: (names.append(name), read(run, name))[1])
-    run = load_run("linear", options=options)
+    run = load_run("linear", settings=options)
     run.predict([photos / "test"])
     _ = run.classes, run.metrics, run.metrics
 
@@ -187,17 +186,17 @@ def test_many_images_read_the_run_once(photos, options, runs, monkeypatch):
 
 def test_settings_of_the_run_win(photos, options, runs):
     """A run predicts with its own base, size and weights, whatever the options say."""
-    other = Options(base="vgg16", size=224, weights="imagenet", cache=options.cache, runs=options.runs)
+    other = Settings.of(base="vgg16", size=224, weights="imagenet", cache=options.paths.cache, runs=options.paths.runs)
 
-    assert load_run("linear", options=other).predict([photos / "test"]) == load_run("linear", options=options).predict(
-        [photos / "test"]
-    )
+    assert load_run("linear", settings=other).predict([photos / "test"]) == load_run(
+        "linear", settings=options
+    ).predict([photos / "test"])
 
 
 def test_unknown_run_is_an_error(options, runs):
     """The message names the runs that are there."""
     with pytest.raises(RunNotFoundError, match=r"No run 'mine' .* Runs there: dense, linear, neighbours\."):
-        load_run("mine", options=options)
+        load_run("mine", settings=options)
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -208,4 +207,4 @@ def test_damaged_head_is_damage(name, options, runs, tmp_path):
     head.write_bytes(head.read_bytes()[:100])
 
     with pytest.raises(DamagedStoreError, match=rf"{head.name} "):
-        load_run(folder, options=options)
+        load_run(folder, settings=options)

@@ -1,6 +1,5 @@
 """Stage one as a verb: what is stored of an earlier layer is where a later one starts."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,18 +7,18 @@ import pytest
 
 from pipeline.images.augment import AUGMENTATIONS
 from pipeline.images.decode import Decoder
-from pipeline.settings import Options
-from pipeline.stage_one.ensure import extract, scan
+from pipeline.settings import Settings
 from pipeline.stage_one.extract import Extraction
-from pipeline.stage_one.views import Views, extract_views
+from pipeline.stage_one.views import Views
+from tests.calls import extract, extract_views, scan
 
 EARLY, LATE = "fire5_concat", "fire8_concat"
 
 
 @pytest.fixture
-def options(tmp_path: Path) -> Options:
+def options(tmp_path: Path) -> Settings:
     places = {"cache": tmp_path / "cache", "runs": tmp_path / "runs"}
-    return Options(base="squeezenet", size=48, weights="random", batch_size=8, **places)
+    return Settings.of(base="squeezenet", size=48, weights="random", batch_size=8, **places)
 
 
 @pytest.fixture
@@ -36,51 +35,55 @@ def rows_of(done: Extraction) -> np.ndarray:
     return done.store.read(done.store.keys())
 
 
-def test_rows_of_a_later_layer_come_from_an_earlier_one(photos: Path, options: Options, request: pytest.FixtureRequest):
+def test_rows_of_a_later_layer_come_from_an_earlier_one(
+    photos: Path, options: Settings, request: pytest.FixtureRequest
+):
     """No photograph is decoded, and the rows are those of the whole trunk, bit for bit."""
-    direct = extract(photos, options=replace(options, cache=options.cache / "direct"))
-    extract(photos, options=replace(options, cut=EARLY))
-    extract(photos, options=replace(options, cut=LATE))
+    direct = extract(photos, settings=options.with_changes(cache=options.paths.cache / "direct"))
+    extract(photos, settings=options.with_changes(cut=EARLY))
+    extract(photos, settings=options.with_changes(cut=LATE))
     request.getfixturevalue("_no_photographs")
-    done = extract(photos, options=options)
+    done = extract(photos, settings=options)
 
-    assert (done.num_new, done.num_deepened, done.engine) == (48, 48, "tensorflow")
+    assert (done.num_new, done.num_derived, done.engine) == (48, 48, "tensorflow")
     assert np.array_equal(rows_of(done), rows_of(direct))
-    assert extract(photos, options=options).num_new == 0
+    assert extract(photos, settings=options).num_new == 0
 
 
-def test_what_no_earlier_row_is_there_for_comes_from_its_photograph(photos: Path, options: Options):
+def test_what_no_earlier_row_is_there_for_comes_from_its_photograph(photos: Path, options: Settings):
     """Of 48 images 24 have an earlier row."""
-    manifest = scan(photos, options=options)
-    direct = extract(manifest, options=replace(options, cache=options.cache / "direct"))
-    extract(manifest.split("train"), options=replace(options, cut=EARLY))
-    done = extract(manifest, options=options)
+    manifest = scan(photos, settings=options)
+    direct = extract(manifest, settings=options.with_changes(cache=options.paths.cache / "direct"))
+    extract(manifest.split("train"), settings=options.with_changes(cut=EARLY))
+    done = extract(manifest, settings=options)
 
-    assert (done.num_new, done.num_deepened) == (48, 24)
+    assert (done.num_new, done.num_derived) == (48, 24)
     assert np.array_equal(rows_of(done), rows_of(direct))
 
 
-def test_a_few_missing_rows_are_made_from_photographs(photos: Path, options: Options):
+def test_a_few_missing_rows_are_made_from_photographs(photos: Path, options: Settings):
     """No more than a batch are not worth opening another store; above all not those of images that cannot be read."""
-    manifest = scan(photos, options=options)
-    extract(manifest, options=replace(options, cut=EARLY))
-    extract(manifest.select(range(40)), options=options)
-    done = extract(manifest, options=options)
+    manifest = scan(photos, settings=options)
+    extract(manifest, settings=options.with_changes(cut=EARLY))
+    extract(manifest.select(range(40)), settings=options)
+    done = extract(manifest, settings=options)
 
-    assert (done.num_new, done.num_deepened) == (8, 0)
+    assert (done.num_new, done.num_derived) == (8, 0)
 
 
 def test_views_and_pooled_rows_come_from_earlier_rows_too(
-    photos: Path, options: Options, request: pytest.FixtureRequest
+    photos: Path, options: Settings, request: pytest.FixtureRequest
 ):
     """Views from views of the same augmentation; pooled rows from grids."""
     views = Views(2, AUGMENTATIONS["r0"])
-    direct = extract_views(photos, views, pool="avg", options=replace(options, cache=options.cache / "direct"))
-    extract_views(photos, views, options=replace(options, cut=EARLY))
+    direct = extract_views(
+        photos, views, pool="avg", settings=options.with_changes(cache=options.paths.cache / "direct")
+    )
+    extract_views(photos, views, settings=options.with_changes(cut=EARLY))
     request.getfixturevalue("_no_photographs")
-    done = extract_views(photos, views, pool="avg", options=options)
+    done = extract_views(photos, views, pool="avg", settings=options)
 
-    assert done.num_deepened == 48
+    assert done.num_derived == 48
     assert np.array_equal(rows_of(done), rows_of(direct))
 
 
@@ -94,15 +97,15 @@ def test_views_and_pooled_rows_come_from_earlier_rows_too(
         {"cut": "fire9_concat"},
     ],
 )
-def test_rows_that_do_not_lead_there_are_left_alone(photos: Path, options: Options, other: dict[str, object]):
+def test_rows_that_do_not_lead_there_are_left_alone(photos: Path, options: Settings, other: dict[str, object]):
     """Another size, precision, preprocessing or filter, and a later layer."""
-    extract(photos, options=replace(options, **other))
-    done = extract(photos, options=replace(options, cut=LATE))
+    extract(photos, settings=options.with_changes(**other))
+    done = extract(photos, settings=options.with_changes(cut=LATE))
 
-    assert (done.num_new, done.num_deepened) == (48, 0)
+    assert (done.num_new, done.num_derived) == (48, 0)
 
 
-def test_rows_of_other_weights_are_left_alone(photos: Path, options: Options, home: Path):
+def test_rows_of_other_weights_are_left_alone(photos: Path, options: Settings, home: Path):
     """The same layer of a network with other weights has another digest."""
     from pipeline.bases.network import build_base
     from pipeline.bases.table import find_base
@@ -110,6 +113,6 @@ def test_rows_of_other_weights_are_left_alone(photos: Path, options: Options, ho
     base = build_base(find_base("squeezenet"), 48)
     file = home / "others.weights.h5"
     base.save_weights(file)
-    extract(photos, options=replace(options, cut=EARLY, weights=str(file)))
+    extract(photos, settings=options.with_changes(cut=EARLY, weights=str(file)))
 
-    assert extract(photos, options=options).num_deepened == 0
+    assert extract(photos, settings=options).num_derived == 0

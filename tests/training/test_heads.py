@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline import Options, fit, load_run, sweep
+from pipeline import Settings, fit, load_run, sweep
 from pipeline.errors import MissingExtraError
 from pipeline.images.manifest import Contents, Manifest
 from pipeline.images.scan import scan
-from pipeline.training.heads import data_digest
+from pipeline.runs.info import data_digest
 
 MANIFEST = Manifest(
     images=Contents((b"", b"", b"")),
@@ -44,8 +44,12 @@ def test_contents_labels_and_splits_change_what_scores_are_of(change):
 
 def test_runs_on_other_features_can_be_compared(photos, tmp_path):
     """Runs on two layers have one `data_digest` and two of their tasks, and know the content of each image and where they were."""
-    options = Options(base="squeezenet", size=48, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs")
-    runs = [fit(photos, "knn:k=1", pictures=False, options=replace(options, cut=cut)) for cut in (None, "fire8_concat")]
+    options = Settings.of(
+        base="squeezenet", size=48, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs"
+    )
+    runs = [
+        fit(photos, "knn:k=1", plots=False, settings=options.with_changes(cut=cut)) for cut in (None, "fire8_concat")
+    ]
     infos = [run.folder.info for run in runs]
     manifest = scan(photos)
     expected = dict(zip(manifest.names, manifest.digests, strict=True))
@@ -59,7 +63,7 @@ def test_runs_on_other_features_can_be_compared(photos, tmp_path):
 
 @pytest.fixture
 def options(tmp_path):
-    return Options(base="squeezenet", size=48, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs")
+    return Settings.of(base="squeezenet", size=48, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs")
 
 
 def test_run_is_kept_whatever_fails_after_its_training(photos, options, tmp_path, monkeypatch, caplog):
@@ -70,9 +74,9 @@ def test_run_is_kept_whatever_fails_after_its_training(photos, options, tmp_path
 
     monkeypatch.setattr("pipeline.runs.plots.draw_confusion", fail)
     monkeypatch.setattr("pipeline.runs.tensorboard.Events.finish", fail)
-    run = fit(photos, "knn:k=1", name="kept", options=replace(options, tensorboard=tmp_path / "logs"))
+    run = fit(photos, "knn:k=1", name="kept", settings=options.with_changes(tensorboard=tmp_path / "logs"))
 
-    assert load_run("kept", options=options).metrics == run.metrics
+    assert load_run("kept", settings=options).metrics == run.metrics
     assert caplog.messages == [
         "Run kept is saved, but its plots could not be drawn: RuntimeError: broken",
         "Run kept is saved, but TensorBoard's log of it could not be written: RuntimeError: broken",
@@ -85,4 +89,4 @@ def test_sweep_that_cannot_be_logged_does_not_begin(photos, options, tmp_path, m
     monkeypatch.setattr("pipeline.training.heads.run_sweep", lambda *_, **__: pytest.fail("The sweep began."))
 
     with pytest.raises(MissingExtraError, match="tensorboard"):
-        sweep(photos, ["knn:k=1"], options=replace(options, tensorboard=tmp_path / "logs"))
+        sweep(photos, ["knn:k=1"], settings=options.with_changes(tensorboard=tmp_path / "logs"))

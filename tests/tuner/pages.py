@@ -15,8 +15,8 @@ def serving(photos, options, environment):
     """The address of the page of `bottleneck tune photos`; the command ends well when it is told to."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    places = ("--cache", options.cache, "--runs", options.runs)
-    base = ("--base", options.base, "--size", options.size, "--weights", options.weights)
+    places = ("--cache", options.paths.cache, "--runs", options.paths.runs)
+    base = ("--base", options.features.base, "--size", options.features.size, "--weights", options.features.weights)
     command = [sys.executable, "-m", "pipeline", "tune", photos, *base, *places, "--port", port, "--json", "--quiet"]
     env = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}  # NiceGUI heeds it
     server = subprocess.Popen([str(word) for word in command], env=env | environment, stdout=subprocess.PIPE, text=True)

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from pipeline import Options, load_run
+from pipeline import Settings, load_run
 from pipeline.images.scan import scan
 from pipeline.tuner.choice import Choice, stops_of
 from pipeline.tuner.serve import open_session
@@ -29,7 +29,7 @@ def photos(tmp_path_factory):
 @pytest.fixture(scope="module")
 def options(photos):
     places = photos.parent
-    return Options(base="squeezenet", size=48, weights="random", cache=places / "cache", runs=places / "runs")
+    return Settings.of(base="squeezenet", size=48, weights="random", cache=places / "cache", runs=places / "runs")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def session(photos, options, home):
     """What the page is expected to show; its rows are there before the page asks for them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BOTTLENECK_HOME", str(home))
-        return open_session(photos, scan(photos), options=options)
+        return open_session(photos, scan(photos), settings=options)
 
 
 @pytest.fixture(scope="module")
@@ -155,9 +155,9 @@ def test_saved_choice_is_a_run(page, options):
     page.all("input[placeholder='made up if empty']")[0].send_keys("from-the-page")
     page.press("Save as a run")
     page.wait(lambda: "Saved as from-the-page" in page.all(".status")[0].text)
-    run = load_run("from-the-page", options=options)
+    run = load_run("from-the-page", settings=options)
 
-    assert run.folder.info["head"] in page.summary
+    assert run.folder.info.head in page.summary
     assert f"log loss {run.metrics['validation']['loss']:.4f}" in page.summary
     assert run.metrics["test"]["n"] == 8
     assert (run.folder.path / "confusion.png").is_file()

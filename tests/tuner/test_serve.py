@@ -1,13 +1,12 @@
 """The tuner as a verb: labels and rows in, runs out."""
 
 import socket
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import pipeline.tuner.serve as verb
-from pipeline import Options, load_run
+from pipeline import Settings, load_run
 from pipeline.errors import MissingExtraError, SettingError
 from pipeline.images.scan import scan
 from pipeline.tuner.choice import Choice
@@ -22,18 +21,18 @@ def no_scan():
 @pytest.fixture(scope="module")
 def options(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
-    return Options(base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs")
+    return Settings.of(base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs")
 
 
 def test_saved_run_is_the_head_of_the_page(photos, options):
     """Its validation scores are those that were shown, and it alone knows of the test split."""
-    session = open_session(photos, scan(photos), options=options)
+    session = open_session(photos, scan(photos), settings=options)
     choice = Choice("logreg", 0.001, pooling="max", num_train=14)
     shown = session.refit(choice).validation
-    run = load_run(save(session, choice, name="tuned", command=None, options=options).name, options=options)
+    run = load_run(save(session, choice, name="tuned", command=None, settings=options).name, settings=options)
     info, rows = run.folder.info, run.folder.predictions()
 
-    assert (info["head"], info["pool"], info["images"]["train"]) == ("logreg:C=0.001", "max", 14)
+    assert (info.head, info.pool, info.images["train"]) == ("logreg:C=0.001", "max", 14)
     assert run.metrics["validation"]["loss"] == pytest.approx(shown.scores["loss"], rel=1e-5)
     assert run.metrics["test"]["n"] == 12
     probabilities = [float(row["p:blue"]) for row in rows if row["split"] == "validation"]
@@ -45,7 +44,7 @@ def test_session_reads_no_row_of_a_test_image(photos, options, monkeypatch):
     """The rows that heads are tuned on are those of training and validation images."""
     read = []
     real = verb.read_task
-    session = open_session(photos, scan(photos), options=options)
+    session = open_session(photos, scan(photos), settings=options)
     monkeypatch.setattr(verb, "read_task", lambda manifest, *a: read.append(set(manifest.splits)) or real(manifest, *a))
     session.refit(Choice())
 
@@ -54,21 +53,21 @@ def test_session_reads_no_row_of_a_test_image(photos, options, monkeypatch):
 
 def test_run_of_a_part_has_the_rows_of_the_page(photos, options):
     """Where features follow from all training images, a run of some of them is refused."""
-    standardized = replace(options, preprocess="standardize")
-    session = open_session(photos, scan(photos), options=standardized)
+    standardized = options.with_changes(preprocess="standardize")
+    session = open_session(photos, scan(photos), settings=standardized)
 
     with pytest.raises(SettingError, match="features follow from all training images"):
-        save(session, Choice(num_train=14), name=None, command=None, options=standardized)
+        save(session, Choice(num_train=14), name=None, command=None, settings=standardized)
 
 
 def test_labels_are_found_again(tmp_path, options):
     """A session starts from the label file that another one left, and the photographs are as they were."""
     folder = draw_tree(tmp_path / "photos", {"train": 3, "validation": 2})
     before = {path: path.read_bytes() for path in folder.rglob("*.png")}
-    first = open_session(folder, scan(folder), options=options)
+    first = open_session(folder, scan(folder), settings=options)
     name = first.manifest.names[0]
     first.relabel(0, "red")
-    second = open_session(folder, scan(folder), options=options)
+    second = open_session(folder, scan(folder), settings=options)
 
     assert name == "train/blue/blue000.png"
     assert second.manifest.labels[0] == "red"
@@ -83,9 +82,9 @@ def test_other_machines_are_let_in_on_request_alone(photos, options, monkeypatch
     monkeypatch.setattr("pipeline.tuner.page.serve", lambda *_, **settings: served.append(settings))
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    tune_heads(photos, lambda: scan(photos), port=port, options=options)
+    tune_heads(photos, lambda: scan(photos), port=port, settings=options)
     assert caplog.messages == []
-    tune_heads(photos, lambda: scan(photos), host="0.0.0.0", port=port, options=options)
+    tune_heads(photos, lambda: scan(photos), host="0.0.0.0", port=port, settings=options)
 
     assert [(settings["host"], settings["is_local"]) for settings in served] == [
         ("127.0.0.1", True),

@@ -115,10 +115,12 @@ def test_what_is_no_frame_is_refused(data):
 
 def test_head_is_trained_on_a_frame(photos, tmp_path):
     """The verbs take it as they take a folder, and find the folder's rows."""
-    options = pipeline.Options(base="squeezenet", size=32, weights="random", cache=tmp_path / "c", runs=tmp_path / "r")
-    folder = pipeline.extract(photos, options=options).manifest
+    options = pipeline.Settings.of(
+        base="squeezenet", size=32, weights="random", cache=tmp_path / "c", runs=tmp_path / "r"
+    )
+    folder = pipeline.extract(photos, settings=options).manifest
     paths = [str(photos / name) for name in folder.names]
     table = pl.DataFrame({"path": paths, "label": list(folder.labels), "split": list(folder.splits)})
 
-    assert pipeline.extract(table, options=options).num_new == 0
-    assert pipeline.fit(table, "ridge", pictures=False, options=options).metrics["test"]["n"] == 12
+    assert pipeline.extract(table, settings=options).num_new == 0
+    assert pipeline.fit(table, "ridge", plots=False, settings=options).metrics["test"]["n"] == 12

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,13 @@ pytest.importorskip("openvino")
 from pipeline import settings as verbs_options
 from pipeline.errors import DisagreementError, MissingExtraError, SettingError
 from pipeline.images.scan import scan
-from pipeline.settings import Options, make_engine
-from pipeline.settings import make_recipe as recipe_of
+from pipeline.settings import Settings
+from pipeline.stage_one.engines.choose import make_engine
 from pipeline.stage_one.engines.openvino import OpenVINOEngine
 from pipeline.stage_one.engines.tensorflow import TensorFlowEngine, openvino
-from pipeline.stage_one.ensure import extract, recompute
+from pipeline.stage_one.recipes import make_recipe as recipe_of
+from pipeline.stage_one.recompute import recompute
+from tests.calls import extract
 from tests.conftest import draw_tree
 from tests.stage_one.trunks import BATCH_SIZE, make_recipe
 
@@ -163,17 +164,17 @@ def test_where_it_was_asked_for_and_disagrees_is_an_error(home, tmp_path, monkey
 
 def test_stage_one_runs_on_it(tmp_path):
     """Rows made by it are found again, say so, and are what TensorFlow makes of their photographs."""
-    options = Options(
+    options = Settings.of(
         base="squeezenet", size=48, weights="random", engine="openvino", cache=tmp_path / "a", runs=tmp_path / "runs"
     )
     photos = draw_tree(tmp_path / "photos", {"": 20})
-    done = extract(photos, options=options)
-    plain = extract(photos, options=replace(options, engine="tensorflow", cache=tmp_path / "b"))
+    done = extract(photos, settings=options)
+    plain = extract(photos, settings=options.with_changes(engine="tensorflow", cache=tmp_path / "b"))
 
     assert (done.engine, plain.engine) == ("openvino", "tensorflow")
     assert_agree(done.store.read(done.keys()), plain.store.read(plain.keys()))
-    assert extract(photos, options=options).num_new == 0
-    assert recompute(photos, 10, options=replace(options, engine="tensorflow"))["bad"] == []
+    assert extract(photos, settings=options).num_new == 0
+    assert recompute(photos, 10, settings=options.with_changes(engine="tensorflow"))["bad"] == []
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def test_stage_one_runs_on_it(tmp_path):
 def test_auto_takes_it_where_it_pays(settings, num_rows, expected, tmp_path, monkeypatch):
     """On the CPU, in float32, and for more rows than a conversion costs."""
     monkeypatch.setattr(verbs_options, "_GPU_DEVICES", ())
-    options = Options(base="squeezenet", size=32, weights="random", cache=tmp_path, **settings)
+    options = Settings.of(base="squeezenet", size=32, weights="random", cache=tmp_path, **settings)
     recipe, _ = recipe_of(scan(draw_tree(tmp_path / "photos", {"": 2})), options)
 
     assert make_engine(recipe, options, num_rows).provenance["engine"] == expected
@@ -199,7 +200,7 @@ def test_auto_takes_it_where_it_pays(settings, num_rows, expected, tmp_path, mon
 def test_auto_leaves_it_where_there_is_a_gpu(tmp_path, monkeypatch):
     """A device file tells, without loading TensorFlow."""
     monkeypatch.setattr(verbs_options, "_GPU_DEVICES", ("null",))
-    options = Options(base="squeezenet", size=32, weights="random", cache=tmp_path)
+    options = Settings.of(base="squeezenet", size=32, weights="random", cache=tmp_path)
     recipe, _ = recipe_of(scan(draw_tree(tmp_path / "photos", {"": 2})), options)
 
     assert make_engine(recipe, options, 500).provenance["engine"] == "tensorflow"
@@ -214,7 +215,7 @@ def test_auto_leaves_it_where_there_is_a_gpu(tmp_path, monkeypatch):
 )
 def test_what_it_cannot_do_is_refused(settings, error, expected, tmp_path):
     """Naming it and a GPU, or half precision, cannot both be meant."""
-    options = Options(base="squeezenet", size=32, weights="random", cache=tmp_path, engine="openvino", **settings)
+    options = Settings.of(base="squeezenet", size=32, weights="random", cache=tmp_path, engine="openvino", **settings)
     recipe, _ = recipe_of(scan(draw_tree(tmp_path / "photos", {"": 2})), options)
 
     with pytest.raises(error, match=expected):
@@ -224,7 +225,7 @@ def test_what_it_cannot_do_is_refused(settings, error, expected, tmp_path):
 def test_without_its_package_it_is_an_error_to_name_it(tmp_path, monkeypatch):
     """The message says what to install."""
     monkeypatch.setattr(verbs_options, "find_spec", lambda name: None)
-    options = Options(base="squeezenet", size=32, weights="random", cache=tmp_path, engine="openvino")
+    options = Settings.of(base="squeezenet", size=32, weights="random", cache=tmp_path, engine="openvino")
     recipe, _ = recipe_of(scan(draw_tree(tmp_path / "photos", {"": 2})), options)
 
     with pytest.raises(MissingExtraError, match=r"pip install 'bottleneck-pipeline\[openvino\]'"):
@@ -234,4 +235,4 @@ def test_without_its_package_it_is_an_error_to_name_it(tmp_path, monkeypatch):
 def test_an_unknown_engine_is_refused():
     """Before anything is read."""
     with pytest.raises(SettingError, match="The engine is one of"):
-        Options(engine="tensorrt")
+        Settings.of(engine="tensorrt")

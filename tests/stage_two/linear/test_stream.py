@@ -12,14 +12,14 @@ from pipeline.cache.store import Store, row_keys
 from pipeline.errors import SettingError
 from pipeline.images.augment import AUGMENTATIONS, ViewMaker
 from pipeline.images.decode import Decoder
-from pipeline.runs.run import predict_rows
-from pipeline.settings import Options
+from pipeline.settings import Settings
+from pipeline.stage_two.head import predict_rows
 from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.linear.moments import Moments
 from pipeline.stage_two.linear.stream import stream_linear
 from pipeline.stage_two.rows import Split, StoredRows, Task
 from pipeline.stage_two.spec import parse_head
-from pipeline.training.heads import fit
+from tests.calls import fit
 from tests.stage_two.tasks import make_task
 
 RECIPE = Recipe("squeezenet", Decoder(48), Preprocessing("native"), "0" * 64, "fire9_concat")
@@ -183,13 +183,15 @@ def test_rows_on_disk_are_never_read_whole_by_the_way(tmp_path):
 
 def test_a_run_of_rows_beyond_memory(photos, tmp_path, reads):
     """The command's path: sgd on rows in blocks gives a run with scores of all splits; logreg names the way out."""
-    options = Options(base="squeezenet", size=48, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs")
-    little = replace(options, memory_gb=5e-5)  # four blocks of six rows of 512 numbers
-    run = fit(photos, "sgd", pictures=False, options=little)
+    options = Settings.of(
+        base="squeezenet", size=48, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs"
+    )
+    little = options.with_changes(memory_gb=5e-5)  # four blocks of six rows of 512 numbers
+    run = fit(photos, "sgd", plots=False, settings=little)
 
     assert {name: scores["n"] for name, scores in run.metrics.items()} == {"train": 24, "validation": 12, "test": 12}
     assert run.metrics["train"]["accuracy"] > 0.9
     assert max(reads) == 6
     assert len((run.folder.path / "predictions.csv").read_text().splitlines()) == 49
     with pytest.raises(SettingError, match="Expected: sgd or ridge"):
-        fit(photos, "logreg", pictures=False, options=little)
+        fit(photos, "logreg", plots=False, settings=little)

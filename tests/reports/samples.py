@@ -1,24 +1,24 @@
-"""Runs that are written down, not trained."""
+"""Runs that are written without training."""
 
 import hashlib
 
 import numpy as np
 
-from pipeline.reports.predictions import SPLITS, Predictions
+from pipeline.reports.prediction_table import SPLITS, PredictionTable
 from pipeline.runs.folder import NewRun, write_predictions
 from pipeline.runs.info import RunInfo
 from pipeline.stage_two.metrics import Scores
 
 
 def make_predictions(*rows):
-    """Of (split, label, said, confidence), named by their place."""
-    splits, labels, said, confidence = zip(*rows, strict=True)
-    return Predictions(
-        names=tuple(f"{place}.png" for place in range(len(rows))),
-        digests=tuple(hashlib.sha256(bytes([place])).digest() for place in range(len(rows))),
+    """From rows of (split, label, prediction, confidence), named by their index."""
+    splits, labels, predicted, confidence = zip(*rows, strict=True)
+    return PredictionTable(
+        names=tuple(f"{index}.png" for index in range(len(rows))),
+        digests=tuple(hashlib.sha256(bytes([index])).digest() for index in range(len(rows))),
         splits=np.array([SPLITS.index(split) for split in splits], np.int8),
         labels=np.array(labels),
-        predicted=np.array(said),
+        predicted=np.array(predicted),
         confidence=np.array(confidence, float),
         total=len(rows),
     )
@@ -47,7 +47,7 @@ def make_run(runs, name, *, validation=0.8, interval=(0.6, 0.9), test=0.7, class
 
 
 def make_scores(accuracy, interval, count):
-    """Scores of two classes that no prediction stands behind."""
+    """Scores of two classes, without predictions."""
     return Scores(
         accuracy=accuracy,
         ci95=interval,

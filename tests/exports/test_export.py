@@ -20,11 +20,13 @@ from pipeline.exports.formats import FORMATS
 from pipeline.exports.load import load_exported
 from pipeline.exports.sample_images import NUM_IMAGES
 from pipeline.files import name_beside
+from pipeline.predictions import Predictions
 from pipeline.runs import run as loading
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
 from pipeline.training.finetune.settings import FineTuning
 from tests.calls import fit, tune
+from tests.exports.models import build_once
 
 PROJECT = Path(__file__).parents[2]
 HEADS = {
@@ -70,6 +72,21 @@ def _few(monkeypatch):
     monkeypatch.setattr(samples, "NUM_IMAGES", 10)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _build_once():
+    with pytest.MonkeyPatch.context() as patch:
+        build_once(patch)
+        yield
+
+
+@pytest.fixture(scope="module")
+def expected(photos: Path, runs: dict[str, Run], home: Path) -> dict[str, Predictions]:
+    """What each run predicts for the test images."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOTTLENECK_HOME", str(home))
+        return {name: run.predict([photos / "test"]) for name, run in runs.items()}
+
+
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
@@ -83,14 +100,13 @@ def names(folder):
         ("half", ".keras"),
     ],
 )
-def test_an_exported_file_predicts_what_its_run_does(run, ending, photos, runs, tmp_path):
+def test_an_exported_file_predicts_what_its_run_does(run, ending, photos, runs, expected, tmp_path):
     """From image files, without the run, its cache or its base; compared on the run's own images and synthetic ones."""
-    run = runs[run]
+    run, expected = runs[run], expected[run]
     done = export(run, tmp_path / "out" / f"model{ending}")
     # Another cache and no runs: only the file and its digest are there.
     elsewhere = Settings.of(cache=tmp_path / "cache", runs=tmp_path / "none", batch_size=5)
     received = load_exported(done.path, elsewhere, digest=done.digest).predict([photos / "test"])
-    expected = run.predict([photos / "test"])
 
     assert (done.parity.images, done.own_images) == (NUM_IMAGES, 48)
     assert done.parity.largest_difference <= 1e-3

@@ -6,14 +6,13 @@ import shutil
 
 import pytest
 
-from pipeline.errors import DamagedStoreError, MissingExtraError, RunNotFoundError
+from pipeline.errors import MissingExtraError, RunNotFoundError
 from pipeline.files import write_json
-from pipeline.reports import content, maps, projection
+from pipeline.reports import maps, projection
 from pipeline.reports import report as module
 from pipeline.settings import Settings
 from tests.calls import fit, report
 from tests.conftest import draw_tree
-from tests.reports.samples import make_run
 
 
 @pytest.fixture(scope="module")
@@ -88,61 +87,6 @@ def test_recipe_from_elsewhere_does_not_lead_out_of_the_cache(own):
     data = data_of(report(["ridge"], settings=own)[0])
 
     assert "The features are not in" in data["maps"][0]["note"]
-
-
-def test_page_without_images_says_so(own):
-    """Images that have changed are not shown; names and predictions are still there."""
-    info = json.loads((own.paths.runs / "ridge" / "run.json").read_text())
-    write_json(own.paths.runs / "ridge" / "run.json", info | {"root": str(own.paths.runs)})
-    data = data_of(report(["ridge"], settings=own)[0])
-
-    assert data["galleries"][0]["thumbnails"] == {}
-    assert data["galleries"][0]["note"] == "None of the images is where it was, with the same content."
-    assert len(data["galleries"][0]["names"]) == len(data["runs"][0]["predicted"]) == 25
-
-
-def test_thumbnails_are_capped(own, monkeypatch):
-    """A page has no more of them than the maximum."""
-    monkeypatch.setattr(content, "MAX_THUMBNAILS", 7)
-
-    assert len(data_of(report(settings=own)[0])["galleries"][0]["thumbnails"]) == 7
-
-
-def test_leaderboard_has_runs_beyond_those_with_details(own, monkeypatch):
-    """The best run of each task has details first; the others are only in the table."""
-    monkeypatch.setattr(content, "MAX_DETAILED", 2)
-    make_run(own.paths.runs, "elsewhere", data_digest="other", data="elsewhere")
-    data = data_of(report(settings=own)[0])
-    detailed = [run["name"] for run in data["runs"] if "gallery" in run]
-
-    assert [task["title"] for task in data["tasks"]] == ["tree", "elsewhere"]
-    assert len(data["runs"]) == 3
-    assert detailed == [data["runs"][0]["name"], "elsewhere"]
-
-
-def test_comparison_brings_its_runs(own):
-    """The folder of a comparison gives a page on its regimes. The page of all runs shows it too if all its runs are there."""
-    row = {"regime": "linear", "validation": 0.9, "test": None, "training_seconds": 1.0, "total_seconds": 2.5}
-    for name, runs in (("comparison-tree", ("ridge",)), ("comparison-gone", ("ridge", "gone"))):
-        (own.paths.runs / name).mkdir()
-        content = {"rows": [row | {"run": run} for run in runs], "break_even": {}, "command": "c"}
-        write_json(own.paths.runs / name / "comparison.json", content)
-    one, every = (data_of(report(names, settings=own)[0]) for names in (["comparison-tree"], []))
-
-    assert [run["name"] for run in one["runs"]] == ["ridge"]
-    assert one["title"] == "comparison-tree"
-    assert [len(data["comparisons"]) for data in (one, every)] == [1, 1]
-    with pytest.raises(RunNotFoundError, match="No run 'gone'"):
-        report(["comparison-gone"], settings=own)
-
-
-def test_damaged_comparison_is_named(own):
-    """A file without rows raises with its name."""
-    (own.paths.runs / "comparison-x").mkdir()
-    write_json(own.paths.runs / "comparison-x" / "comparison.json", {"rows": [{"run": "ridge"}]})
-
-    with pytest.raises(DamagedStoreError, match=r"comparison-x/comparison\.json is not a comparison"):
-        report(settings=own)
 
 
 def test_report_on_nothing_is_an_error(settings, tmp_path):

@@ -10,7 +10,7 @@ from pipeline.errors import DataLayoutError, HeadSpecError, SettingError, Unwrit
 from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.spec import LINEAR_GRIDS, parse_head
 from pipeline.tuner import refits
-from pipeline.tuner.choice import HEADS, Choice, first_value, parameter_of, sizes_of, stops_of
+from pipeline.tuner.choice import Choice, first_value, stops_of
 from pipeline.tuner.labels import LabelFile
 from tests.tuner.sessions import make_session
 
@@ -66,17 +66,6 @@ def test_a_learning_rate_is_not_chosen():
     """A dense head has no best value."""
     with pytest.raises(SettingError, match="Move the slider"):
         make_session()[0].best_value(Choice("dense", 1e-3))
-
-
-@pytest.mark.parametrize("head", HEADS)
-def test_slider_has_the_values_of_the_head(head):
-    """Its stops ascend, every value that the command would try is among them, and it starts on one."""
-    stops = stops_of(head)
-
-    assert list(stops) == sorted(set(stops))
-    assert first_value(head) in stops
-    assert set(LINEAR_GRIDS.get(head, ("", ()))[1]) <= set(stops)
-    assert parameter_of(head) in ("C", "alpha", "shrinkage", "k", "learning rate")
 
 
 def test_a_change_computes_only_what_depends_on_it(factored, file):
@@ -254,11 +243,3 @@ def test_dense_head_reports_its_epochs_and_can_be_stopped():
     assert results.train.scores.n == 60
     with pytest.raises(HeadSpecError):
         session.refit(replace(choice, layers="dense:no"))
-
-
-def test_sizes_of_a_training_set():
-    """They grow from a few images per class to all."""
-    assert sizes_of(2000, 2)[-1] == 2000
-    assert 31 < sizes_of(2000, 2)[0] < 63
-    assert sizes_of(5, 3) == [5]
-    assert sizes_of(90, 3) == sorted(set(sizes_of(90, 3)))

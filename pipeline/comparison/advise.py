@@ -1,13 +1,9 @@
 """Measure a sample of the images: which regime suits them, and what each regime costs on this machine."""
 
-import contextlib
 import html
-import os
 import shlex
-import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +13,8 @@ import numpy as np
 from pipeline.bases.classify import class_probabilities
 from pipeline.bases.table import find_base
 from pipeline.comparison.advice import Evidence, Recommendation, advise_regime
-from pipeline.errors import UnreadableImageError, WeightsUnavailableError
+from pipeline.comparison.samples import decoding_seconds
+from pipeline.errors import WeightsUnavailableError
 from pipeline.html import table
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
@@ -187,20 +184,6 @@ def _top_confidence(sample: Manifest, settings: Settings) -> float | None:
     except WeightsUnavailableError:
         return None
     return float(probabilities.max(axis=1).mean()) if len(probabilities) else None
-
-
-def decoding_seconds(sample: Manifest, decoder: Decoder) -> float:
-    """Seconds per image for reading and decoding, with one thread per core."""
-
-    def decode(row: int) -> None:
-        with contextlib.suppress(UnreadableImageError):
-            decoder.decode(sample.read(row))
-
-    rows = range(min(len(sample), 64))
-    start = time.perf_counter()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(decode, rows))
-    return (time.perf_counter() - start) / len(rows)
 
 
 def _costs(

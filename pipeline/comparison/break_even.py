@@ -1,4 +1,4 @@
-"""What regimes cost and what they bring, and when a cached regime breaks even. Arithmetic on finished trainings."""
+"""Accuracy and seconds of regimes, and when a cached regime breaks even. Arithmetic on finished trainings."""
 
 import math
 from collections.abc import Mapping, Sequence

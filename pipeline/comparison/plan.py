@@ -1,53 +1,31 @@
 """Estimate stage one from a sample: some rows are made in the same way as all of them would be."""
 
-import contextlib
 import html
-import logging
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from pipeline.bases.table import find_base
 from pipeline.cache.recipe import Recipe
-from pipeline.cache.store import Keys, Store, pack_rows
-from pipeline.comparison.advise import decoding_seconds
 from pipeline.comparison.estimates import (
     HeadCosts,
-    Sample,
     StageOneEstimate,
     TrainingEstimate,
     Work,
     estimate_stage_one,
     estimate_training,
 )
+from pipeline.comparison.samples import decoding_seconds, measure_sample
 from pipeline.errors import SettingError
-from pipeline.execution.workers import run_apart
-from pipeline.files import name_beside, remove
 from pipeline.html import table
 from pipeline.images.manifest import Manifest
 from pipeline.images.synthetic import made_photos
 from pipeline.settings import Settings
-from pipeline.stage_one.compute import Item, keys_of
-from pipeline.stage_one.engines.choose import make_engine
-from pipeline.stage_one.extract import missing_items
-from pipeline.stage_one.pace import SHARD_BATCHES, Pace, measure_pace
 from pipeline.stage_one.pending import rows_a_shard
 from pipeline.stage_one.recipes import make_recipe, weights_file
 from pipeline.stage_one.tasks import rows_a_task
 from pipeline.stage_two.spec import DEFAULT_LAYERS, parse_layers
-
-logger = logging.getLogger(__name__)
-
-_FIRST_BATCHES = 4
-"""Of a first process. It converts the network if necessary, and its speed decides how large the sample is."""
-
-_SAMPLE_SECONDS, _LEAST_BATCHES, _MOST_ROWS = 20.0, 12, 2048
-_SHARE_PACKED = 1024
-"""Maximum of rows whose packed size is measured."""
 
 _NUM_SYNTHETIC = 256
 """Synthetic images; each may be used more than once, because its rows are deleted."""
@@ -206,7 +184,7 @@ def _plan_base(
     manifest: Manifest, planned: PlanSettings, num_images: int, num_rows: int, settings: Settings, *, is_synthetic: bool
 ) -> BasePlan:
     recipe = make_recipe(manifest, settings)[0].with_pooling(planned.pool)
-    pace, sample, row_shape = _sample(manifest, recipe, num_rows, settings, is_synthetic=is_synthetic)
+    pace, sample, row_shape = measure_sample(manifest, recipe, num_rows, settings, is_synthetic=is_synthetic)
     shard_rows = rows_a_shard(row_shape, sample.rows_per_second, settings.compute.batch_size)
     stage_one = estimate_stage_one(sample, Work(num_rows, planned.workers, rows_a_task(num_rows), shard_rows))
     return BasePlan(
@@ -221,73 +199,6 @@ def _plan_base(
         stage_one=stage_one,
         break_even=estimate_training(_head_costs(manifest, planned, num_images, recipe, settings), stage_one.seconds),
     )
-
-
-def _sample(
-    manifest: Manifest, recipe: Recipe, num_rows: int, settings: Settings, *, is_synthetic: bool
-) -> tuple[Pace, Sample, tuple[int, ...]]:
-    """The pace of some rows, all measurements, and the shape of a row.
-
-    There are two processes, because the first one may have to convert the network and to compare engines, and later ones do not.
-    """
-    batch = settings.compute.batch_size
-    with _store(manifest, recipe, settings, is_synthetic=is_synthetic) as (store, items, is_kept):
-
-        def run(start: int, count: int) -> tuple[Pace, Keys]:
-            taken = [items[number % len(items)] for number in range(start, start + count)]
-            part, own = _part(manifest, taken)
-            make = partial(
-                make_engine, recipe, settings.features.weights, replace(settings.compute, progress=False), num_rows
-            )
-            return run_apart(measure_pace, part, own, recipe, store.folder.resolve(), make, batch), keys_of(part, own)
-
-        first, _ = run(0, _FIRST_BATCHES * batch)
-        logger.info("%s: the first process made %.1f rows per second.", recipe.base, first.rows_per_second)
-        wanted = min(_MOST_ROWS, max(_LEAST_BATCHES * batch, int(first.rows_per_second * _SAMPLE_SECONDS)))
-        count = min(wanted, len(items) - _FIRST_BATCHES * batch) if is_kept else wanted
-        pace, keys = run(_FIRST_BATCHES * batch, count)
-        store.refresh()
-        keys = np.unique(keys[store.has(keys)])[:_SHARE_PACKED]
-        rows = store.read(keys)
-        stored_bytes = len(pack_rows(recipe, keys, rows, {})) / len(keys)
-    sample = Sample(
-        rows_per_second=pace.rows_per_second,
-        start_seconds=pace.start_seconds,
-        once_seconds=max(0.0, first.start_seconds - pace.start_seconds),
-        peak_bytes=max(first.peak_bytes, pace.peak_bytes),  # two engines are in memory while they are compared
-        shard_rows=SHARD_BATCHES * batch,
-        row_bytes=rows[0].nbytes,
-        stored_bytes=stored_bytes,
-    )
-    return pace, sample, rows.shape[1:]
-
-
-@contextlib.contextmanager
-def _store(
-    manifest: Manifest, recipe: Recipe, settings: Settings, *, is_synthetic: bool
-) -> Iterator[tuple[Store, list[Item], bool]]:
-    """A store, rows that it lacks, and whether they are kept: the store is in the cache if that lacks enough rows."""
-    store = Store(settings.paths.cache, recipe)
-    least = (_FIRST_BATCHES + _LEAST_BATCHES) * settings.compute.batch_size
-    if not is_synthetic and len(missing_items(manifest, store, (0,))) >= least:
-        with store.adding():
-            store.prepare()
-            yield store, missing_items(manifest, store, (0,)), True
-        return
-    scratch = Store(name_beside(settings.paths.cache / "plan"), recipe)
-    try:
-        scratch.prepare()
-        yield scratch, missing_items(manifest, scratch, (0,)), False
-    finally:
-        remove(scratch.folder.parent)
-
-
-def _part(manifest: Manifest, items: Sequence[Item]) -> tuple[Manifest, list[Item]]:
-    """A manifest of the images of these items only, to be sent to another process, and the items in it."""
-    rows = sorted({item.row for item in items})
-    position = {row: number for number, row in enumerate(rows)}
-    part = manifest.select(rows)
-    return part.to_be_sent(with_bytes=not manifest.is_files), [Item(position[item.row], item.view) for item in items]
 
 
 def _share(manifest: Manifest, split: str) -> float:

@@ -29,7 +29,7 @@ class SampleImages:
     """RGB in [0, 255], (N, H, W, 3)."""
 
     num_own: int
-    """The first images are the run's own, and so many; the others are synthetic."""
+    """Number of the run's own images, which come first; the others are synthetic."""
 
 
 def sample_images(run: Run, decoder: Decoder) -> SampleImages:

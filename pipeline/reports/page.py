@@ -37,7 +37,7 @@ def render(data: Mapping[str, Any]) -> str:
 
 
 def embed(data: Mapping[str, Any]) -> str:
-    """JSON that ends no script element and opens no comment in it, whatever texts it holds.
+    """JSON that cannot end a script element or open a comment in it, for any texts.
 
     Raises:
         DamagedStoreError: A number is NaN or infinite.

@@ -208,7 +208,8 @@ class Page:
     def _show_labels(self) -> None:
         file, num_changes = self._session.labels, len(self._session.changes)
         where = f"Labels: {file.path.name}" if file else "Relabelling needs --labels FILE.csv"
-        self._labels.text = f"{where}; {num_changes} changed since the start" if num_changes else where
+        changed = f"; {num_changes} changed since the start. Other commands use them only if you pass this file as DATA."
+        self._labels.text = f"{where}{changed}" if num_changes else where
         self._undo.set_visibility(num_changes > 0)
 
 

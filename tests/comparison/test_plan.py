@@ -6,8 +6,7 @@ import pytest
 
 from pipeline.cache.audit import list_stores
 from pipeline.cli.render import describe_plan
-from pipeline.comparison import costs
-from pipeline.comparison import plan as module
+from pipeline.comparison import costs, samples
 from pipeline.comparison.plan import PlanSettings, plan
 from pipeline.errors import SettingError
 from pipeline.settings import Settings
@@ -18,9 +17,9 @@ from tests.cli.test_app import call
 @pytest.fixture(autouse=True)
 def _here_and_small(monkeypatch):
     """Samples of 16 and 24 rows, in this process."""
-    monkeypatch.setattr(module, "run_apart", lambda function, *arguments: function(*arguments))
-    monkeypatch.setattr(module, "_SAMPLE_SECONDS", 0)
-    monkeypatch.setattr(module, "_LEAST_BATCHES", 6)
+    monkeypatch.setattr(samples, "run_apart", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr(samples, "_SAMPLE_SECONDS", 0)
+    monkeypatch.setattr(samples, "_MIN_BATCHES", 6)
     monkeypatch.setattr(costs, "measure_costs", lambda *_, **__: costs.Costs(trunk=3.0, step=2.0, infer=1.0))
 
 
@@ -109,7 +108,7 @@ def test_command_prints_a_table_or_json(tmp_path):
     }
     assert wrong.code == 2
     assert "WIDTHxHEIGHT" in wrong.err
-    told = {**result["bases"][0], "seconds": 9000.0, "once_seconds": 90.0}
-    table = describe_plan({**result, "bases": [told]})
+    row = {**result["bases"][0], "seconds": 9000.0, "once_seconds": 90.0}
+    table = describe_plan({**result, "bases": [row]})
     assert "2.5 h" in table
     assert "the first time on a machine: squeezenet 90 s" in table

@@ -112,3 +112,11 @@ def test_umap_is_a_second_map(settings, tmp_path, monkeypatch):
     data = data_of(report(path=tmp_path / "page.html", with_umap=True, settings=settings)[0])
 
     assert data["maps"][0]["umap"] == {"x": [0] * 25, "y": [1] * 25}
+
+
+def test_report_is_a_link_in_a_notebook(tmp_path):
+    """With the names of its runs, as text."""
+    shown = module.Report(tmp_path / "report.html", ("<b>", "ridge"))._repr_html_()
+
+    assert f'href="{(tmp_path / "report.html").as_uri()}"' in shown
+    assert "&lt;b&gt;, ridge" in shown

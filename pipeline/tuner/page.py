@@ -208,7 +208,9 @@ class Page:
     def _show_labels(self) -> None:
         file, num_changes = self._session.labels, len(self._session.changes)
         where = f"Labels: {file.path.name}" if file else "Relabelling needs --labels FILE.csv"
-        changed = f"; {num_changes} changed since the start. Other commands use them only if you pass this file as DATA."
+        changed = (
+            f"; {num_changes} changed since the start. Other commands use them only if you pass this file as DATA."
+        )
         self._labels.text = f"{where}{changed}" if num_changes else where
         self._undo.set_visibility(num_changes > 0)
 

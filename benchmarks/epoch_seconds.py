@@ -16,7 +16,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.comparison.published import PUBLISHED
+from pipeline.comparison.published import EXPERIMENTS
 from pipeline.images.augment import AUGMENTATIONS
 from pipeline.images.manifest import Manifest
 from pipeline.quiet import quiet_tensorflow
@@ -64,7 +64,7 @@ def main() -> None:
         return
     quiet_tensorflow()
     with tempfile.TemporaryDirectory() as runs:
-        options = Settings.of(**PUBLISHED["r0b"].base, cache=given.cache, runs=Path(runs), progress=True)
+        options = Settings.of(**EXPERIMENTS["r0b"].base, cache=given.cache, runs=Path(runs), progress=True)
         manifest = part_of(scan(given.data, settings=options), given.images)
         training = replace(TRAINING, epochs=given.epochs)
         frozen = FineTuning(HEAD, augmentation=AUGMENTATIONS["r0"], training=training)

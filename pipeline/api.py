@@ -267,10 +267,10 @@ def compare(
         command: How to make the comparison again.
         keywords: Of `pipeline.keywords.TrainingKeywords`.
     """
-    from pipeline.comparison.compare import Compared, compare_regimes
+    from pipeline.comparison.compare import ComparisonSettings, compare_regimes
 
     given = gather(keywords)
-    compared = Compared(
+    chosen = ComparisonSettings(
         regimes=tuple(regimes),
         head=head,
         augmentation=given.augmentation,
@@ -279,7 +279,7 @@ def compare(
         base_rate=base_lr,
         head_rate=head_lr,
     )
-    return compare_regimes(given.scan(data), compared, given.settings, command=command)
+    return compare_regimes(given.scan(data), chosen, given.settings, command=command)
 
 
 def advise(data: Data | Manifest, *, sample: int = 200, **keywords: Unpack[DataKeywords]) -> "Advice":
@@ -321,11 +321,11 @@ def plan(
         photo_px: Width and height of synthetic images.
         keywords: Of `pipeline.keywords.DataKeywords`.
     """
-    from pipeline.comparison.plan import Planned
+    from pipeline.comparison.plan import PlanSettings
     from pipeline.comparison.plan import plan as plan_on
 
     given = gather(keywords)
-    planned = Planned(images, machines, views, pool, epochs, photo_px)
+    planned = PlanSettings(images, machines, views, pool, epochs, photo_px)
     return plan_on(None if data is None else given.scan(data), planned, bases, given.settings)
 
 
@@ -355,14 +355,14 @@ def reproduce(
         keywords: Of `pipeline.keywords.DataKeywords`. Of the features' settings only `weights` and `preprocess` count: the
             others are the experiment's.
     """
-    from pipeline.comparison.reproduce import find_published, settings_of
+    from pipeline.comparison.reproduce import find_experiment, settings_of
     from pipeline.comparison.reproduce import reproduce as train
 
-    published = find_published(experiment).changed(epochs=epochs, preprocess=keywords.get("preprocess"), seed=seed)
-    given = gather({"split": published.split, "split_seed": published.split_seed, **keywords})
-    settings = settings_of(published, given.settings)
+    chosen = find_experiment(experiment).changed(epochs=epochs, preprocess=keywords.get("preprocess"), seed=seed)
+    given = gather({"split": chosen.split, "split_seed": chosen.split_seed, **keywords})
+    settings = settings_of(chosen, given.settings)
     manifest = given.scan(data)
-    return train(published, manifest, settings, cached=cached, num_views=views, name=name, command=command)
+    return train(chosen, manifest, settings, cached=cached, num_views=views, name=name, command=command)
 
 
 def load_run(name: str | Path, **keywords: Unpack[SettingsKeywords]) -> Run:
@@ -389,7 +389,12 @@ def list_runs(runs: str | Path = "runs") -> list[RunFolder]:
 
 
 def predict(
-    run: str | Path | Run, images: GivenImages, *, top: int = 5, **keywords: Unpack[SettingsKeywords]
+    run: str | Path | Run,
+    images: GivenImages,
+    *,
+    top: int = 5,
+    digest: str | None = None,
+    **keywords: Unpack[SettingsKeywords],
 ) -> Predictions:
     """Label images with a run, or with a file that `export` wrote.
 
@@ -397,11 +402,12 @@ def predict(
         run: A run, its name or folder, or an exported file.
         images: One image or a list of them; see `pipeline.runs.predict.predict`.
         top: How many classes to list for each image.
+        digest: Of an exported file: see `load_exported`.
         keywords: Of `pipeline.keywords.SettingsKeywords`: folders and compute.
     """
     from pipeline.exports.load import load_predictor
 
-    predictor = run if isinstance(run, Run) else load_predictor(run, gather(keywords).settings)
+    predictor = run if isinstance(run, Run) else load_predictor(run, gather(keywords).settings, digest=digest)
     return predictor.predict(images, top=top)
 
 
@@ -441,18 +447,30 @@ def export(run: str | Path | Run, path: str | Path, **keywords: Unpack[SettingsK
 
     Raises:
         SettingError: No format has this ending, something else has the name, or the network is too large for the format.
-        DisagreementError: The file predicts something else than the run; it is not written.
+        DisagreementError: The file's predictions differ from the run's; it is not written.
     """
     from pipeline.exports.export import export as export_run
 
     return export_run(run if isinstance(run, Run) else load_run(run, **keywords), path)
 
 
-def load_exported(path: str | Path, **keywords: Unpack[SettingsKeywords]) -> "ExportedRun":
-    """A file that `export` wrote, ready to predict."""
+def load_exported(
+    path: str | Path, *, digest: str | None = None, **keywords: Unpack[SettingsKeywords]
+) -> "ExportedRun":
+    """A file that `export` wrote, ready to predict.
+
+    Args:
+        path: A `.keras`, `.onnx` or `.tflite` file, or a SavedModel folder.
+        digest: The SHA-256 that `export` printed. A SavedModel needs it unless the run that it was exported from is in the
+            runs folder.
+        keywords: Of `pipeline.keywords.SettingsKeywords`: folders and compute.
+
+    Raises:
+        UnknownExportError: The file has another digest, or is a SavedModel whose digest is unknown.
+    """
     from pipeline.exports.load import load_exported as load
 
-    return load(path, gather(keywords).settings)
+    return load(path, gather(keywords).settings, digest=digest)
 
 
 def report(

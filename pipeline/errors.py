@@ -72,6 +72,12 @@ class RunNotFoundError(PipelineError, FileNotFoundError):
     """There is no run of this name, or the folder is not a run."""
 
 
+class UnknownExportError(PipelineError, ValueError):
+    """An exported file is not the one that was expected, or is a SavedModel that no run has recorded."""
+
+    exit_code = 3
+
+
 class MissingExtraError(PipelineError, ImportError):
     """An optional dependency is needed and not installed."""
 

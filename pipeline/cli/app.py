@@ -139,14 +139,19 @@ def sweep(data: str, **settings: Any) -> None:
 @click.argument("run", shell_complete=complete_runs)
 @click.argument("images", nargs=-1, required=True, shell_complete=complete_files)
 @click.option("--top", type=click.IntRange(min=1), default=5, help="Classes to list for each image.")
+@click.option(
+    "--digest",
+    metavar="SHA256",
+    help="The SHA-256 that `export` printed. Needed for a SavedModel whose run is not in the runs folder.",
+)
 @compute_options
 @place_options
 @output_options
-def predict(run: str, images: tuple[str, ...], top: int, **settings: Any) -> None:
+def predict(run: str, images: tuple[str, ...], top: int, digest: str | None, **settings: Any) -> None:
     """Label images (files or folders) with a RUN, or with a file that `export` wrote."""
     from pipeline import api
 
-    predictions = api.predict(run, images, top=top, **keywords_of(settings))
+    predictions = api.predict(run, images, top=top, digest=digest, **keywords_of(settings))
     show(settings, predictions.as_dict(), text.describe_predictions)
 
 

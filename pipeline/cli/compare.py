@@ -200,17 +200,17 @@ def plan(data: str | None, bases: tuple[str, ...], photo: str, **settings: Any) 
 def reproduce(experiment: str, data: str, **settings: Any) -> None:
     """Train a published experiment, r0a to r4, as it was reported, and print ours beside its figures."""
     from pipeline import api
-    from pipeline.comparison.reproduce import find_published
+    from pipeline.comparison.reproduce import find_experiment
 
     own = {name: settings.pop(name) for name in ("epochs", "seed", "cached", "views")}
     keywords = {name: value for name, value in keywords_of(settings).items() if value is not None}
     run = api.reproduce(experiment, data, **keywords, **own, name=settings["run_name"], command=command_line())
-    published = find_published(experiment)
+    chosen = find_experiment(experiment)
     changed = {"epochs": own["epochs"], "preprocess": settings["preprocess"], "seed": own["seed"]}
     result = head_result(run) | {
-        "experiment": published.name,
-        "what": published.what,
-        "reported": dict(published.reported),
+        "experiment": chosen.name,
+        "what": chosen.title,
+        "reported": dict(chosen.reported),
         "changed": {name: value for name, value in changed.items() if value is not None},
         "mechanics_only": settings["weights"] == "random",
     }

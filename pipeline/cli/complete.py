@@ -45,9 +45,9 @@ def complete_heads(_: click.Context, __: click.Parameter, incomplete: str) -> li
 
 def complete_experiments(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Published experiments, each with what it is."""
-    from pipeline.comparison.published import PUBLISHED
+    from pipeline.comparison.published import EXPERIMENTS
 
-    return [CompletionItem(name, help=PUBLISHED[name].what) for name in PUBLISHED if name.startswith(incomplete)]
+    return [CompletionItem(name, help=EXPERIMENTS[name].title) for name in EXPERIMENTS if name.startswith(incomplete)]
 
 
 def _starting(names: Iterable[str], incomplete: str) -> list[CompletionItem]:

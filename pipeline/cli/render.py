@@ -81,17 +81,16 @@ def describe_comparison(result: Mapping[str, Any]) -> str:
     lines = [table(rows, best=[best])]
     if result["plot"]:
         lines.append(f"Plot: {result['plot']}")
+    from pipeline.comparison.break_even import BreakEven
+
     for regime, found in result["break_even"].items():
-        heads = found["heads"]
-        paid = f"has paid for its stage one after {heads} trainings" if heads else "never pays for its stage one here"
-        lines.append(f"{regime} {paid}, against {found['against']}.")
+        lines.append(BreakEven(**found).describe(regime))
     return "\n".join(lines)
 
 
 def describe_advice(result: Mapping[str, Any]) -> str:
     """The recommendation, its reasons, and the costs."""
     advice = result["advice"]
-    first = f", from layer {advice['first']} on (base {advice['base_rate']:g}" if advice["first"] else " ("
     rows = [
         {
             "regime": row["regime"],
@@ -101,12 +100,11 @@ def describe_advice(result: Mapping[str, Any]) -> str:
         }
         for row in result["costs"]
     ]
-    rates = f"{', ' if advice['first'] else ''}head {advice['head_rate']:g} as learning rates)"
     lines = [
-        f"{advice['scenario']}: {advice['regime']}, {advice['frozen_share']:.0%} of the base frozen{first}{rates}.",
+        f"{advice['summary']} Run: `{advice['command']}`.",
         *(f"  - {reason}" for reason in advice["reasons"]),
         "",
-        "On this machine, by a measured sample:",
+        "Costs on this machine, estimated from a sample:",
         table(rows),
     ]
     return "\n".join(lines)
@@ -123,7 +121,7 @@ def describe_plan(result: Mapping[str, Any]) -> str:
             "GB": f"{row['gigabytes']:.3g}",
             "shards": row["shards"],
             "GB of memory": f"{row['memory_gigabytes']:.1f}",
-            "pays after epochs": row["break_even"]["epochs"],
+            "breaks even after epochs": row["break_even"]["epochs"],
             "or heads": row["break_even"]["heads"],
         }
         for row in result["bases"]
@@ -187,8 +185,8 @@ def describe_predictions(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def describe_export(result: Mapping[str, Any]) -> str:
-    """What was written, and how near it is to its run."""
-    images = f"{result['images']} photographs, {result['own_images']} of them the run's own"
+    """What was written, its digest, and how close its predictions are to those of its run."""
+    images = f"{result['images']} images, {result['own_images']} of them the run's own"
     lines = [
         f"{result['file']} ({result['format']}) predicts what the run does.",
         f"Largest difference of a probability: {result['largest_difference']:.1e} over {images}.",
@@ -196,10 +194,10 @@ def describe_export(result: Mapping[str, Any]) -> str:
     if result["encoded"]:
         encoded = result["encoded"]
         lines.append(
-            f"Given encoded photographs: {encoded['largest_difference']:.1e} over {encoded['images']}, "
+            f"From encoded images: {encoded['largest_difference']:.1e} over {encoded['images']}, "
             f"{encoded['ties']} with another label."
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, f"SHA-256: {result['sha256']}"])
 
 
 def describe_verify(result: Mapping[str, Any]) -> str:

@@ -1,12 +1,11 @@
-"""A sample is measured: which regime suits, and what each would cost on this machine."""
+"""Measure a sample of the images: which regime suits them, and what each regime costs on this machine."""
 
-import contextlib
-import os
-import time
+import html
+import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,10 +13,12 @@ import numpy as np
 from pipeline.bases.classify import class_probabilities
 from pipeline.bases.table import find_base
 from pipeline.comparison.advice import Evidence, Recommendation, advise_regime
-from pipeline.errors import UnreadableImageError, WeightsUnavailableError
+from pipeline.comparison.samples import decoding_seconds
+from pipeline.errors import WeightsUnavailableError
+from pipeline.html import table
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
-from pipeline.settings import Settings
+from pipeline.settings import FeatureSettings, Settings
 from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.recipes import make_recipe, weights_file
 from pipeline.stage_two.linear.fit import cross_validated_accuracy
@@ -27,23 +28,53 @@ if TYPE_CHECKING:
     import keras
 
 _EARLY_SHARE = 0.3
-"""An early layer lies behind this share of the layers where the base can be divided."""
+"""Position of the early layer among the layers where the base can be divided."""
+
+
+@dataclass(frozen=True)
+class RegimeCosts:
+    """What one regime costs on this machine."""
+
+    regime: str
+    stage_one_seconds: float
+    """Once."""
+
+    seconds_per_epoch: float
+    megabytes: float
+    """Of cached rows on disk."""
 
 
 @dataclass(frozen=True)
 class Advice:
-    """A recommended regime, why, and what each regime costs on this machine."""
+    """A recommended regime, the evidence for it, and the costs of each regime on this machine."""
 
-    evidence: Mapping[str, Any]
+    evidence: Evidence
     """What was measured on the sample."""
 
+    early_layer: str
+    num_sample: int
+    """Number of images in the sample."""
+
     advice: Recommendation
-    costs: Sequence[Mapping[str, Any]]
-    """{regime, stage_one_seconds, seconds_per_epoch, megabytes} of each regime."""
+    command: str
+    """Command that trains as recommended."""
+
+    costs: Sequence[RegimeCosts]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {"evidence": dict(self.evidence), "advice": asdict(self.advice), "costs": list(self.costs)}
+        return {
+            "evidence": self.evidence.as_dict() | {"early_layer": self.early_layer, "sample": self.num_sample},
+            "advice": self.advice.as_dict() | {"command": self.command},
+            "costs": [asdict(row) for row in self.costs],
+        }
+
+    def _repr_html_(self) -> str:
+        """The recommendation, its reasons, and the costs as a table."""
+        reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in self.advice.reasons)
+        rows = [{name.replace("_", " "): value for name, value in asdict(row).items()} for row in self.costs]
+        run = f"Run: <code>{html.escape(self.command)}</code>"
+        return f"<p>{html.escape(self.advice.summary)} {run}</p><ul>{reasons}</ul>{table(rows)}"
 
 
 def advise(manifest: Manifest, settings: Settings, *, num_sample: int = 200) -> Advice:
@@ -52,7 +83,7 @@ def advise(manifest: Manifest, settings: Settings, *, num_sample: int = 200) -> 
     Args:
         manifest: The images, with labels.
         settings: Features, folders and compute.
-        num_sample: Training images to look at; their features go into the cache.
+        num_sample: Number of training images to measure; their features go into the cache.
     """
     from pipeline.bases.cut import cut_before, valid_cuts
     from pipeline.bases.weights import load_base
@@ -65,40 +96,65 @@ def advise(manifest: Manifest, settings: Settings, *, num_sample: int = 200) -> 
     sample = _sample(manifest, num_sample)
     base = load_base(spec, size, weights_file(spec.name, features.weights), precision=features.precision)
     cuts = valid_cuts(base)
-    early_cut = cuts[int(len(cuts) * _EARLY_SHARE)]
-    early, late = _probe(sample, settings.with_changes(cut=early_cut)), _probe(sample, settings)
+    early_layer = cuts[int(len(cuts) * _EARLY_SHARE)]
+    early, late = _probe(sample, settings.with_changes(cut=early_layer)), _probe(sample, settings)
     train = manifest.split("train")
     evidence = Evidence(
-        images_a_class=len(train) / len(manifest.classes),
+        images_per_class=len(train) / len(manifest.classes),
         early_accuracy=early.accuracy,
         late_accuracy=late.accuracy,
         chance=max(Counter(train.labels).values()) / len(train),
         top_confidence=_top_confidence(sample, settings),
     )
     names = [layer.name for layer in base.layers]
-    after_a_cut = [layer for layer in base.layers[names.index(cuts[0]) + 1 :] if layer.weights]
-    advice = advise_regime(evidence, [layer.name for layer in after_a_cut])
+    trainable = [layer for layer in base.layers[names.index(cuts[0]) + 1 :] if layer.weights]
+    advice = advise_regime(evidence, [layer.name for layer in trainable])
     decoding = decoding_seconds(sample, Decoder(size, features.resize, features.exif))
     costs = _costs(manifest, base, None, late.megabytes, decoding)
     if advice.first:
         boundary = _probe(sample, settings.with_changes(cut=cut_before(base, advice.first)))
         costs += _costs(manifest, base, advice.first, boundary.megabytes, decoding)
-    return Advice(asdict(evidence) | {"early_layer": early_cut, "sample": len(sample)}, advice, costs)
+    command = _command(manifest, features, advice)
+    return Advice(evidence, early_layer, len(sample), advice, command, costs)
+
+
+def _command(manifest: Manifest, features: FeatureSettings, advice: Recommendation) -> str:
+    """The command line that trains as recommended, with the settings that are not the defaults."""
+    default = FeatureSettings()
+    changed = {
+        field.name: getattr(features, field.name)
+        for field in fields(features)
+        if field.name not in ("cut", "exif") and getattr(features, field.name) != getattr(default, field.name)
+    }
+    words = ["bottleneck", "finetune" if advice.first else "head", _data_name(manifest)]
+    words += [word for name, value in changed.items() for word in (f"--{name}", str(value))]
+    words += [] if features.exif else ["--no-exif"]
+    words += ["--from", advice.first] if advice.first else []
+    return shlex.join(words)
+
+
+def _data_name(manifest: Manifest) -> str:
+    """What names the data on the command line; `DATA` for a data frame or a selection."""
+    source = manifest.source
+    if source is None:
+        return "DATA"
+    path = Path(source)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else source
 
 
 @dataclass(frozen=True)
 class _Probe:
-    """What a sample's features at one cut are worth and cost."""
+    """How well features at one cut separate the classes, and their size."""
 
     accuracy: float
     """Of a linear head on pooled features, cross-validated."""
 
     megabytes: float
-    """On the disk, for each image."""
+    """On disk, per image."""
 
 
 def _sample(manifest: Manifest, count: int) -> Manifest:
-    """Training images, evenly over the classes, the same ones at every call."""
+    """Training images, the same number of each class, and the same images at every call."""
     train = manifest.split("train")
     rng = np.random.default_rng(0)
     share = max(10, count // len(manifest.classes))
@@ -130,34 +186,18 @@ def _top_confidence(sample: Manifest, settings: Settings) -> float | None:
     return float(probabilities.max(axis=1).mean()) if len(probabilities) else None
 
 
-def decoding_seconds(sample: Manifest, decoder: Decoder) -> float:
-    """Reading and decoding, for each image, with a thread on each core."""
-
-    def decode(row: int) -> None:
-        with contextlib.suppress(UnreadableImageError):
-            decoder.decode(sample.read(row))
-
-    rows = range(min(len(sample), 64))
-    start = time.perf_counter()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(decode, rows))
-    return (time.perf_counter() - start) / len(rows)
-
-
 def _costs(
     manifest: Manifest, base: "keras.Model", first: str | None, megabytes: float, decoding: float
-) -> list[dict[str, Any]]:
-    """Seconds once, seconds an epoch and MB, from the cache and live, by a few measured steps."""
+) -> list[RegimeCosts]:
+    """The costs of a regime from the cache and live, from a few measured steps."""
     from pipeline.comparison.costs import measure_costs
 
     measured = measure_costs(base, first, parse_layers(DEFAULT_LAYERS), len(manifest.classes))
-    trunk = max(measured.trunk, decoding)  # the one runs while the other does
+    trunk = max(measured.trunk, decoding)  # decoding and the trunk run at the same time
     num_train, num_watched = len(manifest.split("train")), len(manifest.split("validation"))
     epoch = num_train * measured.step + num_watched * measured.infer
     what = "head" if first is None else "fine-tuning"
-    names = ("regime", "stage_one_seconds", "seconds_per_epoch", "megabytes")
-    rows = (
-        (f"{what}, cached", len(manifest) * trunk, epoch, len(manifest) * megabytes),
-        (f"{what}, live", 0.0, epoch + (num_train + num_watched) * trunk, 0.0),
-    )
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    return [
+        RegimeCosts(f"{what}, cached", len(manifest) * trunk, epoch, len(manifest) * megabytes),
+        RegimeCosts(f"{what}, live", 0.0, epoch + (num_train + num_watched) * trunk, 0.0),
+    ]

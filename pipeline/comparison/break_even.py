@@ -1,13 +1,13 @@
-"""Regimes side by side: what each costs and what it brings. Plain arithmetic on finished trainings."""
+"""Accuracy and seconds of regimes, and when a cached regime breaks even. Arithmetic on finished trainings."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.stage_two.metrics import Scores
 
-_OPPONENTS = {"linear": "endtoend", "dense": "endtoend", "cached-finetune": "finetune"}
+_LIVE_COUNTERPARTS = {"linear": "endtoend", "dense": "endtoend", "cached-finetune": "finetune"}
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class RegimeResult:
     training_seconds: float
     seconds_per_epoch: float | None
     extraction_seconds: float | None
-    """What making its rows cost; 0 for live regimes, None if it is not known."""
+    """Cost of its cached rows; 0 for live regimes, None if it is not known."""
 
     trainable_params: int
 
     @property
     def total_seconds(self) -> float:
-        """Extraction included."""
+        """Training and extraction."""
         return self.training_seconds + (self.extraction_seconds or 0.0)
 
     @property
@@ -36,8 +36,8 @@ class RegimeResult:
         """Training accuracy minus validation accuracy."""
         return float(self.scores["train"].accuracy - self.scores["validation"].accuracy)
 
-    def as_row(self) -> dict[str, Any]:
-        """Plain values for a table."""
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
         validation, test = self.scores["validation"], self.scores.get("test")
         return {
             "regime": self.regime,
@@ -54,33 +54,52 @@ class RegimeResult:
         }
 
 
-def break_even(outcomes: Sequence[RegimeResult]) -> dict[str, dict[str, Any]]:
-    """How many heads must be trained before a cached regime, extraction included, costs less than its live opponent.
+@dataclass(frozen=True)
+class BreakEven:
+    """When a cached regime, extraction included, costs less than a live one."""
 
-    With extraction E, a cached training c and a live training l seconds each, the smallest n with
-    E + n c <= n l; None where a cached training is not faster.
+    against: str
+    """The live regime."""
+
+    heads: int | None
+    """Number of trainings; None: never."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    def describe(self, regime: str) -> str:
+        """One sentence on the cached regime of this name."""
+        if self.heads is None:
+            return f"{regime} never breaks even here, compared with {self.against}."
+        return (
+            f"{regime} breaks even after {self.heads} training{'s' * (self.heads != 1)}, compared with {self.against}."
+        )
+
+
+def break_even(results: Sequence[RegimeResult]) -> dict[str, BreakEven]:
+    """After how many trainings each cached regime breaks even.
+
+    With extraction E, a cached training c and a live training l seconds each, that is the smallest n with E + n c <= n l; there
+    is none where a cached training is not faster. A regime is compared with its live counterpart, or, if that was not run, with
+    the cheapest live regime.
 
     Returns:
-        {against, heads} for each cached regime; the opponent is the cheapest live regime where its own was not run.
+        One entry per cached regime; empty without a live regime.
     """
-    live = {outcome.regime: outcome for outcome in outcomes if outcome.extraction_seconds == 0}
+    live = {result.regime: result for result in results if result.extraction_seconds == 0}
     if not live:
         return {}
-    cheapest = min(live.values(), key=lambda outcome: outcome.training_seconds)
-    pairs = [
-        (cached, live.get(_OPPONENTS.get(cached.regime, ""), cheapest))
-        for cached in outcomes
-        if cached.extraction_seconds
-    ]
-    return {
-        cached.regime: {
-            "against": opponent.regime,
-            "heads": pays_after(cached.extraction_seconds or 0.0, opponent.training_seconds - cached.training_seconds),
-        }
-        for cached, opponent in pairs
-    }
+    cheapest = min(live.values(), key=lambda result: result.training_seconds)
+    found = {}
+    for cached in results:
+        if cached.extraction_seconds:
+            other = live.get(_LIVE_COUNTERPARTS.get(cached.regime, ""), cheapest)
+            saved = other.training_seconds - cached.training_seconds
+            found[cached.regime] = BreakEven(other.regime, times_until_paid(cached.extraction_seconds, saved))
+    return found
 
 
-def pays_after(cost: float, saved: float) -> int | None:
-    """After how many times of saving so much a cost is paid; None if nothing is saved."""
+def times_until_paid(cost: float, saved: float) -> int | None:
+    """How many times `saved` must be saved until it adds up to `cost`: at least 1; None if nothing is saved."""
     return max(1, math.ceil(cost / saved)) if saved > 0 else None

@@ -1,5 +1,7 @@
-"""The chosen regimes on the same splits and seed: one table, one plot."""
+"""Train the chosen regimes on the same splits with the same seed, and put them into one table and one plot."""
 
+import base64
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,9 +11,10 @@ from pipeline.bases.table import find_base
 from pipeline.cache.audit import made_from, seconds_to_make
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
-from pipeline.comparison.break_even import RegimeResult, break_even
+from pipeline.comparison.break_even import BreakEven, RegimeResult, break_even
 from pipeline.errors import SettingError
 from pipeline.files import write_json
+from pipeline.html import table
 from pipeline.images.augment import Augmentation
 from pipeline.images.manifest import Manifest
 from pipeline.runs.drawing import draw_comparison
@@ -33,17 +36,24 @@ REGIMES = {
     "endtoend": "dense head end to end, live and augmented",
     "finetune": "fine-tuning end to end, live and augmented",
 }
-# Fine-tuning goes on from the head of the regime beside it, if that is compared too.
+# Fine-tuning starts from the head of the other regime, if that is compared too.
 _HEAD_OF = {"cached-finetune": "dense", "finetune": "endtoend"}
+_SHOWN = ("regime", "validation", "test", "overfitting_gap", "training_seconds", "total_seconds", "seconds_per_epoch")
 
 
 @dataclass(frozen=True)
-class Compared:
-    """Which regimes are compared, and what they share."""
+class ComparisonSettings:
+    """Which regimes are compared, and the settings that they share."""
 
     regimes: tuple[str, ...] = ("linear", "dense", "endtoend")
+    """Names of `REGIMES`."""
+
     head: str = DEFAULT_LAYERS
+    """The dense head."""
+
     augmentation: Augmentation | None = None
+    """Of the live regimes."""
+
     training: Training = field(default_factory=Training)
     first: str | None = None
     """First layer that the fine-tuning regimes train."""
@@ -56,11 +66,11 @@ class Compared:
         if unknown or not self.regimes:
             raise SettingError(f"Regimes are {', '.join(REGIMES)}. Received: {', '.join(self.regimes) or 'none'}.")
         if self.first is None and {"cached-finetune", "finetune"} & set(self.regimes):
-            raise SettingError("Fine-tuning needs the first layer to be trained: --from LAYER.")
+            raise SettingError("Fine-tuning needs the first layer to train: --from LAYER.")
 
     @property
     def in_order(self) -> list[str]:
-        """The regimes, those that train a head before those that go on from it."""
+        """The regimes; those that train a head come before those that start from it."""
         return [regime for regime in REGIMES if regime in self.regimes]
 
 
@@ -68,11 +78,11 @@ class Compared:
 class Comparison:
     """Regimes side by side."""
 
-    rows: Sequence[Mapping[str, Any]]
-    """One per regime; see `RegimeResult.as_row`."""
+    rows: Sequence[RegimeResult]
+    """One per regime."""
 
-    break_even: Mapping[str, Mapping[str, Any]]
-    """{against, heads} of each cached regime."""
+    break_even: Mapping[str, BreakEven]
+    """One per cached regime."""
 
     plot: Path | None
     """Accuracy against seconds; None if it could not be drawn."""
@@ -80,38 +90,57 @@ class Comparison:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
-            "rows": list(self.rows),
-            "break_even": dict(self.break_even),
+            "rows": [row.as_dict() for row in self.rows],
+            "break_even": {regime: found.as_dict() for regime, found in self.break_even.items()},
             "plot": None if self.plot is None else str(self.plot),
         }
 
+    def _repr_html_(self) -> str:
+        """The table, when each cached regime breaks even, and the plot."""
+        rows = [{name.replace("_", " "): row.as_dict()[name] for name in _SHOWN} for row in self.rows]
+        sentences = [found.describe(regime) for regime, found in self.break_even.items()]
+        parts = [table(rows), *(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)]
+        if self.plot is not None and self.plot.is_file():
+            data = base64.b64encode(self.plot.read_bytes()).decode()
+            parts.append(f'<img alt="Validation accuracy against seconds" src="data:image/png;base64,{data}">')
+        return "".join(parts)
+
 
 def compare_regimes(
-    manifest: Manifest, compared: Compared, settings: Settings, *, command: str | None = None
+    manifest: Manifest, chosen: ComparisonSettings, settings: Settings, *, command: str | None = None
 ) -> Comparison:
-    """Train each regime, and set accuracy against seconds.
+    """Train each regime, and compare accuracy and seconds. Table and plot are written into a folder of the runs folder.
 
-    The table and the plot are written into a folder of the runs folder.
+    Args:
+        manifest: The images, with labels and splits.
+        chosen: The regimes.
+        settings: Features, folders and compute.
+        command: How to make the comparison again.
+
+    Raises:
+        SettingError: A cut is set together with fine-tuning, which sets its own.
     """
-    if settings.features.cut and set(_HEAD_OF) & set(compared.regimes):
+    if settings.features.cut and set(_HEAD_OF) & set(chosen.regimes):
         raise SettingError(
-            "Fine-tuning cuts the base where frozen meets trainable: leave out --cut, or the fine-tuning regimes."
+            "Fine-tuning cuts the base before the first trained layer. Leave out --cut, or the fine-tuning regimes."
         )
-    if "cached-finetune" in compared.regimes:  # first, so that later layers are derived from these rows
-        boundary = settings.with_changes(cut=cut_of(FineTuning(first=compared.first), settings))
+    if "cached-finetune" in chosen.regimes:  # first, so that rows of later layers are derived from these
+        boundary = settings.with_changes(cut=cut_of(FineTuning(first=chosen.first), settings))
         ensure(manifest, make_recipe(manifest, boundary)[0], boundary)
     results: dict[str, RegimeResult] = {}
-    for regime in compared.in_order:
+    for regime in chosen.in_order:
         head_of = results.get(_HEAD_OF.get(regime, ""))
-        run = _train(regime, head_of, manifest, compared, settings, command)
+        run = _train(regime, head_of, manifest, chosen, settings, command)
         results[regime] = _result(regime, run, settings)
-    comparison = Comparison([result.as_row() for result in results.values()], break_even(list(results.values())), None)
+    comparison = Comparison(tuple(results.values()), break_even(tuple(results.values())), None)
     folder = settings.paths.runs / f"comparison-{manifest.title}"
-    plot, table = folder / "comparison.png", folder / "comparison.json"
-    write_json(table, comparison.as_dict() | {"command": command})
-    if draw_comparison(plot, comparison.rows, f"{manifest.title}: {settings.features.base}, validation accuracy"):
+    plot, file = folder / "comparison.png", folder / "comparison.json"
+    write_json(file, comparison.as_dict() | {"command": command})
+    if draw_comparison(
+        plot, comparison.as_dict()["rows"], f"{manifest.title}: {settings.features.base}, validation accuracy"
+    ):
         comparison = replace(comparison, plot=plot)
-        write_json(table, comparison.as_dict() | {"command": command})
+        write_json(file, comparison.as_dict() | {"command": command})
     return comparison
 
 
@@ -119,23 +148,23 @@ def _train(
     regime: str,
     head_of: RegimeResult | None,
     manifest: Manifest,
-    compared: Compared,
+    chosen: ComparisonSettings,
     settings: Settings,
     command: str | None,
 ) -> Run:
     name = f"compare-{manifest.title}-{regime}"
     if regime in ("linear", "dense"):
-        head = "logreg" if regime == "linear" else compared.head
-        return fit_head(manifest, head, settings, training=compared.training, name=name, command=command)
+        head = "logreg" if regime == "linear" else chosen.head
+        return fit_head(manifest, head, settings, training=chosen.training, name=name, command=command)
     cached = regime == "cached-finetune"
     tuning = FineTuning(
-        head=compared.head,
-        augmentation=None if cached else compared.augmentation,
+        head=chosen.head,
+        augmentation=None if cached else chosen.augmentation,
         cached=cached,
-        training=compared.training,
-        first=None if regime == "endtoend" else compared.first,
-        base_rate=compared.base_rate,
-        head_rate=compared.head_rate,
+        training=chosen.training,
+        first=None if regime == "endtoend" else chosen.first,
+        base_rate=chosen.base_rate,
+        head_rate=chosen.head_rate,
         on_run=head_of.run if head_of else None,
     )
     return finetune(manifest, tuning, settings, name=name, command=command)
@@ -155,7 +184,7 @@ def _result(regime: str, run: Run, settings: Settings) -> RegimeResult:
 
 
 def _stage_one_seconds(run: Run, settings: Settings) -> float | None:
-    """What a run's rows cost: those of the boundary, and those of the last layer that its head was trained on."""
+    """Cost of a run's rows: those of its cut, and those of the last layer, on which its head was trained."""
     info = run.info
     recipe, num_images = Recipe.from_dict(dict(info.recipe)), sum(info.images.values())
     boundary = Store(settings.paths.cache, recipe)
@@ -166,5 +195,5 @@ def _stage_one_seconds(run: Run, settings: Settings) -> float | None:
     trunk, _ = trunk_of(replace(settings.features, cut=last_layer))
     last = Store(settings.paths.cache, replace(recipe, cut=last_layer, trunk_digest=trunk.digest))
     more = seconds_to_make(last, num_images)
-    # The cost of rows that were made from the boundary's includes theirs.
+    # If the last layer's rows were derived from the boundary's, their cost includes those.
     return seconds if more is None else more if boundary.name in made_from(last) else seconds + more

@@ -1,4 +1,4 @@
-"""What an image costs on this machine: forward passes and training steps, each run a few times on one batch."""
+"""Seconds per image on this machine: forward passes and training steps, each timed a few times on one batch."""
 
 import statistics
 import time
@@ -21,16 +21,16 @@ _BATCH, _REPEATS = 32, 3
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds for each image."""
+    """Seconds per image."""
 
     trunk: float
-    """Forward through the frozen part."""
+    """Forward pass of the frozen part."""
 
     step: float
-    """Training step of what stands on it, forward and backward."""
+    """Training step of the part after the cut, forward and backward."""
 
     infer: float
-    """Forward through what stands on it."""
+    """Forward pass of the part after the cut."""
 
 
 def measure_costs(
@@ -39,10 +39,10 @@ def measure_costs(
     """Time the two sides of the cut.
 
     Args:
-        base: With its weights, which the steps change: not to be used afterwards.
+        base: With its weights. The steps change them, so do not use it afterwards.
         first: First trained layer of the base; None trains a head on its last layer.
         spec: The head.
-        num_classes: K.
+        num_classes: Number of classes.
         pooling: Between the base's last layer and the head.
     """
     cut = str(base.layers[-1].name) if first is None else cut_before(base, first)
@@ -70,7 +70,7 @@ def _step_of(top: Top) -> Callable[[tf.Tensor, tf.Tensor], Any]:
 
 
 def _seconds(work: Callable[[], Any]) -> float:
-    """Median for each image, after a first time that compiles."""
+    """Median per image; the first call compiles, and is not counted."""
     taken = []
     for _ in range(_REPEATS + 1):
         start = time.perf_counter()

@@ -1,57 +1,57 @@
-"""What stage one of any number of images will take, from what a sample of them took. Plain arithmetic."""
+"""Estimates for stage one of any number of images, from measurements on a sample. Arithmetic only."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.comparison.break_even import pays_after
+from pipeline.comparison.break_even import times_until_paid
 
 _SHARDS_IN_MEMORY = 4
-"""Of raw rows at most: the shard that is being filled; the one before as it came, as one array, and packed."""
+"""Maximum of raw shards in memory: the one that is being filled, and three copies of the one before (rows, array, packed)."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What a process that made some rows with one base was found to need."""
+    """What one process measured while it made some rows with one base."""
 
     rows_per_second: float
     start_seconds: float
-    """Of each process, until it computes."""
+    """Of each process, until its first row."""
 
     once_seconds: float
-    """On each machine, the first time: converting the network and comparing engines."""
+    """Once per machine: to convert the network and to compare engines."""
 
     peak_bytes: float
     """Memory of the process, with shards of `shard_rows`."""
 
     shard_rows: int
     row_bytes: float
-    """A row in memory."""
+    """Of a row in memory."""
 
     stored_bytes: float
-    """A row on the disk."""
+    """Of a row on disk."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done."""
+    """How many rows are made, and how they are divided."""
 
     num_rows: int
     """Images, and views of training images."""
 
     workers: int
-    """Each on a machine, or a GPU, like the one that was measured."""
+    """Each on a machine or GPU like the one that was measured."""
 
     task_rows: int
-    """Rows that one worker makes at a time."""
+    """Rows per task of a worker."""
 
     shard_rows: int
-    """Rows of a shard at most."""
+    """Maximum of rows per shard."""
 
 
 @dataclass(frozen=True)
 class HeadCosts:
-    """What a head is trained on, and what an image of it costs in seconds."""
+    """Number of images that a head is trained on, and seconds per image."""
 
     num_train: int
     num_watched: int
@@ -59,49 +59,81 @@ class HeadCosts:
 
     epochs: int
     step: float
-    """A training step of the head."""
+    """Training step of the head."""
 
     infer: float
-    """The head's answer."""
+    """Forward pass of the head."""
 
     live: float
-    """The frozen base's output for a photograph, where no row is kept."""
+    """Decoding and the frozen base's forward pass, where no row is cached."""
 
 
-def plan_stage_one(sample: Sample, work: Work) -> dict[str, Any]:
-    """Seconds, bytes, shards and memory.
+@dataclass(frozen=True)
+class StageOneEstimate:
+    """What stage one takes."""
 
-    Returns:
-        {seconds, hours, gigabytes, shards, memory_gigabytes}; seconds do not hold those of `once_seconds`.
-    """
-    # One worker goes on from task to task without an end between them; several wait for the last one.
+    seconds: float
+    """Without `Sample.once_seconds`."""
+
+    gigabytes: float
+    """On disk."""
+
+    shards: int
+    memory_gigabytes: float
+    """Per worker."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "seconds": self.seconds,
+            "hours": self.seconds / 3600,
+            "gigabytes": self.gigabytes,
+            "shards": self.shards,
+            "memory_gigabytes": self.memory_gigabytes,
+        }
+
+
+@dataclass(frozen=True)
+class TrainingEstimate:
+    """When cached rows cost less than running the base in every epoch."""
+
+    epochs: int | None
+    """Of one head; None: never."""
+
+    heads: int | None
+    """Of `HeadCosts.epochs` epochs each; None: never."""
+
+    cached_epoch_seconds: float
+    live_epoch_seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def estimate_stage_one(sample: Sample, work: Work) -> StageOneEstimate:
+    """Seconds, bytes, shards and memory of stage one."""
+    # One worker makes its tasks without a break; several wait for the last task.
     task_rows = work.num_rows if work.workers == 1 else min(work.task_rows, work.num_rows)
     num_tasks = math.ceil(work.num_rows / task_rows)
-    most_rows = math.ceil(num_tasks / work.workers) * task_rows
-    seconds = sample.start_seconds + most_rows / sample.rows_per_second
+    max_rows = math.ceil(num_tasks / work.workers) * task_rows
     shard_rows = min(work.shard_rows, task_rows)
     more_bytes = _SHARDS_IN_MEMORY * max(0, shard_rows - sample.shard_rows) * sample.row_bytes
-    return {
-        "seconds": seconds,
-        "hours": seconds / 3600,
-        "gigabytes": work.num_rows * sample.stored_bytes / 1e9,
-        "shards": num_tasks * math.ceil(task_rows / shard_rows),
-        "memory_gigabytes": (sample.peak_bytes + more_bytes) / 1e9,
-    }
+    return StageOneEstimate(
+        seconds=sample.start_seconds + max_rows / sample.rows_per_second,
+        gigabytes=work.num_rows * sample.stored_bytes / 1e9,
+        shards=num_tasks * math.ceil(task_rows / shard_rows),
+        memory_gigabytes=(sample.peak_bytes + more_bytes) / 1e9,
+    )
 
 
-def plan_break_even(training: HeadCosts, stage_one_seconds: float) -> dict[str, Any]:
-    """When the rows have cost less than running the base in every epoch.
-
-    Returns:
-        {epochs of one head, heads of so many epochs, cached_epoch_seconds, live_epoch_seconds}.
-    """
-    num_seen = training.num_train + training.num_watched
-    cached = training.num_train * training.step + training.num_watched * training.infer
-    saved = num_seen * training.live
-    return {
-        "epochs": pays_after(stage_one_seconds, saved),
-        "heads": pays_after(stage_one_seconds, training.epochs * saved),
-        "cached_epoch_seconds": cached,
-        "live_epoch_seconds": cached + saved,
-    }
+def estimate_training(costs: HeadCosts, stage_one_seconds: float) -> TrainingEstimate:
+    """Seconds per epoch, cached and live, and when the cached rows break even."""
+    cached = costs.num_train * costs.step + costs.num_watched * costs.infer
+    saved = (costs.num_train + costs.num_watched) * costs.live
+    return TrainingEstimate(
+        epochs=times_until_paid(stage_one_seconds, saved),
+        heads=times_until_paid(stage_one_seconds, costs.epochs * saved),
+        cached_epoch_seconds=cached,
+        live_epoch_seconds=cached + saved,
+    )

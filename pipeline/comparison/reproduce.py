@@ -1,8 +1,8 @@
-"""A published experiment trained again: every value as reported."""
+"""Train a published experiment again, with every setting as it was published."""
 
 from typing import Any
 
-from pipeline.comparison.published import PUBLISHED, Published
+from pipeline.comparison.published import EXPERIMENTS, Experiment
 from pipeline.errors import SettingError
 from pipeline.images.augment import parse_augmentation
 from pipeline.images.manifest import Manifest
@@ -17,19 +17,19 @@ from pipeline.training.finetune.train import finetune
 from pipeline.training.heads import fit_head
 
 
-def find_published(name: str) -> Published:
+def find_experiment(name: str) -> Experiment:
     """The experiment of this name.
 
     Raises:
         SettingError: There is none.
     """
-    if name.lower() not in PUBLISHED:
-        raise SettingError(f"Unknown experiment {name!r}. Published experiments: {', '.join(PUBLISHED)}.")
-    return PUBLISHED[name.lower()]
+    if name.lower() not in EXPERIMENTS:
+        raise SettingError(f"Unknown experiment {name!r}. Published experiments: {', '.join(EXPERIMENTS)}.")
+    return EXPERIMENTS[name.lower()]
 
 
 def reproduce(
-    published: Published,
+    experiment: Experiment,
     manifest: Manifest,
     settings: Settings,
     *,
@@ -38,32 +38,32 @@ def reproduce(
     name: str | None = None,
     command: str | None = None,
 ) -> Run:
-    """Train as an experiment was published.
+    """Train as published.
 
     Args:
-        published: An experiment that trains, as it was published or `changed`.
-        manifest: The images, split as the experiment says.
+        experiment: A published experiment, or one that was `changed`.
+        manifest: The images, with the splits of the experiment.
         settings: `settings_of` the experiment.
         cached: Fine-tune from cached rows.
         num_views: With `cached`: number of views of the published augmentation to store and train on.
-        name: The run's name; None: the experiment's, with what was changed.
+        name: The run's name; None: the experiment's, with its changes.
         command: How to make it again.
 
     Raises:
-        SettingError: The experiment does not train, or cannot be cached.
+        SettingError: The experiment trains nothing, or does not use the cache or views.
     """
-    _check(published, cached=cached, num_views=num_views)
-    training = Training(**published.training)
-    name = name or _run_name(published, cached=cached, num_views=num_views)
-    if published.verb == "head":
+    _check(experiment, cached=cached, num_views=num_views)
+    training = Training(**experiment.training)
+    name = name or _run_name(experiment, cached=cached, num_views=num_views)
+    if experiment.command == "head":
         return fit_head(
-            manifest, published.head, settings, pool=published.pool, training=training, name=name, command=command
+            manifest, experiment.head, settings, pool=experiment.pool, training=training, name=name, command=command
         )
-    values: dict[str, Any] = dict(published.tuning)
+    values: dict[str, Any] = dict(experiment.tuning)
     augmentation = parse_augmentation(values.pop("augmentation", "none"))
     tuning = FineTuning(
-        head=published.head,
-        pool=published.pool,
+        head=experiment.head,
+        pool=experiment.pool,
         augmentation=None if cached else augmentation,
         cached=cached,
         views=Views(num_views, augmentation) if num_views and augmentation else None,
@@ -76,27 +76,27 @@ def reproduce(
     return finetune(manifest, tuning, settings, name=name, command=command)
 
 
-def settings_of(published: Published, settings: Settings) -> Settings:
+def settings_of(experiment: Experiment, settings: Settings) -> Settings:
     """The settings with the features that the experiment was published with."""
-    return settings.with_changes(**published.base)
+    return settings.with_changes(**experiment.base)
 
 
-def _run_name(published: Published, *, cached: bool, num_views: int) -> str:
-    """Tells all that differs, so that no run replaces one with other values."""
-    changes = [f"{name}-{value}" for name, value in published.changes.items()]
-    parts = [published.name, *(["cached"] if cached else []), *([f"{num_views}-views"] if num_views else []), *changes]
+def _run_name(experiment: Experiment, *, cached: bool, num_views: int) -> str:
+    """A name with all changes, so that no run replaces one with other settings."""
+    changes = [f"{name}-{value}" for name, value in experiment.changes.items()]
+    parts = [experiment.name, *(["cached"] if cached else []), *([f"{num_views}-views"] if num_views else []), *changes]
     return "-".join(parts)
 
 
-def _check(published: Published, *, cached: bool, num_views: int) -> None:
-    if published.verb == "classify":
-        raise SettingError(f"{published.name} trains nothing: use `bottleneck classify IMAGE --base squeezenet`.")
-    if cached and published.verb != "finetune":
+def _check(experiment: Experiment, *, cached: bool, num_views: int) -> None:
+    if experiment.command == "classify":
+        raise SettingError(f"{experiment.name} trains nothing: use `bottleneck classify IMAGE --base squeezenet`.")
+    if cached and experiment.command != "finetune":
         raise SettingError(
-            f"--cached is for experiments that fine-tune. {published.name} is of the kind {published.verb!r}."
+            f"--cached is for experiments that fine-tune. {experiment.name} is made by `{experiment.command}`."
         )
-    if num_views and not (cached and "augmentation" in published.tuning):
+    if num_views and not (cached and "augmentation" in experiment.tuning):
         raise SettingError(
-            f"--views is for experiments that augment, with --cached. {published.name}'s augmentation: "
-            f"{published.tuning.get('augmentation', 'none')}."
+            f"--views is for experiments that augment, with --cached. {experiment.name}'s augmentation: "
+            f"{experiment.tuning.get('augmentation', 'none')}."
         )

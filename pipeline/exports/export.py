@@ -1,8 +1,7 @@
-"""A run as one file, which is compared with the run before it takes its name."""
+"""Write a run as one file, which is compared with the run before it takes its name."""
 
 import hashlib
-import random
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,20 +11,13 @@ from numpy.typing import NDArray
 
 from pipeline.bases.table import find_base
 from pipeline.cache.recipe import Recipe
-from pipeline.errors import SettingError, UnreadableImageError
+from pipeline.errors import SettingError
 from pipeline.exports.description import Description
+from pipeline.exports.digests import digest_export, record_export
 from pipeline.exports.formats import Format, format_of
-from pipeline.exports.parity import (
-    ENCODED_TOLERANCE,
-    NUM_IMAGES,
-    TOLERANCE,
-    Parity,
-    in_batches,
-    measure_parity,
-    synthetic_photographs,
-)
+from pipeline.exports.parity import ENCODED_TOLERANCE, TOLERANCE, Parity, in_batches, measure_parity
+from pipeline.exports.sample_images import sample_images
 from pipeline.files import replacing, write_json
-from pipeline.images.decode import MAX_BYTES, Decoder
 from pipeline.runs.folder import load_arrays
 from pipeline.runs.run import Run
 from pipeline.settings import Settings
@@ -36,30 +28,34 @@ from pipeline.stage_two.head import predict_rows
 if TYPE_CHECKING:
     import keras
 
-_LARGEST_BYTES = 2**31
-"""Of ONNX and TFLite files, whose own formats count in 32 bits."""
+_MAX_BYTES = 2**31
+"""Of ONNX and TFLite files: their formats store lengths in 32 bits."""
 
 
 @dataclass(frozen=True)
 class Export:
-    """A file that was written, and how near it is to its run."""
+    """A file that was written, its digest, and how close its predictions are to those of its run."""
 
     path: Path
     format: str
+    digest: str
+    """SHA-256, see `pipeline.exports.digests.digest_export`. It is recorded in the run's folder."""
+
     parity: Parity
     """From the same pixels."""
 
     own_images: int
-    """Of the images compared, those that the run was trained and judged on; the others are synthetic."""
+    """Number of the compared images that are the run's own; the others are synthetic."""
 
     encoded: Parity | None
-    """From encoded images, where the file takes those."""
+    """From encoded images, if the file takes these."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
             "file": str(self.path),
             "format": self.format,
+            "sha256": self.digest,
             "images": self.parity.images,
             "own_images": self.own_images,
             "largest_difference": self.parity.largest_difference,
@@ -71,17 +67,18 @@ class Export:
 def export(run: Run, path: str | Path) -> Export:
     """Write a run as one file: pixels in, probabilities out, with preprocessing, labels and a description inside.
 
-    Trunk, tail and head compute in float32. Before the file takes its name it is loaded as anyone would load it, and compared
-    with the run on 200 photographs: the run's own, validation first, where they can still be found, otherwise synthetic ones.
+    Trunk, tail and head compute in float32. Before the file takes its name, it is loaded by its format's own library and compared
+    with the run on 200 images: the run's own that can still be found, validation first, then synthetic ones. Its digest is recorded
+    in the run's folder, by which `load_exported` knows it.
 
     Args:
         run: A run of any kind.
         path: name.keras, name.onnx, name.tflite, or a name without ending for a SavedModel folder. An earlier export is replaced.
 
     Raises:
-        SettingError: No format has this ending, something else has the name, or the format cannot hold a network so large.
+        SettingError: No format has this ending, something else has the name, or the network is too large for the format.
         MissingExtraError: A package of the format is not installed.
-        DisagreementError: The file predicts something else than the run; it is not written.
+        DisagreementError: The file's predictions differ from the run's; it is not written.
     """
     path = Path(path)
     form = format_of(path)
@@ -94,13 +91,16 @@ def export(run: Run, path: str | Path) -> Export:
     with replacing(path) as beside:
         form.write(model, beside, _describe(run, recipe))
         done = _compare(run, recipe, settings, beside, form)
+        digest = digest_export(beside)
+        # Recorded first: a kill in between leaves a record without its file, and never a SavedModel that is unknown.
+        record_export(run.folder.path, path.name, form.NAME, digest)
         if path.suffix == ".keras":
             write_json(path.with_suffix(".labels.json"), list(run.classes))
-    return Export(path, form.NAME, **done)
+    return Export(path, form.NAME, digest, **done)
 
 
 def _check_name(path: Path) -> None:
-    """Nothing but a file, or the folder of an earlier export, gives way to an export."""
+    """Only a file, or the folder of an earlier export, is replaced."""
     is_free = not path.exists() or (path.is_file() if path.suffix else (path / "saved_model.pb").is_file())
     if not is_free:
         raise SettingError(f"{path} exists, and is not an earlier export. Choose another name.")
@@ -108,7 +108,7 @@ def _check_name(path: Path) -> None:
 
 def _check_size(model: "keras.Model", path: Path) -> None:
     num_bytes = 4 * model.count_params()
-    if path.suffix in (".onnx", ".tflite") and num_bytes >= _LARGEST_BYTES:
+    if path.suffix in (".onnx", ".tflite") and num_bytes >= _MAX_BYTES:
         raise SettingError(
             f"A {path.suffix} file holds less than 2 GB; this network takes {num_bytes / 1e9:.1f} GB. Export it as .keras."
         )
@@ -148,30 +148,32 @@ def _describe(run: Run, recipe: Recipe) -> Description:
 
 
 def _compare(run: Run, recipe: Recipe, settings: Settings, path: Path, form: Format) -> dict[str, Any]:
-    """Load the file, and have it say of photographs what the run's own trunk and head say.
+    """Load the file, and compare its predictions with those of the run's own trunk and head.
 
-    The run's trunk computes in float32 for it, whatever precision its rows were made in, since that is what a file does.
+    Here the run's trunk computes in float32, whatever precision its rows have, because the file does.
     """
-    encoded, pixels, num_own = _photographs(run, recipe.decoder)
+    images = sample_images(run, recipe.decoder)
     exact = replace(recipe, precision="float32", pooling=run.info.pool)
     engine = make_tensorflow_engine(exact, settings.features.weights, settings.compute)
     progress = run.settings.compute.progress
     expected = in_batches(
-        lambda batch: predict_rows(run.head, engine.features(batch)), pixels, desc="the run", progress=progress
+        lambda batch: predict_rows(run.head, engine.features(batch)), images.pixels, desc="the run", progress=progress
     )
     _, predict = form.load(path)
-    received = in_batches(lambda batch: predict(batch.astype(np.float32)), pixels, desc="the file", progress=progress)
+    received = in_batches(
+        lambda batch: predict(batch.astype(np.float32)), images.pixels, desc="the file", progress=progress
+    )
     return {
         "parity": measure_parity(expected, received, TOLERANCE, f"The {form.NAME} file"),
-        "own_images": num_own,
-        "encoded": _compare_encoded(path, encoded, expected, progress=progress) if path.is_dir() else None,
+        "own_images": images.num_own,
+        "encoded": _compare_encoded(path, images.encoded, expected, progress=progress) if path.is_dir() else None,
     }
 
 
 def _compare_encoded(
-    path: Path, encoded: list[bytes], expected: NDArray[np.float32], *, progress: bool
+    path: Path, encoded: Sequence[bytes], expected: NDArray[np.float32], *, progress: bool
 ) -> Parity | None:
-    """The signature of a SavedModel that takes encoded photographs; None if TensorFlow reads none of them."""
+    """The signature of a SavedModel that takes encoded images; None if TensorFlow can read none of them."""
     from pipeline.exports.decoding import can_decode
     from pipeline.exports.saved_model import load_serving
 
@@ -179,34 +181,5 @@ def _compare_encoded(
     if not rows:
         return None
     files = [encoded[row] for row in rows]
-    received = in_batches(load_serving(path), files, desc="the file on photographs", progress=progress)
-    return measure_parity(expected[rows], received, ENCODED_TOLERANCE, "The SavedModel, given encoded photographs,")
-
-
-def _photographs(run: Run, decoder: Decoder) -> tuple[list[bytes], NDArray[np.uint8], int]:
-    """So many encoded photographs, their pixels, uint8 (N, H, W, 3), and how many of them are the run's own."""
-    encoded, pixels = [], []
-    for data in _own_photographs(run):
-        try:
-            pixels.append(decoder.decode(data))
-        except UnreadableImageError:
-            continue
-        encoded.append(data)
-        if len(encoded) == NUM_IMAGES:
-            break
-    num_own = len(encoded)
-    made = synthetic_photographs(NUM_IMAGES - num_own, decoder.size_px)
-    return encoded + made, np.stack(pixels + [decoder.decode(data) for data in made]), num_own
-
-
-def _own_photographs(run: Run) -> Iterator[bytes]:
-    """The files of the run that are still there, validation before test before train, in any order within."""
-    root = run.info.root
-    if not isinstance(root, str) or not (run.folder.path / "predictions.csv").is_file():
-        return
-    rows = run.folder.predictions()
-    random.Random(0).shuffle(rows)
-    for name in [row["path"] for split in ("validation", "test", "train") for row in rows if row["split"] == split]:
-        path = Path(root, name)
-        if path.is_file() and path.stat().st_size <= MAX_BYTES:
-            yield path.read_bytes()
+    received = in_batches(load_serving(path), files, desc="the file, encoded images", progress=progress)
+    return measure_parity(expected[rows], received, ENCODED_TOLERANCE, "The SavedModel, given encoded images,")

@@ -1,4 +1,4 @@
-"""All runs of a page together: the answer in a sentence, and the leaderboard's groups."""
+"""All runs of a page together: the groups of the leaderboard, and the best run in a sentence."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.runs.folder import RunFolder
 from pipeline.stage_two.metrics import Scores
 
-_MOST_ANSWERS = 3
+_MAX_ANSWERS = 3
 
 
 def rank(runs: Sequence[RunFolder]) -> list[RunFolder]:
@@ -20,10 +20,10 @@ def rank(runs: Sequence[RunFolder]) -> list[RunFolder]:
 
 
 def group(runs: Sequence[RunFolder]) -> list[list[RunFolder]]:
-    """Runs by what they were judged on, each group ranked, the largest group first.
+    """Runs by the data that they were evaluated on, each group ranked, the largest group first.
 
-    Scores can be compared on the same images with the same labels and splits, whatever features were taken of them: so the groups
-    go by `data_digest`, and not by `task_digest`, which tells bases and cuts apart as well. Runs that do not have it go by their task.
+    Scores are comparable on the same images with the same labels and splits, whatever the features. So runs are grouped by
+    `data_digest`, and not by `task_digest`, which also differs between bases and cuts. Older runs have only a `task_digest`.
     """
     groups: dict[str, list[RunFolder]] = {}
     for run in rank(runs):
@@ -33,13 +33,13 @@ def group(runs: Sequence[RunFolder]) -> list[list[RunFolder]]:
 
 
 def answer(groups: Sequence[Sequence[RunFolder]]) -> str:
-    """The best run of a task in a sentence; of several tasks in short."""
+    """The best run in a sentence; a short one per task if there are several."""
     if len(groups) > 1:
-        told = "; ".join(_in_short(runs[0]) for runs in groups[:_MOST_ANSWERS])
-        more = f"; and {len(groups) - _MOST_ANSWERS} more tasks" if len(groups) > _MOST_ANSWERS else ""
-        return f"Best by validation: {told}{more}."
+        answers = "; ".join(_in_short(runs[0]) for runs in groups[:_MAX_ANSWERS])
+        more = f"; and {len(groups) - _MAX_ANSWERS} more tasks" if len(groups) > _MAX_ANSWERS else ""
+        return f"Best by validation: {answers}{more}."
     best, *others = groups[0]
-    scores, split = _judged(best)
+    scores, split = _scores_to_quote(best)
     low, high = scores.ci95
     return (
         f"{'Best by validation: ' if others else ''}{best.info.head} on {best.info.recipe['base']} features of "
@@ -49,22 +49,22 @@ def answer(groups: Sequence[Sequence[RunFolder]]) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f}\u00a0%"  # a line may not break there
+    return f"{100 * share:.1f}\u00a0%"  # no line break before the sign
 
 
 def _in_short(run: RunFolder) -> str:
-    scores, split = _judged(run)
+    scores, split = _scores_to_quote(run)
     return f"{run.info.head} on {run.info.data}, {_percent(scores.accuracy)} of {scores.n:,} {split} images right"
 
 
-def _judged(run: RunFolder) -> tuple[Scores, str]:
-    """The scores to quote: those of the test split, which nothing was chosen by, if there is one."""
+def _scores_to_quote(run: RunFolder) -> tuple[Scores, str]:
+    """The scores of the test split, which no choice was made on, or of validation if there is none."""
     split = "test" if "test" in run.scores else "validation"
     return run.scores[split], split
 
 
 def caution(groups: Sequence[Sequence[RunFolder]]) -> str:
-    """How many runs may be as good as the best one, where the page is on one task; empty if none may."""
+    """How many other runs may be as good as the best one; empty if none, or if there are several tasks."""
     best, *others = groups[0]
     low = best.scores["validation"].ci95[0]
     near = sum(run.scores["validation"].accuracy >= low for run in others)
@@ -75,16 +75,21 @@ def caution(groups: Sequence[Sequence[RunFolder]]) -> str:
 
 
 def describe_comparison(comparison: Mapping[str, Any]) -> dict[str, Any]:
-    """A comparison of regimes for the page: what it cost to make the rows, and when that has paid for itself."""
-    told = [
-        f"{regime}: the cache has paid for itself after {found['heads']} training{'s' * (found['heads'] > 1)}, "
-        f"against {found['against']}."
-        if found["heads"]
-        else f"{regime}: the cache never pays for itself here, against {found['against']}."
-        for regime, found in comparison.get("break_even", {}).items()
-    ]
+    """A comparison of regimes for the page: accuracy, seconds, and when each cached regime breaks even.
+
+    Args:
+        comparison: As in comparison.json.
+    """
+    sentences = [_describe(regime, found) for regime, found in comparison.get("break_even", {}).items()]
     rows = [
         {key: row[key] for key in ("regime", "run", "validation", "test", "training_seconds", "total_seconds")}
         for row in comparison["rows"]
     ]
-    return {"rows": rows, "sentences": told, "command": comparison.get("command")}
+    return {"rows": rows, "sentences": sentences, "command": comparison.get("command")}
+
+
+def _describe(regime: str, found: Mapping[str, Any]) -> str:
+    heads, against = found["heads"], found["against"]
+    if not heads:
+        return f"{regime} never breaks even here, compared with {against}."
+    return f"{regime} breaks even after {heads} training{'s' * (heads > 1)}, compared with {against}."

@@ -1,4 +1,4 @@
-"""Whether a head is right as often as it says it is."""
+"""Calibration: whether a head is right as often as its confidence says."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ NUM_BINS = 10
 
 
 def reliability(confidence: NDArray[np.float64], is_right: NDArray[np.bool_]) -> dict[str, Any]:
-    """The reliability diagram: accuracy against confidence, in bins of one width, and what the two differ by.
+    """The reliability diagram: accuracy against confidence, in bins of equal width, and the expected calibration error (ECE).
 
-    The expected calibration error is sum over the bins b of n_b / N |accuracy_b - confidence_b|: Guo, Pleiss, Sun &
+    The ECE is the sum over the bins b of n_b / N |accuracy_b - confidence_b|: Guo, Pleiss, Sun &
     Weinberger (2017), On Calibration of Modern Neural Networks, equation 3; after Naeini, Cooper & Hauskrecht (2015).
 
     Args:
-        confidence: Probability of the class that was named, (N,), in [0, 1].
-        is_right: Whether that class is the true one, (N,).
+        confidence: Probability of the predicted class, (N,), in [0, 1].
+        is_right: Whether the prediction is right, (N,).
 
     Returns:
-        {ece, bins: those with an image, {low, high, n, confidence, accuracy, ci95}}.
+        {ece, bins: those with images, {low, high, n, confidence, accuracy, ci95}}.
     """
     # A confidence of exactly 1 belongs to the last bin.
     number = np.minimum((confidence * NUM_BINS).astype(int), NUM_BINS - 1)

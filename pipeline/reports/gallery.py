@@ -1,4 +1,4 @@
-"""The photographs of a page: which are shown, and where each stands."""
+"""The images of a page: which of them are shown, and in which order."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -7,30 +7,39 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.reports.predictions import SPLITS, Predictions
+from pipeline.reports.prediction_table import SPLITS, PredictionTable
+from pipeline.runs.images import Photographs
 
-MOST_THUMBNAILS = 800
-"""On one page; at 3 kB each they take about as long to load as one photograph of a telephone."""
+MAX_THUMBNAILS = 800
+"""On one page; at 3 kB each they are together as large as one photo of a phone."""
 
-A_CELL = 60
-"""Photographs that a click on a cell of the confusion matrix lists."""
+MAX_CELL_IMAGES = 60
+"""Images that a click on a cell of the confusion matrix lists."""
 
-MISTAKES = 24
+MAX_MISTAKES = 24
 
 
 @dataclass
 class Gallery:
-    """Images that one or more runs of a page were trained and judged on, in one order."""
+    """Images that one or more runs of a page were trained and evaluated on, in one order."""
 
-    predictions: Predictions
+    predictions: PredictionTable
+    """Names, digests, labels and splits; the predictions are those of the first run."""
+
     classes: tuple[str, ...]
+    images: Photographs | None = None
+    """Where their bytes are; None: nowhere."""
+
     note: str | None = None
-    """Why photographs are missing; None where all could be found."""
+    """Why images are missing; None if all could be found."""
+
+    runs: list[PredictionTable] = field(default_factory=list)
+    """What each run of the page predicted for these images, the best run first."""
 
     thumbnails: dict[int, str] = field(default_factory=dict)
     """JPEG as base64, by row."""
 
-    def holds(self, predictions: Predictions, classes: Sequence[str]) -> bool:
+    def holds(self, predictions: PredictionTable, classes: Sequence[str]) -> bool:
         """Whether another run's images are the same ones, with the same labels and splits, in the same order."""
         own = self.predictions
         return (own.names, own.digests, self.classes) == (predictions.names, predictions.digests, tuple(classes)) and (
@@ -50,58 +59,65 @@ class Gallery:
         }
 
 
-def surest_mistakes(predictions: Predictions, split: str) -> list[int]:
-    """Rows of a split that the head was wrong about, the ones that it was surest of first."""
+def confident_mistakes(predictions: PredictionTable, split: str) -> list[int]:
+    """Rows of a split with a wrong prediction, the most confident first."""
     rows = predictions.rows_of(split)
     wrong = rows[~predictions.is_right[rows]]
     order: list[int] = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")].tolist()
     return order
 
 
-def cells(predictions: Predictions, split: str) -> list[list[int]]:
-    """Rows of each field of the confusion matrix that has any, in the order in which the page lists them.
+def cells(predictions: PredictionTable, split: str) -> list[list[int]]:
+    """Rows of each cell of the confusion matrix that is not empty, in the order in which the page lists them.
 
-    Wrong ones start with what the head was surest of, right ones with what it was least sure of: both are where to look.
+    Wrong predictions start with the most confident, right ones with the least confident: these are the most informative.
     """
     rows_of: dict[tuple[int, int], list[int]] = {}
     for row in predictions.rows_of(split).tolist():
         rows_of.setdefault((int(predictions.labels[row]), int(predictions.predicted[row])), []).append(row)
     return [
-        sorted(rows, key=lambda row: predictions.confidence[row] * (1 if label == said else -1))
-        for (label, said), rows in rows_of.items()
+        sorted(rows, key=lambda row: predictions.confidence[row] * (1 if label == predicted else -1))
+        for (label, predicted), rows in rows_of.items()
     ]
 
 
-def worth_showing(runs: Sequence[Predictions], pairs: Iterable[Sequence[int]]) -> Iterator[int]:
-    """Rows in the order in which they are worth a thumbnail; a row may come more than once.
+def by_interest(runs: Sequence[PredictionTable], pairs: Iterable[Sequence[int]]) -> Iterator[int]:
+    """Rows in the order in which they get thumbnails; a row may come more than once.
 
-    First the surest mistakes, then what stands in two splits, then a row of each field of the matrices in turn, then any.
+    First the most confident mistakes, then duplicates, then one row of each cell of the matrices in turn, then any.
 
     Args:
-        runs: What the runs said of the same images, the best run first.
-        pairs: Rows that stand side by side.
+        runs: What the runs predicted for the same images, the best run first.
+        pairs: Rows that are shown side by side.
     """
     judged = SPLITS[:2]
-    yield from chain.from_iterable(surest_mistakes(said, split)[:MISTAKES] for said in runs for split in judged)
+    yield from chain.from_iterable(confident_mistakes(run, split)[:MAX_MISTAKES] for run in runs for split in judged)
     yield from chain.from_iterable(pairs)
-    fields = [rows[:A_CELL] for said in runs for split in judged for rows in cells(said, split)]
-    yield from (row for turn in zip_longest(*fields) for row in turn if row is not None)
+    lists = [rows[:MAX_CELL_IMAGES] for run in runs for split in judged for rows in cells(run, split)]
+    yield from (row for turn in zip_longest(*lists) for row in turn if row is not None)
     if runs:
         yield from np.random.default_rng(0).permutation(len(runs[0])).tolist()
 
 
-def take_thumbnails(gallery: Gallery, rows: Iterable[int], make: Callable[[int], str | None], room: int) -> int:
-    """Make thumbnails of the first rows that can be had, at most as many as there is room for; how many that were.
+def add_thumbnails(gallery: Gallery, rows: Iterable[int], make: Callable[[int], str | None], limit: int) -> int:
+    """Make thumbnails of the first rows whose images can be read.
 
-    A photograph that is gone is asked for once.
+    Args:
+        gallery: Gets the thumbnails.
+        rows: Rows in order of preference; each is tried once.
+        make: Row to thumbnail, JPEG as base64; None if the image cannot be read.
+        limit: Maximum number of thumbnails.
+
+    Returns:
+        Number of thumbnails that the gallery has.
     """
-    asked: set[int] = set()
+    tried: set[int] = set()
     for row in rows:
-        if len(gallery.thumbnails) >= room:
+        if len(gallery.thumbnails) >= limit:
             break
-        if row not in asked:
-            asked.add(row)
-            made = make(row)
-            if made is not None:
-                gallery.thumbnails[row] = made
+        if row not in tried:
+            tried.add(row)
+            thumbnail = make(row)
+            if thumbnail is not None:
+                gallery.thumbnails[row] = thumbnail
     return len(gallery.thumbnails)

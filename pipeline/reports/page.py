@@ -1,4 +1,4 @@
-"""The page itself: data, styles and scripts in one file that opens from disk and asks no network."""
+"""The page itself: data, styles and scripts in one file that opens from disk and sends no request."""
 
 import base64
 import hashlib
@@ -11,8 +11,8 @@ from typing import Any
 
 from pipeline.errors import DamagedStoreError
 
-_SCRIPTS = ("dom", "table", "chart", "charts", "pictures", "confusion", "map", "run", "page")
-"""In the order of their use; together they are one function."""
+_SCRIPTS = ("dom", "table", "chart", "charts", "images", "confusion", "map", "run", "page")
+"""In the order in which they depend on each other; together they are one function."""
 
 
 def render(data: Mapping[str, Any]) -> str:
@@ -37,10 +37,10 @@ def render(data: Mapping[str, Any]) -> str:
 
 
 def embed(data: Mapping[str, Any]) -> str:
-    """JSON that ends no script element and opens no comment in it, whatever texts it holds.
+    """JSON that cannot end a script element or open a comment in it, for any texts.
 
     Raises:
-        DamagedStoreError: A number is not finite, which no run says of itself.
+        DamagedStoreError: A number is NaN or infinite.
     """
     try:
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -50,7 +50,7 @@ def embed(data: Mapping[str, Any]) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Only this style and this script, by their hashes, and pictures that are in the page: no network, no foreign code."""
+    """Allows only this style and this script, by their hashes, and images inside the page: no network, no foreign code."""
     return "; ".join(
         (
             "default-src 'none'",

@@ -1,4 +1,4 @@
-"""One run as plain data: what its section of the page shows."""
+"""One run as plain data, for its section of the page."""
 
 import json
 from collections.abc import Mapping
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.reports.calibration import reliability
-from pipeline.reports.gallery import MISTAKES, surest_mistakes
-from pipeline.reports.predictions import SPLITS, Predictions
+from pipeline.reports.gallery import MAX_MISTAKES, confident_mistakes
+from pipeline.reports.prediction_table import SPLITS, PredictionTable
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.info import RunInfo
 from pipeline.stage_two.metrics import Scores
@@ -18,7 +18,7 @@ _NO_SETTINGS = ("candidates",)
 
 
 def summarise(run: RunFolder) -> dict[str, Any]:
-    """What a table says of a run, and a chart: plain values."""
+    """What the leaderboard and the charts show of a run."""
     info, recipe = run.info, run.info.recipe
     return {
         "name": run.name,
@@ -47,7 +47,7 @@ def summarise(run: RunFolder) -> dict[str, Any]:
 
 def _kind(run: RunFolder) -> str:
     info = run.info
-    return str(info.regime or ("linear" if info.training is None else "layers"))
+    return str(info.regime or ("linear" if info.training is None else "dense"))
 
 
 def _as_text(settings: Mapping[str, Any]) -> str:
@@ -57,15 +57,15 @@ def _as_text(settings: Mapping[str, Any]) -> str:
 
 
 def read_sweep(run: RunFolder) -> list[dict[str, Any]]:
-    """All heads of the sweep that a run is the best of; none where it is of no sweep."""
+    """All heads of the sweep whose best head a run is; empty for a run of no sweep."""
     try:
         return list(json.loads((run.path / "sweep.json").read_text(encoding="utf-8")))
     except FileNotFoundError:
         return []
 
 
-def detail(run: RunFolder, predictions: Predictions) -> dict[str, Any]:
-    """What the open section shows, beside the photographs and the map."""
+def detail(run: RunFolder, predictions: PredictionTable) -> dict[str, Any]:
+    """What the section of a run shows, beside the images and the map."""
     info, scores = run.info, run.scores
     return {
         "splits": {split: _split(scores[split], predictions, split) for split in SPLITS if split in scores},
@@ -78,22 +78,22 @@ def detail(run: RunFolder, predictions: Predictions) -> dict[str, Any]:
     }
 
 
-def _split(scores: Scores, predictions: Predictions, split: str) -> dict[str, Any]:
+def _split(scores: Scores, predictions: PredictionTable, split: str) -> dict[str, Any]:
     rows = predictions.rows_of(split)
-    # Of K x K fields few are not 0 where there are many classes.
-    fields = [[i, j, n] for i, line in enumerate(scores.confusion) for j, n in enumerate(line) if n]
+    # With many classes most of the K x K cells are 0.
+    counts = [[i, j, n] for i, line in enumerate(scores.confusion) for j, n in enumerate(line) if n]
     return {
-        "confusion": fields,
+        "confusion": counts,
         "recall": list(scores.recall.values()),
         "precision": list(scores.precision.values()),
         "listed": len(rows),
         "reliability": reliability(predictions.confidence[rows], predictions.is_right[rows]),
-        "mistakes": surest_mistakes(predictions, split)[:MISTAKES],
+        "mistakes": confident_mistakes(predictions, split)[:MAX_MISTAKES],
     }
 
 
 def _made(info: RunInfo) -> list[list[str]]:
-    """Names and values, in the order in which a run comes about."""
+    """How the run was made: names and values, in the order of its making."""
     chosen = {key: value for key, value in info.chosen.items() if key not in _NO_SETTINGS}
     named = {
         "command": info.command or "from Python",

@@ -1,4 +1,4 @@
-"""Images that stand in two splits at once: the same bytes, or nearly the same features."""
+"""Images that are in two splits: with the same bytes, or with nearly the same features."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,22 +10,22 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 NEAR = 0.98
-"""Cosine of pooled features from which on two images are shown as near-duplicates.
+"""Minimum cosine of pooled features of two images that are shown as near duplicates.
 
-Copies that were made smaller and compressed anew have 0.996 to 0.998 in SqueezeNet's features at 96 px, a mirror image 0.89, and the
-likest of 50,000 pairs of different pets 0.84. Of scans of digits, which are all much alike, one pair in 400 has more than 0.98.
+With SqueezeNet's features at 96 px, smaller and recompressed copies have a cosine of 0.996 to 0.998, a mirrored image 0.89, and the
+most similar of 50,000 pairs of different pets 0.84. Of scanned digits, which are all similar, one pair in 400 has more than 0.98.
 """
 
-MOST_PAIRS = 24
+MAX_PAIRS = 24
 _BLOCK_ROWS = 1024
 
 
 def exact_duplicates(digests: Sequence[bytes], splits: NDArray[np.int8]) -> list[list[int]]:
-    """Rows with the same content in more than one split, one list for each content.
+    """Rows with the same content in more than one split, one list per content.
 
     Args:
-        digests: SHA-256 of N images, empty where it is not known.
-        splits: Number of each image's split, (N,).
+        digests: SHA-256 of N images, empty if it is not known.
+        splits: Index of each image's split, (N,).
     """
     rows_of: dict[bytes, list[int]] = defaultdict(list)
     for row, digest in enumerate(digests):
@@ -42,17 +42,17 @@ def near_duplicates(
     threshold: float = NEAR,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Pairs of images of different splits and contents whose features point the same way.
+    """Pairs of images of different splits and contents whose features have a high cosine.
 
     Args:
         X: Pooled features, (N, D).
-        splits: Number of each image's split, (N,).
+        splits: Index of each image's split, (N,).
         digests: SHA-256 of each image, N of them.
-        threshold: Least cosine of a pair.
-        progress: Show a bar.
+        threshold: Minimum cosine of a pair.
+        progress: Show a progress bar.
 
     Returns:
-        {threshold, count: of all such pairs, pairs: the nearest of them, [row, row, cosine]}.
+        {threshold, count: of all such pairs, pairs: those with the highest cosines, [row, row, cosine]}.
     """
     unit = X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-12)
     blocks = [
@@ -70,8 +70,8 @@ def near_duplicates(
             if digests[rows[i]] != digests[others[j]]
         ]
         count += len(found)
-        # Only the nearest are kept: of a uniform data set there may be millions.
-        pairs = sorted([*pairs, *found], key=lambda pair: -pair[2])[:MOST_PAIRS]
+        # Only the most similar are kept: a uniform data set may have millions.
+        pairs = sorted([*pairs, *found], key=lambda pair: -pair[2])[:MAX_PAIRS]
     return {"threshold": threshold, "count": count, "pairs": [[i, j, round(cosine, 4)] for i, j, cosine in pairs]}
 
 

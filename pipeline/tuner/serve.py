@@ -1,4 +1,4 @@
-"""The tuner as a verb: rows first, then a page on which heads are chosen and photographs relabelled."""
+"""Open a session on a data set, serve its page, and save choices as runs."""
 
 import logging
 import socket
@@ -14,7 +14,7 @@ from pipeline.stage_two.rows import Task
 from pipeline.training.heads import fit_head
 from pipeline.training.rows import read_task
 from pipeline.tuner.choice import Choice
-from pipeline.tuner.labels import LabelFile, place_of_labels
+from pipeline.tuner.labels import LabelFile, label_path
 from pipeline.tuner.session import Session
 
 logger = logging.getLogger(__name__)
@@ -26,44 +26,44 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def open_session(data: str | Path, manifest: Manifest, settings: Settings, *, labels: Path | None = None) -> Session:
-    """Labels as they are kept, and rows; those that are missing are made.
+    """A session with the labels of the label file; rows that are missing are made.
 
     Args:
-        data: What the user wrote.
-        manifest: Its scan.
-        labels: Where labels are kept; None: beside the folder.
-        settings: Base and places.
+        data: The data set, as the user named it.
+        manifest: Its images.
+        settings: Features, folders and compute.
+        labels: The label file; None: beside the folder.
 
     Raises:
-        SettingError: The label file would lie in the data.
-        DataLayoutError: It is no table of these images, or the labels do not make a task.
+        SettingError: The label file would be in the data folder.
+        DataLayoutError: It is no table of these images, or the labels cannot be trained on.
     """
-    path = place_of_labels(data, manifest, labels)
+    path = label_path(data, manifest, labels)
     file = LabelFile(path) if path else None
     labelled = file.read(manifest) if file else manifest
     extraction = read_task(labelled, "avg", settings)[1]
     rows = extraction.manifest
-    watched = rows.select([row for row, split in enumerate(rows.splits) if split != "test"])
+    tuned = rows.select([row for row, split in enumerate(rows.splits) if split != "test"])
 
     def load(pooling: str) -> Task:
-        return read_task(watched, pooling, settings)[0]
+        return read_task(tuned, pooling, settings)[0]
 
     return Session(rows, load, file)
 
 
 def save(session: Session, choice: Choice, *, name: str | None, command: str | None, settings: Settings) -> Run:
-    """Keep a choice as a run, by what `head` does; only now the test split is scored.
+    """Save a choice as a run, as `bottleneck head` does. Only now the test split is scored.
 
     Raises:
-        SettingError: Pixels are standardized by the training images, of which the choice has only some: other rows would be made.
+        SettingError: Pixels are standardized by the training images, and the choice has only some of them: other rows would be made.
     """
     selection = session.selection(choice)
     if settings.features.preprocess == "standardize" and len(selection.split("train")) < len(
         session.manifest.split("train")
     ):
         raise SettingError(
-            "With --preprocess standardize features follow from all training images, so a run of some of them would have others "
-            "than the page. Take all classes and images, or start the tuner with --preprocess native."
+            "With --preprocess standardize the features depend on all training images, so a run on some of them would have other "
+            "features than the page. Choose all classes and images, or start the tuner with --preprocess native."
         )
     return fit_head(
         selection,
@@ -90,14 +90,14 @@ def tune_heads(
     """Serve the page until Ctrl-C.
 
     Args:
-        data: What the user wrote.
-        scan: Its scan, which is not begun before it is known that the page can be served.
-        labels: Where labels are kept; None: beside the folder.
-        host: Address to listen on; all but this machine's own is told of with a warning.
+        data: The data set, as the user named it.
+        scan: Returns its images; called after it is known that the page can be served.
+        settings: Features, folders and compute.
+        labels: The label file; None: beside the folder.
+        host: Address to listen on; any but this machine's own gives a warning.
         port: Port to listen on.
-        command: Kept with the runs that are saved.
-        on_start: Told the page's address and the session.
-        settings: Base and places.
+        command: Recorded in the runs that are saved.
+        on_start: Called with the page's address and the session.
 
     Raises:
         MissingExtraError: NiceGUI is not installed.
@@ -107,7 +107,7 @@ def tune_heads(
         raise MissingExtraError("The tuner's page needs its package: pip install 'bottleneck-pipeline[tune]'.")
     _check_free(host, port)
     if host not in LOOPBACK:
-        logger.warning("The page listens on %s: whoever reaches it can relabel photographs and save runs.", host)
+        logger.warning("The page listens on %s: anyone who can reach it can relabel images and save runs.", host)
     manifest = scan()
     session = open_session(data, manifest, settings, labels=labels)
 
@@ -121,7 +121,7 @@ def tune_heads(
 
 
 def _check_free(host: str, port: int) -> None:
-    """Whether a page can be served there.
+    """Check that a page can be served at this address.
 
     Raises:
         SettingError: The port is taken, or the address is not this machine's.

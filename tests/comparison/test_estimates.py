@@ -1,8 +1,8 @@
-"""What a sample says of any number of rows."""
+"""Estimates from a sample."""
 
 import pytest
 
-from pipeline.comparison.estimates import Sample, Training, Work, plan_break_even, plan_stage_one
+from pipeline.comparison.estimates import HeadCosts, Sample, Work, estimate_stage_one, estimate_training
 
 SAMPLE = Sample(
     rows_per_second=100.0,
@@ -16,15 +16,15 @@ SAMPLE = Sample(
 
 
 def test_one_machine_takes_its_start_and_its_rows():
-    """4,000 rows at 100 a second; what is done once on a machine is not in it."""
-    planned = plan_stage_one(SAMPLE, Work(num_rows=4000, workers=1, task_rows=250, shard_rows=256))
+    """4,000 rows at 100 per second, without the seconds that are spent once per machine."""
+    estimate = estimate_stage_one(SAMPLE, Work(num_rows=4000, workers=1, task_rows=250, shard_rows=256))
 
-    assert planned["seconds"] == 5 + 40
-    assert planned["hours"] == planned["seconds"] / 3600
-    assert planned["gigabytes"] == pytest.approx(0.1)
-    assert planned["shards"] == 16
+    assert estimate.seconds == 5 + 40
+    assert estimate.as_dict()["hours"] == estimate.seconds / 3600
+    assert estimate.gigabytes == pytest.approx(0.1)
+    assert estimate.shards == 16
     # Four shards of 192 rows of a megabyte more than the sample had.
-    assert planned["memory_gigabytes"] == pytest.approx(1 + 4 * 0.192)
+    assert estimate.memory_gigabytes == pytest.approx(1 + 4 * 0.192)
 
 
 @pytest.mark.parametrize(
@@ -33,27 +33,27 @@ def test_one_machine_takes_its_start_and_its_rows():
 )
 def test_workers_take_whole_tasks(workers, task_rows, seconds, shards):
     """The last task is waited for; more workers than tasks bring nothing; each task has a shard of its own."""
-    planned = plan_stage_one(SAMPLE, Work(4000, workers, task_rows, shard_rows=1024))
+    estimate = estimate_stage_one(SAMPLE, Work(4000, workers, task_rows, shard_rows=1024))
 
-    assert planned["seconds"] == seconds
-    assert planned["shards"] == shards
+    assert estimate.seconds == seconds
+    assert estimate.shards == shards
 
 
 def test_few_rows_take_no_more_memory_than_the_sample():
-    """A shard is no larger than the rows are many."""
-    planned = plan_stage_one(SAMPLE, Work(num_rows=40, workers=1, task_rows=32, shard_rows=1024))
+    """A shard holds no more rows than there are."""
+    estimate = estimate_stage_one(SAMPLE, Work(num_rows=40, workers=1, task_rows=32, shard_rows=1024))
 
-    assert planned["memory_gigabytes"] == 1
-    assert planned["shards"] == 1
+    assert estimate.memory_gigabytes == 1
+    assert estimate.shards == 1
 
 
-def test_rows_pay_when_the_base_would_have_run_as_long():
+def test_rows_break_even_when_the_base_would_have_run_as_long():
     """100 s of stage one, 12 s of the base in an epoch: after 9 epochs, or the first head of 30, or 2 heads of 5."""
-    training = Training(num_train=1000, num_watched=200, epochs=30, step=0.002, infer=0.001, live=0.01)
-    planned = plan_break_even(training, 100.0)
+    costs = HeadCosts(num_train=1000, num_watched=200, epochs=30, step=0.002, infer=0.001, live=0.01)
+    estimate = estimate_training(costs, 100.0)
 
-    assert planned["cached_epoch_seconds"] == pytest.approx(2.2)
-    assert planned["live_epoch_seconds"] == pytest.approx(14.2)
-    assert (planned["epochs"], planned["heads"]) == (9, 1)
-    short = Training(1000, 200, 5, 0.002, 0.001, 0.01)
-    assert plan_break_even(short, 100.0)["heads"] == 2
+    assert estimate.cached_epoch_seconds == pytest.approx(2.2)
+    assert estimate.live_epoch_seconds == pytest.approx(14.2)
+    assert (estimate.epochs, estimate.heads) == (9, 1)
+    short = HeadCosts(1000, 200, 5, 0.002, 0.001, 0.01)
+    assert estimate_training(short, 100.0).heads == 2

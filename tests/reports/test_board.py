@@ -1,11 +1,11 @@
-"""All runs together."""
+"""All runs of a page together."""
 
 from pipeline.reports.board import answer, caution, describe_comparison, group
 from tests.reports.samples import make_run
 
 
 def test_answer_quotes_the_test_split_of_the_best_by_validation(tmp_path):
-    """The best run by validation is judged by its test images, with their interval and its time."""
+    """The best run by validation is described by its test accuracy, with interval and seconds."""
     runs = [make_run(tmp_path, "worse", validation=0.5, test=0.9), make_run(tmp_path, "better", head="knn")]
 
     assert answer(group(runs)) == (
@@ -15,7 +15,7 @@ def test_answer_quotes_the_test_split_of_the_best_by_validation(tmp_path):
 
 
 def test_answer_without_a_test_split_is_on_validation(tmp_path):
-    """A run that has no test images is quoted by its validation images."""
+    """A run without test images is described by its validation accuracy."""
     assert "80.0\u00a0% of 40 validation images right" in answer(group([make_run(tmp_path, "only", test=None)]))
 
 
@@ -29,8 +29,8 @@ def test_caution_says_when_the_order_may_be_chance(tmp_path):
     assert caution([[runs[0]], [runs[1]]]) == caution([[runs[0]]]) == ""
 
 
-def test_several_tasks_are_told_in_short(tmp_path):
-    """Of each task the best run is named, and what is left out is counted."""
+def test_several_tasks_get_short_sentences(tmp_path):
+    """The best run of each task is named, and the tasks that are left out are counted."""
     runs = [make_run(tmp_path, f"r{k}", data=f"d{k}", data_digest=str(k)) for k in range(5)]
     text = answer(group(runs))
 
@@ -38,8 +38,8 @@ def test_several_tasks_are_told_in_short(tmp_path):
     assert text.endswith("; and 2 more tasks.")
 
 
-def test_runs_are_grouped_by_what_they_are_judged_on(tmp_path):
-    """Other features of the same images are the same task; without that digest a run stands with those of its own task."""
+def test_runs_are_grouped_by_the_data_they_are_evaluated_on(tmp_path):
+    """Other features of the same images are the same task; an older run without that digest is grouped by its task."""
     runs = [
         make_run(tmp_path, "vgg", data_digest="x", task_digest="1", validation=0.7),
         make_run(tmp_path, "older", task_digest="3"),
@@ -49,10 +49,10 @@ def test_runs_are_grouped_by_what_they_are_judged_on(tmp_path):
     assert [[run.name for run in of] for of in group(runs)] == [["squeeze", "vgg"], ["older"]]
 
 
-def test_comparison_tells_when_the_cache_has_paid_for_itself():
-    """One training or more, or never."""
+def test_comparison_tells_when_the_cache_breaks_even():
+    """After one training or more, or never."""
     row = {"regime": "linear", "run": "r", "validation": 0.9, "test": None, "training_seconds": 1, "total_seconds": 2}
-    told = describe_comparison(
+    described = describe_comparison(
         {
             "rows": [row | {"overfitting_gap": 0.1}],
             "break_even": {
@@ -64,9 +64,9 @@ def test_comparison_tells_when_the_cache_has_paid_for_itself():
         }
     )
 
-    assert told["rows"] == [row]
-    assert told["sentences"] == [
-        "linear: the cache has paid for itself after 1 training, against endtoend.",
-        "dense: the cache has paid for itself after 3 trainings, against endtoend.",
-        "cached-finetune: the cache never pays for itself here, against finetune.",
+    assert described["rows"] == [row]
+    assert described["sentences"] == [
+        "linear breaks even after 1 training, compared with endtoend.",
+        "dense breaks even after 3 trainings, compared with endtoend.",
+        "cached-finetune never breaks even here, compared with finetune.",
     ]

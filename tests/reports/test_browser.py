@@ -1,4 +1,4 @@
-"""The report in a browser, on photographs whose names are attacks."""
+"""The report in a browser, on images whose names are attacks."""
 
 import json
 from urllib.parse import quote
@@ -8,9 +8,11 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from pipeline import Settings, Training, fit, sweep
 from pipeline.runs.folder import open_run
+from pipeline.settings import Settings
+from pipeline.stage_two.dense.settings import Training
 from tests.browser import assert_quiet, find, open_page, wait_until
+from tests.calls import fit, report, sweep
 from tests.conftest import COLOURS, draw_photo
 
 SCRIPT = "</script><script>document.title = 'attacked'</script>"
@@ -20,8 +22,8 @@ RUN = '"><img src=x onerror=alert(1)>'
 
 
 @pytest.fixture(scope="module")
-def options(tmp_path_factory, home):
-    """Runs on a table of photographs: of each class, two test images are of another colour than their label says."""
+def settings(tmp_path_factory, home):
+    """Runs on a table of images. Two test images of each class have another colour than their label says."""
     folder = tmp_path_factory.mktemp("report")
     lines, seed = ["path,label,split"], 0
     for label, colour in CLASSES.items():
@@ -33,8 +35,8 @@ def options(tmp_path_factory, home):
                 draw_photo(folder / "photos" / name, wrong if split == "test" and number < 2 else COLOURS[colour], seed)
                 lines.append(",".join('"' + text.replace('"', '""') + '"' for text in (name, label, split)))
     (folder / "photos" / "table.csv").write_text("\n".join(lines), encoding="utf-8")
-    places = {"cache": folder / "cache", "runs": folder / "runs", "backend": "threading"}
-    made = Settings.of(base="squeezenet", size=48, weights="random", **places)
+    folders = {"cache": folder / "cache", "runs": folder / "runs", "backend": "threading"}
+    made = Settings.of(base="squeezenet", size=48, weights="random", **folders)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BOTTLENECK_HOME", str(home))
         data = folder / "photos" / "table.csv"
@@ -45,22 +47,22 @@ def options(tmp_path_factory, home):
 
 
 @pytest.fixture(scope="module")
-def pages(options):
+def pages(settings):
     """The page of one run, and that of all."""
-    one, _ = write_report([RUN], options.paths.runs / "one.html", settings=options)
-    every, _ = write_report(settings=options)
+    one, _ = report([RUN], settings.paths.runs / "one.html", settings=settings)
+    every, _ = report(settings=settings)
     return {"one": one.as_uri(), "every": every.as_uri()}
 
 
 def names_shown(browser):
-    """Names of the photographs that the pressed field of the matrix has brought up."""
-    return [image.get_attribute("alt") for image in find(browser, ".pictures.boxed img")]
+    """Names of the images that are shown for the pressed cell of the matrix."""
+    return [image.get_attribute("alt") for image in find(browser, ".images.boxed img")]
 
 
 @pytest.mark.parametrize("page", ["one", "every"])
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (360, "light")])
 def test_page_is_quiet_and_fits(page, width, scheme, browser, pages):
-    """Whatever the screen, there is no error, no request to another machine, and nothing to scroll sideways but tables."""
+    """On any screen there is no error, no request to another machine, and only tables scroll sideways."""
     open_page(browser, pages[page], width=width, scheme=scheme)
     for section in find(browser, "details.run:not([open]) > summary"):
         section.click()
@@ -74,7 +76,7 @@ def test_page_is_quiet_and_fits(page, width, scheme, browser, pages):
     assert_quiet(browser)
 
 
-def test_names_that_are_attacks_are_letters(browser, pages, options):
+def test_names_that_are_attacks_are_text(browser, pages, settings):
     """Names of classes, files and runs are shown as they are, and none of them becomes an element or runs."""
     open_page(browser, pages["one"])
     heads = [cell.text for cell in find(browser, ".matrix tbody th")]
@@ -91,32 +93,32 @@ def test_names_that_are_attacks_are_letters(browser, pages, options):
 
 @pytest.mark.parametrize("way", ["click", "enter"])
 @pytest.mark.parametrize("split", ["test", "train"])
-def test_field_of_the_matrix_shows_its_photographs(way, split, browser, pages, options):
-    """A click, or Enter, on a field shows exactly the photographs that are counted in it."""
+def test_cell_of_the_matrix_shows_its_images(way, split, browser, pages, settings):
+    """A click, or Enter, on a cell shows exactly the images that it counts."""
     open_page(browser, pages["one"])
     next(button for button in find(browser, ".choice button") if button.text == split).click()
-    rows = [row for row in open_run(RUN, options.paths.runs).predictions() if row["split"] == split]
+    rows = [row for row in open_run(RUN, settings.paths.runs).predictions() if row["split"] == split]
     classes = sorted(CLASSES)
-    fields = find(browser, ".matrix .cell")
+    cells = find(browser, ".matrix .cell")
     seen = 0
-    for field, (label, said) in zip(fields, [(a, b) for a in classes for b in classes], strict=True):
-        expected = {row["path"] for row in rows if (row["label"], row["predicted"]) == (label, said)}
-        assert field.text == str(len(expected))
-        assert field.is_enabled() == bool(expected)
+    for cell, (label, predicted) in zip(cells, [(a, b) for a in classes for b in classes], strict=True):
+        expected = {row["path"] for row in rows if (row["label"], row["predicted"]) == (label, predicted)}
+        assert cell.text == str(len(expected))
+        assert cell.is_enabled() == bool(expected)
         if expected:
-            field.click() if way == "click" else field.send_keys(Keys.ENTER)
+            cell.click() if way == "click" else cell.send_keys(Keys.ENTER)
             seen += len(expected)
             assert set(names_shown(browser)) == expected
-            assert field.get_attribute("aria-pressed") == "true"
+            assert cell.get_attribute("aria-pressed") == "true"
 
     assert seen == len(rows)
     assert_quiet(browser)
 
 
-def test_leaderboard_is_sorted_by_the_keyboard(browser, pages, options):
+def test_leaderboard_is_sorted_by_the_keyboard(browser, pages, settings):
     """Enter on a column's head sorts by it, once more the other way round, and the head says so."""
     open_page(browser, pages["every"])
-    seconds = {name: open_run(name, options.paths.runs).info["seconds"] for name in (RUN, "layers", "swept")}
+    seconds = {name: open_run(name, settings.paths.runs).info.seconds for name in (RUN, "layers", "swept")}
     table = find(browser, "[aria-label=Leaderboard]")[0]
     [head] = [entry for entry in table.find_elements(By.CSS_SELECTOR, "th") if entry.text.startswith("seconds")]
 
@@ -131,7 +133,7 @@ def test_leaderboard_is_sorted_by_the_keyboard(browser, pages, options):
 
 
 def test_leaderboard_leads_to_the_section_of_a_run(browser, pages):
-    """A link of the leaderboard opens the run's section, and so does its address."""
+    """A link of the leaderboard opens the section of the run, and so does its address."""
     open_page(browser, pages["every"])
     for name in ("layers", "swept"):
         next(link for link in find(browser, "[aria-label=Leaderboard] a") if link.text == name).click()
@@ -143,11 +145,11 @@ def test_leaderboard_leads_to_the_section_of_a_run(browser, pages):
     assert_quiet(browser)
 
 
-def test_map_is_walked_by_the_keyboard(browser, pages, options):
-    """Arrow keys go from image to image of the map and show each; the legend shows one kind alone."""
+def test_map_is_used_by_the_keyboard(browser, pages, settings):
+    """Arrow keys go from image to image of the map and show each; the legend shows only one kind."""
     open_page(browser, pages["one"])
     [canvas] = find(browser, "canvas")
-    names = {row["path"] for row in open_run(RUN, options.paths.runs).predictions()}
+    names = {row["path"] for row in open_run(RUN, settings.paths.runs).predictions()}
     seen = set()
     for key in (Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_UP, Keys.ARROW_LEFT):
         canvas.send_keys(key)
@@ -163,11 +165,11 @@ def test_map_is_walked_by_the_keyboard(browser, pages, options):
 
 
 def test_map_shows_what_the_pointer_is_on(browser, pages):
-    """The image that lies farthest to the right is shown while the pointer is on it, and gone when it leaves."""
+    """The rightmost image is shown while the pointer is on it, and hidden when it leaves."""
     open_page(browser, pages["one"])
     [canvas] = find(browser, "canvas")
-    told = json.loads(find(browser, "#data")[0].get_attribute("textContent"))
-    drawn, names = told["maps"][0]["pca"], told["galleries"][0]["names"]
+    content = json.loads(find(browser, "#data")[0].get_attribute("textContent"))
+    drawn, names = content["maps"][0]["pca"], content["galleries"][0]["names"]
     row = drawn["x"].index(4095)
     x = 18 + canvas.size["width"] - 36
     y = 18 + (1 - drawn["y"][row] / 4095) * (canvas.size["height"] - 36)
@@ -180,8 +182,8 @@ def test_map_shows_what_the_pointer_is_on(browser, pages):
     assert_quiet(browser)
 
 
-def test_learning_curves_have_a_point_an_epoch(browser, pages):
-    """The run of layers has two charts with a mark for each epoch of training and of validation."""
+def test_learning_curves_have_a_point_per_epoch(browser, pages):
+    """The run of a dense head has two charts with a mark per epoch, for training and for validation."""
     open_page(browser, f"{pages['every']}#layers")
     charts = find(browser, "#layers .chart svg[aria-label$='by epoch']", least=2)
 

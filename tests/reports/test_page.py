@@ -1,4 +1,4 @@
-"""The page as text; what a browser makes of it is in test_browser."""
+"""The page as text; how it behaves in a browser is in test_browser."""
 
 import base64
 import hashlib
@@ -14,21 +14,21 @@ EVIL = "</script><!--<script>&\u2028"
 
 
 def test_embedded_json_ends_no_script():
-    """Whatever texts it holds, it comes back as it was, and has no character that HTML reads."""
+    """Any text comes back unchanged, without a character that has a meaning in HTML."""
     text = embed({"name": EVIL, EVIL: [1, None]})
 
     assert json.loads(text) == {"name": EVIL, EVIL: [1, None]}
     assert not set(text) & set("<>&")
 
 
-def test_number_that_is_none_is_refused():
-    """NaN is not JSON, and would leave a page that shows nothing."""
+def test_nan_is_refused():
+    """NaN is not JSON, and would leave an empty page."""
     with pytest.raises(DamagedStoreError, match="not finite"):
         embed({"loss": float("nan")})
 
 
 def test_page_allows_its_own_script_and_style_alone():
-    """The policy names the hashes of the one style and the one script, pictures inside the page, and nothing else."""
+    """The policy names the hashes of the one style and the one script, images inside the page, and nothing else."""
     page = render({"title": EVIL, "answer": EVIL, "caution": EVIL, "x": EVIL})
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
     [style] = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
@@ -48,7 +48,7 @@ def test_page_allows_its_own_script_and_style_alone():
 
 
 def test_page_names_no_address():
-    """Nothing in it would ask a network, but for the name that SVG has."""
+    """Nothing in it would send a request; the namespace of SVG is only a name."""
     page = render({"title": "t", "answer": "a", "caution": ""}).replace("http://www.w3.org/2000/svg", "")
 
     assert not re.search(r"https?:|[\"'(]//\w|@import|url\(|innerHTML|eval\(", page)

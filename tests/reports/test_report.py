@@ -1,24 +1,23 @@
-"""The report as a verb: what is on the page, as its data."""
+"""What is on the page, as its data."""
 
 import json
 import re
 import shutil
-from dataclasses import replace
 
 import pytest
 
-from pipeline import Settings, fit
-from pipeline.errors import DamagedStoreError, MissingExtraError, RunNotFoundError
+from pipeline.errors import MissingExtraError, RunNotFoundError
 from pipeline.files import write_json
-from pipeline.reports import projection
+from pipeline.reports import maps, projection
 from pipeline.reports import report as module
+from pipeline.settings import Settings
+from tests.calls import fit, report
 from tests.conftest import draw_tree
-from tests.reports.samples import make_run
 
 
 @pytest.fixture(scope="module")
-def options(tmp_path_factory, home):
-    """Two runs on the same photographs, one of which stands in two splits."""
+def settings(tmp_path_factory, home):
+    """Two runs on the same images, one of which is in two splits."""
     folder = tmp_path_factory.mktemp("work")
     tree = draw_tree(folder / "tree", {"train": 6, "validation": 3, "test": 3})
     shutil.copy(tree / "train" / "red" / "red000.png", tree / "test" / "red" / "again.png")
@@ -31,9 +30,9 @@ def options(tmp_path_factory, home):
 
 
 @pytest.fixture
-def own(options, tmp_path):
+def own(settings, tmp_path):
     """A copy of the runs that a test may change."""
-    return options.with_changes(runs=shutil.copytree(options.paths.runs, tmp_path / "runs"))
+    return settings.with_changes(runs=shutil.copytree(settings.paths.runs, tmp_path / "runs"))
 
 
 def data_of(path):
@@ -41,13 +40,13 @@ def data_of(path):
     return json.loads(text)
 
 
-def test_runs_on_the_same_photographs_share_them(own):
-    """All runs are on the page, with one gallery and one map, and every photograph has a thumbnail."""
-    path, runs = write_report(settings=own)
+def test_runs_on_the_same_images_share_them(own):
+    """All runs are on the page, with one gallery and one map, and every image has a thumbnail."""
+    path, runs = report(settings=own)
     data = data_of(path)
 
-    assert path == own.runs / "report.html"
-    assert {run.name for run in runs} == {run["name"] for run in data["runs"]} == {"ridge", "knn"}
+    assert path == own.paths.runs / "report.html"
+    assert set(runs) == {run["name"] for run in data["runs"]} == {"ridge", "knn"}
     assert data["tasks"] == [{"title": "tree", "runs": [0, 1]}]
     assert len(data["galleries"]) == len(data["maps"]) == 1
     assert len(data["galleries"][0]["thumbnails"]) == 25
@@ -56,8 +55,8 @@ def test_runs_on_the_same_photographs_share_them(own):
 
 
 def test_copy_in_another_split_is_found(own):
-    """The photograph that stands in two splits is a duplicate; it is not also told as a near one."""
-    data = data_of(write_report(["ridge"], near=0.5, settings=own)[0])
+    """The image that is in two splits is a duplicate, and not also a near duplicate."""
+    data = data_of(report(["ridge"], near=0.5, settings=own)[0])
     names, drawn = data["galleries"][0]["names"], data["maps"][0]
     exact = [[names[row] for row in rows] for rows in drawn["exact"]]
     near = [{names[i], names[j]} for i, j, _ in drawn["near"]["pairs"]]
@@ -69,12 +68,12 @@ def test_copy_in_another_split_is_found(own):
 
 
 def test_page_without_the_store_says_why_there_is_no_map(own, tmp_path):
-    """Features are only read: where there are none the map says so, and nothing is made."""
-    data = data_of(write_report(["ridge"], settings=replace(own, cache=tmp_path / "empty"))[0])
+    """Features are only read: without them the map says so, and nothing is computed."""
+    data = data_of(report(["ridge"], settings=own.with_changes(cache=tmp_path / "empty"))[0])
 
     assert "pca" not in data["maps"][0]
     assert data["maps"][0]["note"].startswith(
-        f"The features are not in {tmp_path / 'empty'} (--cache names their folder)"
+        f"The features are not in {tmp_path / 'empty'}; name their folder with --cache."
     )
     assert len(data["maps"][0]["exact"]) == 1
     assert not (tmp_path / "empty" / "shards").exists()
@@ -82,89 +81,42 @@ def test_page_without_the_store_says_why_there_is_no_map(own, tmp_path):
 
 def test_recipe_from_elsewhere_does_not_lead_out_of_the_cache(own):
     """A run whose recipe names a folder outside the cache gets no map."""
-    info = json.loads((own.runs / "ridge" / "run.json").read_text())
-    info["recipe"]["base"] = f"../{own.cache.name}/squeezenet"
-    write_json(own.runs / "ridge" / "run.json", info)
-    data = data_of(write_report(["ridge"], settings=own)[0])
+    info = json.loads((own.paths.runs / "ridge" / "run.json").read_text())
+    info["recipe"]["base"] = f"../{own.paths.cache.name}/squeezenet"
+    write_json(own.paths.runs / "ridge" / "run.json", info)
+    data = data_of(report(["ridge"], settings=own)[0])
 
     assert "The features are not in" in data["maps"][0]["note"]
 
 
-def test_page_without_photographs_says_so(own):
-    """Photographs that have changed are not shown; names and predictions are still there."""
-    info = json.loads((own.runs / "ridge" / "run.json").read_text())
-    write_json(own.runs / "ridge" / "run.json", info | {"root": str(own.runs)})
-    data = data_of(write_report(["ridge"], settings=own)[0])
-
-    assert data["galleries"][0]["thumbnails"] == {}
-    assert data["galleries"][0]["note"] == "None of the photographs is where it was, with the same content."
-    assert len(data["galleries"][0]["names"]) == len(data["runs"][0]["predicted"]) == 25
-
-
-def test_thumbnails_are_capped(own, monkeypatch):
-    """No more than there is room for on a page."""
-    monkeypatch.setattr(module, "MOST_THUMBNAILS", 7)
-
-    assert len(data_of(write_report(settings=own)[0])["galleries"][0]["thumbnails"]) == 7
-
-
-def test_leaderboard_has_runs_beyond_those_with_details(own, monkeypatch):
-    """The best run of each task has details first; the others are in the table alone."""
-    monkeypatch.setattr(module, "MOST_DETAILED", 2)
-    make_run(own.runs, "elsewhere", data_digest="other", data="elsewhere")
-    data = data_of(write_report(settings=own)[0])
-    detailed = [run["name"] for run in data["runs"] if "gallery" in run]
-
-    assert [task["title"] for task in data["tasks"]] == ["tree", "elsewhere"]
-    assert len(data["runs"]) == 3
-    assert detailed == [data["runs"][0]["name"], "elsewhere"]
-
-
-def test_comparison_brings_its_runs(own):
-    """The folder of a comparison is a page on its regimes; on the page of all runs it stands too, while its runs are there."""
-    row = {"regime": "linear", "validation": 0.9, "test": None, "training_seconds": 1.0, "total_seconds": 2.5}
-    for name, runs in (("comparison-tree", ("ridge",)), ("comparison-gone", ("ridge", "gone"))):
-        (own.runs / name).mkdir()
-        content = {"rows": [row | {"run": run} for run in runs], "break_even": {}, "command": "c"}
-        write_json(own.runs / name / "comparison.json", content)
-    one, every = (data_of(write_report(names, settings=own)[0]) for names in (["comparison-tree"], []))
-
-    assert [run["name"] for run in one["runs"]] == ["ridge"]
-    assert one["title"] == "comparison-tree"
-    assert [len(data["comparisons"]) for data in (one, every)] == [1, 1]
-    with pytest.raises(RunNotFoundError, match="No run 'gone'"):
-        write_report(["comparison-gone"], settings=own)
-
-
-def test_comparison_that_is_none_is_named(own):
-    """A file without rows raises with its name."""
-    (own.runs / "comparison-x").mkdir()
-    write_json(own.runs / "comparison-x" / "comparison.json", {"rows": [{"run": "ridge"}]})
-
-    with pytest.raises(DamagedStoreError, match=r"comparison-x/comparison\.json is not a comparison"):
-        write_report(settings=own)
-
-
-def test_report_on_nothing_is_an_error(options, tmp_path):
+def test_report_on_nothing_is_an_error(settings, tmp_path):
     """Without a run there is no page, and the message says how to make a run."""
     with pytest.raises(RunNotFoundError, match="There is no run to report on; `bottleneck head DATA` makes one"):
-        write_report(settings=options.with_changes(runs=tmp_path / "runs"))
+        report(settings=settings.with_changes(runs=tmp_path / "runs"))
     assert not (tmp_path / "runs").exists()
 
 
-def test_umap_is_asked_for_before_the_work(options, tmp_path, monkeypatch):
-    """Where UMAP is not installed, that is said at once, and nothing is written."""
+def test_umap_is_checked_before_the_work(settings, tmp_path, monkeypatch):
+    """If UMAP is not installed, the error comes at once, and nothing is written."""
     monkeypatch.setattr(projection, "find_spec", lambda name: None)
 
     with pytest.raises(MissingExtraError):
-        write_report(path=tmp_path / "page.html", with_umap=True, settings=options)
+        report(path=tmp_path / "page.html", with_umap=True, settings=settings)
     assert not (tmp_path / "page.html").exists()
 
 
-def test_umap_is_a_second_map(options, tmp_path, monkeypatch):
+def test_umap_is_a_second_map(settings, tmp_path, monkeypatch):
     """With --umap each map has both."""
     monkeypatch.setattr(module, "require_umap", lambda: None)
-    monkeypatch.setattr(module, "project_umap", lambda X: {"x": [0] * len(X), "y": [1] * len(X)})
-    data = data_of(write_report(path=tmp_path / "page.html", with_umap=True, settings=options)[0])
+    monkeypatch.setattr(maps, "project_umap", lambda X: {"x": [0] * len(X), "y": [1] * len(X)})
+    data = data_of(report(path=tmp_path / "page.html", with_umap=True, settings=settings)[0])
 
     assert data["maps"][0]["umap"] == {"x": [0] * 25, "y": [1] * 25}
+
+
+def test_report_is_a_link_in_a_notebook(tmp_path):
+    """With the names of its runs, as text."""
+    shown = module.Report(tmp_path / "report.html", ("<b>", "ridge"))._repr_html_()
+
+    assert f'href="{(tmp_path / "report.html").as_uri()}"' in shown
+    assert "&lt;b&gt;, ridge" in shown

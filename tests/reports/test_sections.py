@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.files import write_json
-from pipeline.reports.predictions import read_predictions
+from pipeline.reports.prediction_table import read_prediction_table
 from pipeline.reports.sections import detail, summarise
 from tests.reports.samples import make_run
 
@@ -14,7 +14,7 @@ ROWS = [
 
 
 def test_summary_names_the_kind_of_a_run(tmp_path):
-    """Linear heads, heads of layers, and what the run itself says of a regime."""
+    """Linear heads, dense heads, and the regime that the run records."""
     kinds = [
         summarise(make_run(tmp_path, name, **info))["kind"]
         for name, info in (
@@ -24,11 +24,11 @@ def test_summary_names_the_kind_of_a_run(tmp_path):
         )
     ]
 
-    assert kinds == ["linear", "layers", "fine-tuning"]
+    assert kinds == ["linear", "dense", "fine-tuning"]
 
 
-def test_heads_of_a_sweep_stand_with_its_best_run(tmp_path):
-    """All heads that a sweep has ranked come with their intervals; another run has none."""
+def test_heads_of_a_sweep_are_listed_with_its_best_run(tmp_path):
+    """All heads of a sweep come with their intervals; a run of no sweep has none."""
     run = make_run(tmp_path, "best")
     scores = {"accuracy": 0.75, "ci95": [0.5, 0.9], "loss": 0.5, "n": 12, "macro_f1": 0.7}
     entry = {"head": "knn", "params": 5, "seconds": 0.1, "settings": {"k": 3, "C": 0.5}, "validation": scores}
@@ -48,22 +48,22 @@ def test_heads_of_a_sweep_stand_with_its_best_run(tmp_path):
     assert summarise(make_run(tmp_path, "other"))["sweep"] == []
 
 
-def test_details_tell_what_the_head_said(tmp_path):
-    """Answers and confidence by row, the surest mistake, and the calibration of each split that has scores."""
+def test_details_have_predictions_and_calibration(tmp_path):
+    """Prediction and confidence of each row, the most confident mistake, and the calibration of each split with scores."""
     run = make_run(tmp_path, "mine", rows=ROWS, skipped=[{"path": "broken.png", "reason": "empty"}])
-    told = detail(run, read_predictions(run))
+    shown = detail(run, read_prediction_table(run))
 
-    assert (told["predicted"], told["confidence"]) == ([1, 1], [750, 600])
-    assert set(told["splits"]) == {"test", "validation"}
-    assert told["splits"]["test"]["mistakes"] == [0]
-    assert told["splits"]["test"]["reliability"]["ece"] > 0
-    assert told["splits"]["validation"]["listed"] == 0
-    assert told["skipped"] == ["broken.png: empty"]
+    assert (shown["predicted"], shown["confidence"]) == ([1, 1], [750, 600])
+    assert set(shown["splits"]) == {"test", "validation"}
+    assert shown["splits"]["test"]["mistakes"] == [0]
+    assert shown["splits"]["test"]["reliability"]["ece"] > 0
+    assert shown["splits"]["validation"]["listed"] == 0
+    assert shown["skipped"] == ["broken.png: empty"]
 
 
 def test_how_it_was_made_leaves_out_what_is_not_known(tmp_path):
-    """Command, digests and recipe are told; what a run does not say is not in the list."""
-    made = dict(detail(run := make_run(tmp_path, "mine", rows=ROWS), read_predictions(run))["made"])
+    """Command, digests and recipe are listed, and nothing that the run has not recorded."""
+    made = dict(detail(run := make_run(tmp_path, "mine", rows=ROWS), read_prediction_table(run))["made"])
 
     assert made["command"] == "bottleneck head photos --name mine"
     assert made["fingerprint of the recipe"] == "f" * 64

@@ -1,4 +1,4 @@
-"""Images that stand in two splits."""
+"""Images that are in two splits."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def make_digests(*letters):
 
 
 def test_same_content_counts_across_splits_alone():
-    """Two images of one split with the same bytes are nothing to warn of; unknown content is like no other."""
+    """The same bytes twice in one split do not count, and neither do unknown digests."""
     digests = make_digests("a", "b", "a", "c", "c", "", "")
     splits = np.array([0, 0, 2, 1, 1, 0, 2], np.int8)
 
@@ -21,12 +21,12 @@ def test_same_content_counts_across_splits_alone():
 
 @pytest.mark.parametrize("block_rows", [1, 3, 1024])
 def test_near_pairs_are_those_of_all_cosines(block_rows, monkeypatch):
-    """However the rows are divided into blocks, the pairs are those of comparing each with each."""
+    """For any block size the pairs are those of comparing all rows with all rows."""
     monkeypatch.setattr(similar, "_BLOCK_ROWS", block_rows)
     rng = np.random.default_rng(0)
     X = rng.normal(size=(40, 3)).astype(np.float32)
     splits = rng.integers(0, 3, 40).astype(np.int8)
-    digests = [bytes([place]) for place in range(40)]
+    digests = [bytes([index]) for index in range(40)]
     unit = X / np.linalg.norm(X, axis=1, keepdims=True)
     cosines = unit @ unit.T
     expected = {
@@ -40,8 +40,8 @@ def test_near_pairs_are_those_of_all_cosines(block_rows, monkeypatch):
 
 
 def test_near_pairs_are_capped_and_counted(monkeypatch):
-    """Of a uniform data set the nearest pairs are kept, and all are counted; same bytes are no near-duplicates."""
-    monkeypatch.setattr(similar, "MOST_PAIRS", 2)
+    """The most similar pairs are kept, and all are counted; identical images are no near duplicates."""
+    monkeypatch.setattr(similar, "MAX_PAIRS", 2)
     X = np.array([[1, 0], [1, 0], [1, 0.01], [1, 0.02], [0, 0]], np.float32)
     splits = np.array([0, 1, 1, 1, 1], np.int8)
     found = near_duplicates(X, splits, make_digests("a", "a", "b", "c", "d"))

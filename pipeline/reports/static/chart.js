@@ -1,4 +1,4 @@
-// Axes, scales and marks. A chart is drawn anew for the width it has, so that its letters keep their size on a telephone.
+// Axes, scales and marks. A chart is redrawn when its width changes, so that its text keeps its size on a phone.
 function chart(label, draw) {
   const box = el("div", { class: "chart" });
   let width = 0;
@@ -31,7 +31,7 @@ function logTicksOf(low, high) {
   return ticks.filter((tick) => tick >= low && tick <= high);
 }
 
-// An axis: low, high, label, text(tick), log. Gives the drawing and where a value lies in it.
+// An axis: low, high, label, text(tick), log. Returns the drawing, and functions from values to coordinates.
 function axes(width, height, x, y) {
   const [left, right, top, bottom] = [56, 26, 22, 44];
   const scale = (axis, from, to) => {

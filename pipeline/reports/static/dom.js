@@ -1,4 +1,4 @@
-// Elements from values. Text is set as text and nothing is read as HTML, so a class that is called like an element is a few letters.
+// Elements from values. Text is set as text and never read as HTML, so a class name that looks like an element stays text.
 const data = JSON.parse(document.getElementById("data").textContent);
 const SPLITS = ["test", "validation", "train"];
 
@@ -27,7 +27,7 @@ function seconds(value) {
   return value < 3600 ? `${(value / 60).toFixed(1)} min` : `${(value / 3600).toFixed(1)} h`;
 }
 
-// Buttons of which one is pressed.
+// A group of buttons, one of which is pressed.
 function choice(label, names, chosen, choose) {
   const buttons = names.map((name) => el("button", {
     type: "button",

@@ -1,6 +1,6 @@
 // The page: the leaderboard of each task, comparisons, and the runs.
 function leaderboard(runs) {
-  const rank = new Map(runs.map((run, place) => [run, place + 1]));
+  const rank = new Map(runs.map((run, index) => [run, index + 1]));
   return sortable("Leaderboard", [
     { name: "#", value: (run) => rank.get(run), number: true, lowFirst: true },
     { name: "run", value: (run) => run.name, cell: (run) => el("a", { href: `#${encodeURIComponent(run.name)}` }, long(run.name)) },
@@ -16,14 +16,14 @@ function leaderboard(runs) {
   ], runs, "#");
 }
 
-function task({ title, runs: places }, totals) {
-  const runs = places.map((place) => data.runs[place]);
+function task({ title, runs: indices }, totals) {
+  const runs = indices.map((index) => data.runs[index]);
   const several = runs.length > 1;
   if (!several && !runs[0].sweep.length && data.runs.length === 1) return null;
   return el("section", {},
     el("h2", {}, `${data.runs.length > 1 ? "Leaderboard" : "Accuracy and seconds"}: ${title}`),
     el("p", { class: "note" }, several
-      ? `${runs.length} runs on the same images, labels and splits, ranked by validation. Bars are 95 % intervals; numbers are ranks. The test split is for the last word only.`
+      ? `${runs.length} runs on the same images, labels and splits, ranked by validation. Bars are 95 % intervals; numbers are ranks. Nothing is chosen on the test split.`
       : "Bars are 95 % intervals, by Wilson's formula."),
     several || runs[0].sweep.length ? tradeoff(runs, totals) : null,
     several || data.runs.length > 1 ? leaderboard(runs) : null);
@@ -52,13 +52,13 @@ function openLinked() {
 }
 
 // Before there are sections: a run may be called "footer".
-document.getElementById("footer").append(`Written by ${data.written}. Everything is inside this file; it asks no network.`);
+document.getElementById("footer").append(`Written by ${data.written}. Everything is inside this file; it sends no request.`);
 const totals = new Map(data.comparisons.flatMap(({ rows }) => rows.map((row) => [row.run, row.total_seconds])));
 document.getElementById("main").append(...[
   ...data.tasks.map((entry) => task(entry, totals)),
   ...data.comparisons.map(comparison),
   data.runs.length > 1 ? el("h2", {}, "Runs") : null,
-  ...data.runs.map((run, place) => runSection(run, place === 0)),
+  ...data.runs.map((run, index) => runSection(run, index === 0)),
 ].filter(Boolean));
 addEventListener("hashchange", openLinked);
 openLinked();

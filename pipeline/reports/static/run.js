@@ -1,4 +1,4 @@
-// The section of one run; what is in it is made when it is opened.
+// The section of one run; its content is made when it is opened.
 function runSection(run, isOpen) {
   const scores = run.scores.test ?? run.scores.validation;
   const inside = el("div", { class: "inside" });
@@ -15,7 +15,7 @@ function runSection(run, isOpen) {
 
 function parts(run) {
   if (run.gallery === undefined) {
-    return [figures(run), el("p", { class: "note" }, `Only ${data.most_detailed} runs of a page have all details. For this one: bottleneck report ${run.name}`)];
+    return [figures(run), el("p", { class: "note" }, `Only the best ${data.max_detailed} runs of a page are shown with all details. For this run: bottleneck report ${run.name}`)];
   }
   const [gallery, map] = [data.galleries[run.gallery], data.maps[run.map]];
   const splits = SPLITS.filter((split) => run.splits[split]);
@@ -41,13 +41,13 @@ function figures(run) {
   return el("dl", { class: "figures" },
     SPLITS.filter((split) => run.scores[split]).map((split) =>
       figure(`${split} accuracy`, percent(run.scores[split].accuracy), `${interval(run.scores[split].ci95)}, ${plural(run.scores[split].n, "image")}`)),
-    ece === undefined ? null : figure("calibration error", percent(ece), "expected, see below"),
+    ece === undefined ? null : figure("calibration error", percent(ece), "expected (ECE), see below"),
     figure("training", seconds(run.seconds), run.parameters ? `${count(run.parameters)} parameters` : null));
 }
 
 function sweepTable(run) {
   return el("section", {}, el("h3", {}, "The sweep"),
-    el("p", { class: "note" }, `${plural(run.sweep.length, "head")}, ranked by validation; the best became this run, the only one that saw the test split.`),
+    el("p", { class: "note" }, `${plural(run.sweep.length, "head")}, ranked by validation. The best became this run; only it was scored on the test split.`),
     sortable("Heads of the sweep", [
       { name: "head", value: (row) => row.head, cell: (row) => long(row.head) },
       { name: "validation", value: (row) => row.accuracy, cell: withInterval, number: true },

@@ -14,15 +14,15 @@ function sortable(label, columns, rows, sortedBy) {
 
   function sort(column, direction) {
     const sign = direction === "ascending" ? 1 : -1;
-    // What has no value comes last, whichever way.
+    // Rows without a value come last, in either direction.
     const compare = (a, b) => {
       const [x, y] = [column.value(a), column.value(b)];
       if (x === null || y === null) return (x === null) - (y === null);
       return sign * (typeof x === "number" ? x - y : String(x).localeCompare(String(y), "en", { numeric: true }));
     };
     body.replaceChildren(...[...rows].sort(compare).map(line));
-    heads.forEach((head, place) =>
-      columns[place] === column ? head.setAttribute("aria-sort", direction) : head.removeAttribute("aria-sort"));
+    heads.forEach((head, index) =>
+      columns[index] === column ? head.setAttribute("aria-sort", direction) : head.removeAttribute("aria-sort"));
   }
 
   function line(row) {

@@ -1,38 +1,38 @@
-// Photographs with what the head said of them.
-const MOST_LISTED = 60;
+// Images with their predictions.
+const MAX_LISTED = 60;
 
 function thumbnail(gallery, row) {
-  const picture = gallery.thumbnails[row];
-  if (!picture && gallery.note) return null;
-  return picture
-    ? el("img", { src: `data:image/jpeg;base64,${picture}`, alt: gallery.names[row], width: 112, height: 112, decoding: "async" })
+  const jpeg = gallery.thumbnails[row];
+  if (!jpeg && gallery.note) return null;
+  return jpeg
+    ? el("img", { src: `data:image/jpeg;base64,${jpeg}`, alt: gallery.names[row], width: 112, height: 112, decoding: "async" })
     : el("span", { class: "absent" }, "no thumbnail");
 }
 
-function said(run, gallery, row) {
-  const [label, answer] = [gallery.labels[row], run.predicted[row]];
-  const sure = percent(run.confidence[row] / 1000, 0);
-  return label === answer
-    ? [el("b", {}, gallery.classes[answer]), ` ${sure}`]
-    : [el("b", { class: "wrong" }, `✗ ${gallery.classes[answer]}`), ` ${sure}`, el("br"), `is ${gallery.classes[label]}`];
+function prediction(run, gallery, row) {
+  const [label, predicted] = [gallery.labels[row], run.predicted[row]];
+  const confidence = percent(run.confidence[row] / 1000, 0);
+  return label === predicted
+    ? [el("b", {}, gallery.classes[predicted]), ` ${confidence}`]
+    : [el("b", { class: "wrong" }, `✗ ${gallery.classes[predicted]}`), ` ${confidence}`, el("br"), `is ${gallery.classes[label]}`];
 }
 
 function photo(run, gallery, row, above = null) {
-  return el("div", { class: "photo" }, thumbnail(gallery, row), above, el("span", { class: "said" }, said(run, gallery, row)),
+  return el("div", { class: "photo" }, thumbnail(gallery, row), above, el("span", { class: "prediction" }, prediction(run, gallery, row)),
     el("span", { class: "file", title: gallery.names[row] }, gallery.names[row].split("/").at(-1)));
 }
 
-function pictures(run, gallery, rows, boxed = false) {
-  return el("ul", { class: `pictures${boxed ? " boxed" : ""}`, tabindex: boxed ? "0" : null, "aria-label": boxed ? "Photographs" : null },
+function images(run, gallery, rows, boxed = false) {
+  return el("ul", { class: `images${boxed ? " boxed" : ""}`, tabindex: boxed ? "0" : null, "aria-label": boxed ? "Images" : null },
     rows.map((row) => el("li", {}, photo(run, gallery, row))));
 }
 
-// In the order in which Python chose thumbnails: mistakes that the head was surest of, right ones that it was least sure of.
-function rowsOf(run, gallery, split, label, answer) {
+// In the order in which Python chose thumbnails: the most confident mistakes, the least confident right predictions.
+function rowsOf(run, gallery, split, label, predicted) {
   const number = SPLITS.indexOf(split);
-  const sign = label === answer ? 1 : -1;
+  const sign = label === predicted ? 1 : -1;
   return gallery.names.map((_, row) => row)
-    .filter((row) => gallery.splits[row] === number && gallery.labels[row] === label && run.predicted[row] === answer)
+    .filter((row) => gallery.splits[row] === number && gallery.labels[row] === label && run.predicted[row] === predicted)
     .sort((a, b) => sign * (run.confidence[a] - run.confidence[b]) || a - b);
 }
 
@@ -41,9 +41,9 @@ function mistakes(run, gallery, split) {
   const wrong = run.splits[split].confusion.reduce((sum, [i, j, n]) => sum + (i === j ? 0 : n), 0);
   return el("section", {}, el("h3", {}, "Most confident mistakes"),
     rows.length
-      ? el("p", { class: "note" }, `${rows.length === wrong ? plural(wrong, "mistake") : `${rows.length} of ${plural(wrong, "mistake")}`} on the ${split} images, the surest first: look here for wrong labels and for what the features do not see.`)
+      ? el("p", { class: "note" }, `${rows.length === wrong ? plural(wrong, "mistake") : `${rows.length} of ${plural(wrong, "mistake")}`} on the ${split} images, the most confident first. Look here for wrong labels, and for what the features do not show.`)
       : el("p", { class: "note" }, `None on the ${split} images.`),
-    rows.length ? pictures(run, gallery, rows) : null);
+    rows.length ? images(run, gallery, rows) : null);
 }
 
 function twins(run, gallery, map) {
@@ -58,11 +58,11 @@ function twins(run, gallery, map) {
   if (map.near) {
     const shown = near.length < map.near.count ? `, the nearest ${near.length} of them shown` : "";
     parts.push(el("p", { class: "note" }, near.length
-      ? `${plural(map.near.count, "pair")} across splits whose pooled features have a cosine of ${map.near.threshold} or more${shown}. Most often these are copies at another size; in a very uniform data set they may only look alike.`
+      ? `${plural(map.near.count, "pair")} across splits whose pooled features have a cosine of ${map.near.threshold} or more${shown}. Most often these are copies at another size; in a very uniform data set they may only look similar.`
       : `No pair across splits has pooled features with a cosine of ${map.near.threshold} or more.`));
     if (near.length) parts.push(el("ul", { class: "twins" }, near.map(([a, b, cosine]) => el("li", {}, el("p", {}, `cosine ${cosine.toFixed(4)}`), sides([a, b])))));
   } else {
-    parts.push(el("p", { class: "note" }, `Near-duplicates were not looked for. ${map.note}`));
+    parts.push(el("p", { class: "note" }, `There was no search for near duplicates. ${map.note}`));
   }
   return el("section", {}, parts);
 }

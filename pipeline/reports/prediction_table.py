@@ -1,4 +1,4 @@
-"""What a run said of its images, as columns."""
+"""What a run predicted for its images, as columns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,34 +10,34 @@ from pipeline.errors import DamagedStoreError
 from pipeline.runs.folder import RunFolder
 
 SPLITS = ("test", "validation", "train")
-"""In the order in which a reader asks for them."""
+"""In the order in which they are shown: the test split tells most."""
 
-MOST_ROWS = 20_000
-"""Images listed on a page: those of the test split first, then validation, then as many training images as there is room for."""
+MAX_ROWS = 20_000
+"""Images listed on a page: first those of the test split, then validation images, then training images."""
 
 
 @dataclass(frozen=True)
-class Predictions:
-    """Of N images, in the order of `SPLITS`."""
+class PredictionTable:
+    """The predictions for N images, in the order of `SPLITS`."""
 
     names: tuple[str, ...]
     digests: tuple[bytes, ...]
-    """SHA-256 of each image, N of them; empty bytes where the run does not know it."""
+    """SHA-256 of each image, N of them; empty bytes if the run has not recorded it."""
 
     splits: NDArray[np.int8]
-    """Place of each image's split in `SPLITS`, (N,)."""
+    """Index of each image's split in `SPLITS`, (N,)."""
 
     labels: NDArray[np.int64]
-    """Number of each image's class, (N,)."""
+    """Class number of each image's label, (N,)."""
 
     predicted: NDArray[np.int64]
-    """Number of the class that the head named, (N,)."""
+    """Class number of each prediction, (N,)."""
 
     confidence: NDArray[np.float64]
-    """Probability that it gave to that class, (N,), in [0, 1]."""
+    """Probability of the predicted class, (N,), in [0, 1]."""
 
     total: int
-    """Images of the run; more than N where not all are listed."""
+    """Number of the run's images; more than N if not all are listed."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -51,24 +51,24 @@ class Predictions:
         return np.flatnonzero(self.splits == SPLITS.index(split))
 
 
-def read_predictions(run: RunFolder) -> Predictions:
+def read_prediction_table(run: RunFolder) -> PredictionTable:
     """The predictions of a run.
 
     Raises:
-        DamagedStoreError: predictions.csv is not one, or names classes that the run does not have.
+        DamagedStoreError: predictions.csv cannot be read, or has classes that the run does not have.
     """
     classes = run.info.classes
     try:
         entries = run.predictions()
-        chosen = sorted(entries, key=lambda entry: SPLITS.index(entry["split"]))[:MOST_ROWS]
+        chosen = sorted(entries, key=lambda entry: SPLITS.index(entry["split"]))[:MAX_ROWS]
         return _columns(chosen, classes, len(entries))
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise DamagedStoreError(f"{run.path / 'predictions.csv'} cannot be read: {error!r}.") from error
 
 
-def _columns(entries: Sequence[Mapping[str, str]], classes: Sequence[str], total: int) -> Predictions:
-    number = {label: place for place, label in enumerate(classes)}
-    return Predictions(
+def _columns(entries: Sequence[Mapping[str, str]], classes: Sequence[str], total: int) -> PredictionTable:
+    number = {label: index for index, label in enumerate(classes)}
+    return PredictionTable(
         names=tuple(entry["path"] for entry in entries),
         digests=tuple(bytes.fromhex(entry.get("sha256") or "") for entry in entries),
         splits=np.array([SPLITS.index(entry["split"]) for entry in entries], np.int8),

@@ -131,7 +131,7 @@ def sweep(data: str, **settings: Any) -> None:
     start = time.perf_counter()
     done = api.sweep(data, **keywords_of(settings), **run_keywords(settings, "head", "pool", "random"))
     seconds = time.perf_counter() - start
-    result = {"results": list(done.results), "best": head_result(done.best), "seconds": seconds}
+    result = done.as_dict() | {"seconds": seconds}
     show(settings, result, text.describe_sweep)
 
 

@@ -14,14 +14,14 @@ from pipeline.errors import SettingError
 from pipeline.files import write_json
 from pipeline.images.augment import Augmentation
 from pipeline.images.manifest import Manifest
-from pipeline.runs.drawing import draw_comparison
+from pipeline.runs.plots import draw_comparison
 from pipeline.runs.run import Run
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.recipes import make_recipe, trunk_of
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.spec import DEFAULT_LAYERS
-from pipeline.training.finetune.job import cut_of
+from pipeline.training.finetune.assembly import cut_of
 from pipeline.training.finetune.settings import FineTuning
 from pipeline.training.finetune.train import finetune
 from pipeline.training.heads import fit_head

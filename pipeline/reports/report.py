@@ -29,7 +29,7 @@ from pipeline.reports.projection import project_pca, project_umap, require_umap
 from pipeline.reports.sections import detail, summarise
 from pipeline.reports.similar import NEAR, exact_duplicates, near_duplicates
 from pipeline.runs.folder import RunFolder, list_runs, open_run
-from pipeline.runs.images import Photographs, find_photographs
+from pipeline.runs.images import RunImages, find_images
 from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class _Page:
     near: float
     with_umap: bool
     galleries: list[Gallery] = field(default_factory=list)
-    photographs: list[Photographs] = field(default_factory=list)
+    photographs: list[RunImages] = field(default_factory=list)
     """Of each gallery."""
 
     said: list[list[Predictions]] = field(default_factory=list)
@@ -180,7 +180,7 @@ def _gallery_of(page: _Page, run: RunFolder, said: Predictions) -> int:
         if gallery.holds(said, classes):
             page.said[number].append(said)
             return number
-    found = find_photographs(run, said.names, said.digests, page.settings)
+    found = find_images(run, said.names, said.digests, page.settings)
     page.galleries.append(Gallery(said, tuple(classes), found.note))
     page.photographs.append(found)
     page.said.append([said])
@@ -263,7 +263,7 @@ def _pairs(drawn: dict[str, Any]) -> list[list[int]]:
     return [[i, j] for i, j, _ in drawn.get("near", {}).get("pairs", [])]
 
 
-def _thumbnail(said: Predictions, found: Photographs, bar: "tqdm[Any]", row: int) -> str | None:
+def _thumbnail(said: Predictions, found: RunImages, bar: "tqdm[Any]", row: int) -> str | None:
     data = found.read(said.digests[row])
     bar.update()
     if data is None:

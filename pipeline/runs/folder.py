@@ -118,7 +118,7 @@ def check_run_name(name: str | None, runs: Path) -> None:
     if name is None:
         return
     if not name or Path(name).name != name or name.startswith(".") or len(name.encode()) > _LONGEST_NAME:
-        raise SettingError(f"The name of a run is the name of one folder. Received: {name!r}.")
+        raise SettingError(f"A run's name is one folder name. Received: {name!r}.")
     if (runs / name).exists() and not (runs / name / "run.json").is_file():
         raise SettingError(f"{runs / name} exists and is not a run. Choose another --name.")
 

@@ -1,5 +1,6 @@
 """Run folders."""
 
+import json
 import math
 import re
 import zipfile
@@ -35,7 +36,7 @@ def test_finished_run_has_its_files(tmp_path):
     assert names(tmp_path) == ["mine"]
     assert {"head.npz", "metrics.json", "run.json"} <= set(names(run.path))
     assert run.name == "mine"
-    assert RunFolder(run.path).info == make_info(name="mine")
+    assert RunFolder(run.path).info.as_dict() == json.loads(json.dumps(make_info(name="mine").as_dict()))
     assert RunFolder(run.path).scores == SCORES
     assert run.head_path == run.path / "head.npz"
 

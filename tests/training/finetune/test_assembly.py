@@ -51,7 +51,7 @@ def test_rows_of_the_last_layer_are_made_only_if_they_are_trained_on(photos, set
     [
         ({}, "fire9_concat"),
         ({"first": "fire9_squeeze1x1"}, "fire8_concat"),
-        ({"last": 1}, "fire9_concat"),
+        ({"last": 1}, "fire9_relu_squeeze1x1"),  # inside a fire module there is no cut
     ],
 )
 def test_cut_is_the_last_frozen_layer(settings, tuning, expected):

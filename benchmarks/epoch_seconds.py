@@ -22,7 +22,7 @@ from pipeline.images.manifest import Manifest
 from pipeline.quiet import quiet_tensorflow
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
-from pipeline.training.finetune.job import cut_of
+from pipeline.training.finetune.assembly import cut_of
 from pipeline.training.finetune.settings import FineTuning
 from tests.calls import extract, fit, scan, tune
 

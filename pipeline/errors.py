@@ -1,5 +1,7 @@
 """The states a user can act on. Every message says what was received, what was expected and the cure."""
 
+from collections.abc import Sequence
+
 
 class PipelineError(Exception):
     """Base of all errors that the command line reports without a traceback.
@@ -50,12 +52,22 @@ class SettingError(PipelineError, ValueError):
     """An option has a value that cannot work, or would have no effect."""
 
 
+def check_choice(name: str, received: str, expected: Sequence[str]) -> None:
+    """Check a value that is one of a few.
+
+    Raises:
+        SettingError: It is not one of them.
+    """
+    if received not in expected:
+        raise SettingError(f"The {name} is one of {', '.join(expected)}. Received: {received!r}.")
+
+
 class WorkerDiedError(PipelineError, RuntimeError):
     """A process that did part of the work was killed, most often because memory ran out."""
 
 
 class DivergedError(PipelineError, ArithmeticError):
-    """The loss of a training is no number any more."""
+    """The loss of a training became NaN or infinite."""
 
 
 class ClusterError(PipelineError, RuntimeError):

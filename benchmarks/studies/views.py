@@ -32,7 +32,7 @@ from pipeline.settings import Settings
 from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.views import Views
 from pipeline.stage_two.dense.settings import Training
-from pipeline.training.finetune.job import cut_of
+from pipeline.training.finetune.assembly import cut_of
 from pipeline.training.finetune.settings import FineTuning
 from tests.calls import extract, extract_views, fit, scan, tune
 

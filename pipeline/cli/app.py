@@ -131,7 +131,7 @@ def sweep(data: str, **settings: Any) -> None:
     start = time.perf_counter()
     done = api.sweep(data, **keywords_of(settings), **run_keywords(settings, "head", "pool", "random"))
     seconds = time.perf_counter() - start
-    result = {"results": list(done.results), "best": head_result(done.best), "seconds": seconds}
+    result = done.as_dict() | {"seconds": seconds}
     show(settings, result, text.describe_sweep)
 
 
@@ -163,7 +163,7 @@ def predict(run: str, images: tuple[str, ...], top: int, digest: str | None, **s
 def export(run: str, file: Path, **settings: Any) -> None:
     """Write a RUN as one FILE: name.keras, name.onnx, name.tflite, or a SavedModel folder, whose name has no ending.
 
-    Photographs' pixels in, probabilities out; preprocessing and labels are inside. The file has to predict what the run does,
+    RunImages' pixels in, probabilities out; preprocessing and labels are inside. The file has to predict what the run does,
     to 1e-3 on 200 photographs, before it takes its name.
     """
     from pipeline import api

@@ -200,27 +200,7 @@ def show(settings: Mapping[str, Any], result: Any, describe: Callable[[Any], str
 
 def head_result(run: "Run") -> dict[str, Any]:
     """What the commands that train print."""
-    info = run.info
-    scores = {
-        split: {"accuracy": values.accuracy, "loss": values.loss, "n": values.n, "ci95": list(values.ci95)}
-        for split, values in run.scores.items()
-    }
-    return {
-        "run": run.name,
-        "head": info.head,
-        "chosen": {key: value for key, value in info.chosen.items() if key != "candidates"},
-        **scores,
-        "seconds": info.seconds,
-        "seconds_per_epoch": info.seconds_per_epoch,
-        "epochs": info.epochs,
-        "trainable_params": info.trainable_params,
-        "total_params": info.total_params,
-        "trunk_digest_before": info.trunk_digest_before,
-        "trunk_digest_after": info.trunk_digest_after,
-        "folder": str(run.folder.path),
-        "skipped": list(info.skipped),
-        "duplicates": list(info.duplicates),
-    }
+    return run.as_dict()
 
 
 def warn_duplicates(duplicates: Sequence[Sequence[str]]) -> None:

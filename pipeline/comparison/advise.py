@@ -15,7 +15,7 @@ from pipeline.bases.table import find_base
 from pipeline.comparison.advice import Evidence, Recommendation, advise_regime
 from pipeline.comparison.samples import decoding_seconds
 from pipeline.errors import WeightsUnavailableError
-from pipeline.html import table
+from pipeline.html import show_table
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.settings import FeatureSettings, Settings
@@ -74,7 +74,7 @@ class Advice:
         reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in self.advice.reasons)
         rows = [{name.replace("_", " "): value for name, value in asdict(row).items()} for row in self.costs]
         run = f"Run: <code>{html.escape(self.command)}</code>"
-        return f"<p>{html.escape(self.advice.summary)} {run}</p><ul>{reasons}</ul>{table(rows)}"
+        return f"<p>{html.escape(self.advice.summary)} {run}</p><ul>{reasons}</ul>{show_table(rows)}"
 
 
 def advise(manifest: Manifest, settings: Settings, *, num_sample: int = 200) -> Advice:

@@ -14,17 +14,17 @@ from pipeline.cache.store import Store
 from pipeline.comparison.break_even import BreakEven, RegimeResult, break_even
 from pipeline.errors import SettingError
 from pipeline.files import write_json
-from pipeline.html import table
+from pipeline.html import show_table
 from pipeline.images.augment import Augmentation
 from pipeline.images.manifest import Manifest
-from pipeline.runs.drawing import draw_comparison
+from pipeline.runs.plots import draw_comparison
 from pipeline.runs.run import Run
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.recipes import make_recipe, trunk_of
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.spec import DEFAULT_LAYERS
-from pipeline.training.finetune.job import cut_of
+from pipeline.training.finetune.assembly import cut_of
 from pipeline.training.finetune.settings import FineTuning
 from pipeline.training.finetune.train import finetune
 from pipeline.training.heads import fit_head
@@ -99,7 +99,7 @@ class Comparison:
         """The table, when each cached regime breaks even, and the plot."""
         rows = [{name.replace("_", " "): row.as_dict()[name] for name in _SHOWN} for row in self.rows]
         sentences = [found.describe(regime) for regime, found in self.break_even.items()]
-        parts = [table(rows), *(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)]
+        parts = [show_table(rows), *(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)]
         if self.plot is not None and self.plot.is_file():
             data = base64.b64encode(self.plot.read_bytes()).decode()
             parts.append(f'<img alt="Validation accuracy against seconds" src="data:image/png;base64,{data}">')

@@ -18,7 +18,7 @@ from pipeline.comparison.estimates import (
 )
 from pipeline.comparison.samples import decoding_seconds, measure_sample
 from pipeline.errors import SettingError
-from pipeline.html import table
+from pipeline.html import show_table
 from pipeline.images.manifest import Manifest
 from pipeline.images.synthetic import made_photos
 from pipeline.settings import Settings
@@ -141,7 +141,7 @@ class Plan:
             for row in self.bases
         ]
         text = f"{self.images:,} images, {self.rows:,} rows, {self.workers} workers, measured on {self.measured_on}"
-        return f"<p>{html.escape(text)}</p>{table(rows)}"
+        return f"<p>{html.escape(text)}</p>{show_table(rows)}"
 
 
 def plan(manifest: Manifest | None, planned: PlanSettings, bases: Sequence[str], settings: Settings) -> Plan:

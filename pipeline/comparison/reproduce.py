@@ -11,7 +11,7 @@ from pipeline.settings import Settings
 from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.views import Views, ensure_views
 from pipeline.stage_two.dense.settings import Training
-from pipeline.training.finetune.job import cut_of
+from pipeline.training.finetune.assembly import cut_of
 from pipeline.training.finetune.settings import FineTuning
 from pipeline.training.finetune.train import finetune
 from pipeline.training.heads import fit_head

@@ -1,4 +1,4 @@
-"""Photographs that are made, where the cost of some is asked and none are there."""
+"""RunImages that are made, where the cost of some is asked and none are there."""
 
 import hashlib
 import io

@@ -16,7 +16,7 @@ from pipeline.reports.maps import draw_map, pairs_of
 from pipeline.reports.prediction_table import PredictionTable, read_prediction_table
 from pipeline.reports.sections import detail, summarise
 from pipeline.runs.folder import RunFolder
-from pipeline.runs.images import find_photographs
+from pipeline.runs.images import find_images
 from pipeline.settings import Settings
 
 MAX_DETAILED = 12
@@ -77,7 +77,7 @@ def _gallery_number(content: Content, run: RunFolder, predictions: PredictionTab
         if gallery.holds(predictions, classes):
             gallery.runs.append(predictions)
             return number
-    found = find_photographs(run, predictions.names, predictions.digests, settings)
+    found = find_images(run, predictions.names, predictions.digests, settings)
     content.galleries.append(Gallery(predictions, tuple(classes), found, found.note, [predictions]))
     return len(content.galleries) - 1
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.reports.prediction_table import SPLITS, PredictionTable
-from pipeline.runs.images import Photographs
+from pipeline.runs.images import RunImages
 
 MAX_THUMBNAILS = 800
 """On one page; at 3 kB each they are together as large as one photo of a phone."""
@@ -27,7 +27,7 @@ class Gallery:
     """Names, digests, labels and splits; the predictions are those of the first run."""
 
     classes: tuple[str, ...]
-    images: Photographs | None = None
+    images: RunImages | None = None
     """Where their bytes are; None: nowhere."""
 
     note: str | None = None

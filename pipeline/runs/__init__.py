@@ -1,1 +1,1 @@
-"""What a run is: its folder, how it is saved, loaded, plotted and logged, and how it predicts."""
+"""Runs: their folders, and how they are saved, loaded, plotted, logged and used to predict."""

@@ -1,4 +1,4 @@
-"""What comes after a training may fail: the run is on disk by then, and worth more than its plots and logs."""
+"""Steps after a training that may fail without an error: the run is saved by then, and does not depend on plots and logs."""
 
 import logging
 from collections.abc import Callable
@@ -7,9 +7,17 @@ logger = logging.getLogger(__name__)
 
 
 def attempt(what: str, function: Callable[..., object], *arguments: object) -> bool:
-    """Call a function; log its error as a warning that begins with `what`. Whether it went well.
+    """Call a function; an error becomes a warning.
 
-    matplotlib, TensorBoard and MLflow raise errors of any kind. With `--debug` the traceback is logged too.
+    matplotlib, TensorBoard and MLflow raise errors of any type.
+
+    Args:
+        what: The beginning of the warning. With `--debug` the traceback is logged too.
+        function: The function.
+        arguments: Its arguments.
+
+    Returns:
+        Whether the function raised no error.
     """
     try:
         function(*arguments)

@@ -1,4 +1,4 @@
-"""Run folders: a trained head with all that is needed to predict, and to make it again.
+"""Run folders: a trained head with all that is needed to predict with it, and to make it again.
 
 runs/<name>/  run.json  metrics.json  history.csv  predictions.csv  head.npz | head.keras  *.png
 """
@@ -28,22 +28,26 @@ _LONGEST_NAME = 255  # bytes, on all usual file systems
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run on disk, as it was when it was first looked at."""
+    """One run on disk. Its files are read when they are first needed, and once."""
 
     path: Path
 
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
     @property
     def name(self) -> str:
+        """Name of the run."""
         return self.path.name
 
     @cached_property
     def info(self) -> RunInfo:
-        """run.json. Read once."""
+        """run.json."""
         return RunInfo.from_dict(self._json("run.json"), self.path / "run.json")
 
     @cached_property
     def scores(self) -> dict[str, Scores]:
-        """metrics.json, by split. Read once."""
+        """metrics.json, by split."""
         try:
             return {split: Scores.from_dict(values) for split, values in self._json("metrics.json").items()}
         except (TypeError, KeyError, AttributeError) as error:
@@ -56,7 +60,7 @@ class RunFolder:
             if (self.path / name).is_file():
                 return self.path / name
         raise DamagedStoreError(
-            f"{self.path} has no head.npz and no head.keras: the run did not finish, or was emptied."
+            f"{self.path} has no head.npz and no head.keras: the run is incomplete. Train it again."
         )
 
     def predictions(self) -> list[dict[str, str]]:
@@ -65,7 +69,7 @@ class RunFolder:
             return list(csv.DictReader(file))
 
     def history(self) -> list[dict[str, float]]:
-        """history.csv, one entry an epoch; empty for heads without epochs."""
+        """history.csv, one entry per epoch; empty for linear heads."""
         path = self.path / "history.csv"
         if not path.exists():
             return []
@@ -83,10 +87,14 @@ class RunFolder:
 
 
 def open_run(name: str | Path, runs: Path) -> RunFolder:
-    """The run of this name below `runs`, or the folder itself.
+    """A run by its name or folder.
+
+    Args:
+        name: A folder, or the name of a run below `runs`.
+        runs: Folder of the runs.
 
     Raises:
-        RunNotFoundError: There is none; the message names those that are.
+        RunNotFoundError: There is no such run; the message lists runs that exist.
     """
     for path in (Path(name), runs / name):
         if (path / "run.json").is_file():
@@ -97,15 +105,15 @@ def open_run(name: str | Path, runs: Path) -> RunFolder:
 
 
 def list_runs(runs: Path) -> list[RunFolder]:
-    """All finished runs, by name; folders whose name starts with a dot are not finished."""
+    """All finished runs, sorted by name. Unfinished runs are in folders whose names start with a dot."""
     return [RunFolder(path.parent) for path in sorted(runs.glob("[!.]*/run.json"))]
 
 
 def check_run_name(name: str | None, runs: Path) -> None:
-    """Check that a run can have this name; None lets one be made up.
+    """Check that a run can have this name; None is always valid.
 
     Raises:
-        SettingError: It is not one folder name, or a folder that is no run has it.
+        SettingError: It is not a valid name of one folder, or the folder exists and is not a run.
     """
     if name is None:
         return
@@ -116,9 +124,17 @@ def check_run_name(name: str | None, runs: Path) -> None:
 
 
 class NewRun:
-    """A run being written: beside its final name until it is complete, then renamed.
+    """A run that is being written: in a temporary folder beside the final one, which is renamed when it is complete.
 
-    Use as a context manager; when the body raises, nothing is left behind.
+    Use as a context manager; if the body raises an error, the folder is removed.
+
+    Args:
+        runs: Folder of the runs.
+        name: Name of the run; None: the stem with the first free number.
+        stem: Beginning of a name that is made up.
+
+    Raises:
+        SettingError: As in `check_run_name`.
     """
 
     def __init__(self, runs: Path, name: str | None, stem: str) -> None:
@@ -141,7 +157,7 @@ class NewRun:
                     self._claimed.rmdir()
 
     def finish(self, info: RunInfo, scores: Mapping[str, Scores]) -> RunFolder:
-        """Write run.json and metrics.json, and give the folder its name. A named run replaces an older one."""
+        """Write run.json and metrics.json, and rename the folder. A run with a given name replaces an older one."""
         check_run_name(self._name, self._runs)
         self._claimed = None if self._name else self._claim_name()
         final = self._claimed or self._runs / str(self._name)
@@ -152,7 +168,7 @@ class NewRun:
         return RunFolder(final)
 
     def _claim_name(self) -> Path:
-        """The first free name, as an empty folder, so that another process takes the next one."""
+        """Make an empty folder with the first free name, so that another process uses the next one."""
         number = 1
         while True:
             path = self._runs / f"{self._stem}-{number:03d}"
@@ -165,7 +181,7 @@ class NewRun:
 
 
 def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
-    """One line an epoch."""
+    """Write one line per epoch."""
     _write_csv(path, list(history[0]), [list(row.values()) for row in history])
 
 
@@ -174,7 +190,13 @@ def write_predictions(
     rows: Iterable[tuple[str, str, str, bytes, NDArray[np.float32]]],
     classes: Sequence[str],
 ) -> None:
-    """One line an image: path, split, label, what the head said, SHA-256, and how sure the head was of each class."""
+    """Write one line per image: path, split, label, predicted class, SHA-256, and the probability of each class.
+
+    Args:
+        path: The file.
+        rows: Name, split, label, SHA-256 and probabilities (K,) of each image.
+        classes: Names of the K classes.
+    """
     lines = (
         [name, split, label, classes[int(p.argmax())], digest.hex(), *(f"{value:.6f}" for value in p)]
         for name, split, label, digest, p in rows
@@ -190,18 +212,22 @@ def _write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[Any]]
 
 
 def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Plain arrays, no objects."""
+    """Write arrays as `.npz`.
+
+    Raises:
+        ValueError: An array holds objects.
+    """
     np.savez(path, allow_pickle=False, **dict(arrays))
 
 
 def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Plain arrays; nothing is unpickled.
+    """Read the arrays of an `.npz` without unpickling.
 
     Raises:
-        DamagedStoreError: Not a readable `.npz`, or it holds objects.
+        DamagedStoreError: The file is not a readable `.npz`, or it holds objects.
     """
     try:
-        # Opened here: numpy leaves a file open that turns out to be no archive.
+        # Opened here, because numpy does not close a file that is not an archive.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:

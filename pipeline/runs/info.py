@@ -1,4 +1,4 @@
-"""What a run records of itself: run.json as a type."""
+"""run.json as a type, and how it is made."""
 
 import datetime as dt
 import hashlib
@@ -21,9 +21,9 @@ _NEEDED = ("head", "data", "recipe", "classes", "pool", "weights", "seconds")
 
 @dataclass(frozen=True, kw_only=True)
 class RunInfo:
-    """run.json: all that is needed to predict with a run and to make it again, but for the head itself.
+    """run.json: all that is needed to predict with a run and to make it again, except the head itself.
 
-    Fields that an older version did not write have their defaults.
+    Fields that an older version did not write have their default values.
     """
 
     head: str
@@ -33,27 +33,29 @@ class RunInfo:
     """Pooling between trunk and head: `none`, `avg` or `max`."""
 
     data: str
-    """The data set's title."""
+    """Title of the data set."""
 
     classes: tuple[str, ...]
+    """Names of the K classes, in the order of the probabilities."""
+
     recipe: Mapping[str, Any]
-    """As JSON; see `Recipe.from_dict`."""
+    """The recipe of the features, as JSON; see `Recipe.from_dict`."""
 
     weights: str
     """`imagenet`, `random`, or a file."""
 
     seconds: float
-    """Of the training."""
+    """Time of the training, without stage one."""
 
     name: str = ""
     command: str | None = None
-    """How to make the run again."""
+    """The command that makes the run again."""
 
     chosen: Mapping[str, Any] = field(default_factory=dict)
-    """Of a linear head: the regularisation that was chosen, by its name, and all `candidates` with their scores."""
+    """Linear heads: the chosen regularisation by its name, and all `candidates` with their scores; empty for dense heads."""
 
     training: Mapping[str, Any] | None = None
-    """Training settings; None for linear heads."""
+    """Settings of a dense head's training; None for linear heads."""
 
     seed: int = 0
     views: Mapping[str, Any] | None = None
@@ -66,16 +68,16 @@ class RunInfo:
     trunk_digest_before: str | None = None
     trunk_digest_after: str | None = None
     root: str | None = None
-    """Folder that the images' names are relative to; None where they are no files."""
+    """Folder that the names of the images are relative to; None if they are not files."""
 
     source: str | None = None
-    """What the user named as data, where that is a name."""
+    """The data as the user named it; None if it has no name."""
 
     data_digest: str | None = None
-    """Of images, labels and splits: scores on the same data can be compared."""
+    """Digest of images, labels and splits. Runs with the same digest have comparable scores."""
 
     task_digest: str | None = None
-    """Of images, labels, splits and recipe."""
+    """Digest of images, labels, splits and recipe."""
 
     images: Mapping[str, int] = field(default_factory=dict)
     """Number of images by split."""
@@ -84,16 +86,19 @@ class RunInfo:
     """Images that cannot be read: {path, reason}."""
 
     duplicates: Sequence[Sequence[str]] = ()
-    """Names of images with the same bytes in more than one split."""
+    """Groups of names of images that have the same bytes and are in more than one split."""
 
     fingerprint: str = ""
+    """Of the recipe."""
+
     stage_one: Mapping[str, Any] = field(default_factory=dict)
-    """{new, seconds}: rows that were computed for this run, and their cost."""
+    """{new, seconds}: number of rows that were computed for this run, and the time it took."""
 
     created: str = ""
     """UTC, ISO 8601."""
 
     versions: Mapping[str, str] = field(default_factory=dict)
+    """Versions of Python and the libraries, by name."""
 
     regime: str | None = None
     """`end to end` or `fine-tuning`; None for heads on cached rows."""
@@ -101,13 +106,13 @@ class RunInfo:
     cached: bool | None = None
     first_trained_layer: str | None = None
     augmentation: str | None = None
-    """Of live images, as canonical JSON."""
+    """Augmentation of live images, as canonical JSON."""
 
     phases: Sequence[Mapping[str, Any]] = ()
     """{name, epochs} of each phase of fine-tuning."""
 
     moved_layers: Sequence[str] = ()
-    """Layers of the base whose weights fine-tuning has changed."""
+    """Layers of the base whose weights changed."""
 
     stitched_difference: float | None = None
     """Largest difference of a probability between live images and cached rows."""
@@ -144,7 +149,7 @@ def describe_run(extraction: Extraction, images: Mapping[str, int], weights: str
         extraction: The rows, with the manifest of their images.
         images: Number of images by split.
         weights: `imagenet`, `random`, or a file.
-        training: The fields that only the training knows: head, pool, seconds and so on.
+        training: The fields of `RunInfo` that depend on the training: head, pool, seconds and so on.
     """
     manifest, recipe = extraction.manifest, extraction.store.recipe
     is_file = weights not in ("imagenet", "random")
@@ -169,12 +174,12 @@ def describe_run(extraction: Extraction, images: Mapping[str, int], weights: str
 
 
 def task_digest(manifest: Manifest, recipe: Recipe, pooling: str) -> str:
-    """What features and labels a training works on: rows, labels and splits, in any order."""
+    """Digest of rows, labels and splits of a training; the order and the names of the images do not matter."""
     return hashlib.sha256(repr((recipe.fingerprint, pooling, _entries(manifest))).encode()).hexdigest()
 
 
 def data_digest(manifest: Manifest) -> str:
-    """Which images with which labels in which splits, whatever features are taken of them."""
+    """Digest of images, labels and splits, whatever the features; the order and the names of the images do not matter."""
     return hashlib.sha256(repr(_entries(manifest)).encode()).hexdigest()
 
 

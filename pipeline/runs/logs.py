@@ -1,4 +1,4 @@
-"""What is told of a run to those who watch trainings: TensorBoard, and an MLflow server or folder."""
+"""Logging of trainings to TensorBoard, and to an MLflow server or folder."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,48 +18,53 @@ Setting = str | float | bool
 
 @dataclass
 class Log:
-    """Where one training is told of; either place may be missing. What fails is a warning."""
+    """The logs of one training; each of them may be None. An error while logging is a warning."""
 
     events: Events | None = None
     tracker: Tracker | None = None
 
     def add_epoch(self, row: Mapping[str, float], *, after: int = 0) -> None:
-        """Show an epoch while the training goes on; `after` so many of an earlier phase."""
+        """Log an epoch during the training.
+
+        Args:
+            row: The values of the epoch.
+            after: Number of epochs in earlier phases.
+        """
         if self.events:
             values = {name: value for name, value in row.items() if name != "epoch"}
-            what = "The training goes on, but TensorBoard's log of it could not be written"
+            what = "The training continues, but its TensorBoard log could not be written"
             if not attempt(what, self.events.add_scalars, values, after + int(row["epoch"])):
-                self.events = None  # one warning, not one an epoch
+                self.events = None  # one warning, not one per epoch
 
     def finish(self, run: RunFolder) -> None:
-        """Tell of the finished run: settings, scores by split, and the path of its regularisation."""
+        """Log the finished run: settings, scores by split, and the scores of each value of its regularisation."""
         if self.events:
-            what = f"Run {run.name} is saved, but TensorBoard's log of it could not be written"
+            what = f"Run {run.name} is saved, but its TensorBoard log could not be written"
             attempt(what, _finish_events, self.events, run)
         if self.tracker:
-            what = f"Run {run.name} is saved, but MLflow at {self.tracker.place} did not take it"
+            what = f"Run {run.name} is saved, but could not be logged to MLflow at {self.tracker.address}"
             attempt(what, _send, self.tracker, run)
 
 
 def _finish_events(events: Events, run: RunFolder) -> None:
     events.add_settings(settings_of(run.info))
     events.add_scalars(scores_of(run.scores), step=0)
-    for step, point in enumerate(path_of(run.info)):
+    for step, point in enumerate(candidates_of(run.info)):
         events.add_scalars(point, step)
     events.finish(run.name)
 
 
 def _send(tracker: Tracker, run: RunFolder) -> None:
-    tracker.send(run, settings_of(run.info), scores_of(run.scores), path_of(run.info))
+    tracker.send(run, settings_of(run.info), scores_of(run.scores), candidates_of(run.info))
 
 
 @contextlib.contextmanager
 def open_log(tensorboard: Path | None, mlflow: str | None) -> Iterator[Log]:
-    """The log of one training. What is missing to write it is an error now, not after hours.
+    """The log of one training. A missing package or server is an error before the training, not after it.
 
     Args:
-        tensorboard: Folder that TensorBoard is pointed at; a run's log is a folder of its name in it.
-        mlflow: A tracking server's address, or a folder.
+        tensorboard: The folder that TensorBoard reads; the log of a run is a subfolder with the name of the run.
+        mlflow: The address of a tracking server, or a folder.
 
     Raises:
         MissingExtraError: The package of one of them is not installed.
@@ -71,8 +76,14 @@ def open_log(tensorboard: Path | None, mlflow: str | None) -> Iterator[Log]:
 
 
 def log_sweep(tensorboard: Path, name: str, results: Sequence[Mapping[str, Any]]) -> None:
-    """One row of TensorBoard's table of hyperparameters for each head of a sweep, in folders below that of its name."""
-    what = f"Sweep {name} is saved, but TensorBoard's log of it could not be written"
+    """Log each head of a sweep as one row of TensorBoard's hyperparameter table.
+
+    Args:
+        tensorboard: The folder that TensorBoard reads; the logs are in `<name>-sweep/001` and so on below it.
+        name: Name of the best head's run.
+        results: As in `SweepResult.results`.
+    """
+    what = f"Sweep {name} is saved, but its TensorBoard log could not be written"
     attempt(what, _log_sweep, tensorboard, name, results)
 
 
@@ -87,7 +98,7 @@ def _log_sweep(tensorboard: Path, name: str, results: Sequence[Mapping[str, Any]
 
 
 def settings_of(info: RunInfo) -> dict[str, Setting]:
-    """What a run was made with, by one name each; what does not apply is left out."""
+    """The hyperparameters of a run by name; those that do not apply are left out."""
     recipe, views = info.recipe, info.views or {}
     values = {
         **{
@@ -115,7 +126,7 @@ def scores_of(scores: Mapping[str, Scores]) -> dict[str, float]:
     }
 
 
-def path_of(info: RunInfo) -> list[dict[str, float]]:
-    """The values of a linear head's regularisation that were tried, from small to large, and how each did on validation."""
+def candidates_of(info: RunInfo) -> list[dict[str, float]]:
+    """The candidate values of a linear head's regularisation in ascending order, with their validation scores."""
     points = sorted(info.chosen.get("candidates", ()), key=lambda point: float(point["value"]))
     return [{f"regularisation/{name}": value for name, value in point.items()} for point in points]

@@ -1,4 +1,4 @@
-"""Predictions of a run on images that it has not seen."""
+"""Predictions of a run on new images."""
 
 from pipeline.cache.recipe import Recipe
 from pipeline.images.given import GivenImages, read_given
@@ -8,27 +8,25 @@ from pipeline.settings import Settings
 from pipeline.stage_one.ensure import make_rows
 from pipeline.stage_two.head import Head, predict_rows
 
-__all__ = ["Predictions", "predict"]
-
 
 def predict(head: Head, info: RunInfo, images: GivenImages, settings: Settings, *, top: int = 5) -> Predictions:
     """Label images, from files or pixels.
 
-    Their rows go into the store too, so asking again, or another run of the same recipe, is free.
+    Their rows are stored too: predicting again, also with another run of the same recipe, needs no forward pass of the trunk.
 
     Args:
-        head: The run's head.
-        info: What the run says of its features and classes.
-        images: One image or a list of them: paths (a folder is the images below it), bytes of image files, PIL images,
-            arrays (H, W) or (H, W, 3). Or an array of N images, (N, H, W) or (N, H, W, 3).
+        head: The head of the run.
+        info: Features and classes of the run.
+        images: One image or a list of images: paths (a folder stands for the images below it), bytes of image files, PIL images,
+            or arrays (H, W) or (H, W, 3). Or an array of N images, (N, H, W) or (N, H, W, 3).
         settings: Cache folder and compute.
-        top: How many classes to list for each image.
+        top: Number of classes to list for each image.
 
     Returns:
         One row for each image, in the order given.
 
     Raises:
-        DataNotFoundError, UnreadableImageError: No image can be read, or one cannot and `strict` is set.
+        DataNotFoundError, UnreadableImageError: No image can be read; with `strict`, one image cannot be read.
         SettingError: `top` is below 1.
     """
     check_top(top)

@@ -1,11 +1,11 @@
-"""A trained head becomes a run: all splits scored, the folder written, plots drawn, trackers told."""
+"""Saving a trained head as a run: all splits are scored, the folder is written, plots are drawn, and the run is logged."""
 
 from pathlib import Path
 
-from pipeline.runs.drawing import draw_run
 from pipeline.runs.folder import NewRun, save_arrays, write_history, write_predictions
 from pipeline.runs.info import RunInfo
 from pipeline.runs.logs import Log
+from pipeline.runs.plots import draw_run
 from pipeline.runs.run import Run
 from pipeline.settings import Settings
 from pipeline.stage_two.head import Head, predict_split
@@ -24,16 +24,16 @@ def save_run(
     name: str | None,
     plots: bool,
 ) -> Run:
-    """Score all splits and keep the head with all that is needed to predict.
+    """Score all splits, and save the head with all that is needed to predict.
 
     Args:
         head: The trained head.
         task: Its rows and labels.
         history: One entry per epoch; empty for linear heads.
-        info: How it was made.
+        info: How the head was trained.
         log: TensorBoard and MLflow.
-        settings: Folder of the runs; kept in the run, which predicts with them.
-        name: The run's name; None: made from data, base and head. A run of that name is replaced.
+        settings: Folder of the runs; the run predicts with these settings.
+        name: The run's name; None: made from data, base and head. An existing run of that name is replaced.
         plots: Draw learning curves and confusion matrix.
     """
     with_tta = bool(info.views and info.views["tta"])

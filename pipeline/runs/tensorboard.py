@@ -1,4 +1,8 @@
-"""TensorBoard's event files, written by its own package, without TensorFlow."""
+"""TensorBoard's event files, written by its own package without TensorFlow.
+
+The record writer of the package is used, because `tensorboard.summary.Writer` writes no hyperparameters, and imports TensorFlow
+where that is installed: a linear head would start seconds later.
+"""
 
 import contextlib
 import os
@@ -13,17 +17,17 @@ from pipeline.errors import MissingExtraError
 from pipeline.files import remove
 
 _PREFIX = "events.out.tfevents."
-"""What TensorBoard takes for a file of events."""
+"""TensorBoard reads files with this prefix."""
 
 
 class Events:
-    """The events of one training, in a folder of their own from the first epoch on.
+    """The log of one training.
 
-    While the training goes on the folder is called `training-PROCESS`; in the end it takes the run's name.
-    Use as a context manager: the log of a training that leaves no run is removed.
+    During the training it is in the folder `training-PROCESS`; at the end it moves into a folder with the name of the run.
+    Use as a context manager: if the training fails, its log is removed.
 
     Args:
-        root: The folder that TensorBoard is pointed at.
+        root: The folder that TensorBoard reads.
 
     Raises:
         MissingExtraError: The package `tensorboard` is not installed.
@@ -36,7 +40,7 @@ class Events:
             )
         self._root = root
         self._folder = root / f"training-{os.getpid()}"
-        # TensorBoard tells the files of a folder apart by this name, and reads them in the order of their times.
+        # TensorBoard identifies files by their names, and reads those of a folder in the order of these times.
         self._name = f"{_PREFIX}{time.time():017.6f}.{socket.gethostname()}.{os.getpid()}"
 
     def __enter__(self) -> Self:
@@ -49,12 +53,12 @@ class Events:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):  # of a full disk; `finish` has closed what is kept
+        with contextlib.suppress(OSError):  # the disk may be full; `finish` has closed a log that is kept
             self._writer.close()
         remove(self._folder)
 
     def add_scalars(self, values: Mapping[str, float], step: int) -> None:
-        """Points of curves, each by its name."""
+        """Add a point to each of these curves."""
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary
         from tensorboard.plugins.scalar.summary_v2 import scalar_pb
@@ -63,14 +67,14 @@ class Events:
         self._write(Event(wall_time=time.time(), step=step, summary=Summary(value=points)))
 
     def add_settings(self, settings: Mapping[str, str | float | bool]) -> None:
-        """One row of TensorBoard's table of hyperparameters."""
+        """Add a row to TensorBoard's table of hyperparameters."""
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
         self._write(Event(wall_time=time.time(), summary=hparams_pb(dict(settings))))
 
     def finish(self, run: str) -> None:
-        """Give the log the run's name, in place of the log of an older one of that name."""
+        """Move the log into the folder of the run. It replaces the log of an older run of that name."""
         self._writer.close()
         folder = self._root / run
         folder.mkdir(parents=True, exist_ok=True)

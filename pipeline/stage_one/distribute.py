@@ -54,7 +54,7 @@ def distribute(
         views: View numbers; those above 0 need a recipe with an augmentation, and 0 one without.
         batch_size: Images handed to the engine at a time.
         gather: Workers send their shards' bytes, and this process commits them; otherwise they write to the store's folder.
-        ship_images: Photographs are sent with the tasks; otherwise workers read them, from the same path.
+        ship_images: RunImages are sent with the tasks; otherwise workers read them, from the same path.
         progress: Show a bar.
 
     Raises:

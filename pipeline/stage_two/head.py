@@ -1,4 +1,4 @@
-"""What a head is, and its predictions on rows."""
+"""The interface of heads, and their predictions on rows."""
 
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from pipeline.stage_two.rows import Rows, Split, StoredRows
 
 
 class Head(Protocol):
-    """What is trained on rows, linear or dense."""
+    """A classifier on rows, linear or dense."""
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities, float32 (N, K)."""
@@ -17,15 +17,16 @@ class Head(Protocol):
 
     @property
     def num_parameters(self) -> int:
-        """Number of trained values."""
+        """Number of values in the head that the training sets."""
         ...
 
 
 def predict_rows(head: Head, X: Rows) -> NDArray[np.float32]:
-    """Probabilities, float32 (N, K). Linear heads take flat rows, dense ones the grid; rows on disk are read in blocks."""
+    """Probabilities, float32 (N, K). Linear heads take flat rows, dense heads the grid; rows on disk are read in blocks."""
     if isinstance(X, StoredRows):
-        places, blocks = zip(*((place, predict_rows(head, block)) for place, block in X.blocks()), strict=True)
-        return np.concatenate(blocks)[np.argsort(np.concatenate(places))]
+        pairs = ((positions, predict_rows(head, block)) for positions, block in X.blocks())
+        positions, blocks = zip(*pairs, strict=True)
+        return np.concatenate(blocks)[np.argsort(np.concatenate(positions))]
     return head.predict_proba(X.reshape(len(X), -1) if hasattr(head, "arrays") else X)
 
 
@@ -35,7 +36,7 @@ def predict_split(head: Head, part: Split, *, tta: bool = False) -> NDArray[np.f
     Args:
         head: The head.
         part: The split.
-        tta: Average over all stored views of each image (test-time augmentation).
+        tta: Average the probabilities over all stored views of each image (test-time augmentation).
     """
     if not tta:
         return predict_rows(head, part.X)

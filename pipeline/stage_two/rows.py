@@ -1,4 +1,4 @@
-"""Rows and labels together: what a head is trained on."""
+"""Rows with labels: the input of a training."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,19 +13,19 @@ from pipeline.errors import MissingRowsError, SettingError
 from pipeline.images.manifest import SPLITS, Manifest
 from pipeline.stage_one.views import Views
 
-# Rows of the training and validation split, each read one block ahead, fit into memory together.
+# Number of blocks in memory at once: the current and the next one of the training and the validation split.
 _BLOCKS = 4
 
 
 @dataclass(frozen=True)
 class StoredRows:
-    """Rows too many for memory: they look like an array, and are read from the shards when they are asked for."""
+    """Rows that do not fit into memory. They behave like an array, and are read from the shards when they are used."""
 
     store: Store
     keys: Keys
     pooling: str
     block_rows: int
-    """How many of them to hold in memory at once."""
+    """Number of rows per block."""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -38,12 +38,12 @@ class StoredRows:
 
     @property
     def nbytes(self) -> int:
-        """What all of them would take in memory."""
+        """Memory that all rows would take, in bytes."""
         return 4 * math.prod(self.shape)
 
     @property
     def memory_bytes(self) -> int:
-        """What the rows of a task may take in memory, of which a block is one part."""
+        """Memory that the rows of a task may take, in bytes; a block is a part of it."""
         return _BLOCKS * self.block_rows * 4 * math.prod(self.shape[1:])
 
     def __getitem__(self, rows: Any) -> NDArray[np.float32]:
@@ -53,11 +53,11 @@ class StoredRows:
         return np.asarray(self[:], dtype)
 
     def blocks(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Places and rows of all, so many at a time, shard after shard."""
+        """Positions (n,) and rows (n, ...) of all rows in blocks, shard after shard."""
         order = np.argsort(self.store.shard_of(self.keys), kind="stable")
         for start in range(0, len(self), self.block_rows):
-            place = order[start : start + self.block_rows]
-            yield place, self[place]
+            positions = order[start : start + self.block_rows]
+            yield positions, self[positions]
 
 
 Rows = NDArray[np.float32] | StoredRows
@@ -74,13 +74,13 @@ class Split:
     """Class numbers, (N,)."""
 
     names: tuple[str, ...]
-    """What the images are called, N of them."""
+    """Names of the images, N of them."""
 
     views: tuple[Rows, ...] = ()
-    """Features of views 1 to K, each of the shape of `X`; empty where none were asked for."""
+    """Features of views 1 to K, each of the shape of `X`; empty without views."""
 
     digests: tuple[bytes, ...] = ()
-    """SHA-256 of each image, N of them; empty where the rows are of no manifest."""
+    """SHA-256 of each image, N of them; empty if the rows do not come from a manifest."""
 
     def __len__(self) -> int:
         return len(self.y)
@@ -92,7 +92,7 @@ class Split:
         return rows.reshape(len(rows), -1)
 
     def all_views(self) -> "Split":
-        """Views 0 to K as so many images, (K + 1) N of them, view after view."""
+        """Views 0 to K as separate images, (K + 1) N of them, view after view."""
         if not self.views:
             return self
         count = len(self.views) + 1
@@ -109,11 +109,11 @@ class Task:
 
     classes: tuple[str, ...]
     splits: Mapping[str, Split]
-    """`train` and `validation`, and `test` if there is one."""
+    """`train`, `validation` and, if it exists, `test`."""
 
     @property
     def num_bytes(self) -> int:
-        """Rows of it in memory."""
+        """Memory that its rows take now, in bytes; stored rows take none."""
         rows = [rows for split in self.splits.values() for rows in (split.X, *split.views)]
         return sum(part.nbytes for part in rows if isinstance(part, np.ndarray))
 
@@ -144,8 +144,8 @@ def load_task(
         pooling: `none`, `avg` or `max`: pooling of spatial rows at read time.
         view_store: The rows of views 1 to K.
         num_views: K, for the training images.
-        tta: Read the views of validation and test images too, to average predictions over them.
-        memory_bytes: Rows that take more than this as float32 stay in their store and are read in blocks (`StoredRows`).
+        tta: Read the views of validation and test images too, so that predictions can be averaged over them.
+        memory_bytes: Rows that take more memory than this as float32 stay in their store, and are read in blocks (`StoredRows`).
 
     Raises:
         DataLayoutError: The labels do not make a task.
@@ -162,11 +162,10 @@ def load_task(
         """One view of these splits."""
         keys = {name: row_keys(parts[name].digests, view) for name in names}
         if block_rows is not None:
-            holder.shard_of(
-                np.concatenate(list(keys.values()))
-            )  # a row that is missing is told of now, not in a training
+            # A missing row raises an error now, not during the training.
+            holder.shard_of(np.concatenate(list(keys.values())))
             return {name: StoredRows(holder, keys[name], pooling, block_rows) for name in names}
-        # Each shard is unpacked once for all splits, which are parts of one array.
+        # One reading for all splits, so that each shard is decompressed once.
         together = holder.read(np.concatenate(list(keys.values())), pooling=pooling)
         ends = np.cumsum([len(keys[name]) for name in names])
         return dict(zip(names, np.split(together, ends[:-1]), strict=True))
@@ -192,15 +191,15 @@ def load_task(
 
 
 def _in_memory(rows: Rows) -> NDArray[np.float32]:
-    """Rows that are no more than memory takes.
+    """Rows that are in memory.
 
     Raises:
-        SettingError: They stay in their shards.
+        SettingError: The rows stay in their shards.
     """
     if isinstance(rows, StoredRows):
         raise SettingError(
-            f"{rows.nbytes / 1e9:.1f} GB of rows are to be in memory at once, and {rows.memory_bytes / 1e9:.1f} GB may be: "
-            "use --pool avg, or give a larger --memory-gb."
+            f"{rows.nbytes / 1e9:.1f} GB of rows are needed in memory at once, and {rows.memory_bytes / 1e9:.1f} GB are allowed. "
+            "Use --pool avg, or give a larger --memory-gb."
         )
     return rows
 
@@ -218,10 +217,10 @@ def load_with_views(
     pooling: str,
     memory_bytes: float = math.inf,
 ) -> Task:
-    """Rows and labels with the views asked for; see `load_task`.
+    """Rows and labels with stored views; see `load_task`.
 
     Raises:
-        MissingRowsError: Not all views are stored; the message names the command that stores them.
+        MissingRowsError: Some views are not stored; the message gives the command that stores them.
     """
     if views is None:
         return load_task(manifest, store, pooling=pooling, memory_bytes=memory_bytes)

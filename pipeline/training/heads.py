@@ -22,7 +22,7 @@ from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.linear.stream import stream_linear
 from pipeline.stage_two.rows import StoredRows, Task
 from pipeline.stage_two.spec import HeadSpec, LinearSpec, parse_head
-from pipeline.training.rows import read_task
+from pipeline.training.rows import CachedTask, read_task
 
 logger = logging.getLogger(__name__)
 
@@ -39,87 +39,81 @@ def fit_head(
     plots: bool = True,
     command: str | None = None,
 ) -> Run:
-    """Train a head on cached rows and keep it as a run; rows that are missing are made first.
+    """Train a head on cached rows and save it as a run; missing rows are computed first.
 
     Args:
         manifest: The images, with labels.
         head: `ridge`, `logreg`, `dense:256,relu,dropout:0.5` and so on; see `pipeline.stage_two.spec`.
         settings: Features, folders, compute and tracking.
         pool: Pooling between trunk and head; None: `avg` for linear heads and `none` for dense ones.
-        training: Settings of a dense head; its seed also serves linear heads.
+        training: Settings of a dense head. Linear heads use its seed.
         views: Train on stored views too.
-        name: The run's name; None: made up. A run of that name is replaced.
-        plots: Draw learning curves and confusion matrix into the run's folder.
-        command: How to make the run again, kept in run.json.
+        name: Name of the run; None: made from data, base and head. An existing run of that name is replaced.
+        plots: Draw learning curves and confusion matrix into the folder of the run.
+        command: The command that makes the run again; kept in run.json.
+
+    Raises:
+        DataLayoutError: The labels do not make a task.
+        DivergedError: The loss of a dense head became NaN or infinite.
+        HeadSpecError: The head cannot be parsed, or does not fit the number of classes.
+        SettingError: The name is not valid, or the rows do not fit into memory.
     """
     spec = parse_head(head)
     check_run_name(name, settings.paths.runs)
     pooling = pool or ("avg" if isinstance(spec, LinearSpec) else "none")
     with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:
-        return fit_spec(
-            manifest,
-            spec,
-            pooling,
-            training or Training(),
-            log,
-            settings,
-            views=views,
-            name=name,
-            plots=plots,
-            command=command,
-        )
+        cached = read_task(manifest, pooling, settings, views=views, memory_bytes=settings.compute.memory_bytes())
+        return fit_cached(cached, spec, training or Training(), log, settings, name=name, plots=plots, command=command)
 
 
-def fit_spec(
-    manifest: Manifest,
+def fit_cached(
+    cached: CachedTask,
     spec: HeadSpec,
-    pooling: str,
     training: Training,
     log: Log,
     settings: Settings,
     *,
-    views: Views | None = None,
     name: str | None = None,
     plots: bool = True,
     command: str | None = None,
 ) -> Run:
-    """Train a parsed head, and log to what is open already; see `fit_head`."""
-    memory_bytes = settings.compute.memory_bytes()
-    task, extraction, trunk = read_task(manifest, pooling, settings, views=views, memory_bytes=memory_bytes)
+    """Train a head on rows that are already read; the other arguments are those of `fit_head`."""
     start = time.perf_counter()
-    head, history, chosen = _train(spec, task, training, log.add_epoch, progress=settings.compute.progress)
+    head, history, chosen = _train(spec, cached.task, training, log.add_epoch, progress=settings.compute.progress)
     seconds = time.perf_counter() - start
     num_parameters = head.num_parameters
     info = describe_run(
-        extraction,
-        {split: len(part) for split, part in task.splits.items()},
+        cached.extraction,
+        {split: len(part) for split, part in cached.task.splits.items()},
         settings.features.weights,
         head=str(spec),
         command=command,
         chosen=chosen,
         training=None if isinstance(spec, LinearSpec) else asdict(training),
         seed=training.seed,
-        views=views.as_dict() if views else None,
-        pool=pooling,
+        views=cached.views.as_dict() if cached.views else None,
+        pool=cached.pooling,
         seconds=seconds,
         seconds_per_epoch=float(np.median([row["seconds"] for row in history])) if history else None,
         epochs=len(history) or None,
         trainable_params=num_parameters,
-        total_params=num_parameters + trunk.parameters,
-        trunk_digest_before=trunk.digest,
+        total_params=num_parameters + cached.trunk.parameters,
+        trunk_digest_before=cached.trunk.digest,
         trunk_digest_after=trunk_of(settings.features)[0].digest,
     )
-    return save_run(head, task, history, info, log, settings, name=name, plots=plots)
+    return save_run(head, cached.task, history, info, log, settings, name=name, plots=plots)
 
 
 def _train(
     spec: HeadSpec, task: Task, training: Training, on_epoch: OnEpoch, *, progress: bool
 ) -> tuple[Head, list[dict[str, float]], dict[str, Any]]:
-    """The head, its history (empty for linear heads), and what was chosen on validation (nothing for dense heads)."""
+    """The head, its history (empty for linear heads), and the chosen regularisation (empty for dense heads)."""
     if isinstance(spec, LinearSpec):
         fit_rows = stream_linear if isinstance(task.train.X, StoredRows) else fit_linear
         linear = fit_rows(spec, task, seed=training.seed)
-        logger.info("%s: %s %g, of %d tried.", spec.kind, linear.parameter, linear.value, len(linear.candidates))
+        logger.info(
+            "%s: chose %s = %g out of %d values.", spec.kind, linear.parameter, linear.value, len(linear.candidates)
+        )
         return linear.head, [], {linear.parameter: linear.value, "candidates": linear.candidates}
     from pipeline.stage_two.dense.build import fit_dense
 

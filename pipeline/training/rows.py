@@ -1,6 +1,7 @@
-"""Rows and labels for a training: what is missing is made first."""
+"""Cached rows and labels for a training; missing rows are computed first."""
 
 import math
+from dataclasses import dataclass
 
 from pipeline.bases.digests import TrunkInfo
 from pipeline.cache.store import Store, row_keys
@@ -13,6 +14,20 @@ from pipeline.stage_one.views import Views
 from pipeline.stage_two.rows import Task, load_with_views
 
 
+@dataclass(frozen=True)
+class CachedTask:
+    """Rows and labels of all splits, and where they come from."""
+
+    task: Task
+    extraction: Extraction
+    trunk: TrunkInfo
+    pooling: str
+    """Pooling of the rows: `none`, `avg` or `max`."""
+
+    views: Views | None
+    """The stored views in the task."""
+
+
 def read_task(
     manifest: Manifest,
     pooling: str,
@@ -20,25 +35,25 @@ def read_task(
     *,
     views: Views | None = None,
     memory_bytes: float = math.inf,
-) -> tuple[Task, Extraction, TrunkInfo]:
-    """Rows and labels of all splits, where they come from, and what is known of the trunk.
+) -> CachedTask:
+    """Read rows and labels of all splits; missing rows are computed first.
 
-    A store of pooled rows serves where it has all rows and the spatial one has not.
+    If a store of pooled rows has all rows and the store of spatial rows does not, the pooled rows are used.
 
     Args:
         manifest: The images, with labels.
         pooling: `none`, `avg` or `max`.
-        settings: All of stage one.
+        settings: Features, folders and compute.
         views: Stored views to read too.
-        memory_bytes: Rows that take more than this stay in their store.
+        memory_bytes: Rows that take more memory than this stay in their store.
     """
     manifest.require_task()
     recipe, trunk = make_recipe(manifest, settings)
     keys, cache = row_keys(manifest.digests), settings.paths.cache
     pooled = recipe.with_pooling(pooling)
-    # The pooled store is looked at first: most often there is none, and the other one is then read once and not twice.
+    # The pooled store is checked first: usually it does not exist, and then the other store is not read twice.
     if pooling != "none" and Store(cache, pooled).has(keys).all() and not Store(cache, recipe).has(keys).all():
         recipe = pooled
     extraction = ensure(manifest, recipe, settings)
     task = load_with_views(extraction.manifest, extraction.store, views, pooling=pooling, memory_bytes=memory_bytes)
-    return task, extraction, trunk
+    return CachedTask(task, extraction, trunk, pooling, views)

@@ -79,7 +79,7 @@ class LinearRefits:
         X = {"train": factors.X, "validation": projected[part.rows["validation"]]}
         task = Task(part.classes, {split: Split(X[split], part.y[split], ()) for split in X})
         spec = LinearSpec(head, values, default_scale(head))
-        return fit_path(spec, factors, task, seed=self._seed, turned=X["validation"])
+        return fit_path(spec, factors, task, seed=self._seed, projected=X["validation"])
 
     def _factors_of(self, head: str, pooling: str, part: Part) -> tuple[Factors, Array]:
         return self._factors(pooling, default_scale(head), head != "knn", part.rows["train"].tobytes())
@@ -88,7 +88,7 @@ class LinearRefits:
         """The factors of a training set, and all validation images projected to their coordinates."""
         task = self._load(pooling)
         factors = factor(task.train.flat[np.frombuffer(train, np.int64)], scale, is_centred=is_centred)
-        return factors, factors.turn(task.validation.flat)
+        return factors, factors.project(task.validation.flat)
 
 
 def predict_linear(head: ArrayHead, X: Array) -> NDArray[np.float32]:

@@ -41,12 +41,12 @@ def open_session(data: str | Path, manifest: Manifest, settings: Settings, *, la
     path = label_path(data, manifest, labels)
     file = LabelFile(path) if path else None
     labelled = file.read(manifest) if file else manifest
-    extraction = read_task(labelled, "avg", settings)[1]
+    extraction = read_task(labelled, "avg", settings).extraction
     rows = extraction.manifest
     tuned = rows.select([row for row, split in enumerate(rows.splits) if split != "test"])
 
     def load(pooling: str) -> Task:
-        return read_task(tuned, pooling, settings)[0]
+        return read_task(tuned, pooling, settings).task
 
     return Session(rows, load, file)
 

@@ -508,7 +508,7 @@ def test_live_training_prints_what_a_head_does(command, photos, own, tmp_path):
         (("features", "{photos}", *BASE, "--pool", "mean"), "SettingError", "Received: 'mean'"),
         (("head", "{photos}", "--head", "forest"), "HeadSpecError", "Cannot understand 'forest'"),
         (("head", "{photos}", "--name", "a/b"), "SettingError", "A run's name is one folder name. Received: 'a/b'"),
-        (("head", "{photos}", "--keep", "first"), "SettingError", "Keep is one of"),
+        (("head", "{photos}", "--keep", "first"), "SettingError", "The epoch to keep is one of best, last"),
         (("head", "{photos}", *BASE, "--pool", "mean"), "SettingError", "Received: 'mean'"),
         (("sweep", "{photos}", "--random", "0"), "SettingError", "A sweep needs at least one head"),
         (("predict", "nobody", "{photos}"), "RunNotFoundError", "No run 'nobody'"),

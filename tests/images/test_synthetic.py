@@ -1,4 +1,4 @@
-"""Photographs that are made."""
+"""RunImages that are made."""
 
 import io
 import pickle

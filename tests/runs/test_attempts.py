@@ -1,4 +1,4 @@
-"""What may fail after a training."""
+"""Errors that become warnings."""
 
 import logging
 
@@ -7,8 +7,8 @@ import pytest
 from pipeline.runs.attempts import attempt
 
 
-def test_what_goes_well_is_silent(caplog):
-    """The function has its arguments, and nothing is logged."""
+def test_success_is_silent(caplog):
+    """The function gets its arguments, and nothing is logged."""
     seen = []
 
     assert attempt("It failed", seen.append, 1)
@@ -17,19 +17,19 @@ def test_what_goes_well_is_silent(caplog):
 
 @pytest.mark.parametrize(("level", "has_traceback"), [(logging.WARNING, False), (logging.DEBUG, True)])
 def test_error_becomes_a_warning(level, has_traceback, caplog):
-    """It names what failed and why; the traceback is for those who ask for it."""
+    """The warning says what failed and why; the traceback is logged with `--debug` only."""
     with caplog.at_level(level):
-        went_well = attempt("It failed", int, "x")
+        succeeded = attempt("It failed", int, "x")
     [record] = caplog.records
 
-    assert not went_well
+    assert not succeeded
     assert record.levelname == "WARNING"
     assert record.getMessage().startswith("It failed: ValueError: invalid literal")
     assert bool(record.exc_info) is has_traceback
 
 
-def test_ctrl_c_is_no_warning():
-    """Who interrupts is obeyed."""
+def test_ctrl_c_is_not_a_warning():
+    """Ctrl-C ends the program."""
 
     def interrupt():
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Photographs of a run, found again."""
+"""Images of a run, found again."""
 
 import hashlib
 import os
@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import Settings
 from pipeline.images.scan import scan
-from pipeline.runs.images import find_photographs
+from pipeline.runs.images import find_images
+from pipeline.settings import Settings
 from tests.conftest import draw_tree
-from tests.reports.samples import make_run
+from tests.runs.samples import make_run
 
 
 @pytest.fixture
@@ -21,11 +21,11 @@ def tree(tmp_path):
 
 
 def find(tmp_path, manifest, **info):
-    run = make_run(tmp_path / "runs", "mine", **info)
-    return find_photographs(run, manifest.names, manifest.digests, Settings.of(cache=tmp_path / "cache"))
+    run = make_run(tmp_path / "runs", **{"root": None, "source": None} | info)
+    return find_images(run, manifest.names, manifest.digests, Settings.of(cache=tmp_path / "cache"))
 
 
-def test_photographs_of_a_folder_are_found_by_their_names(tmp_path, tree):
+def test_images_of_a_folder_are_found_by_their_names(tmp_path, tree):
     """Each digest gives the bytes that have it."""
     manifest = scan(tree)
     found = find(tmp_path, manifest, root=str(tree))
@@ -35,8 +35,8 @@ def test_photographs_of_a_folder_are_found_by_their_names(tmp_path, tree):
     assert found.read(b"x" * 32) is None
 
 
-def test_changed_photograph_is_not_shown(tmp_path, tree):
-    """A run may name any file of the machine: only one whose content it knows is read into a page."""
+def test_changed_image_is_not_shown(tmp_path, tree):
+    """A run may name any file of the machine; only files whose content it knows are read."""
     manifest = scan(tree)
     (tree / manifest.names[0]).write_bytes(b"a secret")
     (tree / manifest.names[1]).unlink()
@@ -48,18 +48,18 @@ def test_changed_photograph_is_not_shown(tmp_path, tree):
 
 
 def test_folder_that_is_gone_is_named(tmp_path, tree):
-    """The note says where the photographs were."""
+    """The note names the folder."""
     manifest = scan(tree)
     shutil.rmtree(tree)
     found = find(tmp_path, manifest, root=str(tree))
 
-    assert found.note == f"The photographs were in {tree}, which is not there any more."
+    assert found.note == f"The images were in {tree}, which does not exist any more."
     assert found.read(manifest.digests[0]) is None
 
 
 @pytest.mark.parametrize("kind", ["zip", "gztar"])
-def test_photographs_of_an_archive_are_found_by_their_content(kind, tmp_path, tree):
-    """An archive that is still there is looked into again."""
+def test_images_of_an_archive_are_found_by_their_content(kind, tmp_path, tree):
+    """An archive that still exists is scanned again."""
     archive = Path(shutil.make_archive(str(tmp_path / "photos"), kind, tree))
     manifest = scan(archive, home=tmp_path / "home")
     found = find(tmp_path, manifest, root=None, source=manifest.source)
@@ -70,24 +70,24 @@ def test_photographs_of_an_archive_are_found_by_their_content(kind, tmp_path, tr
 
 
 def test_archive_that_is_damaged_is_named(tmp_path, tree):
-    """What cannot be looked into again gives a note with the reason, and no error."""
+    """Data that cannot be scanned again gives a note with the reason, and no error."""
     archive = Path(shutil.make_archive(str(tmp_path / "photos"), "zip", tree))
     manifest = scan(archive)
     archive.write_bytes(b"PK nothing")
 
-    assert find(tmp_path, manifest, source=str(archive)).note.startswith(f"{archive} cannot be looked into again: ")
+    assert find(tmp_path, manifest, source=str(archive)).note.startswith(f"{archive} cannot be scanned again: ")
 
 
 @pytest.mark.parametrize("source", [None, "keras:cifar10", "tfds:flowers", "/no/such/file.zip"])
 def test_nothing_is_downloaded_for_a_report(source, tmp_path, tree):
-    """Data that would have to be fetched, is gone, or was never on the disk is said to be none that could be looked into."""
+    """Data that must be downloaded, does not exist any more, or never was a file gives a note."""
     found = find(tmp_path, scan(tree), source=source, data="cats")
 
-    assert found.note.startswith(f"The photographs of this run came from {source or 'cats'}, which is no folder")
+    assert found.note.startswith(f"The images of this run came from {source or 'cats'}, which is not a folder")
 
 
 def test_data_set_of_keras_that_is_kept_is_found(tmp_path, monkeypatch):
-    """What an earlier scan has put beside the weights is looked into again."""
+    """A data set that an earlier scan has downloaded is scanned again."""
     monkeypatch.setenv("BOTTLENECK_HOME", str(tmp_path / "home"))
     arrays = {f"{name}_{part}": np.arange(2 * 16).reshape(2, 4, 4) for name in "x" for part in ("train", "test")}
     (tmp_path / "home" / "datasets").mkdir(parents=True)
@@ -101,6 +101,6 @@ def test_data_set_of_keras_that_is_kept_is_found(tmp_path, monkeypatch):
 
 def test_run_without_digests_shows_nothing(tmp_path, tree):
     """A run of an earlier version has to be trained again."""
-    run = make_run(tmp_path / "runs", "mine", root=str(tree))
+    run = make_run(tmp_path / "runs", root=str(tree))
 
-    assert "train it again" in find_photographs(run, ["a.png"], [b""], Settings.of()).note
+    assert "train it again" in find_images(run, ["a.png"], [b""], Settings.of()).note

@@ -1,18 +1,22 @@
-"""Pictures."""
+"""Plots of runs and comparisons."""
+
+import sys
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.runs.plots import draw_comparison, draw_confusion, draw_curves
+from pipeline.runs import plots
+from pipeline.runs.plots import draw_comparison, draw_confusion, draw_curves, draw_regimes, draw_run
+from tests.runs import samples
 
 HISTORY = [
     {"epoch": epoch, "loss": 1 / epoch, "val_loss": 1.2 / epoch, "accuracy": 1 - 0.5 / epoch, "val_accuracy": 0.6}
     for epoch in range(1, 8)
 ]
 ODD_NAMES = (
-    "a class whose name is much longer than any picture has room for, and then some",
+    "a class whose name is much longer than any plot has room for, and then some",
     "$x_$",
     "100$ and $200",
     r"\frac{a}",
@@ -24,10 +28,10 @@ ODD_NAMES = (
 
 
 def pixels(path):
-    """The picture in grey, (H, W), after a check that it is a PNG file."""
-    with Image.open(path) as picture:
-        assert picture.format == "PNG"
-        return np.asarray(picture.convert("L"))
+    """Grey values of a PNG file, (H, W)."""
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        return np.asarray(image.convert("L"))
 
 
 def is_drawn(grey):
@@ -37,7 +41,7 @@ def is_drawn(grey):
 
 
 def test_curves_are_drawn(tmp_path):
-    """Loss and accuracy stand side by side in one wide picture that a page can show."""
+    """Loss and accuracy are side by side in one wide plot."""
     draw_curves(tmp_path / "curves.png", HISTORY, "photos: dense:256 on vgg16")
     grey = pixels(tmp_path / "curves.png")
     height, width = grey.shape
@@ -48,7 +52,7 @@ def test_curves_are_drawn(tmp_path):
 
 
 def test_curves_show_the_history(tmp_path):
-    """Another history is another picture."""
+    """Another history gives another plot."""
     draw_curves(tmp_path / "a.png", HISTORY, "title")
     draw_curves(tmp_path / "b.png", [row | {"val_loss": 0.9} for row in HISTORY], "title")
 
@@ -56,7 +60,7 @@ def test_curves_show_the_history(tmp_path):
 
 
 def test_curve_of_one_epoch_is_drawn(tmp_path):
-    """One epoch is a point."""
+    """One epoch is drawn as a point."""
     draw_curves(tmp_path / "curves.png", HISTORY[:1], "one")
 
     assert is_drawn(pixels(tmp_path / "curves.png"))
@@ -64,7 +68,7 @@ def test_curve_of_one_epoch_is_drawn(tmp_path):
 
 @pytest.mark.parametrize("num_classes", [2, 10, 20, 100])
 def test_confusion_grows_with_the_classes_up_to_a_limit(num_classes, tmp_path):
-    """The picture is readable for two classes and still a picture for a hundred."""
+    """The plot grows with the number of classes, up to a limit of 2,000 pixels."""
     names = [f"class {number}" for number in range(num_classes)]
     confusion = (np.eye(num_classes, dtype=int) * 9).tolist()
     draw_confusion(tmp_path / "confusion.png", confusion, names, "photos: logreg on vgg16")
@@ -75,7 +79,7 @@ def test_confusion_grows_with_the_classes_up_to_a_limit(num_classes, tmp_path):
 
 
 def test_confusion_has_true_classes_in_rows(tmp_path):
-    """What is dark above the diagonal is not dark below it: row 0, column 1 is the right upper field."""
+    """Row 0, column 1 is the upper right cell; another value in row 1 changes the lower half of the plot."""
     draw_confusion(tmp_path / "confusion.png", [[0, 9], [9, 9]], ("a", "b"), "title")
     draw_confusion(tmp_path / "other.png", [[0, 9], [0, 9]], ("a", "b"), "title")
     changed = np.argwhere(pixels(tmp_path / "confusion.png") != pixels(tmp_path / "other.png"))
@@ -86,7 +90,7 @@ def test_confusion_has_true_classes_in_rows(tmp_path):
 
 
 def test_class_without_images_is_an_empty_row(tmp_path):
-    """No image of a class is no division by zero."""
+    """A class without images does not lead to a division by zero."""
     draw_confusion(tmp_path / "confusion.png", [[3, 0], [0, 0]], ("a", "b"), "title")
 
     assert is_drawn(pixels(tmp_path / "confusion.png"))
@@ -94,7 +98,7 @@ def test_class_without_images_is_an_empty_row(tmp_path):
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_any_class_name_can_be_drawn(name, tmp_path):
-    """Long names are cut, and no name is read as a formula or breaks the picture."""
+    """Long names are shortened, and no name is parsed as a formula or breaks the plot."""
     draw_confusion(tmp_path / "confusion.png", [[3, 1], [0, 4]], (name, "b"), f"{name}: logreg")
     grey = pixels(tmp_path / "confusion.png")
 
@@ -111,7 +115,7 @@ def test_any_title_can_be_drawn(title, tmp_path):
 
 
 def test_comparison_is_drawn(tmp_path):
-    """Each regime is a point with its interval; times of zero are no problem for the logarithm."""
+    """Each regime is a point with its interval, also at a time of 0 on the logarithmic axis."""
     rows = [
         {
             "regime": regime,
@@ -123,15 +127,15 @@ def test_comparison_is_drawn(tmp_path):
         }
         for regime, seconds, extraction in (("cached", 0.0, 30.0), ("warm", 0.0, 0.0), ("live", 400.0, 0.0))
     ]
-    draw_comparison(tmp_path / "comparison.png", rows, "photos")
+    draw_regimes(tmp_path / "comparison.png", rows, "photos")
     grey = pixels(tmp_path / "comparison.png")
 
     assert is_drawn(grey)
     assert 800 < grey.shape[1] < 1600
 
 
-def test_settings_of_the_environment_are_not_for_these_plots(tmp_path):
-    """What a matplotlibrc asks for changes nothing, needs nothing (LaTeX), and is still there for the user's own plots."""
+def test_matplotlibrc_does_not_change_plots(tmp_path):
+    """A matplotlibrc does not change these plots (`text.usetex` needs LaTeX), and still holds for the user's own plots."""
     arguments = [[2, 1], [0, 3]], ("a", "b"), "title"
     draw_confusion(tmp_path / "plain.png", *arguments)
     with mpl.rc_context({"text.usetex": True, "font.size": 3, "savefig.format": "svg"}):
@@ -143,8 +147,47 @@ def test_settings_of_the_environment_are_not_for_these_plots(tmp_path):
 
 
 def test_plot_that_fails_leaves_nothing_behind(tmp_path):
-    """A file is there whole or not at all."""
+    """A plot that fails leaves no file."""
     with pytest.raises(KeyError):
         draw_curves(tmp_path / "curves.png", [{"epoch": 1}], "title")
 
+    assert list(tmp_path.iterdir()) == []
+
+
+def fail(*_):
+    raise RuntimeError("no ink")
+
+
+def test_run_is_drawn_into_its_folder(tmp_path):
+    """A run with epochs has learning curves and a confusion matrix."""
+    run = samples.make_run(tmp_path, history=samples.HISTORY)
+
+    assert draw_run(run)
+    assert {path.name for path in run.path.glob("*.png")} == {"confusion.png", "curves.png"}
+    assert is_drawn(pixels(run.path / "confusion.png"))
+
+
+@pytest.mark.parametrize("broken", ["plot", "import"])
+def test_run_that_cannot_be_drawn_is_kept_with_a_warning(broken, tmp_path, monkeypatch, caplog):
+    """If a plot fails, or matplotlib cannot be imported, the warning names the run and the error."""
+    if broken == "plot":
+        monkeypatch.setattr(plots, "draw_confusion", fail)
+    else:
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+    run = samples.make_run(tmp_path)
+    error = {"plot": "RuntimeError: no ink", "import": "ModuleNotFoundError: "}[broken]
+
+    assert not draw_run(run)
+    [message] = caplog.messages
+    assert message.startswith(f"Run mine is saved, but its plots could not be drawn: {error}")
+    assert run.info.head == "ridge"
+
+
+def test_comparison_that_cannot_be_drawn_leaves_no_older_plot(tmp_path, monkeypatch, caplog):
+    """A plot of other numbers than those in the table is removed."""
+    (tmp_path / "comparison.png").write_bytes(b"an older one")
+    monkeypatch.setattr(plots, "draw_regimes", fail)
+
+    assert not draw_comparison(tmp_path / "comparison.png", [], "title")
+    assert caplog.messages == ["The comparison is saved, but comparison.png could not be drawn: RuntimeError: no ink"]
     assert list(tmp_path.iterdir()) == []

@@ -30,7 +30,7 @@ def make_manifest(labels=("cat", "ant", "bee", "ant", "cat", "bee"), splits=("tr
 
 @pytest.fixture
 def store(tmp_path):
-    """Rows of shape (2, 2, 3) whose values tell which image they belong to: image k has 10 k + 0..11."""
+    """Rows of shape (2, 2, 3) whose values identify the image: image k has 10 k + 0..11."""
     store = Store(tmp_path / "cache", RECIPE)
     manifest = make_manifest()
     values = 10 * np.arange(6)[:, None] + np.arange(12)
@@ -42,7 +42,7 @@ def store(tmp_path):
 
 
 def test_each_image_gets_its_own_row_and_label(store):
-    """Rows follow the manifest, whatever their order in the store; class k is the k-th name of the alphabet."""
+    """Rows have the order of the manifest, not that of the store; classes are sorted by name."""
     task = load_task(make_manifest(), store)
 
     assert task.classes == ("ant", "bee", "cat")
@@ -55,7 +55,7 @@ def test_each_image_gets_its_own_row_and_label(store):
 
 
 def test_relabelled_images_keep_their_rows(store):
-    """Other labels on the same images change the labels and nothing else."""
+    """Other labels on the same images do not change the rows."""
     task = load_task(make_manifest(labels=("x", "y", "x", "y", "x", "y")), store)
 
     assert task.classes == ("x", "y")
@@ -81,7 +81,7 @@ def test_flat_features_are_in_row_major_order():
 
 
 def test_missing_row_is_an_error(store):
-    """A task is never made of some of its images."""
+    """If an image has no row, there is no task without it."""
     manifest = make_manifest(
         labels=("ant", "bee", "ant", "bee", "ant", "bee", "ant"), splits=("train",) * 3 + ("validation",) * 4
     )
@@ -91,12 +91,12 @@ def test_missing_row_is_an_error(store):
 
 
 def test_labels_that_are_no_task_are_refused(store):
-    """One class alone cannot be learned."""
+    """A task needs two classes."""
     with pytest.raises(DataLayoutError, match="A head needs at least two classes"):
         load_task(make_manifest(labels=("cat",) * 6), store)
 
 
 def test_unknown_pooling_is_refused(store):
-    """A pooling that does not exist is refused, not taken for another."""
+    """A pooling that does not exist is an error."""
     with pytest.raises(ValueError, match=r"[Pp]ooling is one of .*Received: 'mean'"):
         load_task(make_manifest(), store, pooling="mean")

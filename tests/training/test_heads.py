@@ -1,92 +1,46 @@
-"""What a run says of the images that it was trained on."""
+"""One head, from a manifest to a run."""
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
 
-from pipeline import Settings, fit, load_run, sweep
-from pipeline.errors import MissingExtraError
-from pipeline.images.manifest import Contents, Manifest
 from pipeline.images.scan import scan
-from pipeline.runs.info import data_digest
-
-MANIFEST = Manifest(
-    images=Contents((b"", b"", b"")),
-    positions=(0, 1, 2),
-    names=("a", "b", "c"),
-    digests=(b"1" * 32, b"2" * 32, b"3" * 32),
-    labels=("x", "y", "x"),
-    splits=("train", "validation", "test"),
-)
+from pipeline.runs.run import load_run
+from pipeline.settings import Settings
+from pipeline.stage_two.dense.settings import Training
+from pipeline.training.heads import fit_head
 
 
-def test_names_and_order_do_not_change_what_scores_are_of():
-    """The same contents with the same labels and splits are the same, whatever they are called and wherever they lie."""
-    moved = replace(MANIFEST.select([2, 0, 1]), names=("p", "q", "r"), title="other", source="elsewhere")
-
-    assert data_digest(moved) == data_digest(MANIFEST)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"labels": ("x", "y", "y")},
-        {"splits": ("train", "validation", "train")},
-        {"digests": (b"1" * 32, b"2" * 32, b"4" * 32)},
-    ],
-    ids=lambda change: next(iter(change)),
-)
-def test_contents_labels_and_splits_change_what_scores_are_of(change):
-    """Another photograph, label or split is another task."""
-    assert data_digest(replace(MANIFEST, **change)) != data_digest(MANIFEST)
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory, home):
+    """Settings with a warm cache for all tests of this module."""
+    folder = tmp_path_factory.mktemp("heads")
+    return Settings.of(base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs")
 
 
-def test_runs_on_other_features_can_be_compared(photos, tmp_path):
-    """Runs on two layers have one `data_digest` and two of their tasks, and know the content of each image and where they were."""
-    options = Settings.of(
-        base="squeezenet", size=48, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs"
-    )
-    runs = [
-        fit(photos, "knn:k=1", plots=False, settings=options.with_changes(cut=cut)) for cut in (None, "fire8_concat")
-    ]
-    infos = [run.folder.info for run in runs]
-    manifest = scan(photos)
-    expected = dict(zip(manifest.names, manifest.digests, strict=True))
+def test_linear_head_is_pooled_and_dense_head_is_not(photos, settings):
+    """Linear heads use average pooling by default; dense heads use the grid, and have epochs."""
+    manifest, training = scan(photos), Training(epochs=2)
+    linear = fit_head(manifest, "ridge:alpha=10", settings, plots=False)
+    dense = fit_head(manifest, "softmax", settings, training=training, plots=False)
 
-    assert infos[0]["data_digest"] == infos[1]["data_digest"] == data_digest(manifest)
-    assert infos[0]["task_digest"] != infos[1]["task_digest"]
-    assert infos[0]["source"] == str(photos)
-    assert {row["path"]: bytes.fromhex(row["sha256"]) for row in runs[0].folder.predictions()} == expected
-    assert np.unique([row["split"] for row in runs[0].folder.predictions()]).tolist() == ["test", "train", "validation"]
+    assert (linear.info.pool, linear.info.epochs, linear.info.training) == ("avg", None, None)
+    assert (dense.info.pool, dense.info.epochs, dense.info.training["epochs"]) == ("none", 2, 2)
+    assert linear.info.chosen["alpha"] == 10
+    assert linear.info.trunk_digest_before == linear.info.trunk_digest_after == linear.info.recipe["trunk_digest"]
 
 
-@pytest.fixture
-def options(tmp_path):
-    return Settings.of(base="squeezenet", size=48, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs")
-
-
-def test_run_is_kept_whatever_fails_after_its_training(photos, options, tmp_path, monkeypatch, caplog):
-    """A plot and a log that cannot be written are warnings, each of which names its part."""
+def test_run_is_kept_if_plots_and_logs_fail(photos, settings, tmp_path, monkeypatch, caplog):
+    """A plot and a log that cannot be written are two warnings, and the run is saved."""
 
     def fail(*_):
         raise RuntimeError("broken")
 
     monkeypatch.setattr("pipeline.runs.plots.draw_confusion", fail)
     monkeypatch.setattr("pipeline.runs.tensorboard.Events.finish", fail)
-    run = fit(photos, "knn:k=1", name="kept", settings=options.with_changes(tensorboard=tmp_path / "logs"))
+    logged = settings.with_changes(tensorboard=tmp_path / "logs")
+    run = fit_head(scan(photos), "knn:k=1", logged, name="kept")
 
-    assert load_run("kept", settings=options).metrics == run.metrics
-    assert caplog.messages == [
+    assert load_run("kept", settings).metrics == run.metrics
+    assert [message for message in caplog.messages if "is saved" in message] == [
         "Run kept is saved, but its plots could not be drawn: RuntimeError: broken",
-        "Run kept is saved, but TensorBoard's log of it could not be written: RuntimeError: broken",
+        "Run kept is saved, but its TensorBoard log could not be written: RuntimeError: broken",
     ]
-
-
-def test_sweep_that_cannot_be_logged_does_not_begin(photos, options, tmp_path, monkeypatch):
-    """What is missing is an error before the trainings, not after them."""
-    monkeypatch.setattr("pipeline.runs.tensorboard.find_spec", lambda _: None)
-    monkeypatch.setattr("pipeline.training.heads.run_sweep", lambda *_, **__: pytest.fail("The sweep began."))
-
-    with pytest.raises(MissingExtraError, match="tensorboard"):
-        sweep(photos, ["knn:k=1"], settings=options.with_changes(tensorboard=tmp_path / "logs"))

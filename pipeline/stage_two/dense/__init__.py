@@ -1,1 +1,1 @@
-"""Dense heads in Keras: built, fed with batches, trained."""
+"""Dense heads in Keras: how they are built, where batches come from, and the training loop."""

@@ -1,4 +1,4 @@
-"""Where rows come from: arrays in memory, views of which an epoch draws one, or shards."""
+"""Sources of training rows: arrays in memory, stored views of which each epoch draws one, or shards."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -13,32 +13,38 @@ from pipeline.cache.store import Keys, Store
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.rows import Split, StoredRows
 
-Places = NDArray[np.int64]
+Positions = NDArray[np.int64]
 
-# Of rows in memory: each block of them is gathered in the order of the epoch before its steps are taken.
+# Size of a block of rows in memory. Its rows are gathered in the order of the epoch before its steps run.
 _BLOCK_BYTES = 64 * 2**20
 
-# Order and views of an epoch are drawn from streams of their own, so that neither depends on the other.
+# The order and the views of an epoch are drawn from separate random streams, so that neither depends on the other.
 _ORDER_STREAM, _VIEW_STREAM = 1, 2
 
 
 class Source(ABC):
-    """Images or their rows, with labels."""
+    """Inputs of a training (images, or rows of the store) with their labels."""
 
     y: NDArray[np.int64]
     """Class number of each image, (N,)."""
 
     def order(self, seed: int, epoch: int) -> NDArray[np.int64]:
-        """The order of an epoch: the same for all sources that read any row as fast as any other."""
+        """The order of an epoch; the same in all sources with random access at equal speed."""
         return np.random.default_rng([_ORDER_STREAM, seed, epoch]).permutation(len(self.y))
 
     def reading_order(self) -> NDArray[np.int64]:
-        """The order in which all images are read the fastest."""
+        """The order in which all inputs are read fastest."""
         return np.arange(len(self.y))
 
     @abstractmethod
     def blocks(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[Any]]:
-        """Inputs of these images, in this order, in blocks of whole batches; `epoch` counts from 0, -1 is an evaluation."""
+        """The inputs at these positions, in this order, in blocks of whole batches.
+
+        Args:
+            order: Positions, (n,).
+            batch_size: Only the last block may hold a smaller batch.
+            epoch: Counted from 0; -1 for an evaluation.
+        """
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class ArraySource(Source):
 
 @dataclass(frozen=True)
 class ViewSource(Source):
-    """Rows in memory, of which each epoch sees one view an image, drawn anew from views 0 to K, or all of them."""
+    """Rows in memory. Each epoch sees one random view of each image, out of views 0 to K, or all views."""
 
     views: Sequence[NDArray[np.float32]]
     """Features of views 0 to K, each (N, ...)."""
@@ -68,7 +74,7 @@ class ViewSource(Source):
     seed: int
 
     def blocks(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.float32]]:
-        view, image = _seen(len(self.y), len(self.views), len(self.views[0]), self.seed, epoch)
+        view, image = _draw_views(len(self.y), len(self.views), len(self.views[0]), self.seed, epoch)
         for rows in _parts(order, self.views[0], batch_size):
             block = np.empty((len(rows), *self.views[0].shape[1:]), np.float32)
             for number in np.unique(view[rows]):
@@ -79,17 +85,17 @@ class ViewSource(Source):
 
 @dataclass(frozen=True)
 class BlockSource(Source):
-    """Rows in shards. An epoch goes through the shards in random order, and through each block of rows as well."""
+    """Rows in shards. An epoch reads the shards in random order, and shuffles the rows of each block."""
 
     views: Sequence[StoredRows]
-    """Views 0 to K, each of N rows; view 0 alone where there are no others."""
+    """Views 0 to K, each of N rows; only view 0 if there are no others."""
 
     y: NDArray[np.int64]
     """(N,); or ((K + 1) N,), view after view, where an epoch sees all of them."""
 
     seed: int
     block_rows: int
-    """Two blocks are in memory at once: one that is trained on, and the next."""
+    """Rows per block. Two blocks are in memory at once: the current one and the next."""
 
     def order(self, seed: int, epoch: int) -> NDArray[np.int64]:
         rng = np.random.default_rng([_ORDER_STREAM, seed, epoch])
@@ -103,31 +109,31 @@ class BlockSource(Source):
         return np.argsort(self._shards(-1), kind="stable")
 
     def blocks(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.float32]]:
-        keys, stores = self._places(epoch)
+        keys, stores = self._locate(epoch)
         blocks = [order[start : start + self.block_rows] for start in range(0, len(order), self.block_rows)]
         with ThreadPoolExecutor(1) as reader:
             waiting = reader.submit(self._read, keys[blocks[0]], stores[blocks[0]])
-            for place in range(len(blocks)):
+            for following in blocks[1:]:
                 rows = waiting.result()
-                if place + 1 < len(blocks):
-                    waiting = reader.submit(self._read, keys[blocks[place + 1]], stores[blocks[place + 1]])
+                waiting = reader.submit(self._read, keys[following], stores[following])
                 yield rows
+            yield waiting.result()
 
-    def _places(self, epoch: int) -> tuple[Keys, NDArray[np.int64]]:
-        """Key of each image of an epoch, and which of `_stores` holds it."""
-        view, image = _seen(len(self.y), len(self.views), len(self.views[0]), self.seed, epoch)
+    def _locate(self, epoch: int) -> tuple[Keys, NDArray[np.int64]]:
+        """Key of each row of an epoch, and the position in `_stores` of the store that holds it."""
+        view, image = _draw_views(len(self.y), len(self.views), len(self.views[0]), self.seed, epoch)
         stores = self._stores
         held_by = np.array([stores.index(rows.store) for rows in self.views])
         return np.stack([rows.keys for rows in self.views])[view, image], held_by[view]
 
     @property
     def _stores(self) -> list[Store]:
-        """That of view 0, and that of the other views."""
+        """The store of view 0, and that of the other views."""
         return list(dict.fromkeys(rows.store for rows in self.views))
 
     def _shards(self, epoch: int) -> NDArray[np.int64]:
-        """In which shard each image of an epoch lies, counted through all stores."""
-        keys, held_by = self._places(epoch)
+        """Number of the shard that holds each row of an epoch, counted through all stores."""
+        keys, held_by = self._locate(epoch)
         shard = np.empty(len(keys), np.int64)
         first = 0
         for number, store in enumerate(self._stores):
@@ -146,35 +152,35 @@ class BlockSource(Source):
 
 
 def training_source(train: Split, training: Training) -> Source:
-    """Rows of the training split; with views, one of each image's drawn in every epoch, or all of them."""
+    """Rows of the training split; with views, one random view of each image per epoch, or all views."""
     X, views = train.X, train.views
     y = np.tile(train.y, len(views) + 1) if training.view_mode == "all" else train.y
     if isinstance(X, StoredRows):
         stored = [X, *(rows for rows in views if isinstance(rows, StoredRows))]
-        # Whole batches, so that only the last of an epoch is a smaller one.
+        # Whole batches, so that only the last batch of an epoch is smaller.
         block_rows = max(1, X.block_rows // training.batch_size) * training.batch_size
         return BlockSource(stored, y, training.seed, block_rows)
     return ViewSource([X, *map(np.asarray, views)], y, training.seed) if views else ArraySource(X, y)
 
 
 def validation_source(validation: Split) -> Source:
-    """Rows of the validation split, as they are."""
+    """Rows of the validation split, without views."""
     X = validation.X
     return (
         BlockSource([X], validation.y, 0, X.block_rows) if isinstance(X, StoredRows) else ArraySource(X, validation.y)
     )
 
 
-def _parts(order: Places, X: NDArray[np.float32], batch_size: int) -> Iterator[Places]:
-    """The order in parts of whole batches."""
+def _parts(order: Positions, X: NDArray[np.float32], batch_size: int) -> Iterator[Positions]:
+    """The order, divided into parts of whole batches."""
     row_bytes = max(1, X.nbytes // max(1, len(X)))
     size = max(1, _BLOCK_BYTES // row_bytes // batch_size) * batch_size
     for start in range(0, len(order), size):
         yield order[start : start + size]
 
 
-def _seen(num_rows: int, num_views: int, num_images: int, seed: int, epoch: int) -> tuple[Places, Places]:
-    """View and image of each row of an epoch: one drawn view of each image, or all views, one after the other."""
+def _draw_views(num_rows: int, num_views: int, num_images: int, seed: int, epoch: int) -> tuple[Positions, Positions]:
+    """View and image of each row of an epoch: one random view of each image, or all views, one after the other."""
     if num_rows > num_images:
         view, image = np.divmod(np.arange(num_rows), num_images)
         return view, image

@@ -1,4 +1,4 @@
-"""Dense heads in Keras: built from their text, trained on cached features."""
+"""Dense heads in Keras: built from their specification, trained on cached features, saved and loaded."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ class DenseHead:
 
     @property
     def num_parameters(self) -> int:
+        """Number of trainable values."""
         return int(sum(np.prod(weight.shape) for weight in self.model.trainable_weights))
 
 
@@ -38,16 +39,16 @@ class DenseFit:
 
     head: DenseHead
     history: list[dict[str, float]]
-    """One entry an epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds."""
+    """One entry per epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds."""
 
 
 def build_head(spec: DenseSpec, row_shape: tuple[int, ...], num_classes: int) -> keras.Model:
-    """The head's layers; a grid of features is flattened first.
+    """The head as a Keras model; a grid of features is flattened first.
 
     Args:
-        spec: Its layers.
+        spec: The layers.
         row_shape: Shape of one row: (h, w, C) or (C,).
-        num_classes: K; one sigmoid for two classes unless the spec says softmax.
+        num_classes: K. The output is one sigmoid for two classes, unless the spec asks for a softmax.
 
     Raises:
         HeadSpecError: One sigmoid for more than two classes.
@@ -77,14 +78,14 @@ def fit_dense(
     on_epoch: OnEpoch | None = None,
     progress: bool = False,
 ) -> DenseFit:
-    """Train on the training split and watch the validation split. The test split is not looked at.
+    """Train on the training split and evaluate on the validation split. The test split is not used.
 
-    The same seed, features and settings give the same curve.
+    The same seed, features and settings give the same learning curve.
 
     Raises:
-        HeadSpecError: The head does not suit the number of classes.
-        SettingError: The optimizer does not know a setting.
-        DivergedError: The loss became something that is no number.
+        HeadSpecError: The head does not fit the number of classes.
+        SettingError: The optimizer does not have a setting that was given.
+        DivergedError: The loss became NaN or infinite.
     """
     keras.utils.set_random_seed(training.seed)
     model = build_head(spec, task.train.X.shape[1:], len(task.classes))
@@ -102,7 +103,7 @@ def fit_dense(
 
 
 def load_dense(path: Path) -> DenseHead:
-    """A saved head, loaded in safe mode: no code of the file is run.
+    """A saved head, loaded in Keras's safe mode, which runs no code from the file.
 
     Raises:
         DamagedStoreError: The file is not a Keras model that safe mode accepts.
@@ -116,5 +117,5 @@ def load_dense(path: Path) -> DenseHead:
 
 
 def save_dense(head: DenseHead, path: Path) -> None:
-    """Write the head in Keras's own format."""
+    """Write the head in Keras's format (`.keras`)."""
     head.model.save(path)

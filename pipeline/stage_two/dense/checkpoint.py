@@ -1,6 +1,6 @@
-"""The checkpoint of a training: written after each epoch, and read when a stopped training starts again.
+"""The checkpoint of a training: written after each epoch, and read when an interrupted training continues.
 
-A checkpoint that cannot be used costs the epochs it held and no more: it is set aside, and the training starts again.
+A damaged checkpoint is renamed, and the training starts again from its first epoch.
 """
 
 import json
@@ -26,9 +26,9 @@ logger = logging.getLogger(__name__)
 
 HISTORY_KEYS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
 _PLAIN = {"epoch": int, "history": list, "best_loss": float, "waited": int, "plateau_waited": int, "factor": float}
-"""The fields of a state that are kept as JSON, and the type of each."""
+"""The fields of a state that are saved as JSON, with their types."""
 
-# What zipfile and numpy raise on damaged bytes; TokenError is numpy's, for a header.
+# The errors that zipfile and numpy raise on damaged bytes; numpy raises TokenError for a damaged header.
 _DAMAGE = (
     OSError,
     ValueError,
@@ -47,7 +47,7 @@ _DAMAGE = (
 
 @dataclass
 class State:
-    """All that a resumed training needs beside its variables."""
+    """What an interrupted training needs in order to continue, besides its variables."""
 
     epoch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
@@ -55,15 +55,20 @@ class State:
 
     best_loss: float = float("inf")
     best: list[NDArray[Any]] = field(default_factory=list)
-    """Weights of the best epoch, as `model.get_weights()` gives them; empty where the last ones are kept."""
+    """Weights of the best epoch, in the order of `model.get_weights()`; empty if the weights of the last epoch are kept."""
 
     waited: int = 0
+    """Epochs since the best one."""
+
     plateau_waited: int = 0
+    """Epochs since the best one, or since the learning rate was last reduced."""
+
     factor: float = 1.0
+    """The learning rate as a multiple of the initial one."""
 
 
 def save_checkpoint(path: Path, state: State, variables: "Sequence[keras.Variable]") -> None:
-    """Write the state and the variables; the earlier checkpoint is replaced by a complete file."""
+    """Write the state and the variables. The complete file replaces the earlier checkpoint."""
     plain = {name: getattr(state, name) for name in _PLAIN}
     arrays = {f"v{number}": np.asarray(variable) for number, variable in enumerate(variables)}
     arrays |= {f"best{number}": array for number, array in enumerate(state.best)}
@@ -72,14 +77,14 @@ def save_checkpoint(path: Path, state: State, variables: "Sequence[keras.Variabl
 
 
 def load_checkpoint(path: Path, variables: "Sequence[keras.Variable]", weights: "Sequence[keras.Variable]") -> State:
-    """Assign the variables and return the state; a new state where there is no checkpoint, or a damaged one.
+    """Assign the saved values to the variables and return the state; a new state if there is no usable checkpoint.
 
-    The whole file is read and checked before a variable is assigned, so a damaged one leaves them as they were. It is
-    renamed to end in `.damaged`.
+    The whole file is read and checked before a variable is assigned, so a damaged checkpoint changes no variable. The damaged
+    file is renamed to end in `.damaged`.
 
     Args:
         path: The file, an `.npz`.
-        variables: Those that were saved, in the same order.
+        variables: The variables that were saved, in the same order.
         weights: The model's weights, in the order of `State.best`.
     """
     if not path.exists():
@@ -91,7 +96,7 @@ def load_checkpoint(path: Path, variables: "Sequence[keras.Variable]", weights: 
         remove(aside)
         put(path, aside)
         logger.warning(
-            "The checkpoint %s is damaged (%s). It is now %s, and the training starts again from its first epoch.",
+            "The checkpoint %s is damaged (%s). It was renamed to %s, and the training starts again from its first epoch.",
             path,
             error or type(error).__name__,
             aside.name,
@@ -105,7 +110,7 @@ def load_checkpoint(path: Path, variables: "Sequence[keras.Variable]", weights: 
 def _read(
     path: Path, variables: "Sequence[keras.Variable]", weights: "Sequence[keras.Variable]"
 ) -> tuple[State, list[NDArray[Any]]]:
-    # Opened here: numpy leaves a file open that turns out to be no archive.
+    # Opened here, because numpy does not close a file that is not an archive.
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         state = State(**_checked(json.loads(str(archive["state"]))))
         values = [_like(archive, f"v{number}", variable) for number, variable in enumerate(variables)]
@@ -116,16 +121,16 @@ def _read(
 
 def _checked(plain: Any) -> dict[str, Any]:
     if not isinstance(plain, dict) or set(plain) != set(_PLAIN):
-        raise ValueError(f"its state has not the fields {', '.join(_PLAIN)}")
+        raise ValueError(f"its state does not have the fields {', '.join(_PLAIN)}")
     wrong = [name for name, kind in _PLAIN.items() if type(plain[name]) is not kind]
     history = plain["history"]
     if wrong or len(history) != plain["epoch"] or not all(_is_entry(entry) for entry in history):
-        raise ValueError(f"its state has values that no training has: {', '.join(wrong) or 'history'}")
+        raise ValueError(f"its state has invalid values: {', '.join(wrong) or 'history'}")
     return plain
 
 
 def _is_entry(entry: Any) -> bool:
-    """Whether it is an epoch of a history."""
+    """Whether it is one epoch of a history."""
     return (
         isinstance(entry, dict)
         and set(entry) == set(HISTORY_KEYS)
@@ -134,7 +139,7 @@ def _is_entry(entry: Any) -> bool:
 
 
 def _like(archive: Any, name: str, variable: "keras.Variable") -> NDArray[Any]:
-    """A member of the archive with the shape and dtype of a variable."""
+    """A member of the archive, which must have the shape and dtype of the variable."""
     value, expected = archive[name], np.asarray(variable)
     if not isinstance(value, np.ndarray) or (value.shape, value.dtype) != (expected.shape, expected.dtype):
         found = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else "bytes"

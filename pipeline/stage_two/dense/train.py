@@ -1,7 +1,7 @@
-"""Training what is trainable, on rows from anywhere: arrays in memory, shards, or a live trunk.
+"""The training loop, on rows from any source: arrays in memory, shards, or a live trunk.
 
-One loop for all paths, so that cached and live training differ in where a batch comes from and in
-nothing else: the same seed gives the same order, the same dropout and the same steps.
+All trainings use this loop, so that cached and live training differ only in the source of a batch:
+the same seed gives the same order, the same dropout and the same steps.
 """
 
 import logging
@@ -31,12 +31,13 @@ _OPTIMIZERS = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSpro
 _PLATEAU_PATIENCE, _PLATEAU_FACTOR = 3, 0.3
 _EVALUATION_BATCH = 128
 _FUSED_FROM = 100_000
-"""Trained values from which on an update takes longer than it takes to compile."""
+"""Number of trained values from which compiling the update pays off."""
 
 Forward = Callable[..., tf.Tensor]
-"""inputs, training: bool -> output of the head."""
+"""inputs, training: bool -> output of the head, (B, units)."""
 
 Infer = Callable[[tf.Tensor], tf.Tensor]
+"""inputs -> output of the head without dropout, (B, units)."""
 
 
 @dataclass(frozen=True)
@@ -64,24 +65,24 @@ def train(
     """Train for the epochs in the settings, and leave the kept weights in the model.
 
     Args:
-        model: What holds the variables that change (head, or tail and head).
-        forward: Inputs to output; differs from the model when a frozen trunk runs live before it.
+        model: The model that is trained: head, or tail and head.
+        forward: Inputs to output. It differs from the model if a frozen trunk runs live before it.
         groups: Trainable variables with their optimizers.
         source: Training rows.
         validation: Validation rows.
-        training: Epochs, batch size, schedule, patience, what to keep, seed.
-        checkpoint: Written after each epoch and read at the start, so that a killed training goes on; the caller removes it.
-            A damaged one is set aside.
-        on_epoch: Called after each epoch, and for the epochs before the checkpoint that a training goes on from.
-        progress: Show a bar.
+        training: Epochs, batch size, schedule, patience, which weights to keep, seed.
+        checkpoint: Written after each epoch and read at the start, so that an interrupted training continues. The caller
+            removes it in the end. A damaged checkpoint is renamed.
+        on_epoch: Called after each epoch; if a training continues from a checkpoint, first for the epochs in it.
+        progress: Show a progress bar.
         steps: Filled with the loss of each step.
 
     Returns:
-        One entry an epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds. Training
-        loss and accuracy are means over the epoch's steps, with dropout, as Keras reports them.
+        One entry per epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds. Training
+        loss and accuracy are means over the steps of the epoch, with dropout, as Keras reports them.
 
     Raises:
-        DivergedError: The loss became something that is no number, and there is no epoch to go back to.
+        DivergedError: The loss became NaN or infinite, and no weights of an earlier epoch are kept.
     """
     take_steps = make_steps(forward, groups, model.output_shape[-1], training.batch_size)
     infer = compile_inference(forward)
@@ -90,12 +91,12 @@ def train(
     variables = _variables(model, groups)
     state = load_checkpoint(checkpoint, variables, model.weights) if checkpoint else State()
     if state.epoch:
-        logger.info("The training goes on from epoch %d, where it was stopped.", state.epoch)
+        logger.info("The training continues after epoch %d, where it was interrupted.", state.epoch)
     if on_epoch:
         for row in state.history:
             on_epoch(row)
     bar = tqdm(total=training.epochs, initial=state.epoch, desc="training", unit="epoch", delay=2, disable=not progress)
-    kept = "the same command goes on from there" if checkpoint else "this training keeps none of them"
+    kept = "the same command continues from there" if checkpoint else "this training does not keep checkpoints"
     with watch("Training") as moved, bar:
         while state.epoch < training.epochs and not (training.patience and state.waited >= training.patience):
             start = time.perf_counter()
@@ -114,17 +115,22 @@ def train(
         model.set_weights(state.best)
     elif not math.isfinite(state.history[-1]["val_loss"]):
         raise DivergedError(
-            "The training diverged: its loss is not a number. Choose a smaller learning rate. "
+            "The training diverged: its loss became NaN or infinite. Choose a smaller learning rate. "
             f"Received: {training.learning_rate:g} with {training.optimizer}."
         )
     return state.history
 
 
 def make_group(variables: Sequence[keras.Variable], training: Training, rate: float | None = None) -> Group:
-    """Variables with an optimizer of their own.
+    """Variables with their own optimizer.
+
+    Args:
+        variables: The variables that it updates.
+        training: Names the optimizer and its settings.
+        rate: Learning rate; None: that of the training.
 
     Raises:
-        SettingError: An unknown optimizer or setting of it.
+        SettingError: The optimizer, or one of its settings, is unknown.
     """
     name, _, rest = training.optimizer.partition(":")
     if name not in _OPTIMIZERS:
@@ -138,11 +144,11 @@ def make_group(variables: Sequence[keras.Variable], training: Training, rate: fl
 
 
 Steps = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-"""Rows and labels of a block -> loss of each step, right answers in all."""
+"""Inputs and labels of a block -> loss of each step, number of correct predictions."""
 
 
 def make_steps(forward: Forward, groups: Sequence[Group], units: int, batch_size: int) -> Steps:
-    """The steps of a block of rows, loss, gradients and update, in one compiled function: nothing returns to Python between."""
+    """One compiled function that runs all steps of a block: loss, gradients and update, without returning to Python."""
     variables = [variable for group in groups for variable in group.variables]
     measure, updates = _measure(units), [_make_update(group) for group in groups]
 
@@ -150,28 +156,28 @@ def make_steps(forward: Forward, groups: Sequence[Group], units: int, batch_size
         with tf.GradientTape() as tape:
             loss, correct = measure(forward(inputs, training=True), y)
         gradients = tape.gradient(loss, [variable.value for variable in variables])
-        place = 0
+        start = 0
         for group, update in zip(groups, updates, strict=True):
-            update(gradients[place : place + len(group.variables)])
-            place += len(group.variables)
+            update(gradients[start : start + len(group.variables)])
+            start += len(group.variables)
         return loss, correct
 
     def steps(inputs: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         number = (tf.shape(y)[0] + batch_size - 1) // batch_size
-        losses, right = tf.TensorArray(tf.float32, size=number), tf.constant(0)
-        for place in tf.range(number):
-            batch = slice(place * batch_size, (place + 1) * batch_size)
+        losses, num_correct = tf.TensorArray(tf.float32, size=number), tf.constant(0)
+        for index in tf.range(number):
+            batch = slice(index * batch_size, (index + 1) * batch_size)
             loss, correct = step(inputs[batch], y[batch])
-            losses = losses.write(place, loss)
-            right += correct
-        return losses.stack(), right
+            losses = losses.write(index, loss)
+            num_correct += correct
+        return losses.stack(), num_correct
 
     compiled: Steps = tf.function(steps, reduce_retracing=True)
     return compiled
 
 
 def _make_update(group: Group) -> Callable[[Sequence[tf.Tensor]], None]:
-    """The optimizer's update; that of many variables is fused, so that each of them is read and written once."""
+    """The update of the optimizer. For many values it is compiled, so that each value is read and written once."""
 
     def update(gradients: Sequence[tf.Tensor]) -> None:
         group.optimizer.apply(gradients, group.variables)
@@ -182,7 +188,7 @@ def _make_update(group: Group) -> Callable[[Sequence[tf.Tensor]], None]:
 
 
 def _measure(units: int) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """Mean cross-entropy and right answers, for one sigmoid or a softmax."""
+    """A function that gives mean cross-entropy and number of correct predictions, for one sigmoid or a softmax."""
 
     def binary(output: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         p = output[:, 0]
@@ -222,27 +228,27 @@ def _run_epoch(
 def _take_epoch(
     take_steps: Steps, source: Source, order: NDArray[np.int64], batch_size: int, epoch: int, moved: Moved
 ) -> tuple[NDArray[np.float32], int, NDArray[np.int64]]:
-    """Loss of each step, right answers in all, and images of each step."""
-    losses, right, sizes, done, labels = [], 0, [], 0, source.y
+    """Loss of each step, number of correct predictions, and number of images in each step."""
+    losses, num_correct, sizes, done, labels = [], 0, [], 0, source.y
     for inputs in source.blocks(order, batch_size, epoch=epoch):
         y = labels[order[done : done + len(inputs)]]
         loss, count = take_steps(tf.constant(inputs), tf.constant(y))
         losses.append(loss.numpy())
-        right += int(count)
+        num_correct += int(count)
         sizes += [min(batch_size, len(inputs) - start) for start in range(0, len(inputs), batch_size)]
         done += len(inputs)
         moved()
-    return np.concatenate(losses), right, np.array(sizes)
+    return np.concatenate(losses), num_correct, np.array(sizes)
 
 
 def compile_inference(forward: Forward) -> Infer:
-    """The forward pass without dropout, as one function."""
+    """The forward pass without dropout, as one compiled function."""
     compiled: Infer = tf.function(lambda inputs: forward(inputs, training=False), reduce_retracing=True)
     return compiled
 
 
 def evaluate(infer: Infer, source: Source, moved: Moved = ignore) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy."""
+    """Mean cross-entropy in nats, and accuracy."""
     output, y = predict(infer, source, moved), source.y
     if output.shape[1] == 1:
         output = np.concatenate([1 - output, output], axis=1)
@@ -251,7 +257,7 @@ def evaluate(infer: Infer, source: Source, moved: Moved = ignore) -> tuple[float
 
 
 def predict(infer: Infer, source: Source, moved: Moved = ignore) -> NDArray[np.float32]:
-    """Outputs of all rows in order, float32 (N, units)."""
+    """Outputs of all inputs in the order of the source, float32 (N, units)."""
     order, parts = source.reading_order(), []
     for inputs in source.blocks(order, _EVALUATION_BATCH, epoch=-1):
         starts = range(0, len(inputs), _EVALUATION_BATCH)
@@ -270,7 +276,7 @@ def _set_rates(groups: Sequence[Group], training: Training, state: State) -> flo
 
 
 def _note(state: State, row: dict[str, float], model: keras.Model, training: Training) -> None:
-    """Take an epoch into the state: history, best weights, waiting times."""
+    """Add an epoch to the state: history, best weights, epochs without a smaller loss."""
     state.epoch += 1
     state.history.append({key: row[key] for key in HISTORY_KEYS})
     if row["val_loss"] < state.best_loss:
@@ -284,5 +290,5 @@ def _note(state: State, row: dict[str, float], model: keras.Model, training: Tra
 
 
 def _variables(model: keras.Model, groups: Sequence[Group]) -> list[keras.Variable]:
-    """Weights, the state of dropout's random numbers, and the optimizers' own."""
+    """Weights, the random state of dropout, and the variables of the optimizers."""
     return [*model.variables, *(variable for group in groups for variable in group.optimizer.variables)]

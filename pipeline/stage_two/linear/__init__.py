@@ -1,1 +1,1 @@
-"""Linear heads: scikit-learn's, and ridge in closed form."""
+"""Linear heads: those of scikit-learn, and ridge in closed form."""

@@ -1,15 +1,14 @@
-"""A training set made ready for linear heads, once for every regularisation and every label set.
+"""A training set prepared for linear heads, once for all regularisations and label sets.
 
-With more features than images the features are turned into the space that their rows span. All
-linear heads here penalise weights by their Euclidean length or not at all, so the solution lies in
-that space and nothing is lost (Hastie & Tibshirani 2004, Efficient quadratic regularization for
-expression arrays); 8,192 columns become N - 1, for centred rows add up to nothing. Only lda's
-shrinkage means something else there: it pulls towards the mean variance of N - 1 directions, which
-is D / (N - 1) times that of D columns.
+Letters: N images, D features. The features are centred and scaled. With more features than images they are also projected onto
+the directions that their rows span. All linear heads here penalise the Euclidean length of the weights or nothing, so the
+solution lies in that space and the projection loses nothing (Hastie & Tibshirani 2004, Efficient quadratic regularization for
+expression arrays). 8,192 columns become N - 1, because N centred rows sum to zero. The exception is the shrinkage of lda: it
+pulls towards the mean variance of N - 1 directions, which is D / (N - 1) times that of D columns.
 
-The turn is R = L Q, R all rows but the last, L lower triangular with L L' = R R' (Cholesky), and
-Q = L^-1 R with orthonormal rows. It takes a tenth of the time of eigenvectors, and Q itself is never
-needed. Products are summed in double precision: L may be close to singular.
+The projection is R = L Q: R (N - 1, D) holds all rows but the last, L is lower triangular with L L' = R R' (Cholesky), and
+Q = L^-1 R has orthonormal rows. It takes a tenth of the time of an eigenvector decomposition, and Q itself is never computed.
+Products are summed in float64, because L can be close to singular.
 """
 
 from dataclasses import dataclass
@@ -18,78 +17,74 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.stage_two.linear.ridge import Decomposition, decompose
+
 Array = NDArray[np.float32]
 
-# Of the largest eigenvalue; below this, float32 features hold rounding only.
-RANK_TOLERANCE = 1e-7
-# Of the mean squared length of a row, added to each: images that stand twice are dependent, and Cholesky wants none that are.
-_RIDGE = 1e-10
+# Of the mean squared length of a row, added to each diagonal entry of R R': equal images make it singular, and Cholesky would fail.
+_JITTER = 1e-10
 
 
 @dataclass(frozen=True)
 class Factors:
-    """Training features, centred, scaled and, where that is smaller, turned."""
+    """Training features: centred, scaled and, with more features than images, projected."""
 
     mean: Array
     """(D,)"""
     scale: Array
     """(D,)"""
     X: Array
-    """The training images in the new coordinates: (N, D), or (N, N - 1) where they are turned."""
+    """The training images in the new coordinates: (N, D), or (N, N - 1) if they are projected."""
     rows: NDArray[np.float64] | None = None
-    """R, (N - 1, D): centred and scaled. None: nothing is turned."""
+    """R, (N - 1, D), centred and scaled; None without a projection."""
     lower: NDArray[np.float64] | None = None
-    """L, (N - 1, N - 1)."""
+    """L, (N - 1, N - 1); None without a projection."""
 
-    def turn(self, X: Array) -> Array:
-        """Features of other images, (M, D), in the same coordinates: x to Q x."""
+    def project(self, X: Array) -> Array:
+        """Features of other images, (M, D), in the coordinates of `X`: x becomes Q x, (M, N - 1)."""
         scaled: Array = (X - self.mean) / self.scale
         if self.rows is None or self.lower is None:
             return scaled
         from scipy.linalg import solve_triangular
 
-        turned: Array = solve_triangular(self.lower, self.rows @ scaled.T.astype(np.float64), lower=True).T.astype(
-            np.float32
-        )
-        return turned
+        products = self.rows @ scaled.T.astype(np.float64)
+        projected: Array = solve_triangular(self.lower, products, lower=True).T.astype(np.float32)
+        return projected
 
-    def turn_back(self, weights: Array) -> Array:
-        """Weights on these coordinates as weights on centred and scaled features, (D, K): w to Q' w."""
+    def unproject(self, weights: Array) -> Array:
+        """Weights on the coordinates of `X` as weights on centred and scaled features, (D, K): w becomes Q' w."""
         if self.rows is None or self.lower is None:
             return weights
         from scipy.linalg import solve_triangular
 
-        back: Array = (self.rows.T @ solve_triangular(self.lower, weights, lower=True, trans="T")).astype(np.float32)
-        return back
+        on_rows = solve_triangular(self.lower, weights, lower=True, trans="T")
+        unprojected: Array = (self.rows.T @ on_rows).astype(np.float32)
+        return unprojected
 
     @cached_property
-    def singular_vectors(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """U (N, r), s (r,) and V (columns of `X`, r) with X = U diag(s) V'; they know no labels, and are computed once."""
-        X = self.X.astype(np.float64)
-        values, vectors = np.linalg.eigh(X.T @ X)
-        kept = values > values[-1] * RANK_TOLERANCE
-        lengths = np.sqrt(values[kept])
-        return X @ vectors[:, kept] / lengths, lengths, vectors[:, kept]
+    def decomposition(self) -> Decomposition:
+        """The singular value decomposition of `X`, for ridge. It does not depend on labels, and is computed once."""
+        return decompose(self.X)
 
 
 def factor(X: Array, scale: str, *, is_centred: bool = True) -> Factors:
-    """Centre, scale and turn the features of training images.
+    """Centre, scale and project the features of training images.
 
     Args:
         X: (N, D).
-        scale: `standard` divides by each feature's deviation, `none` by nothing.
-        is_centred: Without it the mean stays where it is, and nothing is turned.
+        scale: `standard` divides each feature by its standard deviation, `none` does not.
+        is_centred: False keeps the mean, unless `scale` is `standard`, and does not project.
     """
     is_standard = scale == "standard"
     mean: Array = X.mean(axis=0) if is_centred or is_standard else np.zeros(X.shape[1], np.float32)
     deviation = X.std(axis=0) if is_standard else np.ones(X.shape[1], np.float32)
-    deviation = np.where(deviation > 0, deviation, 1).astype(np.float32)  # features that never change keep their size
+    deviation = np.where(deviation > 0, deviation, 1).astype(np.float32)  # constant features are not divided
     rows: Array = (X - mean) / deviation
     if not is_centred or X.shape[1] <= X.shape[0]:
         return Factors(mean, deviation, rows)
     exact = rows[:-1].astype(np.float64)
     products = exact @ exact.T
-    products[np.diag_indices_from(products)] += _RIDGE * max(float(np.trace(products)) / len(products), 1e-12)
+    products[np.diag_indices_from(products)] += _JITTER * max(float(np.trace(products)) / len(products), 1e-12)
     lower = np.asarray(np.linalg.cholesky(products), np.float64)
-    turned = np.concatenate([lower, -lower.sum(axis=0, keepdims=True)]).astype(np.float32)
-    return Factors(mean, deviation, turned, exact, lower)
+    projected = np.concatenate([lower, -lower.sum(axis=0, keepdims=True)]).astype(np.float32)
+    return Factors(mean, deviation, projected, exact, lower)

@@ -1,4 +1,4 @@
-"""Linear heads as plain arrays, used with numpy alone; see `pipeline.stage_two.linear.fit` for how they come about.
+"""Fitted linear heads as plain arrays; they predict with numpy alone. `pipeline.stage_two.linear.fit` fits them.
 
 Letters: N images, D features, K classes.
 """
@@ -27,7 +27,7 @@ class LinearHead:
     bias: Array
     """b, (K,)"""
     temperature: float
-    """1 for heads whose scores are log-probabilities; fitted on validation for the others."""
+    """1 for heads whose scores are log-probabilities; fitted on the validation split for the others."""
 
     def predict_proba(self, X: Array) -> Array:
         """Probabilities, float32 (N, K), of features (N, D)."""
@@ -36,10 +36,15 @@ class LinearHead:
 
     @property
     def num_parameters(self) -> int:
+        """Number of weights and biases."""
         return self.weights.size + self.bias.size
 
+    def __repr__(self) -> str:
+        num_features, num_classes = self.weights.shape
+        return f"LinearHead({num_features} features, {num_classes} classes)"
+
     def arrays(self) -> dict[str, Array]:
-        """All there is to save."""
+        """The arrays to save, by name."""
         return {
             "mean": self.mean,
             "scale": self.scale,
@@ -51,9 +56,9 @@ class LinearHead:
 
 @dataclass(frozen=True)
 class NeighboursHead:
-    """Share of each class among the k nearest training images, by the cosine of scaled features.
+    """Share of each class among the k nearest training images, by the cosine similarity of scaled features.
 
-    Cosine, because the length of a feature vector tells of contrast more than of content.
+    Cosine, because the length of a feature vector depends more on the contrast of the image than on its content.
     """
 
     mean: Array
@@ -61,7 +66,7 @@ class NeighboursHead:
     scale: Array
     """(D,)"""
     rows: Array
-    """Scaled training features at unit length, (M, D)"""
+    """Scaled training features of M images, each row of length 1, (M, D)"""
     labels: NDArray[np.int64]
     """(M,)"""
     num_classes: int
@@ -69,18 +74,23 @@ class NeighboursHead:
 
     def predict_proba(self, X: Array) -> Array:
         """Probabilities, float32 (N, K), of features (N, D)."""
-        closeness = unit_rows((X - self.mean) / self.scale) @ self.rows.T
-        nearest = np.argsort(-closeness, axis=1, kind="stable")[:, : self.k]
+        similarity = unit_rows((X - self.mean) / self.scale) @ self.rows.T
+        nearest = np.argsort(-similarity, axis=1, kind="stable")[:, : self.k]
         votes = self.labels[nearest][..., None] == np.arange(self.num_classes)
         shares: Array = votes.mean(axis=1, dtype=np.float32)
         return shares
 
     @property
     def num_parameters(self) -> int:
+        """Number of values in the training rows that are kept."""
         return self.rows.size
 
+    def __repr__(self) -> str:
+        num_images, num_features = self.rows.shape
+        return f"NeighboursHead(k={self.k}, {num_images} images, {num_features} features, {self.num_classes} classes)"
+
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """All there is to save."""
+        """The arrays to save, by name."""
         return {
             "mean": self.mean,
             "scale": self.scale,
@@ -132,13 +142,13 @@ def head_from_arrays(arrays: dict[str, NDArray[Any]]) -> ArrayHead:
 
 
 def softmax(scores: NDArray[np.floating]) -> Array:
-    """Row-wise, (N, K) to (N, K)."""
+    """Softmax of each row, (N, K) to (N, K)."""
     shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
     result: Array = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
     return result
 
 
 def unit_rows(X: Array) -> Array:
-    """Rows at length 1, as Keras's UnitNormalization makes them."""
+    """Rows scaled to length 1, as Keras's UnitNormalization does it."""
     unit: Array = X / np.sqrt(np.maximum((X**2).sum(axis=1, keepdims=True), 1e-12))
     return unit

@@ -1,4 +1,4 @@
-"""Means, deviations and products of columns in one pass over rows that do not fit into memory."""
+"""Means, standard deviations and products of columns, in one pass over rows that do not fit into memory."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,15 +7,15 @@ Double = NDArray[np.float64]
 
 
 class Moments:
-    """Of N rows of D numbers, merged block by block in double precision.
+    """Moments of N rows of D numbers, added block by block in float64.
 
-    With n rows of mean m and further k rows of mean m', the sum of (x - mean)(x - mean)' over all of them is that of the n,
-    that of the k, and n k / (n + k) times (m' - m)(m' - m)' (Chan, Golub & LeVeque 1983, Algorithms for computing the sample
-    variance, The American Statistician 37). No large sum of squares is subtracted from another.
+    For n rows with mean m and k further rows with mean m', the sum of (x - mean)(x - mean)' over all rows is the sum over the n
+    rows, plus the sum over the k rows, plus n k / (n + k) times (m' - m)(m' - m)' (Chan, Golub & LeVeque 1983, Algorithms for
+    computing the sample variance, The American Statistician 37). This avoids the difference of two large sums of squares.
 
     Args:
         num_columns: D.
-        with_products: Keep the sums of all products, (D, D); without it those of the squares alone, (D,).
+        with_products: True sums the products of all pairs of columns, (D, D); False only the squares, (D,).
     """
 
     def __init__(self, num_columns: int, *, with_products: bool) -> None:
@@ -24,7 +24,7 @@ class Moments:
         self.products: Double = np.zeros((num_columns, num_columns) if with_products else num_columns)
 
     def add(self, block: NDArray[np.floating]) -> None:
-        """Further rows, (k, D)."""
+        """Add k rows, (k, D)."""
         rows = block.astype(np.float64)
         mean = rows.mean(axis=0)
         shift, total = mean - self.mean, self.count + len(rows)
@@ -36,7 +36,7 @@ class Moments:
 
     @property
     def deviation(self) -> Double:
-        """Of each column, (D,); 1 where a column does not change, but for the rounding of its numbers."""
+        """Standard deviation of each column, (D,); 1 for a column that is constant up to rounding."""
         squares = self.products.diagonal() if self.products.ndim == 2 else self.products
         deviation: Double = np.sqrt(squares / self.count)
         return np.where(deviation > np.finfo(np.float32).eps * np.abs(self.mean), deviation, 1.0)

@@ -1,1 +1,1 @@
-"""Trunk, tail and head: trained on cached rows or on live images. End to end is an empty tail."""
+"""Training of tail and head behind a frozen trunk, on cached rows or live images. End to end: the tail is empty."""

@@ -1,8 +1,9 @@
-"""Live photographs as a source: read, decoded and augmented anew in every epoch."""
+"""Live images as a source: read, decoded and augmented in every epoch."""
 
 import os
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import keras
@@ -23,7 +24,7 @@ _BATCHES_AHEAD = 4
 
 @dataclass(frozen=True)
 class LiveSource(Source):
-    """Photographs of one split."""
+    """Images of one split."""
 
     manifest: Manifest
     y: NDArray[np.int64]
@@ -34,28 +35,30 @@ class LiveSource(Source):
     seed: int
 
     def blocks(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.uint8]]:
-        """Pixels, uint8 (B, H, W, 3), a batch at a time; threads work a few batches ahead of the network."""
+        """Pixels, uint8 (B, H, W, 3), one batch at a time; threads decode a few batches ahead of the network."""
+        parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-            waiting = [[pool.submit(self._load, int(row), epoch) for row in part] for part in parts[:_BATCHES_AHEAD]]
-            for place in range(len(parts)):
-                if place + _BATCHES_AHEAD < len(parts):
-                    ahead = parts[place + _BATCHES_AHEAD]
-                    waiting.append([pool.submit(self._load, int(row), epoch) for row in ahead])
-                yield np.stack([future.result() for future in waiting[place]])
-                waiting[place] = []
+
+            def submit(part: NDArray[np.int64]) -> list[Future[NDArray[np.uint8]]]:
+                return [pool.submit(self._load, int(row), epoch) for row in part]
+
+            waiting = deque(submit(part) for part in parts[:_BATCHES_AHEAD])
+            for number in range(len(parts)):
+                if number + _BATCHES_AHEAD < len(parts):
+                    waiting.append(submit(parts[number + _BATCHES_AHEAD]))
+                yield np.stack([future.result() for future in waiting.popleft()])
 
     def _load(self, row: int, epoch: int) -> NDArray[np.uint8]:
         pixels = self.decoder.decode(self.manifest.read(row))
         if self.augmentation is None or epoch < 0:
             return pixels
-        # Epoch e of a seed is one fixed view, so a resumed training sees what an undisturbed one does.
+        # The view depends on epoch and seed only, so a resumed training sees the same pixels as an uninterrupted one.
         rng = view_rng(self.manifest.digests[row], self.augmentation, view=epoch + 1, seed=self.seed)
         return self.augmentation(pixels, rng)
 
 
 def live_forward(trunk: keras.Model, top: Forward, preprocessing: Preprocessing) -> Forward:
-    """Pixels, uint8 (B, H, W, 3), through the frozen trunk in inference mode and then the top's own forward pass."""
+    """A forward pass from pixels, uint8 (B, H, W, 3): the frozen trunk in inference mode, then `top`."""
     on_pixels = with_preprocessing(trunk, preprocessing, "none")
 
     def forward(pixels: tf.Tensor, training: bool) -> tf.Tensor:

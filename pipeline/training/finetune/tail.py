@@ -1,4 +1,4 @@
-"""Tail and head as one model on the rows at the cut: what fine-tuning trains, cached or live."""
+"""Tail and head as one model on the rows at the cut; fine-tuning trains this model, on cached rows or live images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from pipeline.stage_two.spec import DenseSpec
 
 @dataclass(frozen=True)
 class Top:
-    """What stands on the trunk."""
+    """The trunk, and tail and head on top of it."""
 
     trunk: keras.Model
     """Preprocessed pixels to rows; frozen."""
@@ -29,24 +29,28 @@ class Top:
     """Rows to the base's last layer; None if the cut is the last layer."""
 
     pooling: str
+    """Pooling between the base's last layer and the head: `none`, `avg` or `max`."""
+
     head: keras.Model
+    """The base's last layer, pooled, to probabilities."""
+
     model: keras.Model
-    """Tail, pooling and head as one, for prediction and for saving."""
+    """Tail, pooling and head as one model, for prediction and saving."""
 
     tail_layers: tuple[keras.Layer, ...]
-    """Layers of the tail, in graph order; those before the first unfrozen one are not trainable."""
+    """Layers of the tail in graph order; those before the first trained layer are frozen."""
 
     def forward(self, rows: tf.Tensor, training: bool) -> tf.Tensor:
         """Rows to the head's output, for training.
 
-        The tail stays in inference mode, so that its batch norm keeps its statistics. `model` cannot do
-        that: a functional model hands its own `training` down over what a layer was called with.
+        The tail runs in inference mode, so that its batch norm keeps its statistics. `model` cannot do that: a functional model
+        passes its own `training` on to its layers, whatever a layer was built with.
         """
         features = rows if self.tail is None else self.tail(rows, training=False)
         return self.head(pool(features, self.pooling), training=training)
 
     def unfreeze(self, first: str | None) -> None:
-        """Make the layers from `first` on trainable, or none.
+        """Make the layers from `first` on trainable and freeze the others; None freezes all.
 
         Raises:
             InvalidCutError: The layer is not in the tail.
@@ -55,8 +59,8 @@ class Top:
         if first is not None and first not in names:
             raise InvalidCutError(f"{first!r} is not in the tail. The tail is: {', '.join(names)}.")
         start = len(names) if first is None else names.index(first)
-        for place, layer in enumerate(self.tail_layers):
-            layer.trainable = place >= start
+        for position, layer in enumerate(self.tail_layers):
+            layer.trainable = position >= start
 
     @property
     def tail_variables(self) -> list[keras.Variable]:
@@ -64,13 +68,13 @@ class Top:
         return [weight for layer in self.tail_layers for weight in layer.trainable_weights]
 
     def digests(self) -> dict[str, str]:
-        """Tensor digest of the trunk (`trunk`), of the head (`head`), and of each layer of the tail that has weights."""
+        """Tensor digests of the trunk (`trunk`), the head (`head`), and each layer of the tail with weights, by its name."""
         layers = {layer.name: tensor_digest([layer]) for layer in self.tail_layers if layer.weights}
         return {"trunk": tensor_digest(self.trunk.layers), "head": tensor_digest(self.head.layers), **layers}
 
 
 def build_top(base: keras.Model, cut: str, spec: DenseSpec, *, pooling: str, num_classes: int, seed: int) -> Top:
-    """Divide a base at the cut and put a head on its tail; everything of the base is frozen at first.
+    """Divide a base at the cut and put a head on its tail. All layers of the base are frozen.
 
     Args:
         base: Preprocessed pixels to its last layer.
@@ -78,7 +82,7 @@ def build_top(base: keras.Model, cut: str, spec: DenseSpec, *, pooling: str, num
         spec: The head.
         pooling: `none`, `avg` or `max`, between the base's last layer and the head.
         num_classes: K.
-        seed: Of the head's first weights and of its dropout; the same wherever rows come from.
+        seed: Of the head's initial weights and dropout; cached and live training draw the same.
     """
     trunk, tail = divide(base, cut)
     base.trainable = False
@@ -95,10 +99,10 @@ def build_top(base: keras.Model, cut: str, spec: DenseSpec, *, pooling: str, num
 
 
 def copy_head(source: keras.Model, target: keras.Model) -> None:
-    """Start from the weights of a trained head.
+    """Copy the weights of a trained head into a new one.
 
     Raises:
-        InvalidCutError: The two heads differ in their weights' shapes.
+        InvalidCutError: The shapes of the weights differ.
     """
     received = [np.shape(weight) for weight in source.get_weights()]
     expected = [np.shape(weight) for weight in target.get_weights()]
@@ -112,17 +116,17 @@ def copy_head(source: keras.Model, target: keras.Model) -> None:
 
 @dataclass(frozen=True)
 class Phase:
-    """One stretch of training."""
+    """One phase of a training."""
 
     name: str
     """`head`, or `head and tail`."""
 
     training: Training
     first: str | None = None
-    """First layer of the tail that is trained too; None trains the head alone."""
+    """First trained layer of the tail; None: the head alone is trained."""
 
     base_rate: float = 0.0
-    """Learning rate of the tail; the head's is the training's."""
+    """Learning rate of the tail; that of the head is in `training`."""
 
 
 def fit_top(
@@ -137,7 +141,22 @@ def fit_top(
     progress: bool = False,
     steps: list[float] | None = None,
 ) -> list[dict[str, float]]:
-    """Train the head, or tail and head together, each with its own learning rate; see `train`."""
+    """Train the head, or tail and head together, each with its own learning rate.
+
+    Args:
+        top: Trunk, tail and head.
+        forward: Inputs to output: `top.head`, `top.forward`, or a live trunk before it.
+        source: Training inputs.
+        validation: Validation inputs.
+        phase: What is trained, and how fast.
+        checkpoint: As the other arguments: see `pipeline.stage_two.dense.train.train`.
+        on_epoch: Called after each epoch.
+        progress: Show a progress bar.
+        steps: Filled with the loss of each step.
+
+    Returns:
+        One entry per epoch.
+    """
     top.unfreeze(phase.first)
     groups = [make_group(top.head.trainable_variables, phase.training)]
     if top.tail_variables:

@@ -1,4 +1,4 @@
-"""Rows on disk, in blocks, serve a training as rows in memory do."""
+"""Sources of training rows, in memory and in shards."""
 
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def load(stores, num_views=0, memory_bytes=FOUR_BLOCKS_OF_8):
 
 
 def epoch_of(source, epoch, batch_size=4):
-    """What an epoch sees: the order, and the first value of each row."""
+    """Order of an epoch, and the first value of each row."""
     order = source.order(0, epoch)
     blocks = list(source.blocks(order, batch_size, epoch=epoch))
     assert all(len(block) % batch_size == 0 for block in blocks)
@@ -76,10 +76,10 @@ def test_rows_stay_on_disk_only_when_they_take_too_much(stores):
     assert stored.shape == (32, 2, 2, 3)
     assert np.array_equal(np.asarray(stored), load(stores, memory_bytes=1e9).train.X)
     blocks = list(load(stores).train.X.blocks())
-    places = np.concatenate([place for place, _ in blocks])
-    assert sorted(places) == list(range(32))
-    assert np.array_equal(np.concatenate([rows for _, rows in blocks]), np.asarray(stored)[places])
-    assert [len(set(place // SHARD)) for place, _ in blocks] == [1, 1, 1, 1], "shard after shard"
+    positions = np.concatenate([position for position, _ in blocks])
+    assert sorted(positions) == list(range(32))
+    assert np.array_equal(np.concatenate([rows for _, rows in blocks]), np.asarray(stored)[positions])
+    assert [len(set(position // SHARD)) for position, _ in blocks] == [1, 1, 1, 1], "shard after shard"
 
 
 def test_views_count_toward_the_memory(stores):
@@ -89,7 +89,7 @@ def test_views_count_toward_the_memory(stores):
 
 
 def test_an_epoch_sees_each_row_once_in_an_order_of_its_own(stores):
-    """Other orders in other epochs, the same one for the same seed, and rows that belong to it."""
+    """The order differs between epochs and seeds, is repeatable, and the rows follow it."""
     source = training_source(load(stores).train, Training(batch_size=4))
     (first, rows), (second, _) = epoch_of(source, 0), epoch_of(source, 1)
 
@@ -101,7 +101,7 @@ def test_an_epoch_sees_each_row_once_in_an_order_of_its_own(stores):
 
 
 def test_a_block_takes_its_rows_from_few_shards(stores):
-    """Eight rows a block and eight a shard: each block is one shard, shuffled; the shards come in another order each time."""
+    """With eight rows per block and per shard, each block is one shuffled shard; the order of the shards differs between epochs."""
     source = training_source(load(stores).train, Training(batch_size=4))
     blocks = [source.order(0, epoch).reshape(4, 8) for epoch in range(6)]
 
@@ -111,7 +111,7 @@ def test_a_block_takes_its_rows_from_few_shards(stores):
 
 
 def test_views_on_disk_are_drawn_as_views_in_memory_are(stores):
-    """Which view of an image an epoch sees depends on seed and epoch, not on where the rows are."""
+    """The view of an image in an epoch depends on seed and epoch, not on whether the rows are in memory."""
     training = Training(batch_size=4, seed=3)
     on_disk, in_memory = (training_source(load(stores, 2, size).train, training) for size in (FOUR_BLOCKS_OF_8, 1e9))
     for epoch in (0, 1):
@@ -122,7 +122,7 @@ def test_views_on_disk_are_drawn_as_views_in_memory_are(stores):
 
 
 def test_an_epoch_of_all_views_sees_each_of_them_once(stores):
-    """96 rows, whose labels are those of their images."""
+    """An epoch has 96 rows, with the labels of their images."""
     source = training_source(load(stores, 2).train, Training(batch_size=4, view_mode="all"))
     order, rows = epoch_of(source, 0)
 
@@ -131,7 +131,7 @@ def test_an_epoch_of_all_views_sees_each_of_them_once(stores):
 
 
 def test_rows_in_memory_come_in_blocks_of_whole_batches(stores, monkeypatch):
-    """However small the blocks are, they join to what one block would have been, of views as well."""
+    """Small blocks contain the same rows as one large block, also with views."""
     training = Training(batch_size=4)
     for num_views in (0, 2):
         source = training_source(load(stores, num_views, 1e9).train, training)
@@ -144,15 +144,15 @@ def test_rows_in_memory_come_in_blocks_of_whole_batches(stores, monkeypatch):
 
 
 def test_validation_rows_come_in_their_order(stores):
-    """Evaluation goes through them as they stand."""
+    """An evaluation reads them in the order of the split."""
     source = validation_source(load(stores).validation)
     rows = np.concatenate(list(source.blocks(np.arange(8), 3, epoch=-1)))
 
     assert rows[:, 0, 0, 0].tolist() == list(range(32, 40))
 
 
-def test_a_missing_row_is_told_of_before_training(stores):
-    """Not in the middle of it."""
+def test_missing_row_is_an_error_before_training(stores):
+    """A missing row raises an error when the task is read."""
     plain, augmented = stores
     with pytest.raises(MissingRowsError):
         load_task(make_manifest(), plain, view_store=augmented, num_views=3, memory_bytes=FOUR_BLOCKS_OF_8)

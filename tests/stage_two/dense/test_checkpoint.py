@@ -20,7 +20,7 @@ HISTORY = [dict.fromkeys(HISTORY_KEYS, 0.5) | {"epoch": 1}]
 
 
 def make_variables(value=0.0):
-    """A float variable, a counter, and a state of random numbers, as a training has them."""
+    """A float variable, a counter, and a random state, as a training has them."""
     return [
         keras.Variable(np.full((3, 2), value, np.float32)),
         keras.Variable(np.int64(value), dtype="int64", trainable=False),
@@ -75,7 +75,7 @@ DAMAGES = {
 
 
 def test_checkpoint_comes_back(tmp_path):
-    """State and variables are those that were saved, types included."""
+    """State and variables are loaded as they were saved, with their dtypes."""
     path, variables = tmp_path / "checkpoint.npz", make_variables()
     save_checkpoint(path, make_state(), make_variables(7))
     state = load_checkpoint(path, variables, variables[:1])
@@ -86,7 +86,7 @@ def test_checkpoint_comes_back(tmp_path):
 
 
 def test_no_checkpoint_is_a_new_training(tmp_path):
-    """Nothing is assigned, and the state is that of the start."""
+    """Without a checkpoint no variable changes, and the state is a new one."""
     variables = make_variables(1)
 
     assert load_checkpoint(tmp_path / "none.npz", variables, variables[:1]) == State()
@@ -95,7 +95,7 @@ def test_no_checkpoint_is_a_new_training(tmp_path):
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_checkpoint_is_set_aside(damage, tmp_path, caplog):
-    """It is renamed and named in a warning; no variable is changed, and a second one replaces the first."""
+    """It is renamed, and a warning names it; no variable changes. A second damaged one replaces the first."""
     path, variables = tmp_path / "checkpoint.npz", make_variables(1)
     for _ in range(2):
         save_checkpoint(path, make_state(), make_variables(7))
@@ -111,7 +111,7 @@ def test_damaged_checkpoint_is_set_aside(damage, tmp_path, caplog):
 
 
 def test_training_with_a_damaged_checkpoint_starts_again(tmp_path):
-    """It trains all its epochs, and ends where a training without a checkpoint does."""
+    """It trains all epochs, and gives the weights of a training without a checkpoint."""
     task, settings = make_task(), Training(epochs=2)
 
     def run(path):

@@ -15,13 +15,14 @@ from pipeline.stage_two.dense.settings import Training
         ({"batch_size": -1}, "The batch size is a positive number. Received: -1."),
         ({"learning_rate": 0.0}, "The learning rate is a positive number. Received: 0.0."),
         ({"learning_rate": float("nan")}, "The learning rate is a positive number. Received: nan."),
-        ({"schedule": "step"}, "The schedule is one of ('constant', 'cosine', 'plateau'). Received: 'step'."),
-        ({"keep": "first"}, "Keep is one of ('best', 'last'). Received: 'first'."),
+        ({"schedule": "step"}, "The schedule is one of constant, cosine, plateau. Received: 'step'."),
+        ({"view_mode": "some"}, "The view mode is one of sample, all. Received: 'some'."),
+        ({"keep": "first"}, "The epoch to keep is one of best, last. Received: 'first'."),
         ({"patience": -1}, "The patience is 0 (never stop early) or more. Received: -1."),
     ],
 )
 def test_setting_that_cannot_work_is_refused(settings, expected):
-    """What cannot work is refused when it is set, with what was expected."""
+    """An invalid setting is an error when it is made; the message says what was expected."""
     with pytest.raises(SettingError, match=re.escape(expected)):
         Training(**settings)
 

@@ -197,7 +197,7 @@ def check_keywords(keywords: Mapping[str, Any], function: Callable[..., Any]) ->
     known = keywords_of(function)
     for name in keywords:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
+            near = get_close_matches(name, known, n=1, cutoff=0.7)
             cure = f"Did you mean {near[0]!r}?" if near else f"Expected some of: {', '.join(known)}."
             raise SettingError(f"{function.__name__}() has no keyword {name!r}. {cure}")
 

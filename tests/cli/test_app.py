@@ -111,7 +111,7 @@ def test_nothing_there_is_said_in_words(tmp_path):
         (("head", "{photos}", "--epochs", "many"), "UsageError", "'many' is not a valid integer"),
         (("head", "{photos}", "--colour", "red"), "UsageError", "No such option '?--colour"),
         (("cache", "verify", "--recompute", "3"), "UsageError", "--recompute needs --data"),
-        (("finetune", "{photos}"), "UsageError", "--from"),
+        (("finetune", "{photos}"), "SettingError", "--from"),
         (("features", "nowhere"), "DataNotFoundError", "No such data: 'nowhere'"),
         (("features", "{photos}", "--base", "vgg11"), "UnknownBaseError", "Unknown base 'vgg11'"),
         (("features", "{photos}", "--base", "xception", "--size", "48"), "UnknownBaseError", "at least 71 px"),
@@ -210,9 +210,9 @@ def test_stopped_program_says_so(number, tmp_path):
 # Processes of their own
 
 
-def test_warm_head_loads_no_tensorflow(work, photos):
+def test_warm_head_loads_no_tensorflow(own, photos):
     """On a warm store a linear head is trained, and predicts, without TensorFlow or Keras."""
-    places = (*work["places"], "--json")
+    places = (*own, "--json")
     head = start("-X", "importtime", "-m", "pipeline", "head", photos, "--head", "logreg", *BASE, *places)
     predict = start("-X", "importtime", "-m", "pipeline", "predict", "linear", photos / "test", *places)
 

@@ -68,7 +68,8 @@ def test_report_writes_a_page(work, tmp_path):
     every = call("report", "--out", tmp_path / "all.html", *work["places"], "--json").json
     one = call("report", "linear", "--out", tmp_path / "one.html", *work["places"], "--json").json
 
-    assert every == {"report": str(tmp_path / "all.html"), "runs": ["dense", "linear"]}
+    assert every["report"] == str(tmp_path / "all.html")
+    assert every["runs"] == ["dense", "linear"]
     assert one["runs"] == ["linear"]
     assert '"name":"dense"' in (tmp_path / "all.html").read_text(encoding="utf-8")
     assert '"name":"dense"' not in (tmp_path / "one.html").read_text(encoding="utf-8")

@@ -22,14 +22,13 @@ from pathlib import Path
 import numpy as np
 from _turns import say
 
+import pipeline
 from pipeline.cache.audit import delete, find_store, verify
 from pipeline.cache.compact import compact
 from pipeline.cache.shard import commit_shard, read_features, read_rows
 from pipeline.cache.store import Keys, Store, pack_rows, row_keys
-from pipeline.settings import Settings
 from pipeline.stage_two.rows import Split, StoredRows, Task
 from pipeline.stage_two.spec import parse_head, parse_layers
-from tests.calls import extract
 
 SHARD = 1024
 MEMORY_GB = 0.125
@@ -92,13 +91,13 @@ def _task(folder: Path, count: int) -> Task:
 
 def _sgd_epoch(folder: Path, count: int) -> float:
     """By two fits that differ in four epochs: without the pass for means and the scores on validation."""
-    from pipeline.stage_two.linear.heads import stream as linear_stream
+    from pipeline.stage_two.linear import stream
 
     task, seconds = _task(folder, count), []
     for num_epochs in (1, 1, 5):  # the first one loads scikit-learn, and is not counted
-        linear_stream.EPOCHS = (num_epochs, num_epochs)
+        stream.EPOCHS = (num_epochs, num_epochs)
         start = time.perf_counter()
-        linear_stream.stream_linear(parse_head("sgd:alpha=0.0001"), task)
+        stream.stream_linear(parse_head("sgd:alpha=0.0001"), task)
         seconds.append(time.perf_counter() - start)
     return (seconds[2] - seconds[1]) / 4
 
@@ -195,7 +194,7 @@ def main() -> None:
     if not given.data or not Path(given.data).is_dir():
         print("million_rows: give --data FOLDER (make bench DATA=photos); nothing measured.")
         return
-    done = extract(given.data, settings=Settings.of(size=150, cache=given.cache, progress=True))
+    done = pipeline.extract(given.data, size=150, cache=given.cache, progress=True)
     with tempfile.TemporaryDirectory(dir=given.folder) as scratch:
         seconds: dict[str, list[float]] = {}
         memory: dict[str, list[float]] = {}

@@ -11,9 +11,9 @@ import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
-# Faster convolutions on the CPU (8.7 to 12.2 images a second for VGG16 at 150 px); the user's own setting wins.
+# Faster convolutions on the CPU (8.7 to 12.2 images per second for VGG16 at 150 px); the user's own setting wins.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 # Shells of a notebook inherit its backend, `module://matplotlib_inline.backend_inline`. Where that is not installed,
@@ -46,60 +46,81 @@ if TYPE_CHECKING:
     )
     from pipeline.images.augment import Augmentation
     from pipeline.images.manifest import Manifest
+    from pipeline.maintenance import (
+        compact_cache,
+        describe_store,
+        export_cache,
+        fetch_weights,
+        import_cache,
+        list_bases,
+        list_stores,
+        list_weights,
+        prune_cache,
+        repair_cache,
+        verify_cache,
+    )
     from pipeline.runs.run import Run
+    from pipeline.settings import (
+        Compute,
+        FeatureSettings,
+        Paths,
+        Settings,
+        Tracking,
+    )
     from pipeline.transformer import FeatureExtractor
 
 # Names are loaded when first used, so that `import pipeline` costs nothing.
-_HOMES = {
-    "Augmentation": "pipeline.images.augment",
-    "FeatureExtractor": "pipeline.transformer",
-    "Manifest": "pipeline.images.manifest",
-    "Run": "pipeline.runs.run",
-    "advise": "pipeline.api",
-    "classify": "pipeline.api",
-    "compare": "pipeline.api",
-    "end_to_end": "pipeline.api",
-    "export": "pipeline.api",
-    "extract": "pipeline.api",
-    "extract_views": "pipeline.api",
-    "finetune": "pipeline.api",
-    "fit": "pipeline.api",
-    "list_runs": "pipeline.api",
-    "load_exported": "pipeline.api",
-    "load_run": "pipeline.api",
-    "plan": "pipeline.api",
-    "predict": "pipeline.api",
-    "report": "pipeline.api",
-    "reproduce": "pipeline.api",
-    "scan": "pipeline.api",
-    "sweep": "pipeline.api",
-    "tune": "pipeline.api",
+_NAMES = {
+    "pipeline.api": "advise classify compare end_to_end export extract extract_views finetune fit list_runs load_exported load_run plan predict report reproduce scan sweep tune",
+    "pipeline.images.augment": "Augmentation",
+    "pipeline.images.manifest": "Manifest",
+    "pipeline.maintenance": "compact_cache describe_store export_cache fetch_weights import_cache list_bases list_stores list_weights prune_cache repair_cache verify_cache",
+    "pipeline.runs.run": "Run",
+    "pipeline.settings": "Compute FeatureSettings Paths Settings Tracking",
+    "pipeline.transformer": "FeatureExtractor",
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
     "Augmentation",
+    "Compute",
     "FeatureExtractor",
+    "FeatureSettings",
     "Manifest",
+    "Paths",
     "Run",
+    "Settings",
+    "Tracking",
     "advise",
     "classify",
+    "compact_cache",
     "compare",
+    "describe_store",
     "end_to_end",
     "export",
+    "export_cache",
     "extract",
     "extract_views",
+    "fetch_weights",
     "finetune",
     "fit",
+    "import_cache",
+    "list_bases",
     "list_runs",
+    "list_stores",
+    "list_weights",
     "load_exported",
     "load_run",
     "plan",
     "predict",
+    "prune_cache",
+    "repair_cache",
     "report",
     "reproduce",
     "scan",
     "sweep",
     "tune",
+    "verify_cache",
 ]
 
 

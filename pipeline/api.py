@@ -1,7 +1,8 @@
 """What users call: one function per command, with the command's options as keywords.
 
-Each function gathers its inputs, enters one room, and returns that room's result. The command line calls the same functions.
-Keywords that all of them share are in `pipeline.keywords`: `base`, `size`, `cut`, `pool`, `cache`, `runs`, `engine` and so on.
+Each function gathers its inputs, enters one room, and returns that room's result; it decides nothing. The command line calls the
+same functions. Keywords that they share (`base`, `size`, `cut`, `cache`, `runs`, `engine` and so on) are in `pipeline.keywords`;
+the functions for bases, weights and stores are in `pipeline.maintenance`.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,15 @@ from typing import TYPE_CHECKING, Unpack
 from pipeline.images.given import GivenImages
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import Data
-from pipeline.keywords import DataKeywords, SettingsKeywords, SweepKeywords, TrainingKeywords, ViewKeywords, gather
+from pipeline.keywords import (
+    DataKeywords,
+    PlanKeywords,
+    SettingsKeywords,
+    SweepKeywords,
+    TrainingKeywords,
+    ViewKeywords,
+    gather,
+)
 from pipeline.predictions import Predictions
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.run import Run
@@ -30,14 +39,14 @@ if TYPE_CHECKING:
 
 
 def scan(data: Data | Manifest, **keywords: Unpack[DataKeywords]) -> Manifest:
-    """The images, labels and splits of a data set; every other function takes the result in the place of `data`.
+    """Read a data set: its images, labels and splits. Every other function takes the result as its `data`.
 
     Args:
         data: A folder of images, an archive, a table, an `.npz` file, `keras:NAME`, `tfds:NAME`, or a data frame;
             see `pipeline.images.scan.scan`.
         keywords: Of `pipeline.keywords.DataKeywords`.
     """
-    return gather(keywords).scan(data)
+    return gather(keywords, scan).scan(data)
 
 
 def extract(data: Data | Manifest, *, pool: str = "none", **keywords: Unpack[DataKeywords]) -> Extraction:
@@ -54,24 +63,27 @@ def extract(data: Data | Manifest, *, pool: str = "none", **keywords: Unpack[Dat
     from pipeline.stage_one.ensure import ensure
     from pipeline.stage_one.recipes import make_recipe
 
-    given = gather(keywords)
+    given = gather(keywords, extract)
     manifest = given.scan(data)
     recipe, _ = make_recipe(manifest, given.settings)
     return ensure(manifest, recipe.with_pooling(pool), given.settings)
 
 
 def extract_views(data: Data | Manifest, *, pool: str = "none", **keywords: Unpack[ViewKeywords]) -> Extraction:
-    """Stage one for views (command `features --views K --augment A`): augmentations of the training images as rows.
+    """Stage one for views (command `features --views K --augment A`): store augmentations of the training images.
 
     Args:
         data: What `scan` takes, or its result.
         pool: As in `extract`.
         keywords: Of `pipeline.keywords.ViewKeywords`; `views` and `augment` are needed.
+
+    Raises:
+        SettingError: `views` or `augment` is missing.
     """
     from pipeline.stage_one.recipes import make_recipe
     from pipeline.stage_one.views import ensure_views
 
-    given = gather(keywords)
+    given = gather(keywords, extract_views)
     manifest = given.scan(data)
     recipe, _ = make_recipe(manifest, given.settings)
     return ensure_views(manifest, given.require_views(), recipe.with_pooling(pool), given.settings)
@@ -96,11 +108,16 @@ def fit(
         name: The run's name; None: made up. A run of that name is replaced.
         plots: Draw learning curves and confusion matrix into the run's folder.
         command: How to make the run again, kept in run.json.
-        keywords: Of `pipeline.keywords.TrainingKeywords`.
+        keywords: Of `pipeline.keywords.TrainingKeywords`; those of training count for dense heads only.
+
+    Raises:
+        HeadSpecError: No head has this description.
+        SettingError: A value is invalid.
+        DataLayoutError: Training or validation images are missing, or there is only one class.
     """
     from pipeline.training.heads import fit_head
 
-    given = gather(keywords)
+    given = gather(keywords, fit)
     return fit_head(
         given.scan(data),
         head,
@@ -130,18 +147,18 @@ def sweep(
 
     Args:
         data: What `scan` takes, or its result.
-        head: Descriptions; `|` separates choices, as in `dense:64|256,relu`. None given: a usual selection.
+        head: One description or several; `|` separates choices, as in `dense:64|256,relu`. Empty: the default selection.
         pool: Pooling for all heads.
         lr: Learning rates to try for dense heads.
         head_batch_size: Batch sizes to try for dense heads.
-        random: Draw so many from the grid; None: take all.
+        random: Number of heads to draw from the grid; None: all.
         name: Name of the best head's run.
-        command: How to make it again.
+        command: How to make the run again, kept in run.json.
         keywords: Of `pipeline.keywords.SweepKeywords`.
     """
     from pipeline.training.sweep import sweep_heads
 
-    given = gather(keywords)
+    given = gather(keywords, sweep)
     return sweep_heads(
         given.scan(data),
         (head,) if isinstance(head, str) else head,
@@ -166,7 +183,7 @@ def end_to_end(
     command: str | None = None,
     **keywords: Unpack[TrainingKeywords],
 ) -> Run:
-    """Train a dense head on live images, augmented anew in every epoch, through the frozen base (command `endtoend`).
+    """Live training baseline (command `endtoend`): a dense head on images that are augmented anew in every epoch.
 
     Args:
         data: What `scan` takes, or its result.
@@ -174,13 +191,13 @@ def end_to_end(
         pool: Pooling between base and head.
         name: The run's name; None: made up.
         plots: Draw learning curves and confusion matrix.
-        command: How to make the run again.
+        command: How to make the run again, kept in run.json.
         keywords: Of `pipeline.keywords.TrainingKeywords`.
     """
     from pipeline.training.finetune.settings import FineTuning
     from pipeline.training.finetune.train import finetune as train
 
-    given = gather(keywords)
+    given = gather(keywords, end_to_end)
     tuning = FineTuning(head=head, pool=pool, augmentation=given.augmentation, training=given.training)
     return train(given.scan(data), tuning, given.settings, name=name, plots=plots, command=command)
 
@@ -202,7 +219,7 @@ def finetune(
     command: str | None = None,
     **keywords: Unpack[TrainingKeywords],
 ) -> Run:
-    """Train a dense head first, then the base from a layer on together with it, on live images or cached rows.
+    """Train a dense head, then the base from a layer on together with it, on live images or cached rows.
 
     Args:
         data: What `scan` takes, or its result.
@@ -217,7 +234,7 @@ def finetune(
         pool: Pooling between base and head.
         name: The run's name; None: made up.
         plots: Draw learning curves and confusion matrix.
-        command: How to make the run again.
+        command: How to make the run again, kept in run.json.
         keywords: Of `pipeline.keywords.TrainingKeywords`.
 
     Raises:
@@ -226,7 +243,7 @@ def finetune(
     from pipeline.training.finetune.settings import FineTuning
     from pipeline.training.finetune.train import finetune as train
 
-    given = gather(keywords)
+    given = gather(keywords, finetune)
     tuning = FineTuning.of_base(
         from_layer,
         last,
@@ -255,7 +272,7 @@ def compare(
     command: str | None = None,
     **keywords: Unpack[TrainingKeywords],
 ) -> "Comparison":
-    """Train regimes on the same splits, and set accuracy against seconds.
+    """Train several regimes on the same splits and compare accuracy and seconds.
 
     Args:
         data: What `scan` takes, or its result.
@@ -269,7 +286,7 @@ def compare(
     """
     from pipeline.comparison.compare import ComparisonSettings, compare_regimes
 
-    given = gather(keywords)
+    given = gather(keywords, compare)
     chosen = ComparisonSettings(
         regimes=tuple(regimes),
         head=head,
@@ -283,7 +300,7 @@ def compare(
 
 
 def advise(data: Data | Manifest, *, sample: int = 200, **keywords: Unpack[DataKeywords]) -> "Advice":
-    """Measure a sample: which regime suits the data, and what each would cost on this machine.
+    """Measure a sample: recommend a regime, with the cost of each on this machine.
 
     Args:
         data: What `scan` takes, or its result.
@@ -292,40 +309,41 @@ def advise(data: Data | Manifest, *, sample: int = 200, **keywords: Unpack[DataK
     """
     from pipeline.comparison.advise import advise as advise_on
 
-    given = gather(keywords)
+    given = gather(keywords, advise)
     return advise_on(given.scan(data), given.settings, num_sample=sample)
 
 
 def plan(
     data: Data | Manifest | None = None,
-    bases: Sequence[str] = ("vgg16",),
+    base: str | Sequence[str] = ("vgg16",),
     *,
     images: int | None = None,
-    machines: int = 1,
+    workers: int = 1,
     views: int = 0,
     pool: str = "none",
     epochs: int = 30,
-    photo_px: tuple[int, int] = (500, 375),
-    **keywords: Unpack[DataKeywords],
+    photo: tuple[int, int] = (500, 375),
+    **keywords: Unpack[PlanKeywords],
 ) -> "Plan":
-    """Measure a sample: what stage one takes with each base, and after how many epochs or heads it breaks even.
+    """Measure a sample: the cost of stage one with each base, and after how many epochs or heads it breaks even.
 
     Args:
         data: What `scan` takes, or its result; None: synthetic images.
-        bases: Names of `bottleneck bases`.
+        base: One name of `bottleneck bases`, or several.
         images: Number of images to plan for; None: those of the data.
-        machines: Number of machines or GPUs like this one that share the work (`--workers`).
+        workers: Number of machines or GPUs like this one that share the work.
         views: Views of each training image.
         pool: As in `extract`.
         epochs: Epochs of each head, for the break-even.
-        photo_px: Width and height of synthetic images.
-        keywords: Of `pipeline.keywords.DataKeywords`.
+        photo: Width and height in px of synthetic images.
+        keywords: Of `pipeline.keywords.PlanKeywords`.
     """
     from pipeline.comparison.plan import PlanSettings
     from pipeline.comparison.plan import plan as plan_on
 
-    given = gather(keywords)
-    planned = PlanSettings(images, machines, views, pool, epochs, photo_px)
+    given = gather(keywords, plan)
+    planned = PlanSettings(images, workers, views, pool, epochs, photo)
+    bases = (base,) if isinstance(base, str) else base
     return plan_on(None if data is None else given.scan(data), planned, bases, given.settings)
 
 
@@ -346,12 +364,12 @@ def reproduce(
     Args:
         experiment: Its name.
         data: What `scan` takes, or its result.
-        epochs: Fewer epochs than published.
+        epochs: Number of epochs, if not as published.
         seed: Seed of the head's weights, shuffling and dropout.
         cached: Fine-tune from the cache.
-        views: With `cached`: store and use so many views of the published augmentation.
-        name: The run's name; None: the experiment's.
-        command: How to make it again.
+        views: With `cached`: number of views of the published augmentation to store and use.
+        name: The run's name; None: the experiment's, with what was changed.
+        command: How to make the run again, kept in run.json.
         keywords: Of `pipeline.keywords.DataKeywords`. Of the features' settings only `weights` and `preprocess` count: the
             others are the experiment's.
     """
@@ -359,30 +377,30 @@ def reproduce(
     from pipeline.comparison.reproduce import reproduce as train
 
     chosen = find_experiment(experiment).changed(epochs=epochs, preprocess=keywords.get("preprocess"), seed=seed)
-    given = gather({"split": chosen.split, "split_seed": chosen.split_seed, **keywords})
+    given = gather({"split": chosen.split, "split_seed": chosen.split_seed, **keywords}, reproduce)
     settings = settings_of(chosen, given.settings)
     manifest = given.scan(data)
     return train(chosen, manifest, settings, cached=cached, num_views=views, name=name, command=command)
 
 
 def load_run(name: str | Path, **keywords: Unpack[SettingsKeywords]) -> Run:
-    """A run by its name below the runs folder, or by its folder.
+    """Load a run by its name in the runs folder, or by its path.
 
     Args:
-        name: Name or folder.
+        name: Name or path of the run's folder.
         keywords: Of `pipeline.keywords.SettingsKeywords`: folders and compute for its predictions.
 
     Raises:
-        RunNotFoundError: There is none of this name.
-        DamagedStoreError: Its files are not those of a run.
+        RunNotFoundError: No run has this name.
+        DamagedStoreError: A file of the run is damaged.
     """
     from pipeline.runs.run import load_run as load
 
-    return load(name, gather(keywords).settings)
+    return load(name, gather(keywords, load_run).settings)
 
 
 def list_runs(runs: str | Path = "runs") -> list[RunFolder]:
-    """All finished runs of a folder (command `runs`), by name."""
+    """All finished runs of a folder (command `runs`), sorted by name."""
     from pipeline.runs.folder import list_runs as list_all
 
     return list_all(Path(runs))
@@ -401,29 +419,30 @@ def predict(
     Args:
         run: A run, its name or folder, or an exported file.
         images: One image or a list of them; see `pipeline.runs.predict.predict`.
-        top: How many classes to list for each image.
+        top: Number of classes to list for each image.
         digest: Of an exported file: see `load_exported`.
-        keywords: Of `pipeline.keywords.SettingsKeywords`: folders and compute.
+        keywords: Of `pipeline.keywords.SettingsKeywords`: folders and compute. A `Run` keeps those that it was loaded with.
     """
     from pipeline.exports.load import load_predictor
 
-    predictor = run if isinstance(run, Run) else load_predictor(run, gather(keywords).settings, digest=digest)
+    settings = gather(keywords, predict).settings
+    predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
     return predictor.predict(images, top=top)
 
 
 def classify(images: GivenImages, *, top: int = 5, **keywords: Unpack[SettingsKeywords]) -> Predictions:
-    """Names of what is in images, by the 1,000-class top of a pretrained base at its native size.
+    """Label images with the 1,000 ImageNet classes of a pretrained base, at its native size.
 
     Args:
         images: One image or a list of them; see `pipeline.runs.predict.predict`.
-        top: How many names to list for each image.
+        top: Number of names to list for each image.
         keywords: Of `pipeline.keywords.SettingsKeywords`; the base is `squeezenet` unless given.
     """
     from pipeline.bases.classify import classify_images
     from pipeline.bases.table import find_base
     from pipeline.images.decode import Decoder
 
-    settings = gather({"base": "squeezenet", **keywords}).settings
+    settings = gather({"base": "squeezenet", **keywords}, classify).settings
     spec = find_base(settings.features.base)
     return classify_images(
         images,
@@ -437,12 +456,12 @@ def classify(images: GivenImages, *, top: int = 5, **keywords: Unpack[SettingsKe
     )
 
 
-def export(run: str | Path | Run, path: str | Path, **keywords: Unpack[SettingsKeywords]) -> "Export":
+def export(run: str | Path | Run, file: str | Path, **keywords: Unpack[SettingsKeywords]) -> "Export":
     """Write a run as one file that needs neither this package nor the cache.
 
     Args:
         run: A run, its name or its folder.
-        path: name.keras, name.onnx, name.tflite, or a name without ending for a SavedModel folder.
+        file: name.keras, name.onnx, name.tflite, or a name without ending for a SavedModel folder.
         keywords: Of `pipeline.keywords.SettingsKeywords`.
 
     Raises:
@@ -451,16 +470,16 @@ def export(run: str | Path | Run, path: str | Path, **keywords: Unpack[SettingsK
     """
     from pipeline.exports.export import export as export_run
 
-    return export_run(run if isinstance(run, Run) else load_run(run, **keywords), path)
+    return export_run(run if isinstance(run, Run) else load_run(run, **keywords), file)
 
 
 def load_exported(
-    path: str | Path, *, digest: str | None = None, **keywords: Unpack[SettingsKeywords]
+    file: str | Path, *, digest: str | None = None, **keywords: Unpack[SettingsKeywords]
 ) -> "ExportedRun":
-    """A file that `export` wrote, ready to predict.
+    """Load a file that `export` wrote, to predict with it.
 
     Args:
-        path: A `.keras`, `.onnx` or `.tflite` file, or a SavedModel folder.
+        file: A `.keras`, `.onnx` or `.tflite` file, or a SavedModel folder.
         digest: The SHA-256 that `export` printed. A SavedModel needs it unless the run that it was exported from is in the
             runs folder.
         keywords: Of `pipeline.keywords.SettingsKeywords`: folders and compute.
@@ -470,7 +489,7 @@ def load_exported(
     """
     from pipeline.exports.load import load_exported as load
 
-    return load(path, gather(keywords).settings, digest=digest)
+    return load(file, gather(keywords, load_exported).settings, digest=digest)
 
 
 def report(
@@ -481,20 +500,20 @@ def report(
     umap: bool = False,
     **keywords: Unpack[SettingsKeywords],
 ) -> "Report":
-    """Write one HTML page on some runs, on a comparison, or on all runs.
+    """Write one HTML page about some runs, a comparison, or all runs.
 
     Args:
-        names: Runs, or folders that `compare` made; none: all runs.
+        names: Runs, or folders that `compare` made; empty: all runs.
         out: The page; None: report.html in the runs folder.
-        near: Cosine of features from which images of two splits are shown as near duplicates.
-        umap: Draw a second map of the features, by UMAP (an extra).
+        near: Cosine similarity from which two images of different splits are shown as near-duplicates.
+        umap: Also draw a UMAP map of the features (needs the extra `umap`).
         keywords: Of `pipeline.keywords.SettingsKeywords`.
     """
     from pipeline.reports.report import write_report
 
     chosen = (names,) if isinstance(names, str | Path) else names
     return write_report(
-        chosen, gather(keywords).settings, path=None if out is None else Path(out), near=near, with_umap=umap
+        chosen, gather(keywords, report).settings, path=None if out is None else Path(out), near=near, with_umap=umap
     )
 
 
@@ -508,14 +527,14 @@ def tune(
     on_start: "OnStart | None" = None,
     **keywords: Unpack[DataKeywords],
 ) -> None:
-    """Serve a local page on which heads are chosen, fitted and looked at, and images relabelled, until Ctrl-C.
+    """Serve a local page on which to choose and fit heads, look at their mistakes, and relabel images, until Ctrl-C.
 
     Args:
         data: What `scan` takes.
-        labels: CSV table that new labels are kept in; None: beside the folder.
+        labels: CSV table for the new labels; None: beside the folder, as `photos.labels.csv`.
         host: Address to listen on.
         port: Port to listen on.
-        command: Kept with the runs that are saved.
+        command: Kept in run.json of the runs that are saved.
         on_start: Called with the page's address and the session.
         keywords: Of `pipeline.keywords.DataKeywords`.
     """
@@ -523,7 +542,7 @@ def tune(
 
     from pipeline.tuner.serve import tune_heads
 
-    given = gather(keywords)
+    given = gather(keywords, tune)
     tune_heads(
         data,
         partial(given.scan, data),

@@ -1,10 +1,13 @@
 """The keywords of the public functions, which are the options of the command line, as typed values.
 
-`gather` turns them into settings, a training and an augmentation; a keyword that no function knows is an error that lists those there are.
+A public function takes one of the groups below as `**keywords: Unpack[...]`; `gather` turns them into settings, a training and
+an augmentation. A keyword that the function does not have is an error that names the nearest one.
 """
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -19,10 +22,9 @@ from pipeline.stage_one.views import Views
 from pipeline.stage_two.dense.settings import Training
 
 
-class SettingsKeywords(TypedDict, total=False):
-    """The fields of `pipeline.settings`: what the features are, folders, compute and tracking."""
+class CommonKeywords(TypedDict, total=False):
+    """The fields of `pipeline.settings`, except the base and the number of workers."""
 
-    base: str
     size: int | None
     cut: str | None
     preprocess: str
@@ -36,7 +38,6 @@ class SettingsKeywords(TypedDict, total=False):
     engine: str
     device: str
     batch_size: int
-    workers: int | None
     backend: str
     scheduler: str | None
     gather: bool
@@ -48,13 +49,28 @@ class SettingsKeywords(TypedDict, total=False):
     mlflow: str | None
 
 
-class DataKeywords(SettingsKeywords, total=False):
+class SettingsKeywords(CommonKeywords, total=False):
+    """The fields of `pipeline.settings`: features, folders, compute and tracking."""
+
+    base: str
+    workers: int | None
+
+
+class ReadKeywords(TypedDict, total=False):
     """How a data set is read; see `pipeline.stage_one.scan.scan`."""
 
     label: str
     root: str | Path | None
     split: str
     split_seed: int
+
+
+class DataKeywords(SettingsKeywords, ReadKeywords, total=False):
+    """Settings, and how a data set is read."""
+
+
+class PlanKeywords(CommonKeywords, ReadKeywords, total=False):
+    """The same for `plan`, which takes several bases and its own number of workers."""
 
 
 class ViewKeywords(DataKeywords, total=False):
@@ -69,7 +85,7 @@ class ViewKeywords(DataKeywords, total=False):
 
 
 class SweepKeywords(ViewKeywords, total=False):
-    """What the dense heads of a sweep share; see `pipeline.stage_two.dense.settings.Training`."""
+    """Training settings that the dense heads of a sweep share; see `pipeline.stage_two.dense.settings.Training`."""
 
     epochs: int
     optimizer: str
@@ -87,8 +103,7 @@ class TrainingKeywords(SweepKeywords, total=False):
     head_batch_size: int
 
 
-_DATA = ("label", "root", "split", "split_seed")
-_VIEWS = ("augment", "views", "view_seed", "tta")
+_READ = tuple(ReadKeywords.__annotations__)
 _TRAINING = {
     name: {"lr": "learning_rate", "head_batch_size": "batch_size"}.get(name, name)
     for name in ("epochs", "lr", "head_batch_size", "optimizer", "schedule", "patience", "keep", "view_mode", "seed")
@@ -96,18 +111,14 @@ _TRAINING = {
 """Keywords to fields of `Training`."""
 
 
-NAMES = (*SETTINGS, *_DATA, *_VIEWS, *_TRAINING)
-"""All keywords."""
-
-
 @dataclass(frozen=True)
 class Inputs:
-    """What keywords come to."""
+    """Keywords as typed values."""
 
     settings: Settings
     training: Training
     augmentation: Augmentation | None
-    data: Mapping[str, Any]
+    read: Mapping[str, Any]
     """Keywords of `scan`."""
 
     num_views: int = 0
@@ -116,56 +127,80 @@ class Inputs:
 
     def scan(self, data: Data | Manifest) -> Manifest:
         """The images, labels and splits of a data set."""
-        return scan(data, self.settings, **self.data)
+        return scan(data, self.settings, **self.read)
 
     @property
     def views(self) -> Views | None:
-        """The views that were asked for; None if none were.
+        """The stored views to use; None if neither `views` nor `augment` is given.
 
         Raises:
-            SettingError: One of views and augment without the other.
+            SettingError: Only one of `views` and `augment` is given.
         """
         if self.augmentation is None and not self.num_views:
             return None
         if self.augmentation is None or not self.num_views:
             augment = self.augmentation.as_text() if self.augmentation else "none"
             raise SettingError(
-                "Augmentation of cached features is made of stored views: give both --views K and --augment "
-                f"(r0, r2, r4, or one's own). Received: --views {self.num_views}, --augment {augment}."
+                "Cached features are augmented by stored views: give both --views K and --augment "
+                f"(r0, r2, r4 or settings). Received: --views {self.num_views}, --augment {augment}."
             )
         return Views(self.num_views, self.augmentation, self.view_seed, self.tta)
 
     def require_views(self) -> Views:
-        """The views that were asked for.
+        """The stored views to make.
 
         Raises:
-            SettingError: None were.
+            SettingError: `views` or `augment` is missing.
         """
         if self.views is None:
-            raise SettingError("Give the number of views and their augmentation: views=4, augment='r0'.")
+            raise SettingError("Give the number of views and their augmentation, such as views=4, augment='r0'.")
         return self.views
 
 
-def gather(keywords: Mapping[str, Any]) -> Inputs:
-    """Sort keywords into what they set.
+def gather(keywords: Mapping[str, Any], function: Callable[..., Any]) -> Inputs:
+    """Sort the keywords of a public function into typed values.
+
+    Args:
+        keywords: What the function received as `**keywords`.
+        function: The function, whose signature names the keywords that it takes.
 
     Raises:
-        SettingError: A value that cannot work, or a keyword that there is not.
+        SettingError: A value is invalid, or the function does not have a keyword.
     """
-    unknown = sorted(set(keywords) - set(NAMES))
-    if unknown:
-        raise SettingError(f"There is no keyword {unknown[0]!r}. Expected some of: {', '.join(NAMES)}.")
+    check_keywords(keywords, function)
     augment = keywords.get("augment")
     return Inputs(
         settings=Settings.of(**_chosen(keywords, SETTINGS)),
         training=Training(**{_TRAINING[name]: value for name, value in _chosen(keywords, _TRAINING).items()}),
         augmentation=augment if isinstance(augment, Augmentation) else parse_augmentation(augment or "none"),
-        data=_chosen(keywords, _DATA),
+        read=_chosen(keywords, _READ),
         num_views=keywords.get("views", 0),
         view_seed=keywords.get("view_seed", 0),
         tta=keywords.get("tta", False),
     )
 
 
-def _chosen(keywords: Mapping[str, Any], names: Any) -> dict[str, Any]:
-    return {name: value for name, value in keywords.items() if name in names}
+def keywords_of(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Names of all parameters of a public function, in order; those of its group of keywords come last."""
+    parameters = inspect.signature(function).parameters.values()
+    own = [parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD]
+    groups = [parameter.annotation.__args__[0] for parameter in parameters if parameter.kind is parameter.VAR_KEYWORD]
+    return (*own, *(name for group in groups for name in group.__annotations__))
+
+
+def check_keywords(keywords: Mapping[str, Any], function: Callable[..., Any]) -> None:
+    """Check that a public function has these keywords.
+
+    Raises:
+        SettingError: It does not have one; the message suggests the nearest.
+    """
+    known = keywords_of(function)
+    for name in keywords:
+        if name not in known:
+            near = get_close_matches(name, known, n=1, cutoff=0.7)
+            cure = f"Did you mean {near[0]!r}?" if near else f"Expected some of: {', '.join(known)}."
+            raise SettingError(f"{function.__name__}() has no keyword {name!r}. {cure}")
+
+
+def _chosen(keywords: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: keywords[name] for name in names if name in keywords}

@@ -1,6 +1,6 @@
-"""What a user can set, beside the data and the head: four small parts, each checked when it is made.
+"""Settings of a user, besides the data and the head: four small parts, each checked when it is made.
 
-| part | what it decides |
+| part | what it sets |
 |---|---|
 | `FeatureSettings` | the values of the features: all of it is in the recipe |
 | `Paths` | where things are kept |
@@ -112,7 +112,7 @@ class Compute:
 
     memory_gb: float | None = None
     """Memory for rows while a head is trained, in GB. More rows are read from the shards in blocks, in another order.
-    None: half of the free memory, so give a number where a training must be the same on every day."""
+    None: half of the free memory, so give a number where a training must be reproducible."""
 
     strict: bool = False
     """Raise an error if an image has to be skipped."""
@@ -163,10 +163,10 @@ class Settings:
 
     @classmethod
     def of(cls, **keywords: Any) -> Self:
-        """The settings that keywords of any of the parts make.
+        """Settings from keywords of any of the parts.
 
         Raises:
-            SettingError: A value that cannot work, or a keyword of no part.
+            SettingError: A value is invalid, or no part has a keyword.
         """
         unknown = sorted(set(keywords) - set(KEYWORDS))
         if unknown:

@@ -1,4 +1,4 @@
-"""A scikit-learn transformer: images in, cached features out."""
+"""A scikit-learn transformer from images to cached features."""
 
 from pathlib import Path
 from typing import Any, Self
@@ -16,8 +16,8 @@ from pipeline.stage_one.recipes import make_recipe
 class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Bottleneck features of images, from the cache or computed once.
 
-    Works inside `make_pipeline`, `clone`, `cross_val_score` and `GridSearchCV`: every fold and every
-    setting after the first finds its rows in the store.
+    Works with `make_pipeline`, `clone`, `cross_val_score` and `GridSearchCV`: every fold and every
+    setting after the first finds its rows in the store. Parameters are checked when they are used.
 
     Args:
         base: A name of `bottleneck bases`.
@@ -27,7 +27,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         preprocess: `native` or `rescale`.
         weights: `imagenet`, `random`, or a file.
         cache: The cache folder.
-        batch_size: Images a step.
+        batch_size: Images per step.
         device: `auto`, or a TensorFlow device.
         progress: Show bars on stderr.
     """
@@ -58,7 +58,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.progress = progress
 
     def fit(self, X: GivenImages, y: Any = None) -> Self:
-        """Nothing is learned from the images: the trunk is frozen."""
+        """Do nothing: the trunk is frozen, so nothing is learned from the images."""
         return self
 
     def transform(self, X: GivenImages) -> NDArray[np.float32]:

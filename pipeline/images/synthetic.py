@@ -1,4 +1,4 @@
-"""RunImages that are made, where the cost of some is asked and none are there."""
+"""Images that are made, where the cost of some is asked and none are there."""
 
 import hashlib
 import io

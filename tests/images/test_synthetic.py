@@ -1,4 +1,4 @@
-"""RunImages that are made."""
+"""Images that are made."""
 
 import io
 import pickle

@@ -29,7 +29,7 @@ from pipeline.images.sources.spool import Spool
 from pipeline.images.splits import SPLIT_NAMES, Fractions
 
 EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-# RunImages shrink by a few per cent, a blank 24-bit bitmap by some hundred times.
+# Images shrink by a few per cent, a blank 24-bit bitmap by some hundred times.
 MAX_RATIO = 200
 # Below this, a ratio says nothing.
 _SMALL_BYTES = 2**20

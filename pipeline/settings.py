@@ -10,7 +10,6 @@
 `Settings` holds one of each. In Python and on the command line their fields are keywords of the same names.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +18,7 @@ import psutil
 
 from pipeline.bases.table import PRECISIONS, PREPROCESSING_NAMES
 from pipeline.cache.recipe import DTYPES
-from pipeline.errors import SettingError
+from pipeline.errors import SettingError, check_choice
 from pipeline.execution.workers import BACKENDS, Workers
 from pipeline.images.decode import RESIZE_METHODS
 from pipeline.images.hashing import FileHashes
@@ -59,10 +58,10 @@ class FeatureSettings:
     """Arithmetic of the trunk: `float32`, `mixed_float16` or `mixed_bfloat16`."""
 
     def __post_init__(self) -> None:
-        _check_choice("preprocessing", self.preprocess, PREPROCESSING_NAMES)
-        _check_choice("precision", self.precision, PRECISIONS)
-        _check_choice("resize method", self.resize, RESIZE_METHODS)
-        _check_choice("stored dtype", self.dtype, DTYPES)
+        check_choice("preprocessing", self.preprocess, PREPROCESSING_NAMES)
+        check_choice("precision", self.precision, PRECISIONS)
+        check_choice("resize method", self.resize, RESIZE_METHODS)
+        check_choice("stored dtype", self.dtype, DTYPES)
         if self.size is not None and self.size < 1:
             raise SettingError(f"The size is a positive number of pixels. Received: {self.size}.")
 
@@ -122,8 +121,8 @@ class Compute:
     """Show progress bars on stderr."""
 
     def __post_init__(self) -> None:
-        _check_choice("engine", self.engine, ENGINES)
-        _check_choice("backend", self.backend, BACKENDS)
+        check_choice("engine", self.engine, ENGINES)
+        check_choice("backend", self.backend, BACKENDS)
         if self.batch_size < 1:
             raise SettingError(f"The batch size is a positive number. Received: {self.batch_size}.")
         if self.memory_gb is not None and not self.memory_gb >= 0:
@@ -196,8 +195,3 @@ KEYWORDS = tuple(name for part in (FeatureSettings, Paths, Compute, Tracking) fo
 """All fields, in order."""
 
 _FOLDERS = ("cache", "runs", "tensorboard")
-
-
-def _check_choice(name: str, received: str, expected: Sequence[str]) -> None:
-    if received not in expected:
-        raise SettingError(f"The {name} is one of {', '.join(expected)}. Received: {received!r}.")

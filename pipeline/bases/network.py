@@ -8,9 +8,7 @@ from keras import ops
 
 from pipeline.bases.squeezenet import build_squeezenet
 from pipeline.bases.table import PRECISIONS, TORCH_STD, BaseSpec, Preprocessing
-from pipeline.errors import SettingError, UnknownBaseError
-
-POOLINGS = ("none", "avg", "max")
+from pipeline.errors import UnknownBaseError, check_choice
 
 
 def build_base(spec: BaseSpec, size_px: int, *, precision: str = "float32", include_top: bool = False) -> keras.Model:
@@ -23,8 +21,7 @@ def build_base(spec: BaseSpec, size_px: int, *, precision: str = "float32", incl
         UnknownBaseError: Keras refuses this size for this network.
         SettingError: An unknown precision.
     """
-    if precision not in PRECISIONS:
-        raise SettingError(f"Precision is one of {PRECISIONS}. Received: {precision!r}.")
+    check_choice("precision", precision, PRECISIONS)
     policy = keras.config.dtype_policy()  # before the reset, which forgets it
     keras.backend.clear_session()
     keras.config.set_dtype_policy(precision)

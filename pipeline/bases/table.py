@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import SettingError, UnknownBaseError
+from pipeline.errors import SettingError, UnknownBaseError, check_choice
 
 Triple = tuple[float, float, float]
 
@@ -34,8 +34,7 @@ class Preprocessing:
     offset: Triple = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
-        if self.order not in ("RGB", "BGR"):
-            raise SettingError(f"The order of the channels is RGB or BGR. Received: {self.order!r}.")
+        check_choice("order of the channels", self.order, ("RGB", "BGR"))
         for name, values in (("scale", self.scale), ("offset", self.offset)):
             if not isinstance(values, tuple) or len(values) != 3 or not all(map(_is_finite, values)):
                 raise SettingError(f"The {name} of the preprocessing is three finite numbers. Received: {values!r}.")
@@ -108,7 +107,7 @@ class BaseSpec:
         return _NATIVE[self.mode]
 
 
-ZOO: dict[str, BaseSpec] = {
+BASES: dict[str, BaseSpec] = {
     spec.name: spec
     for spec in (
         BaseSpec("vgg16", "VGG16", "caffe", 224, 32, "block5_pool", 512, 14_714_688),
@@ -197,9 +196,9 @@ def find_base(name: str, size_px: int | None = None) -> BaseSpec:
         UnknownBaseError: No such row, or the size is below the smallest that the base can take.
     """
     key = name.lower().replace("-", "").replace("_", "")
-    if key not in ZOO:
-        raise UnknownBaseError(f"Unknown base {name!r}. Known bases (see `bottleneck bases`): {', '.join(ZOO)}.")
-    spec = ZOO[key]
+    if key not in BASES:
+        raise UnknownBaseError(f"Unknown base {name!r}. Known bases (see `bottleneck bases`): {', '.join(BASES)}.")
+    spec = BASES[key]
     if size_px is not None and size_px < spec.smallest_px:
         raise UnknownBaseError(
             f"{spec.name} needs images of at least {spec.smallest_px} px. Received: --size {size_px}."
@@ -222,13 +221,12 @@ def choose_preprocessing(
     Raises:
         SettingError: Another name, or statistics are missing.
     """
+    check_choice("preprocessing", name, PREPROCESSING_NAMES)
     if name == "native":
         return spec.native_preprocessing
     if name == "rescale":
         return Preprocessing("rescale", scale=(1 / 255,) * 3)
-    if name == "standardize" and len(mean) == len(std) == 3:
-        r, g, b = (1 / max(value, 1e-6) for value in std)
-        return Preprocessing("standardize", "RGB", (r, g, b), (-mean[0] * r, -mean[1] * g, -mean[2] * b))
-    raise SettingError(
-        f"Preprocessing is one of {PREPROCESSING_NAMES} (standardize needs three means and deviations). Received: {name!r}."
-    )
+    if len(mean) != 3 or len(std) != 3:
+        raise SettingError(f"standardize needs three means and deviations. Received: {tuple(mean)} and {tuple(std)}.")
+    r, g, b = (1 / max(value, 1e-6) for value in std)
+    return Preprocessing("standardize", "RGB", (r, g, b), (-mean[0] * r, -mean[1] * g, -mean[2] * b))

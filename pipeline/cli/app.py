@@ -221,9 +221,9 @@ def runs(**settings: Any) -> None:
 @output_options
 def bases(names: tuple[str, ...], size: int | None, **settings: Any) -> None:
     """List the bases; with --size, the shape of their features there and the layers where they can be cut."""
-    from pipeline.bases.table import ZOO, find_base
+    from pipeline.bases.table import BASES, find_base
 
-    fitting = [spec for spec in ZOO.values() if size is None or size >= spec.smallest_px]
+    fitting = [spec for spec in BASES.values() if size is None or size >= spec.smallest_px]
     specs = [find_base(name, size) for name in names] or fitting
     rows = [
         {

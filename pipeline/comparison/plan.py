@@ -19,7 +19,7 @@ from pipeline.errors import SettingError
 from pipeline.execution.workers import run_apart
 from pipeline.files import name_beside, remove
 from pipeline.images.manifest import Manifest
-from pipeline.images.synthetic import made_photos
+from pipeline.images.synthetic import synthetic_images
 from pipeline.settings import Settings
 from pipeline.stage_one.compute import Item, keys_of
 from pipeline.stage_one.engines.choose import make_engine
@@ -115,7 +115,7 @@ def plan(manifest: Manifest | None, planned: Planned, bases: Sequence[str], sett
     if manifest is None and planned.num_images is None:
         raise SettingError("Say how many images are to be planned for, or give DATA. Received: neither.")
     is_made = manifest is None
-    sample = made_photos(_MADE, *planned.photo_px) if manifest is None else manifest
+    sample = synthetic_images(_MADE, *planned.photo_px) if manifest is None else manifest
     num_images = planned.num_images or len(sample)
     num_rows = num_images + planned.num_views * round(num_images * _share(sample, "train"))
     width, height = planned.photo_px
@@ -222,7 +222,7 @@ def _part(manifest: Manifest, items: Sequence[Item]) -> tuple[Manifest, list[Ite
     rows = sorted({item.row for item in items})
     place = {row: number for number, row in enumerate(rows)}
     part = manifest.select(rows)
-    return part.to_be_sent(with_bytes=not manifest.is_files), [Item(place[item.row], item.view) for item in items]
+    return part.detached(with_bytes=not manifest.is_files), [Item(place[item.row], item.view) for item in items]
 
 
 def _share(manifest: Manifest, split: str) -> float:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import SettingError
+from pipeline.errors import SettingError, check_choice
 
 FILLS = {"nearest": "nearest", "reflect": "reflect", "constant": "constant", "wrap": "grid-wrap"}
 
@@ -49,8 +49,7 @@ class Augmentation:
     """What stands beyond the border: `nearest`, `reflect`, `constant` (black) or `wrap`."""
 
     def __post_init__(self) -> None:
-        if self.fill not in list(FILLS):  # a list: a value from elsewhere may have no hash
-            raise SettingError(f"The fill is one of {sorted(FILLS)}. Received: {self.fill!r}.")
+        check_choice("fill", self.fill, tuple(FILLS))  # a tuple: a value from elsewhere may have no hash
         for name in ("rotation", "width_shift", "height_shift", "shear", "zoom", "brightness", "contrast"):
             value, limit = getattr(self, name), 1 if name in ("zoom", "brightness", "contrast") else math.inf
             is_number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -27,7 +27,7 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
-from pipeline.errors import SettingError, UnreadableImageError
+from pipeline.errors import SettingError, UnreadableImageError, check_choice
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 # An explicit list: other readers of Pillow (FITS, PSD, EPS) had exploitable faults.
@@ -74,8 +74,7 @@ class Decoder:
     """Turn the image upright as its EXIF orientation says. A TIFF always is: Pillow turns it while reading."""
 
     def __post_init__(self) -> None:
-        if self.resize not in RESIZE_METHODS:  # a tuple: a value from elsewhere may have no hash
-            raise SettingError(f"The resize method is one of {RESIZE_METHODS}. Received: {self.resize!r}.")
+        check_choice("resize method", self.resize, RESIZE_METHODS)
         is_whole = isinstance(self.size_px, int) and not isinstance(self.size_px, bool)
         if not is_whole or not 1 <= self.size_px <= MAX_SIZE_PX:
             raise SettingError(

@@ -17,7 +17,7 @@ _GRAIN, _QUALITY = 3, 75
 
 
 @dataclass(frozen=True)
-class MadePhotos:
+class SyntheticImages:
     """JPEGs of soft shapes and grain; the number at the end of each, which decoders pass over, makes it a content of its own."""
 
     pictures: tuple[bytes, ...]
@@ -26,7 +26,7 @@ class MadePhotos:
         return self.pictures[position % len(self.pictures)] + position.to_bytes(8, "little")
 
 
-def made_photos(count: int, width: int, height: int) -> Manifest:
+def synthetic_images(count: int, width: int, height: int) -> Manifest:
     """So many photographs of this size in two classes, eight of ten for training, one each for validation and test.
 
     Raises:
@@ -35,7 +35,7 @@ def made_photos(count: int, width: int, height: int) -> Manifest:
     if not (1 <= width <= 20_000 and 1 <= height <= 20_000):
         raise SettingError(f"A photograph's size is WIDTHxHEIGHT in px, such as 500x375. Received: {width}x{height}.")
     rng = np.random.default_rng(0)
-    images = MadePhotos(tuple(_picture(rng, width, height) for _ in range(_DIFFERENT)))
+    images = SyntheticImages(tuple(_picture(rng, width, height) for _ in range(_DIFFERENT)))
     return Manifest(
         images=images,
         positions=tuple(range(count)),

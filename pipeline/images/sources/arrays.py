@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import DataLayoutError, SettingError
+from pipeline.errors import DataLayoutError, check_choice
 from pipeline.files import replacing
 from pipeline.images.decode import encode_array
 from pipeline.images.manifest import Manifest
@@ -95,10 +95,7 @@ def scan_sklearn(name: str, *, fractions: Fractions, split_seed: int) -> Manifes
     Raises:
         SettingError: Another name.
     """
-    if name != "digits":
-        raise SettingError(
-            f"The data set of scikit-learn that holds labelled images is sklearn:digits. Received: {name!r}."
-        )
+    check_choice("data set of scikit-learn", name, ("digits",))
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -116,15 +113,9 @@ def scan_keras(name: str, *, label: str, home: Path, fractions: Fractions, split
         SettingError: The name or the label is none of Keras's.
         DataLayoutError: The download failed.
     """
-    if name not in KERAS_DATASETS:
-        raise SettingError(
-            f"Data sets of Keras are {', '.join('keras:' + n for n in KERAS_DATASETS)}. Received: {name!r}."
-        )
+    check_choice("data set of Keras", name, KERAS_DATASETS)
     choices = {"label": "fine", "fine": "fine", "coarse": "coarse"} if name == "cifar100" else {"label": ""}
-    if label not in choices:
-        raise SettingError(
-            f"keras:{name} has the labels {sorted(set(choices) - {'label'}) or ['label']}. Received: {label!r}."
-        )
+    check_choice(f"label of keras:{name}", label, tuple(choices))
     mode = choices[label]
     kept = home / "datasets" / f"keras-{name}{'-' + mode if mode else ''}.npz"
     if not kept.exists():

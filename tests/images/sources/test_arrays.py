@@ -246,9 +246,9 @@ def test_other_names_of_scikit_learn_are_refused():
 @pytest.mark.parametrize(
     ("name", "label", "message"),
     [
-        ("imdb", "label", r"Data sets of Keras are keras:mnist, .*keras:cifar100\. Received: 'imdb'\."),
-        ("mnist", "coarse", r"keras:mnist has the labels \['label'\]\. Received: 'coarse'\."),
-        ("cifar100", "medium", r"keras:cifar100 has the labels \['coarse', 'fine'\]\. Received: 'medium'\."),
+        ("imdb", "label", r"The data set of Keras is one of mnist, .*cifar100\. Received: 'imdb'\."),
+        ("mnist", "coarse", r"The label of keras:mnist is one of label\. Received: 'coarse'\."),
+        ("cifar100", "medium", r"The label of keras:cifar100 is one of label, fine, coarse\. Received: 'medium'\."),
     ],
 )
 def test_what_keras_does_not_have_is_refused(tmp_path, name, label, message):

@@ -114,13 +114,11 @@ def test_what_is_no_frame_is_refused(data):
 
 
 def test_head_is_trained_on_a_frame(photos, tmp_path):
-    """The verbs take it as they take a folder, and find the folder's rows."""
-    options = pipeline.Settings.of(
-        base="squeezenet", size=32, weights="random", cache=tmp_path / "c", runs=tmp_path / "r"
-    )
-    folder = pipeline.extract(photos, settings=options).manifest
+    """The public functions take a frame as they take a folder, and find the folder's rows."""
+    keywords = {"base": "squeezenet", "size": 32, "weights": "random", "cache": tmp_path / "c", "runs": tmp_path / "r"}
+    folder = pipeline.extract(photos, **keywords).manifest
     paths = [str(photos / name) for name in folder.names]
     table = pl.DataFrame({"path": paths, "label": list(folder.labels), "split": list(folder.splits)})
 
-    assert pipeline.extract(table, settings=options).num_new == 0
-    assert pipeline.fit(table, "ridge", plots=False, settings=options).metrics["test"]["n"] == 12
+    assert pipeline.extract(table, **keywords).num_new == 0
+    assert pipeline.fit(table, "ridge", plots=False, **keywords).scores["test"].n == 12

@@ -143,7 +143,7 @@ def test_a_layer_that_a_path_passes_by_is_refused(name: str, cut: str, nearest: 
     """The message names the last cut before it and the first one after it."""
     with pytest.raises(
         InvalidCutError,
-        match=f"^'{cut}' does not divide {name}.*: another path passes it by. Nearest layers that do: {nearest}.$",
+        match=f"^'{cut}' does not divide {name}.*: a connection skips it. Nearest layers that do: {nearest}.$",
     ):
         divide(small_base(name), cut)
 
@@ -190,5 +190,5 @@ def test_there_is_no_cut_before_the_first_layer():
 
 def test_training_from_an_unknown_layer_is_refused():
     """The message names layers that are called like it."""
-    with pytest.raises(InvalidCutError, match=r"vgg16 has no layer 'block5' to train from\. Near in name: .*block5_"):
+    with pytest.raises(InvalidCutError, match=r"vgg16 has no layer 'block5' to train from\. Similar names: .*block5_"):
         cut_before(small_base("vgg16"), "block5")

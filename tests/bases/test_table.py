@@ -111,7 +111,7 @@ def test_a_channel_without_variation_does_not_divide_by_zero():
 @pytest.mark.parametrize("std", [(), (1.0,), (1.0, 1.0, 1.0, 1.0)])
 def test_standardize_without_three_statistics_is_refused(std: tuple[float, ...]):
     """Statistics of another number of channels are not stretched to fit."""
-    with pytest.raises(SettingError, match=r"standardize needs three means and deviations\. Received: \(1\.0"):
+    with pytest.raises(SettingError, match=r"standardize needs three means and three deviations\. Received: \(1\.0"):
         choose_preprocessing(BASES["vgg16"], "standardize", mean=(1.0, 1.0, 1.0), std=std)
 
 

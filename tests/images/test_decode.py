@@ -217,7 +217,7 @@ def test_resizing_is_that_of_pillow():
         ({"size_px": 9460}, r"The size .* Received: 9460\."),
         ({"size_px": True}, r"The size .* Received: True\."),
         ({"size_px": 8, "resize": []}, r"The resize method .* Received: \[\]\."),
-        ({"size_px": 8, "exif": 1}, r"The EXIF rule is true or false\. Received: 1\."),
+        ({"size_px": 8, "exif": 1}, r"`exif` must be true or false\. Received: 1\."),
         ({"size_px": 8, "resize": "cubic"}, r"The resize method is one of .*lanczos.*\. Received: 'cubic'\."),
     ],
 )

@@ -99,7 +99,7 @@ def test_file_of_another_kind_is_refused(tmp_path):
     (tmp_path / "photos.rar").write_bytes(b"Rar!")
 
     with pytest.raises(
-        DataLayoutError, match=r"photos\.rar is a file of unknown kind\. Expected a folder of images, a"
+        DataLayoutError, match=r"The format of .*photos\.rar is unknown\. Expected a folder of images, a"
     ):
         scan(tmp_path / "photos.rar")
 

@@ -1,4 +1,4 @@
-"""Photographs that are made."""
+"""Synthetic images."""
 
 import io
 import pickle
@@ -11,8 +11,8 @@ from pipeline.images.decode import Decoder
 from pipeline.images.synthetic import synthetic_images
 
 
-def test_made_photographs_are_jpegs_of_the_stated_size_with_contents_of_their_own():
-    """Each has another digest; decoders take them for photographs; the size on the disk is about that of one."""
+def test_synthetic_images_are_different_jpegs_of_the_given_size():
+    """Each has its own digest; decoders read them; their size on the disk is about that of a photograph."""
     manifest = synthetic_images(40, 300, 200)
     data = manifest.read(33)
 
@@ -25,14 +25,14 @@ def test_made_photographs_are_jpegs_of_the_stated_size_with_contents_of_their_ow
     manifest.require_task()
 
 
-def test_made_photographs_can_be_sent():
+def test_synthetic_images_can_be_sent():
     """As bytes, to another process."""
     sent = pickle.loads(pickle.dumps(synthetic_images(3, 20, 10).detached(with_bytes=True)))
 
     assert sent.read(2) == synthetic_images(3, 20, 10).read(2)
 
 
-def test_a_size_that_no_photograph_has_is_refused():
-    """The form of a size is told."""
+def test_a_size_out_of_range_is_refused():
+    """The message shows the form of a size."""
     with pytest.raises(SettingError, match="WIDTHxHEIGHT"):
         synthetic_images(1, 0, 10)

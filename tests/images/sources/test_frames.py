@@ -94,9 +94,9 @@ def test_label_column_and_groups_are_obeyed(frame, photos):
         ({"file": ["a.jpg"]}, r"the frame needs a column `path` and at least one row\. Received columns: \['file'\]"),
         (
             {"image": ["a.jpg"]},
-            r"bytes, or \{bytes, path\}\. Received: str in row 0\. Paths belong into a column `path`",
+            r"bytes, or \{bytes, path\}\. Received: str in row 0\. Put paths into a column `path`",
         ),
-        ({"image": []}, r"The frame has no row\. Received columns: \['image'\]"),
+        ({"image": []}, r"The frame has no rows\. Received columns: \['image'\]"),
         ({"path": ["nowhere.jpg"]}, r"None of the 1 paths of the frame is a file below"),
     ],
 )

@@ -150,7 +150,7 @@ def test_table_is_utf8_with_or_without_a_mark(folder, encoding, good):
     if good:
         assert scan(table).labels == ("é, grand",)
     else:
-        with pytest.raises(DataLayoutError, match=r"is not a UTF-8 CSV file with a header line: 'utf-8' codec"):
+        with pytest.raises(DataLayoutError, match=r"is not a UTF-8 CSV file with a header: 'utf-8' codec"):
             scan(table)
 
 
@@ -205,10 +205,12 @@ def test_root_is_where_the_paths_begin(folder, tmp_path):
 
     assert scan(table, root=folder).read(0) == b"photo 5"
     with pytest.raises(
-        DataLayoutError, match=r"None of the 1 paths .* \(the first: 'photos/05\.jpg'\)\. Name .* --root"
+        DataLayoutError, match=r"None of the 1 paths .* \(the first: 'photos/05\.jpg'\)\. Give .* --root"
     ):
         scan(table)
-    with pytest.raises(DataNotFoundError, match=r"The folder of the images does not exist: .*nowhere\. Name it with"):
+    with pytest.raises(
+        DataNotFoundError, match=r"The folder of the images does not exist: .*nowhere\. Give another one with"
+    ):
         scan(table, root=tmp_path / "nowhere")
 
 
@@ -253,7 +255,7 @@ def test_file_that_is_no_json_lines_is_refused(folder, content):
     """The message names it."""
     (folder / "table.jsonl").write_bytes(content)
 
-    with pytest.raises(DataLayoutError, match=r"table\.jsonl is not a UTF-8 file of one JSON object a line: "):
+    with pytest.raises(DataLayoutError, match=r"table\.jsonl is not a UTF-8 file with one JSON object per line: "):
         scan(folder / "table.jsonl")
 
 

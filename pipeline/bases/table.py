@@ -37,9 +37,7 @@ class Preprocessing:
         check_choice("order of the channels", self.order, ("RGB", "BGR"))
         for name, values in (("scale", self.scale), ("offset", self.offset)):
             if not isinstance(values, tuple) or len(values) != 3 or not all(map(_is_finite, values)):
-                raise SettingError(
-                    f"The {name} of the preprocessing is three finite numbers. Received: {values!r}."
-                )
+                raise SettingError(f"The {name} of the preprocessing is three finite numbers. Received: {values!r}.")
 
     def __call__(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
         """Preprocess a copy of RGB pixels, shape (..., 3)."""

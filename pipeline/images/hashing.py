@@ -38,6 +38,9 @@ class FileHashes:
     path: Path | None = None
     """The SQLite file; None remembers nothing."""
 
+    clock_ns: Callable[[], int] = time.time_ns
+    """The current time in ns since 1970."""
+
     def digests(self, files: Sequence[Path | str], *, progress: bool = False) -> list[bytes | OSError]:
         """SHA-256 of each file, 32 bytes each; for a file that cannot be read, the error instead."""
         here = str(Path.cwd())
@@ -72,7 +75,7 @@ class FileHashes:
         *,
         progress: bool,
     ) -> list[bytes | OSError]:
-        stat_ns = time.time_ns()
+        stat_ns = self.clock_ns()
         known = self._recall(keys)
         found: list[bytes | OSError | None] = []
         stamps: list[Stamp | None] = []

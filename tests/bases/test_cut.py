@@ -154,7 +154,7 @@ def test_a_layer_that_a_path_passes_by_is_refused(name: str, cut: str, nearest: 
 def test_an_unknown_layer_is_refused(cut: str, near: str):
     """The message names layers that are called like it, and the last one."""
     with pytest.raises(
-        InvalidCutError, match=rf"^vgg16 has no layer '{cut}' to cut at\. Near.*{near}.*; last: block5_pool"
+        InvalidCutError, match=rf"^vgg16 has no layer '{cut}' to cut at\. Similar names: .*{near}.*; last: block5_pool"
     ):
         check_cut(small_base("vgg16"), cut)
 

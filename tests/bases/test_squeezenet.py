@@ -8,7 +8,7 @@ from pipeline.bases.squeezenet import build_squeezenet
 from pipeline.bases.table import BASES
 
 
-def test_the_whole_network_has_the_published_size():
+def test_the_network_has_the_published_size():
     """With its 1000-class top it has 1,235,496 parameters in 26 convolutions."""
     network = build_squeezenet(227, include_top=True)
 
@@ -29,7 +29,7 @@ def test_the_whole_network_has_the_published_size():
     ],
 )
 def test_grids_shrink_as_in_version_1_1(layer: str, shape: tuple[int, ...]):
-    """Pooling stands early, after conv1, fire3 and fire5."""
+    """Pooling follows conv1, fire3 and fire5."""
     network = build_squeezenet(227)
 
     assert network.get_layer(layer).output.shape[1:] == shape

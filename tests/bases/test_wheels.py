@@ -82,7 +82,7 @@ def write_wheel(folder: Path, members: dict[str, bytes]) -> Path:
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that is the only place where pip looks, whatever the user has configured."""
+    """A folder that is the only source of pip, whatever the user has configured."""
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)

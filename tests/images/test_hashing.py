@@ -1,4 +1,4 @@
-"""Digests of files, and the short cut that may never be more than one."""
+"""Digests of files, and the cache of digests, which may never change a result."""
 
 import hashlib
 import os
@@ -44,7 +44,7 @@ def _rows(hashes: FileHashes) -> list:
 
 
 def _mark(hashes: FileHashes, file: Path) -> None:
-    """Remember something else, so that it can be told from what is computed."""
+    """Remember another digest, so that it differs from the computed one."""
     assert str(file) in dict(_rows(hashes))
     hashes._remember([(str(file), file_stamp(file), MARK)], later())
 
@@ -68,7 +68,7 @@ def test_order_of_the_files_is_kept(tmp_path, hashes):
     assert hashes.digests(files) == [_sha256(file.name.encode()) for file in files]
 
 
-def test_error_stands_in_the_place_of_an_unreadable_file(tmp_path, file, hashes):
+def test_an_unreadable_file_has_an_error_instead_of_a_digest(tmp_path, file, hashes):
     """A missing file and a folder do not stop the others."""
     missing, digest, folder = hashes.digests([tmp_path / "no.jpg", file, tmp_path])
 
@@ -106,7 +106,7 @@ def test_changed_file_is_read_again(file, hashes):
 
 
 def test_edit_that_puts_size_and_time_back_is_seen(file, hashes):
-    """An edit in place with the same size and modification time is found by the change time."""
+    """An edit in place with the same size and modification time is detected by the change time."""
     stat = file.stat()
     hashes.digests([file])
     while file.stat().st_ctime_ns == stat.st_ctime_ns:  # time stamps advance in steps of some milliseconds
@@ -159,8 +159,8 @@ def test_cut_file_of_hashes_does_not_stop_the_scan(file, hashes, kept):
 
 
 @pytest.mark.parametrize("digest", [None, "text", 17, b"too short", MARK])
-def test_remembered_digest_that_was_altered_is_not_believed(file, hashes, digest):
-    """A row whose checksum does not fit is computed again, and mended."""
+def test_an_altered_digest_is_not_used(file, hashes, digest):
+    """A row with a wrong checksum is computed again and replaced."""
     hashes.digests([file])
     with closing(sqlite3.connect(hashes.path)) as connection, connection:
         connection.execute("UPDATE digests SET sha256 = ?", [digest])
@@ -198,7 +198,7 @@ def test_racy_rule_counts_from_the_stat(file, tmp_path):
 
 
 def test_name_that_is_not_unicode_is_hashed(file, hashes):
-    """SQLite takes no such name, which costs nothing but care."""
+    """SQLite cannot store such a name as it is."""
     odd = os.fsencode(file.parent) + b"/\xff\xfe.jpg"
     with open(odd, "wb") as handle:  # noqa: PTH123
         handle.write(b"odd")

@@ -20,7 +20,7 @@ def frame(request):
 
 
 def columns(manifest) -> tuple:
-    """What must be the same however the photographs come."""
+    """What must be the same for all sources of the same images."""
     return manifest.digests, manifest.labels, manifest.splits
 
 
@@ -57,7 +57,7 @@ def test_encoded_images_need_no_files(frame, photos):
 
 
 def test_missing_values_are_empty(frame, photos):
-    """What each library has in the place of a value is no label, no split, no path and no image."""
+    """The missing values of each library mean no label, no split, no path and no image."""
     paths = [str(photos / "train/red/red000.png"), str(photos / "train/red/red001.png"), None]
     manifest = scan(frame({"path": paths, "label": [None, "red", "red"], "split": ["test", None, None]}))
     images = scan(frame({"image": [b"one", None], "label": ["a", "b"]}))

@@ -286,7 +286,7 @@ def test_file_without_one_image_column_is_refused(tmp_path):
 
 
 def test_data_set_without_pyarrow_says_what_to_install(photos, tmp_path, monkeypatch):
-    """It is an extra; None in its place is how Python itself marks a module that cannot be imported."""
+    """It is an extra; Python marks a module that cannot be imported by None in sys.modules."""
     path = write(photos, tmp_path / "data", "saved")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
 

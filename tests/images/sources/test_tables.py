@@ -214,7 +214,7 @@ def test_root_is_where_the_paths_begin(folder, tmp_path):
         scan(table, root=tmp_path / "nowhere")
 
 
-def test_row_that_stands_twice_is_two_images(folder):
+def test_a_repeated_row_is_two_images(folder):
     """A path may be repeated; across splits the repetition is reported."""
     manifest = scan(write(folder, "path,label,split\nphotos/00.jpg,cat,train\nphotos/00.jpg,cat,test\n"))
 
@@ -299,7 +299,7 @@ def test_damaged_parquet_gives_a_table_or_the_error(folder):
 
 
 def test_parquet_without_its_library_says_what_to_install(folder, monkeypatch):
-    """pyarrow is an extra; None in its place is how Python itself marks a module that cannot be imported."""
+    """pyarrow is an extra; Python marks a module that cannot be imported by None in sys.modules."""
     (folder / "table.parquet").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
 

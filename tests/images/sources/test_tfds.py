@@ -83,7 +83,7 @@ def test_images_are_those_of_the_files(photos, tmp_path, capsys, caplog):
 
 
 def test_rows_of_the_files_serve_it(photos, tmp_path, monkeypatch):
-    """The same photographs are the same rows."""
+    """The same images have the same rows."""
     engine = Averages()
     run(photos, tmp_path / "cache", engine)
     scan(tmp_path)

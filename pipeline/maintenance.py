@@ -161,10 +161,10 @@ def list_bases(names: str | Sequence[str] = (), *, size: int | None = None) -> l
     Raises:
         UnknownBaseError: No base has this name, or the size is too small for it.
     """
-    from pipeline.bases.table import ZOO, find_base
+    from pipeline.bases.table import BASES, find_base
 
     chosen = (names,) if isinstance(names, str) else names
-    fitting = [spec for spec in ZOO.values() if size is None or size >= spec.smallest_px]
+    fitting = [spec for spec in BASES.values() if size is None or size >= spec.smallest_px]
     specs = [find_base(name, size) for name in chosen] or fitting
     return [_describe_base(spec, size, with_cuts=bool(chosen)) for spec in specs]
 

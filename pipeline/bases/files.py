@@ -1,4 +1,4 @@
-"""Where the project keeps weights. Needs no TensorFlow."""
+"""Paths of weights. Needs no TensorFlow."""
 
 import os
 from pathlib import Path
@@ -13,10 +13,10 @@ def home_folder() -> Path:
 
 
 def weights_path(spec: BaseSpec, weights: str, home: Path, *, include_top: bool = False) -> Path:
-    """The file that holds `imagenet` or `random` weights once they have been fetched, or the user's own file.
+    """The file where fetched `imagenet` or `random` weights are kept, or the user's own file.
 
     Raises:
-        WeightsUnavailableError: A file is named that does not exist.
+        WeightsUnavailableError: The given file does not exist.
     """
     if weights in ("imagenet", "random"):
         return home / "weights" / f"{spec.name}{'-top' if include_top else ''}-{weights}.weights.h5"

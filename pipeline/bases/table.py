@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import SettingError, UnknownBaseError
+from pipeline.errors import SettingError, UnknownBaseError, check_choice
 
 Triple = tuple[float, float, float]
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
-"""Arithmetic of a network, as Keras's dtype policies are called."""
+"""Arithmetic of a network: names of Keras's dtype policies."""
 
 # Mean and deviation of ImageNet in [0, 1], as torchvision publishes them.
 TORCH_MEAN: Triple = (0.485, 0.456, 0.406)
@@ -22,10 +22,10 @@ TORCH_STD: Triple = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Pixels in [0, 255] to what a network expects: out = pixels[order] * scale + offset, in float32."""
+    """From pixels in [0, 255] to the input of a network: out = pixels[order] * scale + offset, in float32."""
 
     name: str
-    """How it was asked for: `native`, `rescale` or `standardize`."""
+    """The name that the user chose: `native`, `rescale` or `standardize`."""
 
     order: str = "RGB"
     """Channel order of the output, `RGB` or `BGR`; `scale` and `offset` are in this order."""
@@ -34,29 +34,28 @@ class Preprocessing:
     offset: Triple = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
-        if self.order not in ("RGB", "BGR"):
-            raise SettingError(f"The order of the channels is RGB or BGR. Received: {self.order!r}.")
+        check_choice("order of the channels", self.order, ("RGB", "BGR"))
         for name, values in (("scale", self.scale), ("offset", self.offset)):
             if not isinstance(values, tuple) or len(values) != 3 or not all(map(_is_finite, values)):
                 raise SettingError(f"The {name} of the preprocessing is three finite numbers. Received: {values!r}.")
 
     def __call__(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Preprocess a copy of RGB pixels of shape (..., 3)."""
+        """Preprocess a copy of RGB pixels, shape (..., 3)."""
         values = np.asarray(pixels, dtype=np.float32)
         ordered = values[..., ::-1] if self.order == "BGR" else values
         return ordered * np.asarray(self.scale, np.float32) + np.asarray(self.offset, np.float32)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for a recipe. The name is left out: two names for one arithmetic share rows."""
+        """Plain values, for a recipe. The name is left out: two names of the same arithmetic share rows."""
         return {"order": self.order, "scale": list(self.scale), "offset": list(self.offset)}
 
 
 def _is_finite(value: object) -> bool:
-    """Whether it is a number that JSON and float64 have; math.isfinite fails for integers beyond them."""
+    """Whether it is a finite float64; math.isfinite raises for integers beyond the range."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
-# The modes of keras.applications.imagenet_utils.preprocess_input; `none` are networks that preprocess inside.
+# The modes of keras.applications.imagenet_utils.preprocess_input; `none`: the network contains its preprocessing.
 _NATIVE = {
     "caffe": Preprocessing("native", "BGR", offset=(-103.939, -116.779, -123.68)),
     "tf": Preprocessing("native", "RGB", scale=(1 / 127.5,) * 3, offset=(-1.0, -1.0, -1.0)),
@@ -76,19 +75,19 @@ class BaseSpec:
     """One row of the table."""
 
     name: str
-    """The name on the command line: the builder's, in lower case."""
+    """The name on the command line: the builder's name in lower case."""
 
     builder: str
-    """The function of keras.applications that builds it; `SqueezeNet` is built here."""
+    """The function of keras.applications that builds it; `SqueezeNet` is built by this project."""
 
     mode: str
-    """Its own preprocessing: `caffe`, `tf`, `torch`, or `none` where the network does it inside."""
+    """Its native preprocessing: `caffe`, `tf`, `torch`, or `none` if the network contains it."""
 
     native_px: int
-    """The input size that the weights were trained at."""
+    """The input size of the training of the weights, in px."""
 
     smallest_px: int
-    """The smallest input size that leaves a grid of at least 1 x 1."""
+    """The smallest input size that gives a grid of at least 1 x 1, in px."""
 
     last_layer: str
     """The default cut: the layer whose output is the bottleneck."""
@@ -100,15 +99,15 @@ class BaseSpec:
     """Parameters without the top."""
 
     gains_from_processes: bool = False
-    """Small, of depthwise convolutions: TensorFlow keeps few cores busy with it, so several processes make more rows per second."""
+    """Small, with depthwise convolutions: TensorFlow uses few cores for it, so several processes compute more rows per second."""
 
     @property
     def native_preprocessing(self) -> Preprocessing:
-        """What the weights were trained with."""
+        """The preprocessing of the training of the weights."""
         return _NATIVE[self.mode]
 
 
-ZOO: dict[str, BaseSpec] = {
+BASES: dict[str, BaseSpec] = {
     spec.name: spec
     for spec in (
         BaseSpec("vgg16", "VGG16", "caffe", 224, 32, "block5_pool", 512, 14_714_688),
@@ -191,15 +190,15 @@ ZOO: dict[str, BaseSpec] = {
 
 
 def find_base(name: str, size_px: int | None = None) -> BaseSpec:
-    """The table's row of this name.
+    """The base of this name; case, `-` and `_` are ignored.
 
     Raises:
-        UnknownBaseError: No such row, or the size is below the smallest that the base can take.
+        UnknownBaseError: There is none, or the size is below its smallest.
     """
     key = name.lower().replace("-", "").replace("_", "")
-    if key not in ZOO:
-        raise UnknownBaseError(f"Unknown base {name!r}. Known bases (see `bottleneck bases`): {', '.join(ZOO)}.")
-    spec = ZOO[key]
+    if key not in BASES:
+        raise UnknownBaseError(f"Unknown base {name!r}. Known bases (see `bottleneck bases`): {', '.join(BASES)}.")
+    spec = BASES[key]
     if size_px is not None and size_px < spec.smallest_px:
         raise UnknownBaseError(
             f"{spec.name} needs images of at least {spec.smallest_px} px. Received: --size {size_px}."
@@ -214,21 +213,22 @@ def choose_preprocessing(
 
     Args:
         spec: The base.
-        name: `native` (what the weights were trained with), `rescale` (1/255, as many recipes
-            publish) or `standardize` ((pixels - mean) / std, channel by channel).
+        name: `native` (that of the weights), `rescale` (1/255, common in published recipes) or `standardize`
+            ((pixels - mean) / std for each channel).
         mean: Mean of R, G, B over the training images in [0, 255]; for `standardize` only.
-        std: Standard deviation of the same.
+        std: Their standard deviation.
 
     Raises:
-        SettingError: Another name, or statistics are missing.
+        SettingError: The name is unknown, or statistics are missing.
     """
+    check_choice("preprocessing", name, PREPROCESSING_NAMES)
     if name == "native":
         return spec.native_preprocessing
     if name == "rescale":
         return Preprocessing("rescale", scale=(1 / 255,) * 3)
-    if name == "standardize" and len(mean) == len(std) == 3:
-        r, g, b = (1 / max(value, 1e-6) for value in std)
-        return Preprocessing("standardize", "RGB", (r, g, b), (-mean[0] * r, -mean[1] * g, -mean[2] * b))
-    raise SettingError(
-        f"Preprocessing is one of {PREPROCESSING_NAMES} (standardize needs three means and deviations). Received: {name!r}."
-    )
+    if len(mean) != 3 or len(std) != 3:
+        raise SettingError(
+            f"standardize needs three means and three deviations. Received: {tuple(mean)} and {tuple(std)}."
+        )
+    r, g, b = (1 / max(value, 1e-6) for value in std)
+    return Preprocessing("standardize", "RGB", (r, g, b), (-mean[0] * r, -mean[1] * g, -mean[2] * b))

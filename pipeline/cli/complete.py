@@ -31,9 +31,9 @@ def complete_stores(context: click.Context, _: click.Parameter, incomplete: str)
 
 def complete_bases(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names in the table of bases."""
-    from pipeline.bases.table import ZOO
+    from pipeline.bases.table import BASES
 
-    return _starting(ZOO, incomplete)
+    return _starting(BASES, incomplete)
 
 
 def complete_heads(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -20,7 +20,7 @@ from pipeline.comparison.samples import decoding_seconds, measure_sample
 from pipeline.errors import SettingError
 from pipeline.html import show_table
 from pipeline.images.manifest import Manifest
-from pipeline.images.synthetic import made_photos
+from pipeline.images.synthetic import synthetic_images
 from pipeline.settings import Settings
 from pipeline.stage_one.pending import rows_a_shard
 from pipeline.stage_one.recipes import make_recipe, weights_file
@@ -162,7 +162,7 @@ def plan(manifest: Manifest | None, planned: PlanSettings, bases: Sequence[str],
     if manifest is None and planned.num_images is None:
         raise SettingError("Give the number of images to plan for (--images), or DATA. Received: neither.")
     is_synthetic = manifest is None
-    sample = made_photos(_NUM_SYNTHETIC, *planned.photo_px) if manifest is None else manifest
+    sample = synthetic_images(_NUM_SYNTHETIC, *planned.photo_px) if manifest is None else manifest
     num_images = planned.num_images or len(sample)
     num_rows = num_images + planned.num_views * round(num_images * _share(sample, "train"))
     width, height = planned.photo_px

@@ -99,7 +99,7 @@ def _part(manifest: Manifest, items: Sequence[Item]) -> tuple[Manifest, list[Ite
     rows = sorted({item.row for item in items})
     position = {row: number for number, row in enumerate(rows)}
     part = manifest.select(rows)
-    return part.to_be_sent(with_bytes=not manifest.is_files), [Item(position[item.row], item.view) for item in items]
+    return part.detached(with_bytes=not manifest.is_files), [Item(position[item.row], item.view) for item in items]
 
 
 def decoding_seconds(sample: Manifest, decoder: Decoder) -> float:

@@ -1,4 +1,4 @@
-"""Seeded augmentation: one way to look at an image, the same on every machine and in any order of work.
+"""Seeded augmentation: views of an image that are the same on every machine and in any order of work.
 
 The geometry is that of Keras's ImageDataGenerator, which the published recipes use: rotation, shift,
 shear and zoom about the centre as one affine map with bilinear sampling, then flips, then colour.
@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import SettingError
+from pipeline.errors import SettingError, check_choice
 
 FILLS = {"nearest": "nearest", "reflect": "reflect", "constant": "constant", "wrap": "grid-wrap"}
 
@@ -22,19 +22,19 @@ class Augmentation:
     """Ranges that a view is drawn from, uniformly and independently."""
 
     rotation: float = 0.0
-    """Degrees, to both sides."""
+    """Degrees, in both directions."""
 
     width_shift: float = 0.0
-    """Share of the width, to both sides."""
+    """Share of the width, in both directions."""
 
     height_shift: float = 0.0
-    """Share of the height, to both sides."""
+    """Share of the height, in both directions."""
 
     shear: float = 0.0
-    """Degrees, to both sides (ImageDataGenerator's unit: its 0.2 is a fifth of a degree)."""
+    """Degrees, in both directions (the unit of ImageDataGenerator: its 0.2 is a fifth of a degree)."""
 
     zoom: float = 0.0
-    """Both axes are scaled by factors in [1 - zoom, 1 + zoom], each its own."""
+    """Each axis is scaled by its own factor in [1 - zoom, 1 + zoom]."""
 
     horizontal_flip: bool = False
     vertical_flip: bool = False
@@ -46,28 +46,27 @@ class Augmentation:
     """Distances from the image's mean are multiplied by a factor in [1 - contrast, 1 + contrast]."""
 
     fill: str = "nearest"
-    """What stands beyond the border: `nearest`, `reflect`, `constant` (black) or `wrap`."""
+    """Pixels beyond the border: `nearest`, `reflect`, `constant` (black) or `wrap`."""
 
     def __post_init__(self) -> None:
-        if self.fill not in list(FILLS):  # a list: a value from elsewhere may have no hash
-            raise SettingError(f"The fill is one of {sorted(FILLS)}. Received: {self.fill!r}.")
+        check_choice("fill", self.fill, tuple(FILLS))  # a tuple: a value from elsewhere may have no hash
         for name in ("rotation", "width_shift", "height_shift", "shear", "zoom", "brightness", "contrast"):
             value, limit = getattr(self, name), 1 if name in ("zoom", "brightness", "contrast") else math.inf
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             if not is_number or not 0 <= value < limit:
                 raise SettingError(
-                    f"{name} is a finite number, 0 or more, and below 1 for factors. Received: {value!r}."
+                    f"{name} must be a finite number, 0 or more; zoom, brightness and contrast must be below 1. Received: {value!r}."
                 )
         for name in ("horizontal_flip", "vertical_flip"):
             if not isinstance(getattr(self, name), bool):
                 raise SettingError(f"{name} is true or false. Received: {getattr(self, name)!r}.")
 
     def canonical_json(self) -> str:
-        """The settings as one text: keys sorted, no spaces."""
+        """The settings as JSON with sorted keys and no spaces."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
     def as_text(self) -> str:
-        """What `parse_augmentation` reads as these settings."""
+        """The text from which `parse_augmentation` makes these settings."""
         for name, augmentation in AUGMENTATIONS.items():
             if augmentation == self:
                 return name
@@ -80,7 +79,7 @@ class Augmentation:
 
         Args:
             pixels: uint8 of shape (H, W, 3); not changed.
-            rng: Where the draws come from; always nine of them, so that one setting does not shift the others.
+            rng: Source of the draws. Their number is always the same, so that one setting does not change the draws of the others.
         """
         draws = rng.uniform(-1, 1, 9)
         image = self._map(pixels, draws)
@@ -93,7 +92,7 @@ class Augmentation:
     def _map(self, pixels: NDArray[np.uint8], draws: NDArray[np.float64]) -> NDArray[np.uint8]:
         if not any((self.rotation, self.width_shift, self.height_shift, self.shear, self.zoom)):
             return pixels
-        from scipy import ndimage  # which takes longer to load than a linear head to train
+        from scipy import ndimage  # loading it takes longer than training a linear head
 
         height, width, _ = pixels.shape
         turn, slant = np.deg2rad(draws[0] * self.rotation), np.deg2rad(draws[1] * self.shear)
@@ -130,12 +129,12 @@ AUGMENTATIONS = {
 
 
 def parse_augmentation(text: str) -> Augmentation | None:
-    """`r0`, `r2`, `r4`; one's own, `rotation=20,zoom=0.1,horizontal_flip`; `none`.
+    """Read `r0`, `r2`, `r4`, settings such as `rotation=20,zoom=0.1,horizontal_flip`, or `none`.
 
-    A name may be followed by changes: `r0,rotation=10`.
+    Changes may follow a name: `r0,rotation=10`.
 
     Raises:
-        SettingError: An unknown name or setting.
+        SettingError: A name or a setting is unknown or invalid.
     """
     if text in ("", "none"):
         return None
@@ -153,21 +152,21 @@ def parse_augmentation(text: str) -> Augmentation | None:
 
 @dataclass(frozen=True)
 class ViewMaker:
-    """What makes views 1 to K of any image: an augmentation and a seed. Part of the recipe of their rows."""
+    """An augmentation and a seed, which determine views 1 to K of any image. Part of the recipe of their rows."""
 
     augmentation: Augmentation
     seed: int = 0
 
     def canonical_json(self) -> str:
-        """The settings as one text, for the recipe."""
+        """The settings as canonical JSON, for the recipe."""
         return json.dumps({**asdict(self.augmentation), "seed": self.seed}, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "ViewMaker":
-        """The maker of `canonical_json`.
+        """The inverse of `canonical_json`.
 
         Raises:
-            SettingError: The text is no such JSON.
+            SettingError: The text is not such JSON.
         """
         try:
             values = json.loads(text)
@@ -179,14 +178,14 @@ class ViewMaker:
             raise SettingError(f"Not the settings of views: {error}. Received: {text!r}.") from error
 
     def __call__(self, pixels: NDArray[np.uint8], digest: bytes, view: int) -> NDArray[np.uint8]:
-        """View k of an image, uint8 (H, W, 3); view 0 is the image as it is."""
+        """View `view` of an image, uint8 (H, W, 3); view 0 is the image itself."""
         if view == 0:
             return pixels
         return self.augmentation(pixels, view_rng(digest, self.augmentation, view=view, seed=self.seed))
 
 
 def view_rng(digest: bytes, augmentation: Augmentation, *, view: int, seed: int = 0) -> np.random.Generator:
-    """The source of view k of an image: from its content, the settings, the view and the seed alone."""
+    """The random generator of one view of an image. It depends only on the image's digest, the settings, the view and the seed."""
     text = f"view {view} seed {seed} {augmentation.canonical_json()} ".encode()
     return np.random.Generator(np.random.PCG64(int.from_bytes(hashlib.sha256(text + digest).digest()[:16], "big")))
 

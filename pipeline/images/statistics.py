@@ -1,4 +1,4 @@
-"""Mean and deviation of each colour channel, for `--preprocess standardize`."""
+"""Mean and standard deviation of each color channel, for `--preprocess standardize`."""
 
 from dataclasses import dataclass
 
@@ -21,13 +21,13 @@ class ChannelStatistics:
     def __post_init__(self) -> None:
         for values in (self.mean, self.std):
             if len(values) != 3 or not all(isinstance(value, float) and 0 <= value <= 255 for value in values):
-                raise ValueError(f"Statistics are three numbers from 0 to 255. Received: {values!r}.")
+                raise ValueError(f"Statistics must be three numbers from 0 to 255. Received: {values!r}.")
 
 
 def channel_statistics(manifest: Manifest, decoder: Decoder, *, progress: bool = False) -> ChannelStatistics:
-    """Statistics over all pixels of the TRAINING images alone, at the size that the base sees.
+    """Statistics over all pixels of the TRAINING images only, at the input size of the base.
 
-    Sums of integers are exact, so the order of the images does not matter. Unreadable images are left out.
+    Sums of integers are exact, so the order of the images does not matter. Images that cannot be decoded are skipped.
 
     Raises:
         DataLayoutError: No training image can be read.

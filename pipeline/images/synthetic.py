@@ -1,4 +1,4 @@
-"""Images that are made, where the cost of some is asked and none are there."""
+"""Synthetic images for cost estimates without data."""
 
 import hashlib
 import io
@@ -13,43 +13,50 @@ from pipeline.images.manifest import Manifest
 _DIFFERENT = 16
 _COARSE_PX = 24
 _GRAIN, _QUALITY = 3, 75
-"""With them a JPEG takes about a bit a pixel, as many photographs do."""
+"""With these values a JPEG takes about one bit per pixel, like many photographs."""
 
 
 @dataclass(frozen=True)
-class MadePhotos:
-    """JPEGs of soft shapes and grain; the number at the end of each, which decoders pass over, makes it a content of its own."""
+class SyntheticImages:
+    """JPEGs of soft shapes and grain. A number after the end, which decoders ignore, makes the content of each image unique."""
 
-    pictures: tuple[bytes, ...]
+    encoded: tuple[bytes, ...]
 
     def read(self, position: int) -> bytes:
-        return self.pictures[position % len(self.pictures)] + position.to_bytes(8, "little")
+        return self.encoded[position % len(self.encoded)] + position.to_bytes(8, "little")
 
 
-def made_photos(count: int, width: int, height: int) -> Manifest:
-    """So many photographs of this size in two classes, eight of ten for training, one each for validation and test.
+def synthetic_images(count: int, width: int, height: int) -> Manifest:
+    """Synthetic JPEGs in two classes; of ten images eight are for training, one for validation and one for test.
+
+    Args:
+        count: Number of images.
+        width: In px, up to 20,000.
+        height: In px, up to 20,000.
 
     Raises:
-        SettingError: A size that no photograph has.
+        SettingError: The size is out of range.
     """
     if not (1 <= width <= 20_000 and 1 <= height <= 20_000):
-        raise SettingError(f"A photograph's size is WIDTHxHEIGHT in px, such as 500x375. Received: {width}x{height}.")
+        raise SettingError(
+            f"The size of an image must be WIDTHxHEIGHT in px, such as 500x375. Received: {width}x{height}."
+        )
     rng = np.random.default_rng(0)
-    images = MadePhotos(tuple(_picture(rng, width, height) for _ in range(_DIFFERENT)))
+    images = SyntheticImages(tuple(_draw(rng, width, height) for _ in range(_DIFFERENT)))
     return Manifest(
         images=images,
         positions=tuple(range(count)),
-        names=tuple(f"made #{position}" for position in range(count)),
+        names=tuple(f"synthetic #{position}" for position in range(count)),
         digests=tuple(hashlib.sha256(images.read(position)).digest() for position in range(count)),
         labels=tuple("ab"[position // 10 % 2] for position in range(count)),
         splits=tuple(
             ("validation", "test")[position % 10 - 8] if position % 10 > 7 else "train" for position in range(count)
         ),
-        title=f"made photographs of {width} x {height} px",
+        title=f"synthetic images, {width} x {height} px",
     )
 
 
-def _picture(rng: np.random.Generator, width: int, height: int) -> bytes:
+def _draw(rng: np.random.Generator, width: int, height: int) -> bytes:
     coarse = rng.integers(0, 256, (max(1, height // _COARSE_PX), max(1, width // _COARSE_PX), 3), np.uint8)
     soft = np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC), np.float32)
     grain = rng.normal(0, _GRAIN, (height, width, 1))

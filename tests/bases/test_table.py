@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.bases.table import ZOO, BaseSpec, Preprocessing, choose_preprocessing, find_base
+from pipeline.bases.table import BASES, BaseSpec, Preprocessing, choose_preprocessing, find_base
 from pipeline.errors import SettingError, UnknownBaseError
 
-ROWS = list(ZOO.values())
+ROWS = list(BASES.values())
 ORANGE = np.array([255, 128, 0], np.uint8)
 
 
@@ -68,7 +68,7 @@ def test_native_preprocessing_is_that_of_keras(spec: BaseSpec):
 )
 def test_an_orange_pixel_has_the_published_values(base: str, expected: tuple[float, float, float]):
     """RGB (255, 128, 0) gives the golden value of each of the four modes, caffe in BGR order."""
-    received = ZOO[base].native_preprocessing(ORANGE)
+    received = BASES[base].native_preprocessing(ORANGE)
 
     np.testing.assert_allclose(received, expected, rtol=0, atol=1e-5)
 
@@ -88,21 +88,21 @@ def test_preprocessing_leaves_the_callers_array_alone(mode: str, dtype: type):
 
 def test_rescale_divides_by_255():
     """The preprocessing that many recipes publish is chosen by name for any base."""
-    received = choose_preprocessing(ZOO["vgg16"], "rescale")(ORANGE)
+    received = choose_preprocessing(BASES["vgg16"], "rescale")(ORANGE)
 
     np.testing.assert_allclose(received, [1, 128 / 255, 0], rtol=1e-6)
 
 
 def test_standardize_subtracts_the_mean_and_divides_by_the_deviation():
     """Each channel has statistics of its own, in RGB order."""
-    chosen = choose_preprocessing(ZOO["vgg16"], "standardize", mean=(100, 120, 140), std=(10, 20, 40))
+    chosen = choose_preprocessing(BASES["vgg16"], "standardize", mean=(100, 120, 140), std=(10, 20, 40))
 
     np.testing.assert_allclose(chosen(ORANGE), [15.5, 0.4, -3.5], rtol=1e-5)
 
 
 def test_a_channel_without_variation_does_not_divide_by_zero():
     """A data set of black images has finite features."""
-    chosen = choose_preprocessing(ZOO["vgg16"], "standardize", mean=(0, 0, 0), std=(0, 0, 0))
+    chosen = choose_preprocessing(BASES["vgg16"], "standardize", mean=(0, 0, 0), std=(0, 0, 0))
 
     assert np.isfinite(chosen(ORANGE)).all()
     np.testing.assert_array_equal(chosen(ORANGE * 0), [0, 0, 0])
@@ -111,14 +111,14 @@ def test_a_channel_without_variation_does_not_divide_by_zero():
 @pytest.mark.parametrize("std", [(), (1.0,), (1.0, 1.0, 1.0, 1.0)])
 def test_standardize_without_three_statistics_is_refused(std: tuple[float, ...]):
     """Statistics of another number of channels are not stretched to fit."""
-    with pytest.raises(SettingError, match=r"standardize needs three means and deviations.*Received: 'standardize'"):
-        choose_preprocessing(ZOO["vgg16"], "standardize", mean=(1.0, 1.0, 1.0), std=std)
+    with pytest.raises(SettingError, match=r"standardize needs three means and three deviations\. Received: \(1\.0"):
+        choose_preprocessing(BASES["vgg16"], "standardize", mean=(1.0, 1.0, 1.0), std=std)
 
 
 def test_an_unknown_preprocessing_is_refused():
     """The message lists the names."""
-    with pytest.raises(SettingError, match=r"one of \('native', 'rescale', 'standardize'\).*Received: 'imagenet'"):
-        choose_preprocessing(ZOO["vgg16"], "imagenet")
+    with pytest.raises(SettingError, match=r"one of native, rescale, standardize\. Received: 'imagenet'"):
+        choose_preprocessing(BASES["vgg16"], "imagenet")
 
 
 def test_two_names_for_one_arithmetic_share_rows():
@@ -133,7 +133,7 @@ def test_two_names_for_one_arithmetic_share_rows():
 @pytest.mark.parametrize("spelling", ["VGG16", "vgg-16", "vgg_16", "Vgg16"])
 def test_a_base_is_found_however_it_is_spelt(spelling: str):
     """Case, dashes and underscores do not matter."""
-    assert find_base(spelling) is ZOO["vgg16"]
+    assert find_base(spelling) is BASES["vgg16"]
 
 
 def test_an_unknown_base_is_refused():

@@ -1,6 +1,6 @@
 """The command `bases`."""
 
-from pipeline.bases.table import ZOO
+from pipeline.bases.table import BASES
 from tests.cli.commands import call
 
 
@@ -9,6 +9,6 @@ def test_bases_are_listed():
     rows = call("bases", "--json").json
     (built,) = call("bases", "squeezenet", "--size", 48, "--json").json
 
-    assert [row["base"] for row in rows] == list(ZOO)
+    assert [row["base"] for row in rows] == list(BASES)
     assert built["shape"] == [2, 2, 512]
     assert built["cuts"][-1] == "fire9_concat"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.bases.table import ZOO
+from pipeline.bases.table import BASES
 from tests.cli.commands import BASE, HEAD_KEYS, call
 from tests.conftest import draw_photo, draw_tree
 
@@ -86,7 +86,7 @@ def test_linear_head_has_no_epochs(work):
     assert result["head"] == "logreg:C=0.01"
     assert result["epochs"] is result["seconds_per_epoch"] is None
     assert result["trainable_params"] == 512 * 2 + 2
-    assert result["total_params"] == ZOO["squeezenet"].parameters + 512 * 2 + 2
+    assert result["total_params"] == BASES["squeezenet"].parameters + 512 * 2 + 2
 
 
 def test_dense_head_has_epochs(work):

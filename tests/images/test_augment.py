@@ -30,14 +30,14 @@ def test_a_view_depends_on_content_settings_view_and_seed_alone(pixels):
 
 
 def test_views_of_today_are_those_of_every_machine():
-    """The first view of a fixed picture has a known digest, so that stored views stay valid."""
+    """The first view of a fixed image has a known digest, so that stored views stay valid."""
     ramp = (np.arange(16 * 16 * 3) % 256).astype(np.uint8).reshape(16, 16, 3)
     view = draw(ramp, AUGMENTATIONS["r0"])
 
     assert hashlib.sha256(view.tobytes()).hexdigest()[:16] == "1c7731bdc1efe2d8"
 
 
-def test_the_picture_given_is_not_changed(pixels):
+def test_the_given_image_is_not_changed(pixels):
     """Augmentation works on a copy."""
     before = pixels.copy()
     draw(pixels, dataclasses.replace(AUGMENTATIONS["r0"], brightness=0.5, contrast=0.5, vertical_flip=True))
@@ -46,7 +46,7 @@ def test_the_picture_given_is_not_changed(pixels):
 
 
 def test_no_setting_is_no_change(pixels):
-    """An augmentation with all ranges at zero returns the picture."""
+    """An augmentation with all ranges at zero returns the image."""
     assert np.array_equal(draw(pixels, Augmentation()), pixels)
 
 
@@ -70,7 +70,7 @@ def test_a_shift_of_one_axis_moves_that_axis(pixels):
     assert (view == view[:1]).all()
 
 
-def test_fill_says_what_stands_beyond_the_border():
+def test_fill_sets_the_pixels_beyond_the_border():
     """`constant` is black, `nearest` repeats the border."""
     white = np.full((20, 20, 3), 255, np.uint8)
     black_seen = [draw(white, Augmentation(rotation=40, fill="constant"), view=k).min() for k in range(1, 6)]
@@ -99,7 +99,7 @@ def test_one_setting_does_not_shift_the_draws_of_another(pixels):
     ],
 )
 def test_an_augmentation_is_read_from_text(text, expected):
-    """Names, one's own settings, and changes of a named one."""
+    """Names, settings, and changes of a named augmentation."""
     assert parse_augmentation(text) == expected
 
 

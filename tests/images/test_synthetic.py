@@ -1,4 +1,4 @@
-"""Images that are made."""
+"""Synthetic images."""
 
 import io
 import pickle
@@ -8,12 +8,12 @@ from PIL import Image
 
 from pipeline.errors import SettingError
 from pipeline.images.decode import Decoder
-from pipeline.images.synthetic import made_photos
+from pipeline.images.synthetic import synthetic_images
 
 
-def test_made_photographs_are_jpegs_of_the_stated_size_with_contents_of_their_own():
-    """Each has another digest; decoders take them for photographs; the size on the disk is about that of one."""
-    manifest = made_photos(40, 300, 200)
+def test_synthetic_images_are_different_jpegs_of_the_given_size():
+    """Each has its own digest; decoders read them; their size on the disk is about that of a photograph."""
+    manifest = synthetic_images(40, 300, 200)
     data = manifest.read(33)
 
     assert len(set(manifest.digests)) == len(manifest) == 40
@@ -21,18 +21,18 @@ def test_made_photographs_are_jpegs_of_the_stated_size_with_contents_of_their_ow
     assert Decoder(64).decode(data).shape == (64, 64, 3)
     assert 0.5 < 8 * len(data) / (300 * 200) < 4
     assert [manifest.splits.count(name) for name in ("train", "validation", "test")] == [32, 4, 4]
-    assert made_photos(40, 300, 200).digests == manifest.digests
+    assert synthetic_images(40, 300, 200).digests == manifest.digests
     manifest.require_task()
 
 
-def test_made_photographs_can_be_sent():
+def test_synthetic_images_can_be_sent():
     """As bytes, to another process."""
-    sent = pickle.loads(pickle.dumps(made_photos(3, 20, 10).to_be_sent(with_bytes=True)))
+    sent = pickle.loads(pickle.dumps(synthetic_images(3, 20, 10).detached(with_bytes=True)))
 
-    assert sent.read(2) == made_photos(3, 20, 10).read(2)
+    assert sent.read(2) == synthetic_images(3, 20, 10).read(2)
 
 
-def test_a_size_that_no_photograph_has_is_refused():
-    """The form of a size is told."""
+def test_a_size_out_of_range_is_refused():
+    """The message shows the form of a size."""
     with pytest.raises(SettingError, match="WIDTHxHEIGHT"):
-        made_photos(1, 0, 10)
+        synthetic_images(1, 0, 10)

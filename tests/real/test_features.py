@@ -9,7 +9,7 @@ import pytest
 from sklearn.datasets import load_sample_images
 
 from pipeline.bases.files import home_folder
-from pipeline.bases.table import ZOO
+from pipeline.bases.table import BASES
 from pipeline.bases.weights import fetch_weights, learn_trunk, load_base
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
@@ -54,7 +54,7 @@ def images() -> Manifest:
 @pytest.fixture(scope="module")
 def vgg16() -> tuple[Recipe, Path]:
     """The classical recipe, VGG16 at 150 px, and its weights."""
-    spec = ZOO["vgg16"]
+    spec = BASES["vgg16"]
     file = fetch_weights(spec, "imagenet", home_folder())
     trunk = learn_trunk(spec, file, spec.last_layer, home_folder())
     return Recipe("vgg16", Decoder(150), spec.native_preprocessing, trunk.digest, spec.last_layer), file
@@ -76,7 +76,7 @@ def test_squeezenet_sees_what_is_there(row: int, expected: dict[int, str], image
 
     With red and blue exchanged, or with another scaling, they are balls and garments.
     """
-    spec = ZOO["squeezenet"]
+    spec = BASES["squeezenet"]
     file = fetch_weights(spec, "imagenet", home_folder(), include_top=True)
     network = load_base(spec, spec.native_px, file, include_top=True)
 

@@ -191,14 +191,14 @@ class Faulty(Files):
 
 
 def send_with_fault(fault):
-    """`Manifest.to_be_sent` as it is, but that workers meet the fault where they read files."""
-    send = Manifest.to_be_sent
+    """`Manifest.detached` as it is, but that workers meet the fault where they read files."""
+    send = Manifest.detached
 
-    def to_be_sent(manifest, *, with_bytes):
+    def detached(manifest, *, with_bytes):
         sent = send(manifest, with_bytes=with_bytes)
         return sent if with_bytes else replace(sent, images=Faulty(sent.images.root, sent.images.names, fault))
 
-    return to_be_sent
+    return detached
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def send_with_fault(fault):
 )
 def test_image_that_a_worker_cannot_read_is_sent_to_it(fault, hundred, tmp_path, caplog, monkeypatch):
     """No image that this process can read is skipped; the worker is named."""
-    monkeypatch.setattr(Manifest, "to_be_sent", send_with_fault(fault))
+    monkeypatch.setattr(Manifest, "detached", send_with_fault(fault))
     done = distribute(scan(hundred), Store(tmp_path / "cache", SMALL), averages, Workers(count=2), batch_size=4)
     here = extract(scan(hundred), Store(tmp_path / "here", SMALL), Averages(), batch_size=4)
 

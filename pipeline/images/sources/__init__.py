@@ -1,1 +1,1 @@
-"""Where images come from: each module turns one kind of data into a manifest."""
+"""Sources of images: each module reads one format and makes a manifest."""

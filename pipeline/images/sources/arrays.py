@@ -1,7 +1,6 @@
-"""Manifests of arrays: `.npz` files, and the data sets that scikit-learn and Keras bring.
+"""Manifests of arrays: `.npz` files, and the data sets of scikit-learn and Keras.
 
-An image of an array is known by the SHA-256 of its pixels in `.npy` format, so it has a row key
-like any file.
+An image of an array is identified by the SHA-256 of its pixels in `.npy` format, so it has a row key like a file.
 """
 
 import hashlib
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import DataLayoutError, SettingError
+from pipeline.errors import DataLayoutError, check_choice
 from pipeline.files import replacing
 from pipeline.images.decode import encode_array
 from pipeline.images.manifest import Manifest
@@ -51,20 +50,20 @@ def array_manifest(
     Args:
         pixels: Shape (N, H, W), (N, H, W, 1), (N, H, W, 3) or (N, H, W, 4); integers in [0, 255], or floats in [0, 1].
         labels: Shape (N,) or (N, 1); None where there are none.
-        splits: The split of each image; None in the place of one leaves it open.
-        fractions: Shares of the splits that are left open; default 80/10/10.
+        splits: The split of each image; None for an image whose split is not set.
+        fractions: Shares of the splits that are not set; default 80/10/10.
         split_seed: Seed of those shares.
         title: Short name of the data set.
 
     Raises:
-        DataLayoutError: The array cannot be images, or the lengths differ.
+        DataLayoutError: The array has no valid shape or range of images, or the lengths differ.
     """
     images = Arrays(as_uint8(pixels))
     count = len(images.pixels)
     flat = None if labels is None else np.asarray(labels).reshape(-1)
     if count == 0 or (flat is not None and len(flat) != count):
         raise DataLayoutError(
-            f"x and y need one length above 0. Received: x {tuple(pixels.shape)}, y {None if flat is None else flat.shape}."
+            f"x and y must have the same length, above 0. Received: x {tuple(pixels.shape)}, y {None if flat is None else flat.shape}."
         )
     digests = tuple(hashlib.sha256(images.read(position)).digest() for position in range(count))
     return Manifest(
@@ -81,50 +80,41 @@ def array_manifest(
 def scan_npz(path: Path, *, label: str, fractions: Fractions, split_seed: int) -> Manifest:
     """The manifest of an `.npz` file with `x` and `y`, or `x_train`, `y_train`, `x_test`, `y_test` (and `x_validation`).
 
-    `label` names another array to take labels from, such as `y_coarse`.
+    `label` names another array of labels, such as `y_coarse`.
 
     Raises:
-        DataLayoutError: The file holds none of these arrays, or holds objects.
+        DataLayoutError: The file contains none of these arrays, or contains Python objects.
     """
     return _manifest_of(_read_npz(path), label=label, fractions=fractions, split_seed=split_seed, title=path.stem)
 
 
 def scan_sklearn(name: str, *, fractions: Fractions, split_seed: int) -> Manifest:
-    """`digits`: 1,797 scans of handwritten digits, 8x8 grayscale, that scikit-learn ships (UCI, CC BY 4.0).
+    """`digits`: 1,797 scans of handwritten digits, 8x8 px grayscale, a part of scikit-learn (UCI, CC BY 4.0).
 
     Raises:
         SettingError: Another name.
     """
-    if name != "digits":
-        raise SettingError(
-            f"The data set of scikit-learn that holds labelled images is sklearn:digits. Received: {name!r}."
-        )
+    check_choice("data set of scikit-learn", name, ("digits",))
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    # 16 gray levels (0 to 16) to 8 bits.
+    # Gray levels from 0 to 16 become 8 bits.
     pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)
     return array_manifest(pixels, digits.target, fractions=fractions, split_seed=split_seed, title="digits")
 
 
 def scan_keras(name: str, *, label: str, home: Path, fractions: Fractions, split_seed: int) -> Manifest:
-    """A data set of keras.datasets with its own test split; cifar100 has the labels `fine` (default) and `coarse`.
+    """A data set of keras.datasets, with its own test split. The labels of cifar100 are `fine` (default) or `coarse`.
 
-    The arrays are kept as an `.npz` file below `home`, so that later calls need no Keras.
+    The arrays are kept as an `.npz` file below `home`, so that later calls do not import Keras.
 
     Raises:
-        SettingError: The name or the label is none of Keras's.
+        SettingError: Keras has no such data set, or the data set no such labels.
         DataLayoutError: The download failed.
     """
-    if name not in KERAS_DATASETS:
-        raise SettingError(
-            f"Data sets of Keras are {', '.join('keras:' + n for n in KERAS_DATASETS)}. Received: {name!r}."
-        )
+    check_choice("data set of Keras", name, KERAS_DATASETS)
     choices = {"label": "fine", "fine": "fine", "coarse": "coarse"} if name == "cifar100" else {"label": ""}
-    if label not in choices:
-        raise SettingError(
-            f"keras:{name} has the labels {sorted(set(choices) - {'label'}) or ['label']}. Received: {label!r}."
-        )
+    check_choice(f"label of keras:{name}", label, tuple(choices))
     mode = choices[label]
     kept = home / "datasets" / f"keras-{name}{'-' + mode if mode else ''}.npz"
     if not kept.exists():
@@ -134,7 +124,7 @@ def scan_keras(name: str, *, label: str, home: Path, fractions: Fractions, split
 
 def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
     try:
-        # numpy leaves a file open that it opened and could not read.
+        # If numpy opened the file itself, it would leave it open after an error.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
@@ -181,13 +171,17 @@ def _manifest_of(
         raise DataLayoutError(f"There is no label array {missing}. Received: {sorted(arrays)}.")
     images = [as_uint8(arrays[x]) for _, x, _ in parts]
     if len({part.shape[1:] for part in images}) > 1:
-        raise DataLayoutError(f"All images need one shape. Received: {[tuple(part.shape) for part in images]}.")
+        raise DataLayoutError(
+            f"All images must have the same shape. Received: {[tuple(part.shape) for part in images]}."
+        )
     pixels = np.concatenate(images)
     flat = [] if missing else [np.asarray(arrays[y]).reshape(-1) for _, _, y in parts]
-    # Part by part: lengths that only add up to the same would shift the labels.
+    # For each part: if only the sums of the lengths were equal, labels would be shifted.
     for (_, x, y), part, part_labels in zip(parts, images, flat, strict=False):
         if len(part) != len(part_labels):
-            raise DataLayoutError(f"{x} and {y} need one length. Received: {len(part)} and {len(part_labels)}.")
+            raise DataLayoutError(
+                f"{x} and {y} must have the same length. Received: {len(part)} and {len(part_labels)}."
+            )
     labels = None if missing else np.concatenate(flat)
     splits = [split for split, x, _ in parts for _ in range(len(arrays[x]))]
     return array_manifest(pixels, labels, splits=splits, fractions=fractions, split_seed=split_seed, title=title)

@@ -1,4 +1,4 @@
-"""What a data set says of its images, column by column, and how that and their digests become a manifest."""
+"""The columns of a data set (names, labels, splits, groups), and how they and the images' digests become a manifest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,26 +10,26 @@ from pipeline.images.splits import SPLIT_NAMES, Fractions, complete_splits
 
 @dataclass(frozen=True)
 class Columns:
-    """N images in the order of their positions; all columns but `skipped` have length N."""
+    """N images in the order of their positions; all fields except `skipped` have length N."""
 
     names: Sequence[str]
-    """What a person calls each image."""
+    """Name of each image, for people."""
 
     labels: Sequence[str | None]
-    """Its class, None where there is none."""
+    """Class of each image; None if it has none."""
 
     splits: Sequence[str | None]
-    """Its split, None where the data leaves it open."""
+    """Split of each image; None if the data does not set it."""
 
     groups: Sequence[str | None] | None = None
-    """What must stay in one split with it, such as a patient."""
+    """Group of each image, such as a patient: all images of a group are in one split."""
 
     skipped: Sequence[Skipped] = ()
-    """What was refused already."""
+    """Images that were skipped already."""
 
     @classmethod
     def of_paths(cls, names: Sequence[str], skipped: Sequence[Skipped]) -> Self:
-        """Labels and splits as class folders give them: `train/cats/1.jpg`, or `cats/1.jpg`."""
+        """Labels and splits from the folders in paths: `train/cats/1.jpg`, or `cats/1.jpg`."""
         split_folders = {
             first for name in names if (first := name.partition("/")[0]) != name and first.lower() in SPLIT_NAMES
         }
@@ -49,7 +49,7 @@ class Columns:
         split_seed: int,
         title: str,
     ) -> Manifest:
-        """The manifest of the images that could be hashed; the others move to `skipped` with their reasons."""
+        """The manifest of the images with a digest; the others are in `skipped`, with their reasons."""
         good = [row for row, digest in enumerate(digests) if isinstance(digest, bytes)]
         good_digests = [digest for digest in digests if isinstance(digest, bytes)]
         unread = [

@@ -17,7 +17,7 @@ NOT_UNICODE = "file name is not valid Unicode"
 
 @dataclass
 class _Found:
-    """Image files below a folder, by their paths relative to it (`a/b.jpg`), and the ones refused."""
+    """Image files below a folder, by their paths relative to it (`a/b.jpg`), and those that are skipped."""
 
     names: list[str] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -26,19 +26,20 @@ class _Found:
 def scan_folder(root: Path, *, fractions: Fractions, split_seed: int, hashes: FileHashes, progress: bool) -> Manifest:
     """The manifest of a folder tree, in the order of its sorted paths.
 
-    A label is the name of the first folder (below the split's folder, if there is one); deeper
-    folders are read and do not matter. Files directly in the root have no label. A validation or
-    test split that has no folder is cut from the others as `fractions` says: validation from train
-    if there is a test folder; none is made if both train and validation are given.
+    The label is the name of the first folder (below the split's folder, if there is one); images in deeper
+    folders belong to it too. Files directly in the root have no label. Without a validation folder, images of the
+    training split become the validation split (and the test split, if there is no test folder either), by `fractions`.
+    If train and validation are given, no test split is made.
 
     Raises:
         DataLayoutError: There is no image below the folder.
     """
     found = _walk(root)
     if not found.names:
-        seen = f" {len(found.skipped)} files were refused, the first: {found.skipped[0]}." if found.skipped else ""
+        first = found.skipped[0] if found.skipped else None
+        seen = f" {len(found.skipped)} files were skipped, the first: {first.path} ({first.reason})." if first else ""
         raise DataLayoutError(
-            f"No image below {root}.{seen} Expected one folder a class (DATA/cats/1.jpg), or train/validation/test "
+            f"No image below {root}.{seen} Expected one folder per class (DATA/cats/1.jpg), or train/validation/test "
             f"folders above them; extensions {', '.join(sorted(EXTENSIONS))}."
         )
     columns = Columns.of_paths(found.names, found.skipped)
@@ -48,7 +49,7 @@ def scan_folder(root: Path, *, fractions: Fractions, split_seed: int, hashes: Fi
 
 
 def find_images(folder: Path) -> list[tuple[str, str | None]]:
-    """All image files below a folder, sorted by path: the path relative to it, and why the file is not read, if it is not."""
+    """All image files below a folder, sorted: path relative to the folder, and the reason if the file is skipped, else None."""
     found = _walk(folder)
     names: list[tuple[str, str | None]] = [(name, None) for name in found.names]
     return sorted(
@@ -57,9 +58,9 @@ def find_images(folder: Path) -> list[tuple[str, str | None]]:
 
 
 def _walk(root: Path) -> _Found:
-    """Every image file below the root, sorted by path; hidden files and folders are not looked at.
+    """Every image file below the root, sorted by path; hidden files and folders are ignored.
 
-    Paths are strings here: making a Path of each takes longer than all the rest of a scan.
+    Paths are strings here: making a Path of each takes longer than the rest of a scan.
     """
     found = _Found()
     inside = root.resolve()
@@ -77,7 +78,7 @@ def _walk(root: Path) -> _Found:
 
 
 def is_unicode(path: Path | str) -> bool:
-    """Whether a name can be written as text; on Linux a file's name is any bytes."""
+    """Whether a name is valid Unicode; on Linux the name of a file can be any bytes."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -86,7 +87,7 @@ def is_unicode(path: Path | str) -> bool:
 
 
 def _entries(folder: Path | str, above: str) -> Iterator[tuple[os.DirEntry[str], str]]:
-    """What may be an image, with its path below the root."""
+    """Entries that may be images, each with its path below the root."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
@@ -100,17 +101,17 @@ def _entries(folder: Path | str, above: str) -> Iterator[tuple[os.DirEntry[str],
 
 
 def has_image_extension(name: str) -> bool:
-    """Whether a file is taken for an image."""
+    """Whether a name has the extension of an image."""
     return name[name.rfind(".") :].lower() in EXTENSIONS
 
 
 def _is_folder_link(entry: os.DirEntry[str]) -> bool:
-    # DirEntry.is_dir raises on a link that points to itself; Path.is_dir says no.
+    # DirEntry.is_dir raises on a link that points to itself; Path.is_dir returns False.
     return entry.is_symlink() and Path(entry.path).is_dir()
 
 
 def _refusal(entry: os.DirEntry[str], inside: Path) -> str | None:
-    """Why a file is not read: only regular files inside the data folder are (no pipe can hang a scan)."""
+    """The reason to skip an entry, or None. Only regular files inside the data folder are read: a pipe would block the scan."""
     if entry.is_dir(follow_symlinks=False):
         return "folder that cannot be read"
     try:

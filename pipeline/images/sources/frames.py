@@ -1,4 +1,4 @@
-"""Manifests of data frames in Python: pandas, polars, or any other that narwhals knows."""
+"""Manifests of data frames in Python: pandas, polars, and the others that narwhals supports."""
 
 import hashlib
 import os
@@ -30,20 +30,20 @@ def scan_frame(
 ) -> Manifest:
     """The manifest of a data frame, in its order, with the columns of a table (`scan_table`).
 
-    Instead of `path` a column `image` may hold the encoded bytes, or {bytes, path} as Hugging Face has them.
+    Instead of `path`, a column `image` may contain encoded bytes, or {bytes, path} as in Hugging Face's data sets.
 
     Args:
         frame: A pandas or polars frame, or another eager one.
-        root: Folder that the paths are relative to; None is the current one or, if a path is absolute, the one that
-            all absolute paths share.
-        label: The column that holds the labels.
+        root: Folder that the paths are relative to; None: the current folder or, if some paths are absolute, the folder
+            that all absolute paths share.
+        label: The column of the labels.
         fractions: Shares of the splits, if the frame has no split column.
         split_seed: Seed of those shares.
         hashes: Remembered digests of files.
         progress: Show a bar.
 
     Raises:
-        DataLayoutError: It is no frame, or its columns cannot be used.
+        DataLayoutError: It is not a data frame, or its columns are not usable.
     """
     columns = _read(frame)
     images = columns.pop("image", None)
@@ -62,7 +62,7 @@ def scan_frame(
             progress=progress,
         )
     if not images:
-        raise DataLayoutError(f"The frame has no row. Received columns: {['image', *columns]}.")
+        raise DataLayoutError(f"The frame has no rows. Received columns: {['image', *columns]}.")
     check_label(label, texts, _SOURCE)
     contents = tuple(_bytes_of(value, row) for row, value in enumerate(images))
     digests = [content if isinstance(content, OSError) else hashlib.sha256(content).digest() for content in contents]
@@ -72,7 +72,7 @@ def scan_frame(
 
 
 def _read(frame: "IntoDataFrame") -> dict[str, list[Any]]:
-    """The frame's columns, with None for all that its library takes for a missing value."""
+    """The frame's columns, with None for every value that its library treats as missing."""
     import narwhals
 
     try:
@@ -102,7 +102,7 @@ def _bytes_of(value: object, row: int) -> bytes | OSError:
         return OSError("no bytes in the data set")
     if not isinstance(content, bytes):
         raise DataLayoutError(
-            "The column `image` holds encoded images: bytes, or {bytes, path}. "
-            f"Received: {type(content).__name__} in row {row}. Paths belong into a column `path`."
+            "The column `image` contains encoded images: bytes, or {bytes, path}. "
+            f"Received: {type(content).__name__} in row {row}. Put paths into a column `path`."
         )
     return content

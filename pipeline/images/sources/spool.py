@@ -1,4 +1,4 @@
-"""Images of a file that can only be read from front to back, made readable in any order."""
+"""Random access to the images of a file that can only be read sequentially."""
 
 import errno
 import mmap
@@ -10,14 +10,14 @@ from pathlib import Path
 
 
 class Spool:
-    """Lays all images one behind the other into a file without a name when the first of them is asked for.
+    """Copies all images into an unnamed temporary file at the first read.
 
-    Stage one reads in the order of the keys, and going to the front again for each image would take time that grows
-    with the square of their number. The file is gone when the process is, whatever ends it.
+    Stage one reads in the order of the keys; reading the source from its start for every image would take time that grows
+    with the square of their number. The temporary file disappears with the process, however that ends.
 
     Args:
-        contents: Gives position and encoded bytes of each image, in any order.
-        folder: Where the nameless file is; it is made.
+        contents: Returns an iterator over position and encoded bytes of each image, in any order.
+        folder: Folder of the temporary file; it is made.
     """
 
     def __init__(self, contents: Callable[[], Iterator[tuple[int, bytes]]], folder: Path) -> None:
@@ -32,21 +32,21 @@ class Spool:
         """The encoded bytes of one image.
 
         Raises:
-            OSError: There are none at this position, or what went wrong before its turn came.
+            OSError: The source has no bytes at this position, or copying failed before it.
         """
         with self._lock:
             if self._data is None:
-                self._data = self._lay_out()
+                self._data = self._copy()
         if position not in self._pieces:
             raise self._error
         start, end = self._pieces[position]
         return self._data[start:end]
 
-    def _lay_out(self) -> mmap.mmap:
+    def _copy(self) -> mmap.mmap:
         self._folder.mkdir(parents=True, exist_ok=True)
-        # Unbuffered: what has been written is there, and a full disk is met at the image that it has no place for.
+        # Unbuffered, so that a full disk raises at the image that does not fit, and all images before it are readable.
         with tempfile.TemporaryFile(dir=self._folder, buffering=0) as file:
-            end = file.write(b"\0")  # an empty file cannot be mapped
+            end = file.write(b"\0")  # an empty file cannot be memory-mapped
             try:
                 for position, content in self._contents():
                     if file.write(content) < len(content):
@@ -54,5 +54,5 @@ class Spool:
                     start, end = end, end + len(content)
                     self._pieces[position] = (start, end)
             except OSError as error:
-                self._error = error  # what came before can be read, and the rest is not tried again
+                self._error = error  # earlier images stay readable; the rest is not tried again
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

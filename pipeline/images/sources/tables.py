@@ -1,7 +1,7 @@
 """Manifests of tables: a CSV, JSON-lines or Parquet file with the columns path, label, and optionally split and group.
 
-Further columns are further label columns: several tasks over the same photographs. `file_name`, as in the
-`metadata.csv` of Hugging Face's image folders, is another word for path.
+Other columns are other label columns, for several tasks on the same images. The column of paths may be named `file_name`, as in
+the `metadata.csv` of Hugging Face's image folders.
 """
 
 import csv
@@ -33,16 +33,16 @@ def scan_table(
     """The manifest of a table, in its order.
 
     Args:
-        table: A CSV with a header line, a file of one JSON object a line, or a Parquet file.
-        root: Folder that the paths are relative to; None is the table's own folder. A path that leaves it is skipped.
-        label: The column that holds the labels.
+        table: A CSV file with a header, a file with one JSON object per line, or a Parquet file.
+        root: Folder that the paths are relative to; None: the table's folder. Paths that lead out of it are skipped.
+        label: The column of the labels.
         fractions: Shares of the splits, if the table has no split column.
         split_seed: Seed of those shares.
         hashes: Remembered digests.
         progress: Show a bar.
 
     Raises:
-        DataLayoutError: No path column, no such label column, an unknown split, or no row.
+        DataLayoutError: The table has no path column, no such label column, an unknown split, or no rows.
     """
     readers = {".parquet": _read_parquet, ".jsonl": _read_jsonl}
     return manifest_of_paths(
@@ -68,18 +68,18 @@ def manifest_of_paths(
     hashes: FileHashes,
     progress: bool,
 ) -> Manifest:
-    """The manifest of a table that has been read; `source` is what messages call it. See `scan_table`."""
+    """The manifest of a table that has been read. `source` is its name in messages; for the others see `scan_table`."""
     paths = texts.get("path") or texts.get("file_name")
     if not paths:
         raise DataLayoutError(f"{source} needs a column `path` and at least one row. Received columns: {list(texts)}.")
     check_label(label, texts, source)
     if not folder.is_dir():
-        raise DataNotFoundError(f"The folder of the images does not exist: {folder}. Name it with --root.")
+        raise DataNotFoundError(f"The folder of the images does not exist: {folder}. Give another one with --root.")
     names, rows, skipped = _inside(folder, paths)
     if not names:
         raise DataLayoutError(
             f"None of the {len(paths)} paths of {source} is a file below {folder} (the first: "
-            f"{paths[0]!r}). Name their folder with --root."
+            f"{paths[0]!r}). Give their folder with --root."
         )
     columns = columns_of(texts, names, rows, label=label, source=source, skipped=skipped)
     digests = hashes.digests([f"{folder}/{name}" for name in names], progress=progress)
@@ -90,10 +90,10 @@ def manifest_of_paths(
 
 
 def check_label(label: str, names: Iterable[str], source: str) -> None:
-    """Refuse a label column that is asked for and not there.
+    """Check that a label column exists; the default `label` may be missing.
 
     Raises:
-        DataLayoutError: The message lists those that are.
+        DataLayoutError: It does not; the message lists the label columns.
     """
     if label not in names and label != "label":
         choices = [name for name in names if name not in _NO_LABELS]
@@ -117,7 +117,7 @@ def columns_of(
 
 
 def _inside(folder: Path, names: Sequence[str | None]) -> tuple[list[str], list[int], list[Skipped]]:
-    """Paths that are regular files below the folder, their row numbers, and the others with reasons."""
+    """Paths of regular files below the folder, their row numbers, and the other paths with the reasons to skip them."""
     inside = folder.resolve()
     paths, rows, skipped = [], [], []
     for row, name in enumerate(names):
@@ -159,10 +159,10 @@ def _split_name(source: str, name: str | None) -> str | None:
 
 
 def read_csv(table: Path) -> Texts:
-    """The columns of a CSV file by their names, empty fields as they are.
+    """The columns of a CSV file by name; empty fields are empty texts.
 
     Raises:
-        DataLayoutError: It is no such file, or a line has more or fewer fields than the header.
+        DataLayoutError: It is not a UTF-8 CSV file, or a line has more or fewer fields than the header.
     """
     with table.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
@@ -170,7 +170,7 @@ def read_csv(table: Path) -> Texts:
             rows = list(reader)
             names = list(reader.fieldnames or [])
         except (csv.Error, UnicodeDecodeError) as error:
-            raise DataLayoutError(f"{table} is not a UTF-8 CSV file with a header line: {error}.") from error
+            raise DataLayoutError(f"{table} is not a UTF-8 CSV file with a header: {error}.") from error
     for number, row in enumerate(rows, start=2):
         if None in row or None in row.values():
             raise DataLayoutError(f"{table}, line {number} does not have the {len(names)} columns of the header.")
@@ -183,7 +183,7 @@ def _read_jsonl(table: Path) -> Texts:
         try:
             rows = [dict(json.loads(line)) for line in file if line.strip()]
         except (ValueError, TypeError, RecursionError) as error:
-            raise DataLayoutError(f"{table} is not a UTF-8 file of one JSON object a line: {error}.") from error
+            raise DataLayoutError(f"{table} is not a UTF-8 file with one JSON object per line: {error}.") from error
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [None if row.get(name) is None else str(row[name]) for row in rows] for name in names}
 

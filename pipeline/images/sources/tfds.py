@@ -1,6 +1,6 @@
-"""Data sets of TensorFlow Datasets: fetched once and kept as one Parquet file, so that later scans need no TensorFlow.
+"""Data sets of TensorFlow Datasets: downloaded once and kept as one Parquet file, so that later scans need no TensorFlow.
 
-The images are kept encoded as the data set has them, so their digests are those of the original files.
+The images stay encoded as in the data set, so their digests are those of the original files.
 """
 
 import contextlib
@@ -18,22 +18,22 @@ from pipeline.errors import DataLayoutError, MissingExtraError, SettingError
 from pipeline.files import replacing
 from pipeline.images.splits import SPLIT_NAMES
 
-# No namespace: those of other sites run code from there.
+# Without a namespace: data sets of other sites run code from there.
 _NAME = re.compile(r"\w+(/\w[\w.-]*)?(:\d+\.\d+\.\d+)?")
 _BATCH_ROWS = 256
 
 
 def fetch(name: str, *, home: Path) -> Path:
-    """The Parquet file of a data set, with the columns image, split and one for each feature of classes.
+    """The Parquet file of a data set, with the columns image, split and one per feature of classes.
 
     Args:
         name: As TensorFlow Datasets spells it: `NAME`, `NAME/CONFIG`, `NAME:1.2.3` or `NAME/CONFIG:1.2.3`.
-        home: The file is kept in its folder `datasets`. What TensorFlow Datasets itself downloads and prepares goes to
-            `$TFDS_DATA_DIR`, or `datasets/tfds` there, and can be deleted once the file is made.
+        home: The file is kept in its folder `datasets`. TensorFlow Datasets downloads and prepares its own files in
+            `$TFDS_DATA_DIR`, or `datasets/tfds` there; they can be deleted afterwards.
 
     Raises:
-        SettingError: The name is none.
-        DataLayoutError: There is no such data set, it cannot be downloaded, or has no images.
+        SettingError: The name is not valid.
+        DataLayoutError: There is no such data set, it cannot be downloaded, or it has no images.
         MissingExtraError: tensorflow-datasets is not installed.
     """
     if not _NAME.fullmatch(name):
@@ -52,16 +52,16 @@ def _prepare(name: str, folder: str | Path) -> Any:
         import tensorflow_datasets
     except ImportError:
         raise MissingExtraError(
-            "Data sets of TensorFlow Datasets need it once: pip install 'bottleneck-pipeline[tfds]'."
+            "The first use of tfds:NAME needs TensorFlow Datasets: pip install 'bottleneck-pipeline[tfds]'."
         ) from None
     try:
         builder = tensorflow_datasets.builder(name, data_dir=folder)
         builder.download_and_prepare()
-    except Exception as error:  # the builders raise whatever the libraries do that they read their sources with
+    except Exception as error:  # builders raise the errors of any library that they use
         first = str(error).strip().partition("\n")[0]
         raise DataLayoutError(
             f"TensorFlow Datasets could not prepare {name!r}: {type(error).__name__}: {first}. Give its images as a folder "
-            "or an archive, or set TFDS_DATA_DIR to where it has been prepared."
+            "or an archive, or set TFDS_DATA_DIR to the folder where it has been prepared."
         ) from error
     return builder
 
@@ -94,7 +94,7 @@ def _features(builder: Any) -> tuple[str, dict[str, list[str]]]:
     chosen = images if len(images) == 1 else [name for name in images if name == "image"]
     if not chosen or features[chosen[0]].np_dtype.kind != "u":
         raise DataLayoutError(
-            f"{builder.name} needs one feature that is an image of 8 or 16 bits, named image if there are several. "
+            f"{builder.name} needs one feature that is an image of 8 or 16 bits; if there are several, one is named image. "
             f"Received: {sorted(features)}."
         )
     labels = {name for name, kind in features.items() if isinstance(kind, tensorflow_datasets.features.ClassLabel)}
@@ -102,14 +102,14 @@ def _features(builder: Any) -> tuple[str, dict[str, list[str]]]:
 
 
 def _splits(builder: Any) -> dict[str | None, str]:
-    """The data set's splits by the project's names; all of them as one that is open if it has none of these names."""
+    """The data set's splits by the project's names; if it has none of these names, all its splits together under None."""
     given = list(builder.info.splits)
     known: dict[str | None, str] = {
         SPLIT_NAMES[split.lower()]: split for split in given if split.lower() in SPLIT_NAMES
     }
     others = sorted(set(given) - set(known.values()))
     if known and others:
-        logging.getLogger("pipeline").warning("tfds:%s: the splits %s are left out.", builder.name, ", ".join(others))
+        logging.getLogger("pipeline").warning("tfds:%s: the splits %s are skipped.", builder.name, ", ".join(others))
     return known or {None: "+".join(given)}
 
 

@@ -1,4 +1,4 @@
-"""Archives of class folders: the manifest of the unpacked folder, read in place."""
+"""Archives of class folders: the manifest of the unpacked folder, without unpacking."""
 
 import os
 import shutil
@@ -14,8 +14,11 @@ from pipeline.images import hashing
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import scan as scan_data
-from pipeline.images.sources import archives
-from pipeline.images.sources.archives import TarImages, ZipImages, scan_archive
+from pipeline.images.sources import tars
+from pipeline.images.sources.archives import scan_archive
+from pipeline.images.sources.spool import Spool
+from pipeline.images.sources.tars import TarImages
+from pipeline.images.sources.zips import ZipImages
 from pipeline.images.splits import Fractions
 from tests.conftest import draw_tree
 from tests.faults.child import Averages, run
@@ -79,7 +82,7 @@ def test_class_folders_without_splits_are_split_by_content(tmp_path):
 
 
 def test_rows_of_a_folder_serve_its_archive(photos, tmp_path):
-    """What was computed for the photographs in a folder is not computed again for them in an archive."""
+    """Rows of images in a folder are not computed again for the same images in an archive."""
     folder, engine = shutil.copytree(photos, tmp_path / "photos"), Averages()
     run(folder, tmp_path / "cache", engine)
     assert engine.num_images == 48
@@ -134,7 +137,7 @@ def test_digests_are_remembered_for_as_long_as_the_archive_is_the_same(kind, pho
         raise OSError("read again")
 
     with monkeypatch.context() as patch:
-        for images in (ZipImages, TarImages, archives.Spool):
+        for images in (ZipImages, TarImages, Spool):
             patch.setattr(images, "read", read)
         assert columns(scan(path, hashes)) == columns(first)
     (folder / first.names[0]).write_bytes(b"another")
@@ -157,8 +160,8 @@ def test_threads_read_at_the_same_time(kind, photos, tmp_path):
 def test_compressed_tar_is_unpacked_once_and_leaves_nothing(photos, tmp_path, monkeypatch):
     """All reads in any order take one pass, and the file of the images has no name."""
     path, passes = pack(shutil.copytree(photos, tmp_path / "photos"), "gztar"), []
-    unpacked = archives._unpacked
-    monkeypatch.setattr(archives, "_unpacked", lambda *given: passes.append(1) or unpacked(*given))
+    unpacked = tars._unpacked
+    monkeypatch.setattr(tars, "_unpacked", lambda *given: passes.append(1) or unpacked(*given))
     manifest = scan(path)
     for row in range(48):
         manifest.read(row)
@@ -187,7 +190,7 @@ def test_archive_that_changed_gives_other_bytes_or_an_error(kind, photos, tmp_pa
     manifest = scan(path)
     os.truncate(path, 1000)
 
-    with pytest.raises(OSError, match=r"damaged in the archive|ends within"):
+    with pytest.raises(OSError, match=r"damaged in the archive|the archive is truncated"):
         manifest.read(47)
 
 
@@ -201,7 +204,7 @@ def test_archive_without_images_says_what_was_expected(name, tmp_path):
         tarfile.open(path, "w").close()
 
     with pytest.raises(
-        DataLayoutError, match=r"No image in .*a\.(zip|tar)\. Expected one folder a class \(cats/1\.jpg\)"
+        DataLayoutError, match=r"No image in .*a\.(zip|tar)\. Expected one folder per class \(cats/1\.jpg\)"
     ):
         scan(path)
 
@@ -212,5 +215,5 @@ def test_file_that_is_no_archive_is_refused(name, content, tmp_path):
     """Whatever it is, the message names it."""
     (tmp_path / name).write_bytes(content)
 
-    with pytest.raises(DataLayoutError, match=rf"{name} is not an archive that can be read: "):
+    with pytest.raises(DataLayoutError, match=rf"{name} is not a readable archive: "):
         scan(tmp_path / name)

@@ -136,7 +136,7 @@ def test_same_pixels_in_another_type_are_the_same_images(convert):
         (np.zeros((4, 4), np.uint8), r"shape \(N, H, W\) or \(N, H, W, 1, 3 or 4\)\. Received: \(4, 4\)"),
         (np.zeros((2, 4, 4, 2), np.uint8), r"Received: \(2, 4, 4, 2\)"),
         (np.zeros((2, 3, 4, 4, 3), np.uint8), r"Received: \(2, 3, 4, 4, 3\)"),
-        (np.zeros((0, 4, 4), np.uint8), r"one length above 0\. Received: x \(0, 4, 4\)"),
+        (np.zeros((0, 4, 4), np.uint8), r"the same length, above 0\. Received: x \(0, 4, 4\)"),
     ],
 )
 def test_array_that_cannot_be_images_is_refused(pixels, message):
@@ -147,7 +147,7 @@ def test_array_that_cannot_be_images_is_refused(pixels, message):
 
 def test_labels_of_another_length_are_refused():
     """A label for each image, no more and no fewer."""
-    with pytest.raises(DataLayoutError, match=r"one length above 0\. Received: x \(3, 8, 8\), y \(2,\)"):
+    with pytest.raises(DataLayoutError, match=r"the same length, above 0\. Received: x \(3, 8, 8\), y \(2,\)"):
         array_manifest(make_images(3), np.array([0, 1]))
 
 
@@ -156,15 +156,17 @@ def test_lengths_that_only_add_up_are_refused(tmp_path):
     images = make_images(5)
     path = save(tmp_path, x_train=images, y_train=np.zeros(6), x_test=images, y_test=np.zeros(4))
 
-    with pytest.raises(DataLayoutError, match=r"x_train and y_train need one length\. Received: 5 and 6\."):
+    with pytest.raises(DataLayoutError, match=r"x_train and y_train must have the same length\. Received: 5 and 6\."):
         scan(path)
 
 
 def test_splits_of_different_image_sizes_are_refused(tmp_path):
-    """Images of one file have one shape."""
+    """All images of a file have the same shape."""
     path = save(tmp_path, x_train=make_images(2), x_test=make_images(3, (9, 9)))
 
-    with pytest.raises(DataLayoutError, match=r"All images need one shape\. Received: \[\(2, 8, 8\), \(3, 9, 9\)\]\."):
+    with pytest.raises(
+        DataLayoutError, match=r"All images must have the same shape\. Received: \[\(2, 8, 8\), \(3, 9, 9\)\]\."
+    ):
         scan(path)
 
 
@@ -238,17 +240,17 @@ def test_digits_are_those_of_scikit_learn():
 
 
 def test_other_names_of_scikit_learn_are_refused():
-    """Only one data set of scikit-learn holds labelled images without a download."""
-    with pytest.raises(SettingError, match=r"is sklearn:digits\. Received: 'iris'\."):
+    """Only one data set of scikit-learn contains labelled images without a download."""
+    with pytest.raises(SettingError, match=r"one of digits\. Received: 'iris'\."):
         scan_sklearn("iris", fractions=FRACTIONS, split_seed=0)
 
 
 @pytest.mark.parametrize(
     ("name", "label", "message"),
     [
-        ("imdb", "label", r"Data sets of Keras are keras:mnist, .*keras:cifar100\. Received: 'imdb'\."),
-        ("mnist", "coarse", r"keras:mnist has the labels \['label'\]\. Received: 'coarse'\."),
-        ("cifar100", "medium", r"keras:cifar100 has the labels \['coarse', 'fine'\]\. Received: 'medium'\."),
+        ("imdb", "label", r"The data set of Keras is one of mnist, .*cifar100\. Received: 'imdb'\."),
+        ("mnist", "coarse", r"The label of keras:mnist is one of label\. Received: 'coarse'\."),
+        ("cifar100", "medium", r"The label of keras:cifar100 is one of label, fine, coarse\. Received: 'medium'\."),
     ],
 )
 def test_what_keras_does_not_have_is_refused(tmp_path, name, label, message):

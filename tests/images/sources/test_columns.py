@@ -45,7 +45,7 @@ def test_image_that_could_not_be_hashed_moves_to_the_skipped_ones():
 
 
 def test_groups_share_a_split_and_images_without_one_have_their_own():
-    """A group is a key in the place of the digest."""
+    """The group is the key instead of the digest."""
     count = 200
     groups = [f"patient {number % 9}" if number % 2 else None for number in range(count)]
     digests = [number.to_bytes(32, "big") for number in range(count)]

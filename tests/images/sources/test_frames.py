@@ -20,7 +20,7 @@ def frame(request):
 
 
 def columns(manifest) -> tuple:
-    """What must be the same however the photographs come."""
+    """What must be the same for all sources of the same images."""
     return manifest.digests, manifest.labels, manifest.splits
 
 
@@ -57,7 +57,7 @@ def test_encoded_images_need_no_files(frame, photos):
 
 
 def test_missing_values_are_empty(frame, photos):
-    """What each library has in the place of a value is no label, no split, no path and no image."""
+    """The missing values of each library mean no label, no split, no path and no image."""
     paths = [str(photos / "train/red/red000.png"), str(photos / "train/red/red001.png"), None]
     manifest = scan(frame({"path": paths, "label": [None, "red", "red"], "split": ["test", None, None]}))
     images = scan(frame({"image": [b"one", None], "label": ["a", "b"]}))
@@ -94,9 +94,9 @@ def test_label_column_and_groups_are_obeyed(frame, photos):
         ({"file": ["a.jpg"]}, r"the frame needs a column `path` and at least one row\. Received columns: \['file'\]"),
         (
             {"image": ["a.jpg"]},
-            r"bytes, or \{bytes, path\}\. Received: str in row 0\. Paths belong into a column `path`",
+            r"bytes, or \{bytes, path\}\. Received: str in row 0\. Put paths into a column `path`",
         ),
-        ({"image": []}, r"The frame has no row\. Received columns: \['image'\]"),
+        ({"image": []}, r"The frame has no rows\. Received columns: \['image'\]"),
         ({"path": ["nowhere.jpg"]}, r"None of the 1 paths of the frame is a file below"),
     ],
 )
@@ -114,13 +114,11 @@ def test_what_is_no_frame_is_refused(data):
 
 
 def test_head_is_trained_on_a_frame(photos, tmp_path):
-    """The verbs take it as they take a folder, and find the folder's rows."""
-    options = pipeline.Settings.of(
-        base="squeezenet", size=32, weights="random", cache=tmp_path / "c", runs=tmp_path / "r"
-    )
-    folder = pipeline.extract(photos, settings=options).manifest
+    """The public functions take a frame as they take a folder, and find the folder's rows."""
+    keywords = {"base": "squeezenet", "size": 32, "weights": "random", "cache": tmp_path / "c", "runs": tmp_path / "r"}
+    folder = pipeline.extract(photos, **keywords).manifest
     paths = [str(photos / name) for name in folder.names]
     table = pl.DataFrame({"path": paths, "label": list(folder.labels), "split": list(folder.splits)})
 
-    assert pipeline.extract(table, settings=options).num_new == 0
-    assert pipeline.fit(table, "ridge", plots=False, settings=options).metrics["test"]["n"] == 12
+    assert pipeline.extract(table, **keywords).num_new == 0
+    assert pipeline.fit(table, "ridge", plots=False, **keywords).scores["test"].n == 12

@@ -1,4 +1,4 @@
-"""Data sets of Hugging Face: what `save_to_disk` and the hub lay on the disk, written here by pyarrow in the same layout."""
+"""Data sets of Hugging Face: files as `save_to_disk` and the hub write them, written here by pyarrow in the same layout."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from pipeline.images import hashing
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import scan as scan_data
-from pipeline.images.sources import huggingface as shards
+from pipeline.images.sources import huggingface
 from tests.conftest import draw_tree
 from tests.faults.child import Averages, run
 
@@ -50,7 +50,7 @@ def table_of(folder: Manifest, **columns: pa.Array) -> pa.Table:
 
 
 def save(table: pa.Table, folder: Path, count: int = 2) -> None:
-    """`Dataset.save_to_disk`: so many Arrow streams, and a list of them; a file of its cache lies beside them."""
+    """`Dataset.save_to_disk`: `count` Arrow streams, a list of them, and a file of the library's cache."""
     folder.mkdir(parents=True)
     names = [f"data-{number:05d}-of-{count:05d}.arrow" for number in range(count)]
     size = -(-len(table) // count)
@@ -63,7 +63,7 @@ def save(table: pa.Table, folder: Path, count: int = 2) -> None:
 
 
 def write(photos: Path, folder: Path, kind: str) -> Path:
-    """The photographs as a data set of splits."""
+    """The images as a data set with splits."""
     manifest = scan_data(photos)
     for split in ("train", "validation", "test"):
         table = table_of(manifest.split(split))
@@ -82,7 +82,7 @@ def write(photos: Path, folder: Path, kind: str) -> Path:
 
 
 def content_of(manifest: Manifest) -> list:
-    """Digest, label and split of each image; the order is the data set's own."""
+    """Digest, label and split of each image, sorted."""
     return sorted(zip(manifest.digests, manifest.labels, manifest.splits, strict=True))
 
 
@@ -103,7 +103,7 @@ def test_data_set_has_the_images_labels_and_splits_of_the_folder(kind, photos, t
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_of_a_folder_serve_the_data_set(kind, photos, tmp_path):
-    """The same photographs are the same rows."""
+    """The same images have the same rows."""
     engine = Averages()
     run(photos, tmp_path / "cache", engine)
     done = run(write(photos, tmp_path / "data", kind), tmp_path / "cache", engine)
@@ -135,7 +135,7 @@ def test_split_and_group_columns_of_one_file_are_obeyed(tmp_path):
 
 
 def test_label_column_is_chosen(photos, tmp_path):
-    """Names of classes, texts, and the only column of classes if there is none that is called label."""
+    """Names of classes, texts, and the only column of classes if there is none named label."""
     path = write(photos, tmp_path / "data", "hub")
     folder = scan_data(photos)
     plain = table_of(folder).drop_columns(["season"]).rename_columns(["img", "fine", "camera"])
@@ -155,7 +155,7 @@ def test_label_column_is_chosen(photos, tmp_path):
 
 
 def test_class_without_a_name(tmp_path):
-    """-1 stands for no label; a number beyond the names is an error."""
+    """-1 means no label; a number beyond the names is an error."""
     folder = scan_data(draw_tree(tmp_path / "photos", {"": 2}))
     parquet.write_table(table_of(folder, label=pa.array([0, -1, None, 1])), tmp_path / "a.parquet")
     parquet.write_table(table_of(folder, label=pa.array([0, 1, 2, 1])), tmp_path / "b.parquet")
@@ -189,7 +189,7 @@ def test_splits_of_other_names_are_left_out_and_listed(photos, tmp_path):
     assert [Path(entry.path).name for entry in manifest.skipped] == ["extra-00000-of-00001.parquet"]
 
 
-def test_only_shards_make_a_folder_a_data_set(photos, tmp_path):
+def test_only_names_of_the_hub_make_a_folder_a_data_set(photos, tmp_path):
     """A table beside class folders changes nothing about them; several data sets in one folder are not mixed."""
     tree = shutil.copytree(photos / "train", tmp_path / "tree")
     parquet.write_table(pa.table({"path": ["a"]}), tree / "train.parquet")
@@ -198,7 +198,9 @@ def test_only_shards_make_a_folder_a_data_set(photos, tmp_path):
     write(photos, several / "two", "hub without a folder")
 
     assert scan(tree).digests == scan_data(photos / "train").digests
-    with pytest.raises(DataLayoutError, match=r"holds several data sets; name one of them: \['.*one', '.*two'\]"):
+    with pytest.raises(
+        DataLayoutError, match=r"contains several data sets\. Give one of them as DATA: \['.*one', '.*two'\]"
+    ):
         scan(several)
 
 
@@ -207,7 +209,7 @@ def test_digests_are_remembered(photos, tmp_path, monkeypatch):
     monkeypatch.setattr(hashing, "RACY_NS", 0)
     path, hashes = write(photos, tmp_path / "data", "hub"), FileHashes(tmp_path / "hashes.sqlite")
     first = scan(path, hashes=hashes)
-    monkeypatch.setattr(shards.Spool, "read", None)
+    monkeypatch.setattr(huggingface.Spool, "read", None)
 
     assert content_of(scan(path, hashes=hashes)) == content_of(first)
 
@@ -237,14 +239,14 @@ def test_damaged_list_of_files_is_refused(state, photos, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["saved", "hub"])
-def test_damaged_shard_gives_right_images_or_the_error(kind, photos, tmp_path):
-    """Whatever byte is wrong: no crash, and each image that is served has the digest that is said."""
+def test_damaged_file_gives_right_images_or_the_error(kind, photos, tmp_path):
+    """Whatever byte is wrong: no crash, and each image that is returned has the digest of the manifest."""
     path = write(photos, tmp_path / "data", kind)
-    shard = next(path.rglob("*train-00000*.parquet" if kind == "hub" else "train/data-00000*.arrow"))
-    data = shard.read_bytes()
+    file = next(path.rglob("*train-00000*.parquet" if kind == "hub" else "train/data-00000*.arrow"))
+    data = file.read_bytes()
     refused = 0
     for place in [*range(0, 400, 23), *range(400, len(data) - 600, 9001), *range(len(data) - 600, len(data), 37)]:
-        shard.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
+        file.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
         try:
             manifest = scan(path)
         except DataLayoutError:
@@ -257,13 +259,13 @@ def test_damaged_shard_gives_right_images_or_the_error(kind, photos, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["saved", "hub"])
-def test_cut_shard_is_refused(kind, photos, tmp_path):
-    """A part of the rows is never taken for all of them."""
+def test_truncated_file_is_refused(kind, photos, tmp_path):
+    """Part of the rows is never returned as if it were all of them."""
     path = write(photos, tmp_path / "data", kind)
-    shard = next(path.rglob("*train-00000*.parquet" if kind == "hub" else "train/data-00000*.arrow"))
-    data = shard.read_bytes()
+    file = next(path.rglob("*train-00000*.parquet" if kind == "hub" else "train/data-00000*.arrow"))
+    data = file.read_bytes()
     for length in (0, 10, len(data) // 2, len(data) - 20):
-        shard.write_bytes(data[:length])
+        file.write_bytes(data[:length])
         with pytest.raises(DataLayoutError, match=r"is not (a Parquet file|an Arrow stream), or is damaged: "):
             scan(path)
 
@@ -278,13 +280,13 @@ def test_file_without_one_image_column_is_refused(tmp_path):
     ):
         scan(tmp_path / "saved")
     with pytest.raises(
-        DataLayoutError, match=r"one of several is named image\. Received: left \(binary\), right \(binary\)"
+        DataLayoutError, match=r"If there are several, one is named image\. Received: left \(binary\), right \(binary\)"
     ):
         scan(tmp_path / "two")
 
 
 def test_data_set_without_pyarrow_says_what_to_install(photos, tmp_path, monkeypatch):
-    """It is an extra; None in its place is how Python itself marks a module that cannot be imported."""
+    """It is an extra; Python marks a module that cannot be imported by None in sys.modules."""
     path = write(photos, tmp_path / "data", "saved")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
 

@@ -150,7 +150,7 @@ def test_table_is_utf8_with_or_without_a_mark(folder, encoding, good):
     if good:
         assert scan(table).labels == ("é, grand",)
     else:
-        with pytest.raises(DataLayoutError, match=r"is not a UTF-8 CSV file with a header line: 'utf-8' codec"):
+        with pytest.raises(DataLayoutError, match=r"is not a UTF-8 CSV file with a header: 'utf-8' codec"):
             scan(table)
 
 
@@ -205,14 +205,16 @@ def test_root_is_where_the_paths_begin(folder, tmp_path):
 
     assert scan(table, root=folder).read(0) == b"photo 5"
     with pytest.raises(
-        DataLayoutError, match=r"None of the 1 paths .* \(the first: 'photos/05\.jpg'\)\. Name .* --root"
+        DataLayoutError, match=r"None of the 1 paths .* \(the first: 'photos/05\.jpg'\)\. Give .* --root"
     ):
         scan(table)
-    with pytest.raises(DataNotFoundError, match=r"The folder of the images does not exist: .*nowhere\. Name it with"):
+    with pytest.raises(
+        DataNotFoundError, match=r"The folder of the images does not exist: .*nowhere\. Give another one with"
+    ):
         scan(table, root=tmp_path / "nowhere")
 
 
-def test_row_that_stands_twice_is_two_images(folder):
+def test_a_repeated_row_is_two_images(folder):
     """A path may be repeated; across splits the repetition is reported."""
     manifest = scan(write(folder, "path,label,split\nphotos/00.jpg,cat,train\nphotos/00.jpg,cat,test\n"))
 
@@ -253,7 +255,7 @@ def test_file_that_is_no_json_lines_is_refused(folder, content):
     """The message names it."""
     (folder / "table.jsonl").write_bytes(content)
 
-    with pytest.raises(DataLayoutError, match=r"table\.jsonl is not a UTF-8 file of one JSON object a line: "):
+    with pytest.raises(DataLayoutError, match=r"table\.jsonl is not a UTF-8 file with one JSON object per line: "):
         scan(folder / "table.jsonl")
 
 
@@ -297,7 +299,7 @@ def test_damaged_parquet_gives_a_table_or_the_error(folder):
 
 
 def test_parquet_without_its_library_says_what_to_install(folder, monkeypatch):
-    """pyarrow is an extra; None in its place is how Python itself marks a module that cannot be imported."""
+    """pyarrow is an extra; Python marks a module that cannot be imported by None in sys.modules."""
     (folder / "table.parquet").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
 

@@ -79,11 +79,11 @@ def test_images_are_those_of_the_files(photos, tmp_path, capsys, caplog):
     assert manifest.splits.count("validation") > 0
     assert manifest.title == "tfds-tiny_photos"
     assert capsys.readouterr().out == ""
-    assert "tfds:tiny_photos: the splits extra are left out" in caplog.text
+    assert "tfds:tiny_photos: the splits extra are skipped" in caplog.text
 
 
 def test_rows_of_the_files_serve_it(photos, tmp_path, monkeypatch):
-    """The same photographs are the same rows."""
+    """The same images have the same rows."""
     engine = Averages()
     run(photos, tmp_path / "cache", engine)
     scan(tmp_path)

@@ -13,7 +13,7 @@ from keras.src.utils import file_utils
 
 from pipeline.bases.digests import tensor_digest
 from pipeline.bases.network import build_base
-from pipeline.bases.table import ZOO, choose_preprocessing
+from pipeline.bases.table import BASES, choose_preprocessing
 from pipeline.bases.weights import load_base
 from pipeline.cache.store import Store, row_keys
 from pipeline.errors import SettingError, WeightsMismatchError
@@ -41,10 +41,10 @@ def keras_base(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int, Path], tu
 
     def build(name: str, size_px: int, file: Path) -> tuple[keras.Model, Callable]:
         if name == "squeezenet":  # keras.applications has none; its port names VGG16's preprocessing as its own
-            return load_base(ZOO[name], size_px, file), keras.applications.vgg16.preprocess_input
+            return load_base(BASES[name], size_px, file), keras.applications.vgg16.preprocess_input
         # Only the download is stood in for: Keras builds its ImageNet network and loads our file itself.
         monkeypatch.setattr(file_utils, "get_file", lambda *args, **kwargs: str(file))
-        builder = getattr(keras.applications, ZOO[name].builder)
+        builder = getattr(keras.applications, BASES[name].builder)
         keras.backend.clear_session()
         base = builder(weights="imagenet", include_top=False, input_shape=(size_px, size_px, 3))
         return base, sys.modules[builder.__module__].preprocess_input
@@ -98,7 +98,7 @@ def test_a_cut_in_the_middle_gives_that_layers_output(home: Path):
     """The engine stops at the recipe's cut."""
     recipe, file = make_recipe(home, cut="fire5_concat")
     images = random_images(3)
-    base = load_base(ZOO["squeezenet"], 32, file)
+    base = load_base(BASES["squeezenet"], 32, file)
     layer = keras.Model(base.input, base.get_layer("fire5_concat").output)
     expected = run(layer, recipe.preprocessing(images))
 
@@ -110,10 +110,10 @@ def test_a_cut_in_the_middle_gives_that_layers_output(home: Path):
 
 def test_the_recipes_preprocessing_is_the_one_that_runs(home: Path):
     """Not the base's native one, if the recipe says otherwise."""
-    rescale = choose_preprocessing(ZOO["squeezenet"], "rescale")
+    rescale = choose_preprocessing(BASES["squeezenet"], "rescale")
     recipe, file = make_recipe(home, preprocessing=rescale)
     images = random_images(3)
-    expected = run(load_base(ZOO["squeezenet"], 32, file), images / np.float32(255))
+    expected = run(load_base(BASES["squeezenet"], 32, file), images / np.float32(255))
 
     received = TensorFlowEngine(recipe, file, batch_size=4).features(images)
 
@@ -220,7 +220,7 @@ def test_memory_that_holds_no_image_is_an_error(home: Path):
 def test_weights_of_another_trunk_are_refused(home: Path, tmp_path: Path):
     """A file that fits the network but is not the recipe's never makes a row."""
     recipe, _ = make_recipe(home)
-    other = build_base(ZOO["squeezenet"], 32)
+    other = build_base(BASES["squeezenet"], 32)
     other.save_weights(tmp_path / "other.weights.h5")
 
     with pytest.raises(

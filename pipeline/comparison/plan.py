@@ -16,7 +16,7 @@ from pipeline.cache.store import Keys, Store, pack_rows
 from pipeline.comparison.advise import decoding_seconds
 from pipeline.comparison.estimates import HeadCosts, Sample, Work, plan_break_even, plan_stage_one
 from pipeline.errors import SettingError
-from pipeline.execution.workers import run_apart
+from pipeline.execution.apart import run_apart
 from pipeline.files import name_beside, remove
 from pipeline.images.manifest import Manifest
 from pipeline.images.synthetic import made_photos
@@ -222,7 +222,7 @@ def _part(manifest: Manifest, items: Sequence[Item]) -> tuple[Manifest, list[Ite
     rows = sorted({item.row for item in items})
     place = {row: number for number, row in enumerate(rows)}
     part = manifest.select(rows)
-    return part.to_be_sent(with_bytes=not manifest.is_files), [Item(place[item.row], item.view) for item in items]
+    return part.detached(with_bytes=not manifest.is_files), [Item(place[item.row], item.view) for item in items]
 
 
 def _share(manifest: Manifest, split: str) -> float:

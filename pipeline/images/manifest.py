@@ -131,7 +131,7 @@ class Manifest:
         """Whether the images are files, which another process may read by itself."""
         return isinstance(self.images, Files)
 
-    def to_be_sent(self, *, with_bytes: bool) -> "Manifest":
+    def detached(self, *, with_bytes: bool) -> "Manifest":
         """The same manifest without the images that are not in it: their files by absolute paths, or their bytes."""
         if with_bytes or not isinstance(self.images, Files):
             images: ImageBytes = Contents(tuple(self._bytes_or_error(row) for row in range(len(self))))

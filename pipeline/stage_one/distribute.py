@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from pipeline.cache.store import Store
 from pipeline.errors import ClusterError, DataNotFoundError, WorkerDiedError
-from pipeline.execution.workers import Lost, Workers
+from pipeline.execution.tasks import Lost
+from pipeline.execution.workers import Workers
 from pipeline.images.manifest import Files, Manifest
 from pipeline.stage_one.compute import Engine, read_scanned
 from pipeline.stage_one.extract import Extraction, leave_out, missing_items, stage_one_bar

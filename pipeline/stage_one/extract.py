@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from pipeline.cache.store import Keys, Store, row_keys
 from pipeline.errors import SettingError
-from pipeline.execution.workers import num_threads
+from pipeline.execution.threads import num_threads
 from pipeline.images.manifest import Manifest
 from pipeline.stage_one.compute import Engine, Item, compute
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from pipeline.cache.outbox import FolderOutbox
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import DataLayoutError
-from pipeline.execution.workers import num_threads
+from pipeline.execution.threads import num_threads
 from pipeline.images.manifest import Manifest
 from pipeline.stage_one.compute import Engine, Item, compute
 

@@ -11,7 +11,8 @@ from tqdm import tqdm
 from pipeline.cache.outbox import BytesOutbox, FolderOutbox
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys
-from pipeline.execution.workers import num_threads, worker_name
+from pipeline.execution.cluster import worker_name
+from pipeline.execution.threads import num_threads
 from pipeline.images.manifest import Manifest
 from pipeline.stage_one.compute import Engine, Item, compute, keys_of
 
@@ -81,7 +82,7 @@ class RowTask:
 
     def packed(self) -> "RowTask":
         """The task as it is sent: with its own photographs alone, as names or as bytes."""
-        return replace(self, manifest=self.manifest.to_be_sent(with_bytes=self.ships))
+        return replace(self, manifest=self.manifest.detached(with_bytes=self.ships))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import SettingError, WorkerDiedError
-from pipeline.execution.workers import Lost, Workers, is_worker, num_threads, run_apart
+from pipeline.execution.apart import run_apart
+from pipeline.execution.tasks import Lost
+from pipeline.execution.threads import is_worker, num_threads
+from pipeline.execution.workers import Workers
 
 
 def square(number: int) -> int:
@@ -45,7 +48,8 @@ def test_task_is_packed_when_it_is_sent():
 
 PROGRAM = """
 import json, os, random, sys, joblib, numpy
-from pipeline.execution.workers import Workers, run_apart
+from pipeline.execution.apart import run_apart
+from pipeline.execution.workers import Workers
 if __name__ == "__main__":
     sys.path[:0] = before = sys.argv[1:]
     print(run_apart(abs, -1), sorted(dict(Workers(count=2).run(abs, [-2, -3])).values()))

@@ -255,7 +255,7 @@ def test_what_is_no_image_is_refused(given, received):
 def test_images_can_be_sent(paths):
     """Places are lost when images are sent to another process, and bytes are not."""
     for given in (read(["gone.png", *paths]), read([None, PIXELS[0], paths[0]])):
-        sent = given.manifest.to_be_sent(with_bytes=False)
+        sent = given.manifest.detached(with_bytes=False)
 
         assert [sent.read(row) for row in range(len(sent))] == [
             given.manifest.read(row) for row in range(len(given.manifest))

@@ -27,7 +27,7 @@ def test_made_photographs_are_jpegs_of_the_stated_size_with_contents_of_their_ow
 
 def test_made_photographs_can_be_sent():
     """As bytes, to another process."""
-    sent = pickle.loads(pickle.dumps(made_photos(3, 20, 10).to_be_sent(with_bytes=True)))
+    sent = pickle.loads(pickle.dumps(made_photos(3, 20, 10).detached(with_bytes=True)))
 
     assert sent.read(2) == made_photos(3, 20, 10).read(2)
 

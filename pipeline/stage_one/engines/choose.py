@@ -10,7 +10,7 @@ from pipeline.bases.files import home_folder
 from pipeline.bases.table import find_base
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import MissingExtraError, SettingError
-from pipeline.execution.workers import num_threads
+from pipeline.execution.threads import num_threads
 from pipeline.settings import Compute
 from pipeline.stage_one.recipes import weights_file
 

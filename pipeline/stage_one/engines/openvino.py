@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import DisagreementError
-from pipeline.execution.workers import is_worker, num_threads
+from pipeline.execution.threads import is_worker, num_threads
 from pipeline.files import write_json
 
 if TYPE_CHECKING:

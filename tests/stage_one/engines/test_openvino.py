@@ -9,13 +9,13 @@ import pytest
 
 pytest.importorskip("openvino")
 
-from pipeline import settings as verbs_options
 from pipeline.errors import DisagreementError, MissingExtraError, SettingError
 from pipeline.images.scan import scan
 from pipeline.settings import Settings
+from pipeline.stage_one.engines import choose, openvino
 from pipeline.stage_one.engines.choose import make_engine
 from pipeline.stage_one.engines.openvino import OpenVINOEngine
-from pipeline.stage_one.engines.tensorflow import TensorFlowEngine, openvino
+from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 from pipeline.stage_one.recipes import make_recipe as recipe_of
 from pipeline.stage_one.recompute import recompute
 from tests.calls import extract
@@ -174,7 +174,7 @@ def test_stage_one_runs_on_it(tmp_path):
     assert (done.engine, plain.engine) == ("openvino", "tensorflow")
     assert_agree(done.store.read(done.keys()), plain.store.read(plain.keys()))
     assert extract(photos, settings=options).num_new == 0
-    assert recompute(photos, 10, settings=options.with_changes(engine="tensorflow"))["bad"] == []
+    assert recompute(scan(photos), 10, options.with_changes(engine="tensorflow")).bad == ()
 
 
 @pytest.mark.parametrize(
@@ -190,20 +190,20 @@ def test_stage_one_runs_on_it(tmp_path):
 )
 def test_auto_takes_it_where_it_pays(settings, num_rows, expected, tmp_path, monkeypatch):
     """On the CPU, in float32, and for more rows than a conversion costs."""
-    monkeypatch.setattr(verbs_options, "_GPU_DEVICES", ())
+    monkeypatch.setattr(choose, "_GPU_DEVICES", ())
     options = Settings.of(base="squeezenet", size=32, weights="random", cache=tmp_path, **settings)
     recipe, _ = recipe_of(scan(draw_tree(tmp_path / "photos", {"": 2})), options)
 
-    assert make_engine(recipe, options, num_rows).provenance["engine"] == expected
+    assert make_engine(recipe, options.features.weights, options.compute, num_rows).provenance["engine"] == expected
 
 
 def test_auto_leaves_it_where_there_is_a_gpu(tmp_path, monkeypatch):
     """A device file tells, without loading TensorFlow."""
-    monkeypatch.setattr(verbs_options, "_GPU_DEVICES", ("null",))
+    monkeypatch.setattr(choose, "_GPU_DEVICES", ("null",))
     options = Settings.of(base="squeezenet", size=32, weights="random", cache=tmp_path)
     recipe, _ = recipe_of(scan(draw_tree(tmp_path / "photos", {"": 2})), options)
 
-    assert make_engine(recipe, options, 500).provenance["engine"] == "tensorflow"
+    assert make_engine(recipe, options.features.weights, options.compute, 500).provenance["engine"] == "tensorflow"
 
 
 @pytest.mark.parametrize(
@@ -219,17 +219,17 @@ def test_what_it_cannot_do_is_refused(settings, error, expected, tmp_path):
     recipe, _ = recipe_of(scan(draw_tree(tmp_path / "photos", {"": 2})), options)
 
     with pytest.raises(error, match=expected):
-        make_engine(recipe, options, 1)
+        make_engine(recipe, options.features.weights, options.compute, 1)
 
 
 def test_without_its_package_it_is_an_error_to_name_it(tmp_path, monkeypatch):
     """The message says what to install."""
-    monkeypatch.setattr(verbs_options, "find_spec", lambda name: None)
+    monkeypatch.setattr(choose, "find_spec", lambda name: None)
     options = Settings.of(base="squeezenet", size=32, weights="random", cache=tmp_path, engine="openvino")
     recipe, _ = recipe_of(scan(draw_tree(tmp_path / "photos", {"": 2})), options)
 
     with pytest.raises(MissingExtraError, match=r"pip install 'bottleneck-pipeline\[openvino\]'"):
-        make_engine(recipe, options, 1)
+        make_engine(recipe, options.features.weights, options.compute, 1)
 
 
 def test_an_unknown_engine_is_refused():

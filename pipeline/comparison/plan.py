@@ -23,11 +23,11 @@ from pipeline.images.synthetic import made_photos
 from pipeline.settings import Settings
 from pipeline.stage_one.compute import Item, keys_of
 from pipeline.stage_one.engines.choose import make_engine
-from pipeline.stage_one.extract import missing_items
+from pipeline.stage_one.missing import missing_items
 from pipeline.stage_one.pace import SHARD_BATCHES, Pace, measure_pace
-from pipeline.stage_one.pending import rows_a_shard
+from pipeline.stage_one.pending import rows_per_shard
 from pipeline.stage_one.recipes import make_recipe, weights_file
-from pipeline.stage_one.tasks import rows_a_task
+from pipeline.stage_one.tasks import rows_per_task
 from pipeline.stage_two.spec import DEFAULT_LAYERS, parse_layers
 
 logger = logging.getLogger(__name__)
@@ -139,8 +139,8 @@ def _plan_base(
     work = Work(
         num_rows,
         planned.workers,
-        rows_a_task(num_rows),
-        rows_a_shard(row_shape, sample.rows_per_second, settings.compute.batch_size),
+        rows_per_task(num_rows),
+        rows_per_shard(row_shape, sample.rows_per_second, settings.compute.batch_size),
     )
     stage_one = plan_stage_one(sample, work)
     training = _training(manifest, planned, num_images, recipe, settings)

@@ -26,7 +26,8 @@ from pipeline.images.decode import Decoder
 from pipeline.images.scan import scan
 from pipeline.stage_one import pending
 from pipeline.stage_one.distribute import distribute
-from pipeline.stage_one.extract import Extraction, extract
+from pipeline.stage_one.extraction import Extraction
+from pipeline.stage_one.in_process import extract_in_process
 from tests.cache.samples import RECIPE
 
 SIDE = 16
@@ -63,7 +64,7 @@ def run(data: Path, cache: Path, engine: Averages) -> Extraction:
     pending._SHARD_ROWS = SHARD_ROWS
     try:
         with store.adding():
-            return extract(scan(data), store, engine, batch_size=4)
+            return extract_in_process(scan(data), store, engine, batch_size=4)
     finally:
         pending._SHARD_ROWS = usual
 

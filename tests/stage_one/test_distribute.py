@@ -21,7 +21,7 @@ from pipeline.images.scan import scan
 from pipeline.stage_one import distribute as module
 from pipeline.stage_one.compute import Item
 from pipeline.stage_one.distribute import distribute
-from pipeline.stage_one.extract import extract
+from pipeline.stage_one.in_process import extract_in_process
 from pipeline.stage_one.tasks import RowTask, run_task
 from tests.conftest import draw_photo, draw_tree
 from tests.faults.child import SMALL, Averages
@@ -67,7 +67,7 @@ def whole_task(manifest, folder=None, **changes):
 @pytest.mark.parametrize("gather", [False, True])
 def test_processes_make_what_one_process_makes(gather, hundred, tmp_path):
     """The same rows, bit for bit; a second run has nothing to do."""
-    here = extract(scan(hundred), Store(tmp_path / "here", SMALL), Averages(), batch_size=4)
+    here = extract_in_process(scan(hundred), Store(tmp_path / "here", SMALL), Averages(), batch_size=4)
     there = distribute(
         scan(hundred), Store(tmp_path / "there", SMALL), averages, Workers(count=2), batch_size=4, gather=gather
     )
@@ -89,14 +89,12 @@ def test_image_that_kills_its_worker_is_found_and_set_aside(hundred, tmp_path):
     done = distribute(scan(data), Store(tmp_path / "cache", SMALL), deadly, Workers(count=2), batch_size=4)
 
     assert (done.num_new, done.num_rows) == (25, 25)
-    assert [(entry.path, entry.reason) for entry in done.manifest.skipped] == [
-        (BLACK, "killed the worker that worked on it, twice")
-    ]
+    assert [(entry.path, entry.reason) for entry in done.manifest.skipped] == [(BLACK, "killed its worker twice")]
 
 
 def test_workers_that_die_at_any_image_are_an_error(tmp_path, monkeypatch):
     """It is not the images then: the message says what may help."""
-    monkeypatch.setattr(module, "_MOST_SET_ASIDE", 1)
+    monkeypatch.setattr(module, "_MAX_DEADLY_IMAGES", 1)
     data = draw_tree(tmp_path / "data", {"": 2})
 
     with pytest.raises(WorkerDiedError, match="smaller --batch-size, or fewer --workers"):
@@ -215,7 +213,7 @@ def test_image_that_a_worker_cannot_read_is_sent_to_it(fault, hundred, tmp_path,
     """No image that this process can read is skipped; the worker is named."""
     monkeypatch.setattr(Manifest, "detached", send_with_fault(fault))
     done = distribute(scan(hundred), Store(tmp_path / "cache", SMALL), averages, Workers(count=2), batch_size=4)
-    here = extract(scan(hundred), Store(tmp_path / "here", SMALL), Averages(), batch_size=4)
+    here = extract_in_process(scan(hundred), Store(tmp_path / "here", SMALL), Averages(), batch_size=4)
 
     assert (done.num_new, done.num_rows, done.manifest.skipped) == (100, 100, ())
     np.testing.assert_array_equal(done.store.read(done.keys()), here.store.read(here.keys()))

@@ -8,7 +8,7 @@ import pytest
 from pipeline.images.augment import AUGMENTATIONS
 from pipeline.images.decode import Decoder
 from pipeline.settings import Settings
-from pipeline.stage_one.extract import Extraction
+from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.views import Views
 from tests.calls import extract, extract_views, scan
 

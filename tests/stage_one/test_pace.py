@@ -9,7 +9,7 @@ from pipeline.errors import DataLayoutError
 from pipeline.images.scan import scan
 from pipeline.stage_one.compute import Item
 from pipeline.stage_one.pace import measure_pace, steady_pace
-from pipeline.stage_one.pending import rows_a_shard
+from pipeline.stage_one.pending import rows_per_shard
 from tests.faults.child import SMALL, Averages
 
 ROWS = range(32, 32 * 41, 32)
@@ -70,4 +70,4 @@ def test_sample_of_nothing_readable_is_an_error(tmp_path):
 )
 def test_a_shard_is_due_at_whichever_comes_first(shape, speed, expected):
     """1,024 rows, 256 MiB, or a minute's rows, in whole batches."""
-    assert rows_a_shard(shape, speed, 32) == expected
+    assert rows_per_shard(shape, speed, 32) == expected

@@ -23,7 +23,8 @@ from pipeline.images.manifest import Manifest
 from pipeline.images.scan import scan
 from pipeline.stage_one import compute, pending
 from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
-from pipeline.stage_one.extract import Extraction, extract
+from pipeline.stage_one.extraction import Extraction
+from pipeline.stage_one.in_process import extract_in_process
 from tests.conftest import COLOURS, draw_photo, draw_tree
 from tests.stage_one.trunks import BATCH_SIZE, Counting, make_engine, make_recipe
 
@@ -51,7 +52,9 @@ def run(home: Path, tmp_path: Path, counting: Counting) -> Run:
         images: Path | Manifest, make: Callable[[], Counting] = counting, cache: str = "cache", workers: int = 2
     ) -> Extraction:
         manifest = images if isinstance(images, Manifest) else scan(images)
-        return extract(manifest, Store(tmp_path / cache, recipe), make, batch_size=BATCH_SIZE, num_workers=workers)
+        return extract_in_process(
+            manifest, Store(tmp_path / cache, recipe), make, batch_size=BATCH_SIZE, num_workers=workers
+        )
 
     return extract_into_cache
 
@@ -199,7 +202,9 @@ class TestNothingTwice:
         first = run(data)
         larger, file = make_recipe(home, size_px=48)
 
-        second = extract(scan(data), Store(tmp_path / "cache", larger), lambda _: TensorFlowEngine(larger, file))
+        second = extract_in_process(
+            scan(data), Store(tmp_path / "cache", larger), lambda _: TensorFlowEngine(larger, file)
+        )
 
         assert second.num_new == 20
         assert rows_of(second).shape == (20, 2, 2, 512)
@@ -217,7 +222,7 @@ class TestViews:
         self, augmented: Recipe, data: Path, tmp_path: Path, counting: Counting
     ):
         """Row (image, k) is bit for bit what the engine makes of view k of that image."""
-        extraction = extract(
+        extraction = extract_in_process(
             scan(data), Store(tmp_path / "cache", augmented), counting, views=(1, 2), batch_size=BATCH_SIZE
         )
         maker = ViewMaker.from_json(str(augmented.augmentation))
@@ -231,10 +236,14 @@ class TestViews:
 
     def test_more_views_cost_the_new_ones_only(self, augmented: Recipe, data: Path, tmp_path: Path, counting: Counting):
         """From two views to three is one forward pass an image."""
-        extract(scan(data), Store(tmp_path / "cache", augmented), counting, views=(1, 2), batch_size=BATCH_SIZE)
+        extract_in_process(
+            scan(data), Store(tmp_path / "cache", augmented), counting, views=(1, 2), batch_size=BATCH_SIZE
+        )
         counting.num_images = 0
 
-        extract(scan(data), Store(tmp_path / "cache", augmented), counting, views=(1, 2, 3), batch_size=BATCH_SIZE)
+        extract_in_process(
+            scan(data), Store(tmp_path / "cache", augmented), counting, views=(1, 2, 3), batch_size=BATCH_SIZE
+        )
 
         assert counting.num_images == 20
 
@@ -244,13 +253,13 @@ class TestViews:
     ):
         """They would be rows of the image as it is, under another name."""
         with pytest.raises(SettingError, match=r"Views 1 to K need a recipe with an augmentation, view 0 one without"):
-            extract(scan(data), Store(tmp_path / "cache", make_recipe(home)[0]), no_engine, views=views)
+            extract_in_process(scan(data), Store(tmp_path / "cache", make_recipe(home)[0]), no_engine, views=views)
 
     @pytest.mark.parametrize("views", [(), (0,), (0, 1)])
     def test_view_0_has_no_augmentation(self, views: tuple[int, ...], augmented: Recipe, data: Path, tmp_path: Path):
         """The image as it is lies in one store, whatever the augmentation of the others."""
         with pytest.raises(SettingError, match=rf"Received: views {re.escape(str(list(views)))}"):
-            extract(scan(data), Store(tmp_path / "cache", augmented), no_engine, views=views)
+            extract_in_process(scan(data), Store(tmp_path / "cache", augmented), no_engine, views=views)
 
 
 class TestBrokenImages:
@@ -576,7 +585,7 @@ from pathlib import Path
 
 from pipeline.cache.store import Store
 from pipeline.images.scan import scan
-from pipeline.stage_one import extract as stage_one
+from pipeline.stage_one import in_process
 from pipeline.stage_one import pending
 from tests.stage_one.trunks import Counting, make_engine, make_recipe
 
@@ -587,7 +596,7 @@ class Slow(Counting):
 
 home, data, cache = map(Path, sys.argv[1:])
 pending._SHARD_ROWS = {2 * BATCH_SIZE}
-stage_one.extract(scan(data), Store(cache, make_recipe(home)[0]), Slow(make_engine(home)), batch_size={BATCH_SIZE})
+in_process.extract_in_process(scan(data), Store(cache, make_recipe(home)[0]), Slow(make_engine(home)), batch_size={BATCH_SIZE})
 """
 
 

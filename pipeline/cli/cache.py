@@ -23,9 +23,9 @@ def cache() -> None:
 @output_options
 def cache_ls(**settings: Any) -> None:
     """List the stores with their rows and bytes."""
-    from pipeline.cache import audit
+    from pipeline.cache.stores import summarize_all
 
-    described = audit.describe_all(settings["cache"])
+    described = [summary.as_dict() for summary in summarize_all(settings["cache"])]
     shown = ("store", "rows", "shards", "bytes", "shape", "compression", "quarantined")
     show(
         settings,
@@ -40,9 +40,10 @@ def cache_ls(**settings: Any) -> None:
 @output_options
 def cache_info(store: str, **settings: Any) -> None:
     """Show what made a STORE (its name, or the start or end of it)."""
-    from pipeline.cache import audit
+    from pipeline.cache.stores import find_store, summarize
 
-    show(settings, audit.describe(audit.find_store(store, settings["cache"])), lambda r: json.dumps(r, indent=2))
+    summary = summarize(find_store(store, settings["cache"]))
+    show(settings, summary.as_dict(), lambda r: json.dumps(r, indent=2))
 
 
 @cache.command("verify")
@@ -51,21 +52,18 @@ def cache_info(store: str, **settings: Any) -> None:
 @stage_one_options
 def cache_verify(recompute: int, data: str | None, **settings: Any) -> None:
     """Read every byte of every store; exit with 3 if anything is damaged."""
-    from pipeline.cache import audit
+    from pipeline.cache.audit import verify_cache
     from pipeline.keywords import gather
     from pipeline.stage_one.recompute import recompute as recompute_rows
 
     if recompute and not data:
         raise click.UsageError("--recompute needs --data: the images whose rows are to be computed again.")
-    stores, refused = audit.open_stores(settings["cache"])
-    num_ok, bad = audit.verify(stores, progress=not settings["quiet"])
-    bad = refused + bad
-    result: dict[str, Any] = {"rows": num_ok + len(bad), "ok": num_ok, "bad": [asdict(entry) for entry in bad]}
+    result = verify_cache(settings["cache"], progress=not settings["quiet"]).as_dict()
     if recompute and data:
         given = gather(keywords_of(settings))
         result["recomputed"] = asdict(recompute_rows(given.scan(data), recompute, given.settings))
     show(settings, result, text.describe_verify)
-    if bad or result.get("recomputed", {}).get("bad"):
+    if result["bad"] or result.get("recomputed", {}).get("bad"):
         sys.exit(3)
 
 
@@ -74,18 +72,10 @@ def cache_verify(recompute: int, data: str | None, **settings: Any) -> None:
 @output_options
 def cache_repair(**settings: Any) -> None:
     """Verify every store and set damaged shards aside; stage one makes their rows again, and no others."""
-    from pipeline.cache import audit
+    from pipeline.cache.audit import repair_cache
 
-    stores, refused = audit.open_stores(settings["cache"])
-    num_ok, bad = audit.repair(stores, progress=not settings["quiet"])
-    bad = refused + bad
-    result = {
-        "rows": num_ok + len(bad),
-        "ok": num_ok,
-        "set_aside": sorted({entry.shard for entry in bad if entry.is_damage}),
-        "left": [{"shard": entry.shard, "reason": entry.reason} for entry in bad if not entry.is_damage],
-    }
-    show(settings, result, text.describe_repair)
+    done = repair_cache(settings["cache"], progress=not settings["quiet"])
+    show(settings, done.as_dict(), text.describe_repair)
 
 
 @cache.command("compact")
@@ -94,12 +84,12 @@ def cache_repair(**settings: Any) -> None:
 @output_options
 def cache_compact(stores: tuple[str, ...], **settings: Any) -> None:
     """Merge the small shards of STOREs (all, if none is named) into full ones; a row is never off the disk meanwhile."""
-    from pipeline.cache import audit
     from pipeline.cache.compact import compact
+    from pipeline.cache.stores import find_store, list_stores
 
     folder = settings["cache"]
-    chosen = [audit.find_store(name, folder) for name in stores] or audit.list_stores(folder)
-    merged = [asdict(compact(store, progress=not settings["quiet"])) for store in chosen]
+    chosen = [find_store(name, folder) for name in stores] or list_stores(folder)
+    merged = [compact(store, progress=not settings["quiet"]).as_dict() for store in chosen]
     show(settings, {"stores": merged}, text.describe_compact)
 
 
@@ -110,14 +100,9 @@ def cache_compact(stores: tuple[str, ...], **settings: Any) -> None:
 @output_options
 def cache_prune(stores: tuple[str, ...], yes: bool, **settings: Any) -> None:
     """Delete STOREs and all quarantined shards; without --yes, show what would go."""
-    from pipeline.cache import audit
+    from pipeline.cache.audit import prune
 
-    doomed = [audit.find_store(name, settings["cache"]).folder for name in stores]
-    doomed += [path for path in audit.quarantines(settings["cache"]) if path.parent not in doomed]
-    result = {"paths": [str(path) for path in doomed], "bytes": audit.size_of(doomed), "deleted": yes}
-    if yes:
-        audit.delete(doomed)
-    show(settings, result, text.describe_prune)
+    show(settings, prune(settings["cache"], stores, is_dry=not yes).as_dict(), text.describe_prune)
 
 
 @cache.command("export")
@@ -128,10 +113,10 @@ def cache_prune(stores: tuple[str, ...], yes: bool, **settings: Any) -> None:
 def cache_export(data: str, file: Path, pool: str, **settings: Any) -> None:
     """Write the features of DATA to one plain HDF5 FILE: train, validation, test with features, labels, paths."""
     from pipeline import api
-    from pipeline.cache import audit
+    from pipeline.cache.exchange import export_plain
 
     done = api.extract(data, **keywords_of(settings))
-    counts = audit.export_plain(done.manifest, done.store, file, pooling=pool)
+    counts = export_plain(done.manifest, done.store, file, pooling=pool)
     show(settings, {"file": str(file), "rows": counts}, lambda r: f"{r['file']}: {r['rows']}")
 
 
@@ -141,11 +126,10 @@ def cache_export(data: str, file: Path, pool: str, **settings: Any) -> None:
 @output_options
 def cache_import(folder: Path, **settings: Any) -> None:
     """Take over the shards of a store FOLDER from elsewhere, after checking each."""
-    from pipeline.cache import audit
+    from pipeline.cache.exchange import import_store
 
-    store, num_new = audit.import_store(folder, settings["cache"], progress=not settings["quiet"])
-    result = {"store": str(store.folder), "rows": len(store), "new_shards": num_new}
-    show(settings, result, lambda r: f"{r['store']}: {r['new_shards']} new shards, {r['rows']} rows")
+    done = import_store(folder, settings["cache"], progress=not settings["quiet"])
+    show(settings, done.as_dict(), lambda r: f"{r['store']}: {r['new_shards']} new shards, {r['rows']} rows")
 
 
 @click.group(cls=OrderedGroup)

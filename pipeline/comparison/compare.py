@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bases.table import find_base
-from pipeline.cache.audit import made_from, seconds_to_make
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
+from pipeline.cache.stores import made_from, seconds_to_make
 from pipeline.comparison.break_even import RegimeResult, break_even
 from pipeline.errors import SettingError
 from pipeline.files import write_json

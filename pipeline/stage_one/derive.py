@@ -10,9 +10,9 @@ from collections.abc import Callable
 import numpy as np
 from tqdm import tqdm
 
-from pipeline.cache.audit import seconds_to_make
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store
+from pipeline.cache.stores import seconds_to_make
 from pipeline.stage_one.compute import Engine
 from pipeline.stage_one.pending import Pending
 from pipeline.watchdog import watch

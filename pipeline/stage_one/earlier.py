@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.bases.table import find_base
-from pipeline.cache.audit import list_stores
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store
+from pipeline.cache.stores import list_stores
 from pipeline.settings import Settings
 from pipeline.stage_one.derive import can_derive
 from pipeline.stage_one.recipes import trunk_of

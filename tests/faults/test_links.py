@@ -13,20 +13,13 @@ import numpy as np
 import pytest
 
 from pipeline.cache import own
-from pipeline.cache.audit import (
-    delete,
-    describe_all,
-    import_store,
-    list_stores,
-    open_stores,
-    quarantines,
-    repair,
-    verify,
-)
+from pipeline.cache.audit import Verification, delete, quarantines, repair, verify
 from pipeline.cache.compact import compact
+from pipeline.cache.exchange import import_store
 from pipeline.cache.outbox import FolderOutbox
 from pipeline.cache.shard import commit_shard
 from pipeline.cache.store import Store
+from pipeline.cache.stores import list_stores, open_stores, summarize_all
 from pipeline.cli.app import main
 from pipeline.errors import ForeignEntryError, PipelineError, SettingError, UnreadableStoreError
 from pipeline.runs.run import load_run, predict
@@ -136,11 +129,13 @@ def test_one_refused_store_does_not_end_the_others(kind: str, cache: Path, mine:
     before = snapshot(mine)
     stores, refused = open_stores(cache)
 
-    assert [store.name for store in stores] == [entry["store"] for entry in describe_all(cache)] == [RECIPE.folder_name]
-    assert [(entry.shard, entry.is_damage) for entry in refused] == [(HALF.folder_name, False)]
+    assert (
+        [store.name for store in stores] == [summary.store for summary in summarize_all(cache)] == [RECIPE.folder_name]
+    )
+    assert list(refused) == [HALF.folder_name]
     assert str(evil) in caplog.text
     assert "is a symbolic link" in caplog.text
-    assert repair(stores) == (12, [])
+    assert repair(stores).found == Verification(12)
     assert quarantines(cache) == []
     assert snapshot(mine) == before
 
@@ -178,8 +173,8 @@ def test_shard_that_is_a_link_stays_where_it_is(cache: Path, mine: Path, tmp_pat
     assert len(opened) == rows
     assert caplog.text.count("is a symbolic link") == 2
     assert compact(opened).rows == rows
-    num_ok, found = repair([opened])
-    assert (num_ok, {entry.shard.split("/")[1] for entry in found}) == (rows, {good.name, bad.name})
+    done = repair([opened])
+    assert (done.found.num_ok, {entry.shard.split("/")[1] for entry in done.left}) == (rows, {good.name, bad.name})
     for ask in (lambda: opened.quarantine(good), lambda: delete([opened.folder])):
         with pytest.raises(ForeignEntryError, match="is a symbolic link"):
             ask()
@@ -222,7 +217,7 @@ def test_cache_folder_may_be_a_link(cache: Path, tmp_path: Path):
 
     assert len(Store(link, RECIPE)) == 14
     assert len(list_stores(link)) == 2
-    assert import_store(link / HALF.folder_name, tmp_path / "here")[1] == 2
+    assert import_store(link / HALF.folder_name, tmp_path / "here").num_new_shards == 2
 
 
 def test_quarantine_with_a_link_in_it_is_passed_over(cache: Path, mine: Path, caplog):
@@ -331,9 +326,9 @@ def test_store_that_the_machine_refuses_loses_no_shard(name: str, cache: Path, m
         ):
             with pytest.raises(UnreadableStoreError, match=rf"\.h5 cannot be read: {os.strerror(code)}"):
                 ask()
-        num_ok, bad = repair(list_stores(cache))
-        assert (num_ok, len(bad), {entry.is_damage for entry in bad}) == (0, 4, {False})
-        assert describe_all(cache) == []
+        done = repair(list_stores(cache))
+        assert (done.found.num_ok, len(done.left), done.set_aside) == (0, 4, [])
+        assert summarize_all(cache) == []
     assert {path: data for path, data in snapshot(tmp_path).items() if path.name != ".lock"} == before
     np.testing.assert_array_equal(Store(cache, RECIPE).read(make_keys(range(12))), make_rows(range(12)))
 

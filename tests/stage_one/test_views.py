@@ -117,11 +117,16 @@ def test_an_epoch_draws_one_view_an_image_or_sees_all():
 
 def test_views_and_recipes_must_fit(photos, options):
     """View 0 of an augmented recipe, and view 1 of a plain one, are refused."""
-    from pipeline.stage_one.extract import extract as extract_rows
+    from pipeline.stage_one.in_process import extract_in_process
 
     manifest = scan(photos, settings=options)
     recipe, _ = make_recipe(manifest, options)
     with pytest.raises(SettingError, match="need a recipe with an augmentation"):
-        extract_rows(manifest, Store(options.paths.cache, recipe), partial(make_engine, recipe, options), views=[1])
+        extract_in_process(
+            manifest,
+            Store(options.paths.cache, recipe),
+            partial(make_engine, recipe, "random", options.compute),
+            views=[1],
+        )
     with pytest.raises(SettingError, match=r"in \[1, 255\]"):
         Views(256, R0)

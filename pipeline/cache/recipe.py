@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import reprlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -102,13 +103,13 @@ class Recipe:
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Recipe":
+    def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
         """The recipe of `as_dict`.
 
         Raises:
             SettingError: The schema differs, fields are missing or unknown, or a value has a wrong type or is out of range.
         """
-        if not isinstance(values, dict):
+        if not isinstance(values, Mapping):
             raise SettingError(f"A recipe is a JSON object. Received: {reprlib.repr(values)}.")
         fields = dict(values)
         schema = fields.pop("schema", None)

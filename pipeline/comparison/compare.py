@@ -157,7 +157,7 @@ def _result(regime: str, run: Run, settings: Settings) -> RegimeResult:
 def _stage_one_seconds(run: Run, settings: Settings) -> float | None:
     """What a run's rows cost: those of the boundary, and those of the last layer that its head was trained on."""
     info = run.info
-    recipe, num_images = Recipe.from_dict(dict(info.recipe)), sum(info.images.values())
+    recipe, num_images = Recipe.from_dict(info.recipe), sum(info.images.values())
     boundary = Store(settings.paths.cache, recipe)
     seconds = seconds_to_make(boundary, num_images)
     last_layer = find_base(recipe.base).last_layer

@@ -227,7 +227,7 @@ def _features(run: RunFolder, digests: Sequence[bytes], settings: Settings) -> t
     if not all(digests):
         raise LookupError("This run does not know what its images contain, so their features cannot be found.")
     try:
-        recipe = Recipe.from_dict(dict(run.info.recipe))
+        recipe = Recipe.from_dict(run.info.recipe)
         store = Store.open(settings.paths.cache / recipe.folder_name)
     except (DamagedStoreError, ForeignEntryError, SettingError) as error:
         raise LookupError(

@@ -6,7 +6,6 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from pipeline.cache.store import Store
 from pipeline.cache.stores import list_stores, open_stores, summarize_all
 from pipeline.cli.app import main
 from pipeline.errors import ForeignEntryError, PipelineError, SettingError, UnreadableStoreError
-from pipeline.runs.run import load_run, predict
+from pipeline.runs.run import load_run
 from pipeline.settings import Settings
 from tests.cache.samples import HALF, RECIPE, fill, make_keys, make_rows
 from tests.cache.test_shard import build
@@ -237,13 +236,13 @@ def test_file_hashes_are_not_written_through_a_link(name: str, tmp_path: Path, m
     (tmp_path / "cache" / name).symlink_to(mine / "data.h5")
 
     with pytest.raises(ForeignEntryError, match=name):
-        _ = Settings.of(cache=tmp_path / "cache").hashes
+        _ = Settings.of(cache=tmp_path / "cache").paths.hashes
     assert (mine / "data.h5").read_bytes() == b"years of work"
 
 
 def _options(tmp_path: Path, **settings: object) -> Settings:
     places = {"cache": tmp_path / "cache", "runs": tmp_path / "runs"}
-    return replace(Settings.of(base="squeezenet", size=32, weights="random", **places), **settings)
+    return Settings.of(base="squeezenet", size=32, weights="random", **places, **settings)
 
 
 def test_statistics_are_not_written_through_a_link(photos: Path, tmp_path: Path, mine: Path):
@@ -284,7 +283,7 @@ def test_run_from_elsewhere_cannot_lead_out_of_the_cache(part: str, photos: Path
     before = snapshot(tmp_path)
 
     with pytest.raises(SettingError, match=rf"The {part} has up to 96 letters.*'x/\.\./\.\./mine'"):
-        predict(load_run("evil", settings=options), [photos])
+        load_run("evil", options).predict([photos])
     assert snapshot(tmp_path) == before
 
 
@@ -299,7 +298,7 @@ def test_run_whose_recipe_is_none_is_refused(value: object, photos: Path, tmp_pa
     file.write_text(json.dumps(json.loads(file.read_text()) | {"recipe": value}))
 
     with pytest.raises(PipelineError, match=r"[Rr]ecipe"):
-        predict(load_run("odd", settings=options), [photos])
+        load_run("odd", options).predict([photos])
 
 
 REFUSALS = ("EACCES", "EMFILE", "EIO", "ENOMEM", "ESTALE", "ETIMEDOUT")

@@ -46,7 +46,7 @@ def test_a_stored_view_is_the_features_of_that_view(photos, options):
     recipe = done.store.recipe
     maker = ViewMaker.from_json(recipe.augmentation)
     pixels = maker(recipe.decoder.decode(manifest.read(0)), manifest.digests[0], 2)
-    fresh = make_engine(recipe, options, 1).features(pixels[None])
+    fresh = make_engine(recipe, "random", options.compute, 1).features(pixels[None])
 
     assert np.array_equal(done.store.read(row_keys(manifest.digests, 2)), fresh)
 
@@ -92,12 +92,20 @@ def test_fine_tuning_from_the_cache_takes_views(photos, options):
     """Augmented fine-tuning without the trunk: rows of views at the boundary."""
     at_cut = options.with_changes(cut="fire8_concat")
     extract_views(photos, Views(2, R0), settings=at_cut)
-    tuning = FineTuning("softmax", pool="avg", training=Training(epochs=1), first="fire9_squeeze1x1", head_epochs=0)
-    run = tune(photos, tuning, cached=True, views=Views(2, R0), settings=options)
+    tuning = FineTuning(
+        head="softmax",
+        pool="avg",
+        training=Training(epochs=1),
+        first="fire9_squeeze1x1",
+        head_epochs=0,
+        cached=True,
+        views=Views(2, R0),
+    )
+    run = tune(photos, tuning, settings=options)
 
-    assert run.folder.info.views["count"] == 2
+    assert run.info.views["count"] == 2
     with pytest.raises(SettingError, match="--views needs --cached"):
-        tune(photos, tuning, views=Views(2, R0), settings=options)
+        replace(tuning, cached=False)
 
 
 def test_an_epoch_draws_one_view_an_image_or_sees_all():

@@ -128,7 +128,7 @@ def adopt_head(top: "Top", run: Run, recipe: Recipe, pooling: str, classes: Sequ
         raise HeadSpecError(
             f"{run.name!r} is not a run of a dense head on a frozen base, which fine-tuning starts from."
         )
-    features = Recipe.from_dict(dict(info.recipe))
+    features = Recipe.from_dict(info.recipe)
     same = replace(features, cut=recipe.cut, trunk_digest=recipe.trunk_digest, dtype=recipe.dtype, pooling="none")
     last = find_base(recipe.base).last_layer
     if same.fingerprint != replace(recipe, pooling="none").fingerprint or features.cut != last:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,20 @@ class Reference:
         return OpenVINOEngine(self.recipe, folder, self, earlier=self.earlier, batch_size=BATCH_SIZE, **settings)
 
 
+@pytest.fixture(scope="module")
+def converted(home, tmp_path_factory) -> tuple[Path, np.ndarray, int]:
+    """A folder with a checked conversion, its rows, and how often TensorFlow was made for it. Read only."""
+    folder, reference = tmp_path_factory.mktemp("converted"), Reference(home)
+    rows = reference.engine(folder).features(PIXELS)
+    return folder, rows, reference.num_made
+
+
+@pytest.fixture
+def folder(converted, tmp_path) -> Path:
+    """A copy of that conversion, which a test may change."""
+    return shutil.copytree(converted[0], tmp_path / "engines")
+
+
 def assert_agree(received: np.ndarray, expected: np.ndarray) -> None:
     assert received.shape == expected.shape
     assert received.dtype == np.float32
@@ -73,44 +88,41 @@ def test_rows_of_a_later_layer_come_from_those_of_an_earlier_one(home, tmp_path)
     assert_agree(Reference(home, earlier).engine(tmp_path).features(rows), Reference(home)().features(PIXELS))
 
 
-def test_an_image_has_the_same_bits_whoever_is_beside_it(home, tmp_path):
+def test_an_image_has_the_same_bits_whoever_is_beside_it(converted, folder, home):
     """So a store that was interrupted equals one that was not."""
-    engine = Reference(home).engine(tmp_path)
-    rows = engine.features(PIXELS)
+    engine, rows = Reference(home).engine(folder), converted[1]
 
     assert np.array_equal(engine.features(PIXELS[5:8]), rows[5:8])
     assert np.array_equal(engine.features(PIXELS[18:]), rows[18:])
 
 
-def test_tensorflow_is_needed_once(home, tmp_path):
-    """To convert, and to compare the first batch; the next time neither."""
-    first = Reference(home)
-    rows = first.engine(tmp_path).features(PIXELS)
+def test_tensorflow_is_needed_once(converted, folder, home):
+    """To convert, and to compare the first batch; later runs need it for neither."""
+    _, rows, num_made = converted
     again = Reference(home)
 
-    assert np.array_equal(again.engine(tmp_path).features(PIXELS), rows)
-    assert (first.num_made, again.num_made) == (2, 0)
+    assert np.array_equal(again.engine(folder).features(PIXELS), rows)
+    assert (num_made, again.num_made) == (2, 0)
 
 
-def test_another_processor_is_compared_anew(home, tmp_path):
-    """What was found right on one processor is not believed on another."""
-    Reference(home).engine(tmp_path).features(PIXELS)
-    notes_file = next(tmp_path.glob("*.json"))
+def test_another_processor_is_compared_anew(folder, home):
+    """A conversion that was checked on one processor is checked again on another."""
+    notes_file = next(folder.glob("*.json"))
     notes = json.loads(notes_file.read_text())
     notes_file.write_text(json.dumps({**notes, "approved": {"another": {"difference": 0.0, "gain": 2.0}}}))
     again = Reference(home)
-    again.engine(tmp_path).features(PIXELS)
+    again.engine(folder).features(PIXELS)
 
     assert again.num_made == 1
     assert set(json.loads(notes_file.read_text())["approved"]) >= {"another"}
 
 
-@pytest.mark.parametrize("end", [".xml", ".bin", ".json"])
-@pytest.mark.parametrize("damage", ["missing", "flipped"])
-def test_a_damaged_conversion_is_made_again(end, damage, home, tmp_path):
+@pytest.mark.parametrize(
+    ("end", "damage"), [(".xml", "missing"), (".json", "missing"), (".json", "flipped"), (".bin", "flipped")]
+)
+def test_a_damaged_conversion_is_made_again(end, damage, converted, folder, home):
     """A flipped bit in the weights would be wrong features without any error."""
-    rows = Reference(home).engine(tmp_path).features(PIXELS)
-    file = next(tmp_path.glob(f"*{end}"))
+    file = next(folder.glob(f"*{end}"))
     if damage == "missing":
         file.unlink()
     else:
@@ -119,9 +131,9 @@ def test_a_damaged_conversion_is_made_again(end, damage, home, tmp_path):
         file.write_bytes(content)
     again = Reference(home)
 
-    assert np.array_equal(again.engine(tmp_path).features(PIXELS), rows)
+    assert np.array_equal(again.engine(folder).features(PIXELS), converted[1])
     assert again.num_made == 2
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
 def test_where_it_disagrees_tensorflow_takes_over(home, tmp_path, monkeypatch, caplog):

@@ -39,7 +39,7 @@ def local(many: Path, options: Settings, home: Path, tmp_path_factory: pytest.Te
 
 
 def with_places(options: Settings, folder: Path, **changes: object) -> Settings:
-    return Settings.of(**{**vars(options), "cache": folder / "cache", "runs": folder / "runs", **changes})
+    return options.with_changes(cache=folder / "cache", runs=folder / "runs", **changes)
 
 
 def assert_same(store: Store, other: Store) -> None:

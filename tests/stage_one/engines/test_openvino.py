@@ -144,7 +144,7 @@ def test_where_it_disagrees_tensorflow_takes_over(home, tmp_path, monkeypatch, c
     with caplog.at_level(logging.WARNING):
         rows = engine.features(PIXELS)
 
-    assert "going on with TensorFlow" in caplog.text
+    assert "TensorFlow is used instead" in caplog.text
     assert engine.provenance["engine"] == "tensorflow"
     assert np.array_equal(rows, reference().features(PIXELS))
 

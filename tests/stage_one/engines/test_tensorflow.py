@@ -201,8 +201,8 @@ def test_the_batch_is_halved_until_it_fits(home: Path, caplog: pytest.LogCapture
     assert seen == [8, 4, 2, 2, 2, 2, 2, 2]
     assert engine.batch_size == 2
     assert [record.getMessage() for record in caplog.records] == [
-        "Out of device memory: going on with a batch size of 4.",
-        "Out of device memory: going on with a batch size of 2.",
+        "Out of device memory: the batch size is now 4.",
+        "Out of device memory: the batch size is now 2.",
     ]
     assert relative_difference(received, make_engine(home).features(images)) < 1e-5
 

@@ -23,10 +23,11 @@ import numpy as np
 from _turns import say
 
 import pipeline
-from pipeline.cache.audit import delete, find_store, verify
+from pipeline.cache.audit import delete, verify
 from pipeline.cache.compact import compact
 from pipeline.cache.shard import commit_shard, read_features, read_rows
 from pipeline.cache.store import Keys, Store, pack_rows, row_keys
+from pipeline.cache.stores import find_store
 from pipeline.stage_two.rows import Split, StoredRows, Task
 from pipeline.stage_two.spec import parse_head, parse_layers
 
@@ -71,9 +72,9 @@ def _lookup(folder: Path, count: int) -> float:
 
 
 def _verify(folder: Path, count: int) -> None:
-    num_ok, bad = verify([Store.open(folder)])
-    if (num_ok, bad) != (count, []):
-        raise SystemExit(f"{num_ok} of {count} rows, {bad[:3]}")
+    found = verify([Store.open(folder)])
+    if (found.num_ok, found.bad) != (count, ()):
+        raise SystemExit(f"{found.num_ok} of {count} rows, {found.bad[:3]}")
 
 
 def _task(folder: Path, count: int) -> Task:

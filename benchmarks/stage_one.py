@@ -25,7 +25,7 @@ from pipeline.images.manifest import Manifest
 from pipeline.quiet import quiet_tensorflow
 from pipeline.settings import Settings
 from pipeline.stage_one.engines.choose import make_engine
-from pipeline.stage_one.extract import extract
+from pipeline.stage_one.in_process import extract_in_process
 from pipeline.stage_one.recipes import make_recipe, weights_file
 
 CASES = (("vgg16", 150, "imagenet", 1, 1.4), ("mobilenetv2", 160, "random", 5, 4.0))
@@ -86,7 +86,7 @@ def measure(base: str, size: int, weights: str, goal: float, manifest: Manifest,
 
         def ours() -> float:  # the network is loaded already, as theirs is
             store = Store(Path(scratch, f"store{next(stores)}"), recipe)
-            return extract(manifest, store, lambda _: engine).seconds
+            return extract_in_process(manifest, store, lambda _: engine).seconds
 
         theirs = published_way(base, size, weights, copy_images(manifest, Path(scratch, "photos")))
         theirs()  # compile

@@ -24,7 +24,7 @@ from pipeline.keywords import (
 from pipeline.predictions import Predictions
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.run import Run
-from pipeline.stage_one.extract import Extraction
+from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_two.spec import DEFAULT_LAYERS
 
 if TYPE_CHECKING:

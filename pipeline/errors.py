@@ -62,16 +62,6 @@ def check_choice(name: str, received: str, expected: Sequence[str]) -> None:
         raise SettingError(f"The {name} is one of {', '.join(expected)}. Received: {received!r}.")
 
 
-def check_choice(name: str, received: str, expected: Sequence[str]) -> None:
-    """Check a value that is one of a few.
-
-    Raises:
-        SettingError: It is not one of them.
-    """
-    if received not in expected:
-        raise SettingError(f"The {name} is one of {', '.join(expected)}. Received: {received!r}.")
-
-
 class WorkerDiedError(PipelineError, RuntimeError):
     """A worker process was killed, most often because memory ran out."""
 

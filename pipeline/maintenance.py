@@ -12,8 +12,10 @@ from pipeline.keywords import DataKeywords, gather
 
 if TYPE_CHECKING:
     from pipeline.bases.table import BaseSpec
-    from pipeline.cache.audit import BadRow
+    from pipeline.cache.audit import Pruning, Repair, Verification
     from pipeline.cache.compact import Compaction
+    from pipeline.cache.exchange import Import
+    from pipeline.cache.stores import StoreSummary
     from pipeline.stage_one.recompute import Recomputed
 
 _CACHE = "features_cache"
@@ -75,53 +77,17 @@ class WeightsFolder:
 class CacheCheck:
     """Result of reading every byte of every store."""
 
-    ok: int
-    """Number of whole rows."""
-
-    bad: "Sequence[BadRow]"
+    found: "Verification"
     recomputed: "Recomputed | None" = None
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing is damaged, unreadable or, if rows were recomputed, different."""
-        return not self.bad and not (self.recomputed and self.recomputed.bad)
+        return not self.found.bad and not (self.recomputed and self.recomputed.bad)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        again = {"recomputed": asdict(self.recomputed)} if self.recomputed else {}
-        return {"rows": self.ok + len(self.bad), "ok": self.ok, "bad": [asdict(entry) for entry in self.bad], **again}
-
-
-@dataclass(frozen=True)
-class CacheRepair:
-    """Result of setting damaged shards aside."""
-
-    ok: int
-    """Number of whole rows."""
-
-    bad: "Sequence[BadRow]"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: `set_aside` lists shards that were moved to quarantine, `left` those that could not be read."""
-        return {
-            "rows": self.ok + len(self.bad),
-            "ok": self.ok,
-            "set_aside": sorted({entry.shard for entry in self.bad if entry.is_damage}),
-            "left": [{"shard": entry.shard, "reason": entry.reason} for entry in self.bad if not entry.is_damage],
-        }
-
-
-@dataclass(frozen=True)
-class CachePruning:
-    """Folders that were, or would be, deleted."""
-
-    paths: Sequence[Path]
-    bytes: int
-    deleted: bool
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {"paths": [str(path) for path in self.paths], "bytes": self.bytes, "deleted": self.deleted}
+        return self.found.as_dict() | ({"recomputed": asdict(self.recomputed)} if self.recomputed else {})
 
 
 @dataclass(frozen=True)
@@ -135,19 +101,6 @@ class CacheExport:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {"file": str(self.file), "rows": self.rows}
-
-
-@dataclass(frozen=True)
-class CacheImport:
-    """A store that was copied into the cache."""
-
-    store: Path
-    rows: int
-    new_shards: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {"store": str(self.store), "rows": self.rows, "new_shards": self.new_shards}
 
 
 def list_bases(names: str | Sequence[str] = (), *, size: int | None = None) -> list[BaseInfo]:
@@ -192,14 +145,14 @@ def fetch_weights(names: str | Sequence[str]) -> list[WeightsFile]:
     return [WeightsFile(name, fetch(find_base(name), "imagenet", home_folder())) for name in chosen]
 
 
-def list_stores(cache: str | Path = _CACHE) -> list[dict[str, Any]]:
-    """All stores of a cache folder (command `cache ls`), each as in `describe_store`."""
-    from pipeline.cache import audit
+def list_stores(cache: str | Path = _CACHE) -> "list[StoreSummary]":
+    """All stores of a cache folder (command `cache ls`)."""
+    from pipeline.cache.stores import summarize_all
 
-    return audit.describe_all(Path(cache))
+    return summarize_all(Path(cache))
 
 
-def describe_store(store: str, cache: str | Path = _CACHE) -> dict[str, Any]:
+def describe_store(store: str, cache: str | Path = _CACHE) -> "StoreSummary":
     """Rows, shards, bytes, recipe and provenance of a store (command `cache info`).
 
     Args:
@@ -209,9 +162,9 @@ def describe_store(store: str, cache: str | Path = _CACHE) -> dict[str, Any]:
     Raises:
         DataNotFoundError: No store, or more than one, matches.
     """
-    from pipeline.cache import audit
+    from pipeline.cache.stores import find_store, summarize
 
-    return audit.describe(audit.find_store(store, Path(cache)))
+    return summarize(find_store(store, Path(cache)))
 
 
 def verify_cache(
@@ -233,19 +186,16 @@ def verify_cache(
     given = gather(keywords, verify_cache)
     if recompute and data is None:
         raise SettingError("Rows are recomputed from their images: give data together with recompute.")
-    stores, refused = audit.open_stores(given.settings.paths.cache)
-    ok, bad = audit.verify(stores, progress=given.settings.compute.progress)
+    found = audit.verify_cache(given.settings.paths.cache, progress=given.settings.compute.progress)
     again = recompute_rows(given.scan(data), recompute, given.settings) if recompute and data is not None else None
-    return CacheCheck(ok, refused + bad, again)
+    return CacheCheck(found, again)
 
 
-def repair_cache(cache: str | Path = _CACHE, *, progress: bool = False) -> CacheRepair:
+def repair_cache(cache: str | Path = _CACHE, *, progress: bool = False) -> "Repair":
     """Set damaged shards aside (command `cache repair`); stage one makes their rows again, and no others."""
     from pipeline.cache import audit
 
-    stores, refused = audit.open_stores(Path(cache))
-    ok, bad = audit.repair(stores, progress=progress)
-    return CacheRepair(ok, refused + bad)
+    return audit.repair_cache(Path(cache), progress=progress)
 
 
 def compact_cache(
@@ -258,15 +208,16 @@ def compact_cache(
         cache: The cache folder.
         progress: Show progress bars on stderr.
     """
-    from pipeline.cache import audit
     from pipeline.cache.compact import compact
+    from pipeline.cache.stores import find_store
+    from pipeline.cache.stores import list_stores as list_all
 
     names, folder = (stores,) if isinstance(stores, str) else stores, Path(cache)
-    chosen = [audit.find_store(name, folder) for name in names] or audit.list_stores(folder)
+    chosen = [find_store(name, folder) for name in names] or list_all(folder)
     return [compact(store, progress=progress) for store in chosen]
 
 
-def prune_cache(stores: str | Sequence[str] = (), cache: str | Path = _CACHE, *, yes: bool = False) -> CachePruning:
+def prune_cache(stores: str | Sequence[str] = (), cache: str | Path = _CACHE, *, yes: bool = False) -> "Pruning":
     """Delete stores and all quarantined shards (command `cache prune`).
 
     Args:
@@ -274,15 +225,9 @@ def prune_cache(stores: str | Sequence[str] = (), cache: str | Path = _CACHE, *,
         cache: The cache folder.
         yes: Delete; otherwise only list what would be deleted.
     """
-    from pipeline.cache import audit
+    from pipeline.cache.audit import prune
 
-    names, folder = (stores,) if isinstance(stores, str) else stores, Path(cache)
-    doomed = [audit.find_store(name, folder).folder for name in names]
-    doomed += [path for path in audit.quarantines(folder) if path.parent not in doomed]
-    size = audit.size_of(doomed)
-    if yes:
-        audit.delete(doomed)
-    return CachePruning(doomed, size, yes)
+    return prune(Path(cache), (stores,) if isinstance(stores, str) else stores, is_dry=not yes)
 
 
 def export_cache(
@@ -296,17 +241,17 @@ def export_cache(
         pool: `none`, `avg` or `max` over the grid.
         keywords: Of `pipeline.keywords.DataKeywords`.
     """
-    from pipeline.cache import audit
+    from pipeline.cache.exchange import export_plain
     from pipeline.stage_one.ensure import ensure
     from pipeline.stage_one.recipes import make_recipe
 
     given = gather(keywords, export_cache)
     manifest = given.scan(data)
     done = ensure(manifest, make_recipe(manifest, given.settings)[0], given.settings)
-    return CacheExport(Path(file), audit.export_plain(done.manifest, done.store, Path(file), pooling=pool))
+    return CacheExport(Path(file), export_plain(done.manifest, done.store, Path(file), pooling=pool))
 
 
-def import_cache(folder: str | Path, cache: str | Path = _CACHE, *, progress: bool = False) -> CacheImport:
+def import_cache(folder: str | Path, cache: str | Path = _CACHE, *, progress: bool = False) -> "Import":
     """Copy the shards of a store from elsewhere into the cache, after checking each (command `cache import`).
 
     Args:
@@ -317,10 +262,9 @@ def import_cache(folder: str | Path, cache: str | Path = _CACHE, *, progress: bo
     Raises:
         DamagedStoreError: A shard is damaged, or does not belong to its recipe.
     """
-    from pipeline.cache import audit
+    from pipeline.cache.exchange import import_store
 
-    store, num_new = audit.import_store(Path(folder), Path(cache), progress=progress)
-    return CacheImport(store.folder, len(store), num_new)
+    return import_store(Path(folder), Path(cache), progress=progress)
 
 
 def _describe_base(spec: "BaseSpec", size: int | None, *, with_cuts: bool) -> BaseInfo:

@@ -22,8 +22,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 import pipeline
-from pipeline.cache.audit import seconds_to_make
 from pipeline.cache.store import Store
+from pipeline.cache.stores import seconds_to_make
 from pipeline.images.augment import parse_augmentation
 from pipeline.images.manifest import Manifest
 from pipeline.quiet import quiet_tensorflow

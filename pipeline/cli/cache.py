@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,8 @@ def cache_ls(**options: Any) -> None:
     """List the stores with their rows and bytes."""
     from pipeline import maintenance
 
-    show(options, maintenance.list_stores(options["cache"]), render.describe_stores)
+    stores = [summary.as_dict() for summary in maintenance.list_stores(options["cache"])]
+    show(options, stores, render.describe_stores)
 
 
 @cache.command("info")
@@ -44,8 +44,8 @@ def cache_info(**options: Any) -> None:
     """Show what made a STORE (its name, or the start or end of it)."""
     from pipeline import maintenance
 
-    described = maintenance.describe_store(options["store"], options["cache"])
-    show(options, described, lambda r: json.dumps(r, indent=2))
+    summary = maintenance.describe_store(options["store"], options["cache"])
+    show(options, summary.as_dict(), lambda r: json.dumps(r, indent=2))
 
 
 @cache.command("verify")
@@ -84,7 +84,7 @@ def cache_compact(**options: Any) -> None:
     from pipeline import maintenance
 
     merged = maintenance.compact_cache(**without(keywords(options), "runs"))
-    show(options, {"stores": [asdict(store) for store in merged]}, render.describe_compact)
+    show(options, {"stores": [store.as_dict() for store in merged]}, render.describe_compact)
 
 
 @cache.command("prune")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bases.table import find_base
-from pipeline.cache.audit import made_from, seconds_to_make
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
+from pipeline.cache.stores import made_from, seconds_to_make
 from pipeline.comparison.break_even import BreakEven, RegimeResult, break_even
 from pipeline.errors import SettingError
 from pipeline.files import write_json
@@ -186,7 +186,7 @@ def _result(regime: str, run: Run, settings: Settings) -> RegimeResult:
 def _stage_one_seconds(run: Run, settings: Settings) -> float | None:
     """Cost of a run's rows: those of its cut, and those of the last layer, on which its head was trained."""
     info = run.info
-    recipe, num_images = Recipe.from_dict(dict(info.recipe)), sum(info.images.values())
+    recipe, num_images = Recipe.from_dict(info.recipe), sum(info.images.values())
     boundary = Store(settings.paths.cache, recipe)
     seconds = seconds_to_make(boundary, num_images)
     last_layer = find_base(recipe.base).last_layer

@@ -22,9 +22,9 @@ from pipeline.html import show_table
 from pipeline.images.manifest import Manifest
 from pipeline.images.synthetic import synthetic_images
 from pipeline.settings import Settings
-from pipeline.stage_one.pending import rows_a_shard
+from pipeline.stage_one.pending import rows_per_shard
 from pipeline.stage_one.recipes import make_recipe, weights_file
-from pipeline.stage_one.tasks import rows_a_task
+from pipeline.stage_one.tasks import rows_per_task
 from pipeline.stage_two.spec import DEFAULT_LAYERS, parse_layers
 
 _NUM_SYNTHETIC = 256
@@ -185,8 +185,8 @@ def _plan_base(
 ) -> BasePlan:
     recipe = make_recipe(manifest, settings)[0].with_pooling(planned.pool)
     pace, sample, row_shape = measure_sample(manifest, recipe, num_rows, settings, is_synthetic=is_synthetic)
-    shard_rows = rows_a_shard(row_shape, sample.rows_per_second, settings.compute.batch_size)
-    stage_one = estimate_stage_one(sample, Work(num_rows, planned.workers, rows_a_task(num_rows), shard_rows))
+    shard_rows = rows_per_shard(row_shape, sample.rows_per_second, settings.compute.batch_size)
+    stage_one = estimate_stage_one(sample, Work(num_rows, planned.workers, rows_per_task(num_rows), shard_rows))
     return BasePlan(
         base=recipe.base,
         size=recipe.decoder.size_px,

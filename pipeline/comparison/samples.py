@@ -15,14 +15,14 @@ from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store, pack_rows
 from pipeline.comparison.estimates import Sample
 from pipeline.errors import UnreadableImageError
-from pipeline.execution.workers import run_apart
+from pipeline.execution.apart import run_apart
 from pipeline.files import name_beside, remove
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.settings import Settings
 from pipeline.stage_one.compute import Item, keys_of
 from pipeline.stage_one.engines.choose import make_engine
-from pipeline.stage_one.extract import missing_items
+from pipeline.stage_one.missing import missing_items
 from pipeline.stage_one.pace import SHARD_BATCHES, Pace, measure_pace
 
 logger = logging.getLogger(__name__)

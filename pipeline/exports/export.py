@@ -84,7 +84,7 @@ def export(run: Run, path: str | Path) -> Export:
     form = format_of(path)
     form.require()
     _check_name(path)
-    recipe = Recipe.from_dict(dict(run.info.recipe))
+    recipe = Recipe.from_dict(run.info.recipe)
     settings = run.settings.with_changes(base=recipe.base, weights=run.info.weights)
     model = _stitched(run, recipe, settings)
     _check_size(model, path)

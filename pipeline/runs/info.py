@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import DamagedStoreError
 from pipeline.images.manifest import Files, Manifest
-from pipeline.stage_one.extract import Extraction
+from pipeline.stage_one.extraction import Extraction
 
 SCHEMA = 1
 _LIBRARIES = ("bottleneck-pipeline", "tensorflow", "keras", "scikit-learn", "numpy")

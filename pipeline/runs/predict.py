@@ -30,7 +30,7 @@ def predict(head: Head, info: RunInfo, images: GivenImages, settings: Settings, 
         SettingError: `top` is below 1.
     """
     check_top(top)
-    recipe, strict = Recipe.from_dict(dict(info.recipe)), settings.compute.strict
+    recipe, strict = Recipe.from_dict(info.recipe), settings.compute.strict
     own = settings.with_changes(base=recipe.base, weights=info.weights)
     given = read_given(images, settings.paths.hashes, exif=recipe.decoder.exif)
     given.check(given.manifest, need_all=strict)

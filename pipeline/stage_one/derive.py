@@ -1,7 +1,7 @@
-"""Rows of a later layer from stored rows of an earlier one: only the part of the network between them runs.
+"""Rows of a later layer from stored rows of an earlier one: only the layers between the two run.
 
-With the same engine the rows are the same, bit for bit, as if they had been made from the photographs:
-each layer sees the same values in batches of the same size.
+With the same engine the rows are bit for bit those computed from the images: each layer sees the same values in batches of the
+same size.
 """
 
 import math
@@ -10,19 +10,19 @@ from collections.abc import Callable
 import numpy as np
 from tqdm import tqdm
 
-from pipeline.cache.audit import seconds_to_make
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store
+from pipeline.cache.stores import seconds_to_make
 from pipeline.stage_one.compute import Engine
 from pipeline.stage_one.pending import Pending
 from pipeline.watchdog import watch
 
 _BLOCK_BYTES = 128 * 2**20
-"""Rows read at once."""
+"""Size of the rows that are read at once."""
 
 
 def can_derive(recipe: Recipe) -> bool:
-    """Whether rows of later layers can be derived from these: grids that have lost nothing."""
+    """Whether rows of later layers can be derived from rows of this recipe: whole grids in full precision."""
     return (recipe.pooling, recipe.dtype, recipe.precision) == ("none", "float32", "float32")
 
 
@@ -35,24 +35,24 @@ def derive(
     batch_size: int = 32,
     progress: bool = False,
 ) -> tuple[int, str | None]:
-    """Make the rows that the later store lacks and the earlier one has.
+    """Compute the rows that the later store lacks from those of the earlier one.
 
     Args:
-        keys: Rows that are wanted; those that cannot be made this way are left out.
-        earlier: Rows of float32 from an earlier layer of the same trunk.
+        keys: Rows that are wanted; those that the earlier store lacks too are left out.
+        earlier: float32 rows of an earlier layer of the same trunk.
         later: Where rows are looked up and added.
-        make_engine: The layers between the two, for so many rows; made when there is something to do.
+        make_engine: Called with the number of rows; loads the layers between the two. Not called if no row can be derived.
         batch_size: Rows handed to the engine at a time.
-        progress: Show a bar.
+        progress: Show a progress bar.
 
     Returns:
-        How many were made, and the engine that made them; None if there was nothing to do.
+        How many rows were computed, and the name of the engine; None if there were none.
     """
     wanted = np.unique(keys)
     wanted = wanted[~later.has(wanted) & earlier.has(wanted)]
     if not len(wanted):
         return 0, None
-    # Shard after shard, so that each is read once or twice and not for every batch.
+    # In the order of their shards, so that each shard is read once or twice and not for every batch.
     wanted = wanted[np.argsort(earlier.shard_of(wanted), kind="stable")]
     engine = make_engine(len(wanted))
     row_bytes = 4 * math.prod(earlier.row_shape or (1,))

@@ -1,6 +1,6 @@
-"""Settings and data to a recipe: which trunk, which input, which number format.
+"""From settings and data to a recipe: which trunk, which input, which number format.
 
-TensorFlow is imported inside the functions that need it: with a warm store a linear head never does.
+TensorFlow is imported inside the functions that need it: with a complete store, a linear head never imports it.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def make_recipe(manifest: Manifest, settings: Settings) -> tuple[Recipe, TrunkInfo]:
-    """The recipe of these images under these settings, and what is known of its trunk.
+    """The recipe of these images under these settings, and the facts known about its trunk.
 
     Raises:
         UnknownBaseError: No such base, or the size is too small for it.
@@ -48,7 +48,7 @@ def make_recipe(manifest: Manifest, settings: Settings) -> tuple[Recipe, TrunkIn
 
 
 def trunk_of(features: FeatureSettings) -> tuple[TrunkInfo, str]:
-    """What is known of the trunk, and its cut; the network is built only for a weights file never seen before."""
+    """The facts known about the trunk, and its cut; the network is built only for a weights file that was never read before."""
     spec = find_base(features.base)
     cut = features.cut or spec.last_layer
     file = weights_path(spec, features.weights, home_folder())
@@ -76,7 +76,7 @@ def weights_file(base: str, weights: str) -> Path:
 def _preprocessing(spec: BaseSpec, manifest: Manifest, decoder: Decoder, settings: Settings) -> Preprocessing:
     if settings.features.preprocess != "standardize":
         return choose_preprocessing(spec, settings.features.preprocess)
-    # The statistics of thousands of images take seconds, so they are kept by what they depend on.
+    # The statistics of thousands of images take seconds, so they are kept under a digest of what they depend on.
     train = manifest.split("train")
     content = hashlib.sha256(repr(decoder).encode() + b"".join(sorted(train.digests))).hexdigest()
     kept = settings.paths.cache / "statistics" / f"{content[:32]}.json"

@@ -1,4 +1,4 @@
-"""Random rows computed again, and compared with what the store holds."""
+"""A check of the store: random rows are computed again and compared with the stored ones."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ from pipeline.stage_one.engines.choose import make_engine
 from pipeline.stage_one.recipes import make_recipe
 
 _TOLERANCE = {"float32": 1e-4, "float16": 2e-3}
-"""Largest difference by stored dtype, relative to a row's largest value. Engines agree to 1e-4, and another one than this may
-have made the rows."""
+"""Maximum difference by stored dtype, relative to the row's maximum. Engines agree to 1e-4, and another engine may have made
+the rows."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Recomputed:
 
     rows: int
     largest_difference: float
-    """Relative to the largest value of a row."""
+    """Relative to the maximum of the row."""
 
     bad: tuple[str, ...]
     """Names of the images whose rows differ beyond the tolerance."""

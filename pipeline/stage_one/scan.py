@@ -1,4 +1,4 @@
-"""Whatever the user named, as a manifest."""
+"""From whatever the user named as data to a manifest."""
 
 import logging
 from collections import Counter

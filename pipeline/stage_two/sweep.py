@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pipeline.errors import DivergedError, SettingError
-from pipeline.execution.workers import Lost, Workers
+from pipeline.execution.tasks import Lost
+from pipeline.execution.workers import Workers
 from pipeline.files import write_json
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.linear.factors import Factors

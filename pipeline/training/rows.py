@@ -8,7 +8,7 @@ from pipeline.cache.store import Store, row_keys
 from pipeline.images.manifest import Manifest
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure
-from pipeline.stage_one.extract import Extraction
+from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.views import Views
 from pipeline.stage_two.rows import Task, load_with_views

@@ -73,3 +73,8 @@ def forge(folder: Path, write=lambda file: None, *, without: str = "", recipe: R
                 file.create_dataset(name, data=data, chunks=data.shape, fletcher32=True)
         write(file)
     return seal(path)
+
+
+def snapshot(folder: Path) -> dict:
+    """All files below a folder, with their bytes."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

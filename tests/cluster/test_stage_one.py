@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.cache.audit import list_stores
 from pipeline.cache.store import Store
+from pipeline.cache.stores import list_stores
 from pipeline.settings import Settings
 from tests.calls import extract
 from tests.cluster.conftest import Cluster, running
@@ -39,7 +39,7 @@ def local(many: Path, options: Settings, home: Path, tmp_path_factory: pytest.Te
 
 
 def with_places(options: Settings, folder: Path, **changes: object) -> Settings:
-    return Settings.of(**{**vars(options), "cache": folder / "cache", "runs": folder / "runs", **changes})
+    return options.with_changes(cache=folder / "cache", runs=folder / "runs", **changes)
 
 
 def assert_same(store: Store, other: Store) -> None:
@@ -50,7 +50,7 @@ def assert_same(store: Store, other: Store) -> None:
 def num_stored(cache: Path) -> int:
     """Rows in all shards, doubled ones counted twice."""
     total = 0
-    for path in cache.glob("*/shards/*.h5"):
+    for path in cache.glob("*/shards/[!.]*.h5"):
         with h5py.File(path) as file:
             total += len(file["view"])
     return total
@@ -65,7 +65,7 @@ def test_killed_worker_costs_only_its_task(
     before: dict[str, int] = {}
 
     def kill_in_the_middle() -> None:
-        while len(shards := list(chosen.cache.glob("*/shards/*.h5"))) < 3:
+        while len(shards := list(chosen.cache.glob("*/shards/[!.]*.h5"))) < 3:
             time.sleep(0.01)
         cluster.kill_worker()
         before.update({path.name: path.stat().st_mtime_ns for path in shards})
@@ -78,7 +78,7 @@ def test_killed_worker_costs_only_its_task(
     assert (done.num_rows, done.num_new, done.engine) == (NUM_IMAGES, NUM_IMAGES, "tensorflow")
     assert 0 < len(before) < 13
     assert_same(list_stores(chosen.cache)[0], local)
-    shards = {path.name: path.stat().st_mtime_ns for path in chosen.cache.glob("*/shards/*.h5")}
+    shards = {path.name: path.stat().st_mtime_ns for path in chosen.cache.glob("*/shards/[!.]*.h5")}
     assert before.items() <= shards.items()
     assert num_stored(chosen.cache) == NUM_IMAGES
     assert list((tmp_path / "cluster").rglob("*.h5")) == []

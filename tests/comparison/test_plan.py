@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from pipeline.cache.audit import list_stores
+from pipeline.cache.stores import list_stores
 from pipeline.cli.render import describe_plan
 from pipeline.comparison import costs, samples
 from pipeline.comparison.plan import PlanSettings, plan

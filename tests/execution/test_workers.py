@@ -2,15 +2,14 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from pipeline.errors import SettingError, WorkerDiedError
-from pipeline.execution.workers import Lost, Workers, is_worker, num_threads, run_apart
+from pipeline.errors import SettingError
+from pipeline.execution.tasks import Lost
+from pipeline.execution.threads import is_worker, num_threads
+from pipeline.execution.workers import Workers
 
 
 def square(number: int) -> int:
@@ -41,28 +40,6 @@ def test_task_is_packed_when_it_is_sent():
     done = dict(Workers(count=2).run(square, ["1", "2"], pack=int))
 
     assert done == {"1": 1, "2": 4}
-
-
-PROGRAM = """
-import json, os, random, sys, joblib, numpy
-from pipeline.execution.workers import Workers, run_apart
-if __name__ == "__main__":
-    sys.path[:0] = before = sys.argv[1:]
-    print(run_apart(abs, -1), sorted(dict(Workers(count=2).run(abs, [-2, -3])).values()))
-    print(os.environ.get("PYTHONSAFEPATH"), sys.path[: len(before)] == before)
-"""
-
-
-@pytest.mark.parametrize("path", [[], [""]], ids=["script", "notebook"])
-def test_workers_import_nothing_from_the_current_folder(path: list[str], hostile: Path, tmp_path: Path):
-    """A `json.py` beside the data is not run, also where the path of a notebook has that folder; the path is as it was then."""
-    (tmp_path / "program.py").write_text(PROGRAM)
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, tmp_path / "program.py", *path]
-    done = subprocess.run(command, cwd=hostile, env=environment, capture_output=True, text=True, check=False)
-
-    assert not (hostile / "imported").exists(), (hostile / "imported").read_text()
-    assert done.stdout.splitlines() == ["1 [2, 3]", "None True"], done.stderr
 
 
 def test_worker_knows_its_share_of_the_machine():
@@ -103,14 +80,3 @@ def test_settings_that_do_not_fit_are_refused(settings, message):
     """Before anything is started."""
     with pytest.raises(SettingError, match=message):
         Workers(**settings)
-
-
-def _die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_a_call_apart_has_a_process_of_its_own():
-    """Its result comes back; where it is killed, the error says what may help."""
-    assert run_apart(os.getpid) != os.getpid()
-    with pytest.raises(WorkerDiedError, match="--batch-size"):
-        run_apart(_die)

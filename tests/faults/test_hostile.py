@@ -11,7 +11,7 @@ import hdf5plugin
 import numpy as np
 import pytest
 
-from pipeline.cache.audit import import_store
+from pipeline.cache.exchange import import_store
 from pipeline.cache.shard import check_bytes, read_features, read_rows
 from pipeline.cache.store import Store
 from pipeline.errors import DamagedStoreError, ForeignEntryError, PipelineError

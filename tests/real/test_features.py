@@ -18,7 +18,7 @@ from pipeline.images.given import read_given
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
 from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
-from pipeline.stage_one.extract import extract
+from pipeline.stage_one.in_process import extract_in_process
 from tests.bases.networks import run
 
 pytestmark = pytest.mark.real
@@ -92,7 +92,7 @@ def test_cached_equals_live(images: Manifest, vgg16: tuple[Recipe, Path], engine
     base = keras.applications.VGG16(weights=str(file), include_top=False, input_shape=(150, 150, 3))
     pixels = decoded(images, 150).astype(np.float32)
     expected = base.predict(keras.applications.vgg16.preprocess_input(pixels), verbose=0)
-    extraction = extract(images, Store(tmp_path, recipe), lambda _: engine)
+    extraction = extract_in_process(images, Store(tmp_path, recipe), lambda _: engine)
 
     received = Store(tmp_path, recipe).read(extraction.keys())
 
@@ -106,7 +106,7 @@ def test_half_precision_rows_are_within_two_thousandths(
 ):
     """Real features fit into float16, none of them too large."""
     recipe = replace(vgg16[0], dtype="float16")
-    extraction = extract(images, Store(tmp_path, recipe), lambda _: engine)
+    extraction = extract_in_process(images, Store(tmp_path, recipe), lambda _: engine)
     expected = engine.features(decoded(images, 150))
 
     received = Store(tmp_path, recipe).read(extraction.keys())

@@ -1,4 +1,4 @@
-"""Stage one as a verb: what is stored of an earlier layer is where a later one starts."""
+"""Missing rows are derived from rows of an earlier layer where there are any, and computed from images otherwise."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 from pipeline.images.augment import AUGMENTATIONS
 from pipeline.images.decode import Decoder
 from pipeline.settings import Settings
-from pipeline.stage_one.extract import Extraction
+from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.views import Views
 from tests.calls import extract, extract_views, scan
 
@@ -22,11 +22,11 @@ def options(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def _no_photographs(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """Decoding is an error from now on."""
 
     def refuse(*_: object) -> None:
-        raise AssertionError("a photograph was decoded")
+        raise AssertionError("an image was decoded")
 
     monkeypatch.setattr(Decoder, "decode", refuse)
 
@@ -38,11 +38,11 @@ def rows_of(done: Extraction) -> np.ndarray:
 def test_rows_of_a_later_layer_come_from_an_earlier_one(
     photos: Path, options: Settings, request: pytest.FixtureRequest
 ):
-    """No photograph is decoded, and the rows are those of the whole trunk, bit for bit."""
+    """No image is decoded, and the rows are those of the whole trunk, bit for bit."""
     direct = extract(photos, settings=options.with_changes(cache=options.paths.cache / "direct"))
     extract(photos, settings=options.with_changes(cut=EARLY))
     extract(photos, settings=options.with_changes(cut=LATE))
-    request.getfixturevalue("_no_photographs")
+    request.getfixturevalue("_no_images")
     done = extract(photos, settings=options)
 
     assert (done.num_new, done.num_derived, done.engine) == (48, 48, "tensorflow")
@@ -50,7 +50,7 @@ def test_rows_of_a_later_layer_come_from_an_earlier_one(
     assert extract(photos, settings=options).num_new == 0
 
 
-def test_what_no_earlier_row_is_there_for_comes_from_its_photograph(photos: Path, options: Settings):
+def test_what_no_earlier_row_is_there_for_comes_from_its_image(photos: Path, options: Settings):
     """Of 48 images 24 have an earlier row."""
     manifest = scan(photos, settings=options)
     direct = extract(manifest, settings=options.with_changes(cache=options.paths.cache / "direct"))
@@ -61,7 +61,7 @@ def test_what_no_earlier_row_is_there_for_comes_from_its_photograph(photos: Path
     assert np.array_equal(rows_of(done), rows_of(direct))
 
 
-def test_a_few_missing_rows_are_made_from_photographs(photos: Path, options: Settings):
+def test_a_few_missing_rows_are_made_from_images(photos: Path, options: Settings):
     """No more than a batch are not worth opening another store; above all not those of images that cannot be read."""
     manifest = scan(photos, settings=options)
     extract(manifest, settings=options.with_changes(cut=EARLY))
@@ -80,7 +80,7 @@ def test_views_and_pooled_rows_come_from_earlier_rows_too(
         photos, views, pool="avg", settings=options.with_changes(cache=options.paths.cache / "direct")
     )
     extract_views(photos, views, settings=options.with_changes(cut=EARLY))
-    request.getfixturevalue("_no_photographs")
+    request.getfixturevalue("_no_images")
     done = extract_views(photos, views, pool="avg", settings=options)
 
     assert done.num_derived == 48

@@ -46,7 +46,7 @@ def test_a_stored_view_is_the_features_of_that_view(photos, options):
     recipe = done.store.recipe
     maker = ViewMaker.from_json(recipe.augmentation)
     pixels = maker(recipe.decoder.decode(manifest.read(0)), manifest.digests[0], 2)
-    fresh = make_engine(recipe, options, 1).features(pixels[None])
+    fresh = make_engine(recipe, "random", options.compute, 1).features(pixels[None])
 
     assert np.array_equal(done.store.read(row_keys(manifest.digests, 2)), fresh)
 
@@ -92,12 +92,20 @@ def test_fine_tuning_from_the_cache_takes_views(photos, options):
     """Augmented fine-tuning without the trunk: rows of views at the boundary."""
     at_cut = options.with_changes(cut="fire8_concat")
     extract_views(photos, Views(2, R0), settings=at_cut)
-    tuning = FineTuning("softmax", pool="avg", training=Training(epochs=1), first="fire9_squeeze1x1", head_epochs=0)
-    run = tune(photos, tuning, cached=True, views=Views(2, R0), settings=options)
+    tuning = FineTuning(
+        head="softmax",
+        pool="avg",
+        training=Training(epochs=1),
+        first="fire9_squeeze1x1",
+        head_epochs=0,
+        cached=True,
+        views=Views(2, R0),
+    )
+    run = tune(photos, tuning, settings=options)
 
-    assert run.folder.info.views["count"] == 2
+    assert run.info.views["count"] == 2
     with pytest.raises(SettingError, match="--views needs --cached"):
-        tune(photos, tuning, views=Views(2, R0), settings=options)
+        replace(tuning, cached=False)
 
 
 def test_an_epoch_draws_one_view_an_image_or_sees_all():
@@ -117,11 +125,16 @@ def test_an_epoch_draws_one_view_an_image_or_sees_all():
 
 def test_views_and_recipes_must_fit(photos, options):
     """View 0 of an augmented recipe, and view 1 of a plain one, are refused."""
-    from pipeline.stage_one.extract import extract as extract_rows
+    from pipeline.stage_one.in_process import extract_in_process
 
     manifest = scan(photos, settings=options)
     recipe, _ = make_recipe(manifest, options)
     with pytest.raises(SettingError, match="need a recipe with an augmentation"):
-        extract_rows(manifest, Store(options.paths.cache, recipe), partial(make_engine, recipe, options), views=[1])
+        extract_in_process(
+            manifest,
+            Store(options.paths.cache, recipe),
+            partial(make_engine, recipe, "random", options.compute),
+            views=[1],
+        )
     with pytest.raises(SettingError, match=r"in \[1, 255\]"):
         Views(256, R0)

@@ -1,1 +1,1 @@
-"""What runs the trunk, and which engine to take."""
+"""Engines: what runs the trunk, and which one to choose."""

@@ -1,4 +1,4 @@
-"""Which engine runs the trunk, and where: what was asked for, or whatever is faster here."""
+"""Which engine runs the trunk, and on which backend: the one that the user names, or the fastest one here."""
 
 import logging
 from functools import lru_cache, partial
@@ -10,7 +10,7 @@ from pipeline.bases.files import home_folder
 from pipeline.bases.table import find_base
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import MissingExtraError, SettingError
-from pipeline.execution.workers import num_threads
+from pipeline.execution.threads import num_threads
 from pipeline.settings import Compute
 from pipeline.stage_one.recipes import weights_file
 
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _GPU_DEVICES = ("nvidia[0-9]*", "kfd", "dxg")
-"""Of CUDA, ROCm, and either below WSL: found without loading TensorFlow."""
+"""Device files of CUDA, of ROCm, and of either under WSL, which show a GPU without importing TensorFlow."""
 
 _WORTH_CONVERTING = 500
-"""Rows from which on `auto` takes OpenVINO: converting and checking a trunk takes about as long as some hundred images."""
+"""Number of rows from which `auto` chooses OpenVINO: converting and checking a trunk costs as much as a few hundred images."""
 
 _WORTH_PROCESSES = 4000
-"""Rows from which on `auto` does so."""
+"""Number of rows from which `auto` chooses several processes."""
 
 
 def make_engine(
     recipe: Recipe, weights: str, compute: Compute, num_rows: int, *, earlier: Recipe | None = None
 ) -> "Engine":
-    """What runs the trunk, or its part after an earlier cut, for so many rows.
+    """The engine for the trunk, or for its part after an earlier cut.
 
     Args:
         recipe: What to compute.
         weights: `imagenet`, `random`, or a file.
         compute: Engine, device and batch size.
-        num_rows: How many rows: converting a network is not worth it for a few.
+        num_rows: Number of rows to compute; for a few, converting a network is not worth it.
         earlier: Recipe of stored rows to start from; None: start from pixels.
 
     Raises:
-        MissingExtraError: OpenVINO is asked for and not installed.
-        SettingError: OpenVINO is asked for where it cannot serve.
+        MissingExtraError: The user names OpenVINO, and it is not installed.
+        SettingError: The user names OpenVINO, and it cannot run on this device or in this precision.
     """
     tensorflow = partial(make_tensorflow_engine, recipe, weights, compute, earlier=earlier)
     takes_openvino = _takes_openvino(recipe, compute, num_rows)
@@ -66,14 +66,14 @@ def make_engine(
 
 @lru_cache(maxsize=1)
 def kept_engine(recipe: Recipe, weights: str, compute: Compute, num_rows: int) -> "Engine":
-    """The engine of a worker, which makes one task after the other."""
+    """The engine of a worker, made once for all of its tasks."""
     return make_engine(recipe, weights, compute, num_rows)
 
 
 def make_tensorflow_engine(
     recipe: Recipe, weights: str, compute: Compute, *, earlier: Recipe | None = None
 ) -> "TensorFlowEngine":
-    """TensorFlow's engine, which the others are compared with."""
+    """TensorFlow's engine, the reference that other engines are compared with."""
     from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 
     return TensorFlowEngine(
@@ -86,11 +86,11 @@ def make_tensorflow_engine(
 
 
 def choose_backend(recipe: Recipe, compute: Compute, num_rows: int) -> str:
-    """The execution backend for so many rows: the one asked for, or `threading` or `loky`, whichever is faster here.
+    """The execution backend for so many rows: the one that the user names, or the faster of `threading` and `loky`.
 
-    One process keeps all cores busy with a large network, and OpenVINO does with any. TensorFlow does not with depthwise
-    convolutions: there processes of one thread each make more rows a second, once they are started (MobileNetV2 1.16 times as
-    many on two cores, SqueezeNet 0.87 times; `benchmarks/local_workers.py`).
+    With a large network, and with OpenVINO always, one process keeps all cores busy. With depthwise convolutions, TensorFlow does
+    not: several processes of one thread each compute more rows per second, once they have started (on two cores 1.16 times as
+    many with MobileNetV2, 0.87 times with SqueezeNet; `benchmarks/local_workers.py`).
     """
     if compute.backend != "auto":
         return compute.backend

@@ -1,4 +1,4 @@
-"""OpenVINO as engine: the trunk is converted once, kept, and compared with TensorFlow before it is believed."""
+"""The OpenVINO engine: the trunk is converted once, kept on disk, and compared with TensorFlow before it is used."""
 
 import hashlib
 import importlib.metadata
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import DisagreementError
-from pipeline.execution.workers import is_worker, num_threads
+from pipeline.execution.threads import is_worker, num_threads
 from pipeline.files import write_json
 
 if TYPE_CHECKING:
@@ -28,23 +28,24 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TOLERANCE = 1e-4
-"""Largest difference from TensorFlow, relative to the largest value of the batch."""
+"""Maximum difference from TensorFlow, relative to the maximum of the batch."""
 
 
 class OpenVINOEngine:
     """The trunk in OpenVINO's CPU runtime, in float32 and with a fixed batch size.
 
-    The conversion is kept with digests of its files. The first batch of a conversion on a processor
-    is computed by TensorFlow too, and both are timed; where they agree and OpenVINO is the faster one,
-    this is noted and TensorFlow is not needed again.
+    The conversion is kept with digests of its files. On each processor model, the first batch is also
+    computed by TensorFlow, and both are timed. If they agree and OpenVINO is faster, that is recorded and
+    TensorFlow is not needed again.
 
     Args:
         recipe: What to compute.
         folder: Where conversions are kept.
-        make_reference: TensorFlow's engine for the same recipe; called when it is needed.
-        earlier: Recipe of stored rows to go on from; None starts from pixels.
+        make_reference: Makes TensorFlow's engine for the same recipe; called when it is needed.
+        earlier: Recipe of stored rows to start from; None: start from pixels.
         batch_size: Images per call of the runtime.
-        is_asked: Raise where the engines disagree, and stay where TensorFlow is faster; otherwise it takes over.
+        is_asked: The user names OpenVINO: raise if the engines disagree, and stay even if TensorFlow is faster. Otherwise
+            TensorFlow takes over in both cases.
 
     Raises:
         DisagreementError: By `features`, see `is_asked`.
@@ -68,7 +69,7 @@ class OpenVINOEngine:
         self._conversion.make(make_reference)
         model = core.read_model(self._conversion.xml, self._conversion.weights)
         model.reshape([batch_size, *list(model.input(0).partial_shape)[1:]])
-        # Without the hint, processors that know bfloat16 would use it for float32 networks.
+        # Without the hint, processors with bfloat16 would use it for float32 networks.
         hints: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
         if is_worker():
             hints["INFERENCE_NUM_THREADS"] = num_threads()
@@ -102,7 +103,7 @@ class OpenVINOEngine:
         return self._infer(inputs)
 
     def _infer(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Smaller batches are filled up, so that each image gets the same bits whoever its neighbours are."""
+        """Run the network. Smaller batches are padded, so that the row of an image does not depend on the others in its batch."""
         parts = []
         request = self._requests.get()
         try:
@@ -116,18 +117,18 @@ class OpenVINOEngine:
         return np.concatenate(parts)
 
     def _check(self, inputs: NDArray[Any]) -> None:
-        """Believe the conversion and use it where it is faster, or hand over to TensorFlow."""
+        """Compare the conversion with TensorFlow; use it if both agree and it is faster, otherwise hand over to TensorFlow."""
         reference = self._make_reference()
         expected = reference.features(inputs)
         difference = float(np.abs(self._infer(inputs) - expected).max() / max(float(np.abs(expected).max()), 1e-30))
         self._is_checked = True
         if not difference <= TOLERANCE:
             message = (
-                f"OpenVINO differs from TensorFlow by {difference:.2g} of the largest feature (limit {TOLERANCE:g})"
+                f"OpenVINO differs from TensorFlow by {difference:.2g} of the maximum feature (limit {TOLERANCE:g})"
             )
             if self._is_asked:
                 raise DisagreementError(f"{message}: use --engine tensorflow.")
-            logger.warning("%s: going on with TensorFlow.", message)
+            logger.warning("%s: TensorFlow is used instead.", message)
             self._hand_over(reference)
             return
         gain = _seconds(reference.features, inputs, 1) / _seconds(self._infer, inputs, self.concurrency)
@@ -141,7 +142,7 @@ class OpenVINOEngine:
 
 
 def _seconds(run: Callable[[NDArray[Any]], object], inputs: NDArray[Any], concurrency: int) -> float:
-    """For each of so many calls at the same time."""
+    """Seconds per call, when `concurrency` calls run at the same time."""
     with ThreadPoolExecutor(concurrency) as calls:
         start = time.perf_counter()
         list(calls.map(run, [inputs] * concurrency))
@@ -149,13 +150,13 @@ def _seconds(run: Callable[[NDArray[Any]], object], inputs: NDArray[Any], concur
 
 
 class _Conversion:
-    """A converted trunk on the disk: the network, its weights, and on which processors it was found right, and how fast."""
+    """A converted trunk on disk: the network, its weights, and the processors on which it was checked, with its speed there."""
 
     def __init__(self, stem: Path) -> None:
         self.xml, self.weights, self._notes = (stem.with_suffix(end) for end in (".xml", ".bin", ".json"))
 
     def make(self, make_reference: "Callable[[], TensorFlowEngine]") -> None:
-        """Convert, unless that was done and the files are what they were."""
+        """Convert the trunk, unless its files exist and have the recorded digests."""
         notes = self._read_notes()
         if notes and notes["files"] == self._digests():
             return
@@ -163,7 +164,7 @@ class _Conversion:
         with tempfile.TemporaryDirectory(dir=self.xml.parent, prefix=".") as folder:
             saved, made = Path(folder, "saved_model"), Path(folder, self.xml.name)
             make_reference().save(saved)
-            # The runtime's own reader; the converter beside it reports its use over the network.
+            # The runtime's own reader: the separate converter sends usage reports over the network.
             openvino.save_model(openvino.Core().read_model(saved), made, compress_to_fp16=False)
             self._notes.unlink(missing_ok=True)
             made.with_suffix(".bin").replace(self.weights)
@@ -171,12 +172,12 @@ class _Conversion:
         write_json(self._notes, {"files": self._digests(), "approved": {}})
 
     def known_gain(self, cpu: str) -> float | None:
-        """TensorFlow's seconds for each of ours on such a processor; None if they were never compared there."""
+        """TensorFlow's time divided by OpenVINO's on this processor model; None if they were never compared there."""
         notes = self._read_notes() or {"approved": {}}
         return notes["approved"][cpu]["gain"] if cpu in notes["approved"] else None
 
     def approve(self, cpu: str, difference: float, gain: float) -> None:
-        """Note that it agrees there, how well, and how fast it is."""
+        """Record that both agree on this processor model, with the difference and the gain in speed."""
         notes = self._read_notes() or {"files": self._digests(), "approved": {}}
         entry = {"difference": difference, "gain": gain}
         write_json(self._notes, {**notes, "approved": {**notes["approved"], cpu: entry}})
@@ -200,7 +201,7 @@ class _Conversion:
 
 
 def _name(recipe: Recipe, earlier: Recipe | None) -> str:
-    """After all that the network's numbers depend on, and the version that converted it."""
+    """File name of a conversion, with a digest of what its values depend on and of OpenVINO's version."""
     parts = {
         "trunk": recipe.trunk_digest,
         "size": recipe.decoder.size_px,

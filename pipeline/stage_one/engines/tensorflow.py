@@ -1,4 +1,4 @@
-"""What runs the trunk. The engine is provenance, not part of the recipe: engines agree to rounding."""
+"""The TensorFlow engine. An engine is provenance, not part of the recipe: engines agree up to rounding."""
 
 import importlib.metadata
 import logging
@@ -26,19 +26,19 @@ DEFAULT_BATCH_SIZE = 32
 class TensorFlowEngine:
     """The trunk as one compiled TensorFlow function of a fixed batch size.
 
-    Smaller batches are filled up: a batch of one size gives each image the same bits wherever it
-    stands and whoever its neighbours are, so an interrupted and resumed store equals an undisturbed one.
+    Smaller batches are padded. With one batch size, the row of an image does not depend on its position or on
+    the other images of the batch, so a store that was interrupted and resumed equals an undisturbed one.
 
     Args:
         recipe: What to compute.
         weights_file: The base's weights.
-        earlier: Recipe of stored rows to go on from; None starts from pixels.
-        batch_size: Images per step; halved when the device's memory does not suffice.
+        earlier: Recipe of stored rows to start from; None: start from pixels.
+        batch_size: Images per step; halved if the device runs out of memory.
         device: `auto`, or a TensorFlow device such as `cpu`, `gpu`, `gpu:1`.
 
     Raises:
-        WeightsMismatchError: The file's trunk is not the one in the recipe.
-        SettingError: There is no such device.
+        WeightsMismatchError: The file's trunk differs from the one in the recipe.
+        SettingError: The device does not exist, or the batch size is not positive.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class TensorFlowEngine:
         self._device = _device_name(device)
         with tf.device(self._device):
             model = _model_of(recipe, weights_file, earlier)
-        # On a GPU the next batch is copied while this one is computed.
+        # On a GPU, the next batch is copied while this one is computed.
         self.concurrency = 2 if _is_gpu(self._device) else 1
         self._row_shape = tuple(model.output_shape[1:])
         self._model = model
@@ -80,7 +80,7 @@ class TensorFlowEngine:
                 if self.batch_size == 1:
                     raise
                 self.batch_size //= 2
-                logger.warning("Out of device memory: going on with a batch size of %d.", self.batch_size)
+                logger.warning("Out of device memory: the batch size is now %d.", self.batch_size)
                 continue
             done += len(batch)
         return np.concatenate(parts) if parts else np.empty((0, *self._row_shape), np.float32)
@@ -121,8 +121,8 @@ def _check_digest(trunk: keras.Model, recipe: Recipe, weights_file: Path) -> Non
     received = tensor_digest(trunk.layers)
     if received != recipe.trunk_digest:
         raise WeightsMismatchError(
-            f"{weights_file} has the trunk digest {received[:12]}, the recipe says {recipe.trunk_digest[:12]}: "
-            "the file changed, or it is another one."
+            f"{weights_file} has the trunk digest {received[:12]}, the recipe {recipe.trunk_digest[:12]}: "
+            "the file has changed, or it is the wrong one."
         )
 
 

@@ -16,7 +16,7 @@ from pipeline.runs.run import Run, load_run
 from pipeline.settings import Settings
 from pipeline.stage_one.derive import can_derive
 from pipeline.stage_one.ensure import ensure
-from pipeline.stage_one.extract import Extraction
+from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.recipes import make_recipe, weights_file
 from pipeline.stage_one.views import ensure_views
 from pipeline.stage_two.rows import Task, load_with_views
@@ -159,7 +159,7 @@ def adopt_head(top: "Top", run: Run, recipe: Recipe, pooling: str, classes: Sequ
         raise HeadSpecError(
             f"{run.name!r} is not a run of a dense head on a frozen base, which fine-tuning starts from."
         )
-    features = Recipe.from_dict(dict(info.recipe))
+    features = Recipe.from_dict(info.recipe)
     same = replace(features, cut=recipe.cut, trunk_digest=recipe.trunk_digest, dtype=recipe.dtype, pooling="none")
     last = find_base(recipe.base).last_layer
     if same.fingerprint != replace(recipe, pooling="none").fingerprint or features.cut != last:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,13 @@ import pytest
 
 pytest.importorskip("openvino")
 
-from pipeline import settings as verbs_options
 from pipeline.errors import DisagreementError, MissingExtraError, SettingError
 from pipeline.images.scan import scan
 from pipeline.settings import Settings
+from pipeline.stage_one.engines import choose, openvino
 from pipeline.stage_one.engines.choose import make_engine
 from pipeline.stage_one.engines.openvino import OpenVINOEngine
-from pipeline.stage_one.engines.tensorflow import TensorFlowEngine, openvino
+from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 from pipeline.stage_one.recipes import make_recipe as recipe_of
 from pipeline.stage_one.recompute import recompute
 from tests.calls import extract
@@ -39,6 +40,20 @@ class Reference:
     def engine(self, folder: Path, **settings) -> OpenVINOEngine:
         settings.setdefault("is_asked", True)  # not to depend on which is faster here
         return OpenVINOEngine(self.recipe, folder, self, earlier=self.earlier, batch_size=BATCH_SIZE, **settings)
+
+
+@pytest.fixture(scope="module")
+def converted(home, tmp_path_factory) -> tuple[Path, np.ndarray, int]:
+    """A folder with a checked conversion, its rows, and how often TensorFlow was made for it. Read only."""
+    folder, reference = tmp_path_factory.mktemp("converted"), Reference(home)
+    rows = reference.engine(folder).features(PIXELS)
+    return folder, rows, reference.num_made
+
+
+@pytest.fixture
+def folder(converted, tmp_path) -> Path:
+    """A copy of that conversion, which a test may change."""
+    return shutil.copytree(converted[0], tmp_path / "engines")
 
 
 def assert_agree(received: np.ndarray, expected: np.ndarray) -> None:
@@ -73,44 +88,41 @@ def test_rows_of_a_later_layer_come_from_those_of_an_earlier_one(home, tmp_path)
     assert_agree(Reference(home, earlier).engine(tmp_path).features(rows), Reference(home)().features(PIXELS))
 
 
-def test_an_image_has_the_same_bits_whoever_is_beside_it(home, tmp_path):
+def test_an_image_has_the_same_bits_whoever_is_beside_it(converted, folder, home):
     """So a store that was interrupted equals one that was not."""
-    engine = Reference(home).engine(tmp_path)
-    rows = engine.features(PIXELS)
+    engine, rows = Reference(home).engine(folder), converted[1]
 
     assert np.array_equal(engine.features(PIXELS[5:8]), rows[5:8])
     assert np.array_equal(engine.features(PIXELS[18:]), rows[18:])
 
 
-def test_tensorflow_is_needed_once(home, tmp_path):
-    """To convert, and to compare the first batch; the next time neither."""
-    first = Reference(home)
-    rows = first.engine(tmp_path).features(PIXELS)
+def test_tensorflow_is_needed_once(converted, folder, home):
+    """To convert, and to compare the first batch; later runs need it for neither."""
+    _, rows, num_made = converted
     again = Reference(home)
 
-    assert np.array_equal(again.engine(tmp_path).features(PIXELS), rows)
-    assert (first.num_made, again.num_made) == (2, 0)
+    assert np.array_equal(again.engine(folder).features(PIXELS), rows)
+    assert (num_made, again.num_made) == (2, 0)
 
 
-def test_another_processor_is_compared_anew(home, tmp_path):
-    """What was found right on one processor is not believed on another."""
-    Reference(home).engine(tmp_path).features(PIXELS)
-    notes_file = next(tmp_path.glob("*.json"))
+def test_another_processor_is_compared_anew(folder, home):
+    """A conversion that was checked on one processor is checked again on another."""
+    notes_file = next(folder.glob("*.json"))
     notes = json.loads(notes_file.read_text())
     notes_file.write_text(json.dumps({**notes, "approved": {"another": {"difference": 0.0, "gain": 2.0}}}))
     again = Reference(home)
-    again.engine(tmp_path).features(PIXELS)
+    again.engine(folder).features(PIXELS)
 
     assert again.num_made == 1
     assert set(json.loads(notes_file.read_text())["approved"]) >= {"another"}
 
 
-@pytest.mark.parametrize("end", [".xml", ".bin", ".json"])
-@pytest.mark.parametrize("damage", ["missing", "flipped"])
-def test_a_damaged_conversion_is_made_again(end, damage, home, tmp_path):
+@pytest.mark.parametrize(
+    ("end", "damage"), [(".xml", "missing"), (".json", "missing"), (".json", "flipped"), (".bin", "flipped")]
+)
+def test_a_damaged_conversion_is_made_again(end, damage, converted, folder, home):
     """A flipped bit in the weights would be wrong features without any error."""
-    rows = Reference(home).engine(tmp_path).features(PIXELS)
-    file = next(tmp_path.glob(f"*{end}"))
+    file = next(folder.glob(f"*{end}"))
     if damage == "missing":
         file.unlink()
     else:
@@ -119,9 +131,9 @@ def test_a_damaged_conversion_is_made_again(end, damage, home, tmp_path):
         file.write_bytes(content)
     again = Reference(home)
 
-    assert np.array_equal(again.engine(tmp_path).features(PIXELS), rows)
+    assert np.array_equal(again.engine(folder).features(PIXELS), converted[1])
     assert again.num_made == 2
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
 def test_where_it_disagrees_tensorflow_takes_over(home, tmp_path, monkeypatch, caplog):
@@ -132,7 +144,7 @@ def test_where_it_disagrees_tensorflow_takes_over(home, tmp_path, monkeypatch, c
     with caplog.at_level(logging.WARNING):
         rows = engine.features(PIXELS)
 
-    assert "going on with TensorFlow" in caplog.text
+    assert "TensorFlow is used instead" in caplog.text
     assert engine.provenance["engine"] == "tensorflow"
     assert np.array_equal(rows, reference().features(PIXELS))
 
@@ -174,7 +186,7 @@ def test_stage_one_runs_on_it(tmp_path):
     assert (done.engine, plain.engine) == ("openvino", "tensorflow")
     assert_agree(done.store.read(done.keys()), plain.store.read(plain.keys()))
     assert extract(photos, settings=options).num_new == 0
-    assert recompute(photos, 10, settings=options.with_changes(engine="tensorflow"))["bad"] == []
+    assert recompute(scan(photos), 10, options.with_changes(engine="tensorflow")).bad == ()
 
 
 @pytest.mark.parametrize(
@@ -190,20 +202,20 @@ def test_stage_one_runs_on_it(tmp_path):
 )
 def test_auto_takes_it_where_it_pays(settings, num_rows, expected, tmp_path, monkeypatch):
     """On the CPU, in float32, and for more rows than a conversion costs."""
-    monkeypatch.setattr(verbs_options, "_GPU_DEVICES", ())
+    monkeypatch.setattr(choose, "_GPU_DEVICES", ())
     options = Settings.of(base="squeezenet", size=32, weights="random", cache=tmp_path, **settings)
     recipe, _ = recipe_of(scan(draw_tree(tmp_path / "photos", {"": 2})), options)
 
-    assert make_engine(recipe, options, num_rows).provenance["engine"] == expected
+    assert make_engine(recipe, options.features.weights, options.compute, num_rows).provenance["engine"] == expected
 
 
 def test_auto_leaves_it_where_there_is_a_gpu(tmp_path, monkeypatch):
     """A device file tells, without loading TensorFlow."""
-    monkeypatch.setattr(verbs_options, "_GPU_DEVICES", ("null",))
+    monkeypatch.setattr(choose, "_GPU_DEVICES", ("null",))
     options = Settings.of(base="squeezenet", size=32, weights="random", cache=tmp_path)
     recipe, _ = recipe_of(scan(draw_tree(tmp_path / "photos", {"": 2})), options)
 
-    assert make_engine(recipe, options, 500).provenance["engine"] == "tensorflow"
+    assert make_engine(recipe, options.features.weights, options.compute, 500).provenance["engine"] == "tensorflow"
 
 
 @pytest.mark.parametrize(
@@ -219,17 +231,17 @@ def test_what_it_cannot_do_is_refused(settings, error, expected, tmp_path):
     recipe, _ = recipe_of(scan(draw_tree(tmp_path / "photos", {"": 2})), options)
 
     with pytest.raises(error, match=expected):
-        make_engine(recipe, options, 1)
+        make_engine(recipe, options.features.weights, options.compute, 1)
 
 
 def test_without_its_package_it_is_an_error_to_name_it(tmp_path, monkeypatch):
     """The message says what to install."""
-    monkeypatch.setattr(verbs_options, "find_spec", lambda name: None)
+    monkeypatch.setattr(choose, "find_spec", lambda name: None)
     options = Settings.of(base="squeezenet", size=32, weights="random", cache=tmp_path, engine="openvino")
     recipe, _ = recipe_of(scan(draw_tree(tmp_path / "photos", {"": 2})), options)
 
     with pytest.raises(MissingExtraError, match=r"pip install 'bottleneck-pipeline\[openvino\]'"):
-        make_engine(recipe, options, 1)
+        make_engine(recipe, options.features.weights, options.compute, 1)
 
 
 def test_an_unknown_engine_is_refused():

@@ -19,7 +19,7 @@ from pipeline.cache.store import Store, row_keys
 from pipeline.errors import SettingError, WeightsMismatchError
 from pipeline.images.scan import scan
 from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
-from pipeline.stage_one.extract import extract
+from pipeline.stage_one.in_process import extract_in_process
 from tests.bases.networks import run
 from tests.stage_one.trunks import BATCH_SIZE, make_engine, make_recipe
 
@@ -67,7 +67,9 @@ def test_a_cached_row_is_the_bases_own_output(
     """What the store serves equals keras.applications on the same decoded image, to 1e-5 of the row's largest value."""
     recipe, file = make_recipe(home, base, size_px, cut=cut)
     manifest = scan(photos).select(range(0, 48, 5))
-    extraction = extract(manifest, Store(tmp_path, recipe), lambda _: TensorFlowEngine(recipe, file, batch_size=4))
+    extraction = extract_in_process(
+        manifest, Store(tmp_path, recipe), lambda _: TensorFlowEngine(recipe, file, batch_size=4)
+    )
     images = np.stack([recipe.decoder.decode(manifest.read(row)) for row in range(len(manifest))])
     network, preprocess_input = keras_base(base, size_px, file)
     layer = keras.Model(network.input, network.get_layer(cut).output)
@@ -199,8 +201,8 @@ def test_the_batch_is_halved_until_it_fits(home: Path, caplog: pytest.LogCapture
     assert seen == [8, 4, 2, 2, 2, 2, 2, 2]
     assert engine.batch_size == 2
     assert [record.getMessage() for record in caplog.records] == [
-        "Out of device memory: going on with a batch size of 4.",
-        "Out of device memory: going on with a batch size of 2.",
+        "Out of device memory: the batch size is now 4.",
+        "Out of device memory: the batch size is now 2.",
     ]
     assert relative_difference(received, make_engine(home).features(images)) < 1e-5
 

@@ -65,7 +65,7 @@ def test_killed_worker_costs_only_its_task(
     before: dict[str, int] = {}
 
     def kill_in_the_middle() -> None:
-        while len(shards := list(chosen.cache.glob("*/shards/[!.]*.h5"))) < 3:
+        while len(shards := list(chosen.paths.cache.glob("*/shards/[!.]*.h5"))) < 3:
             time.sleep(0.01)
         cluster.kill_worker()
         before.update({path.name: path.stat().st_mtime_ns for path in shards})
@@ -77,10 +77,10 @@ def test_killed_worker_costs_only_its_task(
 
     assert (done.num_rows, done.num_new, done.engine) == (NUM_IMAGES, NUM_IMAGES, "tensorflow")
     assert 0 < len(before) < 13
-    assert_same(list_stores(chosen.cache)[0], local)
-    shards = {path.name: path.stat().st_mtime_ns for path in chosen.cache.glob("*/shards/[!.]*.h5")}
+    assert_same(list_stores(chosen.paths.cache)[0], local)
+    shards = {path.name: path.stat().st_mtime_ns for path in chosen.paths.cache.glob("*/shards/[!.]*.h5")}
     assert before.items() <= shards.items()
-    assert num_stored(chosen.cache) == NUM_IMAGES
+    assert num_stored(chosen.paths.cache) == NUM_IMAGES
     assert list((tmp_path / "cluster").rglob("*.h5")) == []
 
 
@@ -100,7 +100,7 @@ def test_worker_without_the_images_costs_no_row(
         done = extract(many, settings=chosen)
 
     assert (done.num_rows, done.num_new, done.manifest.skipped) == (NUM_IMAGES, NUM_IMAGES, ())
-    assert_same(list_stores(chosen.cache)[0], local)
+    assert_same(list_stores(chosen.paths.cache)[0], local)
     named = [record.getMessage() for record in caplog.records if "lacks images" in record.getMessage()]
     assert 1 <= len(named) <= num_blind
     assert all(text.startswith("Worker tcp://127.0.0.1:") and "--ship-images" in text for text in named)

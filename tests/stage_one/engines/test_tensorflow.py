@@ -227,8 +227,8 @@ def test_weights_of_another_trunk_are_refused(home: Path, tmp_path: Path):
 
     with pytest.raises(
         WeightsMismatchError,
-        match=rf"other\.weights\.h5 has the trunk digest {tensor_digest(other.layers)[:12]}, the recipe says "
-        rf"{recipe.trunk_digest[:12]}: the file changed, or it is another one\.$",
+        match=rf"other\.weights\.h5 has the trunk digest {tensor_digest(other.layers)[:12]}, the recipe "
+        rf"{recipe.trunk_digest[:12]}: the file has changed, or it is the wrong one\.$",
     ):
         TensorFlowEngine(recipe, tmp_path / "other.weights.h5")
 

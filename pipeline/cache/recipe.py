@@ -16,6 +16,7 @@ from typing import Any
 from pipeline.bases.table import PRECISIONS, Preprocessing
 from pipeline.cache.own import is_gone, reading
 from pipeline.errors import DamagedStoreError, SettingError
+from pipeline.files import write_json
 from pipeline.images.augment import ViewMaker
 from pipeline.images.decode import Decoder
 
@@ -163,6 +164,11 @@ def read_recipe(folder: Path) -> Recipe:
         return Recipe.from_dict(json.loads(text))
     except (ValueError, RecursionError) as error:
         raise DamagedStoreError(f"{folder} is not a store: recipe.json cannot be read: {error}") from error
+
+
+def write_recipe(recipe: Recipe, folder: Path) -> None:
+    """Write recipe.json; it is complete whenever its name exists."""
+    write_json(folder / "recipe.json", dict(sorted(recipe.as_dict().items())), sync=True)
 
 
 def _check_augmentation(text: str | None) -> None:

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.cache.own import check_no_links, check_store_folder, is_gone, list_folder
-from pipeline.cache.recipe import POOLINGS, Recipe, read_recipe
+from pipeline.cache.recipe import POOLINGS, Recipe, read_recipe, write_recipe
 from pipeline.cache.shard import ShardRows, build_shard, check_bytes, commit_shard, read_rows, visit_features
 from pipeline.errors import DamagedStoreError, ForeignEntryError, MissingRowsError, SettingError, UnreadableStoreError
-from pipeline.files import remove_debris, write_json
+from pipeline.files import remove_debris
 from pipeline.images.hashing import Stamp, file_stamp
 
 logger = logging.getLogger(__name__)
@@ -337,7 +337,7 @@ class Store:
         except DamagedStoreError:
             found = None
         if found != self.recipe.fingerprint:
-            write_json(self.folder / "recipe.json", dict(sorted(self.recipe.as_dict().items())), sync=True)
+            write_recipe(self.recipe, self.folder)
         return shards
 
     def _remove_debris(self) -> None:

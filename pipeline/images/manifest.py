@@ -8,7 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from pipeline.errors import DataLayoutError
+from pipeline.errors import DataLayoutError, UnreadableImageError
+from pipeline.images.decode import MAX_BYTES
 
 SPLITS = ("train", "validation", "test")
 
@@ -36,7 +37,16 @@ class Files:
     """Paths below the root, or absolute ones."""
 
     def read(self, position: int) -> bytes:
-        return (self.root / self.names[position]).read_bytes()
+        """The file's bytes.
+
+        Raises:
+            UnreadableImageError: It is larger than an image may be, or no regular file.
+            OSError: It cannot be read.
+        """
+        path = self.root / self.names[position]
+        if path.stat().st_size > MAX_BYTES or not path.is_file():
+            raise UnreadableImageError(f"not a regular file of at most {MAX_BYTES:,} bytes")
+        return path.read_bytes()
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,16 @@
 """Mean and standard deviation of each color channel, for `--preprocess standardize`."""
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pipeline.errors import DataLayoutError, UnreadableImageError
+from pipeline.files import write_json
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
 
@@ -48,6 +52,26 @@ def channel_statistics(manifest: Manifest, decoder: Decoder, *, progress: bool =
         )
     mean = total / count
     return ChannelStatistics(_triple(mean), _triple(np.sqrt(np.maximum(squares / count - mean**2, 0))))
+
+
+def kept_statistics(manifest: Manifest, decoder: Decoder, folder: Path, *, progress: bool = False) -> ChannelStatistics:
+    """`channel_statistics`, computed once: they take seconds for thousands of images.
+
+    Args:
+        manifest: The images.
+        decoder: To the input size of the base.
+        folder: Where statistics are kept, under a digest of the training images and the decoder.
+        progress: Show a progress bar.
+    """
+    digests = b"".join(sorted(manifest.split("train").digests))
+    content = hashlib.sha256(repr(decoder).encode() + digests).hexdigest()
+    kept = folder / f"{content[:32]}.json"
+    try:
+        return ChannelStatistics(**json.loads(kept.read_text()))
+    except (OSError, ValueError, TypeError, RecursionError):
+        statistics = channel_statistics(manifest, decoder, progress=progress)
+        write_json(kept, asdict(statistics))
+        return statistics
 
 
 def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.bases.files import home_folder
-from pipeline.errors import PipelineError
-from pipeline.images.decode import MAX_BYTES
+from pipeline.errors import PipelineError, UnreadableImageError
 from pipeline.images.manifest import Files, ImageBytes
 from pipeline.runs.folder import RunFolder
 from pipeline.settings import Settings
@@ -32,7 +31,7 @@ class RunImages:
             return None
         try:
             data = self.images.read(position)
-        except OSError:
+        except (OSError, UnreadableImageError):
             return None
         # A run from another machine may name any file of this one. It is read only if the run knows its content.
         return data if hashlib.sha256(data).digest() == digest else None
@@ -58,7 +57,7 @@ def find_images(run: RunFolder, names: Sequence[str], digests: Sequence[bytes], 
     if isinstance(root, str):
         note = None if Path(root).is_dir() else f"The images were in {root}, which does not exist any more."
         positions = {digest: position for position, digest in enumerate(digests) if digest}
-        return RunImages(_SmallFiles(Path(root), tuple(names)), positions, note)
+        return RunImages(Files(Path(root), tuple(names)), positions, note)
     if not isinstance(source, str) or not _is_here(source):
         return RunImages(nowhere, {}, _NOT_LOCAL.format(data=source or info.data))
     try:
@@ -75,13 +74,3 @@ def _is_here(source: str) -> bool:
         kept = (f"keras-{name}.npz", f"keras-{name}-fine.npz")
         return any((home_folder() / "datasets" / file).exists() for file in kept)
     return source == "sklearn:digits" or Path(source).exists()
-
-
-class _SmallFiles(Files):
-    """Files; one that is larger than an image may be is not read."""
-
-    def read(self, position: int) -> bytes:
-        path = self.root / self.names[position]
-        if path.stat().st_size > MAX_BYTES or not path.is_file():
-            raise OSError(f"{path} is not a file of at most {MAX_BYTES:,} bytes.")
-        return path.read_bytes()

@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from pipeline.bases.digests import TrunkInfo
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store, row_keys
 from pipeline.errors import DataLayoutError
@@ -20,7 +21,8 @@ from pipeline.stage_one.earlier import earlier_stores
 from pipeline.stage_one.engines.choose import choose_backend, kept_engine, make_engine
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.in_process import extract_in_process
-from pipeline.stage_one.missing import missing_items
+from pipeline.stage_one.missing import is_complete, missing_items
+from pipeline.stage_one.recipes import make_recipe
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,24 @@ def ensure(manifest: Manifest, recipe: Recipe, settings: Settings, *, views: Seq
     if not len(extraction.manifest):
         raise DataLayoutError(f"None of the {len(skipped)} images can be read: {listed}")
     return extraction
+
+
+def ensure_pooled(manifest: Manifest, pooling: str, settings: Settings) -> tuple[Extraction, TrunkInfo]:
+    """Make the rows that a head with this pooling needs, and say what is known of their trunk.
+
+    If a store of pooled rows has all rows and the store of spatial rows does not, the pooled rows are used.
+
+    Args:
+        manifest: The images.
+        pooling: `none`, `avg` or `max`; spatial rows are pooled when they are read.
+        settings: Features, cache folder and compute.
+    """
+    recipe, trunk = make_recipe(manifest, settings)
+    # The pooled store is checked first: usually it does not exist, and then the other store is not read twice.
+    is_pooled = pooling != "none" and is_complete(manifest, recipe.with_pooling(pooling), settings.paths.cache)
+    if is_pooled and not is_complete(manifest, recipe, settings.paths.cache):
+        recipe = recipe.with_pooling(pooling)
+    return ensure(manifest, recipe, settings), trunk
 
 
 def make_rows(manifest: Manifest, recipe: Recipe, settings: Settings, *, views: Sequence[int] = (0,)) -> Extraction:

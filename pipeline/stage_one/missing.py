@@ -1,9 +1,11 @@
 """Which rows a store lacks, and the images that stay without one."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
 from pipeline.errors import SettingError
 from pipeline.images.manifest import Manifest
@@ -26,6 +28,11 @@ def missing_items(manifest: Manifest, store: Store, views: Sequence[int]) -> lis
     keys, first = np.unique(np.concatenate([row_keys(manifest.digests, view) for view in views]), return_index=True)
     missing = first[~store.has(keys)]
     return [Item(int(position) % len(manifest), views[int(position) // len(manifest)]) for position in missing]
+
+
+def is_complete(manifest: Manifest, recipe: Recipe, cache: Path) -> bool:
+    """Whether a cache has the rows of view 0 of all images."""
+    return bool(Store(cache, recipe).has(row_keys(manifest.digests)).all())
 
 
 def leave_out(manifest: Manifest, skipped: Mapping[bytes, str]) -> Manifest:

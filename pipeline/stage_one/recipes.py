@@ -3,10 +3,7 @@
 TensorFlow is imported inside the functions that need it: with a complete store, a linear head never imports it.
 """
 
-import hashlib
-import json
 import logging
-from dataclasses import asdict
 from pathlib import Path
 
 from pipeline.bases.digests import DigestMemory, TrunkInfo
@@ -14,10 +11,9 @@ from pipeline.bases.files import home_folder, weights_path
 from pipeline.bases.table import BaseSpec, Preprocessing, choose_preprocessing, find_base
 from pipeline.cache.own import check_no_links
 from pipeline.cache.recipe import Recipe
-from pipeline.files import write_json
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
-from pipeline.images.statistics import ChannelStatistics, channel_statistics
+from pipeline.images.statistics import kept_statistics
 from pipeline.settings import FeatureSettings, Settings
 
 logger = logging.getLogger(__name__)
@@ -76,14 +72,7 @@ def weights_file(base: str, weights: str) -> Path:
 def _preprocessing(spec: BaseSpec, manifest: Manifest, decoder: Decoder, settings: Settings) -> Preprocessing:
     if settings.features.preprocess != "standardize":
         return choose_preprocessing(spec, settings.features.preprocess)
-    # The statistics of thousands of images take seconds, so they are kept under a digest of what they depend on.
-    train = manifest.split("train")
-    content = hashlib.sha256(repr(decoder).encode() + b"".join(sorted(train.digests))).hexdigest()
-    kept = settings.paths.cache / "statistics" / f"{content[:32]}.json"
-    check_no_links(kept.parent, kept)
-    try:
-        values = ChannelStatistics(**json.loads(kept.read_text()))
-    except (OSError, ValueError, TypeError, RecursionError):
-        values = channel_statistics(manifest, decoder, progress=settings.compute.progress)
-        write_json(kept, asdict(values))
+    folder = settings.paths.cache / "statistics"
+    check_no_links(folder)
+    values = kept_statistics(manifest, decoder, folder, progress=settings.compute.progress)
     return choose_preprocessing(spec, "standardize", mean=values.mean, std=values.std)

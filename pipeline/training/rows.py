@@ -4,12 +4,10 @@ import math
 from dataclasses import dataclass
 
 from pipeline.bases.digests import TrunkInfo
-from pipeline.cache.store import Store, row_keys
 from pipeline.images.manifest import Manifest
 from pipeline.settings import Settings
-from pipeline.stage_one.ensure import ensure
+from pipeline.stage_one.ensure import ensure_pooled
 from pipeline.stage_one.extraction import Extraction
-from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.views import Views
 from pipeline.stage_two.rows import Task, load_with_views
 
@@ -38,8 +36,6 @@ def read_task(
 ) -> CachedTask:
     """Read rows and labels of all splits; missing rows are computed first.
 
-    If a store of pooled rows has all rows and the store of spatial rows does not, the pooled rows are used.
-
     Args:
         manifest: The images, with labels.
         pooling: `none`, `avg` or `max`.
@@ -47,13 +43,7 @@ def read_task(
         views: Stored views to read too.
         memory_bytes: Rows that take more memory than this stay in their store.
     """
-    manifest.require_task()
-    recipe, trunk = make_recipe(manifest, settings)
-    keys, cache = row_keys(manifest.digests), settings.paths.cache
-    pooled = recipe.with_pooling(pooling)
-    # The pooled store is checked first: usually it does not exist, and then the other store is not read twice.
-    if pooling != "none" and Store(cache, pooled).has(keys).all() and not Store(cache, recipe).has(keys).all():
-        recipe = pooled
-    extraction = ensure(manifest, recipe, settings)
+    manifest.require_task()  # before hours of stage one
+    extraction, trunk = ensure_pooled(manifest, pooling, settings)
     task = load_with_views(extraction.manifest, extraction.store, views, pooling=pooling, memory_bytes=memory_bytes)
     return CachedTask(task, extraction, trunk, pooling, views)

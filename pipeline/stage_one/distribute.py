@@ -1,7 +1,6 @@
 """Stage one by workers: tasks are sent, shards come back, and tasks whose workers died are repeated."""
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,9 +13,7 @@ from pipeline.errors import ClusterError, DataNotFoundError, WorkerDiedError
 from pipeline.execution.tasks import Lost
 from pipeline.execution.workers import Workers
 from pipeline.images.manifest import Files, Manifest
-from pipeline.stage_one.compute import Engine, read_scanned, row_bar
-from pipeline.stage_one.extraction import Extraction
-from pipeline.stage_one.missing import leave_out, missing_items
+from pipeline.stage_one.compute import Computed, Engine, Item, read_scanned, row_bar
 from pipeline.stage_one.tasks import RowTask, RowTaskResult, run_task
 from pipeline.watchdog import CLUSTER_LIMIT_SECONDS, Moved, watch
 
@@ -31,16 +28,16 @@ _MAX_DEADLY_IMAGES = 8
 
 def distribute(
     manifest: Manifest,
+    items: Sequence[Item],
     store: Store,
     make_engine: Callable[[], Engine],
     workers: Workers,
     *,
-    views: Sequence[int] = (0,),
     batch_size: int = 32,
     gather: bool = False,
     ship_images: bool = False,
     progress: bool = False,
-) -> Extraction:
+) -> Computed:
     """Compute the rows that the store lacks, by workers.
 
     If a worker dies, another one computes what is missing of its task. If that one dies too, the task is split until the image
@@ -50,24 +47,21 @@ def distribute(
 
     Args:
         manifest: The images.
+        items: The missing rows; see `missing_items`.
         store: Where rows are looked up and added.
         make_engine: Loads the network in a worker, once for all of its tasks; pickled by its name.
         workers: Backend and number of workers.
-        views: View numbers; those above 0 need a recipe with an augmentation, and 0 one without.
         batch_size: Images handed to the engine at a time.
         gather: Workers send their shards' bytes and this process commits them; otherwise workers write to the store's folder.
         ship_images: Images are sent with the tasks; otherwise workers read them from the same path.
         progress: Show a progress bar.
 
     Raises:
-        SettingError: The views do not fit the recipe.
         ClusterError: The cluster does not answer, or lacks what a task needs.
         DataNotFoundError: The folder of the images is gone, for this process too.
         WorkerDiedError: Workers die at any image.
         OSError: The store cannot be written.
     """
-    start = time.monotonic()
-    items = missing_items(manifest, store, views)
     store.prepare()
     ships = ship_images or not manifest.is_files
     folder, known = (
@@ -80,13 +74,8 @@ def distribute(
         done = _Job(store, workers, bar, moved)
         done.run(whole)
     store.refresh()
-    return Extraction(
-        manifest=leave_out(manifest, done.skipped),
-        store=store,
-        num_new=int(store.has(whole.keys()).sum()),
-        seconds=time.monotonic() - start,
-        engine=done.engine,
-    )
+    num_rows = int(store.has(whole.keys()).sum())
+    return Computed(num_rows, done.skipped, unread={}, engine=done.engine)
 
 
 @dataclass

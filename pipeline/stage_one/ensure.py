@@ -15,13 +15,14 @@ from pipeline.cache.store import Keys, Store, row_keys
 from pipeline.errors import DataLayoutError
 from pipeline.images.manifest import Manifest
 from pipeline.settings import Settings
+from pipeline.stage_one.compute import Computed, Item
 from pipeline.stage_one.derive import derive
 from pipeline.stage_one.distribute import distribute
 from pipeline.stage_one.earlier import earlier_stores
 from pipeline.stage_one.engines.choose import choose_backend, kept_engine, make_engine
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.in_process import extract_in_process
-from pipeline.stage_one.missing import is_complete, missing_items
+from pipeline.stage_one.missing import is_complete, leave_out, missing_items
 from pipeline.stage_one.recipes import make_recipe
 
 logger = logging.getLogger(__name__)
@@ -74,12 +75,13 @@ def make_rows(manifest: Manifest, recipe: Recipe, settings: Settings, *, views: 
     keys = np.concatenate([row_keys(manifest.digests, view) for view in views])
     with contextlib.nullcontext() if store.has(keys).all() else store.adding():
         num_derived, engine = _derive(keys, store, settings)
-        extraction = _compute(manifest, store, views, settings)
-    extraction = replace(
-        extraction,
-        num_new=extraction.num_new + num_derived,
+        done = _compute(manifest, missing_items(manifest, store, views), store, settings)
+    extraction = Extraction(
+        manifest=leave_out(manifest, done.left_out),
+        store=store,
+        num_new=done.num_rows + num_derived,
         num_derived=num_derived,
-        engine=extraction.engine or engine,
+        engine=done.engine or engine,
         seconds=time.monotonic() - start,
     )
     logger.info(
@@ -114,27 +116,26 @@ def _derive(keys: Keys, store: Store, settings: Settings) -> tuple[int, str | No
     return sum(count for count, _ in done), next((engine for _, engine in done if engine), None)
 
 
-def _compute(manifest: Manifest, store: Store, views: Sequence[int], settings: Settings) -> Extraction:
+def _compute(manifest: Manifest, items: Sequence[Item], store: Store, settings: Settings) -> Computed:
     """Run the trunk over the images whose rows are still missing, in this process or by workers."""
     recipe, weights, compute = store.recipe, settings.features.weights, settings.compute
-    num_rows = len(missing_items(manifest, store, views))
-    backend = choose_backend(recipe, compute, num_rows)
+    backend = choose_backend(recipe, compute, len(items))
     if backend == "threading":
         return extract_in_process(
             manifest,
+            items,
             store,
-            partial(make_engine, recipe, weights, compute),
-            views=views,
+            partial(make_engine, recipe, weights, compute, len(items)),
             batch_size=compute.batch_size,
             num_workers=compute.workers,
             progress=compute.progress,
         )
     return distribute(
         manifest,
+        items,
         store,
-        partial(kept_engine, recipe, weights, replace(compute, progress=False), num_rows),
+        partial(kept_engine, recipe, weights, replace(compute, progress=False), len(items)),
         replace(compute, backend=backend).executor,
-        views=views,
         batch_size=compute.batch_size,
         gather=compute.gather,
         ship_images=compute.ship_images,

@@ -25,10 +25,9 @@ from pipeline.execution.workers import Workers
 from pipeline.images.decode import Decoder
 from pipeline.images.scan import scan
 from pipeline.stage_one import pending
-from pipeline.stage_one.distribute import distribute
 from pipeline.stage_one.extraction import Extraction
-from pipeline.stage_one.in_process import extract_in_process
 from tests.cache.samples import RECIPE
+from tests.stage_one.whole import distribute, extract_in_process
 
 SIDE = 16
 SHARD_ROWS = 8

@@ -18,8 +18,8 @@ from pipeline.images.given import read_given
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
 from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
-from pipeline.stage_one.in_process import extract_in_process
 from tests.bases.networks import run
+from tests.stage_one.whole import extract_in_process
 
 pytestmark = pytest.mark.real
 

@@ -20,11 +20,10 @@ from pipeline.images.manifest import Files, Manifest
 from pipeline.images.scan import scan
 from pipeline.stage_one import distribute as module
 from pipeline.stage_one.compute import Item
-from pipeline.stage_one.distribute import distribute
-from pipeline.stage_one.in_process import extract_in_process
 from pipeline.stage_one.tasks import RowTask, run_task
 from tests.conftest import draw_photo, draw_tree
 from tests.faults.child import SMALL, Averages
+from tests.stage_one.whole import distribute, extract_in_process
 
 BLACK = "red/black.png"
 

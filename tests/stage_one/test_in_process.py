@@ -21,9 +21,9 @@ from pipeline.images.scan import scan
 from pipeline.stage_one import compute, pending
 from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 from pipeline.stage_one.extraction import Extraction
-from pipeline.stage_one.in_process import extract_in_process
 from tests.conftest import COLOURS, draw_photo, draw_tree
 from tests.stage_one.trunks import BATCH_SIZE, Counting, make_engine, make_recipe
+from tests.stage_one.whole import extract_in_process
 
 Run = Callable[..., Extraction]
 

@@ -125,7 +125,7 @@ def test_an_epoch_draws_one_view_an_image_or_sees_all():
 
 def test_views_and_recipes_must_fit(photos, options):
     """View 0 of an augmented recipe, and view 1 of a plain one, are refused."""
-    from pipeline.stage_one.in_process import extract_in_process
+    from tests.stage_one.whole import extract_in_process
 
     manifest = scan(photos, settings=options)
     recipe, _ = make_recipe(manifest, options)

@@ -19,9 +19,9 @@ from pipeline.cache.store import Store, row_keys
 from pipeline.errors import SettingError, WeightsMismatchError
 from pipeline.images.scan import scan
 from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
-from pipeline.stage_one.in_process import extract_in_process
 from tests.bases.networks import run
 from tests.stage_one.trunks import BATCH_SIZE, make_engine, make_recipe
+from tests.stage_one.whole import extract_in_process
 
 
 def random_images(count: int, size_px: int = 32) -> np.ndarray:

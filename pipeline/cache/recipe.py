@@ -168,7 +168,8 @@ def read_recipe(folder: Path) -> Recipe:
 
 def write_recipe(recipe: Recipe, folder: Path) -> None:
     """Write recipe.json; it is complete whenever its name exists."""
-    write_json(folder / "recipe.json", dict(sorted(recipe.as_dict().items())), sync=True)
+    values = dict(sorted(recipe.as_dict().items()))
+    write_json(folder / "recipe.json", values, sync=True)
 
 
 def _check_augmentation(text: str | None) -> None:

@@ -4,6 +4,7 @@ There is no separate list of shards that could get out of step: the index is rea
 """
 
 import contextlib
+import itertools
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,11 @@ def row_keys(digests: Sequence[bytes], view: int = 0) -> Keys:
     # fixed-width, so keys that differ stay different.
     joined = b"".join(digest + bytes([view]) for digest in digests)
     return np.frombuffer(joined, dtype="S33") if joined else np.empty(0, "S33")
+
+
+def view_keys(digests: Sequence[bytes], views: Sequence[int]) -> Keys:
+    """The keys of several views of the images, view after view."""
+    return np.concatenate([row_keys(digests, view) for view in views])
 
 
 def split_keys(keys: Keys) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -107,6 +113,13 @@ class Store:
             )
         return cls(folder.parent, recipe)
 
+    @classmethod
+    def first_complete(cls, cache: Path, recipes: Sequence[Recipe], keys: Keys) -> "Store":
+        """The store of the first recipe that has all of these rows; if none has, that of the first recipe."""
+        first = cls(cache, recipes[0])
+        others = (cls(cache, recipe) for recipe in recipes[1:])
+        return next((store for store in itertools.chain([first], others) if store.has(keys).all()), first)
+
     @property
     def name(self) -> str:
         """The folder's name."""
@@ -167,12 +180,18 @@ class Store:
         commit_shard(self.prepare(), data)
 
     @contextlib.contextmanager
-    def adding(self) -> Iterator[None]:
+    def adding(self, keys: Keys | None = None) -> Iterator[None]:
         """Hold the store's lock: no two processes of this machine compute the same rows.
 
         Another process waits, and sees the new rows when it goes on. The lock of a dead process is free. Nothing else depends on
         the lock: shards are committed whole in any case, so a file system without locks works too.
+
+        Args:
+            keys: Rows that are wanted; if all of them are there, nothing is locked.
         """
+        if keys is not None and self.has(keys).all():
+            yield
+            return
         from filelock import FileLock, Timeout
 
         check_store_folder(self.folder)  # the lock file is opened for writing

@@ -1,17 +1,13 @@
 """Make sure that rows are there: the missing ones are derived from rows of an earlier layer, or computed from the images."""
 
-import contextlib
 import logging
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
-
-from pipeline.bases.digests import TrunkInfo
 from pipeline.cache.recipe import Recipe
-from pipeline.cache.store import Keys, Store, row_keys
+from pipeline.cache.store import Keys, Store, view_keys
 from pipeline.errors import DataLayoutError
 from pipeline.images.manifest import Manifest
 from pipeline.settings import Settings
@@ -22,13 +18,19 @@ from pipeline.stage_one.earlier import earlier_stores
 from pipeline.stage_one.engines.choose import choose_backend, kept_engine, make_engine
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.in_process import extract_in_process
-from pipeline.stage_one.missing import is_complete, leave_out, missing_items
-from pipeline.stage_one.recipes import make_recipe
+from pipeline.stage_one.missing import leave_out, missing_items
 
 logger = logging.getLogger(__name__)
 
 
-def ensure(manifest: Manifest, recipe: Recipe, settings: Settings, *, views: Sequence[int] = (0,)) -> Extraction:
+def ensure(
+    manifest: Manifest,
+    recipe: Recipe,
+    settings: Settings,
+    *,
+    views: Sequence[int] = (0,),
+    alternative: Recipe | None = None,
+) -> Extraction:
     """Make the rows of a data set that the store lacks.
 
     Args:
@@ -36,11 +38,12 @@ def ensure(manifest: Manifest, recipe: Recipe, settings: Settings, *, views: Seq
         recipe: Of the rows.
         settings: Weights, cache folder and compute; everything else is in the recipe.
         views: View numbers.
+        alternative: Another recipe that serves as well. Its store is used if it has all rows and the first one has not.
 
     Raises:
         DataLayoutError: An image had to be skipped and `strict` is set, or none can be read.
     """
-    extraction = make_rows(manifest, recipe, settings, views=views)
+    extraction = make_rows(manifest, recipe, settings, views=views, alternative=alternative)
     skipped = extraction.manifest.skipped
     listed = "; ".join(f"{entry.path}: {entry.reason}" for entry in skipped[:5])
     if skipped and settings.compute.strict:
@@ -50,30 +53,19 @@ def ensure(manifest: Manifest, recipe: Recipe, settings: Settings, *, views: Seq
     return extraction
 
 
-def ensure_pooled(manifest: Manifest, pooling: str, settings: Settings) -> tuple[Extraction, TrunkInfo]:
-    """Make the rows that a head with this pooling needs, and say what is known of their trunk.
-
-    If a store of pooled rows has all rows and the store of spatial rows does not, the pooled rows are used.
-
-    Args:
-        manifest: The images.
-        pooling: `none`, `avg` or `max`; spatial rows are pooled when they are read.
-        settings: Features, cache folder and compute.
-    """
-    recipe, trunk = make_recipe(manifest, settings)
-    # The pooled store is checked first: usually it does not exist, and then the other store is not read twice.
-    is_pooled = pooling != "none" and is_complete(manifest, recipe.with_pooling(pooling), settings.paths.cache)
-    if is_pooled and not is_complete(manifest, recipe, settings.paths.cache):
-        recipe = recipe.with_pooling(pooling)
-    return ensure(manifest, recipe, settings), trunk
-
-
-def make_rows(manifest: Manifest, recipe: Recipe, settings: Settings, *, views: Sequence[int] = (0,)) -> Extraction:
+def make_rows(
+    manifest: Manifest,
+    recipe: Recipe,
+    settings: Settings,
+    *,
+    views: Sequence[int] = (0,),
+    alternative: Recipe | None = None,
+) -> Extraction:
     """Like `ensure`, but images that cannot be read are no error: they are only listed in `manifest.skipped` of the result."""
-    store = Store(settings.paths.cache, recipe)
     start = time.monotonic()
-    keys = np.concatenate([row_keys(manifest.digests, view) for view in views])
-    with contextlib.nullcontext() if store.has(keys).all() else store.adding():
+    keys = view_keys(manifest.digests, views)
+    store = Store.first_complete(settings.paths.cache, [recipe, alternative] if alternative else [recipe], keys)
+    with store.adding(keys):
         num_derived, engine = _derive(keys, store, settings)
         done = _compute(manifest, missing_items(manifest, store, views), store, settings)
     extraction = Extraction(

@@ -1,12 +1,10 @@
 """Which rows a store lacks, and the images that stay without one."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from pipeline.cache.recipe import Recipe
-from pipeline.cache.store import Store, row_keys
+from pipeline.cache.store import Store, view_keys
 from pipeline.errors import SettingError
 from pipeline.images.manifest import Manifest
 from pipeline.stage_one.compute import Item
@@ -25,14 +23,9 @@ def missing_items(manifest: Manifest, store: Store, views: Sequence[int]) -> lis
         raise SettingError(
             f"Views 1 to K need a recipe with an augmentation, view 0 one without. Received: views {list(views)}."
         )
-    keys, first = np.unique(np.concatenate([row_keys(manifest.digests, view) for view in views]), return_index=True)
+    keys, first = np.unique(view_keys(manifest.digests, views), return_index=True)
     missing = first[~store.has(keys)]
     return [Item(int(position) % len(manifest), views[int(position) // len(manifest)]) for position in missing]
-
-
-def is_complete(manifest: Manifest, recipe: Recipe, cache: Path) -> bool:
-    """Whether a cache has the rows of view 0 of all images."""
-    return bool(Store(cache, recipe).has(row_keys(manifest.digests)).all())
 
 
 def leave_out(manifest: Manifest, skipped: Mapping[bytes, str]) -> Manifest:

@@ -151,11 +151,11 @@ def load_task(
         DataLayoutError: The labels do not make a task.
         MissingRowsError: An image has no row.
     """
+    row_bytes = 4 * _row_floats(store, pooling)
     manifest.require_task()
     parts = {name: part for name in SPLITS if len(part := manifest.split(name))}
     viewed = {name: num_views if name == "train" or tta else 0 for name in parts}
     num_rows = sum((1 + viewed[name]) * len(part) for name, part in parts.items())
-    row_bytes = 4 * _row_floats(store, pooling)
     block_rows = max(1, int(memory_bytes / _BLOCKS / row_bytes)) if num_rows * row_bytes > memory_bytes else None
 
     def read(holder: Store, names: Sequence[str], view: int) -> dict[str, Rows]:

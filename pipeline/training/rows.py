@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pipeline.bases.digests import TrunkInfo
 from pipeline.images.manifest import Manifest
 from pipeline.settings import Settings
-from pipeline.stage_one.ensure import ensure_pooled
+from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.extraction import Extraction
+from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.views import Views
 from pipeline.stage_two.rows import Task, load_with_views
 
@@ -36,6 +37,8 @@ def read_task(
 ) -> CachedTask:
     """Read rows and labels of all splits; missing rows are computed first.
 
+    If a store of pooled rows has all rows and the store of spatial rows has not, the pooled rows are used.
+
     Args:
         manifest: The images, with labels.
         pooling: `none`, `avg` or `max`.
@@ -44,6 +47,8 @@ def read_task(
         memory_bytes: Rows that take more memory than this stay in their store.
     """
     manifest.require_task()  # before hours of stage one
-    extraction, trunk = ensure_pooled(manifest, pooling, settings)
+    recipe, trunk = make_recipe(manifest, settings)
+    pooled = recipe.with_pooling(pooling) if pooling != "none" else None
+    extraction = ensure(manifest, recipe, settings, alternative=pooled)
     task = load_with_views(extraction.manifest, extraction.store, views, pooling=pooling, memory_bytes=memory_bytes)
     return CachedTask(task, extraction, trunk, pooling, views)

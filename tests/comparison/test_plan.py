@@ -111,4 +111,4 @@ def test_command_prints_a_table_or_json(tmp_path):
     row = {**result["bases"][0], "seconds": 9000.0, "once_seconds": 90.0}
     table = describe_plan({**result, "bases": [row]})
     assert "2.5 h" in table
-    assert "the first time on a machine: squeezenet 90 s" in table
+    assert "Once per machine, in addition: squeezenet 90 s" in table

@@ -130,7 +130,7 @@ def test_heads_that_kill_their_workers_are_left_out(tmp_path: Path, caplog: pyte
     table = run_sweep(cells, task, tmp_path, task_digest="these rows", workers=Workers(count=2))
 
     assert rest == done
-    assert "killed its worker twice" in caplog.text
+    assert "crashed its worker twice" in caplog.text
     assert len(table) == len(cells) == 3
     assert done[0] in table
 

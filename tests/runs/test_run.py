@@ -177,7 +177,7 @@ def test_one_image_needs_no_list(convert, photos, settings, runs):
 @pytest.mark.parametrize("top", [0, -1])
 def test_at_least_one_class_is_listed(top, photos, settings, runs):
     """A `top` below 1 is an error."""
-    with pytest.raises(SettingError, match=f"At least one class .* Received: top {top}"):
+    with pytest.raises(SettingError, match=f"1 or more. Received: top {top}"):
         load_run("linear", settings).predict([photos / "test"], top=top)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.cache.own import check_no_links, check_store_folder, is_gone, list_folder
+from pipeline.cache.pooling import pool_rows, to_float32
 from pipeline.cache.recipe import POOLINGS, Recipe, read_recipe, write_recipe
 from pipeline.cache.shard import ShardRows, build_shard, check_bytes, commit_shard, read_rows, visit_features
 from pipeline.errors import DamagedStoreError, ForeignEntryError, MissingRowsError, SettingError, UnreadableStoreError
@@ -363,36 +364,6 @@ class Store:
         """Remove unfinished files of dead processes of this machine, also those of version 0.1.0 (`.tmp`)."""
         check_store_folder(self.folder)
         remove_debris(self.folder / "shards")
-
-
-def pool_rows(rows: NDArray[np.float32], pooling: str) -> NDArray[np.float32]:
-    """Mean or maximum over the grid, (n, h, w, C) to (n, C); pooled rows stay as they are.
-
-    Raises:
-        SettingError: The pooling is not `none`, `avg` or `max`.
-    """
-    if pooling not in POOLINGS:
-        raise SettingError(f"The pooling is one of {POOLINGS}. Received: {pooling!r}.")
-    if pooling == "none" or rows.ndim == 2:
-        return rows
-    grid = rows.reshape(len(rows), -1, rows.shape[-1])
-    pooled: NDArray[np.float32] = grid.mean(axis=1) if pooling == "avg" else grid.max(axis=1)
-    return pooled
-
-
-def to_float32(rows: NDArray[np.floating]) -> NDArray[np.float32]:
-    """float16 to float32, exactly.
-
-    numpy converts 25,000 rows of (4, 4, 512) per second. Shifting exponent and mantissa into position and
-    multiplying by 2^112 (the difference of the two exponent biases) is five times as fast, and exact
-    for all finite float16 values.
-    """
-    if rows.dtype == np.float32:
-        return rows
-    bits = rows.view(np.uint16).astype(np.uint32)
-    sign = (bits & 0x8000) << 16
-    magnitude = ((bits & 0x7FFF) << 13).view(np.float32) * np.float32(2.0**112)
-    return (magnitude.view(np.uint32) | sign).view(np.float32)
 
 
 def shard_keys(shard: ShardRows) -> Keys:

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.cache.pooling import pool_rows, to_float32
 from pipeline.cache.shard import ShardRows
-from pipeline.cache.store import Store, _Index, pool_rows, row_keys, to_float32
+from pipeline.cache.store import Store, _Index, row_keys
 from pipeline.errors import DamagedStoreError, MissingRowsError, SettingError
 from tests.cache.samples import HALF, RECIPE, SHAPE, damage, fill, forge, make_keys, make_rows
 

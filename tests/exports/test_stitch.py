@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pipeline.bases.table import find_base
-from pipeline.cache.store import pool_rows
+from pipeline.cache.pooling import pool_rows
 from pipeline.exports.stitch import head_of_arrays, stitch
 from pipeline.stage_two.dense.build import fit_dense
 from pipeline.stage_two.dense.settings import Training

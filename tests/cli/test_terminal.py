@@ -70,7 +70,7 @@ def test_verbose_says_what_is_reused_and_chosen(photos, own):
     assert silent.stderr == ""
     assert "INFO: " in verbose.stderr
     assert "48 rows needed, 0 of them new" in verbose.stderr
-    assert "ridge: alpha " in verbose.stderr
+    assert "ridge: chose alpha = " in verbose.stderr
     assert json.loads(verbose.stdout)["head"] == "ridge"
 
 

@@ -13,10 +13,11 @@ import keras
 from _turns import in_turns, ratio, say
 from head_epoch import make_task
 
-from pipeline.stage_two.dense import build_head
+from pipeline.execution.workers import Workers
+from pipeline.stage_two.dense.build import build_head
+from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.spec import parse_layers
 from pipeline.stage_two.sweep import make_cells, run_sweep
-from pipeline.stage_two.training import Training
 
 HEADS = ["dense:32|64|128|192|256,relu,dropout:0.3|0.5"]
 TRAINING = Training(epochs=10, batch_size=32, keep="last")
@@ -42,7 +43,7 @@ def main() -> None:
 
     def ours() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            results = run_sweep(cells, task, Path(folder), task_digest="made")
+            results = run_sweep(cells, task, Path(folder), task_digest="made", workers=Workers())
         assert len(results) == len(cells) == 20
 
     seconds = in_turns({"20 trainings with fit": stock, "sweep": ours}, given.repeats)

@@ -16,16 +16,17 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.comparison.published import PUBLISHED
+import pipeline
+from pipeline.comparison.published import EXPERIMENTS
+from pipeline.images.augment import AUGMENTATIONS
 from pipeline.images.manifest import Manifest
-from pipeline.images.views import AUGMENTATIONS
 from pipeline.quiet import quiet_tensorflow
-from pipeline.stage_two.training import Training
-from pipeline.verbs.heads import fit
-from pipeline.verbs.options import Options
-from pipeline.verbs.rows import extract, scan
-from pipeline.verbs.tune import tune
-from pipeline.verbs.tuning import Tuning, cut_of
+from pipeline.settings import Settings
+from pipeline.stage_two.dense.settings import Training
+from pipeline.training.finetune.assembly import cut_of
+from pipeline.training.finetune.settings import FineTuning
+from pipeline.training.finetune.train import finetune
+from pipeline.training.heads import fit_head
 
 HEAD = "dense:256,relu,dropout:0.5"
 TRAINING = Training(epochs=3, batch_size=20, learning_rate=2e-5, optimizer="rmsprop", keep="last")
@@ -65,23 +66,23 @@ def main() -> None:
         return
     quiet_tensorflow()
     with tempfile.TemporaryDirectory() as runs:
-        options = Options(**PUBLISHED["r0b"].base, cache=given.cache, runs=Path(runs), progress=True)
-        manifest = part_of(scan(given.data, options=options), given.images)
+        keywords = {**EXPERIMENTS["r0b"].base, "cache": given.cache, "runs": Path(runs), "progress": True}
+        settings = Settings.of(**keywords)
+        manifest = part_of(pipeline.scan(given.data, **keywords), given.images)
         training = replace(TRAINING, epochs=given.epochs)
-        frozen = Tuning(HEAD, augmentation=AUGMENTATIONS["r0"], training=training)
+        frozen = FineTuning(head=HEAD, augmentation=AUGMENTATIONS["r0"], training=training)
         tuned = replace(frozen, first=FIRST, head_epochs=0)
-        from_rows = replace(tuned, augmentation=None)
-        extract(manifest, options=replace(options, cut=cut_of(tuned, options)))
-        extract(manifest, options=options)
-        quiet = {"pictures": False, "options": options}
+        from_rows = replace(tuned, augmentation=None, cached=True)
+        for cut in (cut_of(tuned, settings), None):
+            pipeline.extract(manifest, **keywords, cut=cut)
         paths = {
             "head": (
-                lambda: fit(manifest, HEAD, training=training, **quiet),
-                lambda: tune(manifest, frozen, **quiet),
+                lambda: fit_head(manifest, HEAD, settings, training=training, plots=False),
+                lambda: finetune(manifest, frozen, settings, plots=False),
             ),
             "block5": (
-                lambda: tune(manifest, from_rows, cached=True, **quiet),
-                lambda: tune(manifest, tuned, **quiet),
+                lambda: finetune(manifest, from_rows, settings, plots=False),
+                lambda: finetune(manifest, tuned, settings, plots=False),
             ),
         }
         seconds: dict[str, dict[str, list[float]]] = {what: {"cached": [], "live": []} for what in given.what}
@@ -99,7 +100,7 @@ def report(seconds: dict[str, dict[str, list[float]]], num_images: int) -> None:
         cached, live = (statistics.median(measured[where]) for where in ("cached", "live"))
         ratios[what] = live / cached
         turns = {where: [round(value, 3) for value in values] for where, values in measured.items()}
-        print(f"{what:8} cached {cached:8.3f} s an epoch, live {live:8.2f} s: {live / cached:.1f} x   {turns}")
+        print(f"{what:8} cached {cached:8.3f} s per epoch, live {live:8.2f} s: {live / cached:.1f} x   {turns}")
     machine = f"{platform.machine()}, {os.cpu_count()} cores"
     print(json.dumps({"machine": machine, "images": num_images, "seconds": seconds, "ratios": ratios}))
 

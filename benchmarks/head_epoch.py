@@ -15,10 +15,10 @@ import keras
 import numpy as np
 from _turns import in_turns, ratio, say
 
-from pipeline.stage_two.dense import build_head, fit_dense
-from pipeline.stage_two.features import Split, Task
+from pipeline.stage_two.dense.build import build_head, fit_dense
+from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.rows import Split, Task
 from pipeline.stage_two.spec import parse_layers
-from pipeline.stage_two.training import Training
 
 SPEC = parse_layers("dense:256,relu,dropout:0.5")
 TRAINING = Training(batch_size=20, learning_rate=2e-5, optimizer="rmsprop", keep="last")

@@ -28,7 +28,7 @@ from pipeline.cache.store import Store
 
 BASE = ["--base", "squeezenet", "--size", "32", "--weights", "random", "--engine", "tensorflow"]
 # Shards of 64 rows instead of 1,024, so that there are many moments between two of them.
-START = "from pipeline.stage_one import pending; pending._SHARD_ROWS = 64; from pipeline.cli import main; main()"
+START = "from pipeline.stage_one import pending; pending._SHARD_ROWS = 64; from pipeline.cli.app import main; main()"
 
 
 class Place:
@@ -46,7 +46,7 @@ class Place:
     def words(self, command: str) -> list[str]:
         """What to call."""
         data = "sklearn:digits"
-        training = ["--head", "dense:16,relu,dropout:0.5", "--epochs", "6", "--no-pictures"]
+        training = ["--head", "dense:16,relu,dropout:0.5", "--epochs", "6", "--no-plots"]
         return {
             "features": ["features", data, *BASE],
             "endtoend": ["endtoend", data, *BASE, *training, "--name", "live"],

@@ -18,11 +18,10 @@ from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pipeline.stage_two.features import Split, Task, load_task
-from pipeline.stage_two.linear_fit import fit_linear
+import pipeline
+from pipeline.stage_two.linear.fit import fit_linear
+from pipeline.stage_two.rows import Split, Task, load_task
 from pipeline.stage_two.spec import LinearSpec
-from pipeline.verbs.options import Options
-from pipeline.verbs.rows import extract
 
 VALUES = tuple(float(value) for value in np.logspace(-6, 1, 25))
 
@@ -41,7 +40,7 @@ def make_task() -> Task:
 
 def photographs(data: str, cache: Path) -> Task:
     """Rows of VGG16 at 150 px."""
-    done = extract(data, options=Options(size=150, cache=cache, progress=True))
+    done = pipeline.extract(data, size=150, cache=cache, progress=True)
     return load_task(done.manifest, done.store)
 
 

@@ -16,8 +16,10 @@ from pathlib import Path
 
 from _turns import in_turns, say
 
-from pipeline.verbs.options import Options, backend_for, make_recipe
-from pipeline.verbs.rows import scan
+import pipeline
+from pipeline.settings import Settings
+from pipeline.stage_one.engines.choose import choose_backend
+from pipeline.stage_one.recipes import make_recipe
 
 CASES = {"squeezenet": (160, 2000), "mobilenetv2": (160, 2000), "resnet50": (150, 200), "vgg16": (150, 150)}
 """Size in px and number of images; twice as many in the second measurement."""
@@ -40,12 +42,12 @@ def main() -> None:
     if not given.data or not Path(given.data).is_dir():
         print("local_workers: give --data FOLDER (make bench DATA=photos); nothing measured.")
         return
-    manifest = scan(given.data)
+    manifest = pipeline.scan(given.data)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         for base in given.bases:
             size, count = CASES[base]
-            options = Options(base=base, size=size, weights="random", engine="tensorflow")
+            settings = Settings.of(base=base, size=size, weights="random", engine="tensorflow")
 
             def features(backend: str, number: int, base: str = base, size: int = size) -> None:
                 data = table_of(list(manifest.names[:number]), list(map(str, manifest.labels[:number])), folder)
@@ -66,13 +68,13 @@ def main() -> None:
                 way: (median[f"{way}, {2 * count} images"] - median[f"{way}, {count} images"]) / count
                 for way in ("threading", "loky")
             }
-            recipe, _ = make_recipe(manifest, options)
+            recipe, _ = make_recipe(manifest, settings)
             say(
                 f"stage one, {base} at {size} px: processes or one process",
                 seconds,
                 {"a further image: one process / processes": (further["threading"] / further["loky"], 1.0)},
-                seconds_a_further_image=further,
-                auto=backend_for(recipe, options, 1_000_000),
+                seconds_per_further_image=further,
+                auto=choose_backend(recipe, settings.compute, 1_000_000),
             )
 
 

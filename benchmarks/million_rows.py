@@ -22,14 +22,14 @@ from pathlib import Path
 import numpy as np
 from _turns import say
 
-from pipeline.cache.audit import delete, find_store, verify
+import pipeline
+from pipeline.cache.audit import delete, verify
 from pipeline.cache.compact import compact
 from pipeline.cache.shard import commit_shard, read_features, read_rows
 from pipeline.cache.store import Keys, Store, pack_rows, row_keys
-from pipeline.stage_two.features import Split, StoredRows, Task
+from pipeline.cache.stores import find_store
+from pipeline.stage_two.rows import Split, StoredRows, Task
 from pipeline.stage_two.spec import parse_head, parse_layers
-from pipeline.verbs.options import Options
-from pipeline.verbs.rows import extract
 
 SHARD = 1024
 MEMORY_GB = 0.125
@@ -72,9 +72,9 @@ def _lookup(folder: Path, count: int) -> float:
 
 
 def _verify(folder: Path, count: int) -> None:
-    num_ok, bad = verify([Store.open(folder)])
-    if (num_ok, bad) != (count, []):
-        raise SystemExit(f"{num_ok} of {count} rows, {bad[:3]}")
+    found = verify([Store.open(folder)])
+    if (found.num_ok, found.bad) != (count, ()):
+        raise SystemExit(f"{found.num_ok} of {count} rows, {found.bad[:3]}")
 
 
 def _task(folder: Path, count: int) -> Task:
@@ -92,20 +92,20 @@ def _task(folder: Path, count: int) -> Task:
 
 def _sgd_epoch(folder: Path, count: int) -> float:
     """By two fits that differ in four epochs: without the pass for means and the scores on validation."""
-    from pipeline.stage_two import linear_stream
+    from pipeline.stage_two.linear import stream
 
     task, seconds = _task(folder, count), []
     for num_epochs in (1, 1, 5):  # the first one loads scikit-learn, and is not counted
-        linear_stream.EPOCHS = (num_epochs, num_epochs)
+        stream.EPOCHS = (num_epochs, num_epochs)
         start = time.perf_counter()
-        linear_stream.stream_linear(parse_head("sgd:alpha=0.0001"), task)
+        stream.stream_linear(parse_head("sgd:alpha=0.0001"), task)
         seconds.append(time.perf_counter() - start)
     return (seconds[2] - seconds[1]) / 4
 
 
 def _ridge(folder: Path, count: int) -> None:
     """One pass over all rows, 25 values."""
-    from pipeline.stage_two.linear_stream import stream_linear
+    from pipeline.stage_two.linear.stream import stream_linear
 
     stream_linear(parse_head("ridge"), _task(folder, count))
 
@@ -138,8 +138,8 @@ def _epoch(folder: Path, count: int) -> float:
     from pipeline.quiet import quiet_tensorflow
 
     quiet_tensorflow()
-    from pipeline.stage_two.dense import fit_dense
-    from pipeline.stage_two.training import Training
+    from pipeline.stage_two.dense.build import fit_dense
+    from pipeline.stage_two.dense.settings import Training
 
     done = fit_dense(parse_layers("dense:64,relu"), _task(folder, count), Training(epochs=2, batch_size=256))
     return float(done.history[-1]["seconds"])
@@ -195,7 +195,7 @@ def main() -> None:
     if not given.data or not Path(given.data).is_dir():
         print("million_rows: give --data FOLDER (make bench DATA=photos); nothing measured.")
         return
-    done = extract(given.data, options=Options(size=150, cache=given.cache, progress=True))
+    done = pipeline.extract(given.data, size=150, cache=given.cache, progress=True)
     with tempfile.TemporaryDirectory(dir=given.folder) as scratch:
         seconds: dict[str, list[float]] = {}
         memory: dict[str, list[float]] = {}

@@ -18,13 +18,16 @@ from pathlib import Path
 import numpy as np
 from _turns import in_turns, ratio, say
 
-from pipeline.bases.zoo import find_base
+import pipeline
+from pipeline.bases.table import find_base
 from pipeline.cache.store import Store
 from pipeline.images.manifest import Manifest
 from pipeline.quiet import quiet_tensorflow
-from pipeline.stage_one.extract import extract
-from pipeline.verbs.options import Options, make_engine, make_recipe, weights_file
-from pipeline.verbs.rows import scan
+from pipeline.settings import Settings
+from pipeline.stage_one.engines.choose import make_engine
+from pipeline.stage_one.in_process import extract_in_process
+from pipeline.stage_one.missing import missing_items
+from pipeline.stage_one.recipes import make_recipe, weights_file
 
 CASES = (("vgg16", 150, "imagenet", 1, 1.4), ("mobilenetv2", 160, "random", 5, 4.0))
 """Base, size, weights (speed does not depend on their values), times --images, and the goal against the published way."""
@@ -39,13 +42,13 @@ def copy_images(manifest: Manifest, folder: Path) -> Path:
     return folder
 
 
-def published_way(base: str, size: int, options: Options, folder: Path) -> Callable[[], None]:
+def published_way(base: str, size: int, weights: str, folder: Path) -> Callable[[], None]:
     """What the recipes do: ImageDataGenerator, `predict` on 20 images at a time, rows into an array."""
     import tensorflow as tf
 
     from pipeline.bases.weights import load_base
 
-    network = load_base(find_base(base), size, weights_file(options))
+    network = load_base(find_base(base), size, weights_file(base, weights))
     generator = tf.keras.preprocessing.image.ImageDataGenerator(rescale=1 / 255)
 
     def run() -> None:
@@ -61,11 +64,11 @@ def published_way(base: str, size: int, options: Options, folder: Path) -> Calla
 def measure(base: str, size: int, weights: str, goal: float, manifest: Manifest, repeats: int) -> None:
     """One base."""
     with tempfile.TemporaryDirectory() as scratch:
-        options = Options(
+        settings = Settings.of(
             base=base, size=size, weights=weights, cache=Path(scratch, "cache"), runs=Path(scratch, "runs")
         )
-        recipe, _ = make_recipe(manifest, options)
-        engine = make_engine(recipe, options, len(manifest))
+        recipe, _ = make_recipe(manifest, settings)
+        engine = make_engine(recipe, weights, settings.compute, len(manifest))
         decode = recipe.decoder.decode
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             pixels = np.stack(list(pool.map(lambda row: decode(manifest.read(row)), range(len(manifest)))))
@@ -84,9 +87,11 @@ def measure(base: str, size: int, weights: str, goal: float, manifest: Manifest,
 
         def ours() -> float:  # the network is loaded already, as theirs is
             store = Store(Path(scratch, f"store{next(stores)}"), recipe)
-            return extract(manifest, store, lambda _: engine).seconds
+            start = time.perf_counter()
+            extract_in_process(manifest, missing_items(manifest, store, (0,)), store, lambda: engine)
+            return time.perf_counter() - start
 
-        theirs = published_way(base, size, options, copy_images(manifest, Path(scratch, "photos")))
+        theirs = published_way(base, size, weights, copy_images(manifest, Path(scratch, "photos")))
         theirs()  # compile
         contestants = {"published way": theirs, "ours": ours, "forward alone": forward, "decoding alone": decoding}
         seconds = in_turns(contestants, repeats)
@@ -120,7 +125,7 @@ def main() -> None:
         return
     quiet_tensorflow()
     start = time.perf_counter()
-    manifest = scan(given.data)
+    manifest = pipeline.scan(given.data)
     order = np.random.default_rng(0).permutation(len(manifest))
     for base, size, weights, times, goal in CASES:
         if base in given.bases:

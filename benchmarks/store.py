@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 from _turns import in_turns, ratio, say
 
+import pipeline
 from pipeline.cache.store import Store
-from pipeline.verbs.options import Options
-from pipeline.verbs.rows import extract
 
 
 def main() -> None:
@@ -29,7 +28,7 @@ def main() -> None:
     if not given.data or not Path(given.data).is_dir():
         print("store: give --data FOLDER (make bench DATA=photos); nothing measured.")
         return
-    done = extract(given.data, options=Options(size=150, cache=given.cache, progress=True))
+    done = pipeline.extract(given.data, size=150, cache=given.cache, progress=True)
     keys, recipe = done.keys(), done.store.recipe
     rows = done.store.read(keys)
     stored = sum(path.stat().st_size for path in done.store.shard_paths()) / len(done.store) * len(keys)

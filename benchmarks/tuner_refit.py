@@ -22,13 +22,12 @@ from pathlib import Path
 import numpy as np
 from _turns import say
 
+import pipeline
 from pipeline.images.manifest import Contents, Manifest
-from pipeline.stage_two.features import Split, Task
+from pipeline.stage_two.rows import Split, Task
 from pipeline.tuner.choice import Choice, stops_of
 from pipeline.tuner.labels import LabelFile
 from pipeline.tuner.session import Session
-from pipeline.verbs.options import Options
-from pipeline.verbs.rows import extract
 
 HEADS = ("logreg", "ridge")
 NOISE = 0.05
@@ -95,7 +94,7 @@ def main() -> None:
     if not given.data or not Path(given.data).is_dir():
         print("tuner_refit: give --data FOLDER (make bench DATA=photos); nothing measured.")
         return
-    done = extract(given.data, options=Options(size=150, cache=given.cache, progress=True))
+    done = pipeline.extract(given.data, size=150, cache=given.cache, progress=True)
     X, labels = done.store.read(done.keys(), pooling="avg"), np.array(done.manifest.labels)
     for count in given.rows:
         seconds: dict[str, list[float]] = {}

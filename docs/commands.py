@@ -1,19 +1,19 @@
-"""Write docs/commands/: one page a command, from the commands themselves. `make docs` runs this."""
+"""Write docs/commands/: one page per command, from the help texts. `make docs` runs this."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from pipeline.cli import app
+from pipeline.cli.app import app
 
 FOLDER = Path(__file__).parent / "commands"
 _WIDTH = 100
-_MADE = "<!-- Made by `make docs` from the command itself; change the help texts in pipeline/cli*.py instead. -->"
+_MADE = "<!-- Made by `make docs` from the command itself; change the help texts in pipeline/cli/ instead. -->"
 
 
 def pages() -> dict[str, str]:
-    """Every page by its file's name, the table of all commands first."""
+    """All pages by file name; the first has the table of all commands."""
     commands = list(_walk(app, "bottleneck"))
     rows = [
         f"| [`{_words(context)}`]({_file(context)}) | {context.command.get_short_help_str(200)} |"
@@ -24,7 +24,7 @@ def pages() -> dict[str, str]:
 
 
 def main() -> None:
-    """Write all pages, and remove those of commands that are gone."""
+    """Write all pages, and delete those of commands that no longer exist."""
     FOLDER.mkdir(exist_ok=True)
     made = pages()
     for path in FOLDER.glob("*.md"):
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _walk(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[click.Context]:
-    """Each command that does something, with its place."""
+    """Each command that is not a group, with its context."""
     settings = {"terminal_width": _WIDTH, **command.context_settings}
     context = click.Context(command, info_name=name, parent=parent, **settings)
     if isinstance(command, click.Group):

@@ -2,7 +2,7 @@
 
 import pipeline
 
-run = pipeline.fit("photos", "logreg", options=pipeline.Options(base="vgg16", size=150))
+run = pipeline.fit("photos", "logreg", base="vgg16", size=150)
 run.predict(["new.jpg"])
 """
 
@@ -11,9 +11,9 @@ import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
-# Faster convolutions on the CPU (8.7 to 12.2 images a second for VGG16 at 150 px); the user's own setting wins.
+# Faster convolutions on the CPU (8.7 to 12.2 images per second for VGG16 at 150 px); the user's own setting wins.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 # Shells of a notebook inherit its backend, `module://matplotlib_inline.backend_inline`. Where that is not installed,
@@ -23,57 +23,104 @@ if _backend.startswith("module://") and find_spec(_backend.removeprefix("module:
     del os.environ["MPLBACKEND"]
 
 if TYPE_CHECKING:
-    from pipeline.stage_two.training import Training
+    from pipeline.api import (
+        advise,
+        classify,
+        compare,
+        end_to_end,
+        export,
+        extract,
+        extract_views,
+        finetune,
+        fit,
+        list_runs,
+        load_exported,
+        load_run,
+        plan,
+        predict,
+        report,
+        reproduce,
+        scan,
+        sweep,
+        tune,
+    )
+    from pipeline.images.augment import Augmentation
+    from pipeline.images.manifest import Manifest
+    from pipeline.maintenance import (
+        compact_cache,
+        describe_store,
+        export_cache,
+        fetch_weights,
+        import_cache,
+        list_bases,
+        list_stores,
+        list_weights,
+        prune_cache,
+        repair_cache,
+        verify_cache,
+    )
+    from pipeline.runs.run import Run
+    from pipeline.settings import (
+        Compute,
+        FeatureSettings,
+        Paths,
+        Settings,
+        Tracking,
+    )
     from pipeline.transformer import FeatureExtractor
-    from pipeline.verbs.export import export
-    from pipeline.verbs.exported import load_exported
-    from pipeline.verbs.heads import fit, sweep
-    from pipeline.verbs.options import Options
-    from pipeline.verbs.rows import extract, scan
-    from pipeline.verbs.run import Run, load_run, predict
-    from pipeline.verbs.tune import end_to_end, finetune
-    from pipeline.verbs.tuning import Tuning
-    from pipeline.verbs.views import Views, extract_views
 
 # Names are loaded when first used, so that `import pipeline` costs nothing.
-_HOMES = {
-    "FeatureExtractor": "pipeline.transformer",
-    "Training": "pipeline.stage_two.training",
-    "Options": "pipeline.verbs.options",
-    "Run": "pipeline.verbs.run",
-    "Tuning": "pipeline.verbs.tuning",
-    "Views": "pipeline.verbs.views",
-    "end_to_end": "pipeline.verbs.tune",
-    "export": "pipeline.verbs.export",
-    "extract": "pipeline.verbs.rows",
-    "extract_views": "pipeline.verbs.views",
-    "finetune": "pipeline.verbs.tune",
-    "fit": "pipeline.verbs.heads",
-    "load_exported": "pipeline.verbs.exported",
-    "load_run": "pipeline.verbs.run",
-    "predict": "pipeline.verbs.run",
-    "scan": "pipeline.verbs.rows",
-    "sweep": "pipeline.verbs.heads",
+_NAMES = {
+    "pipeline.api": "advise classify compare end_to_end export extract extract_views finetune fit list_runs load_exported load_run plan predict report reproduce scan sweep tune",
+    "pipeline.images.augment": "Augmentation",
+    "pipeline.images.manifest": "Manifest",
+    "pipeline.maintenance": "compact_cache describe_store export_cache fetch_weights import_cache list_bases list_stores list_weights prune_cache repair_cache verify_cache",
+    "pipeline.runs.run": "Run",
+    "pipeline.settings": "Compute FeatureSettings Paths Settings Tracking",
+    "pipeline.transformer": "FeatureExtractor",
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
+    "Augmentation",
+    "Compute",
     "FeatureExtractor",
-    "Options",
+    "FeatureSettings",
+    "Manifest",
+    "Paths",
     "Run",
-    "Training",
-    "Tuning",
-    "Views",
+    "Settings",
+    "Tracking",
+    "advise",
+    "classify",
+    "compact_cache",
+    "compare",
+    "describe_store",
     "end_to_end",
     "export",
+    "export_cache",
     "extract",
     "extract_views",
+    "fetch_weights",
     "finetune",
     "fit",
+    "import_cache",
+    "list_bases",
+    "list_runs",
+    "list_stores",
+    "list_weights",
     "load_exported",
     "load_run",
+    "plan",
     "predict",
+    "prune_cache",
+    "repair_cache",
+    "report",
+    "reproduce",
     "scan",
     "sweep",
+    "tune",
+    "verify_cache",
 ]
 
 

@@ -5,13 +5,13 @@ import sys
 
 
 def _forget_current_folder() -> None:
-    """Take the folder that `-m` has put first off the path: a `json.py` beside the data would be run instead of Python's.
+    """Remove the folder that `-m` has put first from the path: a `json.py` beside the data would be run instead of Python's.
 
-    It stays where this package comes from it, as in a checkout that is not installed.
+    It stays if this package is in it, as in a checkout that is not installed.
     """
     try:
         here = os.getcwd()  # noqa: PTH109 pathlib is not loaded before the path is right
-    except OSError:  # a folder that is gone is not on the path
+    except OSError:  # a folder that was deleted is not on the path
         return
     home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
     if not sys.flags.safe_path and sys.path[0] == here != home:
@@ -20,6 +20,6 @@ def _forget_current_folder() -> None:
 
 if __name__ == "__main__":
     _forget_current_folder()
-    from pipeline.cli import main
+    from pipeline.cli.app import main
 
     main()

@@ -1,4 +1,6 @@
-"""The states a user can act on. Every message says what was received, what was expected and the cure."""
+"""Errors that a user can act on. Every message names what was received, what was expected and the cure."""
+
+from collections.abc import Sequence
 
 
 class PipelineError(Exception):
@@ -15,27 +17,27 @@ class DataNotFoundError(PipelineError, FileNotFoundError):
 
 
 class DataLayoutError(PipelineError, ValueError):
-    """The data set exists but cannot be used as it is: empty, one class, no labels, a bad table."""
+    """The data set exists but is not usable: empty, one class, no labels, an invalid table."""
 
 
 class UnwritableLabelsError(PipelineError, OSError):
-    """A label file cannot be written; file and labels are as before."""
+    """A label file cannot be written; the file and the labels are unchanged."""
 
 
 class UnreadableImageError(PipelineError, ValueError):
-    """One image cannot be decoded; the message is the reason that is listed under `skipped`."""
+    """An image cannot be decoded; the message is the reason listed under `skipped`."""
 
 
 class UnknownBaseError(PipelineError, ValueError):
-    """The base is not in the table, or cannot work at the size that was asked for."""
+    """The base is not in the table, or does not work at the requested size."""
 
 
 class InvalidCutError(PipelineError, ValueError):
-    """The layer does not exist, or does not divide the network's graph in two."""
+    """The layer does not exist, or does not divide the network's graph into two parts."""
 
 
 class WeightsUnavailableError(PipelineError, OSError):
-    """No route led to the weights; the message says what each of them answered."""
+    """The weights cannot be obtained; the message gives the result of every route."""
 
 
 class WeightsMismatchError(PipelineError, ValueError):
@@ -43,37 +45,53 @@ class WeightsMismatchError(PipelineError, ValueError):
 
 
 class HeadSpecError(PipelineError, ValueError):
-    """The text that describes a head cannot be understood."""
+    """The text that describes a head is not valid."""
 
 
 class SettingError(PipelineError, ValueError):
-    """An option has a value that cannot work, or would have no effect."""
+    """An option has a value that is invalid or would have no effect."""
+
+
+def check_choice(name: str, received: str, expected: Sequence[str]) -> None:
+    """Check a value that is one of a few.
+
+    Raises:
+        SettingError: It is not one of them.
+    """
+    if received not in expected:
+        raise SettingError(f"The {name} is one of {', '.join(expected)}. Received: {received!r}.")
 
 
 class WorkerDiedError(PipelineError, RuntimeError):
-    """A process that did part of the work was killed, most often because memory ran out."""
+    """A worker process was killed, most often because memory ran out."""
 
 
 class DivergedError(PipelineError, ArithmeticError):
-    """The loss of a training is no number any more."""
+    """The loss of a training became NaN or infinite."""
 
 
 class ClusterError(PipelineError, RuntimeError):
-    """A cluster does not answer, or its machines do not have what a task needs."""
+    """A cluster does not answer, or its machines lack what a task needs."""
 
 
 class DisagreementError(PipelineError, ArithmeticError):
-    """Two ways to the same numbers gave different ones."""
+    """Two computations that must agree differ."""
 
     exit_code = 3
 
 
 class RunNotFoundError(PipelineError, FileNotFoundError):
-    """There is no run of this name, or the folder is not a run."""
+    """No run has this name, or the folder is not a run."""
+
+
+class UnknownExportError(PipelineError, ValueError):
+    """An exported file is not the one that was expected, or is a SavedModel that no run has recorded."""
+
+    exit_code = 3
 
 
 class MissingExtraError(PipelineError, ImportError):
-    """An optional dependency is needed and not installed."""
+    """An optional dependency is required and not installed."""
 
 
 class TrackingError(PipelineError, OSError):
@@ -81,31 +99,25 @@ class TrackingError(PipelineError, OSError):
 
 
 class DamagedStoreError(PipelineError, ValueError):
-    """Bytes that were read differ from what was written, or are not what a store may hold.
+    """Bytes differ from those that were written, or are not valid content of a store.
 
-    No OSError: who handles a machine that does not answer must not take it for damage, nor damage for that.
+    It is not an OSError, so that code that handles a failing disk or server does not treat damage in the same way.
     """
 
     exit_code = 3
 
 
 class UnreadableStoreError(PipelineError, OSError):
-    """The machine does not give the bytes of a store: no permission, too many open files, a disk that fails."""
+    """The bytes of a store cannot be read: no permission, too many open files, a failing disk."""
 
 
 class ForeignEntryError(PipelineError, OSError):
-    """An entry of a cache is a symbolic link, a pipe or the like, and may lead to files that are not the cache's."""
+    """An entry of a cache is a symbolic link or a special file, which may lead to files outside the cache."""
 
     exit_code = 3
 
 
 class MissingRowsError(PipelineError, LookupError):
-    """Rows were asked for that no shard of the store holds."""
-
-    exit_code = 3
-
-
-class ChangedImageError(PipelineError, OSError):
-    """An image changed between the scan and its use."""
+    """Requested rows are in no shard of the store."""
 
     exit_code = 3

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first one stops a command in good order, the second one ends it at once, whatever its threads do."""
+"""Ctrl-C and SIGTERM: the first one stops a command in an orderly way, the second one ends it at once, even if a thread hangs."""
 
 import contextlib
 import ctypes
@@ -10,14 +10,14 @@ _NOTE = "\nStopping: what has been computed is saved first. Press Ctrl-C again t
 
 
 def stop_in_order() -> None:
-    """Make the first Ctrl-C or SIGTERM raise KeyboardInterrupt in the main thread, and leave the second one to the system.
+    """Make the first Ctrl-C or SIGTERM raise KeyboardInterrupt in the main thread, and the second one end the process.
 
-    A Python handler runs only when the main thread gets to run Python code. Where a native library blocks it, the handler never
-    runs, so taking it away cannot be left to it: the system itself does that at the first signal, where the C library offers it.
+    A Python handler runs only when the main thread can run Python code. While a native library blocks it, the handler never runs,
+    so it cannot remove itself. With the GNU C library, the system removes it at the first signal.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-        with contextlib.suppress(AttributeError, OSError):  # not the GNU C library: `_interrupt` takes itself away
+        with contextlib.suppress(AttributeError, OSError):  # not the GNU C library: `_interrupt` removes itself
             _reset_at_first_signal(number)
 
 
@@ -29,10 +29,10 @@ def _interrupt(number: int, _: FrameType | None) -> None:
 
 
 def _reset_at_first_signal(number: int) -> None:
-    """Install Python's own C handler again, by the C library's function whose handlers serve once (SA_RESETHAND)."""
+    """Install Python's C handler again, by the function of the C library whose handlers run only once (SA_RESETHAND)."""
     library = ctypes.CDLL(None)
-    install_once = library.sysv_signal  # looked up before anything is changed
+    install_once = library.sysv_signal  # looked up first, so that nothing is changed if it is missing
     for function in (library.signal, install_once):
         function.argtypes, function.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
-    handler = library.signal(number, None)  # None is SIG_DFL; the handler that Python has just installed comes back
+    handler = library.signal(number, None)  # None is SIG_DFL; returns the handler that Python has just installed
     install_once(number, handler)

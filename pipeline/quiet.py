@@ -1,7 +1,7 @@
 """Keeping TensorFlow's start-up messages off the terminal.
 
-TensorFlow logs to stderr before its logging is set up, whatever TF_CPP_MIN_LOG_LEVEL says
-(tensorflow issue 100442), ten lines that tell the user of a command nothing.
+TensorFlow writes about ten lines to stderr before its logging is set up, whatever the value of TF_CPP_MIN_LOG_LEVEL
+(tensorflow issue 100442). They are of no use to the user of a command.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 
 def quiet_tensorflow() -> None:
-    """Silence stderr while TensorFlow is being imported, whenever that happens; errors still raise."""
+    """Silence stderr during the import of TensorFlow, whenever that happens; exceptions are still raised."""
     logging.getLogger("tensorflow").addFilter(_is_no_retracing)
     if "tensorflow" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -22,12 +22,12 @@ def quiet_tensorflow() -> None:
 
 
 def _is_no_retracing(record: logging.LogRecord) -> bool:
-    """A sweep compiles a function for each head on purpose; TensorFlow takes that for a mistake in a loop."""
+    """Whether it is another message: a sweep compiles a function per head on purpose, and TensorFlow warns of retracing."""
     return "triggered tf.function retracing" not in record.getMessage()
 
 
 class _Finder:
-    """Wraps the loader of the module `tensorflow`, and of nothing else."""
+    """Wraps the loader of the module `tensorflow`, and of no other."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
@@ -48,7 +48,7 @@ class _Finder:
 
 @contextlib.contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Point file descriptor 2 at nothing: the messages come from C++."""
+    """Redirect file descriptor 2 to the null device: the messages come from C++."""
     sys.stderr.flush()
     kept = os.dup(2)
     nothing = os.open(os.devnull, os.O_WRONLY)

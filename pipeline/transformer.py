@@ -1,4 +1,4 @@
-"""A scikit-learn transformer: images in, cached features out."""
+"""A scikit-learn transformer from images to cached features."""
 
 from pathlib import Path
 from typing import Any, Self
@@ -8,15 +8,16 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from pipeline.images.given import GivenImages, read_given
-from pipeline.verbs.options import Options, make_recipe
-from pipeline.verbs.rows import make_rows
+from pipeline.settings import Settings
+from pipeline.stage_one.ensure import make_rows
+from pipeline.stage_one.recipes import make_recipe
 
 
 class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Bottleneck features of images, from the cache or computed once.
 
-    Works inside `make_pipeline`, `clone`, `cross_val_score` and `GridSearchCV`: every fold and every
-    setting after the first finds its rows in the store.
+    Works with `make_pipeline`, `clone`, `cross_val_score` and `GridSearchCV`: every fold and every
+    setting after the first finds its rows in the store. Parameters are checked when they are used.
 
     Args:
         base: A name of `bottleneck bases`.
@@ -26,7 +27,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         preprocess: `native` or `rescale`.
         weights: `imagenet`, `random`, or a file.
         cache: The cache folder.
-        batch_size: Images a step.
+        batch_size: Images per step.
         device: `auto`, or a TensorFlow device.
         progress: Show bars on stderr.
     """
@@ -57,7 +58,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.progress = progress
 
     def fit(self, X: GivenImages, y: Any = None) -> Self:
-        """Nothing is learned from the images: the trunk is frozen."""
+        """Do nothing: the trunk is frozen, so nothing is learned from the images."""
         return self
 
     def transform(self, X: GivenImages) -> NDArray[np.float32]:
@@ -74,11 +75,11 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             UnreadableImageError: An image cannot be read, or is a folder: rows and labels must stay paired, so none
                 is left out.
         """
-        options = self._options()
-        given = read_given(X, options.hashes, exif=options.exif, with_folders=False)
+        settings = self._settings()
+        given = read_given(X, settings.paths.hashes, exif=settings.features.exif, with_folders=False)
         given.check(given.manifest, need_all=True)
-        recipe, _ = make_recipe(given.manifest, options)
-        extraction = make_rows(given.manifest, recipe, options)
+        recipe, _ = make_recipe(given.manifest, settings)
+        extraction = make_rows(given.manifest, recipe, settings)
         given.check(extraction.manifest, need_all=True)
         rows = extraction.store.read(extraction.keys(), pooling=self.pool)
         return rows.reshape(len(rows), -1)
@@ -86,8 +87,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
-    def _options(self) -> Options:
-        return Options(
+    def _settings(self) -> Settings:
+        return Settings.of(
             base=self.base,
             size=self.size,
             cut=self.cut,

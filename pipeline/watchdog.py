@@ -1,8 +1,8 @@
-"""The watchdog: a command in which nothing moves any more ends, with the stacks of all its threads, instead of hanging for ever.
+"""The watchdog: a command that makes no progress ends with the stacks of all its threads instead of hanging for ever.
 
-A native library can block a thread that holds the interpreter's lock. Then no Python code runs, neither a thread of this module
-nor the handler of Ctrl-C. So the limit is kept twice: by a Python thread, which also reports what was committed, and a little later
-by `faulthandler`, whose timer is written in C and needs no lock.
+A native library can block while it holds the interpreter's lock. Then no Python code runs, neither a thread of this module nor
+the handler of Ctrl-C. So there are two timers: a Python thread, which also reports what was committed, and a little later
+`faulthandler`, whose timer is written in C and needs no lock.
 
 Only the command line arms the watchdog: a library must not end the process of its caller.
 """
@@ -22,7 +22,7 @@ LIMIT_SECONDS = 600.0
 """Time without any progress after which a job counts as hung. A batch, a commit and an epoch each take far less."""
 
 CLUSTER_LIMIT_SECONDS = 3600.0
-"""The same for jobs of other processes and machines, which report whole tasks."""
+"""The same for jobs in other processes and on other machines, which report only whole tasks."""
 
 _BACKSTOP_SECONDS = 15.0
 """How much later the timer in C fires."""
@@ -30,10 +30,10 @@ _BACKSTOP_SECONDS = 15.0
 _EXIT_CODE = 1
 
 Report = Callable[[str], None]
-"""Shows a message to the user."""
+"""Prints a message for the user."""
 
 _reports: list[Report] = []
-"""Empty while the watchdog is not armed."""
+"""The current report function is the last one; empty unless the watchdog is armed."""
 
 
 @contextlib.contextmanager
@@ -47,20 +47,20 @@ def armed(report: Report) -> Iterator[None]:
 
 
 class Moved(Protocol):
-    """What a watched job calls whenever something is done."""
+    """A watched job calls this whenever it has made progress."""
 
     def __call__(self, kept: str | None = None) -> None:
-        """Note progress; `kept` is a sentence on what is committed by now, None: the same as before."""
+        """Note progress. `kept` is a sentence on what is committed so far; None: unchanged."""
         ...
 
 
 @contextlib.contextmanager
 def watch(job: str, limit_seconds: float | None = None) -> Iterator[Moved]:
-    """Watch a job, where the watchdog is armed.
+    """Watch a job if the watchdog is armed.
 
     Args:
-        job: What the job is called in messages, such as `Stage one`.
-        limit_seconds: Time without progress after which it counts as hung; default: `LIMIT_SECONDS`.
+        job: Name of the job in messages, such as `Stage one`.
+        limit_seconds: Time without progress after which it counts as hung; None: `LIMIT_SECONDS`.
     """
     if not _reports:
         yield ignore
@@ -75,36 +75,41 @@ def watch(job: str, limit_seconds: float | None = None) -> Iterator[Moved]:
 
 
 def ignore(kept: str | None = None) -> None:
-    """Where nobody watches."""
+    """Do nothing: the `Moved` of a job that is not watched."""
 
 
 class _Watch:
-    """One job under watch.
+    """A watched job.
 
     Args:
-        job: What the job is called in messages.
+        job: Name of the job in messages.
         limit_seconds: Time without progress after which it counts as hung.
+        clock: Returns the time in seconds.
     """
 
-    def __init__(self, job: str, limit_seconds: float) -> None:
-        self.job, self.limit_seconds = job, limit_seconds
+    def __init__(self, job: str, limit_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.job, self.limit_seconds, self._clock = job, limit_seconds, clock
         self.is_over = threading.Event()
         self._kept = "Nothing was committed yet."
-        self._moved = self._timer_set = time.monotonic()
+        self._moved = self._timer_set = clock()
         self._set_timer()
 
     def moved(self, kept: str | None = None) -> None:
         """Note progress; see `Moved`."""
-        self._moved = time.monotonic()
+        self._moved = self._clock()
         self._kept = kept or self._kept
-        if self._moved - self._timer_set > min(1.0, self.limit_seconds / 10):  # setting it starts a thread
+        if self._moved - self._timer_set > min(1.0, self.limit_seconds / 10):  # setting the timer starts a thread
             self._set_timer()
 
     def wait(self) -> None:
         """Return when the job is over; end the process when it hangs."""
-        while not self.is_over.wait(max(0.05, self._moved + self.limit_seconds - time.monotonic())):
-            if time.monotonic() - self._moved >= self.limit_seconds:
+        while not self.is_over.wait(max(0.05, self.seconds_left())):
+            if self.seconds_left() <= 0:
                 self._end()
+
+    def seconds_left(self) -> float:
+        """Time until the job counts as hung, unless it makes progress."""
+        return self._moved + self.limit_seconds - self._clock()
 
     def _end(self) -> None:
         _reports[-1](
@@ -116,10 +121,10 @@ class _Watch:
         for child in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 child.kill()
-        os._exit(_EXIT_CODE)  # a hung thread never lets the interpreter shut down
+        os._exit(_EXIT_CODE)  # a hung thread would keep the interpreter from shutting down
 
     def _set_timer(self) -> None:
-        self._timer_set = time.monotonic()
+        self._timer_set = self._clock()
         if sys.__stderr__ is not None:
             faulthandler.dump_traceback_later(
                 self.limit_seconds + _BACKSTOP_SECONDS, exit=True, file=sys.__stderr__.fileno()

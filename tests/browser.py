@@ -1,7 +1,6 @@
-"""Pages in headless Chromium: how it is started, and what a page did that it should not.
+"""Pages in headless Chromium: how it is started, and whether a page has reported errors or sent requests.
 
-A page is judged by its own words: errors on its console, which is also where a blocked request shows, and requests that would
-have left this machine.
+Errors are read from the page's console, which also shows blocked requests; requests are read from the network log.
 """
 
 import json
@@ -25,7 +24,7 @@ _FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run 
 
 
 def require_browser() -> None:
-    """Skip the test where there is no Chromium; on the machines of CI, which have to have it, fail."""
+    """Skip the test without Chromium; in CI, fail."""
     if CHROMIUM.exists() and DRIVER.exists():
         return
     message = f"{CHROMIUM} and {DRIVER} are not both there: apt-get install -y chromium chromium-driver"
@@ -45,7 +44,7 @@ def start_browser(profile: Path) -> Chrome:
 
 
 def open_page(browser: Chrome, address: str, *, width: int = 1280, scheme: str = "light") -> None:
-    """Open a page afresh, in a window of this width, with a preference for light or dark; what was logged before is forgotten."""
+    """Open a page in a window of this width, with a preference for light or dark, and clear the logs."""
     browser.get("about:blank")
     for kind in ("browser", "performance"):
         browser.get_log(kind)
@@ -58,25 +57,25 @@ def open_page(browser: Chrome, address: str, *, width: int = 1280, scheme: str =
 
 
 def find(browser: Chrome, selector: str, *, least: int = 0) -> list[WebElement]:
-    """All elements of a CSS selector, as soon as there are at least so many of them."""
+    """All elements of a CSS selector, as soon as there are at least `least` of them."""
     wait_until(browser, "return document.querySelectorAll(arguments[0]).length >= arguments[1]", selector, least)
     return browser.find_elements(By.CSS_SELECTOR, selector)
 
 
 def wait_until(browser: Chrome, script: str, *arguments: Any) -> None:
-    """Wait until a script says that it is so: browsers tell a page of clicks and sizes a moment later."""
+    """Wait until a script returns true: browsers deliver clicks and size changes with a delay."""
     wait = WebDriverWait(browser, _PATIENCE_SECONDS, poll_frequency=0.05)
     wait.until(lambda _: browser.execute_script(script, *arguments), f"{script} {arguments}")
 
 
 def assert_quiet(browser: Chrome) -> None:
-    """The page has reported no error since it was opened, and asked no other machine for anything."""
+    """Check that the page has reported no error since it was opened, and sent no request to another machine."""
     errors = [entry["message"] for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
     asked = [_request(json.loads(entry["message"])["message"]) for entry in browser.get_log("performance")]
     hosts = {urlsplit(address).hostname for address in asked if address} - {None}
 
     assert errors == []
-    assert hosts <= _HERE, f"The page asked {hosts - _HERE}."
+    assert hosts <= _HERE, f"The page sent requests to {hosts - _HERE}."
 
 
 def _request(event: dict[str, Any]) -> str | None:

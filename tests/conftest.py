@@ -70,7 +70,7 @@ def hostile(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photographs of two classes: 12 train, 6 validation and 6 test images each. Read only."""
+    """Images of two classes: 12 train, 6 validation and 6 test images each. Read only."""
     return draw_tree(tmp_path_factory.mktemp("photos"), {"train": 12, "validation": 6, "test": 6})
 
 

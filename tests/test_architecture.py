@@ -1,4 +1,4 @@
-"""The folders are the architecture: which module may import which, and what, by its source."""
+"""The folders are the architecture: which modules and libraries a module may import, read from its source."""
 
 import ast
 from dataclasses import dataclass
@@ -10,89 +10,97 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "pipeline"
 MODULES = {path.relative_to(PACKAGE.parent).with_suffix("").as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
 
-# What each folder or file of the package may import of the others, in the order in which the data flows. A folder
-# may import itself. `a/b` allows the one module b of a; a key with a slash adds to what its folder may.
+# What each room may import of the others, in the order in which the data flows: only rooms above it. A room may import itself.
 MAY_IMPORT = {
     "errors": "",
     "files": "",
+    "html": "",
     "quiet": "",
     "interrupts": "",
     "watchdog": "",
-    "workers": "errors quiet __init__",
-    "text": "",
-    "images": "errors files",
-    "bases": "errors files images",
+    "execution": "errors quiet __init__",  # __init__: workers have to have this version
+    "images": "errors files html",
+    "predictions": "errors html images",
+    "bases": "errors files images predictions",
     "cache": "errors files images bases",
-    "stage_one": "errors files images bases cache workers watchdog",
-    "stage_two": "errors files images bases cache",
-    "stage_two/sweep": "results/scores workers",  # ranks heads by the scores that a run would have
-    "stage_two/trainer": "results/scores watchdog",  # an epoch's loss is the one that a run's scores have
-    "comparison": "errors images bases stage_two",
-    "results": "errors files",
-    "report": "errors results",
-    "exports": "errors images",
-    "exports/stitch": "bases",
-    "tuner": "errors files images stage_two results",
-    "verbs": "errors files workers images bases cache stage_one stage_two comparison results report exports tuner",
-    "transformer": "errors images cache verbs",
-    "cli": "errors interrupts quiet text watchdog images bases cache stage_one stage_two comparison results exports verbs __init__ cli_cache cli_compare "
-    "cli_complete cli_options cli_terminal cli_tune",
-    "cli_cache": "errors text images bases cache stage_one stage_two comparison results verbs cli_complete cli_options",
-    "cli_compare": "errors text images bases cache stage_one stage_two comparison results verbs cli_complete cli_options",
-    "cli_options": "errors text images bases cache stage_one stage_two comparison results verbs cli_complete cli_terminal",
-    "cli_tune": "tuner verbs cli_complete cli_options",
-    "cli_complete": "bases stage_two comparison",
-    "cli_terminal": "",
+    "settings": "errors execution images bases cache",  # after the cache: which dtypes are stored is a recipe's to know
+    "stage_one": "errors files watchdog execution images bases settings cache",
+    "stage_two": "errors files html watchdog execution images cache stage_one",
+    "runs": "errors files html images predictions bases settings cache stage_one stage_two",
+    "training": "errors files html images bases settings cache stage_one stage_two runs",
+    "exports": "errors files html images predictions bases settings cache stage_one stage_two runs",
+    "reports": "errors files html images settings cache stage_two runs",
+    "comparison": "errors files html execution images bases settings cache stage_one stage_two runs training",
+    "tuner": "errors files images settings stage_two runs training",
+    "keywords": "errors images settings stage_one stage_two",
+    "maintenance": "errors images bases cache stage_one keywords",
+    "api": "images predictions bases stage_one stage_two runs training exports reports comparison tuner keywords",
+    "cli": "errors quiet interrupts watchdog bases stage_two comparison tuner runs keywords maintenance api __init__",
+    "transformer": "images settings stage_one",
     "__main__": "cli",
-    "__init__": "stage_two verbs transformer",
+    "__init__": "images runs settings maintenance api transformer",
 }
 
-# Modules, or whole folders, that alone may import a library; the modules named here import it when they are loaded,
+# Modules, or whole rooms, that alone may import a library; the modules named here import it when they are loaded,
 # the ones in brackets inside functions only.
 TENSORFLOW = (
-    "bases stage_one/engines stage_two/dense stage_two/tail stage_two/trainer comparison images/views exports/stitch"
+    "bases stage_one/engines stage_two/dense training/finetune comparison/costs exports/stitch (exports) (comparison)"
 )
 MAY_USE = {
-    "tensorflow": f"{TENSORFLOW} exports/decoding (exports) (verbs)",
-    "keras": f"{TENSORFLOW} (stage_two/checkpoint) (exports) (images/arrays) (verbs)",
+    "tensorflow": f"{TENSORFLOW} exports/decoding",
+    "keras": f"{TENSORFLOW} (images/sources/arrays)",
     "h5py": "cache bases",
     "hdf5plugin": "cache",
-    "sklearn": "(stage_two/linear_fit) (stage_two/sweep) (results/scores) (images/arrays) transformer",
-    "matplotlib": "results/plots",
-    "umap": "(report/projection)",
-    "openvino": "stage_one/openvino",
-    "onnx": "(exports/onnx_file)",
+    "sklearn": "(stage_two/linear) (images/sources/arrays) transformer",
+    "matplotlib": "runs/plots",
+    "umap": "(reports/projection)",
+    "openvino": "stage_one/engines/openvino",
+    "onnx": "(exports/onnx_file) (bases/onnx) (bases/wheels)",
     "onnxruntime": "(exports/onnx_file)",
     "tf2onnx": "(exports/onnx_file)",
     "ai_edge_litert": "(exports/tflite_file)",
-    "tensorflow_datasets": "(images/tfds)",
-    "pyarrow": "(images/tables) (images/shards) (images/tfds)",
-    "narwhals": "(images/frames) images/scan",
-    "tensorboard": "(results/events)",
-    "mlflow": "(results/tracking)",
+    "tensorflow_datasets": "(images/sources/tfds)",
+    "pyarrow": "(images/sources/tables) (images/sources/huggingface) (images/sources/tfds)",
+    "narwhals": "(images/sources/frames) images/scan",
+    "tensorboard": "(runs/tensorboard)",
+    "mlflow": "(runs/mlflow)",
+    "joblib": "(execution)",
+    "distributed": "(execution)",
     "nicegui": "tuner/page tuner/controls tuner/view tuner/parts",
     "fastapi": "tuner/page",
     "starlette": "tuner/page",
-    "click": "cli cli_cache cli_compare cli_complete cli_options cli_terminal cli_tune",
+    "click": "cli",
+    "rich": "(cli/render)",
 }
 
-# Parts of scikit-learn that are no estimators.
-NO_ESTIMATORS = {
-    "results/scores": "sklearn.metrics",
-    "images/arrays": "sklearn.datasets",
-    "transformer": "sklearn.base",
-}
+# Parts of scikit-learn that are not estimators.
+NO_ESTIMATORS = {"images/sources/arrays": "sklearn.datasets", "transformer": "sklearn.base"}
 
-# What works on a warm cache without TensorFlow.
-LIGHT = (
-    *("pipeline/cli", "pipeline/__main__", "pipeline/transformer", "pipeline/text", "pipeline/results/runs"),
-    *("pipeline/report/page", "pipeline/results/scores", "pipeline/stage_two/linear", "pipeline/stage_two/sweep"),
-    *("pipeline/stage_two/factors", "pipeline/stage_two/linear_fit", "pipeline/stage_two/linear_stream"),
-    *("pipeline/stage_two/spec", "pipeline/stage_two/features", "pipeline/stage_two/training"),
-    *("pipeline/tuner/page", "pipeline/tuner/session", "pipeline/tuner/labels", "pipeline/verbs/tuner"),
-    *("pipeline/exports/formats", "pipeline/exports/parity"),
-    *("pipeline/stage_one/extract", "pipeline/bases/zoo", "pipeline/bases/digests", "pipeline/bases/locations"),
+# All of these can be loaded without TensorFlow: a linear head on a warm cache needs no more, and the command line starts with them.
+LIGHT_ROOMS = (
+    "api",
+    "cli",
+    "execution",
+    "images",
+    "keywords",
+    "maintenance",
+    "predictions",
+    "reports",
+    "settings",
+    "transformer",
+    "tuner",
 )
+LIGHT = {
+    *(name for name in MODULES if name.split("/")[1] in (*LIGHT_ROOMS, "cache", "runs", "__main__")),
+    *(f"pipeline/bases/{name}" for name in ("digests", "files", "table")),
+    *(f"pipeline/exports/{name}" for name in ("formats", "load", "parity")),
+    *(name for name in MODULES if name.startswith("pipeline/stage_one/") and "/engines/" not in name),
+    *(name for name in MODULES if name.startswith("pipeline/stage_two/") and "/dense/" not in name),
+    *(name for name in MODULES if name.startswith("pipeline/training/") and "/finetune/" not in name),
+    *(f"pipeline/stage_two/dense/{name}" for name in ("checkpoint", "settings")),
+    "pipeline/stage_one/engines/choose",
+    "pipeline/training/finetune/settings",
+}
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ class Import:
     name: str
     """What is imported, with dots: `keras`, `sklearn.metrics`, `pipeline.images.manifest`."""
 
-    place: str
+    where: str
     """`top` (when the module is loaded), `function`, or `typing` (below `if TYPE_CHECKING`)."""
 
 
@@ -110,25 +118,25 @@ def find_imports(source):
     """All imports of a source text, nested ones too."""
     found = []
 
-    def visit(node, place):
+    def visit(node, where):
         if isinstance(node, ast.Import):
-            found.extend(Import(alias.name, place) for alias in node.names)
+            found.extend(Import(alias.name, where) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             name = "." * node.level + (f"{node.module}." if node.module else "")
-            found.extend(Import(f"{name}{alias.name}", place) for alias in node.names)
+            found.extend(Import(f"{name}{alias.name}", where) for alias in node.names)
         for child in ast.iter_child_nodes(node):
-            visit(child, _place(node, child, place))
+            visit(child, _where(node, child, where))
 
     visit(ast.parse(source), "top")
     return found
 
 
-def _place(node, child, place):
+def _where(node, child, where):
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
         return "function"
     if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and child in node.body:
         return "typing"
-    return place
+    return where
 
 
 @cache
@@ -149,9 +157,9 @@ def module_of(name):
 
 
 def own_imports(module):
-    """Modules of the package that a module imports, with the place of each import."""
+    """Modules of the package that a module imports, and where: see `Import.where`."""
     return [
-        (module_of(entry.name), entry.place) for entry in imports_of(module) if entry.name.split(".")[0] == "pipeline"
+        (module_of(entry.name), entry.where) for entry in imports_of(module) if entry.name.split(".")[0] == "pipeline"
     ]
 
 
@@ -160,15 +168,19 @@ def inside(module):
     return module.removeprefix("pipeline/")
 
 
+def room_of(module):
+    """The folder or file of the package that a module is in: `pipeline/images/sources/tables` is in `images`."""
+    return inside(module).split("/")[0]
+
+
 def is_named(module, names):
-    """Whether a module, or its folder, is among these names."""
-    name = inside(module)
-    return name in names or name.split("/")[0] in names
+    """Whether a module, or a folder that it is in, is among these names."""
+    parts = inside(module).split("/")
+    return any("/".join(parts[:length]) in names for length in range(1, len(parts) + 1))
 
 
 def allowed(module):
-    folder = inside(module).split("/")[0]
-    return {folder, *MAY_IMPORT[folder].split(), *MAY_IMPORT.get(inside(module), "").split()}
+    return {room_of(module), *MAY_IMPORT[room_of(module)].split()}
 
 
 def loaded_with(module):
@@ -181,8 +193,8 @@ def loaded_with(module):
         seen.add(current)
         parents = ["/".join(current.split("/")[:depth]) for depth in range(1, current.count("/") + 1)]
         waiting += [f"{parent}/__init__" for parent in parents if f"{parent}/__init__" in MODULES]
-        waiting += [name for name, place in own_imports(current) if place == "top"]
-        libraries |= {entry.name.split(".")[0] for entry in imports_of(current) if entry.place == "top"}
+        waiting += [name for name, where in own_imports(current) if where == "top"]
+        libraries |= {entry.name.split(".")[0] for entry in imports_of(current) if entry.where == "top"}
     return libraries
 
 
@@ -190,8 +202,8 @@ def nodes_of(module):
     return ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8")))
 
 
-def test_imports_are_seen_wherever_they_stand():
-    """What these tests go by sees imports at the top, in functions, in methods, and for types alone."""
+def test_imports_are_found_wherever_they_are():
+    """Imports at the top, in functions, in methods, and for types alone are found."""
     source = """
 import a.b, c
 from d import e
@@ -209,7 +221,7 @@ lazy = lambda: __import__("x")
 async def later():
     from k.l import m
 """
-    found = {(entry.name, entry.place) for entry in find_imports(source)}
+    found = {(entry.name, entry.where) for entry in find_imports(source)}
 
     assert found == {
         *{("a.b", "top"), ("c", "top"), ("d.e", "top"), (".near", "top"), ("f.G", "typing"), ("h", "top")},
@@ -217,43 +229,46 @@ async def later():
     }
 
 
-def test_package_is_found():
-    """The tests look at the whole package, and every part of it has its place in the table."""
-    parts = {inside(module).split("/")[0] for module in MODULES}
+def test_every_room_is_in_the_table():
+    """The tests look at the whole package, and the table has each room of it and no other."""
+    rooms = {room_of(module) for module in MODULES}
 
-    assert len(MODULES) > 40
-    assert parts == {name for name in MAY_IMPORT if "/" not in name}
+    assert len(MODULES) > 150
+    assert rooms | {"html"} == set(MAY_IMPORT)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_point_one_way(module):
-    """A module imports only what stands before it in the flow of data: errors, images, bases, cache, the stages, ..."""
-    wrong = {inside(name) for name, _ in own_imports(module) if not is_named(name, allowed(module))}
+    """A module imports only from rooms that come before its own in the flow of data."""
+    wrong = {inside(name) for name, _ in own_imports(module) if room_of(name) not in allowed(module)}
 
     assert wrong == set(), f"{inside(module)} may not import {', '.join(sorted(wrong))}"
 
 
-def test_table_of_layers_has_no_circle():
-    """The folders themselves can be put in an order in which each imports only earlier ones."""
-    graph = {
-        name: {
-            part.split("/")[0] for part in " ".join(v for k, v in MAY_IMPORT.items() if k.split("/")[0] == name).split()
-        }
-        for name in MAY_IMPORT
-        if "/" not in name
-    }
-    # The package itself names everything lazily, and the command line takes its version from it.
-    graph["__init__"] = set()
-    placed = set()
-    while ready := {name for name in graph if name not in placed and graph[name] <= placed}:
-        placed |= ready
+def test_every_room_imports_only_rooms_above_it():
+    """The table is in order; the package itself names all rooms lazily, and gives its version to the command line and to workers."""
+    order = list(MAY_IMPORT)
+    wrong = [
+        (room, other)
+        for room, others in MAY_IMPORT.items()
+        for other in others.split()
+        if other != "__init__" and order.index(other) >= order.index(room)
+    ]
 
-    assert placed == set(graph)
+    assert wrong == []
+
+
+@pytest.mark.parametrize("room", [room for room in MAY_IMPORT if room != "html"])
+def test_table_allows_no_more_than_is_needed(room):
+    """An import that is gone is removed from the table, too."""
+    used = {room_of(name) for module in MODULES if room_of(module) == room for name, _ in own_imports(module)}
+
+    assert {name for name in MAY_IMPORT[room].split() if name != "html"} <= used
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_are_absolute(module):
-    """A module is named in full wherever it is imported, and none is imported by a text, but by the package itself."""
+    """Imports name modules in full; only the package itself imports a module by a name in a variable."""
     calls = {ast.unparse(node.func) for node in nodes_of(module) if isinstance(node, ast.Call)}
 
     assert [entry.name for entry in imports_of(module) if entry.name.startswith(".")] == []
@@ -261,52 +276,56 @@ def test_imports_are_absolute(module):
 
 
 @pytest.mark.parametrize("library", MAY_USE)
-def test_libraries_stay_where_they_belong(library):
-    """Each of these libraries is imported by the modules that are named for it, and by no other."""
+def test_only_named_modules_import_a_library(library):
+    """Each of these libraries is imported by the modules in the table, and by no other."""
     names = MAY_USE[library].split()
     anywhere = {name for name in names if not name.startswith("(")}
     lazily = {name.strip("()") for name in names if name.startswith("(")}
     wrong = [
-        f"{inside(module)} ({entry.place})"
+        f"{inside(module)} ({entry.where})"
         for module in MODULES
         for entry in imports_of(module)
         if entry.name.split(".")[0] == library
         and not is_named(module, anywhere)
-        and not (is_named(module, lazily) and entry.place != "top")
+        and not (is_named(module, lazily) and entry.where != "top")
     ]
+    users = {
+        inside(module) for module in MODULES for entry in imports_of(module) if entry.name.split(".")[0] == library
+    }
 
     assert wrong == []
+    assert users
 
 
 def test_estimators_are_those_of_linear_heads():
-    """Beside the linear heads, scikit-learn gives metrics, a data set and the base of a transformer, nothing else."""
+    """Outside the linear heads, only a data set and the base class of a transformer come from scikit-learn."""
     for module in MODULES:
         for entry in imports_of(module):
-            if entry.name.startswith("sklearn") and not inside(module).startswith("stage_two/"):
+            if entry.name.startswith("sklearn") and not inside(module).startswith("stage_two/linear/"):
                 assert entry.name.startswith(NO_ESTIMATORS[inside(module)]), f"{inside(module)}: {entry.name}"
 
 
-@pytest.mark.parametrize("module", [*LIGHT, *(name for name in MODULES if name.startswith("pipeline/verbs/"))])
+@pytest.mark.parametrize("module", sorted(LIGHT))
 def test_linear_heads_load_no_tensorflow(module):
-    """What a linear head on a warm cache is made of can be imported without TensorFlow or Keras."""
+    """Modules that a linear head on a warm cache needs, and all that the command line loads, load without TensorFlow or Keras."""
     assert loaded_with(module).isdisjoint({"tensorflow", "keras"})
 
 
 def test_what_loads_tensorflow_is_known_to_do_so():
-    """The way in which these tests follow imports finds TensorFlow where it is."""
-    assert {"tensorflow", "keras"} <= loaded_with("pipeline/stage_two/dense")
-    assert "keras" in loaded_with("pipeline/stage_two/tail")
+    """Following the imports of a module that needs TensorFlow finds TensorFlow."""
+    assert {"tensorflow", "keras"} <= loaded_with("pipeline/stage_two/dense/train")
+    assert "keras" in loaded_with("pipeline/training/finetune/tail")
 
 
-@pytest.mark.parametrize("module", ["pipeline/__init__", "pipeline/cli", "pipeline/errors"])
+@pytest.mark.parametrize("module", ["pipeline/__init__", "pipeline/cli/app", "pipeline/errors"])
 def test_start_loads_nothing_heavy(module):
-    """The command line starts, and the package is imported, without even numpy."""
+    """The command line starts, and the package is imported, without numpy or anything larger."""
     assert loaded_with(module).isdisjoint({"tensorflow", "keras", "numpy", "sklearn", "h5py", "matplotlib", "scipy"})
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_only_the_command_line_prints(module):
-    """Standard output is written by the command line alone; all else logs."""
+    """Only the command line writes to standard output; everything else logs."""
     prints = [
         node.lineno for node in nodes_of(module) if isinstance(node, ast.Call) and ast.unparse(node.func) == "print"
     ]
@@ -316,16 +335,18 @@ def test_only_the_command_line_prints(module):
         if isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.stdout"
     ]
 
-    assert inside(module).startswith("cli") or (prints, writes) == ([], [])
+    assert room_of(module) == "cli" or (prints, writes) == ([], [])
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_package_code_has_no_asserts(module):
-    """An assert vanishes with -O and tells a user nothing: package code raises."""
+    """An assert is removed by -O and has no message for a user: package code raises errors."""
     assert [node.lineno for node in nodes_of(module) if isinstance(node, ast.Assert)] == []
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_no_module_is_outgrown(module):
-    """A module that can't be read in one sitting is split while that is cheap."""
-    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= 400
+    """A module that cannot be read in one sitting is split while that is cheap; `api` is one function per command."""
+    most = 600 if inside(module) == "api" else 400
+
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= most

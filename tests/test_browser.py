@@ -1,4 +1,4 @@
-"""What the tests of pages go by sees what a page should not do."""
+"""The checks that the tests of pages use find errors and requests."""
 
 import pytest
 
@@ -33,8 +33,8 @@ def test_quiet_page_is_quiet(open_text, browser):
         "<img src='missing.png'>",
     ],
 )
-def test_wrong_page_is_not(wrong, open_text, browser):
-    """Errors, requests to other machines, blocked or not, and files that are missing are seen."""
+def test_wrong_page_is_not_quiet(wrong, open_text, browser):
+    """Errors, requests to other machines, blocked or not, and missing files are found."""
     open_text(wrong)
 
     with pytest.raises(AssertionError):
@@ -43,7 +43,7 @@ def test_wrong_page_is_not(wrong, open_text, browser):
 
 @pytest.mark.parametrize(("ci", "outcome"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
 def test_missing_browser_is_named(ci, outcome, monkeypatch, tmp_path):
-    """Without Chromium tests are skipped, and fail in CI; both say how it is installed."""
+    """Without Chromium tests are skipped, and fail in CI; both messages say how to install it."""
     monkeypatch.setattr(module, "CHROMIUM", tmp_path / "chromium")
     monkeypatch.setenv("CI", ci)
 

@@ -1,23 +1,31 @@
-"""Files that are there whole or not at all."""
+"""Files and folders that are complete or absent."""
 
 import json
 import os
 import socket
 import subprocess
 import sys
-import threading
+from pathlib import Path
 
 import pytest
 
-from pipeline.files import name_beside, replacing, write_json
+from pipeline.files import name_beside, remove_debris, replacing, write_bytes, write_json
 
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_json_is_written_whole_or_not_at_all(tmp_path):
-    """A value that is no JSON leaves the older file as it was, and no other file."""
+@pytest.fixture(scope="module")
+def ended():
+    """Number of a process that has ended."""
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    return child.pid
+
+
+def test_json_is_complete_or_absent(tmp_path):
+    """A value without a JSON form leaves the old file as it was, and no other file."""
     write_json(tmp_path / "a.json", {"ä": 1})
     with pytest.raises(TypeError, match="not JSON serializable"):
         write_json(tmp_path / "a.json", {"b": {1, 2}})
@@ -27,8 +35,8 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
 
 
 @pytest.mark.parametrize("sync", [False, True])
-def test_the_old_file_is_there_until_the_new_one_is_whole(sync, tmp_path):
-    """While the body writes, a reader finds what was there before; folders are made."""
+def test_readers_see_the_old_file_until_the_new_one_is_complete(sync, tmp_path):
+    """The new content appears when the body ends; missing folders are made."""
     path = tmp_path / "new" / "a.txt"
     with replacing(path, sync=sync) as beside:
         beside.write_text("first")
@@ -43,7 +51,7 @@ def test_the_old_file_is_there_until_the_new_one_is_whole(sync, tmp_path):
 
 
 def test_an_error_leaves_the_old_file_alone(tmp_path):
-    """And nothing beside it."""
+    """The body raises: the old content stays, and no other file is left."""
     (tmp_path / "a.txt").write_text("old")
 
     def fail():
@@ -58,26 +66,23 @@ def test_an_error_leaves_the_old_file_alone(tmp_path):
     assert names(tmp_path) == ["a.txt"]
 
 
-def test_threads_have_names_of_their_own(tmp_path):
-    """Two of them may write the same file at once."""
-    found = [name_beside(tmp_path / "a.txt")]
-    thread = threading.Thread(target=lambda: found.append(name_beside(tmp_path / "a.txt")))
-    thread.start()
-    thread.join()
+def test_every_hidden_name_is_new(tmp_path):
+    """Two threads, or one that writes a file inside a file, never share a name; the ending stays."""
+    found = {name_beside(tmp_path / "a.txt").name for _ in range(20)}
 
-    assert found[0] != found[1]
+    assert len(found) == 20
+    assert all(name.startswith(f".{socket.gethostname()}-{os.getpid()}-") for name in found)
+    assert all(name.endswith("-a.txt") for name in found)
 
 
-def test_what_a_killed_process_left_is_removed(tmp_path):
-    """Files and folders of processes of this machine that are gone; not those of living ones, of other machines, of others."""
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
+def test_debris_of_the_same_name_is_removed(ended, tmp_path):
+    """Files and folders of ended processes of this host; not those of running ones, other hosts or other final names."""
     host = socket.gethostname()
-    gone = [f".{host}-{child.pid}-7-a.txt", f".{host}-{child.pid}-8-a.txt"]
+    gone = [f".{host}-{ended}-7-a.txt", f".{host}-{ended}-01ab-a.txt"]
     kept = [
         f".{host}-{os.getpid()}-7-a.txt",
-        f".{host}x-{child.pid}-7-a.txt",
-        f".{host}-{child.pid}-7-b.txt",
+        f".{host}x-{ended}-7-a.txt",
+        f".{host}-{ended}-7-b.txt",
         f".{host}-word-7-a.txt",
         "a.txt",
     ]
@@ -92,8 +97,46 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     assert names(tmp_path) == sorted(kept)
 
 
+def test_debris_of_a_folder_is_removed(ended, tmp_path):
+    """Any final name, also in the form of 0.1.0; a link of such a name stays, and so does what it leads to."""
+    host = socket.gethostname()
+    for name in (f".{host}-{ended}-0123abcd.tmp", f".{host}-{ended}-0123abcd-x.h5.tmp", f".{host}-{ended}-7-a.txt"):
+        (tmp_path / name).write_text("half")
+    kept = [f".{host}-{os.getpid()}-0123abcd-x.h5.tmp", f".{host}-{ended}-0123abcd-link.tmp", "x.h5", "notes.tmp"]
+    for name in (kept[0], *kept[2:]):
+        (tmp_path / name).write_text("whole")
+    (tmp_path / kept[1]).symlink_to(tmp_path / "x.h5")
+    remove_debris(tmp_path)
+    remove_debris(tmp_path / "no such folder")
+
+    assert names(tmp_path) == sorted(kept)
+    assert (tmp_path / kept[1]).read_text() == "whole"
+
+
+def test_bytes_are_on_the_disk_before_their_name(tmp_path, monkeypatch):
+    """First the file is synced, then it is renamed, then its folder is synced; its hidden name does not end like the final one."""
+    calls = []
+
+    def record(name, call):
+        def recorded(*arguments):
+            calls.append(name)
+            if name == "replace":
+                assert Path(arguments[0]).name.endswith(".h5.tmp")
+            return call(*arguments)
+
+        return recorded
+
+    for name in ("fsync", "replace"):
+        monkeypatch.setattr(os, name, record(name, getattr(os, name)))
+    write_bytes(tmp_path / "x.h5", b"rows")
+
+    assert calls == ["fsync", "replace", "fsync"]
+    assert (tmp_path / "x.h5").read_bytes() == b"rows"
+    assert names(tmp_path) == ["x.h5"]
+
+
 def test_a_name_with_signs_of_a_pattern_is_a_name(tmp_path):
-    """Brackets and stars in a file's name find no other file."""
+    """Brackets and stars in a file's name match no other file."""
     other = tmp_path / f".{socket.gethostname()}-999999999-1-ab.txt"
     other.write_text("")
     write_json(tmp_path / "[a]*.txt", [1])
@@ -101,8 +144,8 @@ def test_a_name_with_signs_of_a_pattern_is_a_name(tmp_path):
     assert other.exists()
 
 
-def test_a_folder_takes_its_name_whole(tmp_path):
-    """In the place of an older one, with nothing left of that; a file never takes the place of a folder."""
+def test_a_folder_replaces_a_folder(tmp_path):
+    """Nothing is left of the old one; a file never replaces a folder."""
     path = tmp_path / "folder"
     for content in ("first", "second"):
         with replacing(path) as beside:

@@ -21,20 +21,23 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from pipeline.cache.audit import seconds_to_make
+import pipeline
 from pipeline.cache.store import Store
+from pipeline.cache.stores import seconds_to_make
+from pipeline.images.augment import parse_augmentation
 from pipeline.images.manifest import Manifest
-from pipeline.images.views import parse_augmentation
 from pipeline.quiet import quiet_tensorflow
-from pipeline.results.plots import COLOURS
-from pipeline.stage_two.training import Training
-from pipeline.verbs.heads import fit
-from pipeline.verbs.options import Options, make_recipe
-from pipeline.verbs.rows import extract, scan
-from pipeline.verbs.run import Run
-from pipeline.verbs.tune import tune
-from pipeline.verbs.tuning import Tuning, cut_of
-from pipeline.verbs.views import Views, extract_views
+from pipeline.runs.plots import COLOURS
+from pipeline.runs.run import Run
+from pipeline.settings import Settings
+from pipeline.stage_one.ensure import ensure
+from pipeline.stage_one.recipes import make_recipe
+from pipeline.stage_one.views import Views, ensure_views
+from pipeline.stage_two.dense.settings import Training
+from pipeline.training.finetune.assembly import cut_of
+from pipeline.training.finetune.settings import FineTuning
+from pipeline.training.finetune.train import finetune
+from pipeline.training.heads import fit_head
 
 DENSE = "dense:256,relu,dropout:0.5"
 TRAINING = Training(epochs=30, optimizer="rmsprop", keep="last")
@@ -59,7 +62,7 @@ class Study:
     """Learning rate of the fine-tuning."""
 
     live_epochs: int
-    options: Options
+    given: Settings
 
     def views(self, count: int) -> Views | None:
         augmentation = parse_augmentation(self.augment)
@@ -67,35 +70,38 @@ class Study:
 
     def store(self, count: int) -> None:
         """Rows of the boundary first; those of the last layer are made from them."""
-        boundary = replace(self.options, cut=cut_of(Tuning(first=self.first), self.options))
-        for options in (boundary, self.options):
-            extract(self.manifest, options=options)
+        boundary = self.given.with_changes(cut=cut_of(FineTuning(first=self.first), self.given))
+        for settings in (boundary, self.given):
+            recipe, _ = make_recipe(self.manifest, settings)
+            ensure(self.manifest, recipe, settings)
             views = self.views(count)
             if views:
-                extract_views(self.manifest, views, options=options)
+                ensure_views(self.manifest, views, recipe, settings)
 
     def train(self, regime: str, count: int, seed: int) -> Run:
         views, training, name = self.views(count), replace(self.training, seed=seed), f"views-{regime}-{count}-{seed}"
-        shared: dict[str, Any] = {"pictures": False, "name": name, "options": self.options}
+        shared: dict[str, Any] = {"settings": self.given, "plots": False, "name": name}
         if regime == "logreg":
-            return fit(self.manifest, "logreg", views=views, training=training, **shared)
+            return fit_head(self.manifest, "logreg", views=views, training=training, **shared)
         if regime == "dense":
-            return fit(self.manifest, DENSE, views=views, training=training, **shared)
+            return fit_head(self.manifest, DENSE, views=views, training=training, **shared)
         if regime == LIVE:
             augmentation, fewer = parse_augmentation(self.augment), replace(training, epochs=self.live_epochs)
-            return tune(self.manifest, Tuning(DENSE, augmentation=augmentation, training=fewer), **shared)
-        tuning = Tuning(
-            DENSE,
+            return finetune(self.manifest, FineTuning(head=DENSE, augmentation=augmentation, training=fewer), **shared)
+        tuning = FineTuning(
+            head=DENSE,
+            cached=True,
+            views=views,
             training=replace(training, epochs=self.epochs),
             first=self.first,
             base_rate=self.rate,
             head_rate=self.rate,
             on_run=f"views-dense-{count}-{seed}",
         )
-        return tune(self.manifest, tuning, cached=True, views=views, **shared)
+        return finetune(self.manifest, tuning, **shared)
 
     def row(self, regime: str, count: int, seed: int, run: Run) -> dict[str, Any]:
-        info, history = run.folder.info, run.folder.history()
+        info, history = run.info, run.folder.history()
         has_early = regime in ("dense", LIVE) and self.live_epochs
         scores = {f"{split}_{key}": run.metrics[split][key] for split in run.metrics for key in ("accuracy", "ci95")}
         return {
@@ -104,27 +110,27 @@ class Study:
             "seed": seed,
             **scores,
             "early": history[self.live_epochs - 1]["val_accuracy"] if has_early else None,
-            "seconds": steady_seconds(run) if history else info["seconds"],
-            "seconds_per_epoch": info["seconds_per_epoch"],
+            "seconds": steady_seconds(run) if history else info.seconds,
+            "seconds_per_epoch": info.seconds_per_epoch,
             "stage_one_seconds": 0.0 if regime == LIVE else self.stage_one_seconds(count),
             "settings": self.settings,
         }
 
     def stage_one_seconds(self, count: int) -> float:
         """Rows of the boundary, and those of the last layer that are made from them, for all images and views 1 to K."""
-        recipe, _ = make_recipe(self.manifest, self.options)
+        recipe, _ = make_recipe(self.manifest, self.given)
         views, train = self.views(count), len(self.manifest.split("train"))
-        more = seconds_to_make(Store(self.options.cache, views.recipe(recipe)), train * count) if views else 0.0
-        return (seconds_to_make(Store(self.options.cache, recipe), len(self.manifest)) or 0.0) + (more or 0.0)
+        more = seconds_to_make(Store(self.given.paths.cache, views.recipe(recipe)), train * count) if views else 0.0
+        return (seconds_to_make(Store(self.given.paths.cache, recipe), len(self.manifest)) or 0.0) + (more or 0.0)
 
     @property
     def settings(self) -> dict[str, Any]:
         """What must be the same for all lines of a table."""
-        options = self.options
+        features = self.given.features
         return {
-            "base": options.base,
-            "size": options.size,
-            "preprocess": options.preprocess,
+            "base": features.base,
+            "size": features.size,
+            "preprocess": features.preprocess,
             "augment": self.augment,
             "from": self.first,
             "training": asdict(self.training),
@@ -138,7 +144,7 @@ def steady_seconds(run: Run) -> float:
     """Sum over the epochs, each at the median of its phase: a pause of the machine is no cost of a training."""
     seconds = [row["seconds"] for row in run.folder.history()]
     total, start = 0.0, 0
-    for phase in run.folder.info.get("phases") or [{"epochs": len(seconds)}]:
+    for phase in run.info.phases or [{"epochs": len(seconds)}]:
         part = seconds[start : start + phase["epochs"]]
         total, start = total + statistics.median(part) * len(part), start + len(part)
     return total
@@ -240,7 +246,7 @@ def main() -> None:
     given = parser.parse_args()
     quiet_tensorflow()
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    options = Options(
+    settings = Settings.of(
         base=given.base,
         size=given.size,
         preprocess=given.preprocess,
@@ -248,9 +254,9 @@ def main() -> None:
         runs=given.out.parent / f"{given.out.name}-runs",
         progress=True,
     )
-    manifest = scan(given.data, split=given.split, options=options)
+    manifest = pipeline.scan(given.data, split=given.split, cache=given.cache)
     training = replace(TRAINING, learning_rate=given.lr, batch_size=given.head_batch_size)
-    study = Study(manifest, given.augment, given.first, training, given.epochs, given.rate, given.live_epochs, options)
+    study = Study(manifest, given.augment, given.first, training, given.epochs, given.rate, given.live_epochs, settings)
     done = given.out.with_suffix(".jsonl")
     rows = [json.loads(line) for line in done.read_text().splitlines()] if done.exists() else []
     if any(row["settings"] != study.settings for row in rows):

@@ -1,1 +1,1 @@
-"""Pretrained conv networks without their tops: which there are, their weights, and where to cut them."""
+"""Pretrained convolutional networks without their tops: which there are, their weights, and where to cut them."""

@@ -9,30 +9,30 @@ from pipeline.errors import InvalidCutError
 
 
 def valid_cuts(base: keras.Model) -> list[str]:
-    """Names of the layers whose output every path from input to output passes, in graph order.
+    """Names of the layers that every path from input to output passes through, in graph order.
 
     `layers` of a functional model is in topological order; a layer divides the graph exactly when
-    no connection jumps over its place in that order.
+    no connection skips its position in that order.
     """
-    order = {layer.name: place for place, layer in enumerate(base.layers)}
-    reach = 0  # the farthest place that any layer so far feeds directly
+    order = {layer.name: position for position, layer in enumerate(base.layers)}
+    reach = 0  # the last position that any layer so far feeds directly
     cuts = []
-    for place, layer in enumerate(base.layers):
-        if reach <= place and not isinstance(layer, keras.layers.InputLayer):
+    for position, layer in enumerate(base.layers):
+        if reach <= position and not isinstance(layer, keras.layers.InputLayer):
             cuts.append(layer.name)
         reach = max([reach, *(order[name] for name in _consumers(layer) if name in order)])
     return cuts
 
 
 def _consumers(layer: keras.Layer) -> list[str]:
-    return [node.operation.name for node in layer._outbound_nodes]  # noqa: SLF001  Keras has no public way to ask
+    return [node.operation.name for node in layer._outbound_nodes]  # noqa: SLF001  Keras has no public way
 
 
 def check_cut(base: keras.Model, cut: str) -> None:
     """Check that a layer divides the graph.
 
     Raises:
-        InvalidCutError: It does not exist, or a connection passes it by; the message names the nearest that do.
+        InvalidCutError: It does not exist, or a connection skips it; the message names the nearest layers that divide.
     """
     cuts = valid_cuts(base)
     if cut in cuts:
@@ -41,32 +41,32 @@ def check_cut(base: keras.Model, cut: str) -> None:
     if cut not in names:
         near = difflib.get_close_matches(cut, cuts, n=4, cutoff=0.3) or cuts[-4:]
         raise InvalidCutError(
-            f"{base.name} has no layer {cut!r} to cut at. Near in name: {', '.join(near)}; last: {cuts[-1]}."
+            f"{base.name} has no layer {cut!r} to cut at. Similar names: {', '.join(near)}; last: {cuts[-1]}."
         )
     near = _nearest(names, cuts, cut)
     raise InvalidCutError(
-        f"{cut!r} does not divide {base.name}: another path passes it by. Nearest layers that do: {', '.join(near)}."
+        f"{cut!r} does not divide {base.name}: a connection skips it. Nearest layers that do: {', '.join(near)}."
     )
 
 
 def _nearest(names: Sequence[str], cuts: Sequence[str], cut: str) -> list[str]:
     """The last valid cut before a layer and the first one after it."""
-    place = names.index(cut)
-    before = [name for name in names[:place] if name in cuts]
-    after = [name for name in names[place:] if name in cuts]
+    position = names.index(cut)
+    before = [name for name in names[:position] if name in cuts]
+    after = [name for name in names[position:] if name in cuts]
     return before[-1:] + after[:1]
 
 
 def cut_before(base: keras.Model, layer: str) -> str:
-    """The last valid cut before a layer: what is trained from this layer on starts behind it.
+    """The last valid cut before a layer, so that training from this layer on trains everything after the cut.
 
     Raises:
-        InvalidCutError: There is no such layer, or no cut before it.
+        InvalidCutError: There is no such layer, or no valid cut before it.
     """
     names = [item.name for item in base.layers]
     if layer not in names:
         near = difflib.get_close_matches(layer, names, n=4, cutoff=0.3) or names[-4:]
-        raise InvalidCutError(f"{base.name} has no layer {layer!r} to train from. Near in name: {', '.join(near)}.")
+        raise InvalidCutError(f"{base.name} has no layer {layer!r} to train from. Similar names: {', '.join(near)}.")
     cuts = valid_cuts(base)
     before = [name for name in names[: names.index(layer)] if name in cuts]
     if not before:

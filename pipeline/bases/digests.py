@@ -1,7 +1,7 @@
-"""Tensor digests: what weights are, whatever file they came from.
+"""Tensor digests: the identity of weights, independent of the file format.
 
-A digest of a trunk needs the network, and so TensorFlow; once computed it is remembered beside the
-project's weights, under the SHA-256 of the weights file, and a head on a warm store needs neither.
+Computing the digest of a trunk needs the network, and so TensorFlow. It is then remembered in the folder of the
+weights, under the SHA-256 of the weights file, so that a head on existing rows needs neither.
 """
 
 import functools
@@ -40,23 +40,23 @@ def tensor_digest(layers: Iterable[_Layer]) -> str:
 
 @dataclass(frozen=True)
 class TrunkInfo:
-    """What is known of a trunk without building it."""
+    """Facts of a trunk that are known without building it."""
 
     digest: str
     """Tensor digest of its layers."""
 
     parameters: int
-    """Weights and biases, and statistics of batch norm."""
+    """Number of weights, biases and statistics of batch normalization."""
 
 
 class DigestMemory:
-    """Trunks by weights file, base and cut."""
+    """Remembered trunks by weights file, base and cut."""
 
     def __init__(self, home: Path) -> None:
         self._path = home / "weights" / "digests.json"
 
     def recall(self, weights: Path, base: str, cut: str) -> TrunkInfo | None:
-        """The trunk, or None if this file has not been loaded for this base and cut before."""
+        """The trunk; None if this file has not been loaded for this base and cut yet."""
         known = self._read().get(_key(weights, base, cut))
         try:
             return TrunkInfo(str(known["digest"]), int(known["parameters"])) if known else None
@@ -64,7 +64,7 @@ class DigestMemory:
             return None
 
     def remember(self, weights: Path, base: str, cut: str, trunk: TrunkInfo) -> None:
-        """Keep a trunk; several processes may do so at once, the last wins."""
+        """Remember a trunk. If several processes do so at once, the last one wins and the others compute theirs again."""
         known = self._read() | {_key(weights, base, cut): asdict(trunk)}
         write_json(self._path, dict(sorted(known.items())))
 
@@ -81,6 +81,6 @@ def _key(weights: Path, base: str, cut: str) -> str:
 
 
 @functools.cache
-def _sha256(weights: Path, stamp: Stamp | None) -> bytes:  # noqa: ARG001 remembered under it
-    """Of a file that has not changed since this process read it."""
+def _sha256(weights: Path, stamp: Stamp | None) -> bytes:  # noqa: ARG001 part of the cache key
+    """SHA-256 of the file, computed once per process and stamp."""
     return sha256_file(weights)

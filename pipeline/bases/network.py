@@ -1,4 +1,4 @@
-"""Building a base with its weights, and putting preprocessing in front and pooling behind."""
+"""Building a base, and adding preprocessing before it and pooling after it."""
 
 import math
 from typing import Any
@@ -7,25 +7,22 @@ import keras
 from keras import ops
 
 from pipeline.bases.squeezenet import build_squeezenet
-from pipeline.bases.zoo import PRECISIONS, TORCH_STD, BaseSpec, Preprocessing
-from pipeline.errors import SettingError, UnknownBaseError
-
-POOLINGS = ("none", "avg", "max")
+from pipeline.bases.table import PRECISIONS, TORCH_STD, BaseSpec, Preprocessing
+from pipeline.errors import UnknownBaseError, check_choice
 
 
 def build_base(spec: BaseSpec, size_px: int, *, precision: str = "float32", include_top: bool = False) -> keras.Model:
-    """The network with fresh random weights, (B, H, W, 3) preprocessed pixels to the last layer.
+    """Build a network with random weights: from preprocessed pixels (B, H, W, 3) to the last layer.
 
     Resets Keras's layer-name counters first: some networks number their layers, and a cut named
     `conv2d_94` must be the same layer in every process.
 
     Raises:
-        UnknownBaseError: Keras refuses this size for this network.
+        UnknownBaseError: Keras cannot build this network at this size.
         SettingError: An unknown precision.
     """
-    if precision not in PRECISIONS:
-        raise SettingError(f"Precision is one of {PRECISIONS}. Received: {precision!r}.")
-    policy = keras.config.dtype_policy()  # before the reset, which forgets it
+    check_choice("precision", precision, PRECISIONS)
+    policy = keras.config.dtype_policy()  # read before the reset, which clears it
     keras.backend.clear_session()
     keras.config.set_dtype_policy(precision)
     try:
@@ -41,11 +38,11 @@ def build_base(spec: BaseSpec, size_px: int, *, precision: str = "float32", incl
 
 
 def _rescale_as_imagenet(base: keras.Model) -> keras.Model:
-    """EfficientNet as keras.applications builds it for weights="imagenet" only: with a second rescaling.
+    """Add the second rescaling that keras.applications adds to EfficientNet only if weights="imagenet".
 
-    Its published weights hold the deviation in the place of the variance, so that Normalization
-    divides by its square root only (tensorflow/tensorflow#49930). The layer has no weights: without
-    it they would load all the same, and every feature would be wrong.
+    The published weights contain the standard deviation instead of the variance, so Normalization divides by its
+    square root only (tensorflow/tensorflow#49930). The layer has no weights: without it the weights would load
+    as well, and every feature would be wrong.
     """
 
     def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> keras.KerasTensor:
@@ -59,14 +56,14 @@ def _rescale_as_imagenet(base: keras.Model) -> keras.Model:
 
 
 def with_preprocessing(trunk: keras.Model, preprocessing: Preprocessing, pooling: str) -> keras.Model:
-    """RGB pixels in [0, 255], (B, H, W, 3), to float32 features, (B, h, w, C) or pooled (B, C)."""
+    """From RGB pixels in [0, 255], (B, H, W, 3), to float32 features, (B, h, w, C) or pooled (B, C)."""
     pixels = keras.Input(trunk.input_shape[1:], dtype="float32", name="pixels")
     features = trunk(preprocess(pixels, preprocessing), training=False)
     return keras.Model(pixels, ops.cast(pool(features, pooling), "float32"), name=f"{trunk.name}_on_pixels")
 
 
 def preprocess(pixels: keras.KerasTensor, preprocessing: Preprocessing) -> keras.KerasTensor:
-    """The preprocessing as layers that any Keras file can hold."""
+    """The preprocessing as Keras operations, which a saved model can contain."""
     if preprocessing.order == "BGR":
         pixels = ops.take(pixels, [2, 1, 0], axis=-1)
     return keras.layers.Rescaling(
@@ -75,7 +72,7 @@ def preprocess(pixels: keras.KerasTensor, preprocessing: Preprocessing) -> keras
 
 
 def pool(features: keras.KerasTensor, pooling: str) -> keras.KerasTensor:
-    """Average or maximum over the grid, (B, h, w, C) to (B, C); `none` changes nothing."""
+    """Average or maximum over the grid, (B, h, w, C) to (B, C); `none` returns the features as they are."""
     if pooling == "avg":
         return keras.layers.GlobalAveragePooling2D(name="pool", dtype="float32")(features)
     if pooling == "max":

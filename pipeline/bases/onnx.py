@@ -1,6 +1,7 @@
-"""Reading the tensors of an ONNX file with the protobuf that TensorFlow brings.
+"""Reading the tensors of an ONNX file with protobuf, which TensorFlow installs.
 
-Only the four fields of onnx.proto3 that hold initializers are declared; protobuf skips the rest.
+The package `onnx` would do it, but it is an optional extra, and VGG16's default weights must load without one. Only the fields
+of onnx.proto3 that lead to initializers are declared; protobuf skips the others.
 """
 
 import functools
@@ -16,10 +17,10 @@ _FLOAT = 1  # TensorProto.DataType.FLOAT
 
 
 def read_initializers(data: bytes) -> dict[str, NDArray[np.float32]]:
-    """The float32 initializers of a model by name, in the shapes that the file declares.
+    """The float32 initializers of a model by name, with their declared shapes.
 
     Raises:
-        WeightsMismatchError: The bytes are not an ONNX model, or a tensor is cut short.
+        WeightsMismatchError: The bytes are not an ONNX model, or a tensor is truncated.
     """
     try:
         model = _model_class().FromString(data)

@@ -1,22 +1,22 @@
 """SqueezeNet 1.1 (Iandola et al. 2016, arXiv:1602.07360), which keras.applications lacks.
 
-Layer names and geometry are those of the published Keras port, so that its weight file fits.
+Layer names and geometry are those of the published Keras port, so that its weights file fits.
 """
 
 import keras
 from keras import layers
 
-# (squeeze, expand) filters of each fire module, and after which of them a pooling stands.
+# (squeeze, expand) filters of each fire module, and the modules that a pooling layer follows.
 _FIRE = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128), 6: (48, 192), 7: (48, 192), 8: (64, 256), 9: (64, 256)}
 _POOL_AFTER = (3, 5)
 NUM_CLASSES = 1000
 
 
 def build_squeezenet(size_px: int, *, include_top: bool = False) -> keras.Model:
-    """The network with fresh weights.
+    """Build the network with random weights.
 
     Args:
-        size_px: Height and width of the input, (B, H, W, 3) preprocessed in the `caffe` way.
+        size_px: Height and width of the input, (B, H, W, 3) with `caffe` preprocessing.
         include_top: With the 1000-class top the output is (B, 1000) probabilities, 1,235,496
             parameters; without it the bottleneck `fire9_concat`, (B, h, w, 512), 722,496.
     """

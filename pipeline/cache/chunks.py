@@ -1,7 +1,7 @@
 """The chunks of a shard's features, unpacked on all cores.
 
-HDF5 unpacks on one core, holding the lock of the whole library, and adds up Fletcher-32 again although
-all bytes of a shard have been compared with their SHA-256.
+HDF5 unpacks on one core, holds the lock of the whole library, and computes Fletcher-32 checksums although
+all bytes of a shard have been checked against their SHA-256.
 """
 
 import math
@@ -20,30 +20,31 @@ from numpy.typing import NDArray
 from pipeline.errors import DamagedStoreError
 
 FILTERS = [32004, h5py.h5z.FILTER_FLETCHER32]
-"""LZ4, as it is registered with the HDF Group, and a checksum behind it."""
+"""LZ4, by its number at the HDF Group, followed by a checksum."""
 
 _CHECKSUM_BYTES = 4
 
 Visit = Callable[[int, NDArray[np.floating]], None]
-"""First row of a part, and its rows in the stored dtype."""
+"""Called with the position of a part's first row, and the part's rows in the stored dtype."""
 
 _Chunk = tuple[int, int, int]
-"""First row; first byte in the file and number of bytes, without the checksum."""
+"""First row; first byte in the file; number of bytes without the checksum."""
 
 
 @dataclass(frozen=True)
 class PackedRows:
-    """Where the rows of a data set lie in its file."""
+    """The positions of a data set's rows in its file."""
 
     chunks: Sequence[_Chunk]
     num_rows: int
     shape: tuple[int, ...]
-    """Of a chunk; the last one may hold more rows than there are."""
+    """Shape of a chunk; the last chunk is padded."""
+
     dtype: np.dtype[np.floating]
 
     @classmethod
     def of(cls, item: h5py.Dataset) -> Self | None:
-        """None if the chunks are not whole rows, one after the other, behind the two filters."""
+        """The packed rows of a data set; None if its chunks are not whole rows in order, written through the two filters."""
         creation = item.id.get_create_plist()
         infos = [item.id.get_chunk_info(number) for number in range(item.id.get_num_chunks())]
         is_ours = [creation.get_filter(number)[0] for number in range(creation.get_nfilters())] == FILTERS
@@ -54,10 +55,10 @@ class PackedRows:
         return cls(chunks, len(item), item.chunks, item.dtype)
 
     def unpack(self, data: bytes, visit: Visit) -> None:
-        """Hand over the rows of each chunk, in any order, several at a time.
+        """Call `visit` with the rows of each chunk, in any order, on several threads.
 
         Raises:
-            DamagedStoreError: The file's bytes are not what was said of them.
+            DamagedStoreError: A chunk cannot be unpacked.
         """
         whole, cores = memoryview(data), os.cpu_count() or 1
 
@@ -69,28 +70,28 @@ class PackedRows:
             list(pool.map(unpack, [self.chunks[number::cores] for number in range(cores)]))
 
     def _rows(self, packed: memoryview) -> NDArray[np.floating]:
-        """Rows of one chunk. Only this is damage: what `visit` raises has nothing to do with the bytes."""
+        """Rows of one chunk. Only errors here are damage; those of `visit` are not caused by the bytes."""
         try:
             return np.frombuffer(self._unpack_chunk(packed), self.dtype).reshape(self.shape)
         except ValueError as error:
             raise DamagedStoreError(str(error)) from error
 
     def _unpack_chunk(self, packed: memoryview) -> bytes | memoryview:
-        """A chunk as HDF5's LZ4 filter writes it: sizes of the whole and of a block, then each block after its packed size."""
+        """Unpack a chunk of HDF5's LZ4 filter: size of the whole, size of a block, then each block after its packed size."""
         expected = math.prod(self.shape) * self.dtype.itemsize
         try:
             size, block_size = struct.unpack_from(">QI", packed)
             if size != expected:
                 raise ValueError(f"a chunk of {size} bytes; expected {expected}")
-            place = 12
+            offset = 12
             blocks: list[bytes | memoryview] = []
             for start in range(0, size, max(1, block_size)):
                 length = min(block_size, size - start)
-                (packed_size,) = struct.unpack_from(">I", packed, place)
-                block = packed[place + 4 : place + 4 + packed_size]
-                # What LZ4 does not make smaller is kept as it is.
+                (packed_size,) = struct.unpack_from(">I", packed, offset)
+                block = packed[offset + 4 : offset + 4 + packed_size]
+                # A block that LZ4 cannot make smaller is stored as it is.
                 blocks.append(block if packed_size == length else lz4.block.decompress(block, uncompressed_size=length))
-                place += 4 + packed_size
+                offset += 4 + packed_size
         except (struct.error, lz4.block.LZ4BlockError) as error:
-            raise ValueError(f"a chunk that is no LZ4: {error}") from error
+            raise ValueError(f"a chunk is not LZ4: {error}") from error
         return blocks[0] if len(blocks) == 1 else b"".join(blocks)

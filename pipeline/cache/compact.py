@@ -1,13 +1,14 @@
-"""Merging small shards into full ones: what was committed is always in at least one shard on the disk.
+"""Merging small shards into full ones. Committed rows are in at least one shard on the disk at any time.
 
-A merged shard is committed like any other before the shards whose rows it holds are removed. Killed between the two, a store
-has rows twice; the larger shard counts then, and the next call removes the smaller ones. A process that has such a shard in its
-index reads the merged one (`Store.read`).
+A merged shard is committed like any other before the shards whose rows it holds are removed. If the process is killed between
+the two, the store has rows twice: rows are then read from the larger shard, and the next call removes the smaller ones. A process
+with a removed shard in its index reads the merged one (`Store.read`).
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ from pipeline.cache.store import Keys, Store, pack_rows, shard_keys
 
 @dataclass(frozen=True)
 class Compaction:
-    """What became of a store."""
+    """A store before and after its shards were merged."""
 
     store: str
     rows: int
@@ -36,41 +37,45 @@ class Compaction:
     bytes_before: int
     bytes_after: int
 
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
 
 @dataclass(frozen=True)
 class _Part:
-    """A small shard, and which of its rows are in no larger one."""
+    """A small shard, and those of its rows that are in no larger one."""
 
     shard: ShardRows
     keys: Keys
     rows: NDArray[np.int64]
-    """Places in the shard, (n,)."""
+    """Positions in the shard, (n,)."""
 
     provenance: Mapping[str, str]
 
     @property
     def origin(self) -> tuple[object, ...]:
-        """How its rows were made: only rows that were made alike are merged, so that a shard still tells it."""
-        # Seconds add up, but not with those of a shard that does not tell them.
-        told = {**self.provenance, "seconds": "told"} if "seconds" in self.provenance else self.provenance
-        return (self.shard.row_shape, *sorted(told.items()))
+        """How its rows were made. Only rows of one origin are merged, so that the provenance of a shard stays true."""
+        # Seconds are added up, but not with those of a shard that does not record them.
+        known = {**self.provenance, "seconds": "known"} if "seconds" in self.provenance else self.provenance
+        return (self.shard.row_shape, *sorted(known.items()))
 
     @property
     def seconds(self) -> float:
-        """What the rows have cost."""
+        """Seconds that the rows took to compute."""
         return float(self.provenance.get("seconds", 0)) * len(self.rows) / len(self.shard)
 
 
 def compact(store: Store, *, progress: bool = False) -> Compaction:
     """Merge the small shards of a store; full ones stay as they are, and a second call finds nothing to do.
 
-    It is the only process of this machine that changes the store meanwhile. Two shards of the largest size are in memory.
+    No other process of this machine changes the store meanwhile. Two full shards are in memory at most.
 
     Raises:
-        DamagedStoreError: A shard is damaged inside; what was merged before stays merged.
+        DamagedStoreError: A shard is damaged; shards merged before it stay merged.
         OSError: The store cannot be written; nothing is lost.
     """
-    store = Store(store.folder.parent, store.recipe)  # opened anew: all bytes are compared before any shard is removed
+    store = Store(store.folder.parent, store.recipe)  # opened anew: all bytes are checked before any shard is removed
     with store.adding():
         paths = [shard.path for shard in store.shards]
         before = len(paths), sum(path.stat().st_size for path in paths)
@@ -91,7 +96,7 @@ def compact(store: Store, *, progress: bool = False) -> Compaction:
 
 
 def _parts(shards: Sequence[ShardRows]) -> list[_Part]:
-    """The small shards, those with the first keys first: neighbours in the order in which rows are made."""
+    """The small shards, ordered by their first keys, so that rows computed one after the other become neighbours."""
     ordered = sorted(shards, key=lambda shard: (-len(shard), shard.path.name))
     keys = np.concatenate([np.empty(0, "S33"), *map(shard_keys, ordered)])
     is_first = np.zeros(len(keys), np.bool_)
@@ -106,7 +111,7 @@ def _parts(shards: Sequence[ShardRows]) -> list[_Part]:
 
 
 def _groups(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
-    """Parts that become one shard; the last of an origin may stay smaller than a full one."""
+    """Groups of parts that become one shard each; the last group of an origin may be smaller than a full shard."""
     waiting: dict[object, list[_Part]] = {}
     for part in parts:
         group = waiting.setdefault(part.origin, [])
@@ -117,12 +122,12 @@ def _groups(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
 
 
 def _is_full(num_rows: int, shard: ShardRows) -> bool:
-    """Whether a shard of so many rows as this one's is full."""
+    """Whether a shard with so many rows of this shape is full."""
     return num_rows >= FULL_ROWS or num_rows * 4 * math.prod(shard.row_shape) >= FULL_BYTES
 
 
 def _merge(store: Store, group: Sequence[_Part]) -> None:
-    """One new shard on the disk, then the old ones away; a single one that holds nothing twice stays as it is."""
+    """Commit one merged shard, then remove the old ones. A single part that is a whole shard stays as it is."""
     if len(group) == 1 and len(group[0].rows) == len(group[0].shard):
         return
     provenance = dict(group[0].provenance)
@@ -137,5 +142,7 @@ def _merge(store: Store, group: Sequence[_Part]) -> None:
 
 
 def _read(part: _Part, store: Store) -> NDArray[np.floating]:
-    check_bytes(part.shard.path)  # again, or damage since the store was opened would get a name of its own
+    check_bytes(
+        part.shard.path
+    )  # again: otherwise damage since the store was opened would be committed under a new, valid name
     return read_features(part.shard.path, store.recipe)[part.rows]

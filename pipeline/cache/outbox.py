@@ -1,4 +1,4 @@
-"""Where a worker puts its shards: into the store's folder, which it need not read, or into its answer."""
+"""Where a worker puts its shards: into the store's folder, or into the result that it sends back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,42 +17,42 @@ from pipeline.errors import ClusterError, DamagedStoreError, UnreadableStoreErro
 
 @dataclass(frozen=True)
 class FolderOutbox:
-    """Commits shards below a store's folder, as the store itself does."""
+    """Commits shards to a store's folder, as the store itself does."""
 
     recipe: Recipe
     folder: Path
-    """The store's folder, as every worker sees it."""
+    """The store's folder; the same path on every worker."""
 
     known: frozenset[str] = frozenset()
-    """Names of the shards that were there when the tasks were cut."""
+    """Names of the shards that existed when the tasks were cut."""
 
     names: list[str] = field(default_factory=list)
-    """Of the shards that were committed."""
+    """Names of the shards that were committed."""
 
     def __post_init__(self) -> None:
         check_store_folder(self.folder)
-        # Made by whoever cut the tasks: where it is missing, this machine looks at another disk.
+        # The process that cut the tasks has made the file. If it is missing, this machine sees another disk.
         if not (self.folder / "recipe.json").is_file():
             raise ClusterError(
-                f"A worker has no {self.folder}: use --gather where machines do not share the cache folder."
+                f"A worker has no {self.folder}. Use --gather if the machines do not share the cache folder."
             )
 
     def has(self, keys: Keys) -> NDArray[np.bool_]:
         """Which of these rows another worker has committed since, shape (N,).
 
-        A cluster does a task again whose worker died after it had committed, and before it could say so.
+        A cluster repeats a task whose worker died after a commit and before it could report it.
 
         Raises:
-            UnreadableStoreError: The machine does not give a shard, so nobody knows what it holds.
+            UnreadableStoreError: A shard cannot be read, so it is not known what it holds.
         """
-        there = np.zeros(len(keys), np.bool_)
+        present = np.zeros(len(keys), np.bool_)
         for path in list_folder(self.folder / "shards", ".h5"):
             if path.name not in self.known:
-                there |= _has(path, self.recipe, keys)
-        return there
+                present |= _has(path, self.recipe, keys)
+        return present
 
     def append(self, keys: Keys, features: NDArray[np.floating], provenance: Mapping[str, str]) -> None:
-        """Commit rows as one shard; when this returns they survive a crash."""
+        """Commit rows as one shard; when this returns, they survive a crash."""
         data = pack_rows(self.recipe, keys, features, provenance)
         self.names.append(commit_shard(self.folder / "shards", data).name)
 
@@ -65,7 +65,7 @@ class BytesOutbox:
     shards: list[bytes] = field(default_factory=list)
 
     def has(self, keys: Keys) -> NDArray[np.bool_]:
-        """None: what another worker has made it has sent, or it is lost."""
+        """None of them: other workers send their shards to the process that cut the tasks."""
         return np.zeros(len(keys), np.bool_)
 
     def append(self, keys: Keys, features: NDArray[np.floating], provenance: Mapping[str, str]) -> None:
@@ -74,7 +74,7 @@ class BytesOutbox:
 
 
 def _has(path: Path, recipe: Recipe, keys: Keys) -> NDArray[np.bool_]:
-    """Which of these rows a shard holds, and holds whole: bytes are checked only where it matters."""
+    """Which of these rows a shard holds. Its bytes are checked only if it holds any."""
     try:
         found: NDArray[np.bool_] = np.isin(keys, _keys_of(path, recipe))
         if found.any():
@@ -86,7 +86,7 @@ def _has(path: Path, recipe: Recipe, keys: Keys) -> NDArray[np.bool_]:
     return found
 
 
-@lru_cache(maxsize=2**14)  # of 34 kB each
+@lru_cache(maxsize=2**14)  # 34 kB each
 def _keys_of(path: Path, recipe: Recipe) -> Keys:
-    """A shard never changes, so its keys are read once in a worker."""
+    """The keys of a shard. A shard never changes, so a worker reads them once."""
     return shard_keys(read_rows(path, recipe))

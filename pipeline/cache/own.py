@@ -1,10 +1,11 @@
-"""The cache's own files and folders: nothing of a cache is reached through a symbolic link.
+"""The cache's own files and folders: nothing in a cache is reached through a symbolic link.
 
-A cache may come from elsewhere. A link in it can lead to files of the user's, which would then be moved, deleted or written as
-if they were the cache's. The cache folder itself is named by the user, and may be a link.
+A cache may come from elsewhere. A link in it can point to the user's files, which would then be moved, deleted or overwritten as
+parts of the cache. The cache folder itself is named by the user and may be a link.
 """
 
 import contextlib
+import errno
 import io
 import os
 import stat
@@ -14,16 +15,19 @@ from typing import Any
 
 from pipeline.errors import DamagedStoreError, ForeignEntryError, PipelineError, UnreadableStoreError
 
-# What h5py and parsers raise on content that is damaged; RecursionError, for one, is a RuntimeError.
-_DAMAGE = (OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError)
+# What h5py and parsers raise on damaged content; RecursionError is a RuntimeError.
+_DAMAGE = (OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError, ArithmeticError)
 
-# Windows has neither; O_NONBLOCK lets a pipe be opened without a writer, so that it can be refused.
+# What the system answers when content makes HDF5 look for bytes at an offset that no file has.
+_ABSURD_OFFSETS = (errno.EINVAL, errno.EOVERFLOW)
+
+# Windows has none of the three. With O_NONBLOCK, a pipe without a writer can be opened, and then refused.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
 def check_no_links(*paths: Path) -> None:
-    """Refuse paths that are symbolic links; what does not exist is fine.
+    """Refuse paths that are symbolic links; paths that do not exist are accepted.
 
     Raises:
         ForeignEntryError: One of them is a link; the message names it.
@@ -31,8 +35,8 @@ def check_no_links(*paths: Path) -> None:
     for path in paths:
         if path.is_symlink():
             raise ForeignEntryError(
-                f"{path} is a symbolic link, and a cache holds files and folders of its own only. Nothing was moved, deleted "
-                "or written. Remove the link, or put what it leads to in its place."
+                f"{path} is a symbolic link, and a cache may hold only files and folders of its own. Nothing was moved, deleted "
+                "or written. Remove the link, or replace it with what it points to."
             )
 
 
@@ -57,7 +61,7 @@ def check_tree(folder: Path) -> None:
 
 
 def is_gone(path: Path) -> bool:
-    """Whether there is surely nothing of this name: an answer that is refused is no absence."""
+    """Whether the path certainly does not exist; False if the machine refuses to answer."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -67,17 +71,26 @@ def is_gone(path: Path) -> bool:
     return False
 
 
-def list_folder(folder: Path, ending: str = "") -> list[Path]:
-    """What a folder holds with this ending, by name; nothing where there is no such folder.
+def list_folder(folder: Path, ending: str = "", *, hidden: bool = False) -> list[Path]:
+    """The entries of a folder with this ending, by name; none if the folder does not exist.
 
-    `Path.glob` would show a folder that cannot be read as an empty one, and all of its rows would be computed again.
+    `Path.glob` shows a folder that cannot be read as an empty one, and all of its rows would be computed again.
+
+    Args:
+        folder: The folder.
+        ending: How the names end.
+        hidden: List names that begin with a dot, those of unfinished files, instead of the others.
 
     Raises:
         UnreadableStoreError: The folder is there and cannot be read.
     """
     try:
         with os.scandir(folder) as entries:
-            return sorted(folder / entry.name for entry in entries if entry.name.endswith(ending))
+            return sorted(
+                folder / entry.name
+                for entry in entries
+                if entry.name.endswith(ending) and entry.name.startswith(".") == hidden
+            )
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -85,15 +98,15 @@ def list_folder(folder: Path, ending: str = "") -> list[Path]:
 
 
 class OwnFile(io.FileIO):
-    """A file that h5py reads through Python, and that keeps the machine's error: HDF5 may answer with another one."""
+    """A file that h5py reads through Python. It keeps the system's error, which HDF5 may replace with another one."""
 
     failure: OSError | None = None
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer, as far as the file goes."""
+        """Fill the buffer, up to the end of the file."""
         try:
             count = part = super().readinto(buffer)
-            while part and count < len(buffer):  # a server may give less than there is
+            while part and count < len(buffer):  # a network file system may return less than there is
                 count += (part := super().readinto(memoryview(buffer)[count:]))
         except OSError as error:
             self.failure = error
@@ -103,17 +116,17 @@ class OwnFile(io.FileIO):
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[OwnFile]:
-    """A regular file of the cache, open to be read; what its content makes the body raise is damage.
+    """Open a regular file of the cache for reading; errors that its content causes in the body are damage.
 
-    Only bytes that were read and do not fit are damage. Whatever the machine refuses (a permission, one more open file, memory,
-    a disk or a server that does not answer) says nothing of the bytes.
+    Only bytes that were read and are wrong are damage. If the machine refuses to read (permission, open files, memory, a disk or
+    server that does not answer), nothing is known about the bytes.
 
     Raises:
-        ForeignEntryError: The path is a symbolic link, or no regular file.
-        UnreadableStoreError: It is not there, or the machine does not give its bytes.
-        DamagedStoreError: The body found its bytes to be wrong.
+        ForeignEntryError: The path is a symbolic link, or not a regular file.
+        UnreadableStoreError: The file does not exist or cannot be read.
+        DamagedStoreError: The body found that the bytes are wrong.
     """
-    check_no_links(path)  # before it is opened, for the message, and where O_NOFOLLOW is not known
+    check_no_links(path)  # before opening: for the message, and for systems without O_NOFOLLOW
     try:
         file = OwnFile(path, opener=lambda name, _: os.open(name, _FLAGS | _BINARY))
     except IsADirectoryError:
@@ -131,18 +144,18 @@ def reading(path: Path) -> Iterator[OwnFile]:
             raise UnreadableStoreError(f"{path} cannot be read: memory ran out. Nothing was moved.") from error
         except _DAMAGE as error:
             failure = file.failure or error
-            # What h5py raises on content has no errno.
-            if isinstance(failure, OSError) and failure.errno is not None:
+            # Errors that h5py raises on content have no errno.
+            if isinstance(failure, OSError) and failure.errno not in (None, *_ABSURD_OFFSETS):
                 raise _unreadable(path, failure) from error
             raise DamagedStoreError(f"{path} cannot be read: {error}") from error
 
 
 def _not_regular(path: Path) -> ForeignEntryError:
-    return ForeignEntryError(f"{path} is not a regular file. It was left as it is; remove it.")
+    return ForeignEntryError(f"{path} is not a regular file. It was left as it is. Remove it.")
 
 
 def _unreadable(path: Path, error: OSError) -> UnreadableStoreError:
     return UnreadableStoreError(
-        f"{path} cannot be read: {error.strerror or error}. Nothing was moved, since this says nothing of the bytes; "
-        "run the command again when the cause is gone."
+        f"{path} cannot be read: {error.strerror or error}. Nothing was moved, since the bytes may be fine. "
+        "Run the command again when the cause is gone."
     )

@@ -1,43 +1,45 @@
 """The recipe: everything that can change a feature's value. Its SHA-256 is the store's fingerprint.
 
-Not in it: paths, labels, splits, batch size, engine, worker count, library versions. They either
-cannot change a value beyond rounding, or are written into each shard as provenance.
+Paths, labels, splits, batch size, engine, number of workers and library versions are not in it: they change no value
+beyond rounding. Engine and versions are stored in each shard as provenance.
 """
 
 import hashlib
 import json
 import re
 import reprlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.bases.zoo import PRECISIONS, Preprocessing
+from pipeline.bases.table import PRECISIONS, Preprocessing
 from pipeline.cache.own import is_gone, reading
 from pipeline.errors import DamagedStoreError, SettingError
+from pipeline.files import write_json
+from pipeline.images.augment import ViewMaker
 from pipeline.images.decode import Decoder
-from pipeline.images.views import ViewMaker
 
 SCHEMA = 1
 DTYPES = ("float32", "float16")
 POOLINGS = ("none", "avg", "max")
 
-# Base and cut are parts of a folder's name, and a recipe may come from elsewhere. Keras itself allows no "/" in a layer's name;
-# all names of its networks are of these characters.
+# Base and cut are parts of a folder's name, and a recipe may come from elsewhere. Keras allows no "/" in a layer's name, and all
+# names in its networks consist of these characters.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_LONGEST_AUGMENTATION = 4096
-_MOST_BYTES = 2**20
+_MAX_AUGMENTATION = 4096
+_MAX_BYTES = 2**20
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How rows are made. Two recipes are the same exactly when their fingerprints are.
+    """How rows are computed. Two recipes are equal exactly when their fingerprints are.
 
-    Every part is checked when it is made, wherever it comes from, so that its folder's name is always one plain name.
+    All fields are checked, wherever they come from, so that the folder name never contains a path.
 
     Raises:
-        SettingError: A part is of another type, or out of its range.
+        SettingError: A field has a wrong type or is out of range.
     """
 
     base: str
@@ -56,16 +58,16 @@ class Recipe:
     """The last layer of the trunk."""
 
     pooling: str = "none"
-    """`none` keeps the grid; `avg` and `max` store one value a channel."""
+    """`none` keeps the grid; `avg` and `max` store one value per channel."""
 
     dtype: str = "float32"
-    """`float32`, or `float16` at half the space and a relative error of 2^-11."""
+    """`float32`, or `float16`: half the space, with a relative error of 2^-11."""
 
     precision: str = "float32"
     """Arithmetic of the trunk: `float32`, `mixed_float16` or `mixed_bfloat16`."""
 
     augmentation: str | None = None
-    """Settings of views 1 to K as canonical JSON; None in the store of view 0, which they cannot change."""
+    """Settings of views 1 to K as canonical JSON; None for view 0, which they cannot change."""
 
     def __post_init__(self) -> None:
         for what, value, allowed in (
@@ -102,13 +104,13 @@ class Recipe:
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Recipe":
+    def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
         """The recipe of `as_dict`.
 
         Raises:
-            SettingError: Another schema, fields are missing or unknown, or a value is of another type or out of its range.
+            SettingError: The schema differs, fields are missing or unknown, or a value has a wrong type or is out of range.
         """
-        if not isinstance(values, dict):
+        if not isinstance(values, Mapping):
             raise SettingError(f"A recipe is a JSON object. Received: {reprlib.repr(values)}.")
         fields = dict(values)
         schema = fields.pop("schema", None)
@@ -142,7 +144,7 @@ class Recipe:
         return f"{self.base}-{self.decoder.size_px}px-{self.cut}{pooling}-{self.fingerprint[:12]}"
 
     def with_pooling(self, pooling: str) -> "Recipe":
-        """The same rows, pooled."""
+        """The same recipe with another pooling."""
         return replace(self, pooling=pooling)
 
 
@@ -150,26 +152,32 @@ def read_recipe(folder: Path) -> Recipe:
     """The recipe of a store's folder.
 
     Raises:
-        DamagedStoreError: There is no recipe.json, or it holds something else.
-        UnreadableStoreError, ForeignEntryError: Its bytes cannot be had; see `reading`.
+        DamagedStoreError: There is no recipe.json, or it holds no recipe.
+        UnreadableStoreError, ForeignEntryError: The file cannot be read; see `reading`.
     """
     path = folder / "recipe.json"
     if is_gone(path):
         raise DamagedStoreError(f"{folder} is not a store: it has no recipe.json.")
     with reading(path) as source:
-        text = source.read(_MOST_BYTES)
+        text = source.read(_MAX_BYTES)
     try:
         return Recipe.from_dict(json.loads(text))
     except (ValueError, RecursionError) as error:
         raise DamagedStoreError(f"{folder} is not a store: recipe.json cannot be read: {error}") from error
 
 
+def write_recipe(recipe: Recipe, folder: Path) -> None:
+    """Write recipe.json; it is complete whenever its name exists."""
+    values = dict(sorted(recipe.as_dict().items()))
+    write_json(folder / "recipe.json", values, sync=True)
+
+
 def _check_augmentation(text: str | None) -> None:
-    """Raises SettingError where it is neither None nor the settings of a `ViewMaker`."""
+    """Raise SettingError unless the text is None or the settings of a `ViewMaker`."""
     if text is None:
         return
-    if not isinstance(text, str) or len(text) > _LONGEST_AUGMENTATION:
+    if not isinstance(text, str) or len(text) > _MAX_AUGMENTATION:
         raise SettingError(
-            f"The augmentation is a JSON text of at most {_LONGEST_AUGMENTATION:,} characters. Received: {reprlib.repr(text)}."
+            f"The augmentation is a JSON text of at most {_MAX_AUGMENTATION:,} characters. Received: {reprlib.repr(text)}."
         )
     ViewMaker.from_json(text)

@@ -1,17 +1,13 @@
 """One shard: an immutable HDF5 file whose name is the SHA-256 of its bytes.
 
-A shard is built in memory, hashed, written beside its final name, fsynced and linked to it, so a
-file of that name is whole. What is read is checked twice: the bytes against the name, before HDF5
-sees them, and the structure against what a shard may hold, since a name is no proof of good intent
-in a folder that came from elsewhere.
+A shard is built in memory, hashed, written under a hidden name, fsynced and renamed, so a file of the
+final name is whole. Reading checks twice: the bytes against the name, before HDF5 sees them, and the
+structure against what a shard may hold, since a file from elsewhere may be forged under a valid name.
 """
 
 import hashlib
 import io
 import json
-import os
-import secrets
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,21 +20,22 @@ from pipeline.cache.chunks import FILTERS, PackedRows, Visit
 from pipeline.cache.own import check_no_links, reading
 from pipeline.cache.recipe import SCHEMA, Recipe
 from pipeline.errors import DamagedStoreError, UnreadableStoreError
+from pipeline.files import write_bytes
 from pipeline.images.hashing import Stamp, file_stamp
 
 FULL_ROWS = 1024
 FULL_BYTES = 256 * 2**20
-"""A shard is full at whichever comes first; bytes are those of float32 rows."""
+"""A shard is full when it reaches either limit; bytes are those of float32 rows."""
 
 ROWS_PER_CHUNK = 8
 _CHUNK_BYTES = 256 * 1024
 _MAX_ROWS = 2**22
-_MAX_RATIO = 256  # LZ4 makes no byte of more than 255
+_MAX_RATIO = 256  # LZ4 compresses at most 255 bytes into one
 
 
 @dataclass(frozen=True)
 class ShardRows:
-    """What a shard holds beside its features."""
+    """The keys of a shard's rows, and their shape."""
 
     path: Path
     digests: NDArray[np.uint8]
@@ -73,7 +70,7 @@ def build_shard(
     Raises:
         OverflowError: A value is not finite, or too large for float16.
     """
-    import hdf5plugin  # registers LZ4 with HDF5; readers of whole shards unpack it themselves
+    import hdf5plugin  # registers LZ4 with HDF5; `pipeline.cache.chunks` unpacks without it
 
     stored = _to_dtype(features, recipe.dtype)
     image = io.BytesIO()
@@ -85,7 +82,7 @@ def build_shard(
             ("provenance", json.dumps(dict(provenance), sort_keys=True)),
         ):
             file.attrs[name] = np.bytes_(text.encode())  # of fixed length; see `_text`
-        # Half of ReLU features are zeros in runs; a byte shuffle would break the runs and makes them larger.
+        # Half of all ReLU features are zeros, in runs. A byte shuffle would break the runs and make the file larger.
         file.create_dataset(
             "features", data=stored, chunks=_chunks(stored), fletcher32=True, **hdf5plugin.LZ4(), track_times=False
         )
@@ -95,30 +92,20 @@ def build_shard(
 
 
 def shard_name(data: bytes) -> str:
-    """First 32 hex digits of the bytes' SHA-256, and `.h5`."""
+    """The first 32 hex digits of the bytes' SHA-256, and `.h5`."""
     return f"{hashlib.sha256(data).hexdigest()[:32]}.h5"
 
 
 def commit_shard(folder: Path, data: bytes) -> Path:
-    """Write a shard so that it is whole whenever its name is there, on the disk and not only in its cache.
+    """Write a shard. A file of its name is always whole, and when this returns it survives a power failure.
 
     Raises:
-        OSError: The disk is full or refuses; nothing is left behind.
-        ForeignEntryError: The folder, or what has the shard's name, is a symbolic link.
+        OSError: The disk is full or fails; nothing is left behind.
+        ForeignEntryError: The folder, or an entry with the shard's name, is a symbolic link.
     """
     final = folder / shard_name(data)
     check_no_links(folder, final)
-    beside = folder / f".{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(final)
-    finally:
-        beside.unlink(missing_ok=True)
-    _sync_folder(folder)
+    write_bytes(final, data)
     return final
 
 
@@ -126,11 +113,11 @@ def check_bytes(path: Path) -> Stamp | None:
     """Check that a shard's bytes are those its name was made from.
 
     Returns:
-        The file's stamp before it was read: as long as it is the same, the bytes are.
+        The file's stamp before it was read; the bytes are unchanged as long as the stamp is.
 
     Raises:
-        DamagedStoreError: They differ.
-        UnreadableStoreError, ForeignEntryError: They cannot be had; see `reading`.
+        DamagedStoreError: They are not.
+        UnreadableStoreError, ForeignEntryError: They cannot be read; see `reading`.
     """
     stamp = file_stamp(path)
     with reading(path) as source:
@@ -145,7 +132,7 @@ def read_rows(path: Path, recipe: Recipe) -> ShardRows:
 
     Raises:
         DamagedStoreError: It is not a shard of this recipe, or not a shard at all.
-        UnreadableStoreError, ForeignEntryError: Its bytes cannot be had; see `reading`.
+        UnreadableStoreError, ForeignEntryError: The file cannot be read; see `reading`.
     """
     with reading(path) as source, h5py.File(source, "r") as file:
         _check_structure(file, recipe, path)
@@ -157,8 +144,8 @@ def read_features(path: Path, recipe: Recipe) -> NDArray[np.floating]:
     """All features of a shard in the stored dtype, (n, h, w, C) or (n, C).
 
     Raises:
-        DamagedStoreError: They are not what the shard says.
-        UnreadableStoreError, ForeignEntryError: Its bytes cannot be had; see `reading`.
+        DamagedStoreError: They do not fit the shard's structure.
+        UnreadableStoreError, ForeignEntryError: The file cannot be read; see `reading`.
     """
     parts: dict[int, NDArray[np.floating]] = {}
     visit_features(path, recipe, parts.__setitem__)
@@ -166,11 +153,11 @@ def read_features(path: Path, recipe: Recipe) -> NDArray[np.floating]:
 
 
 def visit_features(path: Path, recipe: Recipe, visit: Visit) -> None:
-    """Hand over all rows of a shard, some at a time, on all cores at once and in any order.
+    """Call `visit` with all rows of a shard, some at a time, in parallel on all cores and in any order.
 
     Raises:
-        DamagedStoreError: They are not what the shard says.
-        UnreadableStoreError, ForeignEntryError: Its bytes cannot be had; see `reading`.
+        DamagedStoreError: They do not fit the shard's structure.
+        UnreadableStoreError, ForeignEntryError: The file cannot be read; see `reading`.
     """
     with reading(path) as source:
         with h5py.File(source, "r") as file:
@@ -191,7 +178,7 @@ def visit_features(path: Path, recipe: Recipe, visit: Visit) -> None:
 
 
 def _unpack(item: h5py.Dataset) -> NDArray[np.floating]:
-    """All rows of a data set that this project has not packed."""
+    """All rows of a data set that was not packed by this package."""
     import hdf5plugin  # noqa: F401 (registers LZ4 with HDF5)
 
     rows: NDArray[np.floating] = item[()]
@@ -199,11 +186,11 @@ def _unpack(item: h5py.Dataset) -> NDArray[np.floating]:
 
 
 def read_provenance(path: Path) -> dict[str, str]:
-    """How a shard was made: engine, versions.
+    """How a shard was made: engine, device, versions, seconds.
 
     Raises:
-        DamagedStoreError: It does not say so in texts.
-        UnreadableStoreError, ForeignEntryError: Its bytes cannot be had; see `reading`.
+        DamagedStoreError: Its provenance is not a JSON object of texts.
+        UnreadableStoreError, ForeignEntryError: The file cannot be read; see `reading`.
     """
     with reading(path) as source, h5py.File(source, "r") as file:
         provenance: dict[str, str] = json.loads(_text(file, "provenance") or "{}")
@@ -213,7 +200,7 @@ def read_provenance(path: Path) -> dict[str, str]:
 
 
 def _check_structure(file: h5py.File, recipe: Recipe, path: Path) -> None:
-    """Refuse all that a shard of this recipe cannot be: links, foreign storage, other shapes, types or filters."""
+    """Refuse whatever a shard of this recipe never has: links, external storage, other shapes, types or filters."""
     schema, fingerprint = _number(file, "schema"), _text(file, "fingerprint")
     if schema != SCHEMA or fingerprint != recipe.fingerprint:
         raise DamagedStoreError(
@@ -238,12 +225,12 @@ def _check_structure(file: h5py.File, recipe: Recipe, path: Path) -> None:
 
 
 def _text(file: h5py.File, name: str) -> str | None:
-    """An attribute of fixed length; None where there is none.
+    """A text attribute of fixed length; None if there is none.
 
-    One of variable length lies in a heap of the file, and HDF5 1.14 searches a forged heap for ever.
+    A text of variable length lies in a heap of the file, and HDF5 1.14 searches a forged heap for ever.
     """
-    is_ours = name in file.attrs and _kind(file, name) == "S"
-    return bytes(file.attrs[name]).decode() if is_ours else None
+    is_fixed = name in file.attrs and _kind(file, name) == "S"
+    return bytes(file.attrs[name]).decode() if is_fixed else None
 
 
 def _number(file: h5py.File, name: str) -> int | None:
@@ -251,7 +238,7 @@ def _number(file: h5py.File, name: str) -> int | None:
 
 
 def _kind(file: h5py.File, name: str) -> str:
-    """Kind of a single value, without looking at the value; `?` for several."""
+    """Kind of a single value, found without reading the value; `?` for an array."""
     found = file.attrs.get_id(name)
     return str(found.dtype.kind) if found.shape == () else "?"
 
@@ -275,7 +262,7 @@ def _num_chunks(item: h5py.Dataset) -> int:
 
 
 def _chunks(features: NDArray[np.generic]) -> tuple[int, ...]:
-    """8 rows a chunk; more where rows are small, up to 256 KiB."""
+    """Chunk shape: 8 rows, or more if rows are small, up to 256 KiB."""
     row_bytes = max(1, features[0].nbytes)
     rows = max(ROWS_PER_CHUNK, _CHUNK_BYTES // row_bytes // ROWS_PER_CHUNK * ROWS_PER_CHUNK)
     return (min(rows, len(features)), *features.shape[1:])
@@ -283,20 +270,10 @@ def _chunks(features: NDArray[np.generic]) -> tuple[int, ...]:
 
 def _to_dtype(features: NDArray[np.floating], dtype: str) -> NDArray[np.floating]:
     limit = np.finfo(dtype).max
-    # A NaN is its own minimum and maximum, and compares false.
+    # If there is a NaN, it is both minimum and maximum, and every comparison is false.
     if not (-limit <= features.min(initial=0) and features.max(initial=0) <= limit):
         raise OverflowError(
             f"Features are not finite, or beyond {limit:g}, the largest {dtype}. Use --dtype float32, "
-            "and check the weights and the preprocessing if it stays."
+            "and check the weights and the preprocessing if the error stays."
         )
     return features.astype(dtype, copy=False)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # folders cannot be opened there
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

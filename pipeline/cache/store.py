@@ -1,11 +1,11 @@
 """The store: the rows of one recipe, found by (image SHA-256, view).
 
-There is no list of shards to keep in step: the index is read from the shards themselves.
+There is no separate list of shards that could get out of step: the index is read from the shards themselves.
 """
 
 import contextlib
+import itertools
 import logging
-import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.cache.own import check_no_links, check_store_folder, is_gone, list_folder
-from pipeline.cache.recipe import POOLINGS, Recipe, read_recipe
+from pipeline.cache.pooling import pool_rows, to_float32
+from pipeline.cache.recipe import POOLINGS, Recipe, read_recipe, write_recipe
 from pipeline.cache.shard import ShardRows, build_shard, check_bytes, commit_shard, read_rows, visit_features
 from pipeline.errors import DamagedStoreError, ForeignEntryError, MissingRowsError, SettingError, UnreadableStoreError
-from pipeline.files import is_alive, write_json
+from pipeline.files import remove_debris
 from pipeline.images.hashing import Stamp, file_stamp
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,11 @@ def row_keys(digests: Sequence[bytes], view: int = 0) -> Keys:
     return np.frombuffer(joined, dtype="S33") if joined else np.empty(0, "S33")
 
 
+def view_keys(digests: Sequence[bytes], views: Sequence[int]) -> Keys:
+    """The keys of several views of the images, view after view."""
+    return np.concatenate([row_keys(digests, view) for view in views])
+
+
 def split_keys(keys: Keys) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Digests, uint8 (N, 32), and view numbers, uint8 (N,), of row keys."""
     raw = np.frombuffer(np.ascontiguousarray(keys).tobytes(), np.uint8).reshape(len(keys), 33)
@@ -47,7 +53,7 @@ def pack_rows(recipe: Recipe, keys: Keys, features: NDArray[np.floating], proven
 
 @dataclass(frozen=True)
 class _Index:
-    """Keys in sorted order, and where each row lies."""
+    """Sorted keys, and the shard and row of each."""
 
     keys: Keys
     shard: NDArray[np.int32]
@@ -62,7 +68,7 @@ class _Index:
         row = (
             np.concatenate([np.arange(len(part), dtype=np.int32) for part in parts]) if parts else np.empty(0, np.int32)
         )
-        # Stable, and the first of equal keys is kept: a row that two writers made is read from one place.
+        # Stable, and the first of equal keys is kept: a row that two writers made is always read from the same shard.
         keys, first = np.unique(keys, return_index=True)
         return cls(keys, shard[first], row[first], tuple(shards))
 
@@ -70,17 +76,17 @@ class _Index:
         """Position of each key in the index, -1 where it is not."""
         if not len(self.keys):
             return np.full(len(keys), -1)
-        place = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        return np.where(self.keys[place] == keys, place, -1)
+        position = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[position] == keys, position, -1)
 
 
 class Store:
-    """Rows of one recipe below a cache folder.
+    """The rows of one recipe, below a cache folder.
 
-    Opening checks every shard's bytes against its name. A damaged shard is moved to `quarantine/`
-    with a warning, and its rows count as missing, so that stage one makes them again. A shard that
-    cannot be read is an error that moves nothing. A shard that is a symbolic link is passed over
-    with a warning; a store whose own folders are links is refused.
+    Opening checks every shard's bytes against its name. A damaged shard is moved to `quarantine/` with a
+    warning, and its rows count as missing, so that stage one computes them again. A shard that cannot be
+    read is an error, and nothing is moved. A shard that is a symbolic link is skipped with a warning; a
+    store whose own folders are links is refused.
     """
 
     def __init__(self, cache: Path, recipe: Recipe) -> None:
@@ -93,12 +99,12 @@ class Store:
 
     @classmethod
     def open(cls, folder: Path) -> "Store":
-        """The store in a folder, by its recipe.json.
+        """The store in a folder with a recipe.json.
 
         Raises:
-            DamagedStoreError: There is none, or it does not fit the folder's name.
-            ForeignEntryError: The folder, or one of its own, is a symbolic link.
-            UnreadableStoreError: The machine does not give the file.
+            DamagedStoreError: recipe.json is missing or damaged, or does not fit the folder's name.
+            ForeignEntryError: The folder, or a folder or file of fixed name in it, is a symbolic link.
+            UnreadableStoreError: recipe.json cannot be read.
         """
         check_store_folder(folder)
         recipe = read_recipe(folder)
@@ -107,6 +113,13 @@ class Store:
                 f"{folder} holds the recipe of {recipe.folder_name}. Give it that name, or remove it."
             )
         return cls(folder.parent, recipe)
+
+    @classmethod
+    def first_complete(cls, cache: Path, recipes: Sequence[Recipe], keys: Keys) -> "Store":
+        """The store of the first recipe that has all of these rows; if none has, that of the first recipe."""
+        first = cls(cache, recipes[0])
+        others = (cls(cache, recipe) for recipe in recipes[1:])
+        return next((store for store in itertools.chain([first], others) if store.has(keys).all()), first)
 
     @property
     def name(self) -> str:
@@ -118,7 +131,7 @@ class Store:
 
     @property
     def row_shape(self) -> tuple[int, ...] | None:
-        """Shape of one row as stored: (h, w, C) or (C,); None in an empty store."""
+        """Shape of one stored row: (h, w, C) or (C,); None in an empty store."""
         return self.shards[0].row_shape if self.shards else None
 
     def keys(self) -> Keys:
@@ -126,26 +139,26 @@ class Store:
         return self._index.keys
 
     def shard_paths(self) -> list[Path]:
-        """The shards' files, in the order of their names; raises what `check_store_folder` and `list_folder` do."""
+        """The shards' files, by name; raises the errors of `check_store_folder` and `list_folder`."""
         check_store_folder(self.folder)
         return list_folder(self.folder / "shards", ".h5")
 
     def has(self, keys: Keys) -> NDArray[np.bool_]:
-        """Which of these rows are there, shape (N,)."""
+        """Which of these rows the store holds, shape (N,)."""
         return self._index.find(keys) >= 0
 
     def shard_of(self, keys: Keys) -> NDArray[np.int32]:
-        """Place of each row's shard among the shards' names, shape (N,): the same in every process.
+        """Position of each row's shard among the sorted shard names, shape (N,); the same in every process.
 
         Raises:
-            MissingRowsError: Some are not there.
+            MissingRowsError: A row is not in the store.
         """
         names = [shard.path.name for shard in self._index.shards]
-        place = np.argsort(np.argsort(names)).astype(np.int32)
-        return place[self._index.shard[self._find_all(keys)]]
+        position = np.argsort(np.argsort(names)).astype(np.int32)
+        return position[self._index.shard[self._find_all(keys)]]
 
     def append(self, keys: Keys, features: NDArray[np.floating], provenance: Mapping[str, str]) -> Path:
-        """Commit rows as one shard; when this returns they survive a crash.
+        """Commit rows as one shard; when this returns, they survive a crash.
 
         Args:
             keys: Shape (n,).
@@ -153,7 +166,7 @@ class Store:
             provenance: How they were made.
 
         Raises:
-            OSError: The disk is full or refuses; nothing is left behind.
+            OSError: The disk is full or fails; nothing is left behind.
             OverflowError: A value does not fit the stored dtype.
         """
         known = self.shards
@@ -164,19 +177,25 @@ class Store:
         return path
 
     def add_shard(self, data: bytes) -> None:
-        """Commit a shard that a worker has built; `refresh` looks at what is in it."""
+        """Commit a shard that a worker has built; call `refresh` to see its rows."""
         commit_shard(self.prepare(), data)
 
     @contextlib.contextmanager
-    def adding(self) -> Iterator[None]:
-        """Be the only process of this machine that adds rows, so that none is computed by two at once.
+    def adding(self, keys: Keys | None = None) -> Iterator[None]:
+        """Hold the store's lock: no two processes of this machine compute the same rows.
 
-        Who comes later waits, and knows the rows of those before when it goes on. A holder that dies lets go. Nothing else
-        depends on it: shards are committed whole in any case, so a folder that takes no locks does without.
+        Another process waits, and sees the new rows when it goes on. The lock of a dead process is free. Nothing else depends on
+        the lock: shards are committed whole in any case, so a file system without locks works too.
+
+        Args:
+            keys: Rows that are wanted; if all of them are there, nothing is locked.
         """
+        if keys is not None and self.has(keys).all():
+            yield
+            return
         from filelock import FileLock, Timeout
 
-        check_store_folder(self.folder)  # a lock is opened to be written
+        check_store_folder(self.folder)  # the lock file is opened for writing
         lock = FileLock(self.folder / ".lock")
         with contextlib.ExitStack() as held:
             try:
@@ -191,14 +210,14 @@ class Store:
             yield
 
     def refresh(self) -> None:
-        """Learn of the shards that other processes have added, merged or removed since this store was opened."""
+        """See the shards that other processes have added, merged or removed since this store was opened."""
         known = self.shards
         found = self._look(known)
         if [shard.path for shard in found] != [shard.path for shard in known]:
             self._shards, self._cached_index = found, None
 
     def _look(self, shards: Sequence[ShardRows]) -> list[ShardRows]:
-        """Of these shards those that are still there, and all others; damaged ones are set aside."""
+        """Those of these shards that still exist, and all new ones; damaged ones are set aside."""
         known = {shard.path: shard for shard in shards}
         while True:
             listed = dict.fromkeys(self.shard_paths())
@@ -206,20 +225,20 @@ class Store:
             known = {path: shard for path, shard in (known | new).items() if path in listed}
             if listed.keys() <= set(self.shard_paths()):
                 return list(known.values())
-            # What has gone meanwhile may have been merged into shards that were not listed.
+            # Shards that disappeared meanwhile may have been merged into shards that were not listed yet.
 
     def read(self, keys: Keys, *, pooling: str = "none") -> NDArray[np.float32]:
         """Rows in the order of the keys, as float32.
 
         Args:
-            keys: Shape (N,); the same key may stand more than once.
+            keys: Shape (N,); a key may occur more than once.
             pooling: `avg` or `max` over the grid of spatial rows, (h, w, C) to (C,), while reading.
 
         Raises:
-            MissingRowsError: Some are not there.
-            DamagedStoreError: A checksum does not fit, or shards differ in the shape of their rows.
-            UnreadableStoreError: The machine does not give the bytes of a shard.
-            SettingError: Another pooling.
+            MissingRowsError: A row is not in the store.
+            DamagedStoreError: A checksum is wrong, or the shards hold rows of different shapes.
+            UnreadableStoreError: A shard cannot be read.
+            SettingError: The pooling is unknown.
         """
         if pooling not in POOLINGS:
             raise SettingError(f"The pooling is one of {POOLINGS}. Received: {pooling!r}.")
@@ -231,7 +250,7 @@ class Store:
                     raise
 
     def _lost_shards(self, keys: Keys) -> bool:
-        """Whether shards of these rows are gone: another process has merged them into others, or somebody removed them."""
+        """Whether shards of these rows are gone, merged by another process or removed; if so, look at the folder again."""
         index = self._index
         numbers = np.unique(index.shard[index.find(keys)])
         if not any(is_gone(index.shards[number].path) for number in numbers):
@@ -240,8 +259,8 @@ class Store:
         return True
 
     def _read(self, keys: Keys, pooling: str) -> NDArray[np.float32]:
-        place, index = self._find_all(keys), self._index
-        shard, row = index.shard[place], index.row[place]
+        found, index = self._find_all(keys), self._index
+        shard, row = index.shard[found], index.row[found]
         numbers = np.unique(shard)
         shapes = sorted({index.shards[number].row_shape for number in numbers})
         if len(shapes) > 1:
@@ -258,16 +277,16 @@ class Store:
         self,
         path: Path,
         rows: NDArray[np.int32],
-        places: NDArray[np.int64],
+        positions: NDArray[np.int64],
         pooling: str,
         out: NDArray[np.float32],
     ) -> None:
-        """Put these rows of a shard, in ascending order, to these places, pooled part by part while they are at hand."""
+        """Copy rows of a shard, in ascending order, to these positions of `out`; each part is pooled as soon as it is unpacked."""
 
         def put(first: int, part: NDArray[np.floating]) -> None:
             start, end = np.searchsorted(rows, (first, first + len(part)))
             if start < end:
-                out[places[start:end]] = pool_rows(to_float32(part[rows[start:end] - first]), pooling)
+                out[positions[start:end]] = pool_rows(to_float32(part[rows[start:end] - first]), pooling)
 
         stamp = file_stamp(path)
         if stamp is None or self._checked.get(path) != stamp:
@@ -275,16 +294,16 @@ class Store:
         visit_features(path, self.recipe, put)
 
     def _find_all(self, keys: Keys) -> NDArray[np.int64]:
-        place = self._index.find(keys)
-        if (place < 0).any():
+        found = self._index.find(keys)
+        if (found < 0).any():
             raise MissingRowsError(
-                f"{int((place < 0).sum())} of {len(keys)} rows are not in {self.name}. Run `bottleneck features` first."
+                f"{int((found < 0).sum())} of {len(keys)} rows are not in {self.name}. Run `bottleneck features` first."
             )
-        return place
+        return found
 
     @property
     def shards(self) -> list[ShardRows]:
-        """What each good shard holds, as far as this store has looked."""
+        """The keys of each good shard, as of the last look at the folder."""
         if self._shards is None:
             self._remove_debris()
             self._shards = self._look([])
@@ -305,17 +324,17 @@ class Store:
             except ForeignEntryError as error:
                 if path not in self._passed_over:
                     self._passed_over.add(path)
-                    logger.warning("%s Its rows are passed over.", error)
+                    logger.warning("%s Its rows are skipped.", error)
             except (DamagedStoreError, UnreadableStoreError) as error:
                 if is_gone(path):
-                    continue  # merged or removed by another process, and not damaged
+                    continue  # merged or removed by another process, not damaged
                 if not isinstance(error, DamagedStoreError):
                     raise
                 self.quarantine(path)
-                logger.warning("%s It was set aside in quarantine/; its rows will be made again.", error)
+                logger.warning("%s It was set aside in quarantine/; its rows will be computed again.", error)
 
     def quarantine(self, path: Path) -> None:
-        """Move a damaged shard out of the way; its bytes are kept for whoever wants to know. A link is never moved."""
+        """Move a damaged shard to `quarantine/`, where its bytes are kept for inspection. A link is never moved."""
         check_store_folder(self.folder)
         check_no_links(path)
         target = self.folder / "quarantine" / path.name
@@ -324,11 +343,11 @@ class Store:
             path.replace(target)
 
     def prepare(self) -> Path:
-        """Make the store's folder and recipe.json if they are not there, or not whole; the folder of its shards.
+        """Make the store's folder, and recipe.json if it is missing or damaged; return the folder of the shards.
 
         Raises:
-            ForeignEntryError: The store, or a folder of it, is a symbolic link.
-            UnreadableStoreError: recipe.json is there and cannot be read.
+            ForeignEntryError: The store, or a folder or file of fixed name in it, is a symbolic link.
+            UnreadableStoreError: recipe.json exists and cannot be read.
         """
         check_store_folder(self.folder)
         shards = self.folder / "shards"
@@ -338,55 +357,16 @@ class Store:
         except DamagedStoreError:
             found = None
         if found != self.recipe.fingerprint:
-            write_json(self.folder / "recipe.json", dict(sorted(self.recipe.as_dict().items())), sync=True)
+            write_recipe(self.recipe, self.folder)
         return shards
 
     def _remove_debris(self) -> None:
-        """Unfinished files of processes of this machine that are gone; they were never part of the store."""
-        prefix = f".{socket.gethostname()}-"
+        """Remove unfinished files of dead processes of this machine, also those of version 0.1.0 (`.tmp`)."""
         check_store_folder(self.folder)
-        for path in list_folder(self.folder / "shards", ".tmp"):
-            process = path.name.removeprefix(prefix).split("-")[0]
-            if (
-                path.name.startswith(prefix)
-                and not path.is_symlink()
-                and process.isdigit()
-                and not is_alive(int(process))
-            ):
-                path.unlink(missing_ok=True)
-
-
-def pool_rows(rows: NDArray[np.float32], pooling: str) -> NDArray[np.float32]:
-    """Mean or maximum over the grid, (n, h, w, C) to (n, C); rows that are pooled already stay as they are.
-
-    Raises:
-        SettingError: Another pooling than `none`, `avg` or `max`.
-    """
-    if pooling not in POOLINGS:
-        raise SettingError(f"The pooling is one of {POOLINGS}. Received: {pooling!r}.")
-    if pooling == "none" or rows.ndim == 2:
-        return rows
-    grid = rows.reshape(len(rows), -1, rows.shape[-1])
-    pooled: NDArray[np.float32] = grid.mean(axis=1) if pooling == "avg" else grid.max(axis=1)
-    return pooled
-
-
-def to_float32(rows: NDArray[np.floating]) -> NDArray[np.float32]:
-    """float16 to float32, exactly.
-
-    numpy converts 25,000 rows of (4, 4, 512) a second; moving exponent and mantissa into place and
-    multiplying by 2^112 (the difference of the two exponent biases) is five times as fast and exact
-    for all finite halves.
-    """
-    if rows.dtype == np.float32:
-        return rows
-    bits = rows.view(np.uint16).astype(np.uint32)
-    sign = (bits & 0x8000) << 16
-    magnitude = ((bits & 0x7FFF) << 13).view(np.float32) * np.float32(2.0**112)
-    return (magnitude.view(np.uint32) | sign).view(np.float32)
+        remove_debris(self.folder / "shards")
 
 
 def shard_keys(shard: ShardRows) -> Keys:
-    """The keys of a shard's rows, in their order."""
+    """The keys of a shard's rows, in order."""
     joined = np.concatenate([shard.digests, shard.views[:, None]], axis=1)
     return np.frombuffer(np.ascontiguousarray(joined).tobytes(), dtype="S33")

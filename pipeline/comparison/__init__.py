@@ -1,1 +1,1 @@
-"""The honest opponent: live photographs through the whole network, fresh augmentation every epoch."""
+"""Regimes side by side, advice, plans for stage one, and published experiments."""

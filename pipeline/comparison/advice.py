@@ -1,46 +1,66 @@
-"""The four-scenario guide: small or large, like ImageNet or very different, and what follows from it.
+"""The guide with four scenarios: few or many images, similar to ImageNet or different, and what follows from that.
 
-The published guide (small + similar: head only; large + similar: fine-tune, 60 to 80 % kept frozen;
-small + different: fine-tune the last part, first third to half frozen; large + different: fine-tune
-everything) with its two questions answered by measurement.
+The published guide (few + similar: head only; many + similar: fine-tune, with 60 to 80 % kept frozen; few + different: fine-tune
+the last part, with the first third to half frozen; many + different: fine-tune everything). Its two questions are answered by
+measurement.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-SMALL_IMAGES_A_CLASS = 2000
-"""Below so many training images a class a set counts as small: the published small sets have 170 to 1,000, the large one 9,300."""
+SMALL_IMAGES_PER_CLASS = 2000
+"""With fewer training images per class a set counts as small: the published small sets have 170 to 1,000, the large one 9,300."""
 
 SIMILAR_SHARE = 0.25
-"""The last layers suit the photographs if a linear head makes fewer mistakes on them than on early ones, by this share."""
+"""Images count as similar to ImageNet's if features of the last layer avoid at least this share of the errors that a linear head
+makes on features of an early layer."""
 
 _HEAD_RATE = 1e-3
+
+_GUIDE = {
+    "small, similar": ("head only", 1.0),
+    "large, similar": ("fine-tune the last part", 0.7),
+    "small, different": ("fine-tune the last part", 0.4),
+    "large, different": ("fine-tune everything", 0.0),
+}
+"""Regime and share of frozen layers, by scenario."""
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What was measured."""
 
-    images_a_class: float
-    """Training images for each class, on average."""
+    images_per_class: float
+    """Mean number of training images per class."""
 
     early_accuracy: float
     """Cross-validated accuracy of a linear head on features of an early layer."""
 
     late_accuracy: float
-    """The same on the last layer."""
+    """The same on features of the last layer."""
 
     chance: float
-    """Share of the largest class."""
+    """Share of the most frequent class."""
 
     top_confidence: float | None
-    """Mean probability that the pretrained top gives to its first answer; None if there is no top to ask."""
+    """Mean probability of the most likely ImageNet class, by the pretrained top; None if there is no top."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "images_a_class": self.images_per_class,
+            "early_accuracy": self.early_accuracy,
+            "late_accuracy": self.late_accuracy,
+            "chance": self.chance,
+            "top_confidence": self.top_confidence,
+        }
 
 
 @dataclass(frozen=True)
-class Advice:
-    """What to do."""
+class Recommendation:
+    """What to train."""
 
     scenario: str
     """`small, similar` and so on."""
@@ -55,45 +75,77 @@ class Advice:
     """First layer to train; None for a head alone."""
 
     base_rate: float | None
+    """Learning rate of the base's layers; None for a head alone."""
+
     head_rate: float
+    """Learning rate of the head."""
+
     reasons: tuple[str, ...]
+    """Sentences."""
+
+    @property
+    def summary(self) -> str:
+        """The recommendation in two sentences."""
+        size, likeness = self.scenario.split(", ")
+        data = "Few" if size == "small" else "Many"
+        network = "similar to ImageNet" if likeness == "similar" else "different from ImageNet"
+        if self.first is None:
+            return f"{data} images, {network}. Keep the network fixed and train only a head."
+        if not self.frozen_share:
+            return f"{data} images, {network}. Fine-tune the whole network."
+        return (
+            f"{data} images, {network}. Keep the first {self.frozen_share:.0%} of the network fixed, and fine-tune "
+            f"from {self.first} on."
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "scenario": self.scenario,
+            "regime": self.regime,
+            "frozen_share": self.frozen_share,
+            "first": self.first,
+            "base_rate": self.base_rate,
+            "head_rate": self.head_rate,
+            "reasons": list(self.reasons),
+            "summary": self.summary,
+        }
 
 
-def advise_regime(evidence: Evidence, layers: Sequence[str]) -> Advice:
-    """Answer the guide's two questions and read off the regime.
+def advise_regime(evidence: Evidence, layers: Sequence[str]) -> Recommendation:
+    """Answer the guide's two questions, and look up the regime.
 
     Args:
         evidence: What was measured.
         layers: Layers with weights that training can start from, in graph order.
     """
-    is_small = evidence.images_a_class < SMALL_IMAGES_A_CLASS
-    mended = evidence.late_accuracy - evidence.early_accuracy
-    is_similar = mended > 0 and mended >= SIMILAR_SHARE * (1 - evidence.early_accuracy)
-    reasons = [
-        (
-            f"{evidence.images_a_class:,.0f} training images a class: {'small' if is_small else 'large'} "
-            f"(the line is drawn at {SMALL_IMAGES_A_CLASS:,})."
-        ),
-        (
-            f"A linear head reaches {evidence.late_accuracy:.3f} on the last layer and {evidence.early_accuracy:.3f} on an early "
-            f"one (chance {evidence.chance:.3f}): the base's last layers "
-            f"{'suit these photographs' if is_similar else 'bring little for these photographs, which differ from ImageNet'}."
-        ),
-    ]
-    if evidence.top_confidence is not None:
-        reasons.append(
-            f"The pretrained network's first answer has a mean probability of {evidence.top_confidence:.2f}; "
-            "on photographs like ImageNet's it is mostly above 0.5."
-        )
+    is_small = evidence.images_per_class < SMALL_IMAGES_PER_CLASS
+    avoided = evidence.late_accuracy - evidence.early_accuracy
+    is_similar = avoided > 0 and avoided >= SIMILAR_SHARE * (1 - evidence.early_accuracy)
     scenario = f"{'small' if is_small else 'large'}, {'similar' if is_similar else 'different'}"
-    regime, share = {
-        "small, similar": ("head only", 1.0),
-        "large, similar": ("fine-tune the last part", 0.7),
-        "small, different": ("fine-tune the last part", 0.4),
-        "large, different": ("fine-tune everything", 0.0),
-    }[scenario]
+    regime, share = _GUIDE[scenario]
     num_frozen = math.ceil(len(layers) * share)
     first = layers[num_frozen] if num_frozen < len(layers) else None
-    # Unfrozen layers take a smaller rate than the new head, or they forget before it has learned.
+    # With the rate of a new head the pretrained layers would lose what they have learned.
     rate = None if first is None else 1e-5
-    return Advice(scenario, regime, num_frozen / len(layers), first, rate, _HEAD_RATE, tuple(reasons))
+    reasons = _reasons(evidence, is_small=is_small, is_similar=is_similar)
+    return Recommendation(scenario, regime, num_frozen / len(layers), first, rate, _HEAD_RATE, reasons)
+
+
+def _reasons(evidence: Evidence, *, is_small: bool, is_similar: bool) -> tuple[str, ...]:
+    verdict = "suit these images" if is_similar else "help little, so these images differ from ImageNet's"
+    size = (
+        f"{evidence.images_per_class:,.0f} training images per class are {'few' if is_small else 'many'} "
+        f"(fewer than {SMALL_IMAGES_PER_CLASS:,} are few)."
+    )
+    likeness = (
+        f"A linear head reaches an accuracy of {evidence.late_accuracy:.3f} on features of the last layer and "
+        f"{evidence.early_accuracy:.3f} on those of an early layer (chance: {evidence.chance:.3f}): the last layers {verdict}."
+    )
+    reasons = [size, likeness]
+    if evidence.top_confidence is not None:
+        reasons.append(
+            f"The pretrained network's most likely class has a mean probability of {evidence.top_confidence:.2f}; "
+            "on images like ImageNet's it is mostly above 0.5."
+        )
+    return tuple(reasons)

@@ -1,84 +1,199 @@
-"""Regimes side by side: what each costs and what it brings. Plain arithmetic on finished trainings."""
+"""Train the chosen regimes on the same splits with the same seed, and put them into one table and one plot."""
 
-import math
+import base64
+import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-_OPPONENTS = {"linear": "endtoend", "dense": "endtoend", "cached-finetune": "finetune"}
+from pipeline.bases.table import find_base
+from pipeline.cache.recipe import Recipe
+from pipeline.cache.store import Store
+from pipeline.cache.stores import made_from, seconds_to_make
+from pipeline.comparison.break_even import BreakEven, RegimeResult, break_even
+from pipeline.errors import SettingError
+from pipeline.files import write_json
+from pipeline.html import show_table
+from pipeline.images.augment import Augmentation
+from pipeline.images.manifest import Manifest
+from pipeline.runs.plots import draw_comparison
+from pipeline.runs.run import Run
+from pipeline.settings import Settings
+from pipeline.stage_one.ensure import ensure
+from pipeline.stage_one.recipes import make_recipe, trunk_of
+from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.spec import DEFAULT_LAYERS
+from pipeline.training.finetune.assembly import cut_of
+from pipeline.training.finetune.settings import FineTuning
+from pipeline.training.finetune.train import finetune
+from pipeline.training.heads import fit_head
+
+REGIMES = {
+    "linear": "logistic regression on cached features",
+    "dense": "dense head on cached features",
+    "cached-finetune": "fine-tuning from cached features",
+    "endtoend": "dense head end to end, live and augmented",
+    "finetune": "fine-tuning end to end, live and augmented",
+}
+# Fine-tuning starts from the head of the other regime, if that is compared too.
+_HEAD_OF = {"cached-finetune": "dense", "finetune": "endtoend"}
+_SHOWN = ("regime", "validation", "test", "overfitting_gap", "training_seconds", "total_seconds", "seconds_per_epoch")
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One regime on one data set."""
+class ComparisonSettings:
+    """Which regimes are compared, and the settings that they share."""
 
-    regime: str
-    run: str
-    metrics: Mapping[str, Any]
-    """Scores by split."""
+    regimes: tuple[str, ...] = ("linear", "dense", "endtoend")
+    """Names of `REGIMES`."""
 
-    training_seconds: float
-    seconds_per_epoch: float | None
-    extraction_seconds: float | None
-    """What making its rows cost; 0 for live regimes, None if it is not known."""
+    head: str = DEFAULT_LAYERS
+    """The dense head."""
 
-    trainable_params: int
+    augmentation: Augmentation | None = None
+    """Of the live regimes."""
+
+    training: Training = field(default_factory=Training)
+    first: str | None = None
+    """First layer that the fine-tuning regimes train."""
+
+    base_rate: float = 1e-5
+    head_rate: float = 1e-5
+
+    def __post_init__(self) -> None:
+        unknown = set(self.regimes) - set(REGIMES)
+        if unknown or not self.regimes:
+            raise SettingError(f"Regimes are {', '.join(REGIMES)}. Received: {', '.join(self.regimes) or 'none'}.")
+        if self.first is None and {"cached-finetune", "finetune"} & set(self.regimes):
+            raise SettingError("Fine-tuning needs the first layer to train: --from LAYER.")
 
     @property
-    def total_seconds(self) -> float:
-        """Extraction included."""
-        return self.training_seconds + (self.extraction_seconds or 0.0)
+    def in_order(self) -> list[str]:
+        """The regimes; those that train a head come before those that start from it."""
+        return [regime for regime in REGIMES if regime in self.regimes]
 
-    @property
-    def overfitting_gap(self) -> float:
-        """Training accuracy minus validation accuracy."""
-        return float(self.metrics["train"]["accuracy"] - self.metrics["validation"]["accuracy"])
 
-    def as_row(self) -> dict[str, Any]:
-        """Plain values for a table."""
-        validation, test = self.metrics["validation"], self.metrics.get("test")
+@dataclass(frozen=True)
+class Comparison:
+    """Regimes side by side."""
+
+    rows: Sequence[RegimeResult]
+    """One per regime."""
+
+    break_even: Mapping[str, BreakEven]
+    """One per cached regime."""
+
+    plot: Path | None
+    """Accuracy against seconds; None if it could not be drawn."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
         return {
-            "regime": self.regime,
-            "validation": validation["accuracy"],
-            "ci95": validation["ci95"],
-            "test": test["accuracy"] if test else None,
-            "overfitting_gap": self.overfitting_gap,
-            "training_seconds": self.training_seconds,
-            "extraction_seconds": self.extraction_seconds,
-            "total_seconds": self.total_seconds,
-            "seconds_per_epoch": self.seconds_per_epoch,
-            "trainable_params": self.trainable_params,
-            "run": self.run,
+            "rows": [row.as_dict() for row in self.rows],
+            "break_even": {regime: found.as_dict() for regime, found in self.break_even.items()},
+            "plot": None if self.plot is None else str(self.plot),
         }
 
+    def _repr_html_(self) -> str:
+        """The table, when each cached regime breaks even, and the plot."""
+        rows = [{name.replace("_", " "): row.as_dict()[name] for name in _SHOWN} for row in self.rows]
+        sentences = [found.describe(regime) for regime, found in self.break_even.items()]
+        parts = [show_table(rows), *(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)]
+        if self.plot is not None and self.plot.is_file():
+            data = base64.b64encode(self.plot.read_bytes()).decode()
+            parts.append(f'<img alt="Validation accuracy against seconds" src="data:image/png;base64,{data}">')
+        return "".join(parts)
 
-def break_even(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
-    """How many heads must be trained before a cached regime, extraction included, costs less than its live opponent.
 
-    With extraction E, a cached training c and a live training l seconds each, the smallest n with
-    E + n c <= n l; None where a cached training is not faster.
+def compare_regimes(
+    manifest: Manifest, chosen: ComparisonSettings, settings: Settings, *, command: str | None = None
+) -> Comparison:
+    """Train each regime, and compare accuracy and seconds. Table and plot are written into a folder of the runs folder.
 
-    Returns:
-        {against, heads} for each cached regime; the opponent is the cheapest live regime where its own was not run.
+    Args:
+        manifest: The images, with labels and splits.
+        chosen: The regimes.
+        settings: Features, folders and compute.
+        command: How to make the comparison again.
+
+    Raises:
+        SettingError: A cut is set together with fine-tuning, which sets its own.
     """
-    live = {outcome.regime: outcome for outcome in outcomes if outcome.extraction_seconds == 0}
-    if not live:
-        return {}
-    cheapest = min(live.values(), key=lambda outcome: outcome.training_seconds)
-    pairs = [
-        (cached, live.get(_OPPONENTS.get(cached.regime, ""), cheapest))
-        for cached in outcomes
-        if cached.extraction_seconds
-    ]
-    return {
-        cached.regime: {
-            "against": opponent.regime,
-            "heads": pays_after(cached.extraction_seconds or 0.0, opponent.training_seconds - cached.training_seconds),
-        }
-        for cached, opponent in pairs
-    }
+    if settings.features.cut and set(_HEAD_OF) & set(chosen.regimes):
+        raise SettingError(
+            "Fine-tuning cuts the base before the first trained layer. Leave out --cut, or the fine-tuning regimes."
+        )
+    if "cached-finetune" in chosen.regimes:  # first, so that rows of later layers are derived from these
+        boundary = settings.with_changes(cut=cut_of(FineTuning(first=chosen.first), settings))
+        ensure(manifest, make_recipe(manifest, boundary)[0], boundary)
+    results: dict[str, RegimeResult] = {}
+    for regime in chosen.in_order:
+        head_of = results.get(_HEAD_OF.get(regime, ""))
+        run = _train(regime, head_of, manifest, chosen, settings, command)
+        results[regime] = _result(regime, run, settings)
+    comparison = Comparison(tuple(results.values()), break_even(tuple(results.values())), None)
+    folder = settings.paths.runs / f"comparison-{manifest.title}"
+    plot, file = folder / "comparison.png", folder / "comparison.json"
+    write_json(file, comparison.as_dict() | {"command": command})
+    if draw_comparison(
+        plot, comparison.as_dict()["rows"], f"{manifest.title}: {settings.features.base}, validation accuracy"
+    ):
+        comparison = replace(comparison, plot=plot)
+        write_json(file, comparison.as_dict() | {"command": command})
+    return comparison
 
 
-def pays_after(cost: float, saved: float) -> int | None:
-    """After how many times of saving so much a cost is paid; None if nothing is saved."""
-    return max(1, math.ceil(cost / saved)) if saved > 0 else None
+def _train(
+    regime: str,
+    head_of: RegimeResult | None,
+    manifest: Manifest,
+    chosen: ComparisonSettings,
+    settings: Settings,
+    command: str | None,
+) -> Run:
+    name = f"compare-{manifest.title}-{regime}"
+    if regime in ("linear", "dense"):
+        head = "logreg" if regime == "linear" else chosen.head
+        return fit_head(manifest, head, settings, training=chosen.training, name=name, command=command)
+    cached = regime == "cached-finetune"
+    tuning = FineTuning(
+        head=chosen.head,
+        augmentation=None if cached else chosen.augmentation,
+        cached=cached,
+        training=chosen.training,
+        first=None if regime == "endtoend" else chosen.first,
+        base_rate=chosen.base_rate,
+        head_rate=chosen.head_rate,
+        on_run=head_of.run if head_of else None,
+    )
+    return finetune(manifest, tuning, settings, name=name, command=command)
+
+
+def _result(regime: str, run: Run, settings: Settings) -> RegimeResult:
+    info = run.info
+    return RegimeResult(
+        regime=regime,
+        run=run.name,
+        scores=run.scores,
+        training_seconds=info.seconds,
+        seconds_per_epoch=info.seconds_per_epoch,
+        extraction_seconds=0.0 if regime in ("endtoend", "finetune") else _stage_one_seconds(run, settings),
+        trainable_params=info.trainable_params,
+    )
+
+
+def _stage_one_seconds(run: Run, settings: Settings) -> float | None:
+    """Cost of a run's rows: those of its cut, and those of the last layer, on which its head was trained."""
+    info = run.info
+    recipe, num_images = Recipe.from_dict(info.recipe), sum(info.images.values())
+    boundary = Store(settings.paths.cache, recipe)
+    seconds = seconds_to_make(boundary, num_images)
+    last_layer = find_base(recipe.base).last_layer
+    if recipe.cut == last_layer or seconds is None:
+        return seconds
+    trunk, _ = trunk_of(replace(settings.features, cut=last_layer))
+    last = Store(settings.paths.cache, replace(recipe, cut=last_layer, trunk_digest=trunk.digest))
+    more = seconds_to_make(last, num_images)
+    # If the last layer's rows were derived from the boundary's, their cost includes those.
+    return seconds if more is None else more if boundary.name in made_from(last) else seconds + more

@@ -1,4 +1,4 @@
-"""What an image costs on this machine: forward passes and training steps, each run a few times on one batch."""
+"""Seconds per image on this machine: forward passes and training steps, each timed a few times on one batch."""
 
 import statistics
 import time
@@ -11,26 +11,26 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.bases.cut import cut_before
+from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.dense.train import compile_inference, make_group, make_steps
 from pipeline.stage_two.spec import DenseSpec
-from pipeline.stage_two.tail import Top, build_top
-from pipeline.stage_two.trainer import compile_inference, make_group, make_steps
-from pipeline.stage_two.training import Training
+from pipeline.training.finetune.tail import Top, build_top
 
 _BATCH, _REPEATS = 32, 3
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds for each image."""
+    """Seconds per image."""
 
     trunk: float
-    """Forward through the frozen part."""
+    """Forward pass of the frozen part."""
 
     step: float
-    """Training step of what stands on it, forward and backward."""
+    """Training step of the part after the cut, forward and backward."""
 
     infer: float
-    """Forward through what stands on it."""
+    """Forward pass of the part after the cut."""
 
 
 def measure_costs(
@@ -39,10 +39,10 @@ def measure_costs(
     """Time the two sides of the cut.
 
     Args:
-        base: With its weights, which the steps change: not to be used afterwards.
+        base: With its weights. The steps change them, so do not use it afterwards.
         first: First trained layer of the base; None trains a head on its last layer.
         spec: The head.
-        num_classes: K.
+        num_classes: Number of classes.
         pooling: Between the base's last layer and the head.
     """
     cut = str(base.layers[-1].name) if first is None else cut_before(base, first)
@@ -70,7 +70,7 @@ def _step_of(top: Top) -> Callable[[tf.Tensor, tf.Tensor], Any]:
 
 
 def _seconds(work: Callable[[], Any]) -> float:
-    """Median for each image, after a first time that compiles."""
+    """Median per image; the first call compiles, and is not counted."""
     taken = []
     for _ in range(_REPEATS + 1):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The published recipes, every value as it was reported, and the figures that stood beside them."""
+"""The published experiments: every setting as it was published, and the reported results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,27 +8,27 @@ from pipeline.stage_two.spec import DEFAULT_LAYERS
 
 
 @dataclass(frozen=True)
-class Published:
-    """One recipe."""
+class Experiment:
+    """One published experiment."""
 
     name: str
-    what: str
-    """In one line."""
+    title: str
+    """One line."""
 
-    verb: str
-    """`head`, `endtoend`, `finetune` or `classify`."""
+    command: str
+    """What makes it: `head`, `endtoend`, `finetune` or `classify`."""
 
     reported: Mapping[str, float | str]
-    """The published figures: validation, test, test_loss, seconds_per_epoch."""
+    """The published results: validation, test, test_loss, seconds_per_epoch."""
 
     base: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `Options`."""
+    """Fields of `FeatureSettings`."""
 
     training: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `Training`."""
 
     tuning: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `Tuning`; `augmentation` by name."""
+    """Fields of `FineTuning`; `augmentation` by name."""
 
     split: str = "80/10/10"
     split_seed: int = 0
@@ -40,8 +40,8 @@ class Published:
 
     def changed(
         self, *, epochs: int | None = None, preprocess: str | None = None, seed: int | None = None
-    ) -> "Published":
-        """The same recipe with a value that was not published; None leaves it as it was."""
+    ) -> "Experiment":
+        """The same experiment with other values than the published ones; None keeps a value."""
         given = {"epochs": epochs, "preprocess": preprocess, "seed": seed}
         changes = {name: value for name, value in given.items() if value is not None}
         base = {name: value for name, value in changes.items() if name == "preprocess"}
@@ -54,10 +54,10 @@ _VGG150 = {"base": "vgg16", "size": 150, "preprocess": "rescale", "resize": "nea
 _VGG224 = {"base": "vgg16", "size": 224, "resize": "nearest"}
 _RMSPROP = {"optimizer": "rmsprop", "batch_size": 20, "keep": "last"}
 
-PUBLISHED: dict[str, Published] = {
-    recipe.name: recipe
-    for recipe in (
-        Published(
+EXPERIMENTS: dict[str, Experiment] = {
+    experiment.name: experiment
+    for experiment in (
+        Experiment(
             "r0a",
             "VGG16 at 150 px, cached, no augmentation, dense head",
             "head",
@@ -65,7 +65,7 @@ PUBLISHED: dict[str, Published] = {
             base=_VGG150,
             training={**_RMSPROP, "learning_rate": 2e-5, "epochs": 30},
         ),
-        Published(
+        Experiment(
             "r0b",
             "the same end to end, augmented, base frozen",
             "endtoend",
@@ -74,7 +74,7 @@ PUBLISHED: dict[str, Published] = {
             training={**_RMSPROP, "learning_rate": 2e-5, "epochs": 5},
             tuning={"augmentation": "r0"},
         ),
-        Published(
+        Experiment(
             "r0c",
             "block5 fine-tuned on top of r0b's head",
             "finetune",
@@ -83,14 +83,14 @@ PUBLISHED: dict[str, Published] = {
             training={**_RMSPROP, "learning_rate": 2e-5, "epochs": 30},
             tuning={"augmentation": "r0", "first": "block5_conv1", "head_epochs": 5},
         ),
-        Published(
+        Experiment(
             "r1a",
-            "a pretrained network as it is, one photograph in, a name out",
+            "a pretrained network without training: one image in, the name of its class out",
             "classify",
             {"answer": "German_shepherd (99.72%)"},
             base={"base": "squeezenet"},
         ),
-        Published(
+        Experiment(
             "r1b",
             "VGG16 at 224 px as feature extractor, its own preprocessing",
             "head",
@@ -99,7 +99,7 @@ PUBLISHED: dict[str, Published] = {
             training={"optimizer": "adam", "learning_rate": 1e-4, "epochs": 20, "keep": "last"},
             head="dense:64,relu,batchnorm,dropout:0.5,softmax",
         ),
-        Published(
+        Experiment(
             "r1c",
             "the simplest head: flatten, softmax",
             "head",
@@ -108,7 +108,7 @@ PUBLISHED: dict[str, Published] = {
             training={"optimizer": "adam", "learning_rate": 1e-4, "epochs": 20, "keep": "last"},
             head="softmax",
         ),
-        Published(
+        Experiment(
             "r1d",
             "sign-language digits, last layers fine-tuned, average pooling",
             "finetune",
@@ -120,7 +120,7 @@ PUBLISHED: dict[str, Published] = {
             head="softmax",
             pool="avg",
         ),
-        Published(
+        Experiment(
             "r2",
             "VGG19 at 256 px, first five layers frozen, augmented",
             "finetune",
@@ -143,7 +143,7 @@ PUBLISHED: dict[str, Published] = {
             },
             head="dense:1024,relu,dropout:0.5,dense:1024,relu,softmax",
         ),
-        Published(
+        Experiment(
             "r3",
             "MobileNetV2 at 160 px: one logit on pooled features, then from layer 100 on",
             "finetune",
@@ -155,7 +155,7 @@ PUBLISHED: dict[str, Published] = {
             head="sigmoid",
             pool="avg",
         ),
-        Published(
+        Experiment(
             "r4",
             "CIFAR-10 at 32 px, standardized by the training split, block5 fine-tuned, augmented",
             "finetune",

@@ -1,1 +1,1 @@
-"""A run as one file: pixels in, probabilities out, with labels and all that is needed to use it right."""
+"""Write a run as one file: pixels in, probabilities out, with labels and a description inside; and predict with such a file."""

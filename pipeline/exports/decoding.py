@@ -1,8 +1,8 @@
-"""Encoded photographs to pixels inside a TensorFlow graph, bit for bit as `pipeline.images.decode` makes them with Pillow.
+"""Decode images inside a TensorFlow graph: the same pixels, bit for bit, as `pipeline.images.decode` with Pillow.
 
-JPEG, PNG, WebP and GIF (of one frame). The resize is Pillow's own arithmetic (13.0, `libImaging/Resample.c`): weights in
-double precision, rounded to 22 bits; along the width first, then along the height, or the other way round for images that
-lose much of their height; each time to whole numbers. TensorFlow's own resize is up to seven grey levels off.
+JPEG, PNG, WebP and GIF (of one frame). The resize follows Pillow's arithmetic (13.0, `libImaging/Resample.c`): weights in double
+precision, rounded to 22 bits; first along the width, then along the height, or the other way round for images that lose much
+of their height; rounded to whole numbers after each step. TensorFlow's own resize differs by up to seven grey levels.
 """
 
 import math
@@ -12,14 +12,14 @@ import tensorflow as tf
 
 from pipeline.images.decode import Decoder
 
-# The entry of EXIF's orientation, 16 bits and one value, before the value itself; little-endian and big-endian.
+# The bytes before the value of EXIF's orientation (tag, type, count), little-endian and big-endian.
 _ORIENTATION = ((0x12, 0x01, 0x03, 0x00, 0x01, 0x00, 0x00, 0x00), (0x01, 0x12, 0x00, 0x03, 0x00, 0x00, 0x00, 0x01))
-_HEAD_BYTES = 2**16  # where EXIF stands
+_HEAD_BYTES = 2**16  # EXIF is within these first bytes
 _ONE = 2.0**22
 
 
 def can_decode(data: bytes) -> bool:
-    """Whether TensorFlow reads these bytes; Pillow reads more formats, and films."""
+    """Whether TensorFlow can read these bytes; Pillow reads more formats, and animations."""
     try:
         _decode(tf.constant(data))
     except tf.errors.InvalidArgumentError:
@@ -28,7 +28,7 @@ def can_decode(data: bytes) -> bool:
 
 
 def decode_batch(encoded: tf.Tensor, decoder: Decoder) -> tf.Tensor:
-    """Encoded photographs, string (B,), to RGB pixels, whole numbers in [0, 255], float32 (B, H, W, 3)."""
+    """Encoded images, string (B,), to RGB pixels, whole numbers in [0, 255], float32 (B, H, W, 3)."""
     size_px = decoder.size_px
 
     def decode(data: tf.Tensor) -> tf.Tensor:
@@ -37,15 +37,15 @@ def decode_batch(encoded: tf.Tensor, decoder: Decoder) -> tf.Tensor:
             image = _upright(image, _orientation(data))
         return tf.ensure_shape(_resize(image, size_px, decoder.resize), (size_px, size_px, 3))
 
-    # One after the other: a large photograph takes some hundred megabytes on its way.
+    # One after the other: decoding a large image takes some hundred megabytes.
     return tf.map_fn(decode, encoded, fn_output_signature=tf.float32, parallel_iterations=1)
 
 
 def _decode(data: tf.Tensor) -> tf.Tensor:
     """RGB, uint8 (H, W, 3), of any of the formats."""
-    # As libjpeg does it by itself, and Pillow; TensorFlow's default is faster and up to six grey levels off.
+    # The default of libjpeg and Pillow. TensorFlow's default is faster, and differs by up to six grey levels.
     image = tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
-    return tf.reshape(image, tf.concat([[-1], tf.shape(image)[-3:]], 0))[0]  # WebP comes as a film
+    return tf.reshape(image, tf.concat([[-1], tf.shape(image)[-3:]], 0))[0]  # a WebP image is decoded as an animation
 
 
 def _resize(image: tf.Tensor, size_px: int, method: str) -> tf.Tensor:
@@ -62,7 +62,7 @@ def _resize(image: tf.Tensor, size_px: int, method: str) -> tf.Tensor:
         return _round(tf.einsum("oh,hwc->owc", down, pixels))
 
     pixels = tf.cast(image, tf.float64)
-    # The order matters, since there is rounding in between.
+    # The order matters, because the first step is rounded.
     loses_height = (height > size_px) & (height - size_px > 2 * (width - size_px))
     resized = tf.cond(
         loses_height, lambda: resize_width(resize_height(pixels)), lambda: resize_height(resize_width(pixels))
@@ -71,12 +71,12 @@ def _resize(image: tf.Tensor, size_px: int, method: str) -> tf.Tensor:
 
 
 def _scale(length: tf.Tensor, size_px: int) -> tf.Tensor:
-    # TensorFlow replaces a division by a constant by a product, which rounds otherwise; not so this one.
+    # TensorFlow replaces a division by a constant with a product, which rounds differently; but not this division.
     return tf.math.divide_no_nan(tf.cast(length, tf.float64), tf.constant(size_px, tf.float64))
 
 
 def _nearest(length: tf.Tensor, size_px: int) -> tf.Tensor:
-    """The source pixel of each pixel: positions are sums of steps in double precision."""
+    """The source pixel of each target pixel: positions are sums of steps in double precision."""
     step = _scale(length, size_px)
     positions = tf.scan(lambda position, _: position + step, tf.range(size_px - 1), initializer=step / 2)
     positions = tf.concat([[step / 2], positions], 0)
@@ -84,16 +84,16 @@ def _nearest(length: tf.Tensor, size_px: int) -> tf.Tensor:
 
 
 def _weights(length: tf.Tensor, size_px: int, method: str) -> tf.Tensor:
-    """What each source pixel adds to each pixel, in units of 2^-22: whole numbers, float64 (size_px, length)."""
+    """Weight of each source pixel in each target pixel, in units of 2^-22: whole numbers, float64 (size_px, length)."""
     function, reach = _FILTERS[method]
     scale = _scale(length, size_px)
     stretch = tf.maximum(scale, 1.0)
     centers = ((tf.range(size_px, dtype=tf.float64) + 0.5) * scale)[:, None]
-    places = tf.range(tf.cast(length, tf.float64), dtype=tf.float64)[None]
-    is_near = (places >= tf.floor(centers - reach * stretch + 0.5)) & (
-        places < tf.floor(centers + reach * stretch + 0.5)
+    positions = tf.range(tf.cast(length, tf.float64), dtype=tf.float64)[None]
+    is_near = (positions >= tf.floor(centers - reach * stretch + 0.5)) & (
+        positions < tf.floor(centers + reach * stretch + 0.5)
     )
-    weights = tf.where(is_near, function((places - centers + 0.5) * (1 / stretch)), 0.0)
+    weights = tf.where(is_near, function((positions - centers + 0.5) * (1 / stretch)), 0.0)
     weights /= tf.reduce_sum(weights, axis=1, keepdims=True)
     return tf.sign(weights) * tf.floor(tf.abs(weights) * _ONE + 0.5)
 
@@ -132,15 +132,15 @@ _FILTERS: dict[str, tuple[_Filter, float]] = {
     "bicubic": (_cubic, 2.0),
     "lanczos": (_lanczos, 3.0),
 }
-"""Each filter, and how far it reaches to either side."""
+"""Each filter, and its radius."""
 
 
 def _orientation(data: tf.Tensor) -> tf.Tensor:
-    """EXIF's orientation, 1 to 8; 1 where there is none."""
+    """EXIF's orientation, 1 to 8; 1 if there is none."""
     head = tf.io.decode_raw(tf.strings.substr(data, 0, _HEAD_BYTES), tf.uint8)
-    num_places = tf.maximum(tf.size(head) - 9, 0)
-    # Of each place in the file the ten bytes from there on, (places, 10).
-    windows = tf.stack([head[start : start + num_places] for start in range(10)], axis=1)
+    num_starts = tf.maximum(tf.size(head) - 9, 0)
+    # The ten bytes from each position in the file on, (num_starts, 10).
+    windows = tf.stack([head[start : start + num_starts] for start in range(10)], axis=1)
     little, big = (tf.reduce_all(windows[:, :8] == tf.constant(entry, tf.uint8), axis=1) for entry in _ORIENTATION)
     values = tf.concat([windows[:, 8][little], windows[:, 9][big]], 0)
     value = tf.cast(tf.concat([values, [1]], 0)[0], tf.int32)
@@ -148,10 +148,10 @@ def _orientation(data: tf.Tensor) -> tf.Tensor:
 
 
 def _upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Each orientation is a transposition or none, then a flip along each axis or none."""
+    """Each orientation is a transposition or not, then a flip or not along each axis."""
 
-    def where(orientations: tuple[int, ...], turned: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
-        return tf.cond(tf.reduce_any(orientation == tf.constant(orientations)), lambda: turned, lambda: kept)
+    def where(orientations: tuple[int, ...], changed: tf.Tensor, unchanged: tf.Tensor) -> tf.Tensor:
+        return tf.cond(tf.reduce_any(orientation == tf.constant(orientations)), lambda: changed, lambda: unchanged)
 
     image = where((5, 6, 7, 8), tf.transpose(image, (1, 0, 2)), image)
     image = where((2, 3, 6, 7), image[:, ::-1], image)

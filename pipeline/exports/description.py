@@ -1,4 +1,4 @@
-"""What an exported file says of itself: its labels, how pixels are made for it, and which run it came from."""
+"""The description in an exported file: its labels, how its pixels are made, and which run it comes from."""
 
 import json
 import zipfile
@@ -14,10 +14,10 @@ from pipeline.errors import DamagedStoreError, SettingError
 from pipeline.images.decode import MAX_PIXELS, Decoder
 
 NAME = "bottleneck.json"
-"""Of the member of a `.keras` or `.tflite` file (both may be read as zip archives), and of the file in a SavedModel."""
+"""Name of the description in a `.keras` or `.tflite` file (both can be read as zip archives) and in a SavedModel folder."""
 
 KEY = "bottleneck"
-"""Of the same text in the metadata of an ONNX file."""
+"""Key of the description in the metadata of an ONNX file."""
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """An exported network: RGB pixels in [0, 255], float32 (N, H, W, 3), to probabilities, float32 (N, K)."""
@@ -28,19 +28,19 @@ _MAX_BYTES = 2**24
 
 @dataclass(frozen=True)
 class Description:
-    """All that a stranger needs to use the file."""
+    """All that is needed to use the file without this package."""
 
     labels: tuple[str, ...]
     """Names of the K outputs, in order."""
 
     decoder: Decoder
-    """How a photograph becomes pixels."""
+    """How an image becomes pixels."""
 
     origin: Mapping[str, str | None]
-    """Run, head, base, cut and digests: what the file was made from."""
+    """What the file was made from: run, head, base, cut and digests."""
 
     def to_json(self) -> str:
-        """As text, with the pixels in words."""
+        """The description as JSON text."""
         size_px = self.decoder.size_px
         content = {
             "schema": _SCHEMA,
@@ -56,7 +56,7 @@ class Description:
         """The description of `to_json`.
 
         Raises:
-            DamagedStoreError: It is none, or its values are absurd.
+            DamagedStoreError: The text is not a description, or has impossible values.
         """
         try:
             content = json.loads(text)
@@ -72,15 +72,15 @@ class Description:
         except (ValueError, TypeError, LookupError, SettingError) as error:
             raise DamagedStoreError(f"The description in {path} cannot be read: {error!r}.") from error
         if not is_sound or not labels:
-            raise DamagedStoreError(f"The description in {path} is not one of schema {_SCHEMA} with sound values.")
+            raise DamagedStoreError(f"The description in {path} is not of schema {_SCHEMA}, or has impossible values.")
         return cls(tuple(labels), decoder, origin)
 
 
 def add_member(path: Path, description: Description) -> None:
-    """Append the description, and the labels one a line, to a file that may be read as a zip archive.
+    """Append the description, and the labels with one per line, to a zip archive or a TFLite file.
 
-    A TFLite file becomes one by it, as with the associated files of TFLite's own metadata: readers of the network
-    look at the beginning of the file, readers of archives at its end.
+    A TFLite file can be read as a zip archive afterwards, as with the associated files of TFLite's own metadata: the network is
+    read from the beginning of the file, the archive from its end.
     """
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(NAME, description.to_json())
@@ -91,7 +91,7 @@ def read_member(path: Path) -> Description:
     """The description that `add_member` wrote.
 
     Raises:
-        DamagedStoreError: There is none.
+        DamagedStoreError: The file has none.
     """
     try:
         with zipfile.ZipFile(path) as archive, archive.open(NAME) as member:
@@ -102,10 +102,10 @@ def read_member(path: Path) -> Description:
 
 
 def read_file(path: Path) -> Description:
-    """The description in a file of its own.
+    """The description in a separate file.
 
     Raises:
-        DamagedStoreError: There is none.
+        DamagedStoreError: The file cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -120,16 +120,16 @@ def _missing(path: Path, error: Exception) -> DamagedStoreError:
 
 
 def check_shapes(path: Path, description: Description, inputs: Any, outputs: Any) -> None:
-    """Check that a network takes the pixels and gives the labels that its description tells of.
+    """Check that a network has the input size and the number of labels that its description gives.
 
     Args:
         path: For the message.
-        description: What is told.
-        inputs: Shape of the input; the first dimension is the batch.
-        outputs: Shape of the output.
+        description: The description.
+        inputs: Shape of the input, (batch, H, W, 3).
+        outputs: Shape of the output, (batch, K).
 
     Raises:
-        DamagedStoreError: It does not.
+        DamagedStoreError: The network has other shapes.
     """
     size_px, num_labels = description.decoder.size_px, len(description.labels)
     if tuple(inputs)[1:] != (size_px, size_px, 3) or tuple(outputs)[1:] != (num_labels,):

@@ -1,4 +1,4 @@
-"""The four kinds of file that a run can become, by the ending of the name."""
+"""The four formats of exports, by the ending of the file name."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,32 +12,32 @@ if TYPE_CHECKING:
 
 
 class Format(Protocol):
-    """What each of the modules of formats has."""
+    """What the module of a format has."""
 
     NAME: str
 
     def require(self) -> None:
-        """Raise MissingExtraError where a package is missing."""
+        """Raise MissingExtraError if a package is missing."""
 
     def write(self, model: "keras.Model", path: Path, description: Description) -> None:
         """Write a model to a path that has the format's ending."""
 
     def load(self, path: Path) -> tuple[Description, Predict]:
-        """What the file says of itself, and its network; raises DamagedStoreError."""
+        """The file's description and its network; raises DamagedStoreError."""
         ...
 
 
 FORMATS: dict[str, Format] = {".keras": keras_file, ".onnx": onnx_file, ".tflite": tflite_file, "": saved_model}
-"""By the ending; a SavedModel is a folder, and has none."""
+"""By ending; a SavedModel is a folder whose name has none."""
 
 _ENDINGS = tuple(filter(None, FORMATS))
 
 
 def format_of(path: Path) -> Format:
-    """The format that a name asks for.
+    """The format of a file name.
 
     Raises:
-        SettingError: None has this ending.
+        SettingError: No format has this ending.
     """
     if path.suffix not in FORMATS:
         raise SettingError(
@@ -48,22 +48,31 @@ def format_of(path: Path) -> Format:
 
 
 def is_exported(path: Path) -> bool:
-    """Whether this is a file or folder of one of the formats, by its looks."""
+    """Whether a file or folder looks like one of the formats."""
     if path.is_dir():
         return (path / "saved_model.pb").is_file()
     return path.is_file() and path.suffix in _ENDINGS
 
 
-def load_format(path: Path) -> tuple[Description, Predict]:
-    """Load an exported file of any of the formats; what each of them refuses stands in its module.
+def check_exported(path: Path) -> None:
+    """Check that a file or folder looks like one of the formats.
 
     Raises:
-        RunNotFoundError: There is no such file, or it looks like none of the formats.
-        DamagedStoreError: It is not the export of a run.
-        MissingExtraError: What runs this format is not installed.
+        RunNotFoundError: It does not, or there is none.
     """
     if not is_exported(path):
         raise RunNotFoundError(
             f"{path} is no file with one of the endings {', '.join(_ENDINGS)}, and no SavedModel folder."
         )
+
+
+def load_format(path: Path) -> tuple[Description, Predict]:
+    """Load an exported file of any of the formats; what each format refuses is in its module.
+
+    Raises:
+        RunNotFoundError: There is no such file, or it looks like none of the formats.
+        DamagedStoreError: It is not the export of a run.
+        MissingExtraError: The library that runs this format is not installed.
+    """
+    check_exported(path)
     return (saved_model if path.is_dir() else FORMATS[path.suffix]).load(path)

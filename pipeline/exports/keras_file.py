@@ -18,17 +18,17 @@ _DAMAGE = (ValueError, OSError, LookupError, TypeError, AttributeError, EOFError
 
 
 def require() -> None:
-    """Keras is always there."""
+    """Nothing is needed beside Keras."""
 
 
 def write(model: "keras.Model", path: Path, description: Description) -> None:
-    """Write the file; Keras itself passes over the added members."""
+    """Write the file; Keras ignores the added members."""
     model.save(path)
     add_member(path, description)
 
 
 def load(path: Path) -> tuple[Description, Predict]:
-    """Load in safe mode: no code of the file is run.
+    """Load in safe mode, which runs no code of the file.
 
     Raises:
         DamagedStoreError: It is not an exported file that safe mode accepts.

@@ -43,7 +43,7 @@ def write(model: "keras.Model", path: Path, description: Description) -> None:
 
 
 def load(path: Path) -> tuple[Description, Predict]:
-    """Load with ONNX Runtime, on the CPU. Weights outside of the file are refused: they could be any file.
+    """Load with ONNX Runtime, on the CPU. Weights outside the file are refused: they could be any file.
 
     Raises:
         DamagedStoreError: It is not an exported file.
@@ -93,12 +93,12 @@ def _read_description(path: Path) -> Description:
     if KEY not in texts:
         raise DamagedStoreError(f"{path} has no description ({KEY!r} in its metadata), so it is no export of a run.")
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(proto.graph)):
-        raise DamagedStoreError(f"{path} takes numbers from other files; an exported file holds its own.")
+        raise DamagedStoreError(f"{path} takes weights from other files; an exported file holds its own.")
     return Description.from_json(texts[KEY], path)
 
 
 def _tensors(graph: Any) -> Iterator[Any]:
-    """All tensors of a graph and of the graphs in it."""
+    """All tensors of a graph and of its inner graphs."""
     yield from graph.initializer
     for attribute in (attribute for node in graph.node for attribute in node.attribute):
         yield from (attribute.t, *attribute.tensors)

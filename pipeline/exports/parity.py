@@ -1,54 +1,52 @@
-"""Whether an exported file predicts what its run does."""
+"""Whether an exported file predicts what its run predicts."""
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from tqdm import tqdm
 
 from pipeline.errors import DisagreementError
 
-NUM_IMAGES = 200
 TOLERANCE = 1e-3
-"""Largest difference of a probability, from the same pixels."""
+"""Maximum difference of a probability, from the same pixels."""
 
 ENCODED_TOLERANCE = 5e-2
-"""The same from encoded photographs: with the Pillow whose arithmetic the graph follows the pixels are the same, bit for bit;
-other releases of it resize tall images by up to seven grey levels otherwise."""
+"""The same from encoded images. With the Pillow release whose arithmetic the graph follows the pixels are identical; other
+releases resize tall images differently, by up to seven grey levels."""
 
 _BATCH = 32
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How near a file is to its run."""
+    """How close a file's predictions are to those of its run."""
 
     images: int
     largest_difference: float
-    """In a probability."""
+    """Of a probability."""
 
     ties: int
-    """Images that got another label, one that the run itself held as likely, to within twice the tolerance."""
+    """Images with another label than the run gives. The run's two most likely classes differ by less than twice the tolerance
+    there."""
 
 
-def compare(expected: NDArray[np.float32], received: NDArray[np.float32], tolerance: float, what: str) -> Parity:
-    """Judge what a file says of N images by what its run says.
+def measure_parity(expected: NDArray[np.float32], received: NDArray[np.float32], tolerance: float, what: str) -> Parity:
+    """Compare a file's predictions on N images with its run's.
 
-    Where all probabilities agree to the tolerance t, a label can differ only where the run's own two likeliest are less than 2 t
-    apart: these are the ties, and they are counted.
+    If all probabilities agree within the tolerance t, a label can differ only where the run's two most likely classes are less
+    than 2 t apart. These ties are counted.
 
     Args:
         expected: The run's probabilities, (N, K).
         received: The file's, (N, K).
-        tolerance: Largest difference.
-        what: What is judged, for the message.
+        tolerance: Maximum difference.
+        what: Name of the file, for the message.
 
     Raises:
-        DisagreementError: A probability differs by more, or is no number.
+        DisagreementError: A probability differs by more, or is NaN.
     """
     difference = float(np.abs(received - expected).max()) if received.shape == expected.shape else np.inf
     if not difference <= tolerance:
@@ -62,7 +60,7 @@ def compare(expected: NDArray[np.float32], received: NDArray[np.float32], tolera
 def in_batches(
     predict: Callable[[Any], NDArray[np.float32]], images: Sequence[Any] | NDArray[Any], *, desc: str, progress: bool
 ) -> NDArray[np.float32]:
-    """Probabilities, float32 (N, K), of N images, a batch at a time."""
+    """Probabilities, float32 (N, K), of N images, one batch at a time."""
     parts = []
     with tqdm(desc=desc, total=len(images), unit="image", delay=2, disable=not progress) as bar:
         for start in range(0, len(images), _BATCH):
@@ -70,21 +68,3 @@ def in_batches(
             parts.append(predict(batch))
             bar.update(len(batch))
     return np.concatenate(parts)
-
-
-def synthetic_photographs(count: int, size_px: int) -> list[bytes]:
-    """JPEG files for runs whose own photographs are gone: smooth colours, coarse to fine, of any contrast; always the same.
-
-    They are larger than the network's input, one side more than the other.
-    """
-    rng = np.random.default_rng(0)
-    return [_synthetic(rng, (size_px + size_px // 3 + 1, size_px + size_px // 7 + 1)) for _ in range(count)]
-
-
-def _synthetic(rng: np.random.Generator, size: tuple[int, int]) -> bytes:
-    cells, contrast, brightness = int(rng.integers(2, 16)), rng.uniform(0.1, 1), rng.uniform(64, 192)
-    values = brightness + contrast * rng.uniform(-128, 128, (cells, cells, 3))
-    coarse = Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
-    stream = io.BytesIO()
-    coarse.resize(size, Image.Resampling.BICUBIC).save(stream, "JPEG", quality=90)
-    return stream.getvalue()

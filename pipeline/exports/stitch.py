@@ -9,7 +9,7 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from pipeline.bases.network import with_preprocessing
-from pipeline.bases.zoo import Preprocessing
+from pipeline.bases.table import Preprocessing
 
 
 def stitch(
@@ -22,7 +22,7 @@ def stitch(
 
     Args:
         trunk: Preprocessed pixels to features, (B, h, w, C).
-        preprocessing: What stands before it.
+        preprocessing: Applied to the pixels before the trunk.
         pooling: `none`, `avg` or `max`, between trunk and head.
         head: Features, (B, h, w, C) or pooled (B, C), to one sigmoid or K probabilities.
 
@@ -33,15 +33,15 @@ def stitch(
     output = head(features.output)
     if output.shape[-1] == 1:
         output = ops.concatenate([1 - output, output], axis=1)
-    return keras.Model(features.input, output, name="photographs_to_probabilities")
+    return keras.Model(features.input, output, name="pixels_to_probabilities")
 
 
 def head_of_arrays(arrays: Mapping[str, NDArray[Any]], row_shape: tuple[int, ...]) -> keras.Model:
-    """The layers of a linear head's arrays: scaling is folded into one Dense layer; neighbours become a search.
+    """A linear head as layers: scaling is folded into one Dense layer; nearest neighbours become a search.
 
     Args:
         arrays: Contents of head.npz.
-        row_shape: Shape of one row that the head takes, (h, w, C) or (C,).
+        row_shape: Shape of one input row, (h, w, C) or (C,).
     """
     features = keras.Input(row_shape, name="features")
     flat = layers.Flatten()(features) if len(row_shape) > 1 else features
@@ -61,7 +61,7 @@ def _linear(flat: keras.KerasTensor, arrays: Mapping[str, NDArray[Any]]) -> kera
 
 
 def _neighbours(flat: keras.KerasTensor, arrays: Mapping[str, NDArray[Any]]) -> keras.KerasTensor:
-    """Cosine to each stored row, the k largest, and the mean of their one-hot labels."""
+    """The cosine to each stored row, the k largest ones, and the mean of their one-hot labels."""
     rows, labels, k = arrays["rows"], arrays["labels"], int(arrays["k"][0])
     scaling = layers.Rescaling(
         list(map(float, 1 / arrays["scale"])), list(map(float, -arrays["mean"] / arrays["scale"]))

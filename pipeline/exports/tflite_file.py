@@ -18,7 +18,7 @@ NAME = "TFLite"
 
 
 def require() -> None:
-    """Check that the interpreter is installed: TensorFlow's own is on its way out.
+    """Check that LiteRT's interpreter is installed. TensorFlow's own interpreter is deprecated.
 
     Raises:
         MissingExtraError: It is not.

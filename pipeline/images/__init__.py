@@ -1,1 +1,1 @@
-"""Which images there are, what they are called, and how their bytes become pixels."""
+"""Images: which there are, their names, labels and splits, and how their bytes become pixels."""

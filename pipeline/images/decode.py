@@ -1,4 +1,4 @@
-"""Encoded bytes to pixels: one documented way for every image, whoever asks.
+"""From encoded bytes to pixels, in the same way for every image and every caller.
 
 JPEG, PNG, WebP, BMP, GIF (first frame), TIFF and `.npy` arrays become RGB uint8 at the base's size.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Loaded here, before there are threads: Pillow loads its readers at the first image, which many threads open at once.
+# Imported before threads start: otherwise Pillow imports its readers at the first image, which many threads open at once.
 from PIL import (
     BmpImagePlugin,  # noqa: F401
     GifImagePlugin,  # noqa: F401
@@ -27,16 +27,16 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
-from pipeline.errors import SettingError, UnreadableImageError
+from pipeline.errors import SettingError, UnreadableImageError, check_choice
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-# An explicit list: other readers of Pillow (FITS, PSD, EPS) had exploitable faults.
+# An explicit list: other readers of Pillow (FITS, PSD, EPS) had security bugs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a 24-bit image of 256 MiB
 MAX_SIZE_PX = math.isqrt(MAX_PIXELS)
 MAX_BYTES = 512 * 2**20
 _NPY_MAGIC = b"\x93NUMPY"
-# What Pillow's readers raise on damaged files, by its own fuzzing harness; TokenError is numpy's, for a header.
+# Errors of Pillow's readers on damaged files, from its fuzzing harness; numpy raises TokenError for a header.
 _DAMAGE = (
     OSError,
     ValueError,
@@ -68,27 +68,26 @@ class Decoder:
     """Height and width after resizing; the aspect ratio is not kept, as in the published recipes."""
 
     resize: str = "lanczos"
-    """Pillow's filter of this name, with its support scaled when shrinking (antialiased), but for `nearest`."""
+    """Name of Pillow's filter. All except `nearest` average over the source pixels when shrinking (antialiasing)."""
 
     exif: bool = True
-    """Turn the image upright as its EXIF orientation says. A TIFF always is: Pillow turns it while reading."""
+    """Turn the image upright as its EXIF orientation says. Pillow always does so for TIFF."""
 
     def __post_init__(self) -> None:
-        if self.resize not in RESIZE_METHODS:  # a tuple: a value from elsewhere may have no hash
-            raise SettingError(f"The resize method is one of {RESIZE_METHODS}. Received: {self.resize!r}.")
+        check_choice("resize method", self.resize, RESIZE_METHODS)
         is_whole = isinstance(self.size_px, int) and not isinstance(self.size_px, bool)
         if not is_whole or not 1 <= self.size_px <= MAX_SIZE_PX:
             raise SettingError(
                 f"The size is a whole number of pixels from 1 to {MAX_SIZE_PX:,}. Received: {self.size_px!r}."
             )
         if not isinstance(self.exif, bool):
-            raise SettingError(f"The EXIF rule is true or false. Received: {self.exif!r}.")
+            raise SettingError(f"`exif` must be true or false. Received: {self.exif!r}.")
 
     def decode(self, data: bytes) -> NDArray[np.uint8]:
         """Pixels of one image: uint8 of shape (H, W, 3), RGB, H = W = `size_px`.
 
         Raises:
-            UnreadableImageError: The bytes are no image, are cut short, or promise more than `MAX_PIXELS` pixels.
+            UnreadableImageError: The bytes are not an image, are truncated, or declare more than `MAX_PIXELS` pixels.
         """
         size = (self.size_px, self.size_px)
         with _naming_damage():
@@ -98,10 +97,14 @@ class Decoder:
 
 
 def make_thumbnail(data: bytes, longest_px: int) -> bytes:
-    """A small JPEG of one image, upright, in its own proportions, for people to look at.
+    """A small JPEG of an image, upright and with its aspect ratio, to show to people.
+
+    Args:
+        data: The encoded image.
+        longest_px: Length of the longer side; smaller images are not enlarged.
 
     Raises:
-        UnreadableImageError: As `Decoder.decode` does.
+        UnreadableImageError: See `Decoder.decode`.
     """
     with _naming_damage():
         image = _open(data, exif=True, least_px=2 * longest_px)
@@ -113,7 +116,7 @@ def make_thumbnail(data: bytes, longest_px: int) -> bytes:
 
 @contextlib.contextmanager
 def _naming_damage() -> Iterator[None]:
-    """What Pillow and numpy raise on bytes that are no image, as the one error of this module."""
+    """Convert errors of Pillow and numpy on invalid bytes to `UnreadableImageError`."""
     try:
         yield
     except UnreadableImageError:
@@ -127,7 +130,7 @@ def _naming_damage() -> Iterator[None]:
 
 
 def _open(data: bytes, *, exif: bool, least_px: int | None = None) -> Image.Image:
-    """RGB at full size; with `least_px` a JPEG may come smaller, with no side below it, which is much faster to decode."""
+    """RGB at full size. With `least_px` a JPEG may be decoded at a smaller size, no side below that, which is much faster."""
     if not data:
         raise UnreadableImageError("empty file (0 bytes)")
     if len(data) > MAX_BYTES:
@@ -147,7 +150,7 @@ def _open_image(data: bytes, *, exif: bool, least_px: int | None) -> Image.Image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Three 8-bit channels; alpha is dropped, as Keras and torchvision do."""
+    """Three 8-bit channels; alpha is dropped, as in Keras and torchvision."""
     if image.mode == "F":
         raise UnreadableImageError("32-bit float pixels have no known range; convert the image to 8 or 16 bits")
     if image.mode.startswith("I"):  # 16-bit grayscale; convert("RGB") would clip it to white
@@ -165,17 +168,17 @@ def _open_array(data: bytes) -> Image.Image:
     channels = shape[2] if len(shape) == 3 else 1
     if dtype != np.uint8 or len(shape) not in (2, 3) or channels not in (1, 3, 4) or min(shape) < 1:
         raise UnreadableImageError(
-            "an array image is uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); "
+            "an array must be uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); "
             f"received {dtype} {tuple(shape)}"
         )
-    # frombuffer refuses a header that promises more than there is, before any memory is taken.
+    # frombuffer raises if the header declares more bytes than there are, before memory is allocated.
     flat = np.frombuffer(data, np.uint8, count=math.prod(shape), offset=stream.tell())
     pixels = flat.reshape(shape, order="F" if is_fortran else "C")
     return Image.fromarray(pixels[..., 0] if shape[2:] == (1,) else pixels).convert("RGB")
 
 
 def encode_image(image: Image.Image, *, exif: bool) -> bytes:
-    """A PIL image as image bytes: its RGB pixels as `encode_array` gives them.
+    """Encode the RGB pixels of a PIL image with `encode_array`.
 
     Args:
         image: An image of any mode.
@@ -190,7 +193,7 @@ def encode_image(image: Image.Image, *, exif: bool) -> bytes:
 
 
 def encode_array(pixels: NDArray[np.uint8]) -> bytes:
-    """An array as image bytes: `.npy` format 1.0, whose SHA-256 names the image."""
+    """Encode an array in `.npy` format 1.0; the SHA-256 of these bytes identifies the image."""
     stream = io.BytesIO()
     np.lib.format.write_array(stream, np.ascontiguousarray(pixels), version=(1, 0), allow_pickle=False)
     return stream.getvalue()

@@ -1,9 +1,9 @@
-"""What a user gives to be looked at, as images: paths, encoded bytes, PIL images, arrays, one or many of them."""
+"""Images that a user gives for prediction: paths, encoded bytes, PIL images or arrays, one or many of them."""
 
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.errors import DataLayoutError, DataNotFoundError, UnreadableImageError
-from pipeline.images.arrays import as_uint8
 from pipeline.images.decode import encode_array, encode_image
-from pipeline.images.folders import NOT_UNICODE, find_images, is_unicode
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Files, ImageBytes, Manifest, Skipped
+from pipeline.images.sources.arrays import as_uint8
+from pipeline.images.sources.folders import NOT_UNICODE, find_images, is_unicode
 
 OneImage = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
-"""A path, the bytes of an image file, a PIL image, or an array (H, W) or (H, W, 1, 3 or 4)."""
+"""A path, the bytes of an image file, a PIL image, or an array of shape (H, W) or (H, W, 1, 3 or 4)."""
 
 GivenImages = OneImage | Iterable[OneImage]
 """One image or many: a list of any kinds, a column of paths, or an array (N, H, W) or (N, H, W, 1, 3 or 4)."""
@@ -34,50 +34,60 @@ _Content = str | bytes | NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Given:
-    """N images in the order given; an image that is given twice is there twice."""
+    """N images in the order given; an image that is given twice is listed twice."""
 
     names: tuple[str, ...]
-    """Of all N: the path as it was given, `#3` for what has none and is the fourth that was given."""
+    """Of all N: the path as given; for an image without a path its position among those given, such as `#3`."""
 
     manifest: Manifest
-    """The images that can be read, as far as that is known without decoding them. Its `positions` are their places among
-    the N; the others are in its `skipped`."""
+    """The images whose bytes can be read (they are not decoded yet). Its `positions` are their indices among the N; the others
+    are in its `skipped`."""
+
+    def first(self, count: int) -> Manifest:
+        """The readable ones of the first `count` images, without references to the content of the others."""
+        images = self.manifest.images
+        if isinstance(images, Files):
+            images = replace(images, root=images.root.absolute(), names=images.names[:count])
+        elif isinstance(images, _Mixed):
+            images = _Mixed(images.contents[:count])
+        kept = self.manifest.select([row for row, position in enumerate(self.manifest.positions) if position < count])
+        return replace(kept, images=images, skipped=())
 
     def unread(self, manifest: Manifest) -> dict[int, str]:
-        """Places among the N of the images that a manifest has lost, in order, and the reason for each.
+        """The reason of each image that is not in a manifest, by its index among the N, in order.
 
         Args:
-            manifest: The one above, or what was left of it after decoding.
+            manifest: `self.manifest`, or the part of it that could be decoded.
         """
         kept = set(manifest.positions)
         reasons = {entry.path: entry.reason for entry in manifest.skipped}
-        return {place: reasons[name] for place, name in enumerate(self.names) if place not in kept}
+        return {index: reasons[name] for index, name in enumerate(self.names) if index not in kept}
 
     def check(self, manifest: Manifest, *, need_all: bool = False) -> str | None:
-        """Check that an image can be read, or with `need_all` that every one can.
+        """Check that at least one image can be read, or with `need_all` that every image can.
 
         Args:
-            manifest: The one above, or what was left of it after decoding.
-            need_all: One that cannot be read is an error.
+            manifest: `self.manifest`, or the part of it that could be decoded.
+            need_all: An image that cannot be read is an error.
 
         Returns:
-            How many cannot be read, and the first of them with its reason; None if all can be.
+            The number of images that cannot be read, and the first of them with its reason; None if all can be read.
 
         Raises:
-            DataNotFoundError: Too few can be read, and the first that cannot is a file that does not exist.
-            UnreadableImageError: Too few can be read for another reason.
+            DataNotFoundError: The check fails, and the first image that cannot be read is a file that does not exist.
+            UnreadableImageError: The check fails for another reason.
         """
         unread = self.unread(manifest)
         if not unread:
             return None
-        place, reason = next(iter(unread.items()))
+        index, reason = next(iter(unread.items()))
         num_images = len(self.names)
         many = (
             f"{len(unread)} of {num_images} images cannot be read; the first"
             if num_images > 1
             else "The image cannot be read"
         )
-        text = f"{many}: {self.names[place]}: {reason}"
+        text = f"{many}: {self.names[index]}: {reason}"
         if need_all or len(unread) == num_images:
             raise (DataNotFoundError if reason == NOT_FOUND else UnreadableImageError)(f"{text}.")
         return text
@@ -90,15 +100,15 @@ class _Entry:
     name: str
     content: _Content | None
     reason: str = ""
-    """Why there is no content."""
+    """Why there is no content; empty if there is."""
 
 
 @dataclass(frozen=True)
 class _Mixed:
-    """Images of several kinds."""
+    """Images of several types."""
 
     contents: tuple[_Content | None, ...]
-    """None for those that are never read, since they cannot be."""
+    """None for images that cannot be read."""
 
     def read(self, position: int) -> bytes:
         content = self.contents[position]
@@ -108,20 +118,20 @@ class _Mixed:
 
 
 def read_given(given: GivenImages, hashes: FileHashes, *, exif: bool = True, with_folders: bool = True) -> Given:
-    """The images that a user gives.
+    """List and hash the images that a user gives.
 
-    One path, `bytes`, PIL image, open file or array is one image, and a folder is all images below it. An array of
-    three dimensions is one image (H, W, channels) if the last one is 1, 3 or 4, and otherwise N grey ones (N, H, W).
-    A column of paths, such as a frame with one column or an array (N, 1), is N paths.
+    One path, `bytes`, PIL image, open file or array is one image; a folder means all images below it. An array of
+    three dimensions is one image (H, W, channels) if its last dimension is 1, 3 or 4, and otherwise N gray images (N, H, W).
+    A column of paths, such as a data frame with one column or an array (N, 1), is N paths.
 
     Args:
         given: The images.
         hashes: Remembered digests of files.
         exif: Turn PIL images upright as their EXIF orientation says.
-        with_folders: A folder is the images below it; otherwise it cannot be read.
+        with_folders: A folder means all images below it; otherwise it is an image that cannot be read.
 
     Raises:
-        DataLayoutError: Nothing was given, or what was given is not images.
+        DataLayoutError: No image was given, or something else than images.
     """
     entries = [
         entry
@@ -158,7 +168,7 @@ def _split(given: Any) -> list[Any]:
         return _split_array(np.asarray(given))
     if isinstance(given, Mapping) or not isinstance(given, Iterable):
         raise DataLayoutError(f"Expected {_KINDS}, or a list of these. Received: {type(given).__name__}.")
-    # A list of lists of one path is a column, as arrays have it.
+    # A list of lists with one path each is a column, like an array (N, 1).
     return [item[0] if isinstance(item, list | tuple) and len(item) == 1 else item for item in given]
 
 
@@ -173,7 +183,7 @@ def _split_array(array: NDArray[Any]) -> list[Any]:
 
 
 def _entries(item: Any, number: str, *, exif: bool, with_folders: bool) -> list[_Entry]:
-    """An item as an image with its content or the reason why there is none; a folder as all images below it."""
+    """One image, with its content or the reason why it has none; for a folder all images below it."""
     if isinstance(item, str | os.PathLike):
         return _entries_of_path(os.fsdecode(item), with_folders=with_folders)
     try:

@@ -1,7 +1,7 @@
-"""SHA-256 of files, with a short cut: a file whose stat has not changed is not read again.
+"""SHA-256 of files, with a cache of digests: a file whose stat has not changed is not read again.
 
-The short cut never decides what a row is: rows are keyed by the digest, and stage one checks the
-digest of the very bytes that it decodes.
+A wrong entry of the cache cannot lead to a wrong row: rows are keyed by the digest, and stage one checks the
+digest of the bytes that it decodes.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-# A file written within this time of being looked at may change again without a visible change of
+# A file that was written less than this time before its stat may change again without a change of
 # its time stamp (git's "racy" rule), so its digest is not remembered yet.
 RACY_NS = 2_000_000_000
 
-# SQLite reads zeros where a file was cut, and has no checksums: each row brings its own.
+# SQLite reads zeros from a truncated file and has no checksums, so each row has one.
 _TABLE = """CREATE TABLE IF NOT EXISTS digests (
     path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, sha256 BLOB, crc32 INTEGER
 ) WITHOUT ROWID"""
@@ -33,13 +33,16 @@ Stamp = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class FileHashes:
-    """Digests of files, remembered in an SQLite file that can be deleted at any time."""
+    """Digests of files, remembered in an SQLite file, which can be deleted at any time."""
 
     path: Path | None = None
-    """Where to remember; None remembers nothing."""
+    """The SQLite file; None remembers nothing."""
+
+    clock_ns: Callable[[], int] = time.time_ns
+    """The current time in ns since 1970."""
 
     def digests(self, files: Sequence[Path | str], *, progress: bool = False) -> list[bytes | OSError]:
-        """SHA-256 of each file's bytes, 32 bytes each; the error in its place where a file cannot be read."""
+        """SHA-256 of each file, 32 bytes each; for a file that cannot be read, the error instead."""
         here = str(Path.cwd())
         keys = [_key(here, file) for file in files]
         return self._digests(keys, map(file_stamp, files), lambda row: sha256_file(files[row]), progress=progress)
@@ -47,12 +50,12 @@ class FileHashes:
     def member_digests(
         self, container: Path, members: Sequence[str], read: Callable[[int], bytes], *, progress: bool = False
     ) -> list[bytes | OSError]:
-        """SHA-256 of what one file holds many of, remembered for as long as that file has not changed.
+        """SHA-256 of each member of a file, remembered as long as that file has not changed.
 
         Args:
-            container: An archive, or a table with images in it.
-            members: What each is called in it; the names are unique.
-            read: Gives the bytes of member i, in several threads at a time.
+            container: An archive, or a table that contains images.
+            members: Unique names of its members.
+            read: Returns the bytes of member i; several threads call it at a time.
             progress: Show a bar.
         """
         here = str(Path.cwd())
@@ -67,16 +70,16 @@ class FileHashes:
     def _digests(
         self,
         keys: Sequence[str],
-        looks: Iterable[Stamp | None],
+        new_stamps: Iterable[Stamp | None],
         compute: Callable[[int], bytes],
         *,
         progress: bool,
     ) -> list[bytes | OSError]:
-        looked_ns = time.time_ns()
+        stat_ns = self.clock_ns()
         known = self._recall(keys)
         found: list[bytes | OSError | None] = []
         stamps: list[Stamp | None] = []
-        for key, stamp in zip(keys, looks, strict=True):
+        for key, stamp in zip(keys, new_stamps, strict=True):
             stamps.append(stamp)
             remembered = known.get(key)
             found.append(remembered[1] if remembered and remembered[0] == stamp else None)
@@ -86,7 +89,7 @@ class FileHashes:
             bar = tqdm(computed, desc="hashing", total=len(unknown), unit="file", delay=2, disable=not progress)
             for position, digest in zip(unknown, bar, strict=True):
                 found[position] = digest
-        self._remember(((keys[p], stamps[p], found[p]) for p in unknown), looked_ns)
+        self._remember(((keys[p], stamps[p], found[p]) for p in unknown), stat_ns)
         return [digest for digest in found if digest is not None]
 
     def _connect(self) -> sqlite3.Connection:
@@ -107,9 +110,9 @@ class FileHashes:
                     (folder, folder + "\U0010ffff"),
                 ).fetchall()
         except (sqlite3.OperationalError, OSError):
-            return {}  # locked, or a folder that cannot be written
+            return {}  # locked, or in a folder that is not writable
         except sqlite3.DatabaseError:
-            self.path.unlink(missing_ok=True)  # damaged: it is only a short cut
+            self.path.unlink(missing_ok=True)  # damaged; it is only a cache
             return {}
         return {
             path: ((size, mtime, ctime, inode), digest)
@@ -117,9 +120,9 @@ class FileHashes:
             if isinstance(digest, bytes) and crc32 == _crc32(path, (size, mtime, ctime, inode), digest)
         }
 
-    def _remember(self, entries: Iterable[tuple[str, Stamp | None, bytes | OSError | None]], looked_ns: int) -> None:
-        # Counted from the look, not from now: hashing the other files may have taken minutes since.
-        newest = looked_ns - RACY_NS
+    def _remember(self, entries: Iterable[tuple[str, Stamp | None, bytes | OSError | None]], stat_ns: int) -> None:
+        # Counted from the stat, not from now: hashing the other files may have taken minutes since then.
+        newest = stat_ns - RACY_NS
         rows = [
             (path, *stamp, digest, _crc32(path, stamp, digest))
             for path, stamp, digest in entries
@@ -132,7 +135,7 @@ class FileHashes:
                 connection.execute(_TABLE)
                 connection.executemany("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         except (sqlite3.DatabaseError, OSError):
-            return  # locked or read-only: the files are hashed again next time
+            return  # locked or read-only: the next call hashes the files again
 
 
 def sha256_file(path: Path | str) -> bytes:
@@ -149,12 +152,12 @@ def _digest_or_error(compute: Callable[[int], bytes], position: int) -> bytes | 
 
 
 def file_stamp(path: Path | str) -> Stamp | None:
-    """Size, mtime, ctime and inode, which change when the file does; None if there is no such file."""
+    """Size, mtime, ctime and inode, which change with the file; None if the file does not exist."""
     try:
-        stat = os.stat(path)  # noqa: PTH116 a Path for each of a million files takes longer than asking for them
+        stat = os.stat(path)  # noqa: PTH116 making a million Paths takes longer than a million stats
     except OSError:
         return None
-    # ctime tells of an edit whose author put the old mtime back.
+    # ctime shows an edit after which the old mtime was set again.
     return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
 
 
@@ -164,5 +167,5 @@ def _crc32(path: str, stamp: Stamp, digest: bytes) -> int:
 
 def _key(here: str, file: Path | str) -> str:
     path = os.path.join(here, file)  # noqa: PTH118 of many strings
-    # SQLite takes valid Unicode only; two names that became one would still differ in their stamps.
+    # SQLite stores valid Unicode only; two names with the same key still differ in their stamps.
     return path if path.isascii() else path.encode("utf-8", "backslashreplace").decode()

@@ -8,21 +8,22 @@ from typing import Protocol
 
 import numpy as np
 
-from pipeline.errors import DataLayoutError
+from pipeline.errors import DataLayoutError, UnreadableImageError
+from pipeline.images.decode import MAX_BYTES
 
 SPLITS = ("train", "validation", "test")
 
 
 class ImageBytes(Protocol):
-    """Where the bytes of image i come from."""
+    """A source of the encoded bytes of images."""
 
     def read(self, position: int) -> bytes:
-        """The encoded bytes of one image: the file as it is, or an array in `.npy` format.
+        """The encoded bytes of one image: the content of a file, or an array in `.npy` format.
 
-        Threads call it at the same time.
+        Several threads call it at the same time.
 
         Raises:
-            OSError: They cannot be had, or are damaged.
+            OSError: The bytes cannot be read, or are damaged.
         """
         ...
 
@@ -36,15 +37,24 @@ class Files:
     """Paths below the root, or absolute ones."""
 
     def read(self, position: int) -> bytes:
-        return (self.root / self.names[position]).read_bytes()
+        """The file's bytes.
+
+        Raises:
+            UnreadableImageError: It is larger than an image may be, or no regular file.
+            OSError: It cannot be read.
+        """
+        path = self.root / self.names[position]
+        if path.stat().st_size > MAX_BYTES or not path.is_file():
+            raise UnreadableImageError(f"not a regular file of at most {MAX_BYTES:,} bytes")
+        return path.read_bytes()
 
 
 @dataclass(frozen=True)
 class Contents:
-    """Images whose bytes are at hand: those of a data frame, or such as are sent to another process."""
+    """Images whose bytes are in memory: those of a data frame, or images that are sent to another process."""
 
     contents: tuple[bytes | OSError, ...]
-    """Encoded bytes, or why there are none."""
+    """Encoded bytes of each image, or the error that reading it raises."""
 
     def read(self, position: int) -> bytes:
         content = self.contents[position]
@@ -55,7 +65,7 @@ class Contents:
 
 @dataclass(frozen=True)
 class Skipped:
-    """An image that was left out, and why."""
+    """An image that was skipped, and why."""
 
     path: str
     reason: str
@@ -65,23 +75,23 @@ class Skipped:
 class Manifest:
     """N images in a fixed order. Rows of the store are found by `digests`, never by this order.
 
-    All tuples but `skipped` have length N.
+    All tuples except `skipped` have length N.
     """
 
     images: ImageBytes
-    """The bytes, by position; positions survive `select`."""
+    """Source of the bytes, by position."""
 
     positions: tuple[int, ...]
-    """Position of each image in `images`."""
+    """Position of each image in `images`; `select` does not change it."""
 
     names: tuple[str, ...]
-    """What a person calls the image: its path below the data folder, or `#17` of an array."""
+    """Name of each image, for people: its path below the data folder, or `#17` in an array."""
 
     digests: tuple[bytes, ...]
     """SHA-256 of each image's encoded bytes, 32 bytes each."""
 
     labels: tuple[str | None, ...]
-    """Class of each image, None where there is none."""
+    """Class of each image; None if it has none."""
 
     splits: tuple[str, ...]
     """`train`, `validation` or `test` for each image."""
@@ -93,15 +103,17 @@ class Manifest:
     """Short name of the data set, for run names and plots."""
 
     source: str | None = field(default=None, compare=False)
-    """What was scanned: an absolute path, or a name such as `sklearn:digits`; None for what has neither."""
+    """The scanned data: an absolute path, or a name such as `sklearn:digits`; None for data without a name."""
 
     def __post_init__(self) -> None:
         lengths = {len(self.positions), len(self.names), len(self.digests), len(self.labels), len(self.splits)}
         if lengths != {len(self.names)}:
-            raise DataLayoutError(f"A manifest's columns must have one length. Received: lengths {sorted(lengths)}.")
+            raise DataLayoutError(
+                f"All columns of a manifest must have the same length. Received: lengths {sorted(lengths)}."
+            )
         unknown = set(self.splits) - set(SPLITS)
         if unknown:
-            raise DataLayoutError(f"A split is one of {SPLITS}. Received: {sorted(unknown)}.")
+            raise DataLayoutError(f"A split is one of {', '.join(SPLITS)}. Received: {sorted(unknown)}.")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -116,7 +128,7 @@ class Manifest:
         return tuple(sorted({label for label in self.labels if label is not None}))
 
     def select(self, rows: Sequence[int]) -> "Manifest":
-        """The same manifest with these rows only, in this order."""
+        """A manifest of these rows only, in this order."""
         return replace(
             self,
             positions=tuple(self.positions[row] for row in rows),
@@ -128,11 +140,15 @@ class Manifest:
 
     @property
     def is_files(self) -> bool:
-        """Whether the images are files, which another process may read by itself."""
+        """Whether the images are files, which another process can read itself."""
         return isinstance(self.images, Files)
 
-    def to_be_sent(self, *, with_bytes: bool) -> "Manifest":
-        """The same manifest without the images that are not in it: their files by absolute paths, or their bytes."""
+    def detached(self, *, with_bytes: bool) -> "Manifest":
+        """The same manifest for another process, with no reference to other images.
+
+        Args:
+            with_bytes: Include the bytes of the images. Otherwise files are given by absolute paths.
+        """
         if with_bytes or not isinstance(self.images, Files):
             images: ImageBytes = Contents(tuple(self._bytes_or_error(row) for row in range(len(self))))
         else:
@@ -151,7 +167,11 @@ class Manifest:
         return self.select([row for row, split in enumerate(self.splits) if split == name])
 
     def without(self, skipped: dict[int, str]) -> "Manifest":
-        """The manifest without these rows, which move to `skipped` with their reasons."""
+        """The manifest without these rows; they are added to `skipped`.
+
+        Args:
+            skipped: Reasons by row.
+        """
         kept = self.select([row for row in range(len(self)) if row not in skipped])
         added = tuple(Skipped(self.names[row], reason) for row, reason in sorted(skipped.items()))
         return replace(kept, skipped=self.skipped + added)
@@ -162,7 +182,7 @@ class Manifest:
         return np.array([numbers[str(label)] for label in self.labels], dtype=np.int64)
 
     def duplicates_across_splits(self) -> list[list[str]]:
-        """Names of byte-identical images that stand in more than one split, one list for each content."""
+        """Names of byte-identical images that are in more than one split, one list per content."""
         if len(set(self.digests)) == len(self):
             return []
         rows_by_digest: dict[bytes, list[int]] = defaultdict(list)
@@ -185,11 +205,11 @@ class Manifest:
         if unlabelled:
             raise DataLayoutError(
                 f"{len(unlabelled)} of {len(self)} images have no label (the first: {unlabelled[0]!r}). A head needs one "
-                "for each: put the images into one folder a class, or give a CSV with the columns path and label."
+                "for each: put the images into one folder per class, or give a CSV with the columns path and label."
             )
         if len(self.classes) < 2:
             raise DataLayoutError(
-                f"A head needs at least two classes. Received: {list(self.classes)}. Use one folder a class "
+                f"A head needs at least two classes. Received: {list(self.classes)}. Use one folder per class "
                 "(DATA/cats, DATA/dogs) or choose another label column with --label."
             )
         counts = Counter(zip(self.splits, self.labels, strict=True))

@@ -1,29 +1,29 @@
-"""DATA, as the user writes it, to a manifest."""
+"""From DATA, as the user writes it, to a manifest."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Union
 
 from pipeline.errors import DataLayoutError, DataNotFoundError
-from pipeline.images import archives, arrays, folders, frames, shards, tables, tfds
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
+from pipeline.images.sources import archives, arrays, folders, frames, huggingface, tables, tfds
 from pipeline.images.splits import Fractions
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoDataFrame
 
 Data = Union[str, Path, "IntoDataFrame"]
-"""What a user may give as data."""
+"""The types of data that a user may give."""
 
 _EXPECTED = (
-    "a folder of images, a .zip or .tar of one, a folder of Hugging Face (save_to_disk, or Parquet shards), a .csv, .jsonl "
+    "a folder of images, a .zip or .tar of one, a folder of Hugging Face (save_to_disk, or Parquet files), a .csv, .jsonl "
     "or .parquet table, an .npz file, keras:mnist (or fashion_mnist, cifar10, cifar100), sklearn:digits, or tfds:NAME"
 )
 
 
 class _Given(TypedDict):
-    """What all that reads files is told."""
+    """Arguments that all readers of files share."""
 
     fractions: Fractions
     split_seed: int
@@ -46,20 +46,20 @@ def scan(
 
     Args:
         data: A folder of images, a `.zip` or `.tar` of one, a folder that `save_to_disk` of Hugging Face made or that
-            holds Parquet shards, a `.csv`, `.jsonl` or `.parquet` table, an `.npz` file, `keras:NAME`,
+            contains Parquet files, a `.csv`, `.jsonl` or `.parquet` table, an `.npz` file, `keras:NAME`,
             `sklearn:digits`, `tfds:NAME`; or a data frame (pandas, polars).
         label: The label column (tables, frames, `.npz`, tfds), or `fine`/`coarse` (keras:cifar100).
-        root: Folder that a table's paths are relative to; default: the table's own.
-        split: Percentages train/validation/test, for what the data leaves open.
+        root: Folder that a table's paths are relative to; default: the table's folder.
+        split: Percentages train/validation/test, for the splits that the data does not set.
         split_seed: Seed of that split.
-        hashes: Remembered digests; default: none are.
-        home: Where downloaded data sets are kept, and images that have to be laid out; default: `~/.cache/bottleneck`.
+        hashes: Remembered digests; default: none are remembered.
+        home: Folder of downloaded data sets and of temporary files; default: `~/.cache/bottleneck`.
         progress: Show a bar while hashing.
 
     Raises:
         DataNotFoundError: The path does not exist.
-        DataLayoutError: It holds no images, or not as expected.
-        MissingExtraError: It needs a library that is not installed.
+        DataLayoutError: The data has no images, or not in the expected layout.
+        MissingExtraError: A library that the format needs is not installed.
     """
     fractions = Fractions.parse(split)
     kept = home or Path.home() / ".cache" / "bottleneck"
@@ -89,18 +89,18 @@ def scan(
 
 
 def _scan_path(path: Path, given: _Given, *, label: str, root: Path | None, home: Path) -> Manifest:
-    """The manifest of what lies on the disk."""
-    found = shards.find_shards(path) if path.is_dir() else []
+    """The manifest of a file or a folder."""
+    found = huggingface.find_data_files(path) if path.is_dir() else []
     if path.is_dir() and not found:
         return folders.scan_folder(path, **given)
     if archives.is_archive(path):
         return archives.scan_archive(path, home=home, **given)
-    if path.suffix.lower() == ".parquet" and shards.has_images(path):
-        found = [shards.Shard(path)]
+    if path.suffix.lower() == ".parquet" and huggingface.has_images(path):
+        found = [huggingface.DataFile(path)]
     if found:
-        return shards.scan_shards(
+        return huggingface.scan_data_files(
             found, title=path.resolve().name if path.is_dir() else path.stem, label=label, home=home, **given
         )
     if path.suffix.lower() in tables.EXTENSIONS:
         return tables.scan_table(path, root=root, label=label, **given)
-    raise DataLayoutError(f"{path} is a file of unknown kind. Expected {_EXPECTED}.")
+    raise DataLayoutError(f"The format of {path} is unknown. Expected {_EXPECTED}.")

@@ -1,10 +1,9 @@
-"""Percentage splits that never move an image when the collection grows.
+"""Percentage splits in which no image changes its split when images are added.
 
-An image's split is a function of its own content (or group) and the seed alone:
-u = the first 64 bits of SHA-256(seed, key) / 2^64 is uniform on [0, 1) and is compared with the cumulated fractions. No function that
-looks at the other images can be growth-stable, so shares are met on average, within every class
-alike (retrain.py of TensorFlow split by a hash of the file name for the same reason; the content
-keeps the split through a rename as well).
+The split of an image depends only on its content (or its group) and the seed: u = (first 64 bits of SHA-256(seed, key)) / 2^64
+is uniform on [0, 1) and is compared with the cumulative fractions. A function that also depends on the other images cannot have
+this property, so the fractions are met on average, in every class. TensorFlow's retrain.py used a hash of the file
+name for the same reason; a hash of the content also keeps the split when a file is renamed.
 """
 
 import hashlib
@@ -38,7 +37,7 @@ class Fractions:
         """Read `80/10/10`.
 
         Raises:
-            SettingError: Not three numbers from 0 to 100 that sum to 100 with train above 0.
+            SettingError: The text is not three numbers that sum to 100, with train above 0.
         """
         try:
             shares = [float(part) for part in text.split("/")]
@@ -46,12 +45,12 @@ class Fractions:
             shares = []
         if len(shares) != 3 or min(shares) < 0 or shares[0] <= 0 or not abs(sum(shares) - 100) <= 1e-6:
             raise SettingError(
-                f"A split is three percentages train/validation/test that sum to 100, such as 80/10/10. Received: {text!r}."
+                f"A split must be three percentages train/validation/test that sum to 100, such as 80/10/10. Received: {text!r}."
             )
         return cls(*(share / 100 for share in shares))
 
     def without_test(self) -> "Fractions":
-        """The shares of train and validation among themselves, for data that brings its own test split."""
+        """The shares of train and validation, scaled to sum to 1, for data with its own test split."""
         total = self.train + self.validation
         return Fractions(self.train / total, self.validation / total, 0.0)
 
@@ -60,9 +59,9 @@ def assign_splits(keys: Iterable[bytes], fractions: Fractions, *, seed: int = 0)
     """The split of each image.
 
     Args:
-        keys: What must stay together: the image's digest, or its group's name as bytes.
+        keys: The digest of each image, or the name of its group as bytes; equal keys get the same split.
         fractions: Shares of the three splits.
-        seed: Another seed gives another split.
+        seed: Another seed gives other splits.
     """
     first, second = fractions.train, fractions.train + fractions.validation
     splits = []
@@ -75,17 +74,17 @@ def assign_splits(keys: Iterable[bytes], fractions: Fractions, *, seed: int = 0)
 def complete_splits(
     given: Sequence[str | None], keys: Sequence[bytes], fractions: Fractions, seed: int
 ) -> tuple[str, ...]:
-    """Fill in the splits that the data leaves open.
+    """Complete the splits that the data does not set.
 
-    Nothing is given: all images are split. Otherwise images without a split are training images,
-    and only a missing validation split is made, out of training images.
+    If the data sets none, all images are split. Otherwise images without a split are training images, and if there is no
+    validation split, it is made from training images.
     """
     if not any(given):
         return tuple(assign_splits(keys, fractions, seed=seed))
     splits = [split or "train" for split in given]
     if "validation" in splits:
         return tuple(splits)
-    # Without a test split of its own the data gets one too; either way only training images move.
+    # Data without a test split gets one too. In both cases only training images change their split.
     shares = fractions.without_test() if "test" in splits else fractions
     assigned = assign_splits(keys, shares, seed=seed)
     return tuple(new if old == "train" else old for old, new in zip(splits, assigned, strict=True))

@@ -1,12 +1,16 @@
-"""Mean and deviation of each colour channel, for `--preprocess standardize`."""
+"""Mean and standard deviation of each color channel, for `--preprocess standardize`."""
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pipeline.errors import DataLayoutError, UnreadableImageError
+from pipeline.files import write_json
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
 
@@ -21,13 +25,13 @@ class ChannelStatistics:
     def __post_init__(self) -> None:
         for values in (self.mean, self.std):
             if len(values) != 3 or not all(isinstance(value, float) and 0 <= value <= 255 for value in values):
-                raise ValueError(f"Statistics are three numbers from 0 to 255. Received: {values!r}.")
+                raise ValueError(f"Statistics must be three numbers from 0 to 255. Received: {values!r}.")
 
 
 def channel_statistics(manifest: Manifest, decoder: Decoder, *, progress: bool = False) -> ChannelStatistics:
-    """Statistics over all pixels of the TRAINING images alone, at the size that the base sees.
+    """Statistics over all pixels of the TRAINING images only, at the input size of the base.
 
-    Sums of integers are exact, so the order of the images does not matter. Unreadable images are left out.
+    Sums of integers are exact, so the order of the images does not matter. Images that cannot be decoded are skipped.
 
     Raises:
         DataLayoutError: No training image can be read.
@@ -48,6 +52,26 @@ def channel_statistics(manifest: Manifest, decoder: Decoder, *, progress: bool =
         )
     mean = total / count
     return ChannelStatistics(_triple(mean), _triple(np.sqrt(np.maximum(squares / count - mean**2, 0))))
+
+
+def kept_statistics(manifest: Manifest, decoder: Decoder, folder: Path, *, progress: bool = False) -> ChannelStatistics:
+    """`channel_statistics`, computed once: they take seconds for thousands of images.
+
+    Args:
+        manifest: The images.
+        decoder: To the input size of the base.
+        folder: Where statistics are kept, under a digest of the training images and the decoder.
+        progress: Show a progress bar.
+    """
+    digests = b"".join(sorted(manifest.split("train").digests))
+    content = hashlib.sha256(repr(decoder).encode() + digests).hexdigest()
+    kept = folder / f"{content[:32]}.json"
+    try:
+        return ChannelStatistics(**json.loads(kept.read_text()))
+    except (OSError, ValueError, TypeError, RecursionError):
+        statistics = channel_statistics(manifest, decoder, progress=progress)
+        write_json(kept, asdict(statistics))
+        return statistics
 
 
 def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""Images of some rows x trunk -> those rows, a shard at a time: decoding overlapped with the network and with writing."""
+"""From images to rows: decoding, the network and writing overlap, and rows are committed one shard at a time."""
 
 import contextlib
 import hashlib
@@ -16,13 +16,13 @@ from tqdm import tqdm
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys
 from pipeline.errors import UnreadableImageError
+from pipeline.images.augment import ViewMaker
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
-from pipeline.images.views import ViewMaker
 from pipeline.stage_one.pending import Pending, Sink
 from pipeline.watchdog import Moved, watch
 
-# Decoded images that wait for the network: at 224 px, 128 of them take 19 MB.
+# Decoded images that may wait for the network; at 224 px, 128 of them take 19 MB.
 _DECODE_AHEAD = 128
 
 
@@ -30,21 +30,21 @@ class Engine(Protocol):
     """What runs the trunk."""
 
     concurrency: int
-    """How many calls at a time it gains from; one more waits with its batch."""
+    """Number of calls at a time that make it faster; one more batch waits."""
 
     @property
     def provenance(self) -> dict[str, str]:
-        """Engine, device and library versions, kept with the rows."""
+        """Engine, device and library versions; stored with the rows."""
         ...
 
     def features(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Pixels, uint8 (n, H, W, 3), or earlier rows, to features, float32 (n, h, w, C) or (n, C)."""
+        """From pixels, uint8 (B, H, W, 3), or earlier rows, float32 (B, h, w, C), to float32 (B, h, w, C) or (B, C)."""
         ...
 
 
 @dataclass(frozen=True)
 class Item:
-    """One row to be made."""
+    """A row to compute: one view of one image."""
 
     row: int
     """Row of the manifest."""
@@ -54,19 +54,19 @@ class Item:
 
 @dataclass(frozen=True)
 class Computed:
-    """What became of some items."""
+    """The result of `compute`."""
 
     num_rows: int
     """Rows that were committed."""
 
     skipped: dict[bytes, str]
-    """Digests of images whose bytes cannot be decoded, with the reasons: the image's own fault on every machine."""
+    """Digests of images that cannot be decoded, with the reasons; they fail on every machine."""
 
     unread: dict[bytes, str]
-    """Digests of images whose bytes could not be read, or are not those of the scan: another machine may have them."""
+    """Digests of images whose bytes could not be read or differ from those scanned; another machine may have them."""
 
     engine: str | None
-    """What computed them; None if no image could be decoded."""
+    """Name of the engine that computed them; None if no image could be decoded."""
 
     @property
     def left_out(self) -> dict[bytes, str]:
@@ -86,21 +86,21 @@ def compute(
     bar: "tqdm[Any]",
     shard_rows: int | None = None,
 ) -> Computed:
-    """Make these rows and hand them to the sink, a shard at a time.
+    """Compute rows and hand them to the sink, one shard at a time.
 
-    The engine is made when the first image has been decoded. On Ctrl-C or an error the rows computed so far are
-    committed before it goes on.
+    The engine is made when the first image has been decoded. On Ctrl-C or an error, the rows computed so far are
+    committed before the exception goes on.
 
     Args:
         manifest: The images.
-        items: What to make of them.
-        recipe: How.
+        items: The rows to compute.
+        recipe: Of the rows.
         sink: Where shards go.
         make_engine: Loads the network.
         batch_size: Images handed to the engine at a time.
         num_threads: Decoding threads.
-        bar: Moves by one a row.
-        shard_rows: Rows of a shard; default: as many as usual.
+        bar: Moves by one per row.
+        shard_rows: Rows per shard; None: see `pipeline.stage_one.pending`.
     """
     refused: dict[bytes, _Refusal] = {}
     decoded = _decode_all(manifest, items, recipe, num_threads)
@@ -126,13 +126,13 @@ def _run(
     bar: "tqdm[Any]",
     moved: Moved,
 ) -> Engine | None:
-    """Run the engine over all batches and commit their rows; the engine, or None if there was nothing to do.
+    """Run the engine over all batches and commit their rows; return the engine, or None if there was no batch.
 
-    While it runs, the next batch is put together here, and the shard before is written. At an interrupt or an
-    error the calls that are running are waited for, and what was computed is committed all the same.
+    While the engine runs, the next batch is decoded and the previous shard is written. On an interrupt or an error, calls that
+    are still running are waited for, and their rows are committed too.
 
-    The first call is made alone. Native libraries prepare themselves in it behind a lock of their own, and one that needs
-    the interpreter's lock meanwhile waits for ever for a second first call, which holds that and waits for theirs.
+    The first call runs alone. A native library sets itself up in its first call, behind a lock of its own. If it also needs the
+    interpreter's lock, and a second call holds that one while it waits for the library's, both wait for ever.
     """
     first = next(batches, None)
     if first is None:
@@ -172,8 +172,13 @@ def _run(
     return engine
 
 
+def row_bar(num_rows: int, *, progress: bool) -> "tqdm[None]":
+    """The progress bar of stage one; it moves by one per row."""
+    return tqdm(total=num_rows, desc="stage one", unit="image", delay=1, disable=not progress)
+
+
 def keys_of(manifest: Manifest, items: Sequence[Item]) -> Keys:
-    """Key of the row of each item, in order."""
+    """The key of each item's row, in order."""
     joined = b"".join(manifest.digests[item.row] + bytes([item.view]) for item in items)
     return np.frombuffer(joined, "S33") if joined else np.empty(0, "S33")
 
@@ -184,7 +189,7 @@ class _Refusal:
 
     reason: str
     is_unread: bool
-    """Its bytes were not there; otherwise they are no image."""
+    """True: its bytes could not be read. False: they could not be decoded."""
 
 
 _Decoded = tuple[Item, NDArray[np.uint8] | _Refusal]
@@ -193,7 +198,7 @@ _Decoded = tuple[Item, NDArray[np.uint8] | _Refusal]
 def _decode_all(
     manifest: Manifest, items: Sequence[Item], recipe: Recipe, num_threads: int
 ) -> Generator[_Decoded, None, None]:
-    """Each item with its pixels, or with why there are none, in order; decoded ahead by threads."""
+    """Each item with its pixels or a refusal, in order; threads decode ahead."""
     maker = ViewMaker.from_json(recipe.augmentation) if recipe.augmentation else None
     waiting: deque[tuple[Item, Future[NDArray[np.uint8] | _Refusal]]] = deque()
     pool = ThreadPoolExecutor(num_threads)
@@ -221,7 +226,7 @@ def _decode(manifest: Manifest, item: Item, decoder: Decoder, maker: ViewMaker |
 
 
 def read_scanned(manifest: Manifest, row: int) -> bytes | str:
-    """The bytes of an image as they were scanned, or the reason why they cannot be had."""
+    """The bytes of an image as they were scanned, or the reason why they cannot be read."""
     try:
         data = manifest.read(row)
     except OSError as error:
@@ -233,15 +238,15 @@ def read_scanned(manifest: Manifest, row: int) -> bytes | str:
 def _batches(
     decoded: Iterator[_Decoded], batch_size: int, manifest: Manifest, refused: dict[bytes, _Refusal]
 ) -> Iterator[tuple[list[Item], NDArray[np.uint8]]]:
-    """Items and their pixels, uint8 of shape (B, H, W, 3); refusals are filed under the image's digest."""
+    """Items and their pixels, uint8 (B, H, W, 3); refusals go into `refused`, by the image's digest."""
     items: list[Item] = []
     images: list[NDArray[np.uint8]] = []
-    for item, outcome in decoded:
-        if isinstance(outcome, _Refusal):
-            refused[manifest.digests[item.row]] = outcome
+    for item, pixels in decoded:
+        if isinstance(pixels, _Refusal):
+            refused[manifest.digests[item.row]] = pixels
             continue
         items.append(item)
-        images.append(outcome)
+        images.append(pixels)
         if len(items) == batch_size:
             yield items, np.stack(images)
             items, images = [], []

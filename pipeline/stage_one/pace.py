@@ -1,4 +1,4 @@
-"""How fast stage one is, from some rows that go its whole way: decoding, network and commits side by side."""
+"""The speed of stage one, measured on a sample that is decoded, computed and committed as in a full run."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -12,33 +12,33 @@ from tqdm import tqdm
 from pipeline.cache.outbox import FolderOutbox
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import DataLayoutError
+from pipeline.execution.threads import num_threads
 from pipeline.images.manifest import Manifest
 from pipeline.stage_one.compute import Engine, Item, compute
-from pipeline.workers import num_threads
 
 SHARD_BATCHES = 2
-"""A sample's shards are small, so that while it lasts commits go on beside the network as they do in a long run."""
+"""Batches per shard. A sample has small shards, so that commits overlap with the network as in a long run."""
 
-_RUN_IN = 0.25
-"""Share of the batches that are not counted: the first ones find graphs untraced and caches cold."""
+_WARM_UP = 0.25
+"""Share of the batches that are not counted: during the first ones, graphs are traced and caches fill."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """What a process did, and with what."""
+    """The speed and the memory of a measured process."""
 
     engine: str
     num_rows: int
     start_seconds: float
-    """Until it would have begun, had it been as fast as later from its first row on: loading the network, the first batches."""
+    """Overhead of loading the network and of the slow first batches: when a run at constant speed would have started."""
 
     rows_per_second: float
     peak_bytes: int
-    """Of memory, all libraries included."""
+    """Peak memory of the process, libraries included."""
 
 
 class _Clock(tqdm):  # type: ignore[misc]
-    """A bar that is not shown, and notes when how many rows were through."""
+    """A hidden progress bar that records when how many rows were finished."""
 
     def __init__(self) -> None:
         super().__init__(disable=True)
@@ -59,15 +59,15 @@ def measure_pace(
     make_engine: Callable[[], Engine],
     batch_size: int,
 ) -> Pace:
-    """Make these rows in this process, which should have done nothing before, and commit them.
+    """Compute and commit rows in this process, which should have done nothing before.
 
     Args:
         manifest: The images.
-        items: What to make of them.
-        recipe: How.
-        folder: The store's, where shards go.
+        items: The rows to compute.
+        recipe: Of the rows.
+        folder: The store's folder, where shards go.
         make_engine: Loads the network.
-        batch_size: Images a step.
+        batch_size: Images handed to the engine at a time.
 
     Raises:
         DataLayoutError: None of the images can be read.
@@ -87,20 +87,20 @@ def measure_pace(
     if done.engine is None:
         reasons = "; ".join(sorted(set(done.left_out.values()))[:3])
         raise DataLayoutError(f"None of the sample's {len(items)} images can be read: {reasons}")
-    speed, begun = steady_pace([moment - start for moment in clock.times], clock.rows)
-    return Pace(done.engine, done.num_rows, begun, speed, _peak_memory())
+    speed, start_seconds = steady_pace([moment - start for moment in clock.times], clock.rows)
+    return Pace(done.engine, done.num_rows, start_seconds, speed, _peak_memory())
 
 
 def steady_pace(times: Sequence[float], rows: Sequence[int]) -> tuple[float, float]:
-    """Rows a second, and the second at which so even a run would have begun: the line through rows over time.
+    """Rows per second, and the time at which a run of this constant speed would have started: a line fitted to rows over time.
 
-    Engines that work on several batches at once finish them together, so two single moments would tell little.
+    Engines that work on several batches at once finish them together, so two single points would not be enough.
 
     Args:
-        times: When batches were through, in seconds.
-        rows: How many rows were, each time.
+        times: When batches were finished, in seconds since the start.
+        rows: How many rows were finished by then.
     """
-    first = int(len(times) * _RUN_IN)
+    first = int(len(times) * _WARM_UP)
     if len(times) - first < 2 or times[-1] == times[first]:
         speed = rows[-1] / times[-1]
         return speed, 0.0
@@ -109,11 +109,11 @@ def steady_pace(times: Sequence[float], rows: Sequence[int]) -> tuple[float, flo
 
 
 def _peak_memory() -> int:
-    """Largest memory of this process so far, in bytes; where the system does not tell, that of now."""
+    """Peak memory of this process in bytes; current memory where the system does not record the peak."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
         return int(psutil.Process().memory_info().rss)
-    # getrusage would say what the parent had in memory when it started this process, if that was more.
+    # Not getrusage: it counts the memory that the parent had when it started this process.
     peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(peak.split()[1]) * 1024

@@ -1,4 +1,4 @@
-"""Rows on their way into a store: gathered, and committed a shard at a time beside the work on the next."""
+"""Computed rows that wait to be committed. A shard is written while the rows of the next one are computed."""
 
 import math
 import time
@@ -18,14 +18,20 @@ _SHARD_ROWS, _SHARD_BYTES = FULL_ROWS, FULL_BYTES
 _SHARD_SECONDS = 60.0
 
 
-def rows_a_shard(row_shape: Sequence[int], rows_per_second: float, batch_size: int) -> int:
-    """Rows after which a shard is due where so many are made in a second, in whole batches."""
+def rows_per_shard(row_shape: Sequence[int], rows_per_second: float, batch_size: int) -> int:
+    """Rows after which a shard is due at a given speed, in whole batches.
+
+    Args:
+        row_shape: Shape of a float32 row.
+        rows_per_second: The speed.
+        batch_size: Rows per batch.
+    """
     due = min(_SHARD_ROWS, _SHARD_BYTES / (4 * math.prod(row_shape)), _SHARD_SECONDS * rows_per_second)
     return math.ceil(due / batch_size) * batch_size
 
 
 class Sink(Protocol):
-    """Where shards go: a store, or a worker's way to one."""
+    """Where shards go: a store, or the outbox of a worker."""
 
     def append(self, keys: Keys, features: NDArray[np.floating], provenance: Mapping[str, str]) -> object:
         """Commit rows, float32 (n, h, w, C) or (n, C), as one shard."""
@@ -34,14 +40,14 @@ class Sink(Protocol):
 
 @dataclass
 class Pending:
-    """Rows that are computed and not yet committed; a context, which is left when all that was committed is on the disk."""
+    """Rows that are computed but not yet committed. As a context, it ends when every committed shard is on the disk."""
 
     sink: Sink
     row_seconds: float = 0.0
-    """What a row had cost before: that of an earlier layer, which it was made from."""
+    """Seconds that the earlier row took from which each row is derived."""
 
     shard_rows: int | None = None
-    """Rows of a shard, where fewer than usual are wanted."""
+    """Rows per shard, if fewer than usual are wanted."""
 
     keys: list[Keys] = field(default_factory=list)
     features: list[NDArray[np.float32]] = field(default_factory=list)
@@ -60,12 +66,12 @@ class Pending:
             self._writer.shutdown()
 
     def add(self, keys: Keys, features: NDArray[np.float32]) -> None:
-        """Rows that have just been computed."""
+        """Take rows that have just been computed."""
         self.keys.append(keys)
         self.features.append(features)
 
     def is_due(self) -> bool:
-        """Whether they are worth a shard."""
+        """Whether it is time to commit a shard."""
         rows = sum(map(len, self.keys))
         size = sum(part.nbytes for part in self.features)
         return (
@@ -75,10 +81,10 @@ class Pending:
         )
 
     def commit(self, provenance: Mapping[str, str]) -> None:
-        """Hand them to the writer as one shard, with how they were made and what they cost.
+        """Hand the rows to the writer as one shard, with their provenance and the seconds they took.
 
         Raises:
-            OSError: The shard before could not be written.
+            OSError: The previous shard could not be written.
         """
         self._wait()  # so that no more than two shards are in memory
         if self.keys:

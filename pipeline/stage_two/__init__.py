@@ -1,1 +1,1 @@
-"""Stage two: heads on cached features, in seconds, again and again."""
+"""Stage two: heads on cached features, in seconds."""

@@ -1,8 +1,8 @@
-"""What a head is, as text. Needs neither TensorFlow nor scikit-learn.
+"""Heads as text. Needs neither TensorFlow nor scikit-learn.
 
-logreg                              regularisation chosen on validation
-logreg:C=0.01                       given; scale=none leaves features as they are
-dense:256,relu,dropout:0.5          layers in order, then softmax or sigmoid as the labels need
+logreg                              the regularisation is chosen on the validation split
+logreg:C=0.01                       the regularisation is given; with scale=none the features are not scaled
+dense:256,relu,dropout:0.5          layers in order; the output is a sigmoid for two classes, otherwise a softmax
 dense:64,relu,batchnorm,dropout:0.5,softmax
 softmax                             no hidden layer
 """
@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 
 from pipeline.errors import HeadSpecError
 
-# Its values cost next to nothing: all come from one factorisation.
+# 25 values, because all of them come from one decomposition and cost next to nothing.
 _RIDGE_PATH = tuple(float(f"{10 ** (step / 4):.3g}") for step in range(25))
 
-# The regularisation of each linear head, and the values that are tried when none is given.
+# The regularisation parameter of each linear head, and the values to choose from if none is given.
 LINEAR_GRIDS: dict[str, tuple[str, tuple[float, ...]]] = {
     "logreg": ("C", (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)),
     "svm": ("C", (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)),
@@ -28,7 +28,7 @@ LINEAR_GRIDS: dict[str, tuple[str, tuple[float, ...]]] = {
 }
 SCALES = ("standard", "none")
 DEFAULT_LAYERS = "dense:256,relu,dropout:0.5"
-"""The head of layers where none is named: that of recipe R0."""
+"""The default dense head: that of the published recipe R0."""
 
 ACTIVATIONS = ("relu", "gelu", "elu", "selu", "silu", "tanh", "leaky_relu")
 OUTPUTS = ("softmax", "sigmoid")
@@ -36,13 +36,13 @@ OUTPUTS = ("softmax", "sigmoid")
 
 @dataclass(frozen=True)
 class LinearSpec:
-    """A head of scikit-learn."""
+    """A linear head, or nearest neighbours."""
 
     kind: str
     """A key of `LINEAR_GRIDS`."""
 
     values: tuple[float, ...]
-    """Regularisation values to choose from on validation; one value is taken as it is."""
+    """Values of the regularisation to choose from; a single value is used without a choice."""
 
     scale: str
     """`standard` (mean 0, deviation 1 over the training images) or `none`."""
@@ -60,17 +60,19 @@ class LinearSpec:
 
 @dataclass(frozen=True)
 class DenseSpec:
-    """A head of Keras: hidden layers as (name, argument), then an output."""
+    """A dense head: hidden layers and an output."""
 
     layers: tuple[tuple[str, float | None], ...] = field(default=())
+    """(name, argument) of each hidden layer."""
+
     output: str | None = None
-    """`softmax`, `sigmoid`, or None: sigmoid for two classes, softmax above."""
+    """`softmax`, `sigmoid`, or None: sigmoid for two classes, otherwise softmax."""
 
     def output_for(self, num_classes: int) -> str:
-        """The output layer's activation.
+        """Activation of the output layer.
 
         Raises:
-            HeadSpecError: One sigmoid cannot tell more than two classes apart.
+            HeadSpecError: A sigmoid for more than two classes.
         """
         if self.output == "sigmoid" and num_classes > 2:
             raise HeadSpecError(f"A sigmoid output is for two classes. Received: {num_classes} classes; use softmax.")
@@ -85,15 +87,15 @@ HeadSpec = LinearSpec | DenseSpec
 
 
 def default_scale(kind: str) -> str:
-    """Neighbours compare directions of features as they are; the others want features of one size."""
+    """`none` for neighbours, which compare directions of unscaled features; `standard` for the other linear heads."""
     return "none" if kind == "knn" else "standard"
 
 
 def parse_head(text: str) -> HeadSpec:
-    """The head that a text describes.
+    """Parse a head.
 
     Raises:
-        HeadSpecError: An unknown name, a missing or superfluous argument, or one out of its range.
+        HeadSpecError: A name is unknown, or an argument is missing, not expected or out of range.
     """
     kind, _, rest = text.strip().partition(":")
     if kind in LINEAR_GRIDS:
@@ -106,15 +108,15 @@ def parse_head(text: str) -> HeadSpec:
 
 
 def parse_layers(text: str) -> DenseSpec:
-    """The head of layers that a text describes, where gradients are needed.
+    """Parse a dense head, which gradients can train.
 
     Raises:
-        HeadSpecError: As `parse_head`, and for a linear head.
+        HeadSpecError: As in `parse_head`, or the head is linear.
     """
     spec = parse_head(text)
     if not isinstance(spec, DenseSpec):
         raise HeadSpecError(
-            f"Training through a base needs a head of layers, such as dense:256,relu. Received: {text!r}."
+            f"Fine-tuning and end-to-end training need a dense head, such as dense:256,relu. Received: {text!r}."
         )
     return spec
 
@@ -133,10 +135,10 @@ def _with_prefix(options: Sequence[str]) -> list[str]:
 
 
 def parse_settings(text: str) -> dict[str, str]:
-    """`C=0.01,scale=none` as a mapping.
+    """Parse settings such as `C=0.01,scale=none`.
 
     Raises:
-        HeadSpecError: A part without `=`.
+        HeadSpecError: A part has no `=`.
     """
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
     if any(not sign for _, sign, _ in pairs):
@@ -183,5 +185,5 @@ def _number(argument: str, text: str) -> float:
 
 
 def _digits(value: float) -> str:
-    """The shortest text that reads as the same number: a sweep parses what a spec prints."""
+    """The shortest text that parses to exactly the same number, because a sweep parses the text of a spec."""
     return next(text for text in (f"{value:g}", f"{value:.15g}", repr(value)) if float(text) == value)

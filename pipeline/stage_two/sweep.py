@@ -1,4 +1,4 @@
-"""Many heads on the same features: by many workers, resumable, ranked by validation."""
+"""Many heads on the same features: fitted in parallel, resumable, ranked by validation accuracy."""
 
 import hashlib
 import itertools
@@ -18,14 +18,15 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pipeline.errors import DivergedError, SettingError
+from pipeline.execution.tasks import Lost
+from pipeline.execution.workers import Workers
 from pipeline.files import write_json
-from pipeline.results.scores import score
-from pipeline.stage_two.factors import Factors
-from pipeline.stage_two.features import Task
-from pipeline.stage_two.linear_fit import choose, factors_of, fit_path
+from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.linear.factors import Factors
+from pipeline.stage_two.linear.fit import choose, factors_of, fit_path
+from pipeline.stage_two.metrics import score
+from pipeline.stage_two.rows import Task
 from pipeline.stage_two.spec import DenseSpec, LinearSpec, expand_choices, parse_head, parse_layers
-from pipeline.stage_two.training import Training
-from pipeline.workers import Lost, Workers
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Cell:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What was chosen, as plain values; linear heads have no training settings."""
+        """The training settings as plain values; linear heads have none."""
         return {} if isinstance(parse_head(self.head), LinearSpec) else asdict(self.training)
 
 
@@ -66,14 +67,14 @@ def make_cells(
 
     Args:
         heads: Descriptions; `|` separates choices, as in `dense:64|256,relu`.
-        training: Settings that all dense heads share; its seed draws the sample.
-        learning_rates: Choices for dense heads; default: that of `training`.
-        batch_sizes: Choices for dense heads; default: that of `training`.
-        num_random: How many cells to draw; None takes all.
+        training: Settings that all dense heads share; the random sample uses its seed.
+        learning_rates: Learning rates to try for dense heads; empty: that of `training`.
+        batch_sizes: Batch sizes to try for dense heads; empty: that of `training`.
+        num_random: Number of cells to draw; None: all.
 
     Raises:
-        HeadSpecError: A description cannot be understood.
-        SettingError: There is no cell, or fewer than one to draw.
+        HeadSpecError: A head cannot be parsed.
+        SettingError: The grid is empty, or `num_random` is below 1.
     """
     cells: dict[Cell, None] = {}
     for text in itertools.chain.from_iterable(expand_choices(head) for head in heads):
@@ -99,35 +100,36 @@ def run_sweep(
     workers: Workers,
     progress: bool = False,
 ) -> list[dict[str, Any]]:
-    """Fit every cell on the training split and score it on validation; the test split is not looked at.
+    """Fit every cell on the training split and score it on the validation split. The test split is not used.
 
-    Each result is written as soon as it is there, and read instead of computed the next time.
+    Each result is saved at once. A later sweep reads it instead of fitting the cell again.
 
     Args:
-        cells: What to fit.
+        cells: The heads with their trainings.
         task: Features and labels.
-        folder: Where results are kept.
-        task_digest: What the features and labels are, so that results of others are never taken for these.
-        workers: Who fits; by default a process for each core, with one thread: many small fits gain more from cores than one does.
-        progress: Show a bar.
+        folder: Folder of the saved results.
+        task_digest: Digest of features and labels, so that results of another task are never used.
+        workers: Processes that fit; by default one process with one thread per core, because many small fits gain more from
+            several cores than one fit does.
+        progress: Show a progress bar.
 
     Returns:
-        {head, params, settings, validation, seconds} a cell, best first: by accuracy, then loss. A cell
-        whose training diverged is left out with a warning, and one that kills its worker once more when it is alone.
+        {head, params, settings, validation, seconds} per cell, the best first: by accuracy, then loss. A cell is skipped with a
+        warning if its training diverges, or if its worker crashes again when the cell is fitted alone.
 
     Raises:
-        DivergedError: No cell is left.
+        DivergedError: All cells were skipped.
         ClusterError: The cluster does not answer, or lacks this package.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = {cell: folder / f"{_digest(cell, task_digest)}.json" for cell in cells}
     kept = {cell: result for cell, path in paths.items() if (result := _read(path)) is not None}
-    logger.info("%d heads, %d of them known from an earlier sweep.", len(cells), len(kept))
+    logger.info("%d heads; the results of %d are saved from an earlier sweep.", len(cells), len(kept))
     groups = _groups([cell for cell in cells if cell not in kept], task)
     with tqdm(desc="sweep", total=sum(map(len, groups)), unit="head", delay=2, disable=not progress) as bar:
 
-        def take(groups: Sequence[_Group], *, alone: bool = False) -> list[_Group]:
-            """Have heads fitted and their results written; those whose workers died."""
+        def fit(groups: Sequence[_Group], *, alone: bool = False) -> list[_Group]:
+            """Fit heads and save their results; returns the groups whose workers crashed."""
             lost = []
             share = (_without_test(task),)
             for group, fits in workers.run(
@@ -139,19 +141,20 @@ def run_sweep(
                 bar.update(len(group))
                 for cell, result in zip(group.cells, fits, strict=True):
                     if isinstance(result, str):
-                        logger.warning("Left out: %s", result)
+                        logger.warning("Skipped: %s", result)
                     else:
                         kept[cell] = result
                         write_json(paths[cell], result)
             return lost
 
-        again = take(groups)
-        for group in take(again, alone=True):
-            logger.warning("Left out: %s killed its worker twice; most often memory runs out.", ", ".join(group.heads))
+        crashed = fit(groups)
+        for group in fit(crashed, alone=True):
+            heads = ", ".join(group.heads)
+            logger.warning("Skipped: %s crashed its worker twice; the usual reason is too little memory.", heads)
     results = [kept[cell] for cell in cells if cell in kept]
     if not results:
         raise DivergedError(
-            "No training of the sweep came to an end. Choose smaller learning rates, or fewer --workers."
+            "All trainings of the sweep diverged or crashed. Choose smaller learning rates, or fewer --workers."
         )
     return sorted(results, key=_rank)
 
@@ -162,11 +165,11 @@ def _rank(result: dict[str, Any]) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class _Group:
-    """Heads that are fitted together: a dense one alone, or linear ones that differ in their regularisation only."""
+    """Heads that are fitted together: one dense head, or linear heads that differ only in their regularisation."""
 
     cells: tuple[Cell, ...]
     is_wide: bool
-    """Whether linear heads share the factors of a task with more features than training images."""
+    """Whether these are linear heads on more features than training images, which share factors."""
 
     factors: Factors | None = None
 
@@ -179,9 +182,9 @@ class _Group:
 
 
 def _groups(cells: Sequence[Cell], task: Task) -> list[_Group]:
-    """Each dense head by itself; linear heads that differ in their regularisation alone as one path."""
+    """One group per dense head, and one per set of linear heads that differ only in their regularisation."""
     dense, paths = [], dict[tuple[str, str, int], list[Cell]]()
-    # Of a wide task the factors take longer than a fit.
+    # With more features than images, computing the factors takes longer than a fit.
     is_wide = math.prod(task.train.X.shape[1:]) > len(task.train)
     for cell in cells:
         spec = parse_head(cell.head)
@@ -193,7 +196,7 @@ def _groups(cells: Sequence[Cell], task: Task) -> list[_Group]:
 
 
 def _with_factors(task: Task, shared: dict[str, Factors], group: _Group) -> _Group:
-    """The group as it is sent: with factors, made once for all heads that scale the features alike."""
+    """The group as it is sent to a worker: with factors, which are computed once for all heads with the same scaling."""
     if not group.is_wide:
         return group
     spec = parse_head(group.cells[0].head)
@@ -205,7 +208,7 @@ def _with_factors(task: Task, shared: dict[str, Factors], group: _Group) -> _Gro
 
 
 def _fit(group: _Group, task: Task) -> list[dict[str, Any] | str]:
-    """The result of each head of a group, or what is wrong with it."""
+    """The result of each head of a group, or a text on why it failed."""
     spec = parse_head(group.cells[0].head)
     return _fit_path(group, task) if isinstance(spec, LinearSpec) else [_fit_dense(group.cells[0], task)]
 
@@ -232,7 +235,7 @@ def _fit_path(group: _Group, task: Task) -> list[dict[str, Any] | str]:
 
 
 def _fit_dense(cell: Cell, task: Task) -> dict[str, Any] | str:
-    from pipeline.stage_two.dense import fit_dense
+    from pipeline.stage_two.dense.build import fit_dense
 
     start, spec = time.perf_counter(), parse_layers(cell.head)
     try:
@@ -252,7 +255,7 @@ def _result(
     chosen: dict[str, Any],
     seconds: float,
 ) -> dict[str, Any]:
-    validation = score(probabilities, task.validation.y, task.classes)
+    validation = score(probabilities, task.validation.y, task.classes).as_dict()
     return {
         "head": cell.head,
         "params": num_parameters,

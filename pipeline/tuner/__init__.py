@@ -1,1 +1,1 @@
-"""Rapid loops: a head is chosen on a page, fitted at once on cached rows, looked at, and photographs are relabelled."""
+"""A local page: choose a head, see it fitted at once on cached rows, and relabel images."""

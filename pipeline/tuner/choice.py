@@ -1,56 +1,56 @@
-"""What a person chooses on the page, and between what."""
+"""The settings of a head on the page, and their possible values."""
 
 import math
 from dataclasses import dataclass
 
+from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.spec import DEFAULT_LAYERS, LINEAR_GRIDS, HeadSpec, LinearSpec, default_scale, parse_layers
-from pipeline.stage_two.training import Training
 
-LAYERS = "dense"
-"""The choice of a head of layers, beside the linear ones."""
+DENSE = "dense"
+"""Name of the dense head, beside those of the linear heads."""
 
-HEADS = (*LINEAR_GRIDS, LAYERS)
+HEADS = (*LINEAR_GRIDS, DENSE)
 POOLINGS = ("avg", "max", "none")
 
 _LEARNING_RATES = (1e-5, 1e-1)
-_LISTED = ("shrinkage", "k")  # bounded, or whole numbers: their grids are the stops as they are
+_LISTED = ("shrinkage", "k")  # bounded, or whole numbers: the values of their grids are the stops
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One setting of all controls."""
+    """A head and its training images."""
 
     head: str = "ridge"
     """One of `HEADS`."""
 
     value: float = 1000.0
-    """Its regularisation; the learning rate of layers."""
+    """Its regularisation, or the learning rate of a dense head."""
 
     pooling: str = "avg"
     """One of `POOLINGS`."""
 
     classes: tuple[str, ...] = ()
-    """Images of other classes are left out; empty: none are."""
+    """Classes that take part; empty: all."""
 
     num_train: int | None = None
-    """So many training images, spread over the classes as all of them are; None: all."""
+    """Number of training images, with the class shares of all of them; None: all."""
 
     layers: str = DEFAULT_LAYERS
-    """What `dense` is."""
+    """The dense head."""
 
     epochs: int = 30
-    """Of layers."""
+    """Of a dense head."""
 
     @property
     def is_linear(self) -> bool:
-        return self.head != LAYERS
+        return self.head != DENSE
 
     @property
     def spec(self) -> HeadSpec:
         """The head with its regularisation.
 
         Raises:
-            HeadSpecError: The layers cannot be understood.
+            HeadSpecError: The text of the dense head cannot be understood.
         """
         if self.is_linear:
             return LinearSpec(self.head, (self.value,), default_scale(self.head))
@@ -58,17 +58,17 @@ class Choice:
 
     @property
     def training(self) -> Training:
-        """How layers are trained."""
+        """How a dense head is trained."""
         return Training(epochs=self.epochs, learning_rate=0.001 if self.is_linear else self.value)
 
 
 def parameter_of(head: str) -> str:
-    """What the slider moves."""
-    return LINEAR_GRIDS[head][0] if head != LAYERS else "learning rate"
+    """Name of the value that the slider sets."""
+    return LINEAR_GRIDS[head][0] if head != DENSE else "learning rate"
 
 
 def stops_of(head: str) -> tuple[float, ...]:
-    """The stops of the slider: quarters of a decade, which for `ridge` are the values that it chooses from itself."""
+    """The stops of the slider: quarters of a decade. For `ridge` these are the values that `bottleneck head` chooses from."""
     parameter, grid = LINEAR_GRIDS.get(head, ("learning rate", _LEARNING_RATES))
     if parameter in _LISTED:
         return grid
@@ -77,13 +77,13 @@ def stops_of(head: str) -> tuple[float, ...]:
 
 
 def first_value(head: str) -> float:
-    """Where the slider stands when a head is taken: in the middle."""
+    """The value of the slider when a head is chosen: the middle one, or a learning rate of 0.001."""
     stops = stops_of(head)
-    return 1e-3 if head == LAYERS else stops[len(stops) // 2]
+    return 1e-3 if head == DENSE else stops[len(stops) // 2]
 
 
 def sizes_of(num_images: int, num_classes: int) -> list[int]:
-    """Sizes of a training set, each about 1.4 times the one before, from two images a class up to all."""
+    """Sizes of a training set, each about 1.4 times the one before, from at least two images per class up to all."""
     least = min(num_images, max(2 * num_classes, num_images // 64))
     sizes = [num_images]
     while (size := round(num_images / 2 ** (len(sizes) / 2))) > least:

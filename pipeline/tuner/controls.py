@@ -1,4 +1,4 @@
-"""The controls of the page, and the choice that they come to."""
+"""The controls of the page, and the choice that they set."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -6,19 +6,19 @@ from typing import Any
 
 from nicegui import html, ui
 
-from pipeline.tuner.choice import HEADS, LAYERS, Choice, first_value, parameter_of, sizes_of, stops_of
+from pipeline.tuner.choice import DENSE, HEADS, Choice, first_value, parameter_of, sizes_of, stops_of
 from pipeline.tuner.session import Session
 
-_POOLINGS = {"avg": "average", "max": "largest", "none": "none"}
+_POOLINGS = {"avg": "average", "max": "max", "none": "none"}
 
 
 class Controls:
     """Widgets in the current element.
 
     Args:
-        session: Whose heads are chosen.
+        session: Its classes and images can be chosen.
         on_change: Called after each change.
-        on_best: Called when the best regularisation is asked for.
+        on_best: Called when the best regularisation is wanted.
     """
 
     def __init__(
@@ -32,15 +32,15 @@ class Controls:
         self._set_sizes()
 
     def move_to(self, value: float) -> None:
-        """Put the slider of the regularisation on one of its stops."""
+        """Move the slider of the regularisation to one of its stops."""
         self._value.value = stops_of(self.choice.head).index(value)
 
     def _draw_head(self, on_best: Callable[[], Awaitable[None]]) -> None:
         choice = self.choice
         ui.select(list(HEADS), label="Head", value=choice.head, on_change=lambda event: self._take_head(event.value))
-        with html.div() as self._layers:
-            layers = ui.input("Layers", value=choice.layers, on_change=lambda event: self._take(layers=event.value))
-            layers.props("debounce=600")
+        with html.div() as self._dense:
+            text = ui.input("Dense head", value=choice.layers, on_change=lambda event: self._take(layers=event.value))
+            text.props("debounce=600")
             ui.number(
                 "Epochs",
                 value=choice.epochs,
@@ -83,8 +83,8 @@ class Controls:
         self._set_stops()
         await self._on_change()
 
-    async def _take_stop(self, place: int) -> None:
-        value = stops_of(self.choice.head)[place]
+    async def _take_stop(self, index: int) -> None:
+        value = stops_of(self.choice.head)[index]
         self._value_text.text = f"{parameter_of(self.choice.head)} = {value:g}"
         if value != self.choice.value:
             await self._take(value=value)
@@ -94,9 +94,9 @@ class Controls:
         self._set_sizes()
         await self._on_change()
 
-    async def _take_size(self, place: int) -> None:
+    async def _take_size(self, index: int) -> None:
         sizes = self._sizes()
-        size = sizes[min(place, len(sizes) - 1)]
+        size = sizes[min(index, len(sizes) - 1)]
         self._size_text.text = f"Training images: {size:,} of {sizes[-1]:,}"
         chosen = None if size == sizes[-1] else size
         if chosen != self.choice.num_train:
@@ -106,17 +106,17 @@ class Controls:
         return sizes_of(self._session.num_available(self.choice), len(self._session.classes_of(self.choice)))
 
     def _set_stops(self) -> None:
-        """Those of the head, at whose value the slider stands."""
+        """The stops of the chosen head; the slider is set to its value."""
         head, stops = self.choice.head, stops_of(self.choice.head)
         self._value_text.text = f"{parameter_of(head)} = {self.choice.value:g}"
         self._value.props["max"] = len(stops) - 1
         self._value.props["aria-label"] = parameter_of(head)
         self._value.value = stops.index(self.choice.value)
-        self._layers.set_visibility(head == LAYERS)
-        self._best.set_visibility(head != LAYERS)
+        self._dense.set_visibility(head == DENSE)
+        self._best.set_visibility(head != DENSE)
 
     def _set_sizes(self) -> None:
-        """Those of the chosen classes; all images are taken."""
+        """The sizes for the chosen classes; the slider is set to all images."""
         sizes = self._sizes()
         self._size_text.text = f"Training images: {sizes[-1]:,} of {sizes[-1]:,}"
         self._size.props["max"] = len(sizes) - 1

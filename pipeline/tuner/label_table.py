@@ -1,6 +1,6 @@
-"""The text of a label table: a CSV with the columns path, label and split, of which a change touches single fields.
+"""The text of a label table, a CSV with the columns path, label and split. A change rewrites single fields.
 
-Everything else stays as it was written: other rows and columns, their order, quotes, line ends and a byte order mark.
+Everything else keeps its bytes: other rows and columns, their order, quotes, line ends and a byte order mark.
 """
 
 import csv
@@ -15,7 +15,7 @@ from pipeline.errors import DataLayoutError
 COLUMNS = ("path", "label", "split")
 _BYTE_ORDER_MARK = "\ufeff"
 
-# One field as csv's default dialect reads it; what follows a closing quote belongs to the field.
+# One field, as csv's default dialect reads it: text after a closing quote belongs to the field.
 _FIELD = re.compile(r'(?:"(?:[^"]|"")*+"?+)?+[^,\r\n]*+')
 
 
@@ -24,7 +24,7 @@ class LabelTable:
     """N records in the order of the file, the header first; a record may span several lines."""
 
     texts: tuple[str, ...]
-    """Each record as it stands in the file, with its line end."""
+    """Each record as it is in the file, with its line end."""
 
     records: tuple[list[str], ...]
     """The fields of each; an empty line has none."""
@@ -34,7 +34,7 @@ class LabelTable:
 
     @classmethod
     def parse(cls, content: bytes, source: str) -> "LabelTable":
-        """Read a file; `source` is what messages call it.
+        """Parse the content of a file; `source` is its name in messages.
 
         Raises:
             DataLayoutError: It is not a UTF-8 CSV file with these columns, or a row lacks some of them.
@@ -60,7 +60,7 @@ class LabelTable:
 
     @cached_property
     def entries(self) -> dict[str, tuple[str, str]]:
-        """Label and split of each path; of several rows for one path the last."""
+        """Label and split of each path. The last row counts if a path has several."""
         path, label, split = map(self._columns.__getitem__, COLUMNS)
         return {record[path]: (record[label], record[split]) for record in self.records[1:] if record}
 
@@ -91,8 +91,8 @@ class LabelTable:
 
     @cached_property
     def _columns(self) -> dict[str, int]:
-        # Of two columns of one name the last, as csv.DictReader has it.
-        return {name: place for place, name in enumerate(self.header)}
+        # The last of several columns of one name counts, as with csv.DictReader.
+        return {name: column for column, name in enumerate(self.header)}
 
     def _check(self, source: str) -> None:
         if set(COLUMNS) - set(self.header):
@@ -114,7 +114,7 @@ def _split(text: str) -> tuple[tuple[str, ...], tuple[list[str], ...]]:
         records.append(record)
         start = reader.line_num
     if texts and len(list(csv.reader([texts[-1], "next"]))) == 1:
-        raise csv.Error("a quote is never closed")  # it would swallow the rows that are added behind it
+        raise csv.Error("a quote is never closed")  # rows that are added after it would become part of the field
     return tuple(texts), tuple(records)
 
 

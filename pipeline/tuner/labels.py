@@ -1,6 +1,6 @@
-"""The label file: what people decide about photographs, kept beside the data and never in it.
+"""The label file: new labels of images, in a table beside the data folder and never in it.
 
-It is a complete table (path, label, split), so every command takes it as DATA.
+It is a complete table (path, label, split), so every command accepts it as DATA.
 """
 
 import contextlib
@@ -23,22 +23,22 @@ logger = logging.getLogger(__name__)
 
 _LOCK_SECONDS = 10
 _TRIES = 20
-"""So often the file may change while it is written, before that is an error."""
+"""Attempts to write, each of which fails if another program changes the file meanwhile."""
 
 
-def place_of_labels(data: str | Path, manifest: Manifest, given: Path | None) -> Path | None:
-    """Where labels are kept: the file that was named, or `photos.labels.csv` beside the folder `photos`.
+def label_path(data: str | Path, manifest: Manifest, given: Path | None) -> Path | None:
+    """The label file: the given one, or `photos.labels.csv` beside the folder `photos`.
 
     Args:
-        data: What the user wrote.
-        manifest: Its scan.
-        given: The file that was named.
+        data: The data set, as the user named it.
+        manifest: Its images.
+        given: The file that the user named.
 
     Returns:
-        None where the data is no folder of files and no file was named: nothing can be relabelled then.
+        None if the data is no folder and no file is given: nothing can be relabelled then.
 
     Raises:
-        SettingError: The file would lie in the data, or its name does not end in `.csv`.
+        SettingError: The file would be in the data folder, or its name does not end in `.csv`.
     """
     source = Path(data).resolve()
     if given is None:
@@ -48,8 +48,7 @@ def place_of_labels(data: str | Path, manifest: Manifest, given: Path | None) ->
         raise SettingError(f"A label file is a CSV table, so its name ends in .csv. Received: --labels {given}.")
     if given.resolve().is_relative_to(source):
         raise SettingError(
-            f"Labels are kept beside the data, which is only read. Received: --labels {given}, which is in {data}; "
-            "name another file."
+            f"The label file must be outside the data, which is only read. Received: --labels {given}, which is in {data}."
         )
     return given
 
@@ -57,19 +56,19 @@ def place_of_labels(data: str | Path, manifest: Manifest, given: Path | None) ->
 class LabelFile:
     """The labels and splits of a data set, in a file that is read at the start and changed label by label.
 
-    Other programs may write to the file. Those that take the lock (other tuners) wait for each other. No lock binds the
-    others, so the file is compared right before it is replaced, and read again if it has changed: what they write
-    between that look and the renaming is lost.
+    Other programs may write to the file. Other tuners take the same lock, so they wait for each other. The rest know no lock,
+    so the file is compared right before it is replaced, and read again if it has changed. Only what they write between this
+    comparison and the renaming is lost.
 
     Args:
-        path: The file; it need not be there yet.
+        path: The file; it need not exist yet.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self, manifest: Manifest) -> Manifest:
-        """The manifest with the labels and splits of the file; images that are not in it keep theirs.
+        """The manifest with the labels and splits of the file; images that are not in the file keep theirs.
 
         Raises:
             DataLayoutError: The file is no table of these images.
@@ -86,15 +85,15 @@ class LabelFile:
         )
 
     def set_label(self, manifest: Manifest, row: int, label: str) -> None:
-        """Write another label of one image, and rows of images that the file lacks; all else in the file stays.
+        """Change the label of one image, and add rows of images that the file lacks. Everything else stays.
 
         Args:
-            manifest: Where rows of images come from that are not in the file.
+            manifest: All images; rows that the file lacks come from here.
             row: The image's row in the manifest.
             label: Its new label.
 
         Raises:
-            DataLayoutError: The file is no table of these images any more.
+            DataLayoutError: The file is no longer a table of these images.
             UnwritableLabelsError: The file cannot be written; it stays as it was.
         """
         try:
@@ -123,7 +122,9 @@ class LabelFile:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            with contextlib.suppress(FileNotFoundError):  # a new file, or removed meanwhile, which the next look finds
+            with contextlib.suppress(
+                FileNotFoundError
+            ):  # a new file; if it was removed meanwhile, the comparison below finds that
                 shutil.copymode(path, beside)
             if (self._content(), file_stamp(path)) != (content, stamp):
                 raise _ChangedMeanwhileError
@@ -150,7 +151,7 @@ class LabelFile:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Be the only tuner that changes the file; a folder that takes no locks does without."""
+        """Hold the lock of the file; without one in a folder that does not support locks."""
         from filelock import FileLock, Timeout
 
         path = self.path.resolve()
@@ -166,4 +167,4 @@ class LabelFile:
 
 
 class _ChangedMeanwhileError(Exception):
-    """Another program wrote to the file while its next content was made."""
+    """Another program wrote to the file during an attempt."""

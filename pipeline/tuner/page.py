@@ -1,4 +1,4 @@
-"""The page of a tuning session, by NiceGUI, which serves all that a browser asks for from this machine."""
+"""The page of a tuning session, made with NiceGUI, which serves all of the page's files from this machine."""
 
 import asyncio
 import contextlib
@@ -20,17 +20,17 @@ from pipeline.tuner.session import CurvePoint, Session
 from pipeline.tuner.view import View
 
 Keep = Callable[[Choice, str | None], str]
-"""Saves a choice as a run of this name, or of one that is made up; the name."""
+"""Saves a choice as a run of this name; None: a new name. Returns the name."""
 
 _DEBOUNCE_SECONDS = 0.12
-"""A slider that is moving is not fitted at every stop."""
+"""A moving slider does not start a fit at every stop."""
 
 _THUMBNAIL_PX = 240
 _COLOURS = {None: "as the system", True: "dark", False: "light"}
 
 
 class _SupersededError(Exception):
-    """Something else was chosen meanwhile."""
+    """The choice has changed meanwhile."""
 
 
 def serve(
@@ -46,13 +46,13 @@ def serve(
     """Serve the page until Ctrl-C.
 
     Args:
-        session: What all browsers share.
+        session: Shared by all browsers.
         keep: Saves a run.
         title: Of the page.
         host: Address to listen on.
         port: Port to listen on.
-        is_local: Answer to this machine's names alone, so that no page of another site can pretend to be this one.
-        on_start: Told the page's address.
+        is_local: Answer only to this machine's names, so that a page of another site cannot send requests under its own name.
+        on_start: Called with the page's address and the session.
     """
     rows = {digest.hex(): row for row, digest in enumerate(session.manifest.digests)}
 
@@ -60,8 +60,8 @@ def serve(
     def thumbnail(row: int) -> bytes:
         return make_thumbnail(session.manifest.read(row), _THUMBNAIL_PX)
 
-    @app.get("/photo/{digest}")
-    def photo(digest: str) -> Response:
+    @app.get("/image/{digest}")
+    def image(digest: str) -> Response:
         try:
             content = thumbnail(rows[digest])
         except (KeyError, OSError, UnreadableImageError) as error:
@@ -90,11 +90,13 @@ def serve(
 
 
 class Page:
-    """What one browser shows: its choice, and the head that was fitted to it."""
+    """What one browser shows: its choice, and the fitted head."""
 
     def __init__(self, session: Session, keep: Keep, title: str) -> None:
         self._session, self._keep = session, keep
-        self._turn, self._working = 0, asyncio.Lock()
+        self._request, self._fitting = 0, asyncio.Lock()
+        """Number of the newest request; a fit for an older one ends."""
+
         with html.div().classes("tuner"):
             _draw_header(title)
             with html.section(**{"aria-label": "Choices"}).classes("controls"):
@@ -111,43 +113,43 @@ class Page:
         self._save = ui.button("Save as a run", on_click=self._save_run).props("no-caps unelevated")
         with html.div().classes("line"):
             self._labels = ui.label().classes("note labels")
-            self._undo = ui.button("Undo", on_click=self._take_back).props("flat dense no-caps")
+            self._undo = ui.button("Undo", on_click=self._undo_last).props("flat dense no-caps")
 
     def _supersede(self) -> None:
-        """What is being fitted is not waited for any more."""
-        self._turn += 1
+        """End the fit that is running, if there is one."""
+        self._request += 1
 
     async def _refit(self) -> None:
-        """Fit the choice, unless another one comes meanwhile."""
+        """Fit the choice, unless it changes meanwhile."""
         self._supersede()
-        turn, choice = self._turn, self._controls.choice
+        request, choice = self._request, self._controls.choice
         await asyncio.sleep(_DEBOUNCE_SECONDS)
-        async with self._working:
-            if turn == self._turn:
-                self._view.say("Fitting \u2026")
+        async with self._fitting:
+            if request == self._request:
+                self._view.show_status("Fitting \u2026")
                 self._view.fade()
-                await self._try(partial(self._fit, choice, turn))
+                await self._try(partial(self._fit, choice, request))
 
-    async def _fit(self, choice: Choice, turn: int) -> None:
-        results = await run.io_bound(self._session.refit, choice, on_epoch=self._watch(turn))
-        if results is None or turn != self._turn:
+    async def _fit(self, choice: Choice, request: int) -> None:
+        results = await run.io_bound(self._session.refit, choice, on_epoch=self._watch(request))
+        if results is None or request != self._request:
             return
         await self._view.show(results)
         if choice.is_linear:
-            points = await run.io_bound(self._points, choice, turn)
-            if points and turn == self._turn:
+            points = await run.io_bound(self._points, choice, request)
+            if points and request == self._request:
                 self._view.show_curve(curve_of_sizes(points))
 
-    def _points(self, choice: Choice, turn: int) -> list[CurvePoint]:
-        return list(takewhile(lambda _: turn == self._turn, self._session.curve(choice)))
+    def _points(self, choice: Choice, request: int) -> list[CurvePoint]:
+        return list(takewhile(lambda _: request == self._request, self._session.curve(choice)))
 
-    def _watch(self, turn: int) -> Callable[[Mapping[str, float]], None]:
-        """Draws each epoch as it ends, and ends a training that nobody waits for."""
+    def _watch(self, request: int) -> Callable[[Mapping[str, float]], None]:
+        """A function that draws each epoch, and ends the training if the choice has changed."""
         loop = asyncio.get_running_loop()
         history: list[Mapping[str, float]] = []
 
         def watch(row: Mapping[str, float]) -> None:
-            if turn != self._turn or app.is_stopping:
+            if request != self._request or app.is_stopping:
                 raise _SupersededError
             history.append(dict(row))
             loop.call_soon_threadsafe(self._view.show_curve, curve_of_epochs(history))
@@ -165,18 +167,18 @@ class Page:
     async def _relabel(self, row: int, label: str) -> None:
         await self._change(partial(self._session.relabel, row, label))
 
-    async def _take_back(self) -> None:
+    async def _undo_last(self) -> None:
         await self._change(self._session.undo)
 
     async def _change(self, change: Callable[[], None]) -> None:
-        """Labels, then the head; a training that goes on is ended, for it has the old ones."""
+        """Change a label, then fit the head again; a running training has the old labels, so it ends."""
         self._supersede()
 
         async def take() -> None:
             try:
                 await run.io_bound(change)
             except (PipelineError, OSError):
-                self._view.show_photographs()  # with the labels that hold, not the one that was chosen in vain
+                self._view.show_images()  # with the labels as they are, not the one that was refused
                 raise
             self._show_labels()
             await self._refit()
@@ -187,38 +189,41 @@ class Page:
     async def _save_run(self) -> None:
         async def save() -> None:
             name = await run.io_bound(self._keep, self._controls.choice, self._name.value or None)
-            self._view.say(f"Saved as {name}; its test split was scored just now.")
+            self._view.show_status(f"Saved as {name}, with test scores.")
 
         self._save.disable()
-        self._view.say("Saving \u2026")
+        self._view.show_status("Saving \u2026")
         await self._try(save)
         self._save.enable()
 
     async def _try(self, step: Callable[[], Awaitable[None]]) -> None:
-        """What a person can act on is said on the page."""
+        """Show errors that a user can act on as the status of the page."""
         try:
             await step()
         except _SupersededError:
             pass
         except (PipelineError, OSError) as error:
-            self._view.say(str(error), is_error=True)
+            self._view.show_status(str(error), is_error=True)
 
     def _show_labels(self) -> None:
         file, num_changes = self._session.labels, len(self._session.changes)
         where = f"Labels: {file.path.name}" if file else "Relabelling needs --labels FILE.csv"
-        self._labels.text = f"{where}; {num_changes} changed since the start" if num_changes else where
+        changed = (
+            f"; {num_changes} changed since the start. Other commands use them only if you pass this file as DATA."
+        )
+        self._labels.text = f"{where}{changed}" if num_changes else where
         self._undo.set_visibility(num_changes > 0)
 
 
 def _draw_header(title: str) -> None:
-    ui.colors(primary="#1f6fb2")  # readable below white text, which NiceGUI's own blue is not
+    ui.colors(primary="#1f6fb2")  # white text on it is readable; on NiceGUI's own blue it is not
     dark = ui.dark_mode(None)
 
-    def turn() -> None:
+    def switch() -> None:
         dark.value = {None: True, True: False, False: None}[dark.value]
         button.props["aria-label"] = f"Colours: {_COLOURS[dark.value]}"
 
     with html.header():
         html.h1(title)
-        button = ui.button(icon="contrast", on_click=turn).props("flat round")
+        button = ui.button(icon="contrast", on_click=switch).props("flat round")
         button.props["aria-label"] = f"Colours: {_COLOURS[None]}"

@@ -1,4 +1,4 @@
-"""The parts of the page that show results: learning curve, confusion matrix, photographs.
+"""The parts of the page that show results: learning curve, confusion matrix, images.
 
 Texts from outside (labels, file names) become text nodes, or are escaped.
 """
@@ -14,18 +14,18 @@ from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
 from pipeline.tuner.refits import Numbers
-from pipeline.tuner.session import Answers, CurvePoint, Session
+from pipeline.tuner.session import CurvePoint, Session, SplitPredictions
 
 Lines = Mapping[str, Sequence[float | None]]
 """Accuracies of `validation` and `training`."""
 
 Cell = tuple[int, int]
-"""Of a confusion matrix: class numbers by the label and by the head."""
+"""Of a confusion matrix: number of the true class, and of the predicted one."""
 
-LARGEST_MATRIX = 20
-"""Classes shown of a confusion matrix, those with the most mistakes; a cell is a button, and a thousand are none."""
+MAX_CLASSES = 20
+"""Classes of a confusion matrix that are shown, those with the most mistakes. Each cell is a button, and a thousand are too many."""
 
-# Told apart by line and symbol too, in every kind of colour vision (Okabe & Ito 2008) and on light and dark.
+# Lines and symbols differ too. The colours suit all kinds of colour vision (Okabe & Ito 2008), light and dark.
 _SERIES = {"validation": ("#2b8cc4", "solid", "circle"), "training": ("#d55e00", "dashed", "triangle")}
 
 
@@ -46,7 +46,7 @@ def curve_of_epochs(history: Sequence[Mapping[str, float]]) -> dict[str, Any]:
 
 def _chart(what: str, names: Sequence[str], values: Lines) -> dict[str, Any]:
     shown = [value for line in values.values() for value in line if value is not None]
-    least = int(min(shown, default=0) * 20) * 5  # the next lower multiple of 5 %
+    low = int(min(shown, default=0) * 20) * 5  # the next lower multiple of 5 %
     return {
         "animation": False,
         "aria": {"enabled": True},
@@ -64,7 +64,7 @@ def _chart(what: str, names: Sequence[str], values: Lines) -> dict[str, Any]:
         },
         "yAxis": {
             "type": "value",
-            "min": least,
+            "min": low,
             "max": 100,
             "axisLabel": {"formatter": "{value} %"},
             "splitLine": {"lineStyle": {"color": "#8886"}},
@@ -84,37 +84,39 @@ def _chart(what: str, names: Sequence[str], values: Lines) -> dict[str, Any]:
     }
 
 
-def draw_confusion(answers: Answers, classes: Sequence[str], choose: Callable[[Cell], Any]) -> dict[Cell, Element]:
+def draw_confusion(
+    predictions: SplitPredictions, classes: Sequence[str], choose: Callable[[Cell], Any]
+) -> dict[Cell, Element]:
     """A table with a button for each cell.
 
     Args:
-        answers: What to count.
+        predictions: The predictions to count.
         classes: K names.
-        choose: Told the cell that is pressed.
+        choose: Called with the cell that is pressed.
 
     Returns:
         The buttons by their cells.
     """
-    confusion = np.array(answers.scores["confusion"])
+    confusion = np.array(predictions.scores.confusion)
     wrong = confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * confusion.diagonal()
-    shown = sorted(np.argsort(-wrong, kind="stable")[:LARGEST_MATRIX].tolist())
+    shown = sorted(np.argsort(-wrong, kind="stable")[:MAX_CLASSES].tolist())
     buttons: dict[Cell, Element] = {}
-    which = f"; the {len(shown)} of {len(classes)} classes with the most mistakes" if len(shown) < len(classes) else ""
-    html.p(f"Rows are labels, columns what the head said{which}.").classes("note")
+    which = f" The {len(shown)} of {len(classes)} classes with the most mistakes." if len(shown) < len(classes) else ""
+    html.p(f"Rows: true class. Columns: predicted class.{which}").classes("note")
     with html.div().classes("scroll"), html.table().classes("confusion many" if len(shown) > 5 else "confusion"):
         with html.thead(), html.tr():
             html.td()
-            for said in shown:
-                html.th(classes[said], scope="col", title=classes[said])
+            for predicted in shown:
+                html.th(classes[predicted], scope="col", title=classes[predicted])
         with html.tbody():
             for true in shown:
                 with html.tr():
                     html.th(classes[true], scope="row", title=classes[true])
                     total = max(1, int(confusion[true].sum()))
-                    for said in shown:
+                    for predicted in shown:
                         with html.td():
-                            button = _draw_cell(classes, (true, said), int(confusion[true, said]), total)
-                        buttons[true, said] = button.on("click", lambda cell=(true, said): choose(cell), [])
+                            button = _draw_cell(classes, (true, predicted), int(confusion[true, predicted]), total)
+                        buttons[true, predicted] = button.on("click", lambda cell=(true, predicted): choose(cell), [])
     return buttons
 
 
@@ -123,7 +125,7 @@ def _draw_cell(classes: Sequence[str], cell: Cell, count: int, total: int) -> El
     button: Element = html.button(
         f"{count:,}", type="button", **{"aria-label": f"{what}: {count} of {total}", "title": what}
     )
-    # The share is told by the number; the colour repeats it, and leaves the number readable.
+    # The colour repeats the share that the number gives, and leaves the number readable.
     kind = "none" if not count else "right" if cell[0] == cell[1] else "wrong"
     button.classes(kind).style(f"--share: {round(70 * count / total)}%")
     return button
@@ -131,45 +133,45 @@ def _draw_cell(classes: Sequence[str], cell: Cell, count: int, total: int) -> El
 
 def name_of(cell: Cell, classes: Sequence[str]) -> str:
     """What the images of a cell have in common."""
-    true, said = (classes[number] for number in cell)
-    return f"{true} recognised" if true == said else f"{true} taken for {said}"
+    true, predicted = (classes[number] for number in cell)
+    return f"{true} recognised" if true == predicted else f"{true} predicted as {predicted}"
 
 
-def draw_photographs(
+def draw_images(
     session: Session,
-    answers: Answers,
-    places: Numbers,
+    predictions: SplitPredictions,
+    indices: Numbers,
     classes: Sequence[str],
     relabel: Callable[[int, str], Awaitable[None]],
 ) -> None:
-    """Thumbnails with what the head said, and two ways to give another label.
+    """Thumbnails with their predictions, and two ways to give another label.
 
     Args:
         session: Names, labels and digests.
-        answers: What the head says.
-        places: Which of the answers to show, in this order.
-        classes: K names, those of the answers.
-        relabel: Told the row in the manifest and the new label.
+        predictions: The predictions of a head.
+        indices: Which of them to show, in this order.
+        classes: K names, those of the predictions.
+        relabel: Called with the row in the manifest and the new label.
     """
     manifest = session.manifest
-    with html.div().classes("photographs"):
-        for place in places:
-            row, probabilities = int(answers.rows[place]), answers.probabilities[place]
-            said, label = classes[int(probabilities.argmax())], str(manifest.labels[row])
+    with html.div().classes("images"):
+        for index in indices:
+            row, probabilities = int(predictions.rows[index]), predictions.probabilities[index]
+            predicted, label = classes[int(probabilities.argmax())], str(manifest.labels[row])
             name = manifest.names[row]
-            with html.figure().classes("photograph"):
-                html.img(src=f"/photo/{manifest.digests[row].hex()}", alt=name, title=name, loading="lazy")
+            with html.figure().classes("image"):
+                html.img(src=f"/image/{manifest.digests[row].hex()}", alt=name, title=name, loading="lazy")
                 with html.figcaption():
-                    html.p(f"said {said}, {probabilities.max():.0%}").classes("said")
-                    if said != label:
-                        button = html.button(f"Relabel: {said}", type="button").classes("relabel")
-                        button.on("click", partial(relabel, row, said), [])
+                    html.p(f"predicted {predicted}, {probabilities.max():.0%}").classes("prediction")
+                    if predicted != label:
+                        button = html.button(f"Relabel: {predicted}", type="button").classes("relabel")
+                        button.on("click", partial(relabel, row, predicted), [])
                     _draw_labels(name, label, session.classes, partial(relabel, row))
 
 
 def _draw_labels(name: str, label: str, classes: Sequence[str], choose: Callable[[str], Awaitable[None]]) -> None:
-    """The browser's own list: quick on a phone, and by keyboard."""
-    # One text, for with 100 classes a page of photographs would have 6,000 elements.
+    """The browser's own list, which is quick on a phone and by keyboard."""
+    # One text, because with 100 classes a page of 60 images would have 6,000 elements.
     options = "".join(
         f'<option value="{escape(option)}"{" selected" * (option == label)}>{escape(option)}</option>'
         for option in classes

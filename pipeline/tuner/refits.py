@@ -1,6 +1,6 @@
-"""Linear heads fitted again and again: what a change does not touch is kept.
+"""Linear heads, fitted again after each change: results that a change does not affect are kept.
 
-Factors of a training set, and ridge's decomposition of them, know neither labels nor regularisation.
+The factors of a training set, and ridge's decomposition of them, depend neither on labels nor on the regularisation.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,17 +10,17 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stage_two.factors import Array, Factors, factor
-from pipeline.stage_two.features import Split, Task
-from pipeline.stage_two.linear import ArrayHead
-from pipeline.stage_two.linear_fit import Point, fit_path
+from pipeline.stage_two.linear.factors import Array, Factors, factor
+from pipeline.stage_two.linear.fit import Point, fit_path
+from pipeline.stage_two.linear.heads import ArrayHead
+from pipeline.stage_two.rows import Split, Task
 from pipeline.stage_two.spec import LinearSpec, default_scale
 from pipeline.tuner.choice import Choice
 
 Numbers = NDArray[np.int64]
 
 _KEPT_FACTORS, _KEPT_PATHS = 8, 64
-_BLOCK_ROWS = 1024  # neighbours compare each row of a block with all training rows
+_BLOCK_ROWS = 1024  # nearest neighbours compare each row of a block with all training rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +31,14 @@ class Part:
     """K names."""
 
     rows: Mapping[str, Numbers]
-    """Which of the split's images, ascending, (N,)."""
+    """Indices among the split's images, ascending, (N,)."""
 
     y: Mapping[str, Numbers]
     """Their class numbers, (N,)."""
 
     @cached_property
     def key(self) -> tuple[object, ...]:
-        """Equal for parts that make equal heads."""
+        """Equal for parts that give equal heads."""
         return self.classes, *(numbers[split].tobytes() for numbers in (self.rows, self.y) for split in self.rows)
 
     def __eq__(self, other: object) -> bool:
@@ -52,7 +52,7 @@ class LinearRefits:
     """Heads on the rows of one data set.
 
     Args:
-        load: Pooling to rows, those of all training and validation images.
+        load: Returns the rows of all training and validation images, with this pooling.
         seed: Of heads that need one.
     """
 
@@ -62,36 +62,36 @@ class LinearRefits:
         self._path = lru_cache(_KEPT_PATHS)(self._fit)
 
     def point(self, choice: Choice, part: Part) -> Point:
-        """The head of the chosen regularisation, on the coordinates of `coordinates`."""
+        """The head with the chosen regularisation; it takes the coordinates of `coordinates`."""
         return self.path(choice, part, (choice.value,))[0]
 
     def path(self, choice: Choice, part: Part, values: Sequence[float]) -> list[Point]:
-        """A head for each of these values; the chosen one does not matter."""
+        """A head for each of these values of the regularisation, instead of the chosen one."""
         return self._path(choice.head, choice.pooling, part, tuple(values))
 
     def coordinates(self, choice: Choice, part: Part) -> dict[str, Array]:
-        """Training and validation images of the part, as the heads take them."""
-        factors, turned = self._factors_of(choice.head, choice.pooling, part)
-        return {"train": factors.X, "validation": turned[part.rows["validation"]]}
+        """Training and validation images of the part, in the coordinates that the heads take."""
+        factors, projected = self._factors_of(choice.head, choice.pooling, part)
+        return {"train": factors.X, "validation": projected[part.rows["validation"]]}
 
     def _fit(self, head: str, pooling: str, part: Part, values: tuple[float, ...]) -> list[Point]:
-        factors, turned = self._factors_of(head, pooling, part)
-        X = {"train": factors.X, "validation": turned[part.rows["validation"]]}
+        factors, projected = self._factors_of(head, pooling, part)
+        X = {"train": factors.X, "validation": projected[part.rows["validation"]]}
         task = Task(part.classes, {split: Split(X[split], part.y[split], ()) for split in X})
         spec = LinearSpec(head, values, default_scale(head))
-        return fit_path(spec, factors, task, seed=self._seed, turned=X["validation"])
+        return fit_path(spec, factors, task, seed=self._seed, projected=X["validation"])
 
     def _factors_of(self, head: str, pooling: str, part: Part) -> tuple[Factors, Array]:
         return self._factors(pooling, default_scale(head), head != "knn", part.rows["train"].tobytes())
 
     def _factor(self, pooling: str, scale: str, is_centred: bool, train: bytes) -> tuple[Factors, Array]:
-        """A training set's factors, and all validation images in their coordinates."""
+        """The factors of a training set, and all validation images projected to their coordinates."""
         task = self._load(pooling)
         factors = factor(task.train.flat[np.frombuffer(train, np.int64)], scale, is_centred=is_centred)
-        return factors, factors.turn(task.validation.flat)
+        return factors, factors.project(task.validation.flat)
 
 
-def predict(head: ArrayHead, X: Array) -> NDArray[np.float32]:
-    """Probabilities (N, K), block by block."""
+def predict_linear(head: ArrayHead, X: Array) -> NDArray[np.float32]:
+    """Probabilities, (N, K), computed in blocks."""
     blocks = [head.predict_proba(X[start : start + _BLOCK_ROWS]) for start in range(0, len(X), _BLOCK_ROWS)]
     return np.concatenate(blocks)

@@ -1,7 +1,7 @@
-"""A tuning session: choose a head, see what it does, relabel, choose again. It knows of no page.
+"""A tuning session: heads fitted to choices, and labels that change. It knows nothing of the page.
 
-Rows stay in memory, and the test split is never looked at. Letters: N images, K classes. Images of a split are counted
-in the manifest's order.
+Rows stay in memory, and the test split is never read. Letters: N images, K classes. The images of a split are numbered in the
+manifest's order.
 """
 
 import threading
@@ -9,52 +9,51 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataLayoutError, SettingError
 from pipeline.images.manifest import Manifest
-from pipeline.results.scores import score
-from pipeline.stage_two.features import Split, Task
+from pipeline.stage_two.dense.settings import OnEpoch
+from pipeline.stage_two.metrics import Scores, score
+from pipeline.stage_two.rows import Split, Task
 from pipeline.stage_two.spec import LINEAR_GRIDS, parse_layers
-from pipeline.stage_two.training import OnEpoch
 from pipeline.tuner.choice import Choice, sizes_of
 from pipeline.tuner.labels import LabelFile
-from pipeline.tuner.refits import LinearRefits, Numbers, Part, predict
+from pipeline.tuner.refits import LinearRefits, Numbers, Part, predict_linear
 
 _SPLITS = ("train", "validation")
 _CURVE_SIZES = 6
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a head says of the images of one split."""
+class SplitPredictions:
+    """A head's predictions for the images of one split."""
 
     rows: Numbers
     """Their rows in the manifest, (N,)."""
 
     y: Numbers
-    """Class numbers by their labels, (N,)."""
+    """Class numbers of their labels, (N,)."""
 
     probabilities: NDArray[np.float32]
     """(N, K)."""
 
-    scores: dict[str, Any]
-    """See `pipeline.results.scores.score`."""
+    scores: Scores
+    """See `pipeline.stage_two.metrics.score`."""
 
-    def cell(self, true: int, said: int) -> Numbers:
-        """Places in these arrays of the images of a cell of the confusion matrix, the surest answers first."""
-        return self._surest_first((self.y == true) & (self.probabilities.argmax(axis=1) == said))
+    def cell(self, true: int, predicted: int) -> Numbers:
+        """Indices of the images of a cell of the confusion matrix, the most confident predictions first."""
+        return self._by_confidence((self.y == true) & (self.probabilities.argmax(axis=1) == predicted))
 
     def mistakes(self) -> Numbers:
-        """Places in these arrays of the images that the head takes for another class, the surest answers first."""
-        return self._surest_first(self.probabilities.argmax(axis=1) != self.y)
+        """Indices of the images with a wrong prediction, the most confident first."""
+        return self._by_confidence(self.probabilities.argmax(axis=1) != self.y)
 
-    def _surest_first(self, chosen: NDArray[np.bool_]) -> Numbers:
-        places = np.flatnonzero(chosen)
-        return places[np.argsort(-self.probabilities[places].max(axis=1), kind="stable")]
+    def _by_confidence(self, chosen: NDArray[np.bool_]) -> Numbers:
+        indices = np.flatnonzero(chosen)
+        return indices[np.argsort(-self.probabilities[indices].max(axis=1), kind="stable")]
 
 
 @dataclass(frozen=True)
@@ -69,38 +68,41 @@ class Results:
     """K names."""
 
     num_train: int
-    validation: Answers
-    answer_train: Callable[[], Answers]
+    validation: SplitPredictions
+    predict_train: Callable[[], SplitPredictions]
+    """Called when the training images are shown, because nearest neighbours take long for them."""
+
     seconds: float
 
     @cached_property
-    def train(self) -> Answers:
-        """What it says of the images that it was trained on."""
-        return self.answer_train()
+    def train(self) -> SplitPredictions:
+        """The predictions for its own training images."""
+        return self.predict_train()
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """The head trained on so many images."""
+    """The head trained on this many images."""
 
     num_train: int
     train: float | None
-    """Accuracy on those images; None for neighbours, each of which is its own nearest."""
+    """Accuracy on those images; None for nearest neighbours, since each image is its own nearest one."""
 
     validation: float
 
 
 class Session:
-    """Labels that change, and heads fitted to them. Threads may share it: one works, the others wait.
+    """Labels that change, and heads fitted to them. Threads may share it; they wait for each other.
 
     Args:
         manifest: Labelled images, all of which have rows.
-        load: Pooling to the rows of the manifest's training and validation images, in its order; its labels are not used.
-        labels: Where labels are kept; None: nothing can be relabelled.
-        seed: Which training images a smaller set has, and the seed of heads that need one.
+        load: Returns the rows of the manifest's training and validation images, in its order, with this pooling; the labels of
+            these rows are not used.
+        labels: The label file; None: nothing can be relabelled.
+        seed: Of heads that need one, and of the choice of images in smaller training sets.
 
     Raises:
-        DataLayoutError: The labels do not make a task.
+        DataLayoutError: The labels cannot be trained on.
     """
 
     def __init__(
@@ -110,36 +112,36 @@ class Session:
         self.manifest, self.labels, self.seed = manifest, labels, seed
         self.classes = manifest.classes
         self.changes: list[tuple[int, str]] = []
-        """Rows that were relabelled and their labels before, oldest first."""
+        """Rows that were relabelled and their previous labels, oldest first."""
 
         self._y = manifest.label_ids(self.classes)
         splits = np.array(manifest.splits)
-        self._places = {split: np.flatnonzero(splits == split) for split in _SPLITS}
-        # By the labels at the start: relabelling an image moves no other one in or out of a smaller training set.
-        self._order = _spread(self._y[self._places["train"]], seed)
+        self._rows = {split: np.flatnonzero(splits == split) for split in _SPLITS}
+        # By the labels at the start, so that relabelling an image moves no other image in or out of a smaller training set.
+        self._order = _spread(self._y[self._rows["train"]], seed)
         self._load = cache(load)
         self._linear = LinearRefits(self._load, seed)
         self._lock = threading.Lock()
 
     def refit(self, choice: Choice, *, on_epoch: OnEpoch | None = None) -> Results:
-        """Fit a head and ask it about the validation images.
+        """Fit a head, and predict the validation images.
 
         Args:
-            choice: What to fit to what.
-            on_epoch: Told of each epoch of layers; what it raises ends the training.
+            choice: The head and its training images.
+            on_epoch: Called after each epoch of a dense head; an exception from it ends the training.
 
         Raises:
             DataLayoutError: A class has no image left in the training or validation set.
-            HeadSpecError: The layers cannot be understood.
+            HeadSpecError: The text of the dense head cannot be understood.
         """
         with self._lock:
             start, part = time.perf_counter(), self._part(choice, choice.num_train)
-            ask = self._fit_linear(choice, part) if choice.is_linear else self._fit_layers(choice, part, on_epoch)
+            predict = self._fit_linear(choice, part) if choice.is_linear else self._fit_dense(choice, part, on_epoch)
 
-            def answers(split: str) -> Answers:
-                probabilities, y = ask(split), part.y[split]
-                return Answers(
-                    self._places[split][part.rows[split]], y, probabilities, score(probabilities, y, part.classes)
+            def predictions(split: str) -> SplitPredictions:
+                probabilities, y = predict(split), part.y[split]
+                return SplitPredictions(
+                    self._rows[split][part.rows[split]], y, probabilities, score(probabilities, y, part.classes)
                 )
 
             return Results(
@@ -147,43 +149,43 @@ class Session:
                 str(choice.spec),
                 part.classes,
                 len(part.y["train"]),
-                answers("validation"),
-                lambda: answers("train"),
+                predictions("validation"),
+                lambda: predictions("train"),
                 time.perf_counter() - start,
             )
 
     def curve(self, choice: Choice) -> Iterator[CurvePoint]:
-        """The linear head on training sets of growing size, the chosen one and the largest among them.
+        """The linear head on training sets of growing size; the chosen size and the maximum are among them.
 
         Sizes at which a class is missing are left out.
         """
-        most = self.num_available(choice)
-        sizes = sizes_of(most, len(self.classes_of(choice)))[::-2][:_CURVE_SIZES]
-        for size in sorted({*sizes, min(most, choice.num_train or most)}):
+        max_size = self.num_available(choice)
+        sizes = sizes_of(max_size, len(self.classes_of(choice)))[::-2][:_CURVE_SIZES]
+        for size in sorted({*sizes, min(max_size, choice.num_train or max_size)}):
             with self._lock:
                 point = self._curve_point(choice, size)
             if point:
                 yield point
 
     def best_value(self, choice: Choice) -> float:
-        """The regularisation that `bottleneck head` would choose: for ridge by leave-one-out, for others on validation.
+        """The regularisation that `bottleneck head` would choose: by leave-one-out for ridge, on validation for the others.
 
         Raises:
-            SettingError: Layers have no such choice.
+            SettingError: A dense head has none.
         """
         if not choice.is_linear:
-            raise SettingError("A learning rate is not chosen by itself. Move the slider.")
+            raise SettingError("There is no best value of a learning rate. Move the slider.")
         with self._lock:
             part = self._part(choice, choice.num_train)
             path = self._linear.path(choice, part, LINEAR_GRIDS[choice.head][1])
         return min(path, key=lambda point: point.rank).value
 
     def relabel(self, row: int, label: str) -> None:
-        """Give an image of the manifest another of the classes; the label file is written first.
+        """Change the label of an image to another class; the label file is written first.
 
         Raises:
             SettingError: There is no label file, or no such class.
-            DataLayoutError: Another program has put another table in the file's place.
+            DataLayoutError: The label file was replaced by another table.
             UnwritableLabelsError: The file cannot be written; the label stays.
         """
         with self._lock:
@@ -193,7 +195,7 @@ class Session:
                 self.changes.append((row, before))
 
     def undo(self) -> None:
-        """Take the last relabelling back."""
+        """Undo the last relabelling."""
         with self._lock:
             if self.changes:
                 self._set_label(*self.changes[-1])
@@ -208,10 +210,10 @@ class Session:
         return int((self._class_numbers("train", self.classes_of(choice)) >= 0).sum())
 
     def selection(self, choice: Choice) -> Manifest:
-        """What a run of this choice is trained and scored on; its test images are those of the chosen classes."""
+        """The images that a run of this choice is trained and scored on; its test images are those of the chosen classes."""
         with self._lock:
             part, manifest = self._part(choice, choice.num_train), self.manifest
-        kept = {int(row) for split in _SPLITS for row in self._places[split][part.rows[split]]}
+        kept = {int(row) for split in _SPLITS for row in self._rows[split][part.rows[split]]}
         entries = enumerate(zip(manifest.splits, manifest.labels, strict=True))
         return manifest.select(
             [row for row, (split, label) in entries if row in kept or (split == "test" and label in part.classes)]
@@ -220,7 +222,7 @@ class Session:
     def _set_label(self, row: int, label: str) -> None:
         if self.labels is None:
             raise SettingError(
-                f"{self.manifest.title} is no folder of photographs, beside which labels could be kept. End the tuner, and "
+                f"{self.manifest.title} is not an image folder, so there is no label file beside it. End the tuner, and "
                 "start it again with --labels FILE.csv."
             )
         if label not in self.classes:
@@ -235,7 +237,7 @@ class Session:
         """The images that take part.
 
         Raises:
-            DataLayoutError: They do not make a task.
+            DataLayoutError: They cannot be trained on.
         """
         classes = self.classes_of(choice)
         y = {split: self._class_numbers(split, classes) for split in _SPLITS}
@@ -254,18 +256,18 @@ class Session:
         return part
 
     def _class_numbers(self, split: str, classes: tuple[str, ...]) -> Numbers:
-        """Of all images of a split; -1 for those that do not take part."""
+        """Class numbers of all images of a split; -1 for those that do not take part."""
         numbers = np.full(len(self.classes), -1)
         numbers[[self.classes.index(label) for label in classes]] = np.arange(len(classes))
-        chosen: Numbers = numbers[self._y[self._places[split]]]
+        chosen: Numbers = numbers[self._y[self._rows[split]]]
         return chosen
 
     def _fit_linear(self, choice: Choice, part: Part) -> Callable[[str], NDArray[np.float32]]:
         head, X = self._linear.point(choice, part).head, self._linear.coordinates(choice, part)
-        return lambda split: predict(head, X[split])
+        return lambda split: predict_linear(head, X[split])
 
-    def _fit_layers(self, choice: Choice, part: Part, on_epoch: OnEpoch | None) -> Callable[[str], NDArray[np.float32]]:
-        from pipeline.stage_two.dense import fit_dense
+    def _fit_dense(self, choice: Choice, part: Part, on_epoch: OnEpoch | None) -> Callable[[str], NDArray[np.float32]]:
+        from pipeline.stage_two.dense.build import fit_dense
 
         task = self._load(choice.pooling)
         X = {split: np.asarray(task.splits[split].X)[part.rows[split]] for split in _SPLITS}
@@ -281,19 +283,19 @@ class Session:
             return None
         point, accuracy = self._linear.point(choice, part), None
         if choice.head != "knn":
-            said = predict(point.head, self._linear.coordinates(choice, part)["train"]).argmax(axis=1)
-            accuracy = float((said == part.y["train"]).mean())
+            predicted = predict_linear(point.head, self._linear.coordinates(choice, part)["train"]).argmax(axis=1)
+            accuracy = float((predicted == part.y["train"]).mean())
         return CurvePoint(size, accuracy, point.accuracy)
 
 
 def _spread(y: Numbers, seed: int) -> Numbers:
-    """A random order of which every beginning has the classes in nearly the shares that all images have.
+    """A random order. The first images of it, however many, have nearly the class shares of all images.
 
-    Image j of the n of its class stands at (j + 1/2) / n.
+    Image j of the n images of its class gets position (j + 1/2) / n.
     """
     shuffled = np.random.default_rng(seed).permutation(len(y))
-    place = np.empty(len(y))
+    position = np.empty(len(y))
     for number in np.unique(y):
         own = np.flatnonzero(y[shuffled] == number)
-        place[own] = (np.arange(len(own)) + 0.5) / len(own)
-    return shuffled[np.argsort(place, kind="stable")]
+        position[own] = (np.arange(len(own)) + 0.5) / len(own)
+    return shuffled[np.argsort(position, kind="stable")]

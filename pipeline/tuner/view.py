@@ -1,4 +1,4 @@
-"""What a head does: its accuracy, learning curve, confusion matrix, and photographs."""
+"""The results of a head: accuracy, learning curve, confusion matrix, and images."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 from nicegui import html, run, ui
 from nicegui.element import Element
 
-from pipeline.tuner.parts import Cell, draw_confusion, draw_photographs, name_of
-from pipeline.tuner.session import Answers, Results, Session
+from pipeline.tuner.parts import Cell, draw_confusion, draw_images, name_of
+from pipeline.tuner.session import Results, Session, SplitPredictions
 
-_PHOTOGRAPHS_A_PAGE = 60
-_WIDE = 10  # classes above which the matrix has a row of the page to itself
+_IMAGES_PER_PAGE = 60
+_WIDE = 10  # with more classes the matrix takes the full width of the page
 
-# Who relabels by keyboard goes on with the next photograph.
+# After relabelling by keyboard the focus moves to the next image.
 _KEEP_FOCUS = (
     "if (document.activeElement === document.body) "
-    "document.querySelector('.photograph button, .photograph select')?.focus({preventScroll: true})"
+    "document.querySelector('.image button, .image select')?.focus({preventScroll: true})"
 )
 
 
@@ -23,57 +23,57 @@ class View:
     """Results in the current element.
 
     Args:
-        session: Whose photographs are shown.
-        relabel: Told the row in the manifest and its new label.
+        session: Its images are shown.
+        relabel: Called with the row in the manifest and its new label.
     """
 
     def __init__(self, session: Session, relabel: Callable[[int, str], Awaitable[None]]) -> None:
         self._session, self._relabel = session, relabel
         self._results: Results | None = None
-        self._answers: Answers | None = None
+        self._predictions: SplitPredictions | None = None
         self._split = "validation"
         self._cell: Cell | None = None
         self._buttons: dict[Cell, Element] = {}
-        self._num_shown = _PHOTOGRAPHS_A_PAGE
+        self._num_shown = _IMAGES_PER_PAGE
         self._draw_scores()
         self._draw_tables()
 
     async def show(self, results: Results) -> None:
-        """All but the learning curve."""
+        """Show everything but the learning curve."""
         if self._results and results.classes != self._results.classes:
             self._cell = None
         self._results, scores = results, results.validation.scores
-        low, high = scores["ci95"]
-        num_right = sum(row[number] for number, row in enumerate(scores["confusion"]))
+        low, high = scores.ci95
+        num_right = sum(row[number] for number, row in enumerate(scores.confusion))
         self._accuracy.classes(remove="old")
-        self._accuracy.text = f"{scores['accuracy']:.1%}"
+        self._accuracy.text = f"{scores.accuracy:.1%}"
         self._summary.text = (
-            f"{num_right:,} of {scores['n']:,} right (95 % interval {low:.1%} to {high:.1%}), log loss "
-            f"{scores['loss']:.4f}. {results.head} on {results.num_train:,} training images."
+            f"{num_right:,} of {scores.n:,} right (95 % interval {low:.1%} to {high:.1%}), log loss "
+            f"{scores.loss:.4f}. {results.head} on {results.num_train:,} training images."
         )
         seconds = results.seconds
-        self.say(f"Fitted in {seconds:.1f} s." if seconds > 1 else f"Fitted in {1000 * seconds:.0f} ms.")
+        self.show_status(f"Fitted in {seconds:.1f} s." if seconds > 1 else f"Fitted in {1000 * seconds:.0f} ms.")
         await self._show_split()
 
     def show_curve(self, options: dict[str, Any]) -> None:
-        """ECharts' options."""
+        """Show a learning curve, given as ECharts' options."""
         self._curve.options.clear()
         self._curve.options.update(options)
         self._curve.update()
         self._curve.classes(remove="old")
 
     def keep_focus(self) -> None:
-        """After photographs were drawn anew."""
-        with self._photographs:
+        """Keep the keyboard focus on the images after they were redrawn."""
+        with self._images:
             ui.run_javascript(_KEEP_FOCUS)
 
-    def say(self, text: str, *, is_error: bool = False) -> None:
-        """One line below the scores."""
+    def show_status(self, text: str, *, is_error: bool = False) -> None:
+        """Show one line below the scores."""
         self._status.text = text
         self._status.classes(remove="error", add="error" if is_error else None)
 
     def fade(self) -> None:
-        """What is shown is not that of the choice any more."""
+        """Fade the results, because the choice has changed."""
         for element in (self._accuracy, self._curve):
             element.classes("old")
 
@@ -98,56 +98,56 @@ class View:
         with html.section().classes("card wide"):
             with html.div().classes("line"):
                 with html.h2():
-                    self._heading = ui.label("Photographs")
+                    self._heading = ui.label("Images")
                 self._all = ui.button("All mistakes", on_click=lambda: self._take_cell(None)).props(
                     "flat dense no-caps"
                 )
-            self._photographs = html.div()
+            self._images = html.div()
 
     async def _take_split(self, split: str) -> None:
-        self._split, self._num_shown = split, _PHOTOGRAPHS_A_PAGE
+        self._split, self._num_shown = split, _IMAGES_PER_PAGE
         await self._show_split()
 
     def _take_cell(self, cell: Cell | None) -> None:
-        self._cell, self._num_shown = cell, _PHOTOGRAPHS_A_PAGE
-        self.show_photographs()
+        self._cell, self._num_shown = cell, _IMAGES_PER_PAGE
+        self.show_images()
 
     async def _show_split(self) -> None:
         results = self._results
         if results is None:
             return
-        # Neighbours of all training images take long to find, and the page must not wait for them.
+        # Nearest neighbours of all training images take long to find, and the page must not wait for them.
         is_train = self._split == "train"
-        answers = await run.io_bound(lambda: results.train) if is_train else results.validation
-        if answers is None or results is not self._results:
+        predictions = await run.io_bound(lambda: results.train) if is_train else results.validation
+        if predictions is None or results is not self._results:
             return
-        self._answers = answers
+        self._predictions = predictions
         self._matrix.classes(remove="wide", add="wide" if len(results.classes) > _WIDE else None)
         self._confusion.clear()
         with self._confusion:
-            self._buttons = draw_confusion(answers, results.classes, self._take_cell)
-        self.show_photographs()
+            self._buttons = draw_confusion(predictions, results.classes, self._take_cell)
+        self.show_images()
 
-    def show_photographs(self) -> None:
+    def show_images(self) -> None:
         """The images of the chosen cell, or all mistakes, with their labels."""
-        answers, results = self._answers, self._results
-        if answers is None or results is None:
+        predictions, results = self._predictions, self._results
+        if predictions is None or results is None:
             return
         for cell, button in self._buttons.items():
             button.classes(remove="chosen", add="chosen" if cell == self._cell else None)
             button.props["aria-pressed"] = "true" if cell == self._cell else "false"
-        places = answers.mistakes() if self._cell is None else answers.cell(*self._cell)
+        indices = predictions.mistakes() if self._cell is None else predictions.cell(*self._cell)
         what = "Mistakes" if self._cell is None else name_of(self._cell, results.classes)
         split = "training" if self._split == "train" else "validation"
-        self._heading.text = f"{what}: {len(places):,} {split} photograph{'s' * (len(places) != 1)}"
+        self._heading.text = f"{what}: {len(indices):,} {split} image{'s' * (len(indices) != 1)}"
         self._all.set_visibility(self._cell is not None)
-        self._photographs.clear()
-        with self._photographs:
-            shown = places[: self._num_shown]
-            draw_photographs(self._session, answers, shown, results.classes, self._relabel)
-            if len(shown) < len(places):
+        self._images.clear()
+        with self._images:
+            shown = indices[: self._num_shown]
+            draw_images(self._session, predictions, shown, results.classes, self._relabel)
+            if len(shown) < len(indices):
                 ui.button("More", on_click=self._show_more).props("flat no-caps")
 
     def _show_more(self) -> None:
-        self._num_shown += _PHOTOGRAPHS_A_PAGE
-        self.show_photographs()
+        self._num_shown += _IMAGES_PER_PAGE
+        self.show_images()

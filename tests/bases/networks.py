@@ -7,13 +7,13 @@ import keras
 import numpy as np
 
 from pipeline.bases.network import build_base
-from pipeline.bases.zoo import ZOO
+from pipeline.bases.table import BASES
 
 
 @functools.cache
 def small_base(name: str) -> keras.Model:
     """A base at its smallest size with fresh random weights. Not to be changed."""
-    base = build_base(ZOO[name], ZOO[name].smallest_px)
+    base = build_base(BASES[name], BASES[name].smallest_px)
     # Every build makes Keras collect garbage among all that lives, a second each time; this one lives to the end.
     gc.freeze()
     return base

@@ -1,4 +1,4 @@
-"""Where a base can be divided: against brute force, and trunk plus tail against the whole."""
+"""Where a base can be divided: checked by brute force, and trunk plus tail against the undivided base."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ import pytest
 from pipeline.bases.cut import check_cut, cut_before, divide, trunk_layers, valid_cuts
 from pipeline.bases.digests import tensor_digest
 from pipeline.bases.network import build_base
-from pipeline.bases.zoo import ZOO
+from pipeline.bases.table import BASES
 from pipeline.errors import InvalidCutError
 from tests.bases.networks import run, small_base
 
@@ -52,7 +52,7 @@ def test_a_chain_can_be_cut_at_every_layer():
 
 def test_a_published_cut_has_its_shape_and_parameters():
     """VGG19 at 256 px, cut at block2_pool, gives (64, 64, 128) from 260,160 parameters."""
-    trunk, tail = divide(build_base(ZOO["vgg19"], 256), "block2_pool")
+    trunk, tail = divide(build_base(BASES["vgg19"], 256), "block2_pool")
 
     assert trunk.output_shape == (None, 64, 64, 128)
     assert trunk.count_params() == 260_160
@@ -74,7 +74,7 @@ def test_a_published_cut_has_its_shape_and_parameters():
 def test_trunk_and_tail_are_the_whole_base(name: str, cut: str):
     """Images through the trunk and then the tail give what the undivided base gives."""
     base = small_base(name)
-    size_px = ZOO[name].smallest_px
+    size_px = BASES[name].smallest_px
     images = np.random.default_rng(0).normal(0, 1, (2, size_px, size_px, 3)).astype(np.float32)
     whole = run(base, images)
 
@@ -143,7 +143,7 @@ def test_a_layer_that_a_path_passes_by_is_refused(name: str, cut: str, nearest: 
     """The message names the last cut before it and the first one after it."""
     with pytest.raises(
         InvalidCutError,
-        match=f"^'{cut}' does not divide {name}.*: another path passes it by. Nearest layers that do: {nearest}.$",
+        match=f"^'{cut}' does not divide {name}.*: a connection skips it. Nearest layers that do: {nearest}.$",
     ):
         divide(small_base(name), cut)
 
@@ -154,7 +154,7 @@ def test_a_layer_that_a_path_passes_by_is_refused(name: str, cut: str, nearest: 
 def test_an_unknown_layer_is_refused(cut: str, near: str):
     """The message names layers that are called like it, and the last one."""
     with pytest.raises(
-        InvalidCutError, match=rf"^vgg16 has no layer '{cut}' to cut at\. Near.*{near}.*; last: block5_pool"
+        InvalidCutError, match=rf"^vgg16 has no layer '{cut}' to cut at\. Similar names: .*{near}.*; last: block5_pool"
     ):
         check_cut(small_base("vgg16"), cut)
 
@@ -190,5 +190,5 @@ def test_there_is_no_cut_before_the_first_layer():
 
 def test_training_from_an_unknown_layer_is_refused():
     """The message names layers that are called like it."""
-    with pytest.raises(InvalidCutError, match=r"vgg16 has no layer 'block5' to train from\. Near in name: .*block5_"):
+    with pytest.raises(InvalidCutError, match=r"vgg16 has no layer 'block5' to train from\. Similar names: .*block5_"):
         cut_before(small_base("vgg16"), "block5")

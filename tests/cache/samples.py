@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline.bases.zoo import Preprocessing
+from pipeline.bases.table import Preprocessing
 from pipeline.cache.recipe import SCHEMA, Recipe
 from pipeline.cache.shard import shard_name
 from pipeline.cache.store import Store, row_keys
@@ -73,3 +73,8 @@ def forge(folder: Path, write=lambda file: None, *, without: str = "", recipe: R
                 file.create_dataset(name, data=data, chunks=data.shape, fletcher32=True)
         write(file)
     return seal(path)
+
+
+def snapshot(folder: Path) -> dict:
+    """All files below a folder, with their bytes."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

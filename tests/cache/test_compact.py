@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from pipeline.cache import compact as module
-from pipeline.cache.audit import seconds_to_make, verify
+from pipeline.cache.audit import Verification, verify
 from pipeline.cache.compact import compact
 from pipeline.cache.shard import read_provenance
 from pipeline.cache.store import Store
+from pipeline.cache.stores import seconds_to_make
 from pipeline.errors import DamagedStoreError
 from tests.cache.samples import HALF, RECIPE, damage, fill, make_keys, make_rows
-from tests.test_cli import call
+from tests.cli.test_app import call
 
 COUNT = 50
 
@@ -65,7 +66,7 @@ def test_small_shards_become_full_ones(store):
     assert store.shard_paths() == after
     assert again.shards_before == again.shards_after == 3
     assert again.bytes_before == again.bytes_after == done.bytes_after < done.bytes_before
-    assert verify([store]) == (COUNT, [])
+    assert verify([store]) == Verification(COUNT)
     assert_whole(store)
 
 
@@ -95,7 +96,7 @@ def test_verify_beside_a_merge_finds_nothing_bad(store, monkeypatch):
     compact(store)
     monkeypatch.setattr(Store, "shard_paths", lambda self: listed)
 
-    assert verify([store]) == (16, [])
+    assert verify([store]) == Verification(16)
 
 
 def test_rows_that_stand_twice_stand_once_afterwards(tmp_path):

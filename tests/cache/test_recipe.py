@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.bases.zoo import Preprocessing
+from pipeline.bases.table import Preprocessing
 from pipeline.cache.recipe import POOLINGS, Recipe
 from pipeline.errors import SettingError
+from pipeline.images.augment import Augmentation, ViewMaker
 from pipeline.images.decode import RESIZE_METHODS, Decoder
-from pipeline.images.views import Augmentation, ViewMaker
 from tests.cache.samples import RECIPE
 
 CHANGES = {

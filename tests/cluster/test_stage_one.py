@@ -8,10 +8,10 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.cache.audit import list_stores
 from pipeline.cache.store import Store
-from pipeline.verbs.options import Options
-from pipeline.verbs.rows import extract
+from pipeline.cache.stores import list_stores
+from pipeline.settings import Settings
+from tests.calls import extract
 from tests.cluster.conftest import Cluster, running
 from tests.conftest import draw_tree
 
@@ -25,21 +25,21 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def options() -> Options:
+def options() -> Settings:
     """SqueezeNet at 64 px; its weights' values do not matter here."""
-    return Options(base="squeezenet", size=64, weights="random", engine="tensorflow")
+    return Settings.of(base="squeezenet", size=64, weights="random", engine="tensorflow")
 
 
 @pytest.fixture(scope="module")
-def local(many: Path, options: Options, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def local(many: Path, options: Settings, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """What one process makes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BOTTLENECK_HOME", str(home))
-        return extract(many, options=with_places(options, tmp_path_factory.mktemp("local"))).store
+        return extract(many, settings=with_places(options, tmp_path_factory.mktemp("local"))).store
 
 
-def with_places(options: Options, folder: Path, **changes: object) -> Options:
-    return Options(**{**vars(options), "cache": folder / "cache", "runs": folder / "runs", **changes})
+def with_places(options: Settings, folder: Path, **changes: object) -> Settings:
+    return options.with_changes(cache=folder / "cache", runs=folder / "runs", **changes)
 
 
 def assert_same(store: Store, other: Store) -> None:
@@ -50,7 +50,7 @@ def assert_same(store: Store, other: Store) -> None:
 def num_stored(cache: Path) -> int:
     """Rows in all shards, doubled ones counted twice."""
     total = 0
-    for path in cache.glob("*/shards/*.h5"):
+    for path in cache.glob("*/shards/[!.]*.h5"):
         with h5py.File(path) as file:
             total += len(file["view"])
     return total
@@ -58,29 +58,29 @@ def num_stored(cache: Path) -> int:
 
 @pytest.mark.parametrize("how", [{}, {"gather": True, "ship_images": True}], ids=["shared folder", "separate folders"])
 def test_killed_worker_costs_only_its_task(
-    how: dict[str, bool], cluster: Cluster, many: Path, options: Options, local: Store, tmp_path: Path
+    how: dict[str, bool], cluster: Cluster, many: Path, options: Settings, local: Store, tmp_path: Path
 ):
     """A worker is killed in the middle: no row that was committed is made again, and the store is a local run's, bit for bit."""
     chosen = with_places(options, tmp_path, backend="dask", scheduler=cluster.address, **how)
     before: dict[str, int] = {}
 
     def kill_in_the_middle() -> None:
-        while len(shards := list(chosen.cache.glob("*/shards/*.h5"))) < 3:
+        while len(shards := list(chosen.paths.cache.glob("*/shards/[!.]*.h5"))) < 3:
             time.sleep(0.01)
         cluster.kill_worker()
         before.update({path.name: path.stat().st_mtime_ns for path in shards})
 
     killer = threading.Thread(target=kill_in_the_middle)
     killer.start()
-    done = extract(many, options=chosen)
+    done = extract(many, settings=chosen)
     killer.join()
 
     assert (done.num_rows, done.num_new, done.engine) == (NUM_IMAGES, NUM_IMAGES, "tensorflow")
     assert 0 < len(before) < 13
-    assert_same(list_stores(chosen.cache)[0], local)
-    shards = {path.name: path.stat().st_mtime_ns for path in chosen.cache.glob("*/shards/*.h5")}
+    assert_same(list_stores(chosen.paths.cache)[0], local)
+    shards = {path.name: path.stat().st_mtime_ns for path in chosen.paths.cache.glob("*/shards/[!.]*.h5")}
     assert before.items() <= shards.items()
-    assert num_stored(chosen.cache) == NUM_IMAGES
+    assert num_stored(chosen.paths.cache) == NUM_IMAGES
     assert list((tmp_path / "cluster").rglob("*.h5")) == []
 
 
@@ -88,7 +88,7 @@ def test_killed_worker_costs_only_its_task(
 def test_worker_without_the_images_costs_no_row(
     num_blind: int,
     many: Path,
-    options: Options,
+    options: Settings,
     local: Store,
     home: Path,
     tmp_path: Path,
@@ -97,10 +97,10 @@ def test_worker_without_the_images_costs_no_row(
     """Workers whose mount point is empty are named; their images are sent to them, and the store is a local run's."""
     with running(tmp_path / "cluster", home, num_blind=num_blind, blind_to=many) as cluster:
         chosen = with_places(options, tmp_path, backend="dask", scheduler=cluster.address)
-        done = extract(many, options=chosen)
+        done = extract(many, settings=chosen)
 
     assert (done.num_rows, done.num_new, done.manifest.skipped) == (NUM_IMAGES, NUM_IMAGES, ())
-    assert_same(list_stores(chosen.cache)[0], local)
+    assert_same(list_stores(chosen.paths.cache)[0], local)
     named = [record.getMessage() for record in caplog.records if "lacks images" in record.getMessage()]
     assert 1 <= len(named) <= num_blind
     assert all(text.startswith("Worker tcp://127.0.0.1:") and "--ship-images" in text for text in named)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ClusterError
+from pipeline.execution.workers import Workers
+from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.sweep import make_cells, run_sweep
-from pipeline.stage_two.training import Training
-from pipeline.workers import Workers
 from tests.cluster.conftest import Cluster
 from tests.stage_two.tasks import make_task
 
@@ -41,8 +41,8 @@ def test_forty_heads_give_the_local_table(cluster: Cluster, tmp_path: Path):
 
 def test_scheduler_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """The address is named."""
-    monkeypatch.setattr("pipeline.workers._CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("pipeline.execution.cluster._CONNECT_SECONDS", 0.5)
     workers = Workers("dask", scheduler="tcp://127.0.0.1:9")
 
-    with pytest.raises(ClusterError, match=r"No scheduler of Dask answers at tcp://127.0.0.1:9"):
+    with pytest.raises(ClusterError, match=r"No Dask scheduler answers at tcp://127.0.0.1:9"):
         list(workers.run(len, ["abc"]))

@@ -10,33 +10,35 @@ import numpy as np
 import pytest
 
 from pipeline.cache.store import Store, row_keys
-from pipeline.images.views import AUGMENTATIONS
-from pipeline.verbs.options import Options
-from pipeline.verbs.rows import extract
-from pipeline.verbs.run import load_run
-from pipeline.verbs.views import Views, extract_views
+from pipeline.images.augment import AUGMENTATIONS
+from pipeline.runs.run import load_run
+from pipeline.settings import Settings
+from pipeline.stage_one.views import Views
+from tests.calls import extract, extract_views
 
 OLD = Path(__file__).parent / "v0_1_0"
 
 
 @pytest.fixture
-def options(tmp_path: Path) -> Options:
+def options(tmp_path: Path) -> Settings:
     """A copy of all that 0.1.0 left, in the current folder."""
     shutil.copytree(OLD, tmp_path, dirs_exist_ok=True)
-    return Options(base="squeezenet", size=32, weights="random", cache=tmp_path / "cache", runs=tmp_path / "trained")
+    return Settings.of(
+        base="squeezenet", size=32, weights="random", cache=tmp_path / "cache", runs=tmp_path / "trained"
+    )
 
 
 def test_no_image_is_computed_again(options):
     """The same recipe has the same fingerprint, with and without views."""
-    extraction = extract("photos", options=options)
-    viewed = extract_views(extraction.manifest, Views(2, AUGMENTATIONS["r0"]), options=options)
+    extraction = extract("photos", settings=options)
+    viewed = extract_views(extraction.manifest, Views(2, AUGMENTATIONS["r0"]), settings=options)
 
     assert (extraction.num_rows, extraction.num_new, viewed.num_new) == (22, 0, 0)
 
 
 def test_rows_are_the_ones_that_were_written(options):
     """Read by h5py alone, and by the store."""
-    for folder in sorted(options.cache.iterdir()):
+    for folder in sorted(options.paths.cache.iterdir()):
         (shard,) = folder.glob("shards/*.h5")
         with h5py.File(shard) as file:
             written, digests, views = (file[name][...] for name in ("features", "digest", "view"))
@@ -51,7 +53,7 @@ def test_a_run_predicts_what_it_predicted(name, options):
     """From images, by rows that are in the store."""
     expected = json.loads((OLD / f"expected_{name}.json").read_text())
 
-    predicted = load_run(name, options=options).predict(["photos/test"])
+    predicted = load_run(name, settings=options).predict(["photos/test"])
 
     assert [entry["path"] for entry in predicted] == [entry["path"] for entry in expected]
     assert [entry["label"] for entry in predicted] == [entry["label"] for entry in expected]

@@ -1,11 +1,14 @@
-"""A small network from pixels to probabilities, and what a file says of it."""
+"""A small network from pixels to probabilities with its description, and a way to build real ones only once."""
 
 from collections.abc import Mapping
+from functools import cache
 
 import keras
 import numpy as np
+import pytest
 
-from pipeline.bases.zoo import find_base
+from pipeline.bases.table import find_base
+from pipeline.exports import export as module
 from pipeline.exports.description import Description
 from pipeline.exports.stitch import head_of_arrays, stitch
 from pipeline.images.decode import Decoder
@@ -15,7 +18,7 @@ LABELS = ("ä b", '"c"', "d\ne")
 
 
 def make_model(head: str = "linear") -> keras.Model:
-    """Random weights, caffe preprocessing, average pooling, and a linear head or the search of neighbours."""
+    """Random weights, caffe preprocessing, average pooling, and a linear head or nearest neighbours."""
     keras.utils.set_random_seed(0)
     trunk = keras.Sequential(
         [keras.Input((SIZE_PX, SIZE_PX, 3)), keras.layers.Conv2D(6, 3, strides=2, activation="relu")]
@@ -35,13 +38,38 @@ def _arrays(head: str) -> Mapping[str, np.ndarray]:
 
 
 def describe(**changes: object) -> Description:
-    """Of that network."""
+    """The description of that network."""
     values = {"labels": LABELS, "decoder": Decoder(SIZE_PX), "origin": {"run": "r", "cut": None}}
     return Description(**(values | changes))
 
 
 def make_pixels(count: int) -> np.ndarray:
-    """Whole numbers in [0, 255], float32 (N, 12, 12, 3), each image on a colour of its own."""
+    """Whole numbers in [0, 255], float32 (N, 12, 12, 3), each image with its own mean colour."""
     rng = np.random.default_rng(2)
     colours = rng.integers(30, 226, (count, 1, 1, 3))
     return np.clip(np.round(colours + rng.normal(0, 50, (count, SIZE_PX, SIZE_PX, 3))), 0, 255).astype(np.float32)
+
+
+def build_once(patch: pytest.MonkeyPatch) -> None:
+    """Let all exports of a run use one engine and one stitched model, since building them takes most of an export's time."""
+    make_engine, stitched = module.make_tensorflow_engine, module._stitched
+    arguments = {}
+
+    @cache
+    def engine_of(fingerprint):
+        return make_engine(*arguments[fingerprint])
+
+    @cache
+    def model_of(folder):
+        return stitched(*arguments[folder])
+
+    def share_engine(recipe, *rest):
+        arguments[recipe.fingerprint] = (recipe, *rest)
+        return engine_of(recipe.fingerprint)
+
+    def share_model(run, *rest):
+        arguments[run.folder.path] = (run, *rest)
+        return model_of(run.folder.path)
+
+    patch.setattr(module, "make_tensorflow_engine", share_engine)
+    patch.setattr(module, "_stitched", share_model)

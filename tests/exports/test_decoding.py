@@ -1,4 +1,4 @@
-"""Encoded photographs inside a graph."""
+"""Decoding images inside a graph."""
 
 import io
 
@@ -14,7 +14,7 @@ SHAPES = [(50, 40), (40, 50), (90, 31), (31, 90), (24, 24), (24, 60), (60, 24), 
 
 
 def encode(shape, kind="JPEG", **settings):
-    """A smooth picture with noise, (height, width)."""
+    """A smooth image of this height and width, with noise."""
     rng = np.random.default_rng(sum(shape))
     coarse = Image.fromarray(rng.integers(0, 256, (5, 4, 3)).astype(np.uint8)).resize(
         shape[::-1], Image.Resampling.BICUBIC
@@ -27,7 +27,7 @@ def encode(shape, kind="JPEG", **settings):
 
 
 def decode(files, decoder):
-    """As a served graph does it."""
+    """Decode as a served graph does."""
     function = tf.function(
         lambda encoded: decode_batch(encoded, decoder), input_signature=[tf.TensorSpec((None,), tf.string)]
     )
@@ -36,7 +36,7 @@ def decode(files, decoder):
 
 @pytest.mark.parametrize("method", RESIZE_METHODS)
 def test_pixels_are_those_of_pillow(method):
-    """Of any shape, smaller or larger than the input, tall or wide, by every filter, bit for bit."""
+    """Bit for bit, for every filter and for images smaller or larger than the input, tall or wide."""
     decoder, files = Decoder(24, method), [encode(shape) for shape in SHAPES]
 
     np.testing.assert_array_equal(decode(files, decoder), np.stack([decoder.decode(data) for data in files]))
@@ -47,15 +47,15 @@ def test_pixels_are_those_of_pillow(method):
     [("PNG", {}), ("PNG", {"gray": True}), ("JPEG", {"gray": True}), ("GIF", {}), ("WEBP", {"lossless": True})],
 )
 def test_other_formats_are_read(kind, settings):
-    """They are told from what TensorFlow cannot read."""
+    """Their pixels are Pillow's too."""
     data, decoder = encode((40, 30), kind, **settings), Decoder(24)
 
     assert can_decode(data)
     np.testing.assert_array_equal(decode([data], decoder)[0], decoder.decode(data))
 
 
-def test_what_cannot_be_read_is_told():
-    """Formats that Pillow alone reads, a film, and what is no image."""
+def test_other_bytes_cannot_be_decoded():
+    """Formats that only Pillow reads, an animation, a truncated file, and no bytes."""
     stream = io.BytesIO()
     Image.new("RGB", (8, 8)).save(stream, "GIF", save_all=True, append_images=[Image.new("RGB", (8, 8), "red")])
 
@@ -66,8 +66,8 @@ def test_what_cannot_be_read_is_told():
 
 @pytest.mark.parametrize("endian", "<>")
 @pytest.mark.parametrize("exif", [True, False])
-def test_photographs_are_turned_upright(exif, endian):
-    """All eight orientations of EXIF, in either byte order, and values that mean none; or not at all, as the decoder says."""
+def test_images_are_turned_upright(exif, endian):
+    """For all eight orientations of EXIF, in both byte orders, and for invalid values; or not at all, as the decoder says."""
     files = []
     for orientation in range(10):
         tags = Image.Exif()

@@ -4,14 +4,14 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.bases.zoo import find_base
-from pipeline.cache.store import pool_rows
+from pipeline.bases.table import find_base
+from pipeline.cache.pooling import pool_rows
 from pipeline.exports.stitch import head_of_arrays, stitch
-from pipeline.stage_two.dense import fit_dense
-from pipeline.stage_two.features import Split, Task
-from pipeline.stage_two.linear_fit import fit_linear
+from pipeline.stage_two.dense.build import fit_dense
+from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.linear.fit import fit_linear
+from pipeline.stage_two.rows import Split, Task
 from pipeline.stage_two.spec import LinearSpec, parse_head
-from pipeline.stage_two.training import Training
 
 CAFFE, TF, TORCH, INSIDE = (
     find_base(name).native_preprocessing for name in ("vgg16", "xception", "densenet121", "efficientnetb0")
@@ -25,8 +25,8 @@ def trunk():
     return keras.Sequential([keras.Input((12, 12, 3)), keras.layers.Conv2D(6, 3, strides=2, activation="relu")])
 
 
-def photographs(count, num_classes):
-    """Noise on a colour of its own for each class: uint8 (N, 12, 12, 3), and class numbers."""
+def make_images(count, num_classes):
+    """Noise on one mean colour per class: uint8 (N, 12, 12, 3), and class numbers."""
     rng = np.random.default_rng(0)
     y = np.arange(count) % num_classes
     colours = rng.integers(60, 196, (num_classes, 3))
@@ -34,7 +34,7 @@ def photographs(count, num_classes):
 
 
 def make_task(trunk, preprocessing, pooling, num_classes):
-    pixels, y = photographs(90, num_classes)
+    pixels, y = make_images(90, num_classes)
     X = pool_rows(trunk.predict(preprocessing(pixels), verbose=0), pooling)
     parts = {"train": slice(0, 60), "validation": slice(60, 90)}
     return Task(
@@ -72,21 +72,21 @@ def test_exported_model_predicts_what_the_head_does(text, num_classes, pooling, 
     predict, head = fit(text, make_task(trunk, TF, pooling, num_classes))
     stitch(trunk, TF, pooling, head).save(tmp_path / "model.keras")
     model = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
-    pixels, _ = photographs(20, num_classes)
+    pixels, _ = make_images(20, num_classes)
     expected = predict(pool_rows(trunk.predict(TF(pixels), verbose=0), pooling))
     received = model.predict(pixels.astype(np.float32), verbose=0)
 
     assert received.shape == (20, num_classes)
     assert np.abs(received - expected).max() < 2e-4
-    assert expected.std(axis=0).max() > 0.05  # images that differ are told from each other
+    assert expected.std(axis=0).max() > 0.05  # different images have different probabilities
 
 
 @pytest.mark.parametrize("preprocessing", [CAFFE, TF, TORCH, INSIDE], ids=["caffe", "tf", "torch", "inside"])
 def test_preprocessing_is_inside(preprocessing, trunk):
-    """The model takes RGB pixels in [0, 255], whatever its network expects."""
+    """The model takes RGB pixels in [0, 255], whatever its base expects."""
     predict, head = fit("logreg:C=0.1", make_task(trunk, preprocessing, "avg", 3))
     model = stitch(trunk, preprocessing, "avg", head)
-    pixels, _ = photographs(20, 3)
+    pixels, _ = make_images(20, 3)
     expected = predict(pool_rows(trunk.predict(preprocessing(pixels), verbose=0), "avg"))
 
     assert np.abs(model.predict(pixels.astype(np.float32), verbose=0) - expected).max() < 2e-4
@@ -94,7 +94,7 @@ def test_preprocessing_is_inside(preprocessing, trunk):
 
 
 def test_layers_are_standard_ones(trunk):
-    """No layer needs code of this project: all come from Keras, and none is a Lambda."""
+    """All layers come from Keras, and none is a Lambda, so no file needs code of this package."""
     for text in ("knn:k=3", "logreg:C=1"):
         _, head = fit(text, make_task(trunk, CAFFE, "avg", 3))
         model = stitch(trunk, CAFFE, "avg", head)

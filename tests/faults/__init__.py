@@ -3,7 +3,7 @@
 | fault | where |
 |---|---|
 | killed at random moments, at each step of a commit; a lock whose holder is dead | `test_kills`; at length `benchmarks/kill.py` |
-| Ctrl-C and SIGTERM | `test_kills`; the command's exit codes in `tests/test_cli.py` |
+| Ctrl-C and SIGTERM | `test_kills`; the command's exit codes in `tests/cli/test_app.py` |
 | a full disk of bytes or files, a file that may not grow, calls that fail | `test_disk` |
 | the power is cut: what was synced, and in which order | `test_disk`, `tests/cache/test_shard.py` |
 | two and eight processes on one store, two machines, no locks, four sweeps, a killed worker | `test_together` |

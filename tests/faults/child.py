@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 from pipeline.cache import shard
 from pipeline.cache.store import Store
+from pipeline.execution.workers import Workers
 from pipeline.images.decode import Decoder
 from pipeline.images.scan import scan
 from pipeline.stage_one import pending
-from pipeline.stage_one.distribute import distribute
-from pipeline.stage_one.extract import Extraction, extract
-from pipeline.workers import Workers
+from pipeline.stage_one.extraction import Extraction
 from tests.cache.samples import RECIPE
+from tests.stage_one.whole import distribute, extract_in_process
 
 SIDE = 16
 SHARD_ROWS = 8
@@ -63,7 +63,7 @@ def run(data: Path, cache: Path, engine: Averages) -> Extraction:
     pending._SHARD_ROWS = SHARD_ROWS
     try:
         with store.adding():
-            return extract(scan(data), store, engine, batch_size=4)
+            return extract_in_process(scan(data), store, engine, batch_size=4)
     finally:
         pending._SHARD_ROWS = usual
 
@@ -100,6 +100,7 @@ def die_at(step: str) -> None:
         return commit(*arguments)
 
     commit = shard.commit_shard
+    from pipeline import files
     from pipeline.cache import store
 
     store.commit_shard = counted
@@ -108,7 +109,7 @@ def die_at(step: str) -> None:
     elif step == "renamed":
         Path.replace = around(Path.replace, before=False)  # type: ignore[method-assign]
     else:
-        shard._sync_folder = around(shard._sync_folder, before=False)
+        files._sync_folder = around(files._sync_folder, before=False)
 
 
 def main() -> None:

@@ -34,8 +34,9 @@ def main() -> None:
         return called
 
     def remove(path: Path, *, missing_ok: bool = False) -> None:
-        # Other files than shards are unfinished ones, or the lock.
-        (counted(unlink) if path.suffix == ".h5" else unlink)(path, missing_ok=missing_ok)
+        # Hidden files are unfinished ones, or the lock.
+        is_shard = path.suffix == ".h5" and not path.name.startswith(".")
+        (counted(unlink) if is_shard else unlink)(path, missing_ok=missing_ok)
 
     compact.commit_shard = counted(compact.commit_shard)
     Path.unlink = remove  # type: ignore[method-assign]

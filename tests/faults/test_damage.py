@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.cache.audit import list_stores, repair, verify
+from pipeline.cache.audit import Verification, repair, verify
 from pipeline.cache.store import Store
+from pipeline.cache.stores import list_stores
 from pipeline.errors import DamagedStoreError, MissingRowsError
 from pipeline.images.decode import Decoder
 from tests.cache.samples import damage
@@ -101,7 +102,7 @@ def test_many_injuries_serve_no_wrong_row(filled: Store, cache: Path, undisturbe
         for aside in (filled.folder / "quarantine").iterdir():
             aside.unlink()
 
-    assert verify([filled]) == (NUM_PHOTOS, [])
+    assert verify([filled]) == Verification(NUM_PHOTOS)
 
 
 def test_two_shards_that_changed_names(filled: Store, many: Path, cache: Path, undisturbed: Store):
@@ -160,12 +161,12 @@ def test_repair_sets_the_damaged_shards_aside(filled: Store, many: Path, cache: 
     first, second = filled.shard_paths()[2], filled.shard_paths()[7]
     damage(first, 3000)
     os.truncate(second, 100)
-    num_ok, bad = repair(list_stores(cache))
+    done = repair(list_stores(cache))
 
-    assert num_ok == NUM_PHOTOS - 2 * SHARD_ROWS
-    assert {entry.shard.split("/")[1] for entry in bad} == {first.name, second.name}
+    assert done.found.num_ok == NUM_PHOTOS - 2 * SHARD_ROWS
+    assert {name.split("/")[1] for name in done.set_aside} == {first.name, second.name}
     assert {path.name for path in (filled.folder / "quarantine").iterdir()} == {first.name, second.name}
-    assert verify(list_stores(cache)) == (num_ok, [])
+    assert verify(list_stores(cache)) == Verification(done.found.num_ok)
     assert run(many, cache, Averages()).num_new == 2 * SHARD_ROWS
     assert_same(cache, undisturbed)
 
@@ -226,7 +227,7 @@ def test_reader_beside_a_writer(many: Path, cache: Path, undisturbed: Store):
     seen = []
     with start(many, cache) as child:
         while child.poll() is None:
-            if list(cache.glob("*/shards/*.h5")):
+            if list(cache.glob("*/shards/[!.]*.h5")):
                 seen.append(assert_nothing_wrong(cache, undisturbed))
 
     assert child.returncode == 0

@@ -23,7 +23,7 @@ def _limit_files() -> None:
 
 def debris(cache: Path) -> list[Path]:
     """Unfinished files."""
-    return [path for path in cache.rglob("*") if path.name.endswith(".tmp")]
+    return [path for path in cache.rglob("*") if path.name.startswith(".") and path.name != ".lock"]
 
 
 def test_file_that_may_not_grow(many: Path, cache: Path, undisturbed: Store):
@@ -100,7 +100,7 @@ def test_power_that_fails_after_a_commit(many: Path, cache: Path, monkeypatch: p
 
     def note(descriptor: int) -> None:
         stat = os.fstat(descriptor)
-        kept.append((stat.st_ino, stat.st_size, len(list(cache.glob("*/shards/*.h5")))))
+        kept.append((stat.st_ino, stat.st_size, len(list(cache.glob("*/shards/[!.]*.h5")))))
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", note)

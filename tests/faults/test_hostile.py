@@ -11,16 +11,16 @@ import hdf5plugin
 import numpy as np
 import pytest
 
-from pipeline.cache.audit import import_store
+from pipeline.cache.exchange import import_store
 from pipeline.cache.shard import check_bytes, read_features, read_rows
 from pipeline.cache.store import Store
 from pipeline.errors import DamagedStoreError, ForeignEntryError, PipelineError
 from pipeline.images.scan import scan
-from pipeline.verbs.heads import fit
-from pipeline.verbs.options import Options
-from pipeline.verbs.run import load_run
+from pipeline.runs.run import load_run
+from pipeline.settings import Settings
 from tests.cache.samples import RECIPE, SHAPE, fill, forge, make_keys, make_rows, seal
 from tests.cache.test_shard import FORGERIES
+from tests.calls import fit
 from tests.conftest import COLOURS, draw_photo
 
 SECRET = 7.0
@@ -189,10 +189,12 @@ MODELS = {
 @pytest.mark.parametrize("kind", MODELS)
 def test_head_that_would_run_code_is_refused(kind: str, photos: Path, tmp_path: Path):
     """Nothing of it runs, and the error names the file."""
-    options = Options(base="squeezenet", size=32, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs")
-    run = fit(photos, "ridge", name="victim", pictures=False, options=options)
+    options = Settings.of(
+        base="squeezenet", size=32, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs"
+    )
+    run = fit(photos, "ridge", name="victim", plots=False, settings=options)
     MODELS[kind](run.folder.path)
 
     with pytest.raises(PipelineError, match=r"head\.(npz|keras)"):
-        load_run("victim", options=options)
+        load_run("victim", settings=options)
     assert not Path("canary").exists()

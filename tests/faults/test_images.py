@@ -1,4 +1,4 @@
-"""Photographs that are damaged, huge, oddly named or changed: the bad ones are listed, the good ones have the right rows."""
+"""Images that are damaged, huge, oddly named or changed: the bad ones are listed, the good ones have the right rows."""
 
 import io
 import os

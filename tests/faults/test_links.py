@@ -6,34 +6,26 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.cache import own
-from pipeline.cache.audit import (
-    delete,
-    describe_all,
-    import_store,
-    list_stores,
-    open_stores,
-    quarantines,
-    repair,
-    verify,
-)
+from pipeline.cache.audit import Verification, delete, quarantines, repair, verify
 from pipeline.cache.compact import compact
+from pipeline.cache.exchange import import_store
 from pipeline.cache.outbox import FolderOutbox
 from pipeline.cache.shard import commit_shard
 from pipeline.cache.store import Store
-from pipeline.cli import main
+from pipeline.cache.stores import list_stores, open_stores, summarize_all
+from pipeline.cli.app import main
 from pipeline.errors import ForeignEntryError, PipelineError, SettingError, UnreadableStoreError
-from pipeline.verbs.heads import fit
-from pipeline.verbs.options import Options
-from pipeline.verbs.run import load_run, predict
+from pipeline.runs.run import load_run
+from pipeline.settings import Settings
 from tests.cache.samples import HALF, RECIPE, fill, make_keys, make_rows
 from tests.cache.test_shard import build
+from tests.calls import fit
 
 
 @pytest.fixture
@@ -136,11 +128,13 @@ def test_one_refused_store_does_not_end_the_others(kind: str, cache: Path, mine:
     before = snapshot(mine)
     stores, refused = open_stores(cache)
 
-    assert [store.name for store in stores] == [entry["store"] for entry in describe_all(cache)] == [RECIPE.folder_name]
-    assert [(entry.shard, entry.is_damage) for entry in refused] == [(HALF.folder_name, False)]
+    assert (
+        [store.name for store in stores] == [summary.store for summary in summarize_all(cache)] == [RECIPE.folder_name]
+    )
+    assert list(refused) == [HALF.folder_name]
     assert str(evil) in caplog.text
     assert "is a symbolic link" in caplog.text
-    assert repair(stores) == (12, [])
+    assert repair(stores).found == Verification(12)
     assert quarantines(cache) == []
     assert snapshot(mine) == before
 
@@ -178,8 +172,8 @@ def test_shard_that_is_a_link_stays_where_it_is(cache: Path, mine: Path, tmp_pat
     assert len(opened) == rows
     assert caplog.text.count("is a symbolic link") == 2
     assert compact(opened).rows == rows
-    num_ok, found = repair([opened])
-    assert (num_ok, {entry.shard.split("/")[1] for entry in found}) == (rows, {good.name, bad.name})
+    done = repair([opened])
+    assert (done.found.num_ok, {entry.shard.split("/")[1] for entry in done.left}) == (rows, {good.name, bad.name})
     for ask in (lambda: opened.quarantine(good), lambda: delete([opened.folder])):
         with pytest.raises(ForeignEntryError, match="is a symbolic link"):
             ask()
@@ -222,7 +216,7 @@ def test_cache_folder_may_be_a_link(cache: Path, tmp_path: Path):
 
     assert len(Store(link, RECIPE)) == 14
     assert len(list_stores(link)) == 2
-    assert import_store(link / HALF.folder_name, tmp_path / "here")[1] == 2
+    assert import_store(link / HALF.folder_name, tmp_path / "here").num_new_shards == 2
 
 
 def test_quarantine_with_a_link_in_it_is_passed_over(cache: Path, mine: Path, caplog):
@@ -242,13 +236,13 @@ def test_file_hashes_are_not_written_through_a_link(name: str, tmp_path: Path, m
     (tmp_path / "cache" / name).symlink_to(mine / "data.h5")
 
     with pytest.raises(ForeignEntryError, match=name):
-        _ = Options(cache=tmp_path / "cache").hashes
+        _ = Settings.of(cache=tmp_path / "cache").paths.hashes
     assert (mine / "data.h5").read_bytes() == b"years of work"
 
 
-def _options(tmp_path: Path, **settings: object) -> Options:
+def _options(tmp_path: Path, **settings: object) -> Settings:
     places = {"cache": tmp_path / "cache", "runs": tmp_path / "runs"}
-    return replace(Options(base="squeezenet", size=32, weights="random", **places), **settings)
+    return Settings.of(base="squeezenet", size=32, weights="random", **places, **settings)
 
 
 def test_statistics_are_not_written_through_a_link(photos: Path, tmp_path: Path, mine: Path):
@@ -258,7 +252,7 @@ def test_statistics_are_not_written_through_a_link(photos: Path, tmp_path: Path,
     before = snapshot(mine)
 
     with pytest.raises(ForeignEntryError, match="statistics is a symbolic link"):
-        fit(photos, "ridge", pictures=False, options=_options(tmp_path, preprocess="standardize"))
+        fit(photos, "ridge", plots=False, settings=_options(tmp_path, preprocess="standardize"))
     assert snapshot(mine) == before
 
 
@@ -268,11 +262,11 @@ def test_statistics_are_not_written_through_a_link(photos: Path, tmp_path: Path,
 def test_statistics_of_another_hand_are_made_again(text: str, photos: Path, tmp_path: Path):
     """They are only a short cut."""
     options = _options(tmp_path, preprocess="standardize")
-    fit(photos, "ridge", pictures=False, options=options)
+    fit(photos, "ridge", plots=False, settings=options)
     (kept,) = (tmp_path / "cache/statistics").iterdir()
     good = kept.read_text()
     kept.write_text(text)
-    fit(photos, "ridge", pictures=False, options=options)
+    fit(photos, "ridge", plots=False, settings=options)
 
     assert kept.read_text() == good
 
@@ -281,7 +275,7 @@ def test_statistics_of_another_hand_are_made_again(text: str, photos: Path, tmp_
 def test_run_from_elsewhere_cannot_lead_out_of_the_cache(part: str, photos: Path, tmp_path: Path, mine: Path):
     """A recipe whose layer or base is a path is refused, and the folder it names is left as it is."""
     options = _options(tmp_path)
-    run = fit(photos, "ridge", name="evil", pictures=False, options=options)
+    run = fit(photos, "ridge", name="evil", plots=False, settings=options)
     file = run.folder.path / "run.json"
     info = json.loads(file.read_text())
     info["recipe"][part] = "x/../../mine"
@@ -289,7 +283,7 @@ def test_run_from_elsewhere_cannot_lead_out_of_the_cache(part: str, photos: Path
     before = snapshot(tmp_path)
 
     with pytest.raises(SettingError, match=rf"The {part} has up to 96 letters.*'x/\.\./\.\./mine'"):
-        predict(load_run("evil", options=options), [photos])
+        load_run("evil", options).predict([photos])
     assert snapshot(tmp_path) == before
 
 
@@ -299,12 +293,12 @@ def test_run_from_elsewhere_cannot_lead_out_of_the_cache(part: str, photos: Path
 def test_run_whose_recipe_is_none_is_refused(value: object, photos: Path, tmp_path: Path):
     """Whatever JSON stands there, it is an error that says so."""
     options = _options(tmp_path)
-    run = fit(photos, "ridge", name="odd", pictures=False, options=options)
+    run = fit(photos, "ridge", name="odd", plots=False, settings=options)
     file = run.folder.path / "run.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"recipe": value}))
 
     with pytest.raises(PipelineError, match=r"[Rr]ecipe"):
-        predict(load_run("odd", options=options), [photos])
+        load_run("odd", options).predict([photos])
 
 
 REFUSALS = ("EACCES", "EMFILE", "EIO", "ENOMEM", "ESTALE", "ETIMEDOUT")
@@ -331,9 +325,9 @@ def test_store_that_the_machine_refuses_loses_no_shard(name: str, cache: Path, m
         ):
             with pytest.raises(UnreadableStoreError, match=rf"\.h5 cannot be read: {os.strerror(code)}"):
                 ask()
-        num_ok, bad = repair(list_stores(cache))
-        assert (num_ok, len(bad), {entry.is_damage for entry in bad}) == (0, 4, {False})
-        assert describe_all(cache) == []
+        done = repair(list_stores(cache))
+        assert (done.found.num_ok, len(done.left), done.set_aside) == (0, 4, [])
+        assert summarize_all(cache) == []
     assert {path: data for path, data in snapshot(tmp_path).items() if path.name != ".lock"} == before
     np.testing.assert_array_equal(Store(cache, RECIPE).read(make_keys(range(12))), make_rows(range(12)))
 

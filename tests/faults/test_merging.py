@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cache import compact as module
-from pipeline.cache.audit import verify
+from pipeline.cache.audit import Verification, verify
 from pipeline.cache.compact import compact
 from pipeline.cache.store import Store
 from tests.faults.child import SHARD_ROWS, SMALL, Averages, run
@@ -31,5 +31,5 @@ def test_killed_at_each_step_of_a_merge(
     assert num_stored(store) == NUM_PHOTOS + (4 - step % 4) % 4 * SHARD_ROWS
     done = compact(Store(cache, SMALL))
     assert done.shards_after == 4
-    assert verify([store]) == (NUM_PHOTOS, [])
+    assert verify([store]) == Verification(NUM_PHOTOS)
     assert_same(cache, undisturbed)

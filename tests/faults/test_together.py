@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from pipeline.cache.store import Store
+from pipeline.execution.workers import Workers
+from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.sweep import make_cells, run_sweep
-from pipeline.stage_two.training import Training
-from pipeline.workers import Workers
 from tests.cache.samples import RECIPE, SHAPE, make_keys, make_rows
 from tests.faults.child import Averages, run
 from tests.faults.conftest import NUM_PHOTOS, assert_same, num_stored, start, wait_for_shards
@@ -130,7 +130,7 @@ def test_heads_that_kill_their_workers_are_left_out(tmp_path: Path, caplog: pyte
     table = run_sweep(cells, task, tmp_path, task_digest="these rows", workers=Workers(count=2))
 
     assert rest == done
-    assert "killed its worker twice" in caplog.text
+    assert "crashed its worker twice" in caplog.text
     assert len(table) == len(cells) == 3
     assert done[0] in table
 

@@ -27,11 +27,11 @@ UNDO_ORIENTATION = {
     7: lambda upright: np.rot90(upright, 2).transpose(1, 0, 2),
     8: lambda upright: np.rot90(upright, -1),
 }
-"""How a camera stores an upright picture under each orientation."""
+"""How a camera stores an upright image for each orientation."""
 
 
 def make_pixels(side: int = SIDE) -> np.ndarray:
-    """A smooth picture without any symmetry: red grows to the right, green downwards, blue is 40."""
+    """A smooth image without any symmetry: red grows to the right, green downwards, blue is 40."""
     ramp = np.linspace(0, 255, side).astype(np.uint8)
     return np.stack([np.tile(ramp, (side, 1)), np.tile(ramp[:, None], (1, side)), np.full((side, side), 40, "u1")], 2)
 
@@ -156,7 +156,7 @@ def test_float_pixels_are_refused():
 @pytest.mark.parametrize("orientation", UNDO_ORIENTATION)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_exif_orientation_is_applied(orientation, kind):
-    """A picture that a camera turned stands upright again, and the switch leaves it as it is stored (but for TIFF)."""
+    """An image with an orientation is turned upright; without `exif` it stays as stored, except for TIFF."""
     stored = np.ascontiguousarray(UNDO_ORIENTATION[orientation](make_pixels()))
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
@@ -170,7 +170,7 @@ def test_exif_orientation_is_applied(orientation, kind):
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "I;16"])
 def test_exif_orientation_is_applied_in_every_mode(mode):
-    """A turned picture need not be RGB."""
+    """Images of other modes than RGB are turned as well."""
     ramp = np.arange(SIDE, dtype=np.uint16)[None].repeat(SIDE, 0) * (256 if mode == "I;16" else 1)
     image = Image.fromarray(ramp) if mode == "I;16" else Image.fromarray(ramp.astype(np.uint8)).convert(mode)
     exif = Image.Exif()
@@ -217,8 +217,8 @@ def test_resizing_is_that_of_pillow():
         ({"size_px": 9460}, r"The size .* Received: 9460\."),
         ({"size_px": True}, r"The size .* Received: True\."),
         ({"size_px": 8, "resize": []}, r"The resize method .* Received: \[\]\."),
-        ({"size_px": 8, "exif": 1}, r"The EXIF rule is true or false\. Received: 1\."),
-        ({"size_px": 8, "resize": "cubic"}, r"The resize method is one of .*'lanczos'.*\. Received: 'cubic'\."),
+        ({"size_px": 8, "exif": 1}, r"`exif` must be true or false\. Received: 1\."),
+        ({"size_px": 8, "resize": "cubic"}, r"The resize method is one of .*lanczos.*\. Received: 'cubic'\."),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings, message):
@@ -230,7 +230,7 @@ def test_settings_that_cannot_work_are_refused(settings, message):
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
 @pytest.mark.parametrize(("kind", "options"), [("JPEG", {}), ("PNG", {}), ("WEBP", {}), ("TIFF", {})])
 def test_truncated_image_is_refused(kind, options, kept):
-    """A picture is never half gray: cut short is damaged."""
+    """A truncated image is damaged: its lower part never becomes gray."""
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
     data = encode(noise, kind, **options)
 
@@ -303,7 +303,7 @@ def test_array_is_an_image(channels):
 
 
 def test_array_in_columns_is_read_in_columns():
-    """An array that numpy stored in Fortran order is the same picture."""
+    """An array in Fortran order is the same image."""
     stream = io.BytesIO()
     np.save(stream, np.asfortranarray(make_pixels()))
 
@@ -339,7 +339,7 @@ def test_key_of_an_array_stays():
     ],
 )
 def test_array_whose_header_does_not_fit_is_refused(header, message):
-    """A header is not believed: no memory is taken for what it promises, and nothing in it is run."""
+    """A header with a huge shape takes no memory, and nothing in it is executed."""
     with pytest.raises(UnreadableImageError, match=message):
         decode(npy(header))
 
@@ -388,8 +388,8 @@ def test_thumbnail_keeps_the_proportions(size, small):
     assert np.abs(np.asarray(thumbnail).astype(int) - (9, 120, 60)).max() < 8
 
 
-def test_thumbnail_of_a_large_photograph_is_near_the_picture():
-    """A JPEG that is decoded at an eighth of its size, and turned as its camera says, looks like the picture made small."""
+def test_thumbnail_of_a_large_image_is_close_to_the_resized_image():
+    """A JPEG that is decoded at an eighth of its size, and turned upright, is close to the image resized at full size."""
     upright = Image.fromarray(make_pixels(1200))
     exif = Image.Exif()
     exif[ORIENTATION] = 6

@@ -20,7 +20,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (4, 8, 9, 3)).astype(np.uint8
 
 @pytest.fixture
 def paths(tmp_path):
-    """Three photographs with the pixels of `PIXELS`."""
+    """Three image files with the pixels of `PIXELS`."""
     (tmp_path / "a").mkdir()
     files = [tmp_path / "a" / f"{number}.png" for number in range(3)]
     for file, pixels in zip(files, PIXELS, strict=False):
@@ -79,7 +79,7 @@ MANY = {
 
 @pytest.mark.parametrize("kind", ONE)
 def test_one_image_is_one_image(kind, paths):
-    """Alone as in a list: a text is not taken for a list of letters, nor an array for a list of its lines."""
+    """A text is not a list of letters, and an array is not a list of its rows."""
     expected = Decoder(12).decode(paths[1].read_bytes())
     alone, listed = read(ONE[kind](paths[1])), read([ONE[kind](paths[1])])
 
@@ -147,8 +147,8 @@ def test_pil_image_is_turned_upright_where_its_file_would_be(tmp_path):
         assert np.array_equal(pixels_of(read(Image.open(path), exif=with_exif))[0], expected)
 
 
-def test_every_image_has_a_place(paths, tmp_path):
-    """Images given twice are there twice; each that cannot be read has its place and its reason."""
+def test_every_image_has_an_index(paths, tmp_path):
+    """Images given twice are listed twice; each image that cannot be read has its index and its reason."""
     cut = tmp_path / "cut.png"
     cut.write_bytes(paths[0].read_bytes()[:60])
     (tmp_path / "empty").mkdir()
@@ -180,7 +180,7 @@ def test_every_image_has_a_place(paths, tmp_path):
     assert [given.manifest.read(row) for row in (0, 1)] == [paths[0].read_bytes()] * 2
 
 
-def test_refused_files_of_a_folder_have_their_place(paths):
+def test_skipped_files_of_a_folder_have_an_index(paths):
     """They stand among the others by their name, with the folder before it."""
     (paths[0].parent / "1a.png").symlink_to("nowhere.png")
     given = read(paths[0].parent)
@@ -255,7 +255,7 @@ def test_what_is_no_image_is_refused(given, received):
 def test_images_can_be_sent(paths):
     """Places are lost when images are sent to another process, and bytes are not."""
     for given in (read(["gone.png", *paths]), read([None, PIXELS[0], paths[0]])):
-        sent = given.manifest.to_be_sent(with_bytes=False)
+        sent = given.manifest.detached(with_bytes=False)
 
         assert [sent.read(row) for row in range(len(sent))] == [
             given.manifest.read(row) for row in range(len(given.manifest))

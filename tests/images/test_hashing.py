@@ -1,26 +1,23 @@
-"""Digests of files, and the short cut that may never be more than one."""
+"""Digests of files, and the cache of digests, which may never change a result."""
 
 import hashlib
 import os
 import sqlite3
-import threading
 import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from pipeline.images import hashing
-from pipeline.images.hashing import FileHashes, file_stamp, sha256_file
+from pipeline.images.hashing import RACY_NS, FileHashes, file_stamp, sha256_file
 
 MARK = b"a digest that only the file of hashes knows"[:32]
 
 
 @pytest.fixture
-def hashes(tmp_path, monkeypatch) -> FileHashes:
-    """Digests are remembered at once: a test does not wait the two seconds of the racy rule."""
-    monkeypatch.setattr(hashing, "RACY_NS", 0)
-    return FileHashes(tmp_path / "cache" / "file_hashes.sqlite")
+def hashes(tmp_path) -> FileHashes:
+    """Digests are remembered at once: by its clock all files are older than the racy rule demands."""
+    return FileHashes(tmp_path / "cache" / "file_hashes.sqlite", clock_ns=later)
 
 
 @pytest.fixture
@@ -29,13 +26,12 @@ def file(tmp_path):
     path = tmp_path / "photos" / "a.jpg"
     path.parent.mkdir()
     path.write_bytes(b"old bytes")
-    _let_the_clock_tick()
     return path
 
 
-def _let_the_clock_tick() -> None:
-    """Time stamps of files advance in steps of some milliseconds."""
-    time.sleep(0.02)
+def later() -> int:
+    """A time at which all files of a test are old."""
+    return time.time_ns() + 10 * RACY_NS
 
 
 def _sha256(data: bytes) -> bytes:
@@ -48,9 +44,9 @@ def _rows(hashes: FileHashes) -> list:
 
 
 def _mark(hashes: FileHashes, file: Path) -> None:
-    """Remember something else, so that it can be told from what is computed."""
+    """Remember another digest, so that it differs from the computed one."""
     assert str(file) in dict(_rows(hashes))
-    hashes._remember([(str(file), file_stamp(file), MARK)], time.time_ns())
+    hashes._remember([(str(file), file_stamp(file), MARK)], later())
 
 
 def test_digest_is_sha256_of_the_bytes(tmp_path):
@@ -67,13 +63,12 @@ def test_order_of_the_files_is_kept(tmp_path, hashes):
     files = [tmp_path / f"{number}.jpg" for number in range(40)]
     for file in files:
         file.write_bytes(file.name.encode())
-    _let_the_clock_tick()
     hashes.digests(files[::3])
 
     assert hashes.digests(files) == [_sha256(file.name.encode()) for file in files]
 
 
-def test_error_stands_in_the_place_of_an_unreadable_file(tmp_path, file, hashes):
+def test_an_unreadable_file_has_an_error_instead_of_a_digest(tmp_path, file, hashes):
     """A missing file and a folder do not stop the others."""
     missing, digest, folder = hashes.digests([tmp_path / "no.jpg", file, tmp_path])
 
@@ -105,19 +100,19 @@ def test_changed_file_is_read_again(file, hashes):
     """New contents give a new digest, and the new one is remembered."""
     hashes.digests([file])
     file.write_bytes(b"other bytes")
-    _let_the_clock_tick()
 
     assert hashes.digests([file]) == [_sha256(b"other bytes")]
     assert _rows(hashes) == [(str(file), _sha256(b"other bytes"))]
 
 
 def test_edit_that_puts_size_and_time_back_is_seen(file, hashes):
-    """An edit in place with the same size and modification time is found by the change time."""
+    """An edit in place with the same size and modification time is detected by the change time."""
     stat = file.stat()
     hashes.digests([file])
-    with file.open("r+b") as handle:
-        handle.write(b"NEW")
-    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    while file.stat().st_ctime_ns == stat.st_ctime_ns:  # time stamps advance in steps of some milliseconds
+        with file.open("r+b") as handle:
+            handle.write(b"NEW")
+        os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
     assert file.stat().st_mtime_ns == stat.st_mtime_ns
     assert hashes.digests([file]) == [_sha256(b"NEW bytes")]
@@ -164,8 +159,8 @@ def test_cut_file_of_hashes_does_not_stop_the_scan(file, hashes, kept):
 
 
 @pytest.mark.parametrize("digest", [None, "text", 17, b"too short", MARK])
-def test_remembered_digest_that_was_altered_is_not_believed(file, hashes, digest):
-    """A row whose checksum does not fit is computed again, and mended."""
+def test_an_altered_digest_is_not_used(file, hashes, digest):
+    """A row with a wrong checksum is computed again and replaced."""
     hashes.digests([file])
     with closing(sqlite3.connect(hashes.path)) as connection, connection:
         connection.execute("UPDATE digests SET sha256 = ?", [digest])
@@ -175,10 +170,9 @@ def test_remembered_digest_that_was_altered_is_not_believed(file, hashes, digest
 
 
 @pytest.mark.parametrize("place", ["a folder", "below a file"])
-def test_place_where_nothing_can_be_remembered_does_not_stop_the_scan(tmp_path, file, place, monkeypatch):
-    """Where the hashes cannot be written they are computed each time."""
-    monkeypatch.setattr(hashing, "RACY_NS", 0)
-    hashes = FileHashes(tmp_path if place == "a folder" else file / "file_hashes.sqlite")
+def test_digests_that_cannot_be_remembered_do_not_stop_the_scan(tmp_path, file, place):
+    """If the file of digests cannot be written, the digests are computed each time."""
+    hashes = FileHashes(tmp_path if place == "a folder" else file / "file_hashes.sqlite", clock_ns=later)
 
     assert hashes.digests([file]) == [_sha256(b"old bytes")]
     assert file.read_bytes() == b"old bytes"
@@ -192,28 +186,22 @@ def test_file_of_yesterday_is_remembered_and_a_new_one_is_not(file, tmp_path):
     assert [path for path, _ in _rows(hashes)] == [os.__file__]
 
 
-def test_racy_rule_counts_from_the_look(file, tmp_path, monkeypatch):
-    """Hashing that takes long does not make a file old that was new when it was looked at."""
-    monkeypatch.setattr(hashing, "RACY_NS", 500_000_000)
-    hashes = FileHashes(tmp_path / "file_hashes.sqlite")
-    slow = tmp_path / "slow.jpg"
-    os.mkfifo(slow)
-    writer = threading.Timer(0.7, slow.write_bytes, [b"came late"])
-    file.write_bytes(b"new bytes")
-    writer.start()
-    digests = hashes.digests([file, slow])
-    writer.join()
+def test_racy_rule_counts_from_the_stat(file, tmp_path):
+    """Hashing may take long: a file that was new before it is not old after it."""
+    times = iter([time.time_ns(), later()])
+    hashes = FileHashes(tmp_path / "file_hashes.sqlite", clock_ns=lambda: next(times))
 
-    assert digests == [_sha256(b"new bytes"), _sha256(b"came late")]
+    assert hashes.digests([file]) == [_sha256(b"old bytes")]
     assert not hashes.path.exists() or str(file) not in dict(_rows(hashes))
+    assert hashes.digests([file]) == [_sha256(b"old bytes")]
+    assert str(file) in dict(_rows(hashes))
 
 
 def test_name_that_is_not_unicode_is_hashed(file, hashes):
-    """SQLite takes no such name, which costs nothing but care."""
+    """SQLite cannot store such a name as it is."""
     odd = os.fsencode(file.parent) + b"/\xff\xfe.jpg"
     with open(odd, "wb") as handle:  # noqa: PTH123
         handle.write(b"odd")
-    _let_the_clock_tick()
     files = [Path(os.fsdecode(odd)), file]
     first = hashes.digests(files)
 

@@ -37,13 +37,15 @@ def make_manifest(entries, contents=None) -> Manifest:
 
 def test_columns_of_different_lengths_are_refused():
     """A manifest whose columns are out of step cannot be made."""
-    with pytest.raises(DataLayoutError, match=r"columns must have one length\. Received: lengths \[1, 2\]\."):
+    with pytest.raises(
+        DataLayoutError, match=r"columns of a manifest must have the same length\. Received: lengths \[1, 2\]\."
+    ):
         Manifest(Numbered(), (0, 1), ("a", "b"), (b"a", b"b"), (None,), ("train", "train"))
 
 
 def test_unknown_split_is_refused():
     """A split has one of three names."""
-    message = r"A split is one of \('train', 'validation', 'test'\)\. Received: \['dev'\]\."
+    message = r"A split is one of train, validation, test\. Received: \['dev'\]\."
     with pytest.raises(DataLayoutError, match=message):
         make_manifest([("cat", "dev")])
 
@@ -121,7 +123,7 @@ def test_complete_manifest_is_a_task(splits):
     ("entries", "message"),
     [
         ((*FULL, (None, "train")), r"1 of 7 images have no label \(the first: 'image 6'\)\. A head needs one for each"),
-        (FULL[:3], r"A head needs at least two classes\. Received: \['cat'\]\. Use one folder a class"),
+        (FULL[:3], r"A head needs at least two classes\. Received: \['cat'\]\. Use one folder per class"),
         (FULL[1:], r"The train split has no image of \['cat'\]\. Add images of it, or choose another split"),
         (FULL[:5], r"The test split has no image of \['dog'\]\."),
         ((FULL[0], FULL[3]), r"The validation split has no image of \['cat', 'dog'\]\."),

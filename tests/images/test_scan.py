@@ -15,7 +15,7 @@ from pipeline.images.hashing import FileHashes
 from pipeline.images.scan import scan
 
 
-def test_folder_table_and_arrays_are_told_apart(photos, tmp_path):
+def test_folder_table_and_arrays_are_distinguished(photos, tmp_path):
     """A folder, a CSV over the same files and an `.npz` each give their manifest; text and Path are the same."""
     table = tmp_path / "table.CSV"
     folder = scan(photos)
@@ -33,7 +33,7 @@ def test_folder_table_and_arrays_are_told_apart(photos, tmp_path):
     assert len(scan("sklearn:digits")) == 1797
 
 
-def test_same_photographs_are_the_same_manifest_however_they_come(photos, tmp_path):
+def test_all_sources_of_the_same_images_give_the_same_manifest(photos, tmp_path):
     """Digests, labels and splits of a folder, of archives, tables and frames over it are equal, in the same order."""
     folder = scan(photos)
     said = {"label": list(folder.labels), "split": list(folder.splits)}
@@ -99,7 +99,7 @@ def test_file_of_another_kind_is_refused(tmp_path):
     (tmp_path / "photos.rar").write_bytes(b"Rar!")
 
     with pytest.raises(
-        DataLayoutError, match=r"photos\.rar is a file of unknown kind\. Expected a folder of images, a"
+        DataLayoutError, match=r"The format of .*photos\.rar is unknown\. Expected a folder of images, a"
     ):
         scan(tmp_path / "photos.rar")
 

@@ -97,7 +97,7 @@ def test_shares_are_met_within_every_class(label):
 
 
 def test_larger_validation_share_takes_only_from_its_neighbours():
-    """With other shares an image keeps its place on [0, 1): growing train never sends a training image away."""
+    """With other shares an image keeps its number in [0, 1): a larger training share never removes a training image."""
     keys = make_keys(500)
     small, large = (assign_splits(keys, Fractions(share, 0.9 - share, 0.1)) for share in (0.5, 0.7))
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataLayoutError
-from pipeline.images.arrays import array_manifest
 from pipeline.images.decode import Decoder
 from pipeline.images.scan import scan
+from pipeline.images.sources.arrays import array_manifest
 from pipeline.images.statistics import ChannelStatistics, channel_statistics
 from tests.conftest import draw_tree
 

@@ -1,4 +1,4 @@
-"""A head on the real VGG16, and a fine-tuned one, as each kind of file, loaded in a process that does not know this package."""
+"""A head on the real VGG16, and a fine-tuned one, in each format, loaded in a process that does not know this package."""
 
 import json
 import subprocess
@@ -8,115 +8,137 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import Options, Run, Training, Tuning, export, fit, scan
+from pipeline import Run, export
 from pipeline.exports.formats import FORMATS
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
-from pipeline.verbs.tune import tune
+from pipeline.settings import Settings
+from pipeline.stage_two.dense.settings import Training
+from pipeline.training.finetune.settings import FineTuning
+from tests.calls import fit, scan, tune
+from tests.exports.models import build_once
 
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # of flatbuffers and onnx
 
 SIZE_PX = 32
 NUM_TOGETHER = 12
 
-# Pixels and PNG files in, probabilities of every file out, with nothing but each format's own library; -I: not even the folder
-# that the tests run in is looked at for modules.
+# Pixels and PNG files in, probabilities of every file out, with only each format's own library. With -I not even the folder that
+# the tests run in is searched for modules. One process for all folders: importing the libraries takes most of its time.
 STRANGER = """
 import json, os, sys, zipfile
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
-
-folder = sys.argv[1]
-pixels = np.load(f"{folder}/pixels.npy")
-labels, said = {}, {}
-
 import onnxruntime
-session = onnxruntime.InferenceSession(f"{folder}/model.onnx")
-said["onnx"] = session.run(None, {"pixels": pixels})[0]
-labels["onnx"] = json.loads(session.get_modelmeta().custom_metadata_map["bottleneck"])["labels"]
-
 from ai_edge_litert.interpreter import Interpreter
-runner = Interpreter(f"{folder}/model.tflite").get_signature_runner()
-[said["tflite"]] = runner(pixels=pixels).values()
-labels["tflite"] = zipfile.ZipFile(f"{folder}/model.tflite").read("labels.txt").decode().split()
-
 import tensorflow as tf
-signatures = tf.saved_model.load(f"{folder}/model").signatures
-answer = signatures["pixels"](pixels=tf.constant(pixels))
-said["saved_model"] = answer["scores"].numpy()
-labels["saved_model"] = [label.decode() for label in answer["classes"].numpy()[0]]
-files = [tf.io.encode_png(tf.constant(image.astype(np.uint8))) for image in pixels]
-said["served"] = signatures["serving_default"](image_bytes=tf.stack(files))["scores"].numpy()
-
 import keras
-model = keras.saving.load_model(f"{folder}/model.keras", safe_mode=True)
-said["keras"] = model.predict(pixels, verbose=0)
-labels["keras"] = json.loads(zipfile.ZipFile(f"{folder}/model.keras").read("bottleneck.json"))["labels"]
 
+for folder in sys.argv[1:]:
+    pixels = np.load(f"{folder}/pixels.npy")
+    labels, predicted = {}, {}
+
+    session = onnxruntime.InferenceSession(f"{folder}/model.onnx")
+    predicted["onnx"] = session.run(None, {"pixels": pixels})[0]
+    labels["onnx"] = json.loads(session.get_modelmeta().custom_metadata_map["bottleneck"])["labels"]
+
+    runner = Interpreter(f"{folder}/model.tflite").get_signature_runner()
+    [predicted["tflite"]] = runner(pixels=pixels).values()
+    labels["tflite"] = zipfile.ZipFile(f"{folder}/model.tflite").read("labels.txt").decode().split()
+
+    signatures = tf.saved_model.load(f"{folder}/model").signatures
+    answer = signatures["pixels"](pixels=tf.constant(pixels))
+    predicted["saved_model"] = answer["scores"].numpy()
+    labels["saved_model"] = [label.decode() for label in answer["classes"].numpy()[0]]
+    files = [tf.io.encode_png(tf.constant(image.astype(np.uint8))) for image in pixels]
+    predicted["served"] = signatures["serving_default"](image_bytes=tf.stack(files))["scores"].numpy()
+
+    model = keras.saving.load_model(f"{folder}/model.keras", safe_mode=True)
+    predicted["keras"] = model.predict(pixels, verbose=0)
+    labels["keras"] = json.loads(zipfile.ZipFile(f"{folder}/model.keras").read("bottleneck.json"))["labels"]
+
+    np.savez(f"{folder}/predicted.npz", **predicted)
+    with open(f"{folder}/labels.json", "w") as file:
+        json.dump(labels, file)
 assert "pipeline" not in sys.modules
-np.savez(f"{folder}/said.npz", **said)
-print(json.dumps(labels))
 """
 
 
 @pytest.fixture(scope="module")
-def options(tmp_path_factory: pytest.TempPathFactory) -> Options:
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """VGG16 at its smallest size."""
     folder = tmp_path_factory.mktemp("work")
-    return Options(base="vgg16", size=SIZE_PX, cache=folder / "cache", runs=folder / "runs", engine="tensorflow")
+    return Settings.of(base="vgg16", size=SIZE_PX, cache=folder / "cache", runs=folder / "runs", engine="tensorflow")
 
 
 @pytest.fixture(scope="module")
-def digits(options: Options) -> Manifest:
+def digits(settings: Settings) -> Manifest:
     """360 scans of the digits 0 to 9."""
-    manifest = scan("sklearn:digits", options=options)
-    return manifest.select(
-        [
-            row
-            for split, count in (("train", 160), ("validation", 100), ("test", 100))
-            for row in _first(manifest, split, count)
-        ]
-    )
+    manifest = scan("sklearn:digits", settings)
+    counts = {"train": 160, "validation": 100, "test": 100}
+    return manifest.select([row for split, count in counts.items() for row in _first(manifest, split, count)])
 
 
 def _first(manifest: Manifest, split: str, count: int) -> list[int]:
     return [row for row, name in enumerate(manifest.splits) if name == split][:count]
 
 
-def _logistic(digits: Manifest, options: Options) -> Run:
-    return fit(digits, "logreg:C=0.01", pictures=False, options=options)
-
-
-def _fine_tuned(digits: Manifest, options: Options) -> Run:
+@pytest.fixture(scope="module")
+def runs(digits: Manifest, settings: Settings) -> list[Run]:
+    """A linear head on the cached features, and a fine-tuned network."""
     training = Training(epochs=1, batch_size=16, learning_rate=1e-3)
-    tuning = Tuning("softmax", pool="avg", training=training, head_epochs=4, first="block5_conv3", base_rate=1e-4)
-    return tune(digits, tuning, cached=True, pictures=False, options=options)
+    tuning = FineTuning(
+        head="softmax",
+        pool="avg",
+        cached=True,
+        training=training,
+        head_epochs=4,
+        first="block5_conv3",
+        base_rate=1e-4,
+    )
+    return [
+        fit(digits, "logreg:C=0.01", plots=False, settings=settings),
+        tune(digits, tuning, plots=False, settings=settings),
+    ]
 
 
-@pytest.mark.parametrize("make", [_logistic, _fine_tuned], ids=["logistic", "fine-tuned"])
-def test_every_file_says_what_its_run_does_to_a_stranger(make, digits: Manifest, options: Options, tmp_path: Path):
-    """All four pass the comparison on 200 photographs; in a fresh process they give the run's probabilities, and its labels."""
-    run = make(digits, options)
-    for ending in FORMATS:
-        done = export(run, tmp_path / f"model{ending}")
-        assert done.parity.images == 200
-        assert done.parity.largest_difference <= 1e-3
+@pytest.fixture(scope="module")
+def folders(runs: list[Run], digits: Manifest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Each run in all formats, and what the stranger predicted with them."""
+    pixels = [Decoder(SIZE_PX).decode(digits.read(row)) for row in _first(digits, "test", NUM_TOGETHER)]
+    made = []
+    with pytest.MonkeyPatch.context() as patch:
+        build_once(patch)
+        for run in runs:
+            folder = tmp_path_factory.mktemp("exports")
+            np.save(folder / "pixels.npy", np.stack(pixels).astype(np.float32))
+            for ending in FORMATS:
+                done = export(run, folder / f"model{ending}")
+                assert done.parity.images == 200
+                assert done.parity.largest_difference <= 1e-3
+            made.append(folder)
+    command = [sys.executable, "-I", "-c", STRANGER, *map(str, made)]
+    outcome = subprocess.run(command, cwd=made[0], capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stderr
+    return made
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["logistic", "fine-tuned"])
+def test_every_file_predicts_what_its_run_does_without_this_package(
+    number: int, runs: list[Run], folders: list[Path], digits: Manifest
+):
+    """All formats pass the comparison on 200 images; in a fresh process they give the run's probabilities, and its labels."""
+    run, folder = runs[number], folders[number]
     rows = {row["path"]: row for row in run.folder.predictions()}
     names = [digits.names[row] for row in _first(digits, "test", NUM_TOGETHER)]
     expected = [[float(rows[name][f"p:{label}"]) for label in run.classes] for name in names]
-    pixels = [Decoder(SIZE_PX).decode(digits.read(row)) for row in _first(digits, "test", NUM_TOGETHER)]
-    np.save(tmp_path / "pixels.npy", np.stack(pixels).astype(np.float32))
+    labels = json.loads((folder / "labels.json").read_text())
 
-    command = [sys.executable, "-I", "-c", STRANGER, str(tmp_path)]
-    outcome = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    assert outcome.returncode == 0, outcome.stderr
-    labels = json.loads(outcome.stdout)
     assert sorted(labels) == ["keras", "onnx", "saved_model", "tflite"]
-    assert all(names == list(run.classes) for names in labels.values())
-    with np.load(tmp_path / "said.npz") as said:
-        assert set(said) == {*labels, "served"}
-        for name in said:
-            np.testing.assert_allclose(said[name], expected, atol=1e-3, err_msg=name)
-            assert (said[name].argmax(axis=1) == np.argmax(expected, axis=1)).all()
+    assert all(found == list(run.classes) for found in labels.values())
+    with np.load(folder / "predicted.npz") as predicted:
+        assert set(predicted) == {*labels, "served"}
+        for name in predicted:
+            np.testing.assert_allclose(predicted[name], expected, atol=1e-3, err_msg=name)
+            assert (predicted[name].argmax(axis=1) == np.argmax(expected, axis=1)).all()
     assert np.std(expected, axis=0).max() > 0.1

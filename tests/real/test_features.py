@@ -1,4 +1,4 @@
-"""Real weights on the two photographs that scikit-learn ships: a Chinese temple, and a dahlia."""
+"""Real weights on the two photos that scikit-learn ships: a Chinese temple and a dahlia."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_sample_images
 
-from pipeline.bases.locations import home_folder
+from pipeline.bases.files import home_folder
+from pipeline.bases.table import BASES
 from pipeline.bases.weights import fetch_weights, learn_trunk, load_base
-from pipeline.bases.zoo import ZOO
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
 from pipeline.images.decode import Decoder
 from pipeline.images.given import read_given
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
-from pipeline.stage_one.engines import TensorFlowEngine
-from pipeline.stage_one.extract import extract
+from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 from tests.bases.networks import run
+from tests.stage_one.whole import extract_in_process
 
 pytestmark = pytest.mark.real
 
@@ -46,7 +46,7 @@ ROUND_AND_GROWN = {
 
 
 @pytest.fixture(scope="module")
-def photographs() -> Manifest:
+def images() -> Manifest:
     """china.jpg and flower.jpg."""
     return read_given(sorted(load_sample_images().filenames), FileHashes()).manifest
 
@@ -54,7 +54,7 @@ def photographs() -> Manifest:
 @pytest.fixture(scope="module")
 def vgg16() -> tuple[Recipe, Path]:
     """The classical recipe, VGG16 at 150 px, and its weights."""
-    spec = ZOO["vgg16"]
+    spec = BASES["vgg16"]
     file = fetch_weights(spec, "imagenet", home_folder())
     trunk = learn_trunk(spec, file, spec.last_layer, home_folder())
     return Recipe("vgg16", Decoder(150), spec.native_preprocessing, trunk.digest, spec.last_layer), file
@@ -66,35 +66,33 @@ def engine(vgg16: tuple[Recipe, Path]) -> TensorFlowEngine:
     return TensorFlowEngine(*vgg16, batch_size=4)
 
 
-def decoded(photographs: Manifest, size_px: int) -> np.ndarray:
-    return np.stack([Decoder(size_px).decode(photographs.read(row)) for row in range(len(photographs))])
+def decoded(images: Manifest, size_px: int) -> np.ndarray:
+    return np.stack([Decoder(size_px).decode(images.read(row)) for row in range(len(images))])
 
 
 @pytest.mark.parametrize(("row", "expected"), [(0, BUILDINGS), (1, ROUND_AND_GROWN)], ids=["china", "flower"])
-def test_squeezenet_sees_what_is_there(row: int, expected: dict[int, str], photographs: Manifest):
-    """Its five likeliest classes are buildings for the temple, and grown things for the dahlia.
+def test_squeezenet_sees_what_is_there(row: int, expected: dict[int, str], images: Manifest):
+    """Its five most likely classes are buildings for the temple, and living things for the dahlia.
 
-    With red and blue exchanged, or other scaling, they are balls and garments.
+    With red and blue exchanged, or with another scaling, they are balls and garments.
     """
-    spec = ZOO["squeezenet"]
+    spec = BASES["squeezenet"]
     file = fetch_weights(spec, "imagenet", home_folder(), include_top=True)
     network = load_base(spec, spec.native_px, file, include_top=True)
 
-    [probabilities] = run(network, spec.native_preprocessing(decoded(photographs, spec.native_px)[row : row + 1]))
+    [probabilities] = run(network, spec.native_preprocessing(decoded(images, spec.native_px)[row : row + 1]))
 
     assert set(np.argsort(-probabilities)[:5].tolist()) <= set(expected)
     assert sum(probabilities[number] for number in expected) > 0.8
 
 
-def test_cached_equals_live(
-    photographs: Manifest, vgg16: tuple[Recipe, Path], engine: TensorFlowEngine, tmp_path: Path
-):
-    """What the store serves equals keras.applications on the same decoded photographs, to 1e-5."""
+def test_cached_equals_live(images: Manifest, vgg16: tuple[Recipe, Path], engine: TensorFlowEngine, tmp_path: Path):
+    """The stored rows equal keras.applications on the same decoded images, to 1e-5."""
     recipe, file = vgg16
     base = keras.applications.VGG16(weights=str(file), include_top=False, input_shape=(150, 150, 3))
-    pixels = decoded(photographs, 150).astype(np.float32)
+    pixels = decoded(images, 150).astype(np.float32)
     expected = base.predict(keras.applications.vgg16.preprocess_input(pixels), verbose=0)
-    extraction = extract(photographs, Store(tmp_path, recipe), lambda _: engine)
+    extraction = extract_in_process(images, Store(tmp_path, recipe), lambda _: engine)
 
     received = Store(tmp_path, recipe).read(extraction.keys())
 
@@ -104,12 +102,12 @@ def test_cached_equals_live(
 
 
 def test_half_precision_rows_are_within_two_thousandths(
-    photographs: Manifest, vgg16: tuple[Recipe, Path], engine: TensorFlowEngine, tmp_path: Path
+    images: Manifest, vgg16: tuple[Recipe, Path], engine: TensorFlowEngine, tmp_path: Path
 ):
     """Real features fit into float16, none of them too large."""
     recipe = replace(vgg16[0], dtype="float16")
-    extraction = extract(photographs, Store(tmp_path, recipe), lambda _: engine)
-    expected = engine.features(decoded(photographs, 150))
+    extraction = extract_in_process(images, Store(tmp_path, recipe), lambda _: engine)
+    expected = engine.features(decoded(images, 150))
 
     received = Store(tmp_path, recipe).read(extraction.keys())
 
@@ -117,9 +115,9 @@ def test_half_precision_rows_are_within_two_thousandths(
     assert (np.abs(received - expected) / largest).max() < 2e-3
 
 
-def test_a_real_row_does_not_depend_on_its_neighbours(photographs: Manifest, engine: TensorFlowEngine):
-    """At a real size, too, a photograph has the same bits wherever it stands in the batch."""
-    china, flower = decoded(photographs, 150)
+def test_a_real_row_does_not_depend_on_its_neighbours(images: Manifest, engine: TensorFlowEngine):
+    """At a real size, too, a row has the same bits at every position in the batch."""
+    china, flower = decoded(images, 150)
 
     features = engine.features(np.stack([china, flower, flower, china, flower]))
 

@@ -1,6 +1,6 @@
-"""Report, leaderboard and tuner in a browser, on photographs and with weights that are real.
+"""Report, leaderboard and tuner in a browser, on real images and with real weights.
 
-The photographs are pieces of the two that scikit-learn ships, a Chinese temple and a dahlia. Two pieces of the dahlia lie among the
+The images are pieces of the two photos that scikit-learn ships, a Chinese temple and a dahlia. Two pieces of the dahlia are among the
 test images of the temple, and two among its validation images, so that there are mistakes to look at.
 """
 
@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from pipeline import Options, fit, scan, sweep
+from pipeline.settings import Settings
 from pipeline.tuner.choice import Choice, stops_of
-from pipeline.verbs.report import write_report
-from pipeline.verbs.tuner import open_session
+from pipeline.tuner.serve import open_session
 from tests.browser import assert_quiet, find, open_page
+from tests.calls import fit, report, scan, sweep
 from tests.tuner.pages import Page, serving
 
 pytestmark = pytest.mark.real
@@ -24,7 +24,7 @@ COUNTS = {"train": 20, "validation": 8, "test": 8}
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """Pieces of each photograph in its class folder; a name tells what is really on it."""
+    """Pieces of each photo in its class folder; the name of a piece is its true class."""
     folder, rng = tmp_path_factory.mktemp("real") / "photos", np.random.default_rng(0)
     temple, dahlia = load_sample_images().images
     for label, own, other in (("temple", temple, dahlia), ("dahlia", dahlia, temple)):
@@ -39,54 +39,54 @@ def photos(tmp_path_factory):
 
 
 def cut_piece(photo, rng):
-    """From the middle, where both have something to see."""
+    """A piece from the middle of a photo, where both show something."""
     height, width, _ = photo.shape
     top, left = rng.integers(height // 4, height // 2), rng.integers(width // 4, width // 2)
     return photo[top : top + PIECE_PX, left : left + PIECE_PX]
 
 
 @pytest.fixture(scope="module")
-def options(photos):
-    places = photos.parent
-    return Options(base="squeezenet", size=64, cache=places / "cache", runs=places / "runs")
+def settings(photos):
+    folder = photos.parent
+    return Settings.of(base="squeezenet", size=64, cache=folder / "cache", runs=folder / "runs")
 
 
 @pytest.fixture(scope="module")
-def page_of_all(photos, options):
+def page_of_all(photos, settings):
     """The leaderboard, with the sections of all runs."""
-    fit(photos, "logreg:C=0.01", name="best", options=options)
-    sweep(photos, ("ridge", "knn:k=3"), name="swept", options=options)
-    path, _ = write_report(options=options)
+    fit(photos, "logreg:C=0.01", name="best", settings=settings)
+    sweep(photos, ("ridge", "knn:k=3"), name="swept", settings=settings)
+    path, _ = report(settings=settings)
     return path.as_uri()
 
 
-def test_report_and_leaderboard_show_the_photographs(browser, page_of_all):
-    """A field of the matrix brings up the pieces that lie in the wrong folder, and nothing else; nothing is asked of the network."""
+def test_report_and_leaderboard_show_the_images(browser, page_of_all):
+    """A cell of the matrix shows exactly the pieces in the wrong folder, and no request leaves the machine."""
     open_page(browser, page_of_all)
     assert len(find(browser, "table", least=1)) >= 1
-    [field] = find(browser, "details.run[open] button[aria-label='2 images of temple called dahlia']", least=1)
-    field.click()
-    names = [image.get_attribute("alt") for image in find(browser, ".pictures.boxed img", least=2)]
+    [cell] = find(browser, "details.run[open] button[aria-label='2 images of temple predicted as dahlia']", least=1)
+    cell.click()
+    names = [image.get_attribute("alt") for image in find(browser, ".images.boxed img", least=2)]
 
     assert sorted(names) == ["test/temple/dahlia-0.png", "test/temple/dahlia-1.png"]
     assert_quiet(browser)
 
 
-def test_tuner_refits_and_shows_the_photographs(browser, photos, options):
-    """Another regularisation gives other numbers; a cell brings up the pieces in the wrong folder; nothing is asked of the network."""
-    session = open_session(photos, scan(photos), options=options)
-    with serving(photos, options, {}) as address:
+def test_tuner_refits_and_shows_the_images(browser, photos, settings):
+    """Another regularisation gives other scores, a cell shows the pieces in the wrong folder, and no request leaves the machine."""
+    session = open_session(photos, scan(photos), settings=settings)
+    with serving(photos, settings, {}) as address:
         open_page(browser, address)
         page = Page(browser)
         first = session.refit(Choice())
-        page.wait(lambda: f"{first.validation.scores['loss']:.4f}" in page.summary)
-        page.cell("temple taken for dahlia").click()
-        page.wait(lambda: len(page.photographs()) == 2)
-        assert sorted(page.photographs()) == ["validation/temple/dahlia-0.png", "validation/temple/dahlia-1.png"]
+        page.wait(lambda: f"{first.validation.scores.loss:.4f}" in page.summary)
+        page.cell("temple predicted as dahlia").click()
+        page.wait(lambda: len(page.images()) == 2)
+        assert sorted(page.images()) == ["validation/temple/dahlia-0.png", "validation/temple/dahlia-1.png"]
         stops = stops_of("ridge")
         second = session.refit(Choice(value=stops[stops.index(1000.0) - 1]))
         page.all(".controls .q-slider [tabindex]")[0].send_keys("\ue012")  # the arrow to the left
-        page.wait(lambda: f"{second.validation.scores['loss']:.4f}" in page.summary)
+        page.wait(lambda: f"{second.validation.scores.loss:.4f}" in page.summary)
+        assert_quiet(browser)  # while the server runs: without it the page reports that it has lost the connection
 
-    assert first.validation.scores["loss"] != second.validation.scores["loss"]
-    assert_quiet(browser)
+    assert first.validation.scores.loss != second.validation.scores.loss

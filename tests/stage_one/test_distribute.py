@@ -15,16 +15,15 @@ import pytest
 from pipeline.cache.shard import read_rows
 from pipeline.cache.store import Store
 from pipeline.errors import ClusterError, DataNotFoundError, WorkerDiedError
+from pipeline.execution.workers import Workers
 from pipeline.images.manifest import Files, Manifest
 from pipeline.images.scan import scan
 from pipeline.stage_one import distribute as module
 from pipeline.stage_one.compute import Item
-from pipeline.stage_one.distribute import distribute
-from pipeline.stage_one.extract import extract
-from pipeline.stage_one.tasks import Task, run_task
-from pipeline.workers import Workers
+from pipeline.stage_one.tasks import RowTask, run_task
 from tests.conftest import draw_photo, draw_tree
 from tests.faults.child import SMALL, Averages
+from tests.stage_one.whole import distribute, extract_in_process
 
 BLACK = "red/black.png"
 
@@ -61,13 +60,13 @@ def hundred(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def whole_task(manifest, folder=None, **changes):
     items = tuple(Item(row, 0) for row in range(len(manifest)))
-    return Task(manifest, items, SMALL, averages, 4, folder, **changes)
+    return RowTask(manifest, items, SMALL, averages, 4, folder, **changes)
 
 
 @pytest.mark.parametrize("gather", [False, True])
 def test_processes_make_what_one_process_makes(gather, hundred, tmp_path):
     """The same rows, bit for bit; a second run has nothing to do."""
-    here = extract(scan(hundred), Store(tmp_path / "here", SMALL), Averages(), batch_size=4)
+    here = extract_in_process(scan(hundred), Store(tmp_path / "here", SMALL), Averages(), batch_size=4)
     there = distribute(
         scan(hundred), Store(tmp_path / "there", SMALL), averages, Workers(count=2), batch_size=4, gather=gather
     )
@@ -89,14 +88,12 @@ def test_image_that_kills_its_worker_is_found_and_set_aside(hundred, tmp_path):
     done = distribute(scan(data), Store(tmp_path / "cache", SMALL), deadly, Workers(count=2), batch_size=4)
 
     assert (done.num_new, done.num_rows) == (25, 25)
-    assert [(entry.path, entry.reason) for entry in done.manifest.skipped] == [
-        (BLACK, "killed the worker that worked on it, twice")
-    ]
+    assert [(entry.path, entry.reason) for entry in done.manifest.skipped] == [(BLACK, "killed its worker twice")]
 
 
 def test_workers_that_die_at_any_image_are_an_error(tmp_path, monkeypatch):
     """It is not the images then: the message says what may help."""
-    monkeypatch.setattr(module, "_MOST_SET_ASIDE", 1)
+    monkeypatch.setattr(module, "_MAX_DEADLY_IMAGES", 1)
     data = draw_tree(tmp_path / "data", {"": 2})
 
     with pytest.raises(WorkerDiedError, match="smaller --batch-size, or fewer --workers"):
@@ -125,8 +122,8 @@ def test_task_that_is_done_again_makes_what_is_missing_alone(hundred, tmp_path):
     shard.write_bytes(shard.read_bytes()[:-1])
     fourth = run_task(task)
 
-    assert [outcome.num_rows for outcome in (first, second, third, fourth)] == [60, 100, 100, 100]
-    assert [len(outcome.names) for outcome in (first, second, third, fourth)] == [1, 1, 0, 1]
+    assert [result.num_rows for result in (first, second, third, fourth)] == [60, 100, 100, 100]
+    assert [len(result.names) for result in (first, second, third, fourth)] == [1, 1, 0, 1]
     fresh = Store(tmp_path, SMALL)
     assert fresh.has(task.keys()).all()  # the damaged shard, unless the new one has its name, is out of the way now
     assert sum(len(read_rows(path, SMALL).views) for path in fresh.shard_paths()) == 100
@@ -139,9 +136,9 @@ def test_sent_task_needs_no_folder(hundred, tmp_path):
     sent = whole_task(scan(data), ships=True).packed()
     for path in data.rglob("*.png"):
         path.unlink()
-    outcome = run_task(sent)
+    result = run_task(sent)
 
-    assert (outcome.num_rows, outcome.names, len(outcome.shards)) == (6, [], 1)
+    assert (result.num_rows, result.names, len(result.shards)) == (6, [], 1)
 
 
 def test_task_holds_its_own_images_alone(hundred):
@@ -165,11 +162,11 @@ def test_worker_tells_unread_images_from_damaged_ones(tmp_path):
     manifest = scan(data)
     (data / "red" / "red000.png").unlink()
     (data / "red" / "red001.png").write_bytes(b"a stale copy")
-    outcome = run_task(whole_task(manifest).packed())
-    reasons = {name: outcome.unread.get(digest) for name, digest in zip(manifest.names, manifest.digests, strict=True)}
+    result = run_task(whole_task(manifest).packed())
+    reasons = {name: result.unread.get(digest) for name, digest in zip(manifest.names, manifest.digests, strict=True)}
 
-    assert outcome.num_rows == 2
-    assert list(outcome.skipped) == [manifest.digests[manifest.names.index("red/damaged.png")]]
+    assert result.num_rows == 2
+    assert list(result.skipped) == [manifest.digests[manifest.names.index("red/damaged.png")]]
     assert {name: reason for name, reason in reasons.items() if reason} == {
         "red/red000.png": "cannot be read: No such file or directory",
         "red/red001.png": "changed while it was read; run the command again",
@@ -191,14 +188,14 @@ class Faulty(Files):
 
 
 def send_with_fault(fault):
-    """`Manifest.to_be_sent` as it is, but that workers meet the fault where they read files."""
-    send = Manifest.to_be_sent
+    """`Manifest.detached` as it is, but that workers meet the fault where they read files."""
+    send = Manifest.detached
 
-    def to_be_sent(manifest, *, with_bytes):
+    def detached(manifest, *, with_bytes):
         sent = send(manifest, with_bytes=with_bytes)
         return sent if with_bytes else replace(sent, images=Faulty(sent.images.root, sent.images.names, fault))
 
-    return to_be_sent
+    return detached
 
 
 @pytest.mark.parametrize(
@@ -213,9 +210,9 @@ def send_with_fault(fault):
 )
 def test_image_that_a_worker_cannot_read_is_sent_to_it(fault, hundred, tmp_path, caplog, monkeypatch):
     """No image that this process can read is skipped; the worker is named."""
-    monkeypatch.setattr(Manifest, "to_be_sent", send_with_fault(fault))
+    monkeypatch.setattr(Manifest, "detached", send_with_fault(fault))
     done = distribute(scan(hundred), Store(tmp_path / "cache", SMALL), averages, Workers(count=2), batch_size=4)
-    here = extract(scan(hundred), Store(tmp_path / "here", SMALL), Averages(), batch_size=4)
+    here = extract_in_process(scan(hundred), Store(tmp_path / "here", SMALL), Averages(), batch_size=4)
 
     assert (done.num_new, done.num_rows, done.manifest.skipped) == (100, 100, ())
     np.testing.assert_array_equal(done.store.read(done.keys()), here.store.read(here.keys()))

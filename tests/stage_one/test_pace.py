@@ -1,6 +1,7 @@
 """The pace of a sample."""
 
 import os
+import resource
 
 import pytest
 
@@ -9,7 +10,7 @@ from pipeline.errors import DataLayoutError
 from pipeline.images.scan import scan
 from pipeline.stage_one.compute import Item
 from pipeline.stage_one.pace import measure_pace, steady_pace
-from pipeline.stage_one.pending import rows_a_shard
+from pipeline.stage_one.pending import rows_per_shard
 from tests.faults.child import SMALL, Averages
 
 ROWS = range(32, 32 * 41, 32)
@@ -48,7 +49,8 @@ def test_sample_goes_the_whole_way(photos, tmp_path):
     assert (pace.engine, pace.num_rows, len(store)) == ("averages", 48, 48)
     assert len(store.shard_paths()) == 6
     assert 5 < pace.rows_per_second < 400  # 200 by the delay alone, thousands without it; a busy machine makes it less
-    assert 10e6 < pace.peak_bytes < 64e9
+    # The kernel keeps two accounts of the maximum, which differ by some pages.
+    assert pace.peak_bytes == pytest.approx(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, rel=0.05)
 
 
 def test_sample_of_nothing_readable_is_an_error(tmp_path):
@@ -70,4 +72,4 @@ def test_sample_of_nothing_readable_is_an_error(tmp_path):
 )
 def test_a_shard_is_due_at_whichever_comes_first(shape, speed, expected):
     """1,024 rows, 256 MiB, or a minute's rows, in whole batches."""
-    assert rows_a_shard(shape, speed, 32) == expected
+    assert rows_per_shard(shape, speed, 32) == expected

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.bases.digests import TrunkInfo
+from pipeline.bases.table import BASES
 from pipeline.bases.weights import fetch_weights, learn_trunk
-from pipeline.bases.zoo import ZOO
 from pipeline.cache.recipe import Recipe
 from pipeline.images.decode import Decoder
-from pipeline.stage_one.engines import TensorFlowEngine
+from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 
 BATCH_SIZE = 8
 
@@ -20,13 +20,13 @@ BATCH_SIZE = 8
 @functools.cache
 def weights_and_trunk(home: Path, base: str, cut: str) -> tuple[Path, TrunkInfo]:
     """The random weights of a base, and the trunk below a cut."""
-    file = fetch_weights(ZOO[base], "random", home)
-    return file, learn_trunk(ZOO[base], file, cut, home)
+    file = fetch_weights(BASES[base], "random", home)
+    return file, learn_trunk(BASES[base], file, cut, home)
 
 
 def make_recipe(home: Path, base: str = "squeezenet", size_px: int = 32, **changes: Any) -> tuple[Recipe, Path]:
     """A recipe and the weights that belong to it."""
-    spec = ZOO[base]
+    spec = BASES[base]
     cut = changes.pop("cut", spec.last_layer)
     file, trunk = weights_and_trunk(home, base, cut)
     recipe = Recipe(base, Decoder(size_px), spec.native_preprocessing, trunk.digest, cut)

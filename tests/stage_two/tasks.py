@@ -1,10 +1,26 @@
-"""Tasks that are made: clouds of points around one centre a class, far enough apart to be told apart."""
+"""Synthetic tasks: clouds of points around one centre per class."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from pipeline.stage_two.features import Split, Task
+from pipeline.bases.table import Preprocessing
+from pipeline.cache.recipe import Recipe
+from pipeline.cache.store import Store, row_keys
+from pipeline.images.augment import AUGMENTATIONS, ViewMaker
+from pipeline.images.decode import Decoder
+from pipeline.stage_two.rows import Split, StoredRows, Task
+
+RECIPE = Recipe("squeezenet", Decoder(48), Preprocessing("native"), "0" * 64, "fire9_concat")
+AUGMENTED = replace(RECIPE, augmentation=ViewMaker(AUGMENTATIONS["r0"], 0).canonical_json())
+BLOCK = 32
+HARD = {"distance": 1.3, "shape": (8,)}
+"""Clouds that overlap, so that heads differ and validation has something to choose."""
+
+LINEAR_HEADS = ("logreg:C=0.1", "svm:C=0.1", "ridge:alpha=10", "sgd:alpha=0.01", "lda:shrinkage=0.3", "knn:k=5")
+"""One head of each kind, with its regularisation given."""
 
 CLASSES = ("ant", "bee", "cat", "dog", "eel", "fox", "gnu")
 
@@ -17,7 +33,7 @@ def make_task(
     distance: float = 4.0,
     with_test: bool = True,
 ) -> Task:
-    """Features of this shape: a class's centre plus noise of deviation 1, the same at every call."""
+    """Features of this shape: the centre of the class plus noise of deviation 1, the same at every call."""
     rng = np.random.default_rng(7)
     centres = rng.normal(size=(num_classes, *shape)) * distance / np.sqrt(np.prod(shape))
     counts = {"train": num_train, "validation": 60, "test": 60}
@@ -29,3 +45,32 @@ def make_task(
     if not with_test:
         del splits["test"]
     return Task(CLASSES[:num_classes], splits)
+
+
+NUM_SHAPED = 40
+SHAPES = {"narrow": (8,), "wide": (120,)}
+"""Fewer and more features than the 40 training images."""
+
+
+def shaped_task(shape: str, num_classes: int = 3) -> Task:
+    """Clouds that overlap, with fewer or more features than training images."""
+    distance = 0.2 if shape == "wide" else 0.7
+    return make_task(SHAPES[shape], num_train=NUM_SHAPED, num_classes=num_classes, distance=distance)
+
+
+def on_disk(task: Task, folder: Path, block_rows: int = BLOCK) -> Task:
+    """The same rows in shards of 25."""
+    splits = {}
+    for number, (name, split) in enumerate(task.splits.items()):
+        digests = [bytes([number, index // 256, index % 256]) + bytes(29) for index in range(len(split))]
+
+        def stored(rows, view, digests=digests):
+            store = Store(folder, AUGMENTED if view else RECIPE)
+            keys = row_keys(digests, view)
+            for start in range(0, len(keys), 25):
+                store.append(keys[start : start + 25], rows[start : start + 25], {})
+            return StoredRows(store, keys, "none", block_rows)
+
+        views = tuple(stored(rows, view) for view, rows in enumerate(split.views, start=1))
+        splits[name] = Split(stored(split.X, 0), split.y, split.names, views)
+    return Task(task.classes, splits)

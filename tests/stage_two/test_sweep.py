@@ -6,11 +6,11 @@ import re
 import pytest
 
 from pipeline.errors import DivergedError, HeadSpecError, SettingError
-from pipeline.stage_two.linear_fit import factors_of, fit_linear
+from pipeline.execution.workers import Workers
+from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.linear.fit import factors_of, fit_linear
 from pipeline.stage_two.spec import expand_choices, parse_head
 from pipeline.stage_two.sweep import DEFAULT_HEADS, Cell, make_cells, run_sweep
-from pipeline.stage_two.training import Training
-from pipeline.workers import Workers
 from tests.stage_two.tasks import make_task
 
 HARD = {"shape": (8,), "num_classes": 4, "distance": 1.3}
@@ -33,7 +33,7 @@ def without_seconds(results):
 
 
 def stamps(folder):
-    """Files with all that changes when one of them is written anew."""
+    """Inode and time of each file: they change when it is written again."""
     return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.iterdir()}
 
 
@@ -52,20 +52,20 @@ def test_cells_are_all_combinations():
 
 
 def test_same_head_twice_is_one_cell():
-    """A head that was named twice, or written in two ways, is fitted once."""
+    """A head that is given twice, or in two notations, is fitted once."""
     cells = make_cells(["logreg:C=1", "logreg:C=1.0", "logreg: C=1|1"], Training())
 
     assert [cell.head for cell in cells] == ["logreg:C=1"]
 
 
 def test_cells_keep_every_digit():
-    """What a cell is called is the head that was asked for, not one that is rounded."""
+    """The head of a cell is not rounded."""
     cells = make_cells(["logreg:C=0.12345678", "dense:1234567"], Training())
 
     assert [cell.head for cell in cells] == ["logreg:C=0.12345678", "dense:1234567"]
 
 
-def test_default_heads_can_be_understood():
+def test_default_heads_can_be_parsed():
     """The heads of a sweep without --head are nine cells, linear and dense."""
     cells = make_cells(DEFAULT_HEADS, Training())
 
@@ -74,13 +74,13 @@ def test_default_heads_can_be_understood():
 
 
 def test_settings_of_a_linear_head_are_none():
-    """Epochs and learning rate are no settings of a linear head, and are not reported as such."""
+    """A linear head has no epochs and no learning rate in its settings."""
     assert Cell("logreg", Training()).settings == {}
     assert Cell("softmax", Training(epochs=7)).settings["epochs"] == 7
 
 
 def test_random_draw_follows_the_seed():
-    """The same seed draws the same cells out of the grid, another seed others, and no cell twice."""
+    """The same seed draws the same cells from the grid, another seed draws others, and no cell is drawn twice."""
     heads = ["dense:8|16|32|64|128,relu,dropout:0.1|0.2|0.3|0.4"]
     first, again, other = (
         make_cells(heads, Training(seed=seed), num_random=6, learning_rates=[0.1, 0.01]) for seed in (1, 1, 2)
@@ -94,7 +94,7 @@ def test_random_draw_follows_the_seed():
 
 
 def test_random_draw_of_more_than_there_is_takes_all():
-    """A grid smaller than the draw is taken whole."""
+    """If the draw is larger than the grid, all cells are taken."""
     assert make_cells(HEADS, Training(), num_random=100) == make_cells(HEADS, Training())
 
 
@@ -106,19 +106,19 @@ def test_random_draw_of_more_than_there_is_takes_all():
     ],
 )
 def test_sweep_of_nothing_is_refused(heads, num_random, expected):
-    """No head, or a draw of none, is a mistake."""
+    """A sweep without a head is an error."""
     with pytest.raises(SettingError, match=re.escape(expected)):
         make_cells(heads, Training(), num_random=num_random)
 
 
 def test_mistake_in_one_head_stops_the_sweep_before_it_starts():
-    """All heads are understood before any is fitted."""
+    """All heads are parsed before one is fitted."""
     with pytest.raises(HeadSpecError, match="Cannot understand 'forest'"):
         make_cells(["logreg", "forest"], Training())
 
 
 def test_results_are_ranked_by_validation(task, tmp_path):
-    """The best validation accuracy comes first, and among equals the smaller loss."""
+    """The best validation accuracy comes first; among equal accuracies, the smaller loss."""
     results = sweep(task, tmp_path, [*HEADS, "ridge:alpha=9", "ridge:alpha=11"])
     ranks = [(-result["validation"]["accuracy"], result["validation"]["loss"]) for result in results]
 
@@ -128,7 +128,7 @@ def test_results_are_ranked_by_validation(task, tmp_path):
 
 
 def test_result_is_that_of_the_head_alone(task, tmp_path):
-    """A cell's scores are those of its head fitted outside the sweep."""
+    """A cell has the scores of its head fitted outside the sweep."""
     result = sweep(task, tmp_path, ["knn"])[0]
     alone = fit_linear(parse_head("knn"), task)
     accuracy = (alone.head.predict_proba(task.validation.flat).argmax(axis=1) == task.validation.y).mean()
@@ -143,7 +143,7 @@ def test_result_is_that_of_the_head_alone(task, tmp_path):
 
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_wide_features_are_factored_once(num_workers, tmp_path, monkeypatch):
-    """With more features than images all linear heads of one scale share a factorisation, and give what each gives alone."""
+    """With more features than images, linear heads with the same scaling share factors, and have the scores of separate fits."""
     wide = make_task((150,), num_train=60, distance=2)
     heads = ("logreg:C=0.001|0.1|10", "ridge:alpha=10|1000", "svm:C=0.001", "logreg:C=0.1,scale=none", "knn:k=3")
     alone = {text: fit_linear(parse_head(text), wide) for head in heads for text in expand_choices(head)}
@@ -161,7 +161,7 @@ def test_wide_features_are_factored_once(num_workers, tmp_path, monkeypatch):
 
 
 def test_second_sweep_fits_nothing(task, tmp_path):
-    """Results that are there are read: the files are untouched, and the times in them are the old ones."""
+    """Saved results are read: the files do not change, nor do the times in them."""
     first = sweep(task, tmp_path)
     before = stamps(tmp_path)
     second = sweep(task, tmp_path)
@@ -172,7 +172,7 @@ def test_second_sweep_fits_nothing(task, tmp_path):
 
 
 def test_interrupted_sweep_goes_on_where_it_stopped(task, tmp_path):
-    """Cells that were done before are kept, the others are added."""
+    """Results that were saved before are kept, and the others are added."""
     sweep(task, tmp_path, HEADS[:1])
     before = stamps(tmp_path)
     results = sweep(task, tmp_path, HEADS)
@@ -183,8 +183,8 @@ def test_interrupted_sweep_goes_on_where_it_stopped(task, tmp_path):
     assert before.items() <= after.items()
 
 
-def test_linear_heads_outlive_other_training_settings(task, tmp_path):
-    """More epochs are another dense head, but the same linear ones."""
+def test_linear_heads_do_not_depend_on_training_settings(task, tmp_path):
+    """With another number of epochs dense heads are fitted again, and linear heads are not."""
     heads = ("logreg:C=0.1", "softmax")
     sweep(task, tmp_path, heads, training=Training(epochs=1))
     before = stamps(tmp_path)
@@ -194,8 +194,8 @@ def test_linear_heads_outlive_other_training_settings(task, tmp_path):
     assert len(stamps(tmp_path)) == 3
 
 
-def test_results_of_other_rows_are_not_taken(task, tmp_path):
-    """Other rows or labels are another task, whose cells are fitted anew."""
+def test_results_of_other_rows_are_not_used(task, tmp_path):
+    """For another task the cells are fitted again."""
     sweep(task, tmp_path, ["knn:k=1"], task_digest="a")
     other = sweep(make_task(**(HARD | {"distance": 8})), tmp_path, ["knn:k=1"], task_digest="b")
 
@@ -204,8 +204,8 @@ def test_results_of_other_rows_are_not_taken(task, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", "\N{BULLET}"])
-def test_damaged_result_is_made_again(content, task, tmp_path):
-    """A result file that cannot be read counts as missing."""
+def test_damaged_result_is_replaced(content, task, tmp_path):
+    """A result that cannot be read is computed again."""
     expected = without_seconds(sweep(task, tmp_path, ["knn:k=1"]))
     (path,) = tmp_path.iterdir()
     path.write_text(content, encoding="utf-16")
@@ -214,15 +214,15 @@ def test_damaged_result_is_made_again(content, task, tmp_path):
     assert json.loads(path.read_text())["head"] == "knn:k=1"
 
 
-def test_test_split_is_not_looked_at(task, tmp_path):
+def test_test_split_is_not_used(task, tmp_path):
     """A task without its test split gives the same results."""
     without = make_task(**HARD, with_test=False)
 
     assert without_seconds(sweep(task, tmp_path / "a")) == without_seconds(sweep(without, tmp_path / "b"))
 
 
-def test_workers_find_what_one_process_finds(task, tmp_path):
-    """Two worker processes give the results of one, bit by bit."""
+def test_workers_give_the_results_of_one_process(task, tmp_path):
+    """Two worker processes give the same results as one process, bit by bit."""
     alone = sweep(task, tmp_path / "a", num_workers=1)
     together = sweep(task, tmp_path / "b", num_workers=2)
 
@@ -230,8 +230,8 @@ def test_workers_find_what_one_process_finds(task, tmp_path):
     assert stamps(tmp_path / "a").keys() == stamps(tmp_path / "b").keys()
 
 
-def test_dense_cells_tell_how_they_were_trained(task, tmp_path):
-    """A dense cell's settings are those of its training, and the epochs that it took."""
+def test_dense_cells_have_their_training_settings(task, tmp_path):
+    """The settings of a dense cell are those of its training, with the number of epochs that were run."""
     results = sweep(task, tmp_path, ["softmax"], learning_rates=[0.1, 0.01])
 
     assert {result["settings"]["learning_rate"] for result in results} == {0.1, 0.01}
@@ -239,16 +239,18 @@ def test_dense_cells_tell_how_they_were_trained(task, tmp_path):
     assert all(result["params"] == 8 * 4 + 4 for result in results)
 
 
-def test_diverged_training_is_left_out(task, tmp_path, caplog):
-    """One learning rate too large costs its own cell, with a warning, and no other."""
+def test_diverged_training_is_skipped(task, tmp_path, caplog):
+    """A cell whose learning rate is too large is skipped with a warning; the others are not affected."""
     training = Training(epochs=2, optimizer="sgd")
     results = sweep(task, tmp_path, ["dense:8,relu"], training=training, learning_rates=[0.1, 1e30])
 
     assert [result["settings"]["learning_rate"] for result in results] == [0.1]
-    assert "Left out: dense:8,relu: The training diverged" in caplog.text
+    assert "Skipped: dense:8,relu: The training diverged" in caplog.text
 
 
 def test_sweep_in_which_all_diverged_is_an_error(task, tmp_path):
-    """There is no best head when no training came to an end."""
-    with pytest.raises(DivergedError, match=r"No training of the sweep came to an end. Choose smaller learning rates"):
+    """If every training diverges there is no best head."""
+    with pytest.raises(
+        DivergedError, match=r"All trainings of the sweep diverged or crashed. Choose smaller learning rates"
+    ):
         sweep(task, tmp_path, ["dense:8,relu"], training=Training(epochs=1, optimizer="sgd", learning_rate=1e30))

@@ -1,4 +1,4 @@
-"""The tuner as a process that serves its page, and what a person does on that page."""
+"""The tuner as a process that serves its page, and what a user does on that page."""
 
 import contextlib
 import json
@@ -11,14 +11,16 @@ WAIT_SECONDS = 20
 
 
 @contextlib.contextmanager
-def serving(photos, options, environment):
-    """The address of the page of `bottleneck tune photos`; the command ends well when it is told to."""
+def serving(photos, settings, environment):
+    """The address of the page of `bottleneck tune photos`; the command ends without an error when it is terminated."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    places = ("--cache", options.cache, "--runs", options.runs)
-    base = ("--base", options.base, "--size", options.size, "--weights", options.weights)
-    command = [sys.executable, "-m", "pipeline", "tune", photos, *base, *places, "--port", port, "--json", "--quiet"]
-    env = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}  # NiceGUI heeds it
+    folders = ("--cache", settings.paths.cache, "--runs", settings.paths.runs)
+    base = ("--base", settings.features.base, "--size", settings.features.size, "--weights", settings.features.weights)
+    command = [sys.executable, "-m", "pipeline", "tune", photos, *base, *folders, "--port", port, "--json", "--quiet"]
+    env = {
+        name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"
+    }  # NiceGUI would take it for a test of its own
     server = subprocess.Popen([str(word) for word in command], env=env | environment, stdout=subprocess.PIPE, text=True)
     started = json.loads(server.stdout.readline())
     assert started["labels"] == f"{photos}.labels.csv"
@@ -29,7 +31,7 @@ def serving(photos, options, environment):
 
 
 class Page:
-    """What a person does on the page."""
+    """What a user does on the page."""
 
     def __init__(self, driver):
         self.driver = driver
@@ -41,7 +43,7 @@ class Page:
         from selenium.common.exceptions import StaleElementReferenceException
         from selenium.webdriver.support.wait import WebDriverWait
 
-        # Elements are drawn anew while they are looked at.
+        # Elements may be redrawn while they are read.
         wait = WebDriverWait(
             self.driver, WAIT_SECONDS, 0.05, (StaleElementReferenceException, LookupError, StopIteration)
         )
@@ -58,5 +60,5 @@ class Page:
     def cell(self, name):
         return self.all(f".confusion button[aria-label^='{name}:']")[0]
 
-    def photographs(self):
-        return [image.get_attribute("alt") for image in self.all(".photograph img")]
+    def images(self):
+        return [image.get_attribute("alt") for image in self.all(".image img")]

@@ -1,14 +1,14 @@
-"""Sessions on tasks that are made."""
+"""Sessions on synthetic tasks."""
 
 import hashlib
 
 from pipeline.images.manifest import Contents, Manifest
-from pipeline.stage_two.features import Task
+from pipeline.stage_two.rows import Task
 from pipeline.tuner.session import Session
 from tests.stage_two.tasks import make_task
 
 HARD = {"distance": 1.3, "shape": (8,)}
-"""Clouds that overlap, so that heads make mistakes."""
+"""Overlapping clouds, so that heads make mistakes."""
 
 
 def manifest_of(task):
@@ -30,7 +30,7 @@ def manifest_of(task):
 
 
 def make_session(labels=None, **settings):
-    """A session whose rows are those of `make_task`, whatever the pooling, and the task; it has no test rows."""
+    """A session with the rows of `make_task` for any pooling, and the task. The session has no test rows."""
     task = make_task(**(HARD | settings))
-    watched = Task(task.classes, {split: task.splits[split] for split in ("train", "validation")})
-    return Session(manifest_of(task), lambda _: watched, labels), task
+    tuned = Task(task.classes, {split: task.splits[split] for split in ("train", "validation")})
+    return Session(manifest_of(task), lambda _: tuned, labels), task

@@ -1,4 +1,4 @@
-"""The text of a label table: a change touches one field, and nothing else."""
+"""The text of a label table: a change rewrites one field, and nothing else."""
 
 import csv
 import io
@@ -22,8 +22,8 @@ def parse(text):
     return LabelTable.parse(text.encode(), "labels.csv")
 
 
-def test_table_that_is_not_changed_is_written_as_it_was():
-    """Byte for byte, whatever its style."""
+def test_unchanged_table_keeps_its_bytes():
+    """In any style of CSV."""
     for text in (FOREIGN, FOREIGN.replace("\r\n", "\n"), "path,label,split\r'a',b,train\r", "path,label,split\n\n"):
         assert parse(text).to_bytes() == text.encode()
         assert parse(text).with_label("no such path", "red").to_bytes() == text.encode()
@@ -39,7 +39,7 @@ def test_label_is_one_field():
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"], ids=repr)
 def test_rows_are_added_in_the_style_of_the_header(line_end):
-    """With its line ends, in its columns; those that are not ours are empty."""
+    """With its line ends, in its columns; other columns are empty."""
     before = line_end.join(["split,note,label,path", "train,x,red,a.jpg"])
     table = parse(before).with_rows([("b,1.jpg", "blue", "test"), ("c.jpg", None, "train")])
 
@@ -49,7 +49,7 @@ def test_rows_are_added_in_the_style_of_the_header(line_end):
 
 @pytest.mark.parametrize("old", ["red", '"red"', '"re"d', 're"d', "", '""', '"re\nd"', '"a""b"'])
 def test_changed_row_is_read_as_csv_reads_it(old):
-    """Whatever stands in the field before, and in the fields beside it."""
+    """For any text in the field before, and in the fields beside it."""
     text = f'path,before,label,split\n"x""y",{old},{old},"train"\n'
     before = list(csv.reader(io.StringIO(text, newline="")))
     after = list(csv.reader(io.StringIO(parse(text).with_label('x"y', "new").to_bytes().decode(), newline="")))
@@ -68,6 +68,6 @@ def test_changed_row_is_read_as_csv_reads_it(old):
     ],
 )
 def test_text_that_is_no_label_table_is_refused(content, message):
-    """Nothing that is written later could be lost in it."""
+    """The message says why."""
     with pytest.raises(DataLayoutError, match=message):
         LabelTable.parse(content, "labels.csv")

@@ -9,7 +9,7 @@ import pytest
 from pipeline import files
 from pipeline.errors import DataLayoutError, SettingError, UnwritableLabelsError
 from pipeline.images.scan import scan
-from pipeline.tuner.labels import LabelFile, place_of_labels
+from pipeline.tuner.labels import LabelFile, label_path
 from tests.conftest import draw_tree
 
 
@@ -17,38 +17,38 @@ def files_below(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_labels_of_a_folder_lie_beside_it(photos, tmp_path):
-    """The folder `photos` has `photos.labels.csv` for a neighbour, however the folder is written."""
+def test_labels_of_a_folder_are_beside_it(photos, tmp_path):
+    """The folder `photos` has `photos.labels.csv` beside it, however the folder is written."""
     manifest = scan(photos)
     expected = photos.with_name(f"{photos.name}.labels.csv")
 
-    assert place_of_labels(photos, manifest, None) == expected
-    assert place_of_labels(f"{photos}/", manifest, None) == expected
-    assert place_of_labels(f"{photos}/train/..", manifest, None) == expected
-    assert place_of_labels(photos, manifest, tmp_path / "mine.csv") == tmp_path / "mine.csv"
+    assert label_path(photos, manifest, None) == expected
+    assert label_path(f"{photos}/", manifest, None) == expected
+    assert label_path(f"{photos}/train/..", manifest, None) == expected
+    assert label_path(photos, manifest, tmp_path / "mine.csv") == tmp_path / "mine.csv"
 
 
-def test_data_that_is_no_folder_has_no_place_by_itself(photos, tmp_path):
-    """Labels of a table, or of arrays, are kept where the user says, and nowhere else."""
+def test_data_that_is_no_folder_has_no_label_file_by_itself(photos, tmp_path):
+    """The label file of a table, or of arrays, is the one that the user names."""
     table = tmp_path / "table.csv"
     LabelFile(table).set_label(scan(photos), 0, "blue")
 
-    assert place_of_labels("sklearn:digits", scan("sklearn:digits"), None) is None
-    assert place_of_labels(table, scan(table, root=photos), None) is None
-    assert place_of_labels("sklearn:digits", scan("sklearn:digits"), tmp_path / "mine.csv") == tmp_path / "mine.csv"
+    assert label_path("sklearn:digits", scan("sklearn:digits"), None) is None
+    assert label_path(table, scan(table, root=photos), None) is None
+    assert label_path("sklearn:digits", scan("sklearn:digits"), tmp_path / "mine.csv") == tmp_path / "mine.csv"
 
 
 def test_labels_are_not_written_into_the_data(photos, tmp_path):
-    """A place in the folder, or the table itself, is refused: data is only read."""
+    """A file in the folder, or the table itself, is refused: data is only read."""
     manifest, table = scan(photos), tmp_path / "table.csv"
     table.touch()
 
-    with pytest.raises(SettingError, match="kept beside the data, which is only read"):
-        place_of_labels(photos, manifest, photos / "labels.csv")
-    with pytest.raises(SettingError, match="kept beside the data, which is only read"):
-        place_of_labels(table, manifest, table)
+    with pytest.raises(SettingError, match="must be outside the data, which is only read"):
+        label_path(photos, manifest, photos / "labels.csv")
+    with pytest.raises(SettingError, match="must be outside the data, which is only read"):
+        label_path(table, manifest, table)
     with pytest.raises(SettingError, match=r"its name ends in \.csv"):
-        place_of_labels(photos, manifest, tmp_path / "labels.txt")
+        label_path(photos, manifest, tmp_path / "labels.txt")
 
 
 def test_label_file_is_a_manifest(tmp_path):
@@ -69,7 +69,7 @@ def test_label_file_is_a_manifest(tmp_path):
     ]
 
 
-def test_new_photographs_keep_their_own_label_and_split(tmp_path):
+def test_new_images_keep_their_own_label_and_split(tmp_path):
     """Images that are not in the label file yet, or have no label in it, are as the data has them."""
     folder = draw_tree(tmp_path / "photos", {"train": 2, "validation": 1})
     manifest = scan(folder)
@@ -83,7 +83,7 @@ def test_new_photographs_keep_their_own_label_and_split(tmp_path):
 
 
 def test_file_of_something_else_is_not_overwritten(photos, tmp_path):
-    """A table of other images, or with other columns, is no label file of this data."""
+    """A table of other images, or with other columns, is refused."""
     other, columns = tmp_path / "other.csv", tmp_path / "columns.csv"
     other.write_text("path,label,split\nholiday.jpg,sea,train\n")
     columns.write_text("name,price\npear,2\n")
@@ -95,7 +95,7 @@ def test_file_of_something_else_is_not_overwritten(photos, tmp_path):
 
 
 def test_rows_and_columns_of_others_stay(tmp_path):
-    """Images that are absent today, and columns that someone added, are in the file after a label is changed."""
+    """Rows of images that are gone, and added columns, are still in the file after a label is changed."""
     folder = draw_tree(tmp_path / "photos", {"train": 2, "validation": 1})
     manifest, file = scan(folder), LabelFile(tmp_path / "labels.csv")
     first, second = manifest.names[:2]
@@ -115,8 +115,8 @@ def test_rows_and_columns_of_others_stay(tmp_path):
     assert file.path.stat().st_mode & 0o777 == 0o640
 
 
-def test_label_of_someone_else_stays(photos, tmp_path):
-    """A label that another program wrote since the file was read stays, unless it is of the very image."""
+def test_label_of_another_program_stays(photos, tmp_path):
+    """A label that another program has written since the file was read stays, except for the relabelled image."""
     manifest, file = scan(photos), LabelFile(tmp_path / "labels.csv")
     file.set_label(file.read(manifest), 0, "red")
     text = file.path.read_text()
@@ -145,7 +145,7 @@ def test_row_that_is_written_right_after_ours_stays(photos, tmp_path, monkeypatc
 
 
 def test_row_that_is_written_while_we_write_stays(photos, tmp_path, monkeypatch):
-    """A program that takes no lock appends while the next file lies beside: it is made once more."""
+    """If a program without the lock appends to the file meanwhile, the next content is made again."""
     manifest, file = scan(photos), LabelFile(tmp_path / "labels.csv")
     file.set_label(manifest, 0, "red")
     late, sync = ["late1.jpg,red,train\n", "late2.jpg,red,train\n"], os.fsync
@@ -168,7 +168,7 @@ def append(path, text):
 
 
 def test_tuners_wait_for_each_other(photos, tmp_path):
-    """Two that relabel at the same time lose no label of either."""
+    """Two tuners that relabel at the same time lose no label."""
     manifest, path = scan(photos), tmp_path / "labels.csv"
     rows = [row for row, label in enumerate(manifest.labels) if label == "blue"]
 
@@ -182,7 +182,7 @@ def test_tuners_wait_for_each_other(photos, tmp_path):
     assert set(LabelFile(path).read(manifest).labels) == {"red"}
 
 
-def test_file_that_someone_put_in_its_place_is_not_overwritten(photos, tmp_path):
+def test_another_table_in_its_place_is_not_overwritten(photos, tmp_path):
     """A table of other images stays as it is."""
     manifest, file = scan(photos), LabelFile(tmp_path / "labels.csv")
     file.set_label(manifest, 0, "red")

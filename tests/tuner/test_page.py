@@ -1,13 +1,14 @@
-"""The tuner's page in a browser, on small photographs, some of which have a wrong label."""
+"""The tuner's page in a browser, on small images, some of which have a wrong label."""
 
 import csv
 
 import pytest
 
-from pipeline import Options, load_run
 from pipeline.images.scan import scan
+from pipeline.runs.run import load_run
+from pipeline.settings import Settings
 from pipeline.tuner.choice import Choice, stops_of
-from pipeline.verbs.tuner import open_session
+from pipeline.tuner.serve import open_session
 from tests.browser import assert_quiet, open_page
 from tests.conftest import COLOURS, draw_photo
 from tests.tuner.pages import Page, serving
@@ -15,7 +16,7 @@ from tests.tuner.pages import Page, serving
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """Two classes; every fifth photograph lies in the other one's folder."""
+    """Two classes; every fifth image is in the folder of the other class."""
     folder, seed = tmp_path_factory.mktemp("tuned") / "photos", 0
     for split, count in (("train", 20), ("validation", 10), ("test", 4)):
         for label, other in (("blue", "red"), ("red", "blue")):
@@ -27,44 +28,44 @@ def photos(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def options(photos):
-    places = photos.parent
-    return Options(base="squeezenet", size=48, weights="random", cache=places / "cache", runs=places / "runs")
+def settings(photos):
+    folder = photos.parent
+    return Settings.of(base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs")
 
 
 @pytest.fixture(scope="module")
-def session(photos, options, home):
-    """What the page is expected to show; its rows are there before the page asks for them."""
+def session(photos, settings, home):
+    """What the page is expected to show. Its rows are computed before the page needs them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BOTTLENECK_HOME", str(home))
-        return open_session(photos, scan(photos), options=options)
+        return open_session(photos, scan(photos), settings=settings)
 
 
 @pytest.fixture(scope="module")
-def page(photos, options, session, home, browser):
+def page(photos, settings, session, home, browser):
     """The page, open, its first head fitted."""
-    with serving(photos, options, {"BOTTLENECK_HOME": str(home)}) as address:
+    with serving(photos, settings, {"BOTTLENECK_HOME": str(home)}) as address:
         open_page(browser, address)
         yield Page(browser)
 
 
-def says(results):
-    """What the page says of a head."""
-    return f"log loss {results.validation.scores['loss']:.4f}. {results.head} on {results.num_train}"
+def summary_of(results):
+    """The summary of a head on the page."""
+    return f"log loss {results.validation.scores.loss:.4f}. {results.head} on {results.num_train}"
 
 
-def names_of(session, answers, places):
-    return [session.manifest.names[int(row)] for row in answers.rows[places]]
+def names_of(session, predictions, indices):
+    return [session.manifest.names[int(row)] for row in predictions.rows[indices]]
 
 
 def test_page_opens_with_a_fitted_head(page, session):
     """It shows ridge's scores, curve, matrix and mistakes, writes no error to the console and asks no other machine."""
     results = session.refit(Choice())
-    page.wait(lambda: says(results) in page.summary)
+    page.wait(lambda: summary_of(results) in page.summary)
     page.wait(lambda: len(page.all(".curve svg path")) > 4)
 
-    assert page.photographs() == names_of(session, results.validation, results.validation.mistakes())
-    loaded = "return [...document.querySelectorAll('.photograph img')].every(i => i.complete && i.naturalWidth > 0)"
+    assert page.images() == names_of(session, results.validation, results.validation.mistakes())
+    loaded = "return [...document.querySelectorAll('.image img')].every(i => i.complete && i.naturalWidth > 0)"
     page.wait(lambda: page.driver.execute_script(loaded))
     assert_quiet(page.driver)
 
@@ -76,7 +77,7 @@ def test_moving_the_regularisation_refits(page, session):
     slider = page.all(".controls .q-slider [tabindex]")[0]
     slider.send_keys("\ue012")  # the arrow to the left
 
-    page.wait(lambda: says(results) in page.summary)
+    page.wait(lambda: summary_of(results) in page.summary)
     assert_quiet(page.driver)
 
 
@@ -84,14 +85,14 @@ def test_another_head_and_its_best_value(page, session):
     """A head from the list is fitted; `Best` moves the slider to what the command would choose."""
     choose_head(page, "logreg")
     choice = Choice("logreg", 0.01)
-    page.wait(lambda: says(session.refit(choice)) in page.summary)
+    page.wait(lambda: summary_of(session.refit(choice)) in page.summary)
     best = Choice("logreg", session.best_value(choice))
     page.press("Best")
-    page.wait(lambda: says(session.refit(best)) in page.summary)
+    page.wait(lambda: summary_of(session.refit(best)) in page.summary)
     page.wait(lambda: f"C = {best.value:g}" in page.all(".controls")[0].text)
 
     choose_head(page, "ridge")
-    page.wait(lambda: says(session.refit(Choice())) in page.summary)
+    page.wait(lambda: summary_of(session.refit(Choice())) in page.summary)
     assert_quiet(page.driver)
 
 
@@ -101,23 +102,23 @@ def choose_head(page, name):
     page.wait(lambda: not page.all(".q-menu"))
 
 
-def test_cell_of_the_matrix_shows_its_photographs(page, session):
-    """Those with this label and this answer; `All mistakes` leads back."""
-    answers = session.refit(Choice()).validation
+def test_cell_of_the_matrix_shows_its_images(page, session):
+    """Those with this label and this prediction; `All mistakes` shows all mistakes again."""
+    predictions = session.refit(Choice()).validation
     page.cell("blue recognised").click()
-    expected = names_of(session, answers, answers.cell(0, 0))
-    page.wait(lambda: page.photographs() == expected)
+    expected = names_of(session, predictions, predictions.cell(0, 0))
+    page.wait(lambda: page.images() == expected)
 
     assert page.cell("blue recognised").text == str(len(expected))
     assert page.cell("blue recognised").get_attribute("aria-pressed") == "true"
     page.press("All mistakes")
-    page.wait(lambda: page.photographs() == names_of(session, answers, answers.mistakes()))
+    page.wait(lambda: page.images() == names_of(session, predictions, predictions.mistakes()))
 
 
 def test_relabelling_changes_file_and_numbers(page, session, photos):
-    """A photograph's new label is in the file beside the folder, and in the head; `Undo` takes it back."""
-    before, name = page.summary, page.photographs()[0]
-    select = page.all(".photograph select")[0]
+    """An image's new label is in the file beside the folder, and changes the head; `Undo` undoes it."""
+    before, name = page.summary, page.images()[0]
+    select = page.all(".image select")[0]
     assert select.get_attribute("aria-label") == f"Label of {name}"
     old = select.get_attribute("value")
     new = "red" if old == "blue" else "blue"
@@ -134,15 +135,15 @@ def test_relabelling_changes_file_and_numbers(page, session, photos):
 
 
 def test_label_that_cannot_be_written_is_not_shown(page, photos):
-    """The page says so, and the list shows the label that holds."""
+    """The page shows the error, and the list shows the unchanged label."""
     path, before = photos.with_name("photos.labels.csv"), page.summary
     path.rename(path.with_name("aside.csv"))
     path.mkdir()
-    select = page.all(".photograph select")[0]
+    select = page.all(".image select")[0]
     old = select.get_attribute("value")
     select.find_element("css selector", f"option[value='{'red' if old == 'blue' else 'blue'}']").click()
     page.wait(lambda: "cannot be written: Is a directory. The file is as it was" in page.all(".status")[0].text)
-    page.wait(lambda: page.all(".photograph select")[0].get_attribute("value") == old)
+    page.wait(lambda: page.all(".image select")[0].get_attribute("value") == old)
     path.rmdir()
     path.with_name("aside.csv").rename(path)
 
@@ -150,14 +151,14 @@ def test_label_that_cannot_be_written_is_not_shown(page, photos):
     assert_quiet(page.driver)
 
 
-def test_saved_choice_is_a_run(page, options):
-    """It has the head of the page, in a run that predicts."""
+def test_saved_choice_is_a_run(page, settings):
+    """It has the head and the scores of the page."""
     page.all("input[placeholder='made up if empty']")[0].send_keys("from-the-page")
     page.press("Save as a run")
     page.wait(lambda: "Saved as from-the-page" in page.all(".status")[0].text)
-    run = load_run("from-the-page", options=options)
+    run = load_run("from-the-page", settings)
 
-    assert run.folder.info["head"] in page.summary
+    assert run.folder.info.head in page.summary
     assert f"log loss {run.metrics['validation']['loss']:.4f}" in page.summary
     assert run.metrics["test"]["n"] == 8
     assert (run.folder.path / "confusion.png").is_file()
@@ -165,7 +166,7 @@ def test_saved_choice_is_a_run(page, options):
 
 
 def test_page_answers_to_this_machine_alone(page):
-    """A page of another site that has itself resolved to this machine is turned away."""
+    """A request under another host name, as after DNS rebinding, is refused."""
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 

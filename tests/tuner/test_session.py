@@ -1,4 +1,4 @@
-"""A tuning session: what is chosen is what is fitted, and what did not change is not computed again."""
+"""A tuning session: the choice is what is fitted, and nothing is computed twice."""
 
 from collections import Counter
 from dataclasses import replace
@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataLayoutError, HeadSpecError, SettingError, UnwritableLabelsError
-from pipeline.stage_two.linear_fit import fit_linear
+from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.spec import LINEAR_GRIDS, parse_head
 from pipeline.tuner import refits
-from pipeline.tuner.choice import HEADS, Choice, first_value, parameter_of, sizes_of, stops_of
+from pipeline.tuner.choice import Choice, first_value, stops_of
 from pipeline.tuner.labels import LabelFile
 from tests.tuner.sessions import make_session
 
@@ -45,11 +45,11 @@ def test_head_is_the_one_that_the_command_trains(head, shape):
     results = session.refit(Choice(head, first_value(head)))
     fit = fit_linear(parse_head(results.head), task)
 
-    for split, answers in (("validation", results.validation), ("train", results.train)):
+    for split, predictions in (("validation", results.validation), ("train", results.train)):
         expected = fit.head.predict_proba(task.splits[split].flat)
-        assert np.abs(answers.probabilities - expected).max() < 1e-4
-        assert answers.y.tolist() == task.splits[split].y.tolist()
-        assert [session.manifest.names[row] for row in answers.rows] == list(task.splits[split].names)
+        assert np.abs(predictions.probabilities - expected).max() < 1e-4
+        assert predictions.y.tolist() == task.splits[split].y.tolist()
+        assert [session.manifest.names[row] for row in predictions.rows] == list(task.splits[split].names)
 
 
 @pytest.mark.parametrize("head", ["ridge", "logreg", "knn"])
@@ -63,23 +63,12 @@ def test_best_value_is_the_one_that_the_command_chooses(head):
 
 
 def test_a_learning_rate_is_not_chosen():
-    """Layers have no best value."""
+    """A dense head has no best value."""
     with pytest.raises(SettingError, match="Move the slider"):
         make_session()[0].best_value(Choice("dense", 1e-3))
 
 
-@pytest.mark.parametrize("head", HEADS)
-def test_slider_has_the_values_of_the_head(head):
-    """Its stops ascend, and every value that the command would try is among them; it starts on one."""
-    stops = stops_of(head)
-
-    assert list(stops) == sorted(set(stops))
-    assert first_value(head) in stops
-    assert set(LINEAR_GRIDS.get(head, ("", ()))[1]) <= set(stops)
-    assert parameter_of(head) in ("C", "alpha", "shrinkage", "k", "learning rate")
-
-
-def test_a_change_computes_only_what_it_touches(factored, file):
+def test_a_change_computes_only_what_depends_on_it(factored, file):
     """Regularisation, head and labels need no new factors; another training set or another scale does."""
     session, _ = make_session(file)
     session.refit(Choice("logreg", 0.01))
@@ -101,7 +90,7 @@ def test_ridge_is_decomposed_once(monkeypatch, file):
     decomposed, eigh = [], np.linalg.eigh
     monkeypatch.setattr(np.linalg, "eigh", lambda matrix: decomposed.append(len(matrix)) or eigh(matrix))
     session, _ = make_session(file)
-    losses = {session.refit(Choice("ridge", value)).validation.scores["loss"] for value in stops_of("ridge")}
+    losses = {session.refit(Choice("ridge", value)).validation.scores.loss for value in stops_of("ridge")}
     session.relabel(row_of(session, "train/0"), "bee")
     session.refit(Choice())
 
@@ -110,7 +99,7 @@ def test_ridge_is_decomposed_once(monkeypatch, file):
 
 
 def test_learning_curve_ends_with_all_images():
-    """Sizes double; at the largest, and at the chosen one, the curve says what the head's own scores say."""
+    """Sizes double; at the maximum, and at the chosen size, the curve has the accuracies of the head's own scores."""
     session, _ = make_session()
     choice = Choice("logreg", 0.01, num_train=30)
     points = list(session.curve(choice))
@@ -119,17 +108,17 @@ def test_learning_curve_ends_with_all_images():
     for size in (30, 90):
         results = session.refit(replace(choice, num_train=size))
         point = next(point for point in points if point.num_train == size)
-        assert point.validation == results.validation.scores["accuracy"]
-        assert point.train == results.train.scores["accuracy"]
+        assert point.validation == results.validation.scores.accuracy
+        assert point.train == results.train.scores.accuracy
 
 
 def test_neighbours_have_no_curve_of_training_images():
-    """Each training image is its own nearest neighbour, which says nothing."""
+    """Each training image is its own nearest neighbour, so that accuracy would be meaningless."""
     assert {point.train for point in make_session()[0].curve(Choice("knn", 3.0))} == {None}
 
 
 def test_smaller_training_sets_are_parts_of_larger_ones():
-    """Each has the classes in equal shares here, and none loses an image as it grows."""
+    """The classes have equal shares in each, and a larger set keeps the images of a smaller one."""
     session, _ = make_session()
     kept = []
     for size in (9, 18, 45, 90):
@@ -154,26 +143,26 @@ def test_classes_can_be_left_out():
         session.refit(replace(choice, classes=("cat",)))
 
 
-def test_photographs_of_a_cell():
-    """A cell of the confusion matrix has as many as it says, the surest first; mistakes are all others than the diagonal."""
-    answers = make_session()[0].refit(Choice("ridge", 1.0)).validation
-    confusion = np.array(answers.scores["confusion"])
-    said = answers.probabilities.argmax(axis=1)
+def test_images_of_a_cell():
+    """A cell of the confusion matrix has as many images as it counts; mistakes are all off the diagonal, by confidence."""
+    predictions = make_session()[0].refit(Choice("ridge", 1.0)).validation
+    confusion = np.array(predictions.scores.confusion)
+    predicted = predictions.probabilities.argmax(axis=1)
     for true in range(3):
-        for answer in range(3):
-            places = answers.cell(true, answer)
-            assert len(places) == confusion[true, answer]
-            assert set(answers.y[places]) <= {true}
-            assert set(said[places]) <= {answer}
-    mistakes = answers.mistakes()
-    sure = answers.probabilities[mistakes].max(axis=1)
+        for other in range(3):
+            indices = predictions.cell(true, other)
+            assert len(indices) == confusion[true, other]
+            assert set(predictions.y[indices]) <= {true}
+            assert set(predicted[indices]) <= {other}
+    mistakes = predictions.mistakes()
+    confidence = predictions.probabilities[mistakes].max(axis=1)
 
     assert len(mistakes) == confusion.sum() - np.trace(confusion) > 1
-    assert (np.diff(sure) <= 0).all()
+    assert (np.diff(confidence) <= 0).all()
 
 
 def test_relabelling_is_kept_and_seen(file):
-    """A training image's new label is in the file and in the head; taken back, all is as before."""
+    """A training image's new label is in the file and changes the head; undone, everything is as before."""
     session, _ = make_session(file)
     choice, row = Choice("ridge", 1.0), row_of(session, "train/0")
     before = session.refit(choice)
@@ -193,21 +182,21 @@ def test_relabelling_is_kept_and_seen(file):
 
 
 def test_relabelled_validation_image_is_scored_by_its_new_label(file):
-    """The head stays, but for its temperature, and a mistake that was none is right."""
+    """The head stays the same, and a corrected label turns a mistake into a right prediction."""
     session, _ = make_session(file)
     choice = Choice("logreg", 0.01)
     before = session.refit(choice)
-    place = int(before.validation.mistakes()[0])
-    said = before.classes[before.validation.probabilities[place].argmax()]
-    session.relabel(int(before.validation.rows[place]), said)
+    index = int(before.validation.mistakes()[0])
+    predicted = before.classes[before.validation.probabilities[index].argmax()]
+    session.relabel(int(before.validation.rows[index]), predicted)
     after = session.refit(choice)
 
-    assert after.validation.scores["accuracy"] == pytest.approx(before.validation.scores["accuracy"] + 1 / 60)
+    assert after.validation.scores.accuracy == pytest.approx(before.validation.scores.accuracy + 1 / 60)
     assert np.array_equal(after.validation.probabilities, before.validation.probabilities)
 
 
 def test_label_that_cannot_be_kept_is_not_taken(file):
-    """Without a file, with an unknown class, or where the file cannot be written, the label stays."""
+    """Without a file, with an unknown class, or if the file cannot be written, the label stays."""
     session, _ = make_session(file)
     file.path.mkdir()
     with pytest.raises(UnwritableLabelsError, match="the label was not changed"):
@@ -222,8 +211,8 @@ def test_label_that_cannot_be_kept_is_not_taken(file):
         make_session()[0].relabel(0, "bee")
 
 
-def test_class_whose_last_image_was_relabelled_is_missed(file):
-    """The message says which split lacks which class."""
+def test_class_without_images_is_named(file):
+    """After the last image of a class was relabelled, the message says which split lacks which class."""
     session, _ = make_session(file, num_train=6)
     for name in ("train/0", "train/3"):
         session.relabel(row_of(session, name), "bee")
@@ -234,10 +223,10 @@ def test_class_whose_last_image_was_relabelled_is_missed(file):
         session.refit(Choice())
 
 
-def test_layers_tell_their_epochs_and_can_be_stopped():
-    """Each epoch is told of; what the listener raises ends the training, and the session goes on."""
+def test_dense_head_reports_its_epochs_and_can_be_stopped():
+    """The function is called after each epoch; its exception ends the training, and the session goes on."""
     session, _ = make_session()
-    choice, told = Choice("dense", 0.01, layers="dense:4,relu", epochs=2, classes=("ant", "bee")), []
+    choice, epochs = Choice("dense", 0.01, layers="dense:4,relu", epochs=2, classes=("ant", "bee")), []
 
     class StopError(Exception):
         pass
@@ -247,18 +236,10 @@ def test_layers_tell_their_epochs_and_can_be_stopped():
 
     with pytest.raises(StopError):
         session.refit(choice, on_epoch=stop)
-    results = session.refit(choice, on_epoch=lambda row: told.append(row["val_accuracy"]))
-    assert len(told) == 2
+    results = session.refit(choice, on_epoch=lambda row: epochs.append(row["val_accuracy"]))
+    assert len(epochs) == 2
     assert results.head == "dense:4,relu"
     assert results.validation.probabilities.shape == (40, 2)
-    assert results.train.scores["n"] == 60
+    assert results.train.scores.n == 60
     with pytest.raises(HeadSpecError):
         session.refit(replace(choice, layers="dense:no"))
-
-
-def test_sizes_of_a_training_set():
-    """They grow from a few images a class to all."""
-    assert sizes_of(2000, 2)[-1] == 2000
-    assert 31 < sizes_of(2000, 2)[0] < 63
-    assert sizes_of(5, 3) == [5]
-    assert sizes_of(90, 3) == sorted(set(sizes_of(90, 3)))

@@ -1,0 +1,555 @@
+"""What users call: one function per command, with the command's options as keywords.
+
+Each function gathers its inputs, enters one room, and returns that room's result; it decides nothing. The command line calls the
+same functions. Keywords that they share (`base`, `size`, `cut`, `cache`, `runs`, `engine` and so on) are in `pipeline.keywords`;
+the functions for bases, weights and stores are in `pipeline.maintenance`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from pipeline.images.given import GivenImages
+from pipeline.images.manifest import Manifest
+from pipeline.images.scan import Data
+from pipeline.keywords import (
+    DataKeywords,
+    PlanKeywords,
+    SettingsKeywords,
+    SweepKeywords,
+    TrainingKeywords,
+    ViewKeywords,
+    gather,
+)
+from pipeline.predictions import Predictions
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.run import Run
+from pipeline.stage_one.extraction import Extraction
+from pipeline.stage_two.spec import DEFAULT_LAYERS
+
+if TYPE_CHECKING:
+    from pipeline.comparison.advise import Advice
+    from pipeline.comparison.compare import Comparison
+    from pipeline.comparison.plan import Plan
+    from pipeline.exports.export import Export
+    from pipeline.exports.load import ExportedRun
+    from pipeline.reports.report import Report
+    from pipeline.training.sweep import SweepResult
+    from pipeline.tuner.serve import OnStart
+
+
+def scan(data: Data | Manifest, **keywords: Unpack[DataKeywords]) -> Manifest:
+    """Read a data set: its images, labels and splits. Every other function takes the result as its `data`.
+
+    Args:
+        data: A folder of images, an archive, a table, an `.npz` file, `keras:NAME`, `tfds:NAME`, or a data frame;
+            see `pipeline.images.scan.scan`.
+        keywords: Of `pipeline.keywords.DataKeywords`.
+    """
+    return gather(keywords, scan).scan(data)
+
+
+def extract(data: Data | Manifest, *, pool: str = "none", **keywords: Unpack[DataKeywords]) -> Extraction:
+    """Stage one (command `features`): run the frozen trunk over the images whose rows are missing.
+
+    Args:
+        data: What `scan` takes, or its result.
+        pool: `none` stores the grid, which later serves every pooling; `avg` or `max` saves space.
+        keywords: Of `pipeline.keywords.DataKeywords`.
+
+    Raises:
+        DataLayoutError: An image had to be skipped and `strict` is set, or none can be read.
+    """
+    from pipeline.stage_one.ensure import ensure
+    from pipeline.stage_one.recipes import make_recipe
+
+    given = gather(keywords, extract)
+    manifest = given.scan(data)
+    recipe, _ = make_recipe(manifest, given.settings)
+    return ensure(manifest, recipe.with_pooling(pool), given.settings)
+
+
+def extract_views(data: Data | Manifest, *, pool: str = "none", **keywords: Unpack[ViewKeywords]) -> Extraction:
+    """Stage one for views (command `features --views K --augment A`): store augmentations of the training images.
+
+    Args:
+        data: What `scan` takes, or its result.
+        pool: As in `extract`.
+        keywords: Of `pipeline.keywords.ViewKeywords`; `views` and `augment` are needed.
+
+    Raises:
+        SettingError: `views` or `augment` is missing.
+    """
+    from pipeline.stage_one.recipes import make_recipe
+    from pipeline.stage_one.views import ensure_views
+
+    given = gather(keywords, extract_views)
+    manifest = given.scan(data)
+    recipe, _ = make_recipe(manifest, given.settings)
+    return ensure_views(manifest, given.require_views(), recipe.with_pooling(pool), given.settings)
+
+
+def fit(
+    data: Data | Manifest,
+    head: str = "ridge",
+    *,
+    pool: str | None = None,
+    name: str | None = None,
+    plots: bool = True,
+    command: str | None = None,
+    **keywords: Unpack[TrainingKeywords],
+) -> Run:
+    """Stage two (command `head`): train a head on cached rows; rows that are missing are made first.
+
+    Args:
+        data: What `scan` takes, or its result.
+        head: `ridge`, `logreg`, `dense:256,relu,dropout:0.5` and so on; see `pipeline.stage_two.spec`.
+        pool: Pooling between trunk and head; None: `avg` for linear heads and `none` for dense ones.
+        name: The run's name; None: made up. A run of that name is replaced.
+        plots: Draw learning curves and confusion matrix into the run's folder.
+        command: How to make the run again, kept in run.json.
+        keywords: Of `pipeline.keywords.TrainingKeywords`; those of training count for dense heads only.
+
+    Raises:
+        HeadSpecError: No head has this description.
+        SettingError: A value is invalid.
+        DataLayoutError: Training or validation images are missing, or there is only one class.
+    """
+    from pipeline.training.heads import fit_head
+
+    given = gather(keywords, fit)
+    return fit_head(
+        given.scan(data),
+        head,
+        given.settings,
+        pool=pool,
+        training=given.training,
+        views=given.views,
+        name=name,
+        plots=plots,
+        command=command,
+    )
+
+
+def sweep(
+    data: Data | Manifest,
+    head: str | Sequence[str] = (),
+    *,
+    pool: str = "avg",
+    lr: Sequence[float] = (),
+    head_batch_size: Sequence[int] = (),
+    random: int | None = None,
+    name: str | None = None,
+    command: str | None = None,
+    **keywords: Unpack[SweepKeywords],
+) -> "SweepResult":
+    """Train many heads on the same rows, rank them by validation, and keep the best as a run.
+
+    Args:
+        data: What `scan` takes, or its result.
+        head: One description or several; `|` separates choices, as in `dense:64|256,relu`. Empty: the default selection.
+        pool: Pooling for all heads.
+        lr: Learning rates to try for dense heads.
+        head_batch_size: Batch sizes to try for dense heads.
+        random: Number of heads to draw from the grid; None: all.
+        name: Name of the best head's run.
+        command: How to make the run again, kept in run.json.
+        keywords: Of `pipeline.keywords.SweepKeywords`.
+    """
+    from pipeline.training.sweep import sweep_heads
+
+    given = gather(keywords, sweep)
+    return sweep_heads(
+        given.scan(data),
+        (head,) if isinstance(head, str) else head,
+        given.settings,
+        pool=pool,
+        training=given.training,
+        learning_rates=lr,
+        batch_sizes=head_batch_size,
+        num_random=random,
+        name=name,
+        command=command,
+    )
+
+
+def end_to_end(
+    data: Data | Manifest,
+    head: str = DEFAULT_LAYERS,
+    *,
+    pool: str = "none",
+    name: str | None = None,
+    plots: bool = True,
+    command: str | None = None,
+    **keywords: Unpack[TrainingKeywords],
+) -> Run:
+    """Live training baseline (command `endtoend`): a dense head on images that are augmented anew in every epoch.
+
+    Args:
+        data: What `scan` takes, or its result.
+        head: A dense head.
+        pool: Pooling between base and head.
+        name: The run's name; None: made up.
+        plots: Draw learning curves and confusion matrix.
+        command: How to make the run again, kept in run.json.
+        keywords: Of `pipeline.keywords.TrainingKeywords`.
+    """
+    from pipeline.training.finetune.settings import FineTuning
+    from pipeline.training.finetune.train import finetune as train
+
+    given = gather(keywords, end_to_end)
+    tuning = FineTuning(head=head, pool=pool, augmentation=given.augmentation, training=given.training)
+    return train(given.scan(data), tuning, given.settings, name=name, plots=plots, command=command)
+
+
+def finetune(
+    data: Data | Manifest,
+    head: str = DEFAULT_LAYERS,
+    *,
+    from_layer: str | None = None,
+    last: int | None = None,
+    cached: bool = False,
+    on_run: str | None = None,
+    head_epochs: int = 10,
+    base_lr: float = 1e-5,
+    head_lr: float = 1e-5,
+    pool: str = "none",
+    name: str | None = None,
+    plots: bool = True,
+    command: str | None = None,
+    **keywords: Unpack[TrainingKeywords],
+) -> Run:
+    """Train a dense head, then the base from a layer on together with it, on live images or cached rows.
+
+    Args:
+        data: What `scan` takes, or its result.
+        head: A dense head.
+        from_layer: First layer of the base to train. Either this or `last` is needed.
+        last: Number of the base's last layers to train.
+        cached: Take the frozen part's output from the cache instead of live images; `augment` then names stored `views`.
+        on_run: Start from the head of this run instead of training one first.
+        head_epochs: Epochs of the head alone, at `lr`, before `epochs` of base and head together.
+        base_lr: Learning rate of the base's layers.
+        head_lr: Learning rate of the head while fine-tuning.
+        pool: Pooling between base and head.
+        name: The run's name; None: made up.
+        plots: Draw learning curves and confusion matrix.
+        command: How to make the run again, kept in run.json.
+        keywords: Of `pipeline.keywords.TrainingKeywords`.
+
+    Raises:
+        SettingError: No layer to train is named.
+    """
+    from pipeline.training.finetune.settings import FineTuning
+    from pipeline.training.finetune.train import finetune as train
+
+    given = gather(keywords, finetune)
+    tuning = FineTuning.of_base(
+        from_layer,
+        last,
+        head=head,
+        pool=pool,
+        augmentation=None if cached else given.augmentation,
+        cached=cached,
+        views=given.views if cached or given.num_views else None,
+        training=given.training,
+        head_epochs=head_epochs,
+        base_rate=base_lr,
+        head_rate=head_lr,
+        on_run=on_run,
+    )
+    return train(given.scan(data), tuning, given.settings, name=name, plots=plots, command=command)
+
+
+def compare(
+    data: Data | Manifest,
+    regimes: Sequence[str] = ("linear", "dense", "endtoend"),
+    *,
+    head: str = DEFAULT_LAYERS,
+    from_layer: str | None = None,
+    base_lr: float = 1e-5,
+    head_lr: float = 1e-5,
+    command: str | None = None,
+    **keywords: Unpack[TrainingKeywords],
+) -> "Comparison":
+    """Train several regimes on the same splits and compare accuracy and seconds.
+
+    Args:
+        data: What `scan` takes, or its result.
+        regimes: Of `linear`, `dense`, `cached-finetune`, `endtoend`, `finetune`.
+        head: The dense head.
+        from_layer: First layer that the fine-tuning regimes train.
+        base_lr: Learning rate of the base's layers.
+        head_lr: Learning rate of the head while fine-tuning.
+        command: How to make the comparison again.
+        keywords: Of `pipeline.keywords.TrainingKeywords`.
+    """
+    from pipeline.comparison.compare import ComparisonSettings, compare_regimes
+
+    given = gather(keywords, compare)
+    chosen = ComparisonSettings(
+        regimes=tuple(regimes),
+        head=head,
+        augmentation=given.augmentation,
+        training=given.training,
+        first=from_layer,
+        base_rate=base_lr,
+        head_rate=head_lr,
+    )
+    return compare_regimes(given.scan(data), chosen, given.settings, command=command)
+
+
+def advise(data: Data | Manifest, *, sample: int = 200, **keywords: Unpack[DataKeywords]) -> "Advice":
+    """Measure a sample: recommend a regime, with the cost of each on this machine.
+
+    Args:
+        data: What `scan` takes, or its result.
+        sample: Number of training images to look at.
+        keywords: Of `pipeline.keywords.DataKeywords`.
+    """
+    from pipeline.comparison.advise import advise as advise_on
+
+    given = gather(keywords, advise)
+    return advise_on(given.scan(data), given.settings, num_sample=sample)
+
+
+def plan(
+    data: Data | Manifest | None = None,
+    base: str | Sequence[str] = ("vgg16",),
+    *,
+    images: int | None = None,
+    workers: int = 1,
+    views: int = 0,
+    pool: str = "none",
+    epochs: int = 30,
+    photo: tuple[int, int] = (500, 375),
+    **keywords: Unpack[PlanKeywords],
+) -> "Plan":
+    """Measure a sample: the cost of stage one with each base, and after how many epochs or heads it breaks even.
+
+    Args:
+        data: What `scan` takes, or its result; None: synthetic images.
+        base: One name of `bottleneck bases`, or several.
+        images: Number of images to plan for; None: those of the data.
+        workers: Number of machines or GPUs like this one that share the work.
+        views: Views of each training image.
+        pool: As in `extract`.
+        epochs: Epochs of each head, for the break-even.
+        photo: Width and height in px of synthetic images.
+        keywords: Of `pipeline.keywords.PlanKeywords`.
+    """
+    from pipeline.comparison.plan import PlanSettings
+    from pipeline.comparison.plan import plan as plan_on
+
+    given = gather(keywords, plan)
+    planned = PlanSettings(images, workers, views, pool, epochs, photo)
+    bases = (base,) if isinstance(base, str) else base
+    return plan_on(None if data is None else given.scan(data), planned, bases, given.settings)
+
+
+def reproduce(
+    experiment: str,
+    data: Data | Manifest,
+    *,
+    epochs: int | None = None,
+    seed: int | None = None,
+    cached: bool = False,
+    views: int = 0,
+    name: str | None = None,
+    command: str | None = None,
+    **keywords: Unpack[DataKeywords],
+) -> Run:
+    """Train a published experiment, `r0a` to `r4`, with every value as reported.
+
+    Args:
+        experiment: Its name.
+        data: What `scan` takes, or its result.
+        epochs: Number of epochs, if not as published.
+        seed: Seed of the head's weights, shuffling and dropout.
+        cached: Fine-tune from the cache.
+        views: With `cached`: number of views of the published augmentation to store and use.
+        name: The run's name; None: the experiment's, with what was changed.
+        command: How to make the run again, kept in run.json.
+        keywords: Of `pipeline.keywords.DataKeywords`. Of the features' settings only `weights` and `preprocess` count: the
+            others are the experiment's.
+    """
+    from pipeline.comparison.reproduce import find_experiment, settings_of
+    from pipeline.comparison.reproduce import reproduce as train
+
+    chosen = find_experiment(experiment).changed(epochs=epochs, preprocess=keywords.get("preprocess"), seed=seed)
+    given = gather({"split": chosen.split, "split_seed": chosen.split_seed, **keywords}, reproduce)
+    settings = settings_of(chosen, given.settings)
+    manifest = given.scan(data)
+    return train(chosen, manifest, settings, cached=cached, num_views=views, name=name, command=command)
+
+
+def load_run(name: str | Path, **keywords: Unpack[SettingsKeywords]) -> Run:
+    """Load a run by its name in the runs folder, or by its path.
+
+    Args:
+        name: Name or path of the run's folder.
+        keywords: Of `pipeline.keywords.SettingsKeywords`: folders and compute for its predictions.
+
+    Raises:
+        RunNotFoundError: No run has this name.
+        DamagedStoreError: A file of the run is damaged.
+    """
+    from pipeline.runs.run import load_run as load
+
+    return load(name, gather(keywords, load_run).settings)
+
+
+def list_runs(runs: str | Path = "runs") -> list[RunFolder]:
+    """All finished runs of a folder (command `runs`), sorted by name."""
+    from pipeline.runs.folder import list_runs as list_all
+
+    return list_all(Path(runs))
+
+
+def predict(
+    run: str | Path | Run,
+    images: GivenImages,
+    *,
+    top: int = 5,
+    digest: str | None = None,
+    **keywords: Unpack[SettingsKeywords],
+) -> Predictions:
+    """Label images with a run, or with a file that `export` wrote.
+
+    Args:
+        run: A run, its name or folder, or an exported file.
+        images: One image or a list of them; see `pipeline.runs.predict.predict`.
+        top: Number of classes to list for each image.
+        digest: Of an exported file: see `load_exported`.
+        keywords: Of `pipeline.keywords.SettingsKeywords`: folders and compute. A `Run` keeps those that it was loaded with.
+    """
+    from pipeline.exports.load import load_predictor
+
+    settings = gather(keywords, predict).settings
+    predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
+    return predictor.predict(images, top=top)
+
+
+def classify(images: GivenImages, *, top: int = 5, **keywords: Unpack[SettingsKeywords]) -> Predictions:
+    """Label images with the 1,000 ImageNet classes of a pretrained base, at its native size.
+
+    Args:
+        images: One image or a list of them; see `pipeline.runs.predict.predict`.
+        top: Number of names to list for each image.
+        keywords: Of `pipeline.keywords.SettingsKeywords`; the base is `squeezenet` unless given.
+    """
+    from pipeline.bases.classify import classify_images
+    from pipeline.bases.table import find_base
+    from pipeline.images.decode import Decoder
+
+    settings = gather({"base": "squeezenet", **keywords}, classify).settings
+    spec = find_base(settings.features.base)
+    return classify_images(
+        images,
+        spec,
+        settings.features.weights,
+        Decoder(spec.native_px, settings.features.resize, settings.features.exif),
+        hashes=settings.paths.hashes,
+        batch_size=settings.compute.batch_size,
+        top=top,
+        strict=settings.compute.strict,
+    )
+
+
+def export(run: str | Path | Run, file: str | Path, **keywords: Unpack[SettingsKeywords]) -> "Export":
+    """Write a run as one file that needs neither this package nor the cache.
+
+    Args:
+        run: A run, its name or its folder.
+        file: name.keras, name.onnx, name.tflite, or a name without ending for a SavedModel folder.
+        keywords: Of `pipeline.keywords.SettingsKeywords`.
+
+    Raises:
+        SettingError: No format has this ending, something else has the name, or the network is too large for the format.
+        DisagreementError: The file's predictions differ from the run's; it is not written.
+    """
+    from pipeline.exports.export import export as export_run
+
+    return export_run(run if isinstance(run, Run) else load_run(run, **keywords), file)
+
+
+def load_exported(
+    file: str | Path, *, digest: str | None = None, **keywords: Unpack[SettingsKeywords]
+) -> "ExportedRun":
+    """Load a file that `export` wrote, to predict with it.
+
+    Args:
+        file: A `.keras`, `.onnx` or `.tflite` file, or a SavedModel folder.
+        digest: The SHA-256 that `export` printed. A SavedModel needs it unless the run that it was exported from is in the
+            runs folder.
+        keywords: Of `pipeline.keywords.SettingsKeywords`: folders and compute.
+
+    Raises:
+        UnknownExportError: The file has another digest, or is a SavedModel whose digest is unknown.
+    """
+    from pipeline.exports.load import load_exported as load
+
+    return load(file, gather(keywords, load_exported).settings, digest=digest)
+
+
+def report(
+    names: str | Path | Sequence[str | Path] = (),
+    *,
+    out: str | Path | None = None,
+    near: float = 0.98,
+    umap: bool = False,
+    **keywords: Unpack[SettingsKeywords],
+) -> "Report":
+    """Write one HTML page about some runs, a comparison, or all runs.
+
+    Args:
+        names: Runs, or folders that `compare` made; empty: all runs.
+        out: The page; None: report.html in the runs folder.
+        near: Cosine similarity from which two images of different splits are shown as near-duplicates.
+        umap: Also draw a UMAP map of the features (needs the extra `umap`).
+        keywords: Of `pipeline.keywords.SettingsKeywords`.
+    """
+    from pipeline.reports.report import write_report
+
+    chosen = (names,) if isinstance(names, str | Path) else names
+    return write_report(
+        chosen, gather(keywords, report).settings, path=None if out is None else Path(out), near=near, with_umap=umap
+    )
+
+
+def tune(
+    data: str | Path,
+    *,
+    labels: str | Path | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    command: str | None = None,
+    on_start: "OnStart | None" = None,
+    **keywords: Unpack[DataKeywords],
+) -> None:
+    """Serve a local page on which to choose and fit heads, look at their mistakes, and relabel images, until Ctrl-C.
+
+    Args:
+        data: What `scan` takes.
+        labels: CSV table for the new labels; None: beside the folder, as `photos.labels.csv`.
+        host: Address to listen on.
+        port: Port to listen on.
+        command: Kept in run.json of the runs that are saved.
+        on_start: Called with the page's address and the session.
+        keywords: Of `pipeline.keywords.DataKeywords`.
+    """
+    from functools import partial
+
+    from pipeline.tuner.serve import tune_heads
+
+    given = gather(keywords, tune)
+    tune_heads(
+        data,
+        partial(given.scan, data),
+        given.settings,
+        labels=None if labels is None else Path(labels),
+        host=host,
+        port=port,
+        command=command,
+        on_start=on_start,
+    )

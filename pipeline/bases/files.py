@@ -1,0 +1,28 @@
+"""Paths of weights. Needs no TensorFlow."""
+
+import os
+from pathlib import Path
+
+from pipeline.bases.table import BaseSpec
+from pipeline.errors import WeightsUnavailableError
+
+
+def home_folder() -> Path:
+    """The project's own folder: `$BOTTLENECK_HOME`, or `~/.cache/bottleneck`."""
+    return Path(os.environ.get("BOTTLENECK_HOME") or Path.home() / ".cache" / "bottleneck")
+
+
+def weights_path(spec: BaseSpec, weights: str, home: Path, *, include_top: bool = False) -> Path:
+    """The file where fetched `imagenet` or `random` weights are kept, or the user's own file.
+
+    Raises:
+        WeightsUnavailableError: The given file does not exist.
+    """
+    if weights in ("imagenet", "random"):
+        return home / "weights" / f"{spec.name}{'-top' if include_top else ''}-{weights}.weights.h5"
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        raise WeightsUnavailableError(
+            f"No such weights: {weights!r}. Expected imagenet, random, or a .weights.h5, .h5 or .keras file."
+        )
+    return path

@@ -1,0 +1,89 @@
+"""Rows that leave the cache as one plain file, and stores that come from elsewhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+from tqdm import tqdm
+
+from pipeline.cache.own import reading
+from pipeline.cache.shard import check_bytes, commit_shard, read_rows
+from pipeline.cache.store import Store, row_keys
+from pipeline.files import replacing
+from pipeline.images.manifest import SPLITS, Manifest
+
+
+def export_plain(manifest: Manifest, store: Store, path: Path, *, pooling: str = "none") -> dict[str, int]:
+    """Write one HDF5 file that needs no plugin: groups train, validation and test with features, labels and paths.
+
+    Features are compressed with gzip, without shuffle; `classes` is an attribute of the file.
+
+    Args:
+        manifest: The images; all have a row.
+        store: Their rows.
+        path: The file.
+        pooling: `none`, or `avg` or `max` over the grid.
+
+    Returns:
+        Number of rows by split.
+
+    Raises:
+        MissingRowsError: An image has no row.
+    """
+    counts = {}
+    # HDF5 formats before 1.8 hold at most 64 KiB of class names.
+    with replacing(path) as beside, h5py.File(beside, "w", libver=("v108", "v110")) as file:
+        file.attrs["classes"] = list(manifest.classes)
+        file.attrs["recipe"] = store.recipe.canonical_json()
+        for name in SPLITS:
+            part = manifest.split(name)
+            if len(part):
+                _write_split(file.create_group(name), part, manifest.classes, store, pooling)
+                counts[name] = len(part)
+    return counts
+
+
+def _write_split(group: h5py.Group, part: Manifest, classes: Sequence[str], store: Store, pooling: str) -> None:
+    features = store.read(row_keys(part.digests), pooling=pooling)
+    chunks = (min(8, len(features)), *features.shape[1:])
+    group.create_dataset("features", data=features, chunks=chunks, compression="gzip", compression_opts=1)
+    if None not in part.labels:
+        group.create_dataset("labels", data=part.label_ids(classes))
+    group.create_dataset("paths", data=list(part.names), dtype=h5py.string_dtype())
+
+
+@dataclass(frozen=True)
+class Import:
+    """A store that was copied into the cache."""
+
+    store: Store
+    """The store in this cache."""
+
+    num_new_shards: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"store": str(self.store.folder), "rows": len(self.store), "new_shards": self.num_new_shards}
+
+
+def import_store(folder: Path, cache: Path, *, progress: bool = False) -> Import:
+    """Copy the shards of a store from elsewhere. The bytes of each are checked before HDF5 opens it, then its structure.
+
+    Raises:
+        DamagedStoreError: A shard is damaged, or its store may not hold it; shards copied before it are kept.
+        UnreadableStoreError, ForeignEntryError: A shard cannot be read, or is a symbolic link; shards copied before it are kept.
+    """
+    source = Store.open(folder.resolve())
+    target = Store(cache, source.recipe)
+    shards = target.prepare()
+    present = {path.name for path in target.shard_paths()}
+    new = [path for path in source.shard_paths() if path.name not in present]
+    for path in tqdm(new, desc="import", unit="shard", delay=2, disable=not progress):
+        check_bytes(path)
+        read_rows(path, source.recipe)
+        with reading(path) as shard:
+            data = shard.readall()
+        commit_shard(shards, data)
+    return Import(Store(cache, source.recipe), len(new))

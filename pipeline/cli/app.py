@@ -1,0 +1,91 @@
+"""The command `bottleneck`: the group of all commands, and the program around it."""
+
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import NoReturn
+
+import click
+
+import pipeline
+from pipeline.cli.bases import bases
+from pipeline.cli.cache import cache
+from pipeline.cli.comparison import advise, compare, plan, reproduce
+from pipeline.cli.heads import features, head, sweep
+from pipeline.cli.live import endtoend, finetune
+from pipeline.cli.options import OrderedGroup
+from pipeline.cli.runs import classify, export, predict, report, runs
+from pipeline.cli.terminal import fail, say, start_logging
+from pipeline.cli.tune import tune
+from pipeline.cli.weights import weights
+from pipeline.errors import PipelineError
+from pipeline.interrupts import stop_in_order
+from pipeline.quiet import quiet_tensorflow
+from pipeline.watchdog import armed
+
+
+@click.group(
+    cls=OrderedGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100},
+)
+@click.version_option(pipeline.__version__, prog_name="bottleneck")
+def app() -> None:
+    """Run a frozen conv base over your images once; train heads on the cached features in seconds.
+
+    DATA is a folder of images (one folder a class, or train/validation/test above them), a .zip or .tar of one, a folder
+    of Hugging Face (save_to_disk, or Parquet shards), a .csv, .jsonl or .parquet table, an .npz file,
+    keras:mnist|fashion_mnist|cifar10|cifar100, sklearn:digits, or tfds:NAME.
+    """
+
+
+for command in (
+    *(features, head, sweep, predict, export, report, runs, bases, tune, endtoend, finetune),
+    *(compare, advise, plan, reproduce, classify, cache, weights),
+):
+    app.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command; errors that a user can act on are printed without a traceback.
+
+    Exit codes: 0 done, 1 a bug or a job that hung, 2 usage or input, 3 damaged or stale data, 130 interrupted.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug, as_json = "--debug" in given, "--json" in given
+    if not debug:
+        quiet_tensorflow()
+    start_logging(debug=debug)
+    os.environ["MPLBACKEND"] = "agg"  # no command opens a window; a backend that is not installed is an error
+    stop_in_order()
+    try:
+        with armed(partial(say, as_json, "HungError")):
+            app.main(given, prog_name="bottleneck", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        fail(as_json, "UsageError", error.format_message(), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        fail(
+            as_json, "Interrupted", "Stopped; what was committed is kept, and the same command goes on from there.", 130
+        )
+    except (PipelineError, OverflowError, OSError, MemoryError) as error:
+        if debug:
+            raise
+        code = error.exit_code if isinstance(error, PipelineError) else 2
+        fail(as_json, type(error).__name__, str(error) or "Memory ran out.", code)
+    except Exception as error:  # a bug: nothing that a user can act on
+        if debug:
+            raise
+        fail(as_json, type(error).__name__, _bug_message(error), 1)
+    sys.exit(0)
+
+
+def _bug_message(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    what = ": ".join([type(error).__name__, *lines[:1]])
+    return (
+        f"This is a bug in bottleneck {pipeline.__version__}, not a mistake of yours: {what} "
+        "(the same command with --debug shows the traceback; please report it)."
+    )

@@ -1,0 +1,125 @@
+"""The commands below `cache`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli import render
+from pipeline.cli.complete import complete_data, complete_stores
+from pipeline.cli.options import (
+    OrderedGroup,
+    folder_options,
+    keywords,
+    output_options,
+    show,
+    stage_one_options,
+    without,
+)
+
+
+@click.group(cls=OrderedGroup)
+def cache() -> None:
+    """Look after the stores of cached features."""
+
+
+@cache.command("ls")
+@folder_options
+@output_options
+def cache_ls(**options: Any) -> None:
+    """List the stores with their rows and bytes."""
+    from pipeline import maintenance
+
+    stores = [summary.as_dict() for summary in maintenance.list_stores(options["cache"])]
+    show(options, stores, render.describe_stores)
+
+
+@cache.command("info")
+@click.argument("store", shell_complete=complete_stores)
+@folder_options
+@output_options
+def cache_info(**options: Any) -> None:
+    """Show what made a STORE (its name, or the start or end of it)."""
+    from pipeline import maintenance
+
+    summary = maintenance.describe_store(options["store"], options["cache"])
+    show(options, summary.as_dict(), lambda r: json.dumps(r, indent=2))
+
+
+@cache.command("verify")
+@click.option("--recompute", default=0, help="Also run so many random rows of --data through the base again.")
+@click.option("--data", help="DATA whose rows are computed again.")
+@stage_one_options
+def cache_verify(**options: Any) -> None:
+    """Read every byte of every store; exit with 3 if anything is damaged."""
+    from pipeline import maintenance
+
+    if options["recompute"] and options["data"] is None:
+        raise click.UsageError("--recompute needs --data: the images whose rows are computed again.")
+    check = maintenance.verify_cache(**keywords(options))
+    show(options, check.as_dict(), render.describe_verify)
+    if not check.is_whole:
+        sys.exit(3)
+
+
+@cache.command("repair")
+@folder_options
+@output_options
+def cache_repair(**options: Any) -> None:
+    """Verify every store and set damaged shards aside; stage one makes their rows again, and no others."""
+    from pipeline import maintenance
+
+    done = maintenance.repair_cache(**without(keywords(options), "runs"))
+    show(options, done.as_dict(), render.describe_repair)
+
+
+@cache.command("compact")
+@click.argument("stores", nargs=-1, metavar="[STORE]...", shell_complete=complete_stores)
+@folder_options
+@output_options
+def cache_compact(**options: Any) -> None:
+    """Merge the small shards of STOREs (all, if none is named) into full ones; a row is never off the disk meanwhile."""
+    from pipeline import maintenance
+
+    merged = maintenance.compact_cache(**without(keywords(options), "runs"))
+    show(options, {"stores": [store.as_dict() for store in merged]}, render.describe_compact)
+
+
+@cache.command("prune")
+@click.argument("stores", nargs=-1, metavar="[STORE]...", shell_complete=complete_stores)
+@click.option("--yes", is_flag=True, help="Delete; without it, only show what would be deleted.")
+@folder_options
+@output_options
+def cache_prune(**options: Any) -> None:
+    """Delete STOREs and all quarantined shards; without --yes, show what would go."""
+    from pipeline import maintenance
+
+    done = maintenance.prune_cache(options["stores"], options["cache"], yes=options["yes"])
+    show(options, done.as_dict(), render.describe_prune)
+
+
+@cache.command("export")
+@click.argument("data", shell_complete=complete_data)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--pool", default="none", help="none, avg or max over the grid.")
+@stage_one_options
+def cache_export(**options: Any) -> None:
+    """Write the features of DATA to one plain HDF5 FILE: train, validation, test with features, labels, paths."""
+    from pipeline import maintenance
+
+    done = maintenance.export_cache(**keywords(options))
+    show(options, done.as_dict(), lambda r: f"{r['file']}: {r['rows']}")
+
+
+@cache.command("import")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@folder_options
+@output_options
+def cache_import(**options: Any) -> None:
+    """Take over the shards of a store FOLDER from elsewhere, after checking each."""
+    from pipeline import maintenance
+
+    done = maintenance.import_cache(**without(keywords(options), "runs"))
+    show(options, done.as_dict(), lambda r: f"{r['store']}: {r['new_shards']} new shards, {r['rows']} rows")

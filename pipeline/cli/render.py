@@ -1,0 +1,296 @@
+"""Results as text; `--json` prints the same values."""
+
+import io
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import click
+
+_WIDTH = 10_000
+"""Of a table, in characters: no cell is ever wrapped, whatever the terminal's width, so that tables can be piped."""
+
+
+def describe_features(result: Mapping[str, Any]) -> str:
+    """Rows, speed, store, and skipped images."""
+    speed = f", {result['images_per_second']:.1f} images per second" if result["new"] else ""
+    source = f" ({result['from_rows']} of them from rows of an earlier layer)" if result["from_rows"] else ""
+    lines = [
+        f"{result['rows']} rows of {tuple(result['shape'])}: {result['new']} new{source}, {result['reused']} reused{speed}.",
+        f"Store: {result['store']}",
+        *([f"{result['views']['rows']} rows of views: {result['views']['new']} new."] if "views" in result else []),
+        *(f"  skipped {entry['path']}: {entry['reason']}" for entry in result["skipped"]),
+    ]
+    return "\n".join(lines)
+
+
+def describe_head(result: Mapping[str, Any]) -> str:
+    """The head, and its scores by split."""
+    rows = [_score_row(split, result[split]) for split in ("train", "validation", "test") if split in result]
+    return "\n".join([_trained(result), table(rows), f"Run: {result['folder']}"])
+
+
+def _trained(result: Mapping[str, Any]) -> str:
+    per_epoch = f", {result['seconds_per_epoch']:.2f} s per epoch" if result["seconds_per_epoch"] else ""
+    chosen = ", ".join(f"{key} {value:g}" for key, value in result["chosen"].items())
+    parameters = f"{result['trainable_params']:,} of {result['total_params']:,} parameters"
+    seconds = f"trained in {result['seconds']:.2f} s{per_epoch}"
+    return f"{result['head']}{f' ({chosen})' if chosen else ''}, {parameters} {seconds}"
+
+
+def _score_row(split: str, scores: Mapping[str, Any]) -> dict[str, Any]:
+    low, high = scores["ci95"]
+    return {
+        "split": split,
+        "accuracy": f"{scores['accuracy']:.4f}",
+        "95 % interval": f"{low:.3f} to {high:.3f}",
+        "loss": f"{scores['loss']:.4f}",
+        "images": scores["n"],
+    }
+
+
+def describe_experiment(result: Mapping[str, Any]) -> str:
+    """Our figures beside the published ones; no accuracy where the weights are random."""
+    changed = ", ".join(f"{name} {value}" for name, value in result["changed"].items())
+    title = f"{result['experiment'].upper()}: {result['what']}{f' (changed: {changed})' if changed else ''}"
+    if result["mechanics_only"]:
+        return f"{title}\nRandom weights: only parameters and seconds mean something.\n{_trained(result)}\nRun: {result['folder']}"
+    ours: dict[str, Any] = {
+        split: result[split]["accuracy"] for split in ("train", "validation", "test") if split in result
+    }
+    ours |= {"test_loss": result.get("test", {}).get("loss"), "seconds_per_epoch": result["seconds_per_epoch"]}
+    rows = [
+        {"figure": name, "published": str(value), "ours": ours.get(name)} for name, value in result["reported"].items()
+    ]
+    beside = f"\n\n{table(rows)}" if rows else ""
+    return f"{title}\n{describe_head(result)}{beside}"
+
+
+def describe_comparison(result: Mapping[str, Any]) -> str:
+    """One row per regime, and when each cached one breaks even."""
+    rows = [
+        {
+            "regime": row["regime"],
+            "validation": f"{row['validation']:.4f}",
+            "95 % interval": f"{row['ci95'][0]:.3f} to {row['ci95'][1]:.3f}",
+            "test": row["test"],
+            "gap": f"{row['overfitting_gap']:+.3f}",
+            "training s": f"{row['training_seconds']:.1f}",
+            "with stage one s": f"{row['total_seconds']:.1f}",
+            "s per epoch": None if row["seconds_per_epoch"] is None else f"{row['seconds_per_epoch']:.2f}",
+            "trained parameters": row["trainable_params"],
+        }
+        for row in result["rows"]
+    ]
+    best = max(range(len(rows)), key=lambda number: float(result["rows"][number]["validation"]))
+    lines = [table(rows, best=[best])]
+    if result["plot"]:
+        lines.append(f"Plot: {result['plot']}")
+    from pipeline.comparison.break_even import BreakEven
+
+    for regime, found in result["break_even"].items():
+        lines.append(BreakEven(**found).describe(regime))
+    return "\n".join(lines)
+
+
+def describe_advice(result: Mapping[str, Any]) -> str:
+    """The recommended regime, the reasons, and the cost of each regime."""
+    advice = result["advice"]
+    rows = [
+        {
+            "regime": row["regime"],
+            "stage one s": f"{row['stage_one_seconds']:.0f}",
+            "s per epoch": f"{row['seconds_per_epoch']:.1f}",
+            "MB": f"{row['megabytes']:.1f}",
+        }
+        for row in result["costs"]
+    ]
+    lines = [
+        f"{advice['summary']} Run: `{advice['command']}`.",
+        *(f"  - {reason}" for reason in advice["reasons"]),
+        "",
+        "Costs on this machine, estimated from a sample:",
+        table(rows),
+    ]
+    return "\n".join(lines)
+
+
+def _trained_part(advice: Mapping[str, Any]) -> str:
+    if not advice["first"]:
+        return f"Keep the base fixed and train the head (learning rate {advice['head_rate']:g})."
+    return (
+        f"Train the base from {advice['first']} on (learning rate {advice['base_rate']:g}; {advice['frozen_share']:.0%} of it stays "
+        f"frozen) and the head (learning rate {advice['head_rate']:g})."
+    )
+
+
+def describe_plan(result: Mapping[str, Any]) -> str:
+    """One row per base, and what was measured."""
+    rows = [
+        {
+            "base": f"{row['base']}, {row['size']} px",
+            "engine": row["engine"],
+            "rows per second": f"{row['rows_per_second']:.1f}",
+            "time": _duration(row["seconds"]),
+            "GB": f"{row['gigabytes']:.3g}",
+            "shards": row["shards"],
+            "GB of memory": f"{row['memory_gigabytes']:.1f}",
+            "breaks even after epochs": row["break_even"]["epochs"],
+            "or heads": row["break_even"]["heads"],
+        }
+        for row in result["bases"]
+    ]
+    workers = f"{result['workers']} workers like this machine" if result["workers"] > 1 else "this machine"
+    first = [f"{row['base']} {_duration(row['once_seconds'])}" for row in result["bases"] if row["once_seconds"] >= 1]
+    lines = [
+        f"{result['images']:,} images, {result['rows']:,} rows, on {workers}; measured on {result['measured_on']}:",
+        table(rows),
+        *([f"Once per machine, in addition: {', '.join(first)}."] if first else []),
+    ]
+    return "\n".join(lines)
+
+
+def _duration(seconds: float) -> str:
+    """A duration in its largest unit of which there are two or more."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def describe_sweep(result: Mapping[str, Any]) -> str:
+    """The ranked heads, and the best one."""
+    rows = [
+        {
+            "head": entry["head"],
+            "validation": f"{entry['validation']['accuracy']:.4f}",
+            "loss": f"{entry['validation']['loss']:.4f}",
+            "parameters": entry["params"],
+            "seconds": f"{entry['seconds']:.2f}",
+        }
+        for entry in result["results"]
+    ]
+    return f"{table(rows, best=[0])}\n\nBest by validation ({result['seconds']:.1f} s in total):\n{describe_head(result['best'])}"
+
+
+def describe_runs(rows: Sequence[Mapping[str, Any]]) -> str:
+    """One row per run; the first of each data set, which is its best, is bold."""
+    if not rows:
+        return "No runs yet; `bottleneck head DATA` makes one."
+    best = [number for number, row in enumerate(rows) if number == 0 or row["data"] != rows[number - 1]["data"]]
+    return table(rows, best=best)
+
+
+def describe_predictions(results: Sequence[Mapping[str, Any]]) -> str:
+    """One row per image; a column of reasons if an image cannot be read."""
+    rows = [
+        {
+            "image": entry["path"],
+            "label": entry["label"],
+            "probability": entry["probability"],
+            "runner-up": ", ".join(f"{label} {p:.3f}" for label, p in entry["top"][1:4]),
+            "reason": entry["reason"] or "",
+        }
+        for entry in results
+    ]
+    if not any(row["reason"] for row in rows):
+        rows = [{name: value for name, value in row.items() if name != "reason"} for row in rows]
+    return table(rows)
+
+
+def describe_export(result: Mapping[str, Any]) -> str:
+    """What was written, its digest, and how close its predictions are to those of its run."""
+    images = f"{result['images']} images, {result['own_images']} of them the run's own"
+    lines = [
+        f"{result['file']} ({result['format']}) makes the same predictions as the run.",
+        f"Largest difference of a probability: {result['largest_difference']:.1e} over {images}.",
+    ]
+    if result["encoded"]:
+        encoded = result["encoded"]
+        lines.append(
+            f"From encoded images: {encoded['largest_difference']:.1e} over {encoded['images']}, "
+            f"{encoded['ties']} with another label."
+        )
+    return "\n".join([*lines, f"SHA-256: {result['sha256']}"])
+
+
+def describe_verify(result: Mapping[str, Any]) -> str:
+    """Number of whole rows, and what is damaged."""
+    lines = [f"{result['ok']} of {result['rows']} rows are whole."]
+    lines += [f"  {entry['shard']}: {entry['reason']}" for entry in result["bad"]]
+    if "recomputed" in result:
+        again = result["recomputed"]
+        lines.append(
+            f"{again['rows']} rows computed again: largest relative difference {again['largest_difference']:.1e}."
+        )
+    return "\n".join(lines)
+
+
+def describe_repair(result: Mapping[str, Any]) -> str:
+    """Number of whole rows, and which shards were set aside."""
+    lines = [f"{result['ok']} of {result['rows']} rows are whole."]
+    lines += [
+        f"  {shard} was moved to quarantine/; `bottleneck features` makes its rows again."
+        for shard in result["set_aside"]
+    ]
+    lines += [f"  {entry['shard']} was not moved: {entry['reason']}" for entry in result["left"]]
+    return "\n".join(lines)
+
+
+def describe_prune(result: Mapping[str, Any]) -> str:
+    """Folders that were or would be deleted."""
+    if not result["paths"]:
+        return "Nothing to delete. Name stores (see `bottleneck cache ls`) to delete them."
+    verb = "Deleted" if result["deleted"] else "Would delete (add --yes)"
+    return "\n".join([f"{verb} {result['bytes'] / 1e6:.1f} MB:", *(f"  {path}" for path in result["paths"])])
+
+
+def describe_compact(result: Mapping[str, Any]) -> str:
+    """Shards and bytes of each store, before and after."""
+    return table(result["stores"]) if result["stores"] else "No stores yet."
+
+
+def describe_stores(stores: Sequence[Mapping[str, Any]]) -> str:
+    """One row per store."""
+    shown = ("store", "rows", "shards", "bytes", "shape", "compression", "quarantined")
+    return table([{name: store[name] for name in shown} for store in stores]) if stores else "No stores yet."
+
+
+def describe_weights(result: Mapping[str, Any]) -> str:
+    """One row per file of weights."""
+    if not result["weights"]:
+        return f"No weights in {result['folder']}; `bottleneck weights fetch vgg16` fetches some."
+    return table(result["weights"])
+
+
+def table(rows: Sequence[Mapping[str, Any]], *, best: Collection[int] = ()) -> str:
+    """Rows as aligned columns, numbers to the right; the best rows in bold, which `terminal.write` takes out of pipes."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    texts = [{name: _cell(value) for name, value in row.items()} for row in rows]
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    for name in texts[0]:
+        is_number = all(row[name][:1].isdigit() or row[name] in ("", "-") for row in texts)
+        grid.add_column(Text(name.replace("_", " ")), justify="right" if is_number else "left", no_wrap=True)
+    for row in texts:
+        grid.add_row(*map(Text, row.values()))
+    # Width and height are given, so that rich asks neither the terminal nor the environment.
+    console = Console(file=io.StringIO(), color_system=None, width=_WIDTH, height=_WIDTH)
+    console.print(grid)
+    header, *lines = (line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
+    return "\n".join(
+        [header, *(click.style(line, bold=True) if number in best else line for number, line in enumerate(lines))]
+    )
+
+
+def _cell(value: Any) -> str:
+    """Text of one line."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return " ".join(text.splitlines())

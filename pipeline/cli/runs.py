@@ -1,0 +1,105 @@
+"""The commands that use runs: `predict`, `classify`, `export`, `report`, `runs`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli import render
+from pipeline.cli.complete import complete_bases, complete_files, complete_runs
+from pipeline.cli.options import compute_options, folder_options, keywords, output_options, show
+
+
+@click.command()
+@click.argument("run", shell_complete=complete_runs)
+@click.argument("images", nargs=-1, required=True, shell_complete=complete_files)
+@click.option("--top", type=click.IntRange(min=1), default=5, help="Classes to list for each image.")
+@click.option(
+    "--digest",
+    metavar="SHA256",
+    help="The SHA-256 that `export` printed. Needed for a SavedModel whose run is not in the runs folder.",
+)
+@compute_options
+@folder_options
+@output_options
+def predict(**options: Any) -> None:
+    """Label images (files or folders) with a RUN, or with a file that `export` wrote."""
+    from pipeline import api
+
+    show(options, api.predict(**keywords(options)).as_dict(), render.describe_predictions)
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, shell_complete=complete_files)
+@click.option("--base", default="squeezenet", shell_complete=complete_bases, help="A name of `bottleneck bases`.")
+@click.option("--weights", default="imagenet", help="imagenet, or a file with the top.")
+@click.option("--top", type=click.IntRange(min=1), default=5, help="Names to list for each image.")
+@compute_options
+@folder_options
+@output_options
+def classify(**options: Any) -> None:
+    """Name what is in photographs (files or folders) by a pretrained network as it is."""
+    from pipeline import api
+
+    show(options, api.classify(**keywords(options)).as_dict(), render.describe_predictions)
+
+
+@click.command()
+@click.argument("run", shell_complete=complete_runs)
+@click.argument("file", type=click.Path(path_type=Path))
+@folder_options
+@output_options
+def export(**options: Any) -> None:
+    """Write a RUN as one FILE: name.keras, name.onnx, name.tflite, or a SavedModel folder, whose name has no ending.
+
+    Photographs' pixels in, probabilities out; preprocessing and labels are inside. The file has to predict what the run does,
+    to 1e-3 on 200 photographs, before it takes its name.
+    """
+    from pipeline import api
+
+    show(options, api.export(**keywords(options)).as_dict(), render.describe_export)
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[RUN]...", shell_complete=complete_runs)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The page [default: RUNS/report.html].")
+@click.option(
+    "--near", default=0.98, help="Cosine of features from which on images of two splits are shown as near-duplicates."
+)
+@click.option("--umap", is_flag=True, help="Draw a second map of the features, by UMAP (an extra).")
+@folder_options
+@output_options
+def report(**options: Any) -> None:
+    """Write one HTML page on some runs, on a comparison (the folder that `compare` made), or on all runs.
+
+    A leaderboard by task, accuracy against seconds, and for each run the confusion matrix with its photographs, recall and
+    precision, calibration, the surest mistakes, learning curves, a map of the features, images that stand in two splits, and how it
+    was made. The page is one file that opens from disk and asks no network.
+    """
+    from pipeline import api
+
+    done = api.report(**keywords(options))
+    show(options, done.as_dict(), lambda r: f"{r['report']}: {len(r['runs'])} runs")
+
+
+@click.command()
+@folder_options
+@output_options
+def runs(**options: Any) -> None:
+    """List the runs, best validation accuracy first within each data set."""
+    from pipeline import api
+
+    rows = [
+        {
+            "run": run.name,
+            "data": run.info.data,
+            "base": run.info.recipe["base"],
+            "head": run.info.head,
+            "validation": run.scores["validation"].accuracy,
+            "test": run.scores["test"].accuracy if "test" in run.scores else None,
+            "seconds": run.info.seconds,
+        }
+        for run in api.list_runs(options["runs"])
+    ]
+    rows.sort(key=lambda row: (row["data"], -row["validation"]))
+    show(options, rows, render.describe_runs)

@@ -1,0 +1,71 @@
+"""The terminal: colours, log lines, errors."""
+
+import json
+import logging
+import os
+import sys
+from typing import Any, NoReturn, TextIO
+
+import click
+
+_PIPE_CLOSED = 141
+"""Exit code of a program that writes to a closed pipe, as shells report it (128 + SIGPIPE)."""
+
+_COLOURS = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
+
+
+def has_colours(stream: TextIO) -> bool:
+    """Whether a stream shows colours: a terminal does, unless NO_COLOR has any non-empty value (no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def write(text: str) -> None:
+    """Print a result; bold type and colours are removed where the output is no terminal.
+
+    If the reader of a pipe closes it, as `head` does, the program ends silently.
+    """
+    try:
+        print(text if has_colours(sys.stdout) else click.unstyle(text), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the interpreter's end
+        sys.exit(_PIPE_CLOSED)
+
+
+def start_logging(*, debug: bool) -> None:
+    """Log warnings to stderr; with `debug` log everything. `be_verbose` adds the pipeline's own messages."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
+    logging.getLogger("pipeline").setLevel(logging.NOTSET)
+
+
+def be_verbose(_: click.Context, __: click.Parameter, value: Any) -> None:
+    """Log which rows are reused, where rows come from, and what was chosen."""
+    if value:
+        logging.getLogger("pipeline").setLevel(logging.INFO)
+
+
+class _Formatter(logging.Formatter):
+    """Colours the level of a message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        colour = _COLOURS.get(record.levelno)
+        if colour is None or not has_colours(sys.stderr):
+            return text
+        return text.replace(record.levelname, click.style(record.levelname, fg=colour), 1)
+
+
+def fail(as_json: bool, error: str, message: str, code: int) -> NoReturn:
+    """Print an error and exit."""
+    say(as_json, error, message)
+    sys.exit(code)
+
+
+def say(as_json: bool, error: str, message: str) -> None:
+    """Print an error in one line."""
+    if as_json:
+        print(json.dumps({"error": error, "message": message}), flush=True)
+    else:
+        name = click.style("bottleneck:", fg="red") if has_colours(sys.stderr) else "bottleneck:"
+        print(f"{name} {message}", file=sys.stderr, flush=True)

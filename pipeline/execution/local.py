@@ -1,0 +1,83 @@
+"""Tasks in processes or threads of this machine, through joblib."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from typing import Any
+
+from pipeline.execution.safe_path import safe_path
+from pipeline.execution.tasks import Lost, Result, Task
+from pipeline.execution.threads import num_threads, take_share
+
+
+def run_in_processes(
+    function: Callable[..., Result],
+    tasks: Sequence[Task],
+    share: Sequence[Any],
+    pack: Callable[[Task], Any],
+    *,
+    count: int,
+) -> Iterator[tuple[Task, Result | Lost]]:
+    """Run tasks in `count` processes; see `Workers.run`."""
+    call = partial(_run_with_share, function, max(1, num_threads() // count))
+    # At least two processes: joblib runs a single one in this process.
+    return _run(call, tasks, share, pack, backend="loky", num_jobs=max(2, count), num_ahead=count)
+
+
+def run_in_threads(
+    function: Callable[..., Result],
+    tasks: Sequence[Task],
+    share: Sequence[Any],
+    pack: Callable[[Task], Any],
+    *,
+    count: int,
+) -> Iterator[tuple[Task, Result | Lost]]:
+    """Run tasks in `count` threads of this process; see `Workers.run`."""
+    return _run(function, tasks, share, pack, backend="threading", num_jobs=count, num_ahead=count)
+
+
+def _run(
+    call: Callable[..., Result],
+    tasks: Sequence[Task],
+    share: Sequence[Any],
+    pack: Callable[[Task], Any],
+    *,
+    backend: str,
+    num_jobs: int,
+    num_ahead: int,
+) -> Iterator[tuple[Task, Result | Lost]]:
+    import joblib
+
+    # joblib takes a few more tasks than it sends. Those come back as lost too, which costs nothing.
+    waiting, running = list(enumerate(tasks))[::-1], dict[int, Task]()
+
+    def dispatch() -> Iterator[Any]:
+        while waiting:
+            number, task = waiting.pop()
+            running[number] = task
+            yield joblib.delayed(_run_numbered)(call, number, pack(task), *share)
+
+    with safe_path():
+        while waiting:
+            parallel = joblib.Parallel(
+                n_jobs=num_jobs,
+                backend=backend,
+                pre_dispatch=num_ahead,
+                batch_size=1,
+                return_as="generator_unordered",
+            )
+            try:
+                for number, result in parallel(dispatch()):
+                    yield running.pop(number), result
+            except BrokenProcessPool:
+                yield from ((task, Lost.LOST) for task in running.values())
+                running.clear()
+
+
+def _run_with_share(function: Callable[..., Result], threads: int, *arguments: Any) -> Result:
+    take_share(threads)
+    return function(*arguments)
+
+
+def _run_numbered(call: Callable[..., Result], number: int, *arguments: Any) -> tuple[int, Result]:
+    return number, call(*arguments)

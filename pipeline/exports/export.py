@@ -1,0 +1,185 @@
+"""Write a run as one file, which is compared with the run before it takes its name."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.bases.table import find_base
+from pipeline.cache.recipe import Recipe
+from pipeline.errors import SettingError
+from pipeline.exports.description import Description
+from pipeline.exports.digests import digest_export, record_export
+from pipeline.exports.formats import Format, format_of
+from pipeline.exports.parity import ENCODED_TOLERANCE, TOLERANCE, Parity, in_batches, measure_parity
+from pipeline.exports.sample_images import sample_images
+from pipeline.files import replacing, write_json
+from pipeline.runs.folder import load_arrays
+from pipeline.runs.run import Run
+from pipeline.settings import Settings
+from pipeline.stage_one.engines.choose import make_tensorflow_engine
+from pipeline.stage_one.recipes import weights_file
+from pipeline.stage_two.head import predict_rows
+
+if TYPE_CHECKING:
+    import keras
+
+_MAX_BYTES = 2**31
+"""Of ONNX and TFLite files: their formats store lengths in 32 bits."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """A file that was written, its digest, and how close its predictions are to those of its run."""
+
+    path: Path
+    format: str
+    digest: str
+    """SHA-256, see `pipeline.exports.digests.digest_export`. It is recorded in the run's folder."""
+
+    parity: Parity
+    """From the same pixels."""
+
+    own_images: int
+    """Number of the compared images that are the run's own; the others are synthetic."""
+
+    encoded: Parity | None
+    """From encoded images, if the file takes these."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "file": str(self.path),
+            "format": self.format,
+            "sha256": self.digest,
+            "images": self.parity.images,
+            "own_images": self.own_images,
+            "largest_difference": self.parity.largest_difference,
+            "ties": self.parity.ties,
+            "encoded": asdict(self.encoded) if self.encoded else None,
+        }
+
+
+def export(run: Run, path: str | Path) -> Export:
+    """Write a run as one file: pixels in, probabilities out, with preprocessing, labels and a description inside.
+
+    Trunk, tail and head compute in float32. Before the file takes its name, it is loaded by its format's own library and compared
+    with the run on 200 images: the run's own that can still be found, validation first, then synthetic ones. Its digest is recorded
+    in the run's folder, by which `load_exported` knows it.
+
+    Args:
+        run: A run of any kind.
+        path: name.keras, name.onnx, name.tflite, or a name without ending for a SavedModel folder. An earlier export is replaced.
+
+    Raises:
+        SettingError: No format has this ending, something else has the name, or the network is too large for the format.
+        MissingExtraError: A package of the format is not installed.
+        DisagreementError: The file's predictions differ from the run's; it is not written.
+    """
+    path = Path(path)
+    form = format_of(path)
+    form.require()
+    _check_name(path)
+    recipe = Recipe.from_dict(run.info.recipe)
+    settings = run.settings.with_changes(base=recipe.base, weights=run.info.weights)
+    model = _stitched(run, recipe, settings)
+    _check_size(model, path)
+    with replacing(path) as beside:
+        form.write(model, beside, _describe(run, recipe))
+        done = _compare(run, recipe, settings, beside, form)
+        digest = digest_export(beside)
+        # Recorded first: a kill in between leaves a record without its file, and never a SavedModel that is unknown.
+        record_export(run.folder.path, path.name, form.NAME, digest)
+        if path.suffix == ".keras":
+            write_json(path.with_suffix(".labels.json"), list(run.classes))
+    return Export(path, form.NAME, digest, **done)
+
+
+def _check_name(path: Path) -> None:
+    """Only a file, or the folder of an earlier export, is replaced."""
+    is_free = not path.exists() or (path.is_file() if path.suffix else (path / "saved_model.pb").is_file())
+    if not is_free:
+        raise SettingError(f"{path} exists, and is not an earlier export. Choose another name.")
+
+
+def _check_size(model: "keras.Model", path: Path) -> None:
+    num_bytes = 4 * model.count_params()
+    if path.suffix in (".onnx", ".tflite") and num_bytes >= _MAX_BYTES:
+        raise SettingError(
+            f"A {path.suffix} file holds less than 2 GB; this network takes {num_bytes / 1e9:.1f} GB. Export it as .keras."
+        )
+
+
+def _stitched(run: Run, recipe: Recipe, settings: Settings) -> "keras.Model":
+    from pipeline.bases.cut import divide
+    from pipeline.bases.weights import load_base
+    from pipeline.exports.stitch import head_of_arrays, stitch
+    from pipeline.stage_two.dense.build import load_dense
+
+    pooling, head_file = run.info.pool, run.folder.head_path
+    base = load_base(
+        find_base(recipe.base), recipe.decoder.size_px, weights_file(recipe.base, settings.features.weights)
+    )
+    trunk, _ = divide(base, recipe.cut)
+    row_shape = tuple(trunk.output_shape[1:]) if pooling == "none" else tuple(trunk.output_shape[-1:])
+    head = (
+        head_of_arrays(load_arrays(head_file), row_shape) if head_file.suffix == ".npz" else load_dense(head_file).model
+    )
+    return stitch(trunk, recipe.preprocessing, pooling, head)
+
+
+def _describe(run: Run, recipe: Recipe) -> Description:
+    info = run.info
+    origin = {
+        "run": run.name,
+        "head": info.head,
+        "head_sha256": hashlib.sha256(run.folder.head_path.read_bytes()).hexdigest(),
+        "base": recipe.base,
+        "cut": recipe.cut,
+        "first_trained_layer": info.first_trained_layer,
+        "trunk_digest": recipe.trunk_digest,
+        "recipe": recipe.fingerprint,
+    }
+    return Description(run.classes, recipe.decoder, origin)
+
+
+def _compare(run: Run, recipe: Recipe, settings: Settings, path: Path, form: Format) -> dict[str, Any]:
+    """Load the file, and compare its predictions with those of the run's own trunk and head.
+
+    Here the run's trunk computes in float32, whatever precision its rows have, because the file does.
+    """
+    images = sample_images(run, recipe.decoder)
+    exact = replace(recipe, precision="float32", pooling=run.info.pool)
+    engine = make_tensorflow_engine(exact, settings.features.weights, settings.compute)
+    progress = run.settings.compute.progress
+    expected = in_batches(
+        lambda batch: predict_rows(run.head, engine.features(batch)), images.pixels, desc="the run", progress=progress
+    )
+    _, predict = form.load(path)
+    received = in_batches(
+        lambda batch: predict(batch.astype(np.float32)), images.pixels, desc="the file", progress=progress
+    )
+    return {
+        "parity": measure_parity(expected, received, TOLERANCE, f"The {form.NAME} file"),
+        "own_images": images.num_own,
+        "encoded": _compare_encoded(path, images.encoded, expected, progress=progress) if path.is_dir() else None,
+    }
+
+
+def _compare_encoded(
+    path: Path, encoded: Sequence[bytes], expected: NDArray[np.float32], *, progress: bool
+) -> Parity | None:
+    """The signature of a SavedModel that takes encoded images; None if TensorFlow can read none of them."""
+    from pipeline.exports.decoding import can_decode
+    from pipeline.exports.saved_model import load_serving
+
+    rows = [row for row, data in enumerate(encoded) if can_decode(data)]
+    if not rows:
+        return None
+    files = [encoded[row] for row in rows]
+    received = in_batches(load_serving(path), files, desc="the file, encoded images", progress=progress)
+    return measure_parity(expected[rows], received, ENCODED_TOLERANCE, "The SavedModel, given encoded images,")

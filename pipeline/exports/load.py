@@ -1,0 +1,89 @@
+"""Predictions of an exported file, without its run, its cache or its base."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import SettingError
+from pipeline.exports.description import Description, Predict
+from pipeline.exports.digests import check_known
+from pipeline.exports.formats import check_exported, is_exported, load_format
+from pipeline.images.given import GivenImages, read_given
+from pipeline.predictions import Predictions, check_top, decode_rows, label_given
+from pipeline.runs.run import Run, load_run
+from pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class ExportedRun:
+    """An exported file, ready to predict."""
+
+    path: Path
+    description: Description
+    probabilities: Predict
+    settings: Settings = field(default_factory=Settings)
+
+    def predict(self, images: GivenImages, *, top: int = 5) -> Predictions:
+        """Label images, decoded as the description says, by the decoder that made the run's rows.
+
+        Args:
+            images: What `Run.predict` takes.
+            top: How many classes to list for each.
+
+        Returns:
+            What `Run.predict` returns.
+
+        Raises:
+            DataNotFoundError, UnreadableImageError: No image can be read, or one cannot and `strict` is set.
+            SettingError: `top` is below 1.
+        """
+        check_top(top)
+        decoder, strict = self.description.decoder, self.settings.compute.strict
+        given = read_given(images, self.settings.paths.hashes, exif=decoder.exif)
+        given.check(given.manifest, need_all=strict)
+        manifest, batches = given.manifest, []
+        unread: dict[int, str] = {}
+        for start in range(0, len(manifest), self.settings.compute.batch_size):
+            rows = range(start, min(start + self.settings.compute.batch_size, len(manifest)))
+            pixels, reasons = decode_rows(manifest, rows, decoder)
+            unread |= reasons
+            if pixels:
+                batches.append(self.probabilities(np.stack(pixels).astype(np.float32)))
+        read = manifest.without(unread)
+        given.check(read, need_all=strict)
+        return label_given(given, read, np.concatenate(batches), self.description.labels, top=top, strict=strict)
+
+
+def load_exported(path: str | Path, settings: Settings, *, digest: str | None = None) -> ExportedRun:
+    """An exported file, ready to predict. Nothing is unpickled, and Keras files are loaded in safe mode.
+
+    Args:
+        path: A `.keras`, `.onnx` or `.tflite` file, or a SavedModel folder.
+        settings: Folder of the runs, for the digests of SavedModels; cache folder and compute.
+        digest: The SHA-256 that `export` printed. A SavedModel needs it unless the run that it was exported from is in the
+            runs folder.
+
+    Raises:
+        RunNotFoundError: There is no exported file of this name.
+        UnknownExportError: The file has another digest, or is a SavedModel whose digest is unknown.
+        DamagedStoreError: It is not the export of a run.
+        MissingExtraError: The library that runs this format is not installed.
+    """
+    path = Path(path)
+    check_exported(path)
+    check_known(path, digest, settings.paths.runs)
+    return ExportedRun(path, *load_format(path), settings)
+
+
+def load_predictor(name: str | Path, settings: Settings, *, digest: str | None = None) -> ExportedRun | Run:
+    """What predicts: an exported file, or a run by its name or folder.
+
+    Raises:
+        SettingError: A digest for a run, which has none.
+    """
+    if is_exported(Path(name)):
+        return load_exported(name, settings, digest=digest)
+    if digest is not None:
+        raise SettingError(f"A digest is that of an exported file, and {name} is not one. Leave out --digest.")
+    return load_run(name, settings)

@@ -1,0 +1,1 @@
+"""Sources of images: each module reads one format and makes a manifest."""

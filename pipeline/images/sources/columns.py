@@ -1,0 +1,83 @@
+"""The columns of a data set (names, labels, splits, groups), and how they and the images' digests become a manifest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from pipeline.images.manifest import ImageBytes, Manifest, Skipped
+from pipeline.images.splits import SPLIT_NAMES, Fractions, complete_splits
+
+
+@dataclass(frozen=True)
+class Columns:
+    """N images in the order of their positions; all fields except `skipped` have length N."""
+
+    names: Sequence[str]
+    """Name of each image, for people."""
+
+    labels: Sequence[str | None]
+    """Class of each image; None if it has none."""
+
+    splits: Sequence[str | None]
+    """Split of each image; None if the data does not set it."""
+
+    groups: Sequence[str | None] | None = None
+    """Group of each image, such as a patient: all images of a group are in one split."""
+
+    skipped: Sequence[Skipped] = ()
+    """Images that were skipped already."""
+
+    @classmethod
+    def of_paths(cls, names: Sequence[str], skipped: Sequence[Skipped]) -> Self:
+        """Labels and splits from the folders in paths: `train/cats/1.jpg`, or `cats/1.jpg`."""
+        split_folders = {
+            first for name in names if (first := name.partition("/")[0]) != name and first.lower() in SPLIT_NAMES
+        }
+        return cls(
+            names=names,
+            labels=[_folder_label(name, split_folders) for name in names],
+            splits=[_folder_split(name, split_folders) for name in names],
+            skipped=skipped,
+        )
+
+    def manifest(
+        self,
+        images: ImageBytes,
+        digests: Sequence[bytes | OSError],
+        *,
+        fractions: Fractions,
+        split_seed: int,
+        title: str,
+    ) -> Manifest:
+        """The manifest of the images with a digest; the others are in `skipped`, with their reasons."""
+        good = [row for row, digest in enumerate(digests) if isinstance(digest, bytes)]
+        good_digests = [digest for digest in digests if isinstance(digest, bytes)]
+        unread = [
+            Skipped(name, f"cannot be read: {digest.strerror or digest}")
+            for name, digest in zip(self.names, digests, strict=True)
+            if isinstance(digest, OSError)
+        ]
+        groups = [None] * len(good) if self.groups is None else [self.groups[row] for row in good]
+        keys = [group.encode() if group else digest for group, digest in zip(groups, good_digests, strict=True)]
+        return Manifest(
+            images=images,
+            positions=tuple(good),
+            names=tuple(self.names[row] for row in good),
+            digests=tuple(good_digests),
+            labels=tuple(self.labels[row] for row in good),
+            splits=complete_splits([self.splits[row] for row in good], keys, fractions, split_seed),
+            skipped=(*self.skipped, *unread),
+            title=title,
+        )
+
+
+def _folder_split(name: str, split_folders: set[str]) -> str | None:
+    first, slash, _ = name.partition("/")
+    return SPLIT_NAMES[first.lower()] if slash and first in split_folders else None
+
+
+def _folder_label(name: str, split_folders: set[str]) -> str | None:
+    folders = name.split("/")[:-1]
+    if folders and folders[0] in split_folders:
+        folders = folders[1:]
+    return folders[0] if folders else None

@@ -1,0 +1,108 @@
+"""Manifests of data frames in Python: pandas, polars, and the others that narwhals supports."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import DataLayoutError
+from pipeline.images.hashing import FileHashes
+from pipeline.images.manifest import Contents, Manifest
+from pipeline.images.sources.tables import Texts, check_label, columns_of, manifest_of_paths
+from pipeline.images.splits import Fractions
+
+if TYPE_CHECKING:
+    from narwhals.typing import IntoDataFrame
+
+_SOURCE = "the frame"
+
+
+def scan_frame(
+    frame: "IntoDataFrame",
+    *,
+    root: Path | None,
+    label: str,
+    fractions: Fractions,
+    split_seed: int,
+    hashes: FileHashes,
+    progress: bool,
+) -> Manifest:
+    """The manifest of a data frame, in its order, with the columns of a table (`scan_table`).
+
+    Instead of `path`, a column `image` may contain encoded bytes, or {bytes, path} as in Hugging Face's data sets.
+
+    Args:
+        frame: A pandas or polars frame, or another eager one.
+        root: Folder that the paths are relative to; None: the current folder or, if some paths are absolute, the folder
+            that all absolute paths share.
+        label: The column of the labels.
+        fractions: Shares of the splits, if the frame has no split column.
+        split_seed: Seed of those shares.
+        hashes: Remembered digests of files.
+        progress: Show a bar.
+
+    Raises:
+        DataLayoutError: It is not a data frame, or its columns are not usable.
+    """
+    columns = _read(frame)
+    images = columns.pop("image", None)
+    texts: Texts = {
+        name: [None if value is None else str(value) for value in values] for name, values in columns.items()
+    }
+    if images is None:
+        return manifest_of_paths(
+            texts,
+            source=_SOURCE,
+            folder=root or _folder_of(texts),
+            label=label,
+            fractions=fractions,
+            split_seed=split_seed,
+            hashes=hashes,
+            progress=progress,
+        )
+    if not images:
+        raise DataLayoutError(f"The frame has no rows. Received columns: {['image', *columns]}.")
+    check_label(label, texts, _SOURCE)
+    contents = tuple(_bytes_of(value, row) for row, value in enumerate(images))
+    digests = [content if isinstance(content, OSError) else hashlib.sha256(content).digest() for content in contents]
+    names = [f"#{row}" for row in range(len(images))]
+    found = columns_of(texts, names, range(len(images)), label=label, source=_SOURCE)
+    return found.manifest(Contents(contents), digests, fractions=fractions, split_seed=split_seed, title="frame")
+
+
+def _read(frame: "IntoDataFrame") -> dict[str, list[Any]]:
+    """The frame's columns, with None for every value that its library treats as missing."""
+    import narwhals
+
+    try:
+        table = narwhals.from_native(frame, eager_only=True)
+    except TypeError as error:
+        raise DataLayoutError(
+            f"Data is a path, a name such as keras:mnist, a manifest, or a data frame. Received: {type(frame).__name__}."
+        ) from error
+    return {
+        series.name: [
+            None if is_null else value
+            for value, is_null in zip(series.to_list(), series.is_null().to_list(), strict=True)
+        ]
+        for series in table.iter_columns()
+    }
+
+
+def _folder_of(texts: Texts) -> Path:
+    paths = texts.get("path") or texts.get("file_name") or ()
+    absolute = [os.path.dirname(path) for path in paths if path and os.path.isabs(path)]  # noqa: PTH117, PTH120 strings
+    return Path(os.path.commonpath(absolute)) if absolute else Path.cwd()
+
+
+def _bytes_of(value: object, row: int) -> bytes | OSError:
+    content = value.get("bytes") if isinstance(value, Mapping) else value
+    if content is None:
+        return OSError("no bytes in the data set")
+    if not isinstance(content, bytes):
+        raise DataLayoutError(
+            "The column `image` contains encoded images: bytes, or {bytes, path}. "
+            f"Received: {type(content).__name__} in row {row}. Put paths into a column `path`."
+        )
+    return content

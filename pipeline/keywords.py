@@ -1,0 +1,206 @@
+"""The keywords of the public functions, which are the options of the command line, as typed values.
+
+A public function takes one of the groups below as `**keywords: Unpack[...]`; `gather` turns them into settings, a training and
+an augmentation. A keyword that the function does not have is an error that names the nearest one.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypedDict
+
+from pipeline.errors import SettingError
+from pipeline.images.augment import Augmentation, parse_augmentation
+from pipeline.images.manifest import Manifest
+from pipeline.images.scan import Data
+from pipeline.settings import KEYWORDS as SETTINGS
+from pipeline.settings import Settings
+from pipeline.stage_one.scan import scan
+from pipeline.stage_one.views import Views
+from pipeline.stage_two.dense.settings import Training
+
+
+class CommonKeywords(TypedDict, total=False):
+    """The fields of `pipeline.settings`, except the base and the number of workers."""
+
+    size: int | None
+    cut: str | None
+    preprocess: str
+    weights: str
+    resize: str
+    exif: bool
+    dtype: str
+    precision: str
+    cache: str | Path
+    runs: str | Path
+    engine: str
+    device: str
+    batch_size: int
+    backend: str
+    scheduler: str | None
+    gather: bool
+    ship_images: bool
+    memory_gb: float | None
+    strict: bool
+    progress: bool
+    tensorboard: str | Path | None
+    mlflow: str | None
+
+
+class SettingsKeywords(CommonKeywords, total=False):
+    """The fields of `pipeline.settings`: features, folders, compute and tracking."""
+
+    base: str
+    workers: int | None
+
+
+class ReadKeywords(TypedDict, total=False):
+    """How a data set is read; see `pipeline.stage_one.scan.scan`."""
+
+    label: str
+    root: str | Path | None
+    split: str
+    split_seed: int
+
+
+class DataKeywords(SettingsKeywords, ReadKeywords, total=False):
+    """Settings, and how a data set is read."""
+
+
+class PlanKeywords(CommonKeywords, ReadKeywords, total=False):
+    """The same for `plan`, which takes several bases and its own number of workers."""
+
+
+class ViewKeywords(DataKeywords, total=False):
+    """Which stored augmentations are made or used; see `pipeline.stage_one.views.Views`."""
+
+    augment: str | Augmentation | None
+    """`r0`, `r2`, `r4`, settings such as `rotation=20,horizontal_flip`, or an `Augmentation`."""
+
+    views: int
+    view_seed: int
+    tta: bool
+
+
+class SweepKeywords(ViewKeywords, total=False):
+    """Training settings that the dense heads of a sweep share; see `pipeline.stage_two.dense.settings.Training`."""
+
+    epochs: int
+    optimizer: str
+    schedule: str
+    patience: int
+    keep: str
+    view_mode: str
+    seed: int
+
+
+class TrainingKeywords(SweepKeywords, total=False):
+    """How one dense head is trained."""
+
+    lr: float
+    head_batch_size: int
+
+
+_READ = tuple(ReadKeywords.__annotations__)
+_TRAINING = {
+    name: {"lr": "learning_rate", "head_batch_size": "batch_size"}.get(name, name)
+    for name in ("epochs", "lr", "head_batch_size", "optimizer", "schedule", "patience", "keep", "view_mode", "seed")
+}
+"""Keywords to fields of `Training`."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Keywords as typed values."""
+
+    settings: Settings
+    training: Training
+    augmentation: Augmentation | None
+    read: Mapping[str, Any]
+    """Keywords of `scan`."""
+
+    num_views: int = 0
+    view_seed: int = 0
+    tta: bool = False
+
+    def scan(self, data: Data | Manifest) -> Manifest:
+        """The images, labels and splits of a data set."""
+        return scan(data, self.settings, **self.read)
+
+    @property
+    def views(self) -> Views | None:
+        """The stored views to use; None if neither `views` nor `augment` is given.
+
+        Raises:
+            SettingError: Only one of `views` and `augment` is given.
+        """
+        if self.augmentation is None and not self.num_views:
+            return None
+        if self.augmentation is None or not self.num_views:
+            augment = self.augmentation.as_text() if self.augmentation else "none"
+            raise SettingError(
+                "Cached features are augmented by stored views: give both --views K and --augment "
+                f"(r0, r2, r4 or settings). Received: --views {self.num_views}, --augment {augment}."
+            )
+        return Views(self.num_views, self.augmentation, self.view_seed, self.tta)
+
+    def require_views(self) -> Views:
+        """The stored views to make.
+
+        Raises:
+            SettingError: `views` or `augment` is missing.
+        """
+        if self.views is None:
+            raise SettingError("Give the number of views and their augmentation, such as views=4, augment='r0'.")
+        return self.views
+
+
+def gather(keywords: Mapping[str, Any], function: Callable[..., Any]) -> Inputs:
+    """Sort the keywords of a public function into typed values.
+
+    Args:
+        keywords: What the function received as `**keywords`.
+        function: The function, whose signature names the keywords that it takes.
+
+    Raises:
+        SettingError: A value is invalid, or the function does not have a keyword.
+    """
+    check_keywords(keywords, function)
+    augment = keywords.get("augment")
+    return Inputs(
+        settings=Settings.of(**_chosen(keywords, SETTINGS)),
+        training=Training(**{_TRAINING[name]: value for name, value in _chosen(keywords, _TRAINING).items()}),
+        augmentation=augment if isinstance(augment, Augmentation) else parse_augmentation(augment or "none"),
+        read=_chosen(keywords, _READ),
+        num_views=keywords.get("views", 0),
+        view_seed=keywords.get("view_seed", 0),
+        tta=keywords.get("tta", False),
+    )
+
+
+def keywords_of(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Names of all parameters of a public function, in order; those of its group of keywords come last."""
+    parameters = inspect.signature(function).parameters.values()
+    own = [parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD]
+    groups = [parameter.annotation.__args__[0] for parameter in parameters if parameter.kind is parameter.VAR_KEYWORD]
+    return (*own, *(name for group in groups for name in group.__annotations__))
+
+
+def check_keywords(keywords: Mapping[str, Any], function: Callable[..., Any]) -> None:
+    """Check that a public function has these keywords.
+
+    Raises:
+        SettingError: It does not have one; the message suggests the nearest.
+    """
+    known = keywords_of(function)
+    for name in keywords:
+        if name not in known:
+            near = get_close_matches(name, known, n=1, cutoff=0.7)
+            cure = f"Did you mean {near[0]!r}?" if near else f"Expected some of: {', '.join(known)}."
+            raise SettingError(f"{function.__name__}() has no keyword {name!r}. {cure}")
+
+
+def _chosen(keywords: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: keywords[name] for name in names if name in keywords}

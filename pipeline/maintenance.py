@@ -1,0 +1,289 @@
+"""Looking after bases, weights and stores: one function per command of `bases`, `weights` and `cache`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from pipeline.errors import SettingError
+from pipeline.images.manifest import Manifest
+from pipeline.images.scan import Data
+from pipeline.keywords import DataKeywords, gather
+
+if TYPE_CHECKING:
+    from pipeline.bases.table import BaseSpec
+    from pipeline.cache.audit import Pruning, Repair, Verification
+    from pipeline.cache.compact import Compaction
+    from pipeline.cache.exchange import Import
+    from pipeline.cache.stores import StoreSummary
+    from pipeline.stage_one.recompute import Recomputed
+
+_CACHE = "features_cache"
+
+
+@dataclass(frozen=True)
+class BaseInfo:
+    """A base, and at a given size what its features look like."""
+
+    base: str
+    native_px: int
+    smallest_px: int
+    preprocessing: str
+    """`caffe`, `tf` or `torch`, as in keras.applications; `inside`: the network preprocesses its input itself."""
+
+    last_layer: str
+    channels: int
+    parameters: int
+    shape: tuple[int, ...] | None = None
+    """Shape of one image's features (h, w, C); None if no size was given."""
+
+    cuts: tuple[str, ...] | None = None
+    """Layers at which the base can be cut; None if the base was not named together with a size."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, without those that are None."""
+        values = asdict(self) | {
+            name: list(value) for name, value in (("shape", self.shape), ("cuts", self.cuts)) if value is not None
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A base's ImageNet weights, fetched and converted."""
+
+    base: str
+    file: Path
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"base": self.base, "file": str(self.file)}
+
+
+@dataclass(frozen=True)
+class WeightsFolder:
+    """The project's own weights folder."""
+
+    folder: Path
+    files: Sequence[Path]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        rows = [{"file": path.name, "bytes": path.stat().st_size} for path in self.files]
+        return {"folder": str(self.folder), "weights": rows}
+
+
+@dataclass(frozen=True)
+class CacheCheck:
+    """Result of reading every byte of every store."""
+
+    found: "Verification"
+    recomputed: "Recomputed | None" = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is damaged, unreadable or, if rows were recomputed, different."""
+        return not self.found.bad and not (self.recomputed and self.recomputed.bad)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return self.found.as_dict() | ({"recomputed": asdict(self.recomputed)} if self.recomputed else {})
+
+
+@dataclass(frozen=True)
+class CacheExport:
+    """One plain HDF5 file."""
+
+    file: Path
+    rows: dict[str, int]
+    """Number of rows by split."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"file": str(self.file), "rows": self.rows}
+
+
+def list_bases(names: str | Sequence[str] = (), *, size: int | None = None) -> list[BaseInfo]:
+    """The table of bases (command `bases`).
+
+    Args:
+        names: Names of bases; empty: all bases, or all that can be built at `size`.
+        size: Input height and width in px. The bases are then built, to give the shape of their features; of bases that are
+            named, also the layers at which they can be cut.
+
+    Raises:
+        UnknownBaseError: No base has this name, or the size is too small for it.
+    """
+    from pipeline.bases.table import BASES, find_base
+
+    chosen = (names,) if isinstance(names, str) else names
+    fitting = [spec for spec in BASES.values() if size is None or size >= spec.smallest_px]
+    specs = [find_base(name, size) for name in chosen] or fitting
+    return [_describe_base(spec, size, with_cuts=bool(chosen)) for spec in specs]
+
+
+def list_weights() -> WeightsFolder:
+    """The weights in the project's own folder (command `weights ls`)."""
+    from pipeline.bases.files import home_folder
+
+    folder = home_folder() / "weights"
+    return WeightsFolder(folder, sorted(folder.glob("*.weights.h5")))
+
+
+def fetch_weights(names: str | Sequence[str]) -> list[WeightsFile]:
+    """Fetch ImageNet weights of bases into the project's own folder (command `weights fetch`).
+
+    Raises:
+        UnknownBaseError: No base has this name.
+        WeightsUnavailableError: No source has the weights; the message names each source and its error.
+    """
+    from pipeline.bases.files import home_folder
+    from pipeline.bases.table import find_base
+    from pipeline.bases.weights import fetch_weights as fetch
+
+    chosen = (names,) if isinstance(names, str) else names
+    return [WeightsFile(name, fetch(find_base(name), "imagenet", home_folder())) for name in chosen]
+
+
+def list_stores(cache: str | Path = _CACHE) -> "list[StoreSummary]":
+    """All stores of a cache folder (command `cache ls`)."""
+    from pipeline.cache.stores import summarize_all
+
+    return summarize_all(Path(cache))
+
+
+def describe_store(store: str, cache: str | Path = _CACHE) -> "StoreSummary":
+    """Rows, shards, bytes, recipe and provenance of a store (command `cache info`).
+
+    Args:
+        store: The store's name, or the start or end of it.
+        cache: The cache folder.
+
+    Raises:
+        DataNotFoundError: No store, or more than one, matches.
+    """
+    from pipeline.cache.stores import find_store, summarize
+
+    return summarize(find_store(store, Path(cache)))
+
+
+def verify_cache(
+    data: Data | Manifest | None = None, *, recompute: int = 0, **keywords: Unpack[DataKeywords]
+) -> CacheCheck:
+    """Read every byte of every store (command `cache verify`); nothing is changed.
+
+    Args:
+        data: Images whose rows are recomputed.
+        recompute: Number of random rows of `data` to compute again and to compare with the stored ones.
+        keywords: Of `pipeline.keywords.DataKeywords`.
+
+    Raises:
+        SettingError: `recompute` is given without `data`.
+    """
+    from pipeline.cache import audit
+    from pipeline.stage_one.recompute import recompute as recompute_rows
+
+    given = gather(keywords, verify_cache)
+    if recompute and data is None:
+        raise SettingError("Rows are recomputed from their images: give data together with recompute.")
+    found = audit.verify_cache(given.settings.paths.cache, progress=given.settings.compute.progress)
+    again = recompute_rows(given.scan(data), recompute, given.settings) if recompute and data is not None else None
+    return CacheCheck(found, again)
+
+
+def repair_cache(cache: str | Path = _CACHE, *, progress: bool = False) -> "Repair":
+    """Set damaged shards aside (command `cache repair`); stage one makes their rows again, and no others."""
+    from pipeline.cache import audit
+
+    return audit.repair_cache(Path(cache), progress=progress)
+
+
+def compact_cache(
+    stores: str | Sequence[str] = (), cache: str | Path = _CACHE, *, progress: bool = False
+) -> "list[Compaction]":
+    """Merge the small shards of stores into full ones (command `cache compact`).
+
+    Args:
+        stores: Names of stores, or the start or end of a name; empty: all stores.
+        cache: The cache folder.
+        progress: Show progress bars on stderr.
+    """
+    from pipeline.cache.compact import compact
+    from pipeline.cache.stores import find_store
+    from pipeline.cache.stores import list_stores as list_all
+
+    names, folder = (stores,) if isinstance(stores, str) else stores, Path(cache)
+    chosen = [find_store(name, folder) for name in names] or list_all(folder)
+    return [compact(store, progress=progress) for store in chosen]
+
+
+def prune_cache(stores: str | Sequence[str] = (), cache: str | Path = _CACHE, *, yes: bool = False) -> "Pruning":
+    """Delete stores and all quarantined shards (command `cache prune`).
+
+    Args:
+        stores: Names of stores, or the start or end of a name.
+        cache: The cache folder.
+        yes: Delete; otherwise only list what would be deleted.
+    """
+    from pipeline.cache.audit import prune
+
+    return prune(Path(cache), (stores,) if isinstance(stores, str) else stores, is_dry=not yes)
+
+
+def export_cache(
+    data: Data | Manifest, file: str | Path, *, pool: str = "none", **keywords: Unpack[DataKeywords]
+) -> CacheExport:
+    """Write the features of a data set to one plain HDF5 file (command `cache export`).
+
+    Args:
+        data: What `scan` takes, or its result.
+        file: The file; its groups `train`, `validation` and `test` hold `features`, `labels` and `paths`.
+        pool: `none`, `avg` or `max` over the grid.
+        keywords: Of `pipeline.keywords.DataKeywords`.
+    """
+    from pipeline.cache.exchange import export_plain
+    from pipeline.stage_one.ensure import ensure
+    from pipeline.stage_one.recipes import make_recipe
+
+    given = gather(keywords, export_cache)
+    manifest = given.scan(data)
+    done = ensure(manifest, make_recipe(manifest, given.settings)[0], given.settings)
+    return CacheExport(Path(file), export_plain(done.manifest, done.store, Path(file), pooling=pool))
+
+
+def import_cache(folder: str | Path, cache: str | Path = _CACHE, *, progress: bool = False) -> "Import":
+    """Copy the shards of a store from elsewhere into the cache, after checking each (command `cache import`).
+
+    Args:
+        folder: The store's folder.
+        cache: The cache folder.
+        progress: Show progress bars on stderr.
+
+    Raises:
+        DamagedStoreError: A shard is damaged, or does not belong to its recipe.
+    """
+    from pipeline.cache.exchange import import_store
+
+    return import_store(Path(folder), Path(cache), progress=progress)
+
+
+def _describe_base(spec: "BaseSpec", size: int | None, *, with_cuts: bool) -> BaseInfo:
+    info = BaseInfo(
+        base=spec.name,
+        native_px=spec.native_px,
+        smallest_px=spec.smallest_px,
+        preprocessing=spec.mode if spec.mode != "none" else "inside",
+        last_layer=spec.last_layer,
+        channels=spec.channels,
+        parameters=spec.parameters,
+    )
+    return info if size is None else _build_at(info, spec, size, with_cuts=with_cuts)
+
+
+def _build_at(info: BaseInfo, spec: "BaseSpec", size: int, *, with_cuts: bool) -> BaseInfo:
+    from pipeline.bases.cut import valid_cuts
+    from pipeline.bases.network import build_base
+
+    base = build_base(spec, size)
+    cuts = tuple(valid_cuts(base)) if with_cuts else None
+    return replace(info, shape=tuple(base.output_shape[1:]), cuts=cuts)

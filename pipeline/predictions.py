@@ -1,0 +1,183 @@
+"""Predictions: one per image that was given, whether it could be read or not."""
+
+import base64
+import contextlib
+import hashlib
+import html
+import logging
+import reprlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import SettingError, UnreadableImageError
+from pipeline.images.decode import Decoder, make_thumbnail
+from pipeline.images.given import Given
+from pipeline.images.manifest import Manifest
+
+logger = logging.getLogger(__name__)
+
+MAX_SHOWN = 50
+"""Predictions that a notebook shows."""
+
+_MAX_LABELS = 3
+_THUMBNAIL_PX = 64
+_HEADINGS = ("image", "name", "label", "probability", "runner-up", "reason")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The label of one image."""
+
+    path: str
+    """The image's path as given; for an image without a path its position among those given, such as `#3`."""
+
+    label: str | None
+    """The most likely class; None if the image cannot be read."""
+
+    probability: float | None
+    top: tuple[tuple[str, float], ...]
+    """The most likely classes with their probabilities."""
+
+    reason: str | None = None
+    """Why the image cannot be read."""
+
+    def __getitem__(self, key: str) -> Any:
+        """A field by its name, as in the JSON of `predict`."""
+        return self.as_dict()[key]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self) | {"top": [list(pair) for pair in self.top]}
+
+
+class Predictions(tuple[Prediction, ...]):  # noqa: SLOT001 a tuple with slots can have no attribute
+    """One prediction per image, in the order given."""
+
+    _images: Manifest | None
+
+    def __new__(cls, predictions: Iterable[Prediction], images: Manifest | None = None) -> Self:
+        """Predictions, with the images that a notebook may show.
+
+        Args:
+            predictions: N predictions.
+            images: Readable images; their `positions` are indices of the N predictions.
+        """
+        made = super().__new__(cls, predictions)
+        made._images = images
+        return made
+
+    def __repr__(self) -> str:
+        counts = Counter(entry.label for entry in self if entry.label is not None)
+        parts = [f"{count} {reprlib.repr(label)}" for label, count in counts.most_common(_MAX_LABELS)]
+        num_others = len(counts) - _MAX_LABELS
+        if num_others > 0:
+            parts.append(f"{num_others} other label{'s' * (num_others > 1)}")
+        if len(self) > counts.total():
+            parts.append(f"{len(self) - counts.total()} unreadable")
+        return f"<Predictions for {len(self)} image{'s' * (len(self) != 1)}{': ' * bool(parts)}{', '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks, with thumbnails of the images that can be read."""
+        thumbnails = self._thumbnails()
+        head = "".join(f"<th>{heading}</th>" for heading in _HEADINGS)
+        rows = "".join(_html_row(entry, thumbnails.get(row)) for row, entry in enumerate(self[:MAX_SHOWN]))
+        rest = f"<p>and {len(self) - MAX_SHOWN:,} more</p>" if len(self) > MAX_SHOWN else ""
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{rest}"
+
+    def as_dict(self) -> list[dict[str, Any]]:
+        """Plain values for JSON."""
+        return [entry.as_dict() for entry in self]
+
+    def _thumbnails(self) -> dict[int, bytes]:
+        """JPEGs by index; an image that has changed or disappeared since the prediction has none."""
+        images, found = self._images, dict[int, bytes]()
+        if images is None:
+            return found
+        for row, position in enumerate(images.positions):
+            with contextlib.suppress(UnreadableImageError, OSError):
+                data = images.read(row)
+                if hashlib.sha256(data).digest() == images.digests[row]:
+                    found[position] = make_thumbnail(data, _THUMBNAIL_PX)
+        return found
+
+
+def _html_row(entry: Prediction, thumbnail: bytes | None) -> str:
+    image = f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(thumbnail).decode()}">' if thumbnail else ""
+    second = f"{entry.top[1][0]} ({entry.top[1][1]:.1%})" if len(entry.top) > 1 else ""
+    probability = "" if entry.probability is None else f"{entry.probability:.1%}"
+    texts = (entry.path, entry.label or "", probability, second, entry.reason or "")
+    return f"<tr><td>{image}</td>{''.join(f'<td>{html.escape(text)}</td>' for text in texts)}</tr>"
+
+
+def check_top(top: int) -> None:
+    """Check the number of classes to list per image.
+
+    Raises:
+        SettingError: Fewer than one.
+    """
+    if top < 1:
+        raise SettingError(f"`top` is the number of classes listed per image, 1 or more. Received: top {top}.")
+
+
+def decode_rows(
+    manifest: Manifest, rows: Sequence[int], decoder: Decoder
+) -> tuple[list[NDArray[np.uint8]], dict[int, str]]:
+    """Pixels, uint8 (H, W, 3), of the rows that can be read, in order, and the reasons of the other rows by row number."""
+    pixels, unread = [], {}
+    for row in rows:
+        try:
+            pixels.append(decoder.decode(manifest.read(row)))
+        except UnreadableImageError as error:
+            unread[row] = str(error)
+        except OSError as error:
+            unread[row] = f"cannot be read: {error.strerror or error}"
+    return pixels, unread
+
+
+def label_given(
+    given: Given,
+    read: Manifest,
+    probabilities: NDArray[np.float32],
+    classes: Sequence[str],
+    *,
+    top: int,
+    strict: bool,
+) -> Predictions:
+    """One prediction per image, in the order given; a warning counts the images that cannot be read.
+
+    Args:
+        given: N images.
+        read: The M images that could be read.
+        probabilities: Their probabilities, float32 (M, K).
+        classes: Names of the K classes.
+        top: Number of classes to list per image.
+        strict: An image that cannot be read is an error.
+
+    Returns:
+        N predictions. An image that cannot be read has a reason, no label and no probability.
+
+    Raises:
+        DataNotFoundError, UnreadableImageError: As `Given.check` raises them.
+    """
+    problem = given.check(read, need_all=strict)
+    if problem:
+        logger.warning("%s", problem)
+    unread = given.unread(read)
+    rows = dict(zip(read.positions, probabilities, strict=True))
+    predictions = (
+        Prediction(name, None, None, (), unread[index]) if index in unread else _ranked(name, rows[index], classes, top)
+        for index, name in enumerate(given.names)
+    )
+    return Predictions(predictions, given.first(MAX_SHOWN))
+
+
+def _ranked(name: str, probabilities: NDArray[np.float32], classes: Sequence[str], top: int) -> Prediction:
+    """The prediction of an image, with the most likely classes first."""
+    order = np.argsort(-probabilities, kind="stable")
+    pairs = tuple((classes[k], float(probabilities[k])) for k in order[:top])
+    return Prediction(name, *pairs[0], pairs)

@@ -1,0 +1,119 @@
+"""What is gathered for a page: the sections of its runs, and the galleries and maps that these share."""
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import zip_longest
+from typing import Any
+
+from tqdm import tqdm
+
+from pipeline.errors import UnreadableImageError
+from pipeline.images.decode import make_thumbnail
+from pipeline.reports.gallery import MAX_THUMBNAILS, Gallery, add_thumbnails, by_interest
+from pipeline.reports.maps import draw_map, pairs_of
+from pipeline.reports.prediction_table import PredictionTable, read_prediction_table
+from pipeline.reports.sections import detail, summarise
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.images import find_images
+from pipeline.settings import Settings
+
+MAX_DETAILED = 12
+"""Runs of one page that have all details; the others are in the leaderboard only."""
+
+_THUMBNAIL_PX = 112
+
+
+@dataclass
+class Content:
+    """The sections, galleries and maps of a page. Runs on the same images share a gallery, and a map if they share features too."""
+
+    sections: list[dict[str, Any]] = field(default_factory=list)
+    """One per run, for the page. Those with details have the numbers of their `gallery` and `map`."""
+
+    galleries: list[Gallery] = field(default_factory=list)
+    maps: list[dict[str, Any]] = field(default_factory=list)
+    """See `pipeline.reports.maps.draw_map`."""
+
+    map_numbers: dict[tuple[int, str], int] = field(default_factory=dict)
+    """Number of the map of each gallery's number and recipe."""
+
+
+def gather(groups: Sequence[Sequence[RunFolder]], settings: Settings, *, near: float, with_umap: bool) -> Content:
+    """Summarise all runs, read all details of the best runs of each group, and make thumbnails.
+
+    Args:
+        groups: Runs by task, each group ranked.
+        settings: Cache folder, for the features.
+        near: Minimum cosine of near duplicates.
+        with_umap: Add a second projection to each map, by UMAP.
+    """
+    content = Content()
+    detailed = _best(groups)
+    runs = [run for group in groups for run in group]
+    for run in tqdm(runs, desc="runs", unit="run", delay=2, disable=not settings.compute.progress):
+        section = summarise(run)
+        if run in detailed and (run.path / "predictions.csv").is_file():
+            predictions = read_prediction_table(run)
+            number = _gallery_number(content, run, predictions, settings)
+            draw = partial(draw_map, settings=settings, near=near, with_umap=with_umap)
+            section |= detail(run, predictions) | {"gallery": number, "map": _map_number(content, run, number, draw)}
+        content.sections.append(section)
+    _fill_galleries(content, progress=settings.compute.progress)
+    return content
+
+
+def _best(groups: Sequence[Sequence[RunFolder]]) -> list[RunFolder]:
+    """The best runs: the first of each group, then the second of each, and so on."""
+    in_turn = [run for turn in zip_longest(*groups) for run in turn if run is not None]
+    return in_turn[:MAX_DETAILED]
+
+
+def _gallery_number(content: Content, run: RunFolder, predictions: PredictionTable, settings: Settings) -> int:
+    """The number of the gallery of a run's images, which is added if there is none yet."""
+    classes = run.info.classes
+    for number, gallery in enumerate(content.galleries):
+        if gallery.holds(predictions, classes):
+            gallery.runs.append(predictions)
+            return number
+    found = find_images(run, predictions.names, predictions.digests, settings)
+    content.galleries.append(Gallery(predictions, tuple(classes), found, found.note, [predictions]))
+    return len(content.galleries) - 1
+
+
+def _map_number(
+    content: Content, run: RunFolder, gallery: int, draw: Callable[[RunFolder, PredictionTable], dict[str, Any]]
+) -> int:
+    """The number of the map of these images' features, which is drawn if there is none yet."""
+    key = (gallery, run.info.fingerprint)
+    if key not in content.map_numbers:
+        content.map_numbers[key] = len(content.maps)
+        content.maps.append(draw(run, content.galleries[gallery].predictions))
+    return content.map_numbers[key]
+
+
+def _fill_galleries(content: Content, *, progress: bool) -> None:
+    """Thumbnails of the most interesting images; the galleries share the maximum."""
+    left = MAX_THUMBNAILS
+    with tqdm(desc="thumbnails", unit="image", delay=2, disable=not progress) as bar:
+        for number, gallery in enumerate(content.galleries):
+            if gallery.note is not None:
+                continue
+            maps = [content.maps[drawn] for (of, _), drawn in content.map_numbers.items() if of == number]
+            pairs = [rows for drawn in maps for rows in pairs_of(drawn)]
+            limit = left // (len(content.galleries) - number)
+            left -= add_thumbnails(gallery, by_interest(gallery.runs, pairs), partial(_thumbnail, gallery, bar), limit)
+            if not gallery.thumbnails:
+                gallery.note = "None of the images is where it was, with the same content."
+
+
+def _thumbnail(gallery: Gallery, bar: "tqdm[Any]", row: int) -> str | None:
+    data = gallery.images.read(gallery.predictions.digests[row]) if gallery.images else None
+    bar.update()
+    if data is None:
+        return None
+    try:
+        return base64.b64encode(make_thumbnail(data, _THUMBNAIL_PX)).decode()
+    except UnreadableImageError:
+        return None

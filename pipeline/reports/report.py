@@ -1,0 +1,105 @@
+"""Write one HTML page on runs: select them, gather what is shown, render it."""
+
+import datetime as dt
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import RunNotFoundError
+from pipeline.files import replacing
+from pipeline.reports.board import answer, caution, group
+from pipeline.reports.content import MAX_DETAILED, Content, gather
+from pipeline.reports.gallery import MAX_THUMBNAILS
+from pipeline.reports.page import render
+from pipeline.reports.projection import require_umap
+from pipeline.reports.selection import Selection, select
+from pipeline.reports.similar import NEAR
+from pipeline.runs.folder import RunFolder
+from pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class Report:
+    """A page that was written."""
+
+    path: Path
+    runs: tuple[str, ...]
+    """Names of the runs on it."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"report": str(self.path), "runs": list(self.runs)}
+
+    def _repr_html_(self) -> str:
+        """A link to the page."""
+        address, names = html.escape(self.path.resolve().as_uri()), html.escape(", ".join(self.runs))
+        return f'<a href="{address}" target="_blank">{html.escape(str(self.path))}</a>: {names}'
+
+
+def write_report(
+    names: Sequence[str | Path],
+    settings: Settings,
+    *,
+    path: Path | None = None,
+    near: float = NEAR,
+    with_umap: bool = False,
+) -> Report:
+    """Write the page on some runs, on comparisons, or on all runs.
+
+    Args:
+        names: Runs, or folders that `compare` made; none: all runs.
+        settings: Folder of the runs, and of the cache for their features.
+        path: The page; None: report.html in the runs folder.
+        near: Minimum cosine of features of images in two splits that are shown as near duplicates.
+        with_umap: Add a second map, by UMAP.
+
+    Raises:
+        RunNotFoundError: There is no run to report on.
+        MissingExtraError: UMAP is wanted and not installed.
+    """
+    if with_umap:
+        require_umap()
+    selection = select(names, settings.paths.runs)
+    if not selection.runs:
+        raise RunNotFoundError("There is no run to report on; `bottleneck head DATA` makes one.")
+    groups = group(selection.runs)
+    content = gather(groups, settings, near=near, with_umap=with_umap)
+    text = render(_page_data(names, selection, groups, content))
+    path = path or settings.paths.runs / "report.html"
+    with replacing(path) as beside:
+        # A file name that is not Unicode has characters that UTF-8 cannot encode.
+        beside.write_text(text, encoding="utf-8", errors="replace")
+    return Report(path, tuple(run.name for run in selection.runs))
+
+
+def _page_data(
+    names: Sequence[str | Path], selection: Selection, groups: Sequence[Sequence[RunFolder]], content: Content
+) -> dict[str, Any]:
+    """All that the page shows, for JSON."""
+    ends = list(accumulate(map(len, groups)))
+    return {
+        "title": _title(names, selection.runs),
+        "answer": answer(groups),
+        "caution": caution(groups),
+        "written": f"bottleneck {version('bottleneck-pipeline')}, {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC",
+        "runs": content.sections,
+        "tasks": [
+            {"title": runs[0].info.data, "runs": list(range(end - len(runs), end))}
+            for runs, end in zip(groups, ends, strict=True)
+        ],
+        "comparisons": list(selection.comparisons),
+        "galleries": [gallery.as_data() for gallery in content.galleries],
+        "maps": content.maps,
+        "max_thumbnails": MAX_THUMBNAILS,
+        "max_detailed": MAX_DETAILED,
+    }
+
+
+def _title(names: Sequence[str | Path], runs: Sequence[RunFolder]) -> str:
+    if len(names) == 1:
+        return str(names[0])
+    return runs[0].name if len(runs) == 1 else f"{len(runs)} runs"

@@ -1,0 +1,62 @@
+"""Which runs and comparisons are on a page."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import DamagedStoreError
+from pipeline.reports.board import describe_comparison
+from pipeline.runs.folder import RunFolder, list_runs, open_run
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Runs, each of them once, and comparisons as the page shows them."""
+
+    runs: tuple[RunFolder, ...]
+    comparisons: tuple[dict[str, Any], ...]
+
+
+def select(names: Sequence[str | Path], folder: Path) -> Selection:
+    """The named runs, and those of the named comparisons; without names all runs, and the comparisons whose runs are all there.
+
+    Args:
+        names: Runs, or folders that `compare` made.
+        folder: Folder of the runs.
+
+    Raises:
+        RunNotFoundError: There is no run of a name, or a run of a comparison is missing.
+        DamagedStoreError: A comparison cannot be read.
+    """
+    return _select_named(names, folder) if names else _select_all(folder)
+
+
+def _select_all(folder: Path) -> Selection:
+    runs = list_runs(folder)
+    present = {run.name for run in runs}
+    found = [_read_comparison(path) for path in sorted(folder.glob("comparison-*/comparison.json"))]
+    complete = [comparison for comparison in found if {row["run"] for row in comparison["rows"]} <= present]
+    return Selection(tuple(runs), tuple(complete))
+
+
+def _select_named(names: Sequence[str | Path], folder: Path) -> Selection:
+    runs: dict[Path, RunFolder] = {}
+    comparisons = []
+    for name in names:
+        path = next((path for path in (Path(name), folder / name) if (path / "comparison.json").is_file()), None)
+        if path is None:
+            found = [open_run(name, folder)]
+        else:
+            comparisons.append(_read_comparison(path / "comparison.json"))
+            found = [open_run(row["run"], path.parent) for row in comparisons[-1]["rows"]]
+        runs |= {run.path.resolve(): run for run in found}
+    return Selection(tuple(runs.values()), tuple(comparisons))
+
+
+def _read_comparison(path: Path) -> dict[str, Any]:
+    try:
+        return describe_comparison(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedStoreError(f"{path} is not a comparison: {error!r}.") from error

@@ -1,0 +1,68 @@
+// Images with their predictions.
+const MAX_LISTED = 60;
+
+function thumbnail(gallery, row) {
+  const jpeg = gallery.thumbnails[row];
+  if (!jpeg && gallery.note) return null;
+  return jpeg
+    ? el("img", { src: `data:image/jpeg;base64,${jpeg}`, alt: gallery.names[row], width: 112, height: 112, decoding: "async" })
+    : el("span", { class: "absent" }, "no thumbnail");
+}
+
+function prediction(run, gallery, row) {
+  const [label, predicted] = [gallery.labels[row], run.predicted[row]];
+  const confidence = percent(run.confidence[row] / 1000, 0);
+  return label === predicted
+    ? [el("b", {}, gallery.classes[predicted]), ` ${confidence}`]
+    : [el("b", { class: "wrong" }, `✗ ${gallery.classes[predicted]}`), ` ${confidence}`, el("br"), `is ${gallery.classes[label]}`];
+}
+
+function photo(run, gallery, row, above = null) {
+  return el("div", { class: "photo" }, thumbnail(gallery, row), above, el("span", { class: "prediction" }, prediction(run, gallery, row)),
+    el("span", { class: "file", title: gallery.names[row] }, gallery.names[row].split("/").at(-1)));
+}
+
+function images(run, gallery, rows, boxed = false) {
+  return el("ul", { class: `images${boxed ? " boxed" : ""}`, tabindex: boxed ? "0" : null, "aria-label": boxed ? "Images" : null },
+    rows.map((row) => el("li", {}, photo(run, gallery, row))));
+}
+
+// In the order in which Python chose thumbnails: the most confident mistakes, the least confident right predictions.
+function rowsOf(run, gallery, split, label, predicted) {
+  const number = SPLITS.indexOf(split);
+  const sign = label === predicted ? 1 : -1;
+  return gallery.names.map((_, row) => row)
+    .filter((row) => gallery.splits[row] === number && gallery.labels[row] === label && run.predicted[row] === predicted)
+    .sort((a, b) => sign * (run.confidence[a] - run.confidence[b]) || a - b);
+}
+
+function mistakes(run, gallery, split) {
+  const rows = run.splits[split].mistakes;
+  const wrong = run.splits[split].confusion.reduce((sum, [i, j, n]) => sum + (i === j ? 0 : n), 0);
+  return el("section", {}, el("h3", {}, "Most confident mistakes"),
+    rows.length
+      ? el("p", { class: "note" }, `${rows.length === wrong ? plural(wrong, "mistake") : `${rows.length} of ${plural(wrong, "mistake")}`} on the ${split} images, the most confident first. Look here for wrong labels, and for what the features do not show.`)
+      : el("p", { class: "note" }, `None on the ${split} images.`),
+    rows.length ? images(run, gallery, rows) : null);
+}
+
+function twins(run, gallery, map) {
+  const sides = (rows) => el("div", { class: "side" }, rows.map((row) => photo(run, gallery, row, SPLITS[gallery.splits[row]])));
+  const exact = map.exact.slice(0, 24);
+  const near = map.near?.pairs ?? [];
+  const parts = [el("h3", {}, "Images in two splits"),
+    el("p", { class: "note" }, exact.length
+      ? `${plural(map.exact.length, "image")} with the same bytes in more than one split${exact.length < map.exact.length ? `, ${exact.length} of them shown` : ""}: scores may be too good.`
+      : "No image has the same bytes in two splits.")];
+  if (exact.length) parts.push(el("ul", { class: "twins" }, exact.map((rows) => el("li", {}, el("p", {}, "same bytes"), sides(rows)))));
+  if (map.near) {
+    const shown = near.length < map.near.count ? `, the nearest ${near.length} of them shown` : "";
+    parts.push(el("p", { class: "note" }, near.length
+      ? `${plural(map.near.count, "pair")} across splits whose pooled features have a cosine of ${map.near.threshold} or more${shown}. Most often these are copies at another size; in a very uniform data set they may only look similar.`
+      : `No pair across splits has pooled features with a cosine of ${map.near.threshold} or more.`));
+    if (near.length) parts.push(el("ul", { class: "twins" }, near.map(([a, b, cosine]) => el("li", {}, el("p", {}, `cosine ${cosine.toFixed(4)}`), sides([a, b])))));
+  } else {
+    parts.push(el("p", { class: "note" }, `There was no search for near duplicates. ${map.note}`));
+  }
+  return el("section", {}, parts);
+}

@@ -1,0 +1,64 @@
+// The page: the leaderboard of each task, comparisons, and the runs.
+function leaderboard(runs) {
+  const rank = new Map(runs.map((run, index) => [run, index + 1]));
+  return sortable("Leaderboard", [
+    { name: "#", value: (run) => rank.get(run), number: true, lowFirst: true },
+    { name: "run", value: (run) => run.name, cell: (run) => el("a", { href: `#${encodeURIComponent(run.name)}` }, long(run.name)) },
+    { name: "validation", value: (run) => run.scores.validation.accuracy, cell: (run) => withInterval(run.scores.validation), number: true },
+    { name: "test", value: (run) => run.scores.test?.accuracy ?? null, cell: (run) => withInterval(run.scores.test), number: true },
+    { name: "head", value: (run) => run.head, cell: (run) => long(run.head) },
+    { name: "base", value: (run) => run.base, cell: (run) => `${run.base}${run.size ? `, ${run.size} px` : ""}` },
+    { name: "kind", value: (run) => run.kind },
+    { name: "loss", value: (run) => run.scores.validation.loss ?? null, cell: (run) => run.scores.validation.loss?.toFixed(4) ?? null, number: true, lowFirst: true },
+    { name: "seconds", value: (run) => run.seconds, cell: (run) => run.seconds.toFixed(2), number: true, lowFirst: true },
+    { name: "parameters", value: (run) => run.parameters ?? null, cell: (run) => (run.parameters ? count(run.parameters) : null), number: true, lowFirst: true },
+    { name: "made", value: (run) => run.created ?? null, cell: (run) => run.created?.slice(0, 16).replace("T", " ") ?? null },
+  ], runs, "#");
+}
+
+function task({ title, runs: indices }, totals) {
+  const runs = indices.map((index) => data.runs[index]);
+  const several = runs.length > 1;
+  if (!several && !runs[0].sweep.length && data.runs.length === 1) return null;
+  return el("section", {},
+    el("h2", {}, `${data.runs.length > 1 ? "Leaderboard" : "Accuracy and seconds"}: ${title}`),
+    el("p", { class: "note" }, several
+      ? `${runs.length} runs on the same images, labels and splits, ranked by validation. Bars are 95 % intervals; numbers are ranks. Nothing is chosen on the test split.`
+      : "Bars are 95 % intervals, by Wilson's formula."),
+    several || runs[0].sweep.length ? tradeoff(runs, totals) : null,
+    several || data.runs.length > 1 ? leaderboard(runs) : null);
+}
+
+function comparison({ rows, sentences, command }) {
+  return el("section", {}, el("h2", {}, "Comparison of regimes"),
+    sentences.length ? el("ul", {}, sentences.map((sentence) => el("li", {}, sentence))) : null,
+    sortable("Regimes", [
+      { name: "regime", value: (row) => row.regime },
+      { name: "validation", value: (row) => row.validation, cell: (row) => percent(row.validation), number: true },
+      { name: "test", value: (row) => row.test, cell: (row) => (row.test === null ? null : percent(row.test)), number: true },
+      { name: "training", value: (row) => row.training_seconds, cell: (row) => seconds(row.training_seconds), number: true, lowFirst: true },
+      { name: "with stage one", value: (row) => row.total_seconds, cell: (row) => seconds(row.total_seconds), number: true, lowFirst: true },
+      { name: "run", value: (row) => row.run, cell: (row) => el("a", { href: `#${encodeURIComponent(row.run)}` }, long(row.run)) },
+    ], rows, "validation"),
+    command ? el("p", { class: "note mono" }, command) : null);
+}
+
+function openLinked() {
+  if (location.hash.length < 2) return;
+  const section = document.querySelector(`details.run#${CSS.escape(decodeURIComponent(location.hash.slice(1)))}`);
+  if (!section) return;
+  section.open = true;
+  section.scrollIntoView();
+}
+
+// Before there are sections: a run may be called "footer".
+document.getElementById("footer").append(`Written by ${data.written}. Everything is inside this file; it sends no request.`);
+const totals = new Map(data.comparisons.flatMap(({ rows }) => rows.map((row) => [row.run, row.total_seconds])));
+document.getElementById("main").append(...[
+  ...data.tasks.map((entry) => task(entry, totals)),
+  ...data.comparisons.map(comparison),
+  data.runs.length > 1 ? el("h2", {}, "Runs") : null,
+  ...data.runs.map((run, index) => runSection(run, index === 0)),
+].filter(Boolean));
+addEventListener("hashchange", openLinked);
+openLinked();

@@ -1,0 +1,238 @@
+"""Run folders: a trained head with all that is needed to predict with it, and to make it again.
+
+runs/<name>/  run.json  metrics.json  history.csv  predictions.csv  head.npz | head.keras  *.png
+"""
+
+import contextlib
+import csv
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DamagedStoreError, RunNotFoundError, SettingError
+from pipeline.files import name_beside, put, write_json
+from pipeline.runs.info import RunInfo
+from pipeline.stage_two.metrics import Scores
+
+_LONGEST_NAME = 255  # bytes, on all usual file systems
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run on disk. Its files are read when they are first needed, and once."""
+
+    path: Path
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return self.path.name
+
+    @cached_property
+    def info(self) -> RunInfo:
+        """run.json."""
+        return RunInfo.from_dict(self._json("run.json"), self.path / "run.json")
+
+    @cached_property
+    def scores(self) -> dict[str, Scores]:
+        """metrics.json, by split."""
+        try:
+            return {split: Scores.from_dict(values) for split, values in self._json("metrics.json").items()}
+        except (TypeError, KeyError, AttributeError) as error:
+            raise DamagedStoreError(f"{self.path / 'metrics.json'} does not hold scores by split: {error}") from error
+
+    @property
+    def head_path(self) -> Path:
+        """The head's file: `head.npz` or `head.keras`."""
+        for name in ("head.npz", "head.keras"):
+            if (self.path / name).is_file():
+                return self.path / name
+        raise DamagedStoreError(
+            f"{self.path} has no head.npz and no head.keras: the run is incomplete. Train it again."
+        )
+
+    def predictions(self) -> list[dict[str, str]]:
+        """predictions.csv: path, split, label, predicted, sha256, and the probability of each class."""
+        with (self.path / "predictions.csv").open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    def history(self) -> list[dict[str, float]]:
+        """history.csv, one entry per epoch; empty for linear heads."""
+        path = self.path / "history.csv"
+        if not path.exists():
+            return []
+        with path.open(newline="", encoding="utf-8") as file:
+            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+    def _json(self, name: str) -> dict[str, Any]:
+        try:
+            content = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise DamagedStoreError(f"{self.path / name} cannot be read: {error}") from error
+        if not isinstance(content, dict):
+            raise DamagedStoreError(f"{self.path / name} is not a JSON object.")
+        return content
+
+
+def open_run(name: str | Path, runs: Path) -> RunFolder:
+    """A run by its name or folder.
+
+    Args:
+        name: A folder, or the name of a run below `runs`.
+        runs: Folder of the runs.
+
+    Raises:
+        RunNotFoundError: There is no such run; the message lists runs that exist.
+    """
+    for path in (Path(name), runs / name):
+        if (path / "run.json").is_file():
+            return RunFolder(path)
+    known = [run.name for run in list_runs(runs)]
+    listed = f"Runs there: {', '.join(known[-8:])}." if known else "There are none; `bottleneck head DATA` makes one."
+    raise RunNotFoundError(f"No run {str(name)!r} below {runs}. {listed}")
+
+
+def list_runs(runs: Path) -> list[RunFolder]:
+    """All finished runs, sorted by name. Unfinished runs are in folders whose names start with a dot."""
+    return [RunFolder(path.parent) for path in sorted(runs.glob("[!.]*/run.json"))]
+
+
+def check_run_name(name: str | None, runs: Path) -> None:
+    """Check that a run can have this name; None is always valid.
+
+    Raises:
+        SettingError: It is not a valid name of one folder, or the folder exists and is not a run.
+    """
+    if name is None:
+        return
+    if not name or Path(name).name != name or name.startswith(".") or len(name.encode()) > _LONGEST_NAME:
+        raise SettingError(f"A run's name is one folder name. Received: {name!r}.")
+    if (runs / name).exists() and not (runs / name / "run.json").is_file():
+        raise SettingError(f"{runs / name} exists and is not a run. Choose another --name.")
+
+
+class NewRun:
+    """A run that is being written: in a temporary folder beside the final one, which is renamed when it is complete.
+
+    Use as a context manager; if the body raises an error, the folder is removed.
+
+    Args:
+        runs: Folder of the runs.
+        name: Name of the run; None: the stem with the first free number.
+        stem: Beginning of a name that is made up.
+
+    Raises:
+        SettingError: As in `check_run_name`.
+    """
+
+    def __init__(self, runs: Path, name: str | None, stem: str) -> None:
+        check_run_name(name, runs)
+        self._runs, self._name = runs, name
+        self._stem = re.sub(r"[^A-Za-z0-9_.]+", "-", stem).strip("-.")[:80] or "run"
+        self.path = name_beside(runs / (name or self._stem))
+        self._claimed: Path | None = None
+
+    def __enter__(self) -> Self:
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir(parents=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            shutil.rmtree(self.path, ignore_errors=True)
+            if self._claimed is not None:
+                with contextlib.suppress(OSError):
+                    self._claimed.rmdir()
+
+    def finish(self, info: RunInfo, scores: Mapping[str, Scores]) -> RunFolder:
+        """Write run.json and metrics.json, and rename the folder. A run with a given name replaces an older one."""
+        check_run_name(self._name, self._runs)
+        self._claimed = None if self._name else self._claim_name()
+        final = self._claimed or self._runs / str(self._name)
+        write_json(self.path / "metrics.json", {split: values.as_dict() for split, values in scores.items()})
+        write_json(self.path / "run.json", replace(info, name=final.name).as_dict())
+        put(self.path, final)
+        self._claimed = None
+        return RunFolder(final)
+
+    def _claim_name(self) -> Path:
+        """Make an empty folder with the first free name, so that another process uses the next one."""
+        number = 1
+        while True:
+            path = self._runs / f"{self._stem}-{number:03d}"
+            try:
+                path.mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return path
+
+
+def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    """Write one line per epoch."""
+    _write_csv(path, list(history[0]), [list(row.values()) for row in history])
+
+
+def write_predictions(
+    path: Path,
+    rows: Iterable[tuple[str, str, str, bytes, NDArray[np.float32]]],
+    classes: Sequence[str],
+) -> None:
+    """Write one line per image: path, split, label, predicted class, SHA-256, and the probability of each class.
+
+    Args:
+        path: The file.
+        rows: Name, split, label, SHA-256 and probabilities (K,) of each image.
+        classes: Names of the K classes.
+    """
+    lines = (
+        [name, split, label, classes[int(p.argmax())], digest.hex(), *(f"{value:.6f}" for value in p)]
+        for name, split, label, digest, p in rows
+    )
+    _write_csv(path, ["path", "split", "label", "predicted", "sha256", *(f"p:{label}" for label in classes)], lines)
+
+
+def _write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(lines)
+
+
+def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays as `.npz`.
+
+    Raises:
+        ValueError: An array holds objects.
+    """
+    np.savez(path, allow_pickle=False, **dict(arrays))
+
+
+def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Read the arrays of an `.npz` without unpickling.
+
+    Raises:
+        DamagedStoreError: The file is not a readable `.npz`, or it holds objects.
+    """
+    try:
+        # Opened here, because numpy does not close a file that is not an archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+        raise DamagedStoreError(f"{path} is not a readable file of plain arrays: {error}") from error
+    foreign = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
+    if foreign:
+        raise DamagedStoreError(f"{path} is not a readable file of plain arrays: it also holds {foreign}.")
+    return arrays

@@ -1,0 +1,76 @@
+"""Where the images of a run are now; they are identified by their content."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.bases.files import home_folder
+from pipeline.errors import PipelineError, UnreadableImageError
+from pipeline.images.manifest import Files, ImageBytes
+from pipeline.runs.folder import RunFolder
+from pipeline.settings import Settings
+from pipeline.stage_one.scan import scan
+
+_NOT_LOCAL = "The images of this run came from {data}, which is not a folder, archive or table on this machine."
+
+
+@dataclass(frozen=True)
+class RunImages:
+    """The images of a run by their SHA-256."""
+
+    images: ImageBytes
+    positions: Mapping[bytes, int]
+    note: str | None = None
+    """Why no image can be read; None if some may be readable."""
+
+    def read(self, digest: bytes) -> bytes | None:
+        """The bytes with this digest; None if the image is gone or has changed."""
+        position = self.positions.get(digest)
+        if position is None:
+            return None
+        try:
+            data = self.images.read(position)
+        except (OSError, UnreadableImageError):
+            return None
+        # A run from another machine may name any file of this one. It is read only if the run knows its content.
+        return data if hashlib.sha256(data).digest() == digest else None
+
+
+def find_images(run: RunFolder, names: Sequence[str], digests: Sequence[bytes], settings: Settings) -> RunImages:
+    """Find the images where run.json says they were: in a folder by their names, otherwise by scanning the data again.
+
+    Args:
+        run: A finished run.
+        names: Names of N images in the run.
+        digests: SHA-256 of each, N of them; empty bytes if it is not known.
+        settings: For the scan.
+    """
+    info, nowhere = run.info, Files(Path(), ())
+    if not any(digests):
+        return RunImages(
+            nowhere,
+            {},
+            "This run was made by a version that did not save digests with predictions; train it again to see images.",
+        )
+    root, source = info.root, info.source
+    if isinstance(root, str):
+        note = None if Path(root).is_dir() else f"The images were in {root}, which does not exist any more."
+        positions = {digest: position for position, digest in enumerate(digests) if digest}
+        return RunImages(Files(Path(root), tuple(names)), positions, note)
+    if not isinstance(source, str) or not _is_here(source):
+        return RunImages(nowhere, {}, _NOT_LOCAL.format(data=source or info.data))
+    try:
+        manifest = scan(source, settings)
+    except (PipelineError, OSError) as error:
+        return RunImages(nowhere, {}, f"{source} cannot be scanned again: {error}")
+    return RunImages(manifest.images, dict(zip(manifest.digests, manifest.positions, strict=True)))
+
+
+def _is_here(source: str) -> bool:
+    """Whether the data can be read without a download."""
+    prefix, _, name = source.partition(":")
+    if prefix == "keras":
+        kept = (f"keras-{name}.npz", f"keras-{name}-fine.npz")
+        return any((home_folder() / "datasets" / file).exists() for file in kept)
+    return source == "sklearn:digits" or Path(source).exists()

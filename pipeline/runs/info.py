@@ -1,0 +1,187 @@
+"""run.json as a type, and how it is made."""
+
+import datetime as dt
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pipeline.cache.recipe import Recipe
+from pipeline.errors import DamagedStoreError
+from pipeline.images.manifest import Files, Manifest
+from pipeline.stage_one.extraction import Extraction
+
+SCHEMA = 1
+_LIBRARIES = ("bottleneck-pipeline", "tensorflow", "keras", "scikit-learn", "numpy")
+_NEEDED = ("head", "data", "recipe", "classes", "pool", "weights", "seconds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunInfo:
+    """run.json: all that is needed to predict with a run and to make it again, except the head itself.
+
+    Fields that an older version did not write have their default values.
+    """
+
+    head: str
+    """The head's text, such as `logreg` or `dense:256,relu,dropout:0.5`."""
+
+    pool: str
+    """Pooling between trunk and head: `none`, `avg` or `max`."""
+
+    data: str
+    """Title of the data set."""
+
+    classes: tuple[str, ...]
+    """Names of the K classes, in the order of the probabilities."""
+
+    recipe: Mapping[str, Any]
+    """The recipe of the features, as JSON; see `Recipe.from_dict`."""
+
+    weights: str
+    """`imagenet`, `random`, or a file."""
+
+    seconds: float
+    """Time of the training, without stage one."""
+
+    name: str = ""
+    command: str | None = None
+    """The command that makes the run again."""
+
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    """Linear heads: the chosen regularisation by its name, and all `candidates` with their scores; empty for dense heads."""
+
+    training: Mapping[str, Any] | None = None
+    """Settings of a dense head's training; None for linear heads."""
+
+    seed: int = 0
+    views: Mapping[str, Any] | None = None
+    """{count, augmentation, seed, tta}; None without views."""
+
+    seconds_per_epoch: float | None = None
+    epochs: int | None = None
+    trainable_params: int = 0
+    total_params: int = 0
+    trunk_digest_before: str | None = None
+    trunk_digest_after: str | None = None
+    root: str | None = None
+    """Folder that the names of the images are relative to; None if they are not files."""
+
+    source: str | None = None
+    """The data as the user named it; None if it has no name."""
+
+    data_digest: str | None = None
+    """Digest of images, labels and splits. Runs with the same digest have comparable scores."""
+
+    task_digest: str | None = None
+    """Digest of images, labels, splits and recipe."""
+
+    images: Mapping[str, int] = field(default_factory=dict)
+    """Number of images by split."""
+
+    skipped: Sequence[Mapping[str, str]] = ()
+    """Images that cannot be read: {path, reason}."""
+
+    duplicates: Sequence[Sequence[str]] = ()
+    """Groups of names of images that have the same bytes and are in more than one split."""
+
+    fingerprint: str = ""
+    """Of the recipe."""
+
+    stage_one: Mapping[str, Any] = field(default_factory=dict)
+    """{new, seconds}: number of rows that were computed for this run, and the time it took."""
+
+    created: str = ""
+    """UTC, ISO 8601."""
+
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Versions of Python and the libraries, by name."""
+
+    regime: str | None = None
+    """`end to end` or `fine-tuning`; None for heads on cached rows."""
+
+    cached: bool | None = None
+    first_trained_layer: str | None = None
+    augmentation: str | None = None
+    """Augmentation of live images, as canonical JSON."""
+
+    phases: Sequence[Mapping[str, Any]] = ()
+    """{name, epochs} of each phase of fine-tuning."""
+
+    moved_layers: Sequence[str] = ()
+    """Layers of the base whose weights changed."""
+
+    stitched_difference: float | None = None
+    """Largest difference of a probability between live images and cached rows."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"schema": SCHEMA, **asdict(self), "classes": list(self.classes)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], origin: Path) -> "RunInfo":
+        """The info of `as_dict`, of this version or an older one.
+
+        Args:
+            values: The JSON object.
+            origin: The file, for messages.
+
+        Raises:
+            DamagedStoreError: It is not the run.json of a run.
+        """
+        missing = [name for name in _NEEDED if name not in values]
+        if missing or values.get("schema") != SCHEMA:
+            raise DamagedStoreError(
+                f"{origin} is not a run of schema {SCHEMA}. "
+                f"Received: schema {values.get('schema')!r}{', without ' * bool(missing)}{', '.join(missing)}."
+            )
+        known = {entry.name: values[entry.name] for entry in fields(cls) if entry.name in values}
+        return cls(**{**known, "classes": tuple(values["classes"])})
+
+
+def describe_run(extraction: Extraction, images: Mapping[str, int], weights: str, **training: Any) -> RunInfo:
+    """The info of a run on these rows.
+
+    Args:
+        extraction: The rows, with the manifest of their images.
+        images: Number of images by split.
+        weights: `imagenet`, `random`, or a file.
+        training: The fields of `RunInfo` that depend on the training: head, pool, seconds and so on.
+    """
+    manifest, recipe = extraction.manifest, extraction.store.recipe
+    is_file = weights not in ("imagenet", "random")
+    return RunInfo(
+        data=manifest.title,
+        root=str(manifest.images.root.resolve()) if isinstance(manifest.images, Files) else None,
+        source=manifest.source,
+        data_digest=data_digest(manifest),
+        task_digest=task_digest(manifest, recipe, "any"),
+        classes=tuple(manifest.classes),
+        images=dict(images),
+        skipped=[asdict(entry) for entry in manifest.skipped],
+        duplicates=manifest.duplicates_across_splits(),
+        recipe=recipe.as_dict(),
+        fingerprint=recipe.fingerprint,
+        weights=str(Path(weights).resolve()) if is_file else weights,
+        stage_one={"new": extraction.num_new, "seconds": extraction.seconds},
+        created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        versions={"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+        **training,
+    )
+
+
+def task_digest(manifest: Manifest, recipe: Recipe, pooling: str) -> str:
+    """Digest of rows, labels and splits of a training; the order and the names of the images do not matter."""
+    return hashlib.sha256(repr((recipe.fingerprint, pooling, _entries(manifest))).encode()).hexdigest()
+
+
+def data_digest(manifest: Manifest) -> str:
+    """Digest of images, labels and splits, whatever the features; the order and the names of the images do not matter."""
+    return hashlib.sha256(repr(_entries(manifest)).encode()).hexdigest()
+
+
+def _entries(manifest: Manifest) -> list[tuple[bytes, str, str]]:
+    return sorted(zip(manifest.digests, map(str, manifest.labels), manifest.splits, strict=True))

@@ -1,0 +1,129 @@
+"""A run: a trained head with all that is needed to predict."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import PipelineError
+from pipeline.html import show_png, show_table
+from pipeline.images.given import GivenImages
+from pipeline.predictions import Predictions
+from pipeline.runs.folder import RunFolder, load_arrays, open_run
+from pipeline.runs.info import RunInfo
+from pipeline.runs.predict import predict
+from pipeline.settings import Settings
+from pipeline.stage_two.head import Head
+from pipeline.stage_two.linear.heads import head_from_arrays
+from pipeline.stage_two.metrics import Scores, score_table
+
+_PLOTS = {"curves.png": "Learning curves", "confusion.png": "Confusion matrix"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained head, ready to predict."""
+
+    folder: RunFolder
+    head: Head
+    settings: Settings = field(default_factory=Settings)
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.folder.name
+
+    @property
+    def info(self) -> RunInfo:
+        """How the run was made."""
+        return self.folder.info
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the K classes, in the order of the probabilities."""
+        return self.folder.info.classes
+
+    @property
+    def scores(self) -> dict[str, Scores]:
+        """Scores by split."""
+        return self.folder.scores
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The scores by split as plain values, as in metrics.json."""
+        return {split: scores.as_dict() for split, scores in self.scores.items()}
+
+    def predict(self, images: GivenImages, *, top: int = 5) -> Predictions:
+        """Label images; see `pipeline.runs.predict.predict`."""
+        return predict(self.head, self.info, images, self.settings, top=top)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, as the commands that train print them."""
+        info = self.info
+        scores = {
+            split: {"accuracy": values.accuracy, "loss": values.loss, "n": values.n, "ci95": list(values.ci95)}
+            for split, values in self.scores.items()
+        }
+        return {
+            "run": self.name,
+            "head": info.head,
+            "chosen": {key: value for key, value in info.chosen.items() if key != "candidates"},
+            **scores,
+            "seconds": info.seconds,
+            "seconds_per_epoch": info.seconds_per_epoch,
+            "epochs": info.epochs,
+            "trainable_params": info.trainable_params,
+            "total_params": info.total_params,
+            "trunk_digest_before": info.trunk_digest_before,
+            "trunk_digest_after": info.trunk_digest_after,
+            "folder": str(self.folder.path),
+            "skipped": list(info.skipped),
+            "duplicates": list(info.duplicates),
+        }
+
+    def __repr__(self) -> str:
+        try:
+            scores = "".join(f", {split}={values.accuracy:.4g}" for split, values in self.scores.items())
+            return f"Run({self.name!r}, head={self.info.head!r}, base={self.info.recipe['base']!r}{scores})"
+        except PipelineError:  # the folder is gone or damaged; a display must not fail
+            return f"Run({self.name!r})"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: how the run was made, its scores by split, and its plots."""
+        info = self.info
+        facts = {
+            "run": self.name,
+            "head": info.head,
+            "base": info.recipe["base"],
+            "data": info.data,
+            "training seconds": info.seconds,
+        }
+        return show_table([facts]) + score_table(self.scores) + "".join(self._plots())
+
+    def _plots(self) -> list[str]:
+        """The plots in the folder, as images."""
+        found = ((self.folder.path / name, f"{text} of {self.name}") for name, text in _PLOTS.items())
+        return [show_png(path, text) for path, text in found if path.is_file()]
+
+
+def load_run(name: str | Path, settings: Settings) -> Run:
+    """Load a run from its folder. Nothing is unpickled, and Keras files are loaded in safe mode.
+
+    Args:
+        name: Name of the run, or its folder.
+        settings: Folder of the runs, cache folder and compute.
+
+    Raises:
+        RunNotFoundError: There is no such run.
+        DamagedStoreError: Its files are not those of a run.
+    """
+    folder = open_run(name, settings.paths.runs)
+    return Run(folder, _load_head(folder), settings)
+
+
+def _load_head(folder: RunFolder) -> Head:
+    path = folder.head_path
+    if path.suffix == ".npz":
+        return head_from_arrays(load_arrays(path))
+    from pipeline.stage_two.dense.build import load_dense
+
+    return load_dense(path)

@@ -1,0 +1,204 @@
+"""Settings of a user, besides the data and the head: four small parts, each checked when it is made.
+
+| part | what it sets |
+|---|---|
+| `FeatureSettings` | the values of the features: all of it is in the recipe |
+| `Paths` | where things are kept |
+| `Compute` | how the work is done: no result depends on it beyond rounding |
+| `Tracking` | where finished and running trainings are logged |
+
+`Settings` holds one of each. In Python and on the command line their fields are keywords of the same names.
+"""
+
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+
+from pipeline.bases.table import PRECISIONS, PREPROCESSING_NAMES
+from pipeline.cache.own import check_no_links
+from pipeline.cache.recipe import DTYPES
+from pipeline.errors import SettingError, check_choice
+from pipeline.execution.workers import BACKENDS, Workers
+from pipeline.images.decode import RESIZE_METHODS
+from pipeline.images.hashing import FileHashes
+
+ENGINES = ("auto", "tensorflow", "openvino")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSettings:
+    """What the features are: base, input, layer and number format."""
+
+    base: str = "vgg16"
+    """A name of `bottleneck bases`."""
+
+    size: int | None = None
+    """Input height and width in px; None: the base's native size."""
+
+    cut: str | None = None
+    """Last layer of the trunk; None: the base's last layer."""
+
+    preprocess: str = "native"
+    """`native`, `rescale` (1/255) or `standardize` (by the training images' channels)."""
+
+    weights: str = "imagenet"
+    """`imagenet`, `random`, or a `.weights.h5`, `.h5` or `.keras` file."""
+
+    resize: str = "lanczos"
+    """Resize filter. All but `nearest` average over the pixels that become one (antialiasing)."""
+
+    exif: bool = True
+    """Turn images upright as their EXIF orientation says."""
+
+    dtype: str = "float32"
+    """Stored dtype, `float32` or `float16`."""
+
+    precision: str = "float32"
+    """Arithmetic of the trunk: `float32`, `mixed_float16` or `mixed_bfloat16`."""
+
+    def __post_init__(self) -> None:
+        check_choice("preprocessing", self.preprocess, PREPROCESSING_NAMES)
+        check_choice("precision", self.precision, PRECISIONS)
+        check_choice("resize method", self.resize, RESIZE_METHODS)
+        check_choice("stored dtype", self.dtype, DTYPES)
+        if self.size is not None and self.size < 1:
+            raise SettingError(f"The size is a positive number of pixels. Received: {self.size}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paths:
+    """Where things are kept."""
+
+    cache: Path = Path("features_cache")
+    """Folder of the stores."""
+
+    runs: Path = Path("runs")
+    """Folder of the runs."""
+
+    @property
+    def hashes(self) -> FileHashes:
+        """Remembered digests of files, in the cache folder.
+
+        Raises:
+            ForeignEntryError: The file, or one that SQLite writes beside it, is a symbolic link.
+        """
+        path = self.cache / "file_hashes.sqlite"
+        check_no_links(path, *(path.with_name(f"{path.name}{ending}") for ending in ("-journal", "-wal", "-shm")))
+        return FileHashes(path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """How the work is done."""
+
+    engine: str = "auto"
+    """What runs the trunk: `tensorflow`, `openvino` (an extra; CPU only), or `auto`: the faster one of those installed."""
+
+    device: str = "auto"
+    """`auto`, or a TensorFlow device: `cpu`, `gpu`, `gpu:1`."""
+
+    batch_size: int = 32
+    """Images per step in stage one."""
+
+    workers: int | None = None
+    """Number of processes, or of decoding threads where all is done in this one; None: one per core."""
+
+    backend: str = "auto"
+    """Execution backend: `threading` (this process), `loky` (processes of this machine), `dask`; `auto`: the faster of the first two."""
+
+    scheduler: str | None = None
+    """Address of a Dask scheduler, such as `tcp://head:8786`."""
+
+    gather: bool = False
+    """Workers send their shards to this process; otherwise they write them to the cache folder."""
+
+    ship_images: bool = False
+    """Images are sent to the workers; otherwise workers read them."""
+
+    memory_gb: float | None = None
+    """Memory for rows while a head is trained, in GB. More rows are read from the shards in blocks, in another order.
+    None: half of the free memory, so give a number where a training must be reproducible."""
+
+    strict: bool = False
+    """Raise an error if an image has to be skipped."""
+
+    progress: bool = False
+    """Show progress bars on stderr."""
+
+    def __post_init__(self) -> None:
+        check_choice("engine", self.engine, ENGINES)
+        check_choice("backend", self.backend, BACKENDS)
+        if self.batch_size < 1:
+            raise SettingError(f"The batch size is a positive number. Received: {self.batch_size}.")
+        if self.memory_gb is not None and not self.memory_gb >= 0:
+            raise SettingError(f"The memory is 0 GB or more. Received: {self.memory_gb}.")
+        _ = self.executor
+
+    @property
+    def executor(self) -> Workers:
+        """What runs tasks."""
+        return Workers(self.backend, self.workers, self.scheduler)
+
+    def memory_bytes(self, held: int = 0) -> float:
+        """Bytes of rows to hold in memory at most, beside `held` bytes that are in memory already."""
+        if self.memory_gb is None:
+            return psutil.virtual_memory().available / 2
+        return max(0.0, self.memory_gb * 1e9 - held)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracking:
+    """Where trainings are logged."""
+
+    tensorboard: Path | None = None
+    """Folder for TensorBoard logs; those of each run are in a folder of its name."""
+
+    mlflow: str | None = None
+    """Address of an MLflow server, or a folder."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One of each part."""
+
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+    paths: Paths = field(default_factory=Paths)
+    compute: Compute = field(default_factory=Compute)
+    tracking: Tracking = field(default_factory=Tracking)
+
+    @classmethod
+    def of(cls, **keywords: Any) -> Self:
+        """Settings from keywords of any of the parts.
+
+        Raises:
+            SettingError: A value is invalid, or no part has a keyword.
+        """
+        unknown = sorted(set(keywords) - set(KEYWORDS))
+        if unknown:
+            raise SettingError(f"Unknown setting {unknown[0]!r}. Expected some of: {', '.join(KEYWORDS)}.")
+        return cls().with_changes(**keywords)
+
+    def with_changes(self, **keywords: Any) -> Self:
+        """The same settings with other values of these fields."""
+        given = {
+            name: Path(value) if name in _FOLDERS and value is not None else value for name, value in keywords.items()
+        }
+        parts = {
+            part.name: replace(
+                getattr(self, part.name), **{name: given[name] for name in _names(part.type) if name in given}
+            )
+            for part in fields(self)
+        }
+        return replace(self, **parts)
+
+
+def _names(part: Any) -> list[str]:
+    return [entry.name for entry in fields(part)]
+
+
+KEYWORDS = tuple(name for part in (FeatureSettings, Paths, Compute, Tracking) for name in _names(part))
+"""All fields, in order."""
+
+_FOLDERS = ("cache", "runs", "tensorboard")

@@ -1,0 +1,121 @@
+"""Which engine runs the trunk, and on which backend: the one that the user names, or the fastest one here."""
+
+import logging
+from functools import lru_cache, partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.bases.files import home_folder
+from pipeline.bases.table import find_base
+from pipeline.cache.recipe import Recipe
+from pipeline.errors import MissingExtraError, SettingError
+from pipeline.execution.threads import num_threads
+from pipeline.settings import Compute
+from pipeline.stage_one.recipes import weights_file
+
+if TYPE_CHECKING:
+    from pipeline.stage_one.compute import Engine
+    from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
+
+logger = logging.getLogger(__name__)
+
+_GPU_DEVICES = ("nvidia[0-9]*", "kfd", "dxg")
+"""Device files of CUDA, of ROCm, and of either under WSL, which show a GPU without importing TensorFlow."""
+
+_WORTH_CONVERTING = 500
+"""Number of rows from which `auto` chooses OpenVINO: converting and checking a trunk costs as much as a few hundred images."""
+
+_WORTH_PROCESSES = 4000
+"""Number of rows from which `auto` chooses several processes."""
+
+
+def make_engine(
+    recipe: Recipe, weights: str, compute: Compute, num_rows: int, *, earlier: Recipe | None = None
+) -> "Engine":
+    """The engine for the trunk, or for its part after an earlier cut.
+
+    Args:
+        recipe: What to compute.
+        weights: `imagenet`, `random`, or a file.
+        compute: Engine, device and batch size.
+        num_rows: Number of rows to compute; for a few, converting a network is not worth it.
+        earlier: Recipe of stored rows to start from; None: start from pixels.
+
+    Raises:
+        MissingExtraError: The user names OpenVINO, and it is not installed.
+        SettingError: The user names OpenVINO, and it cannot run on this device or in this precision.
+    """
+    tensorflow = partial(make_tensorflow_engine, recipe, weights, compute, earlier=earlier)
+    takes_openvino = _takes_openvino(recipe, compute, num_rows)
+    engine = "OpenVINO, if it agrees with TensorFlow and is faster" if takes_openvino else "TensorFlow"
+    logger.info("%d rows to compute (--engine %s): %s.", num_rows, compute.engine, engine)
+    if not takes_openvino:
+        return tensorflow()
+    from pipeline.stage_one.engines.openvino import OpenVINOEngine
+
+    return OpenVINOEngine(
+        recipe,
+        home_folder() / "engines",
+        tensorflow,
+        earlier=earlier,
+        batch_size=compute.batch_size,
+        is_asked=compute.engine == "openvino",
+    )
+
+
+@lru_cache(maxsize=1)
+def kept_engine(recipe: Recipe, weights: str, compute: Compute, num_rows: int) -> "Engine":
+    """The engine of a worker, made once for all of its tasks."""
+    return make_engine(recipe, weights, compute, num_rows)
+
+
+def make_tensorflow_engine(
+    recipe: Recipe, weights: str, compute: Compute, *, earlier: Recipe | None = None
+) -> "TensorFlowEngine":
+    """TensorFlow's engine, the reference that other engines are compared with."""
+    from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
+
+    return TensorFlowEngine(
+        recipe,
+        weights_file(recipe.base, weights),
+        earlier=earlier,
+        batch_size=compute.batch_size,
+        device=compute.device,
+    )
+
+
+def choose_backend(recipe: Recipe, compute: Compute, num_rows: int) -> str:
+    """The execution backend for so many rows: the one that the user names, or the faster of `threading` and `loky`.
+
+    With a large network, and with OpenVINO always, one process keeps all cores busy. With depthwise convolutions, TensorFlow does
+    not: several processes of one thread each compute more rows per second, once they have started (on two cores 1.16 times as
+    many with MobileNetV2, 0.87 times with SqueezeNet; `benchmarks/local_workers.py`).
+    """
+    if compute.backend != "auto":
+        return compute.backend
+    is_worth_it = find_base(recipe.base).gains_from_processes and num_rows >= _WORTH_PROCESSES
+    gains = (
+        is_worth_it and num_threads() > 1 and not _has_gpu(compute) and not _takes_openvino(recipe, compute, num_rows)
+    )
+    return "loky" if gains else "threading"
+
+
+def _has_gpu(compute: Compute) -> bool:
+    is_cpu = compute.device.lower().startswith("cpu")
+    return not is_cpu and any(any(Path("/dev").glob(name)) for name in _GPU_DEVICES)
+
+
+def _takes_openvino(recipe: Recipe, compute: Compute, num_rows: int) -> bool:
+    is_there = find_spec("openvino") is not None
+    is_cpu = compute.device.lower() in ("auto", "cpu", "cpu:0") and recipe.precision == "float32"
+    if compute.engine == "openvino":
+        if not is_there:
+            raise MissingExtraError("OpenVINO needs its package: pip install 'bottleneck-pipeline[openvino]'.")
+        if not is_cpu:
+            raise SettingError(
+                "OpenVINO runs on the CPU and in float32. "
+                f"Received: --device {compute.device} --precision {recipe.precision}; use --engine auto."
+            )
+        return True
+    return compute.engine == "auto" and is_there and is_cpu and not _has_gpu(compute) and num_rows >= _WORTH_CONVERTING

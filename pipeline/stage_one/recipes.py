@@ -1,0 +1,78 @@
+"""From settings and data to a recipe: which trunk, which input, which number format.
+
+TensorFlow is imported inside the functions that need it: with a complete store, a linear head never imports it.
+"""
+
+import logging
+from pathlib import Path
+
+from pipeline.bases.digests import DigestMemory, TrunkInfo
+from pipeline.bases.files import home_folder, weights_path
+from pipeline.bases.table import BaseSpec, Preprocessing, choose_preprocessing, find_base
+from pipeline.cache.own import check_no_links
+from pipeline.cache.recipe import Recipe
+from pipeline.images.decode import Decoder
+from pipeline.images.manifest import Manifest
+from pipeline.images.statistics import kept_statistics
+from pipeline.settings import FeatureSettings, Settings
+
+logger = logging.getLogger(__name__)
+
+
+def make_recipe(manifest: Manifest, settings: Settings) -> tuple[Recipe, TrunkInfo]:
+    """The recipe of these images under these settings, and the facts known about its trunk.
+
+    Raises:
+        UnknownBaseError: No such base, or the size is too small for it.
+        InvalidCutError: The layer does not divide the base.
+        WeightsUnavailableError: No route led to the weights.
+    """
+    features = settings.features
+    spec = find_base(features.base, features.size)
+    decoder = Decoder(features.size or spec.native_px, features.resize, features.exif)
+    trunk, cut = trunk_of(features)
+    recipe = Recipe(
+        base=spec.name,
+        decoder=decoder,
+        preprocessing=_preprocessing(spec, manifest, decoder, settings),
+        trunk_digest=trunk.digest,
+        cut=cut,
+        dtype=features.dtype,
+        precision=features.precision,
+    )
+    return recipe, trunk
+
+
+def trunk_of(features: FeatureSettings) -> tuple[TrunkInfo, str]:
+    """The facts known about the trunk, and its cut; the network is built only for a weights file that was never read before."""
+    spec = find_base(features.base)
+    cut = features.cut or spec.last_layer
+    file = weights_path(spec, features.weights, home_folder())
+    known = DigestMemory(home_folder()).recall(file, spec.name, cut) if file.exists() else None
+    if known is None:
+        logger.info("%s, cut at %s: reading the weights for the first time.", spec.name, cut)
+        from pipeline.bases.weights import learn_trunk
+
+        known = learn_trunk(spec, weights_file(spec.name, features.weights), cut, home_folder())
+    return known, cut
+
+
+def weights_file(base: str, weights: str) -> Path:
+    """The file of a base's weights, fetched first if need be.
+
+    Args:
+        base: A name of `bottleneck bases`.
+        weights: `imagenet`, `random`, or a file.
+    """
+    from pipeline.bases.weights import fetch_weights
+
+    return fetch_weights(find_base(base), weights, home_folder())
+
+
+def _preprocessing(spec: BaseSpec, manifest: Manifest, decoder: Decoder, settings: Settings) -> Preprocessing:
+    if settings.features.preprocess != "standardize":
+        return choose_preprocessing(spec, settings.features.preprocess)
+    folder = settings.paths.cache / "statistics"
+    check_no_links(folder)
+    values = kept_statistics(manifest, decoder, folder, progress=settings.compute.progress)
+    return choose_preprocessing(spec, "standardize", mean=values.mean, std=values.std)

@@ -1,0 +1,1 @@
+"""Linear heads: those of scikit-learn, and ridge in closed form."""

@@ -1,0 +1,152 @@
+"""Linear heads on rows that do not fit into memory; the rows are read from their shards in blocks.
+
+Letters: N images, D features, K classes.
+"""
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import SettingError
+from pipeline.stage_two.dense.batches import Positions, Source, training_source, validation_source
+from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.linear.factors import Array, Factors
+from pipeline.stage_two.linear.fit import LinearFit, Point, as_head, choose, judge, new_estimator
+from pipeline.stage_two.linear.heads import LinearHead
+from pipeline.stage_two.linear.moments import Moments
+from pipeline.stage_two.linear.ridge import fit_ridge_to_moments, targets_of
+from pipeline.stage_two.rows import Split, StoredRows, Task
+from pipeline.stage_two.spec import LinearSpec
+
+_PIECE_BYTES = 8 * 2**20
+"""Blocks are processed in pieces of this size, because a float64 copy takes twice the memory."""
+
+EPOCHS = (5, 20)
+"""Minimum and maximum number of epochs of sgd."""
+
+_ENOUGH_IMAGES = 1_000_000
+"""sgd has converged after about this many images (scikit-learn's user guide, 1.5, Tips on practical use)."""
+
+_COPIES = 5
+"""Copies of the D x D products in memory while their eigenvectors are computed."""
+
+
+def stream_linear(spec: LinearSpec, task: Task, *, seed: int = 0) -> LinearFit:
+    """Fit on the training split. `ridge` reads it once; `sgd` once for means and deviations, then once per epoch.
+
+    The regularisation is the one with the best validation accuracy, for ridge too, because leave-one-out would need another pass.
+    Apart from that, ridge equals the fit in memory. sgd sees the images in another order and converges to the same solution.
+    Views of training images count as images. The test split is not used.
+
+    Args:
+        spec: The head and the values to choose from.
+        task: Features and labels; the rows stay in their shards.
+        seed: Of the order of `sgd`.
+
+    Raises:
+        SettingError: The head needs all rows at once, or the products of its features do not fit into memory.
+    """
+    train = task.train
+    _check(spec, task)
+    source = training_source(train, Training(view_mode="all", batch_size=1, seed=seed))
+    if spec.kind == "ridge":
+        scaling, heads = _ridge(spec, source, train, len(task.classes))
+    else:
+        scaling, heads = _sgd(spec, source, train, len(task.classes), seed)
+    return choose(spec, list(_judged(spec.values, heads, scaling, task.validation)), scaling)
+
+
+def _check(spec: LinearSpec, task: Task) -> None:
+    """Check that the head can be fitted in blocks."""
+    rows = [part for split in task.splits.values() for part in (split.X, *split.views)]
+    given, allowed = sum(part.nbytes for part in rows), _memory_bytes(task.train)
+    pool = "pool the rows (--pool avg), or " if len(task.train.X.shape) > 2 else ""
+    cure = f"Otherwise {pool}give a larger --memory-gb."
+    received = f"{spec.kind} on {given / 1e9:.3g} GB of rows, of which {allowed / 1e9:.3g} GB may be in memory"
+    if spec.kind not in ("ridge", "sgd"):
+        raise SettingError(f"Received: {received}. Expected: sgd or ridge, which read rows in blocks. {cure}")
+    num_features = math.prod(task.train.X.shape[1:])
+    needed = _COPIES * 8 * num_features**2
+    if spec.kind == "ridge" and needed > allowed:
+        raise SettingError(
+            f"Received: {received}. The products of its {num_features:,} features take {needed / 1e9:.3g} GB. "
+            f"Expected: sgd, which needs none. {cure}"
+        )
+
+
+def _memory_bytes(split: Split) -> float:
+    """Memory that rows of the task may take, in bytes."""
+    return split.X.memory_bytes if isinstance(split.X, StoredRows) else math.inf
+
+
+def _pieces(source: Source, order: Positions, *, epoch: int) -> Iterator[tuple[Positions, Array]]:
+    """Positions (n,) and flat rows (n, D) in this order, in pieces."""
+    start = 0
+    for block in source.blocks(order, 1, epoch=epoch):
+        size = max(1, _PIECE_BYTES // block[0].nbytes)
+        for first in range(0, len(block), size):
+            rows = block[first : first + size]
+            yield order[start : start + len(rows)], rows.reshape(len(rows), -1)
+            start += len(rows)
+
+
+def _scaling(moments: Moments, spec: LinearSpec, num_features: int) -> Factors:
+    """Factors that centre the features and, if the head standardizes them, scale them to deviation 1."""
+    mean = moments.mean[:num_features]
+    scale = moments.deviation[:num_features] if spec.scale == "standard" else np.ones(num_features)
+    return Factors(mean.astype(np.float32), scale.astype(np.float32), np.empty((0, num_features), np.float32))
+
+
+def _ridge(spec: LinearSpec, source: Source, train: Split, num_classes: int) -> tuple[Factors, list[LinearHead]]:
+    """One pass that sums the products of all features and targets, and a closed form for each value."""
+    num_features = math.prod(train.X.shape[1:])
+    num_targets = targets_of(source.y[:1], num_classes).shape[1]
+    moments = Moments(num_features + num_targets, with_products=True)
+    for positions, rows in _pieces(source, source.reading_order(), epoch=-1):
+        moments.add(np.concatenate([rows, targets_of(source.y[positions], num_classes)], axis=1))
+    scaling = _scaling(moments, spec, num_features)
+    fits = fit_ridge_to_moments(moments, scaling.scale.astype(np.float64), spec.values)
+    return scaling, [as_head(fit.weights, fit.bias) for fit in fits]
+
+
+def _sgd(
+    spec: LinearSpec, source: Source, train: Split, num_classes: int, seed: int
+) -> tuple[Factors, list[LinearHead]]:
+    """Averaged stochastic gradient descent; each block is read once for all values."""
+    num_features = math.prod(train.X.shape[1:])
+    moments = Moments(num_features, with_products=False)
+    for _, rows in _pieces(source, source.reading_order(), epoch=-1):
+        moments.add(rows)
+    scaling = _scaling(moments, spec, num_features)
+    # The blocks are already shuffled, and come from shards in random order.
+    estimators = [new_estimator("sgd", seed).set_params(alpha=value, shuffle=False) for value in spec.values]
+    num_epochs = min(max(EPOCHS[0], math.ceil(_ENOUGH_IMAGES / len(source.y))), EPOCHS[1])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=RuntimeWarning, module="sklearn")  # as in memory
+        for epoch in range(num_epochs):
+            for positions, rows in _pieces(source, source.order(seed, epoch), epoch=epoch):
+                scaled = scaling.project(rows)
+                for estimator in estimators:
+                    estimator.partial_fit(scaled, source.y[positions], classes=np.arange(num_classes))
+    return scaling, [as_head(estimator.coef_.T, estimator.intercept_) for estimator in estimators]
+
+
+def _judged(
+    values: Sequence[float], heads: Sequence[LinearHead], scaling: Factors, validation: Split
+) -> Iterator[Point]:
+    """Each head with its validation scores. The scores of a group of heads take at most the memory of a block of rows."""
+    source = validation_source(validation)
+    score_bytes = 4 * len(validation) * len(heads[0].bias)
+    group_size = max(1, int(min(len(heads), _memory_bytes(validation) / 4 / score_bytes)))
+    for first in range(0, len(heads), group_size):
+        group = heads[first : first + group_size]
+        weights = np.concatenate([head.weights for head in group], axis=1)
+        bias = np.concatenate([head.bias for head in group])
+        scores: NDArray[np.float32] = np.empty((len(validation), len(bias)), np.float32)
+        for positions, rows in _pieces(source, source.reading_order(), epoch=-1):
+            scores[positions] = scaling.project(rows) @ weights + bias
+        for value, head, own in zip(values[first:], group, np.split(scores, len(group), axis=1), strict=False):
+            yield judge(value, head, own, validation.y)

@@ -1,0 +1,153 @@
+"""Scores of predictions, with an interval on the accuracy.
+
+They use numpy alone, because importing scikit-learn's metrics takes longer than fitting a linear head. A test compares the values
+with those of scikit-learn.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.html import show_table
+
+LEAST_PROBABILITY = 1e-7
+"""Losses clip probabilities to this value, as Keras does: a probability of 0 for the true class costs 16.1 nats, not infinity."""
+
+_Z95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of one split."""
+
+    accuracy: float
+    ci95: tuple[float, float]
+    """95 % interval of the accuracy."""
+
+    loss: float
+    """Cross-entropy in nats."""
+
+    n: int
+    """Number of images."""
+
+    macro_f1: float
+    """Mean of the classes' F1 scores."""
+
+    recall: Mapping[str, float]
+    """By class."""
+
+    precision: Mapping[str, float]
+    """By class."""
+
+    confusion: Sequence[Sequence[int]]
+    """K x K. Rows: true class. Columns: predicted class."""
+
+    roc_auc: float | None = None
+    """Area under the ROC curve; two classes only."""
+
+    top5: float | None = None
+    """Share of images whose class is among the five most probable ones; more than five classes only."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, as in metrics.json; scores that do not apply are left out."""
+        return {name: value for name, value in asdict(self).items() if value is not None} | {"ci95": list(self.ci95)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Scores":
+        """The scores that `as_dict` gave.
+
+        Raises:
+            KeyError, TypeError: Scores are missing or unknown.
+        """
+        return cls(**{**values, "ci95": tuple(values["ci95"])})
+
+    def __repr__(self) -> str:
+        low, high = self.ci95
+        return f"Scores(accuracy={self.accuracy:.4g} [{low:.4g}, {high:.4g}], loss={self.loss:.4g}, n={self.n})"
+
+    def _repr_html_(self) -> str:
+        """The main scores and those of each class, for notebooks."""
+        classes = [
+            {"class": name, "recall": self.recall[name], "precision": self.precision[name]} for name in self.recall
+        ]
+        return show_table([self.as_row()]) + show_table(classes)
+
+    def as_row(self) -> dict[str, object]:
+        """The scores of all classes together, as a row of a table."""
+        low, high = self.ci95
+        row = {
+            "images": self.n,
+            "accuracy": self.accuracy,
+            "95 % interval": f"{low:.4g} to {high:.4g}",
+            "loss": self.loss,
+            "macro F1": self.macro_f1,
+            "ROC AUC": self.roc_auc,
+            "top 5": self.top5,
+        }
+        return {name: value for name, value in row.items() if value is not None}
+
+
+def score_table(scores: Mapping[str, Scores]) -> str:
+    """The scores of all splits as an HTML table."""
+    return show_table([{"split": split, **values.as_row()} for split, values in scores.items()])
+
+
+def score(probabilities: NDArray[np.float32], y: NDArray[np.int64], classes: Sequence[str]) -> Scores:
+    """All scores of one split.
+
+    Args:
+        probabilities: (N, K); each row sums to 1.
+        y: Class numbers, (N,).
+        classes: K names.
+    """
+    confusion = np.bincount(y * len(classes) + probabilities.argmax(axis=1), minlength=len(classes) ** 2)
+    confusion = confusion.reshape(len(classes), len(classes))
+    hits, num_true, num_predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    picked = np.clip(probabilities[np.arange(len(y)), y].astype(np.float64), LEAST_PROBABILITY, 1)
+    has_roc, has_top5 = len(classes) == 2 and 0 < y.sum() < len(y), len(classes) > 5
+    return Scores(
+        accuracy=int(hits.sum()) / len(y),
+        ci95=wilson_interval(int(hits.sum()), len(y)),
+        loss=0.0 - float(np.log(picked).mean()),  # not -0.0 if all probabilities are 1
+        n=len(y),
+        macro_f1=float(_shares(2 * hits, num_true + num_predicted).mean()),
+        recall=dict(zip(classes, _shares(hits, num_true).tolist(), strict=True)),
+        precision=dict(zip(classes, _shares(hits, num_predicted).tolist(), strict=True)),
+        confusion=confusion.tolist(),
+        roc_auc=_area_under_roc(probabilities[:, 1], y) if has_roc else None,
+        top5=_top5(probabilities, y) if has_top5 else None,
+    )
+
+
+def _top5(probabilities: NDArray[np.float32], y: NDArray[np.int64]) -> float:
+    best = np.argsort(probabilities, axis=1, kind="stable")[:, -5:]
+    return float((best == y[:, None]).any(axis=1).mean())
+
+
+def _shares(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Quotients; 0 where the denominator is 0."""
+    return part / np.maximum(whole, 1)
+
+
+def _area_under_roc(scores: NDArray[np.float32], y: NDArray[np.int64]) -> float:
+    """Share of the pairs of a 1 and a 0 in which the 1 has the higher score; equal scores count half (Mann & Whitney 1947)."""
+    _, group, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    mean_rank = np.cumsum(counts) - (counts - 1) / 2
+    num_ones = int(y.sum())
+    above = mean_rank[group[y == 1]].sum() - num_ones * (num_ones + 1) / 2
+    return float(above / (num_ones * (len(y) - num_ones)))
+
+
+def wilson_interval(correct: int, total: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927). Unlike the normal approximation it stays in [0, 1] and holds near 0 and 1."""
+    if total == 0:
+        return 0.0, 1.0
+    share, z2 = correct / total, _Z95**2
+    middle = (share + z2 / (2 * total)) / (1 + z2 / total)
+    half = _Z95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
+    # Exactly 0 and 1 at the ends, where rounding would give 3e-17 for 0 of 12.
+    return max(0.0, middle - half) if correct else 0.0, min(1.0, middle + half) if correct < total else 1.0

@@ -1,0 +1,1 @@
+"""From data to a run: heads on cached rows, sweeps, fine-tuning."""

@@ -1,0 +1,168 @@
+"""End-to-end training and fine-tuning, from a manifest to a run, on live images or cached rows."""
+
+from dataclasses import asdict, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.images.manifest import Manifest
+from pipeline.runs.folder import check_run_name
+from pipeline.runs.info import describe_run
+from pipeline.runs.logs import Log, open_log
+from pipeline.runs.run import Run
+from pipeline.runs.save import save_run
+from pipeline.settings import Settings
+from pipeline.stage_two.dense.batches import Source, training_source, validation_source
+from pipeline.stage_two.spec import parse_layers
+from pipeline.training.finetune.assembly import Assembly, assemble
+from pipeline.training.finetune.settings import FineTuning
+
+if TYPE_CHECKING:
+    from pipeline.stage_two.dense.train import Forward
+    from pipeline.training.finetune.tail import Phase
+
+
+def finetune(
+    manifest: Manifest,
+    tuning: FineTuning,
+    settings: Settings,
+    *,
+    name: str | None = None,
+    plots: bool = True,
+    command: str | None = None,
+) -> Run:
+    """Train a head on the frozen base, or first the head and then the last layers of the base together with it.
+
+    The trunk, all layers below the first trained one, stays frozen; its digest is taken before and after. An interrupted training
+    continues after its last complete epoch.
+
+    Args:
+        manifest: The images, with labels.
+        tuning: What is trained.
+        settings: Features, folders, compute and tracking.
+        name: Name of the run; None: made from data, base and head.
+        plots: Draw learning curves and confusion matrix.
+        command: The command that makes the run again.
+
+    Raises:
+        DisagreementError: The whole network on images predicts something else than tail and head on rows.
+        DivergedError: The loss became NaN or infinite.
+        HeadSpecError: A linear head, which is not trained by gradients here.
+        InvalidCutError: There is no such layer, or the graph cannot be divided before it.
+    """
+    check_run_name(name, settings.paths.runs)
+    with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:
+        assembly = assemble(manifest, tuning, settings)
+        return _train_and_save(assembly, log, name=name, plots=plots, command=command)
+
+
+def _train_and_save(assembly: Assembly, log: Log, *, name: str | None, plots: bool, command: str | None) -> Run:
+    """Train, check the result on images, and save the run."""
+    from pipeline.stage_two.dense.build import DenseHead
+    from pipeline.training.finetune.check import stitched_difference
+
+    history, phases = _train(assembly, log)
+    before, after = assembly.start, assembly.top.digests()
+    try:
+        difference = stitched_difference(assembly)
+    finally:
+        _remove_checkpoints(assembly)
+    info = describe_run(
+        assembly.extraction,
+        {split: len(part) for split, part in assembly.task.splits.items()},
+        assembly.settings.features.weights,
+        command=command,
+        phases=phases,
+        seconds=sum(row["seconds"] for row in history),
+        # Of the last phase: an epoch of the head alone takes another time.
+        seconds_per_epoch=float(np.median([row["seconds"] for row in history[-phases[-1]["epochs"] :]])),
+        epochs=len(history),
+        trunk_digest_before=before["trunk"],
+        trunk_digest_after=after["trunk"],
+        moved_layers=[layer for layer in before if before[layer] != after[layer] and layer != "head"],
+        stitched_difference=difference,
+        **_describe(assembly),
+    )
+    head = DenseHead(assembly.top.model if assembly.top.tail_layers else assembly.top.head)
+    return save_run(head, assembly.task, history, info, log, assembly.settings, name=name, plots=plots)
+
+
+def _describe(assembly: Assembly) -> dict[str, Any]:
+    """The settings as fields of run.json."""
+    tuning, top = assembly.tuning, assembly.top
+    trained = (*top.head.trainable_variables, *top.tail_variables)
+    return {
+        "head": str(parse_layers(tuning.head)),
+        "regime": "fine-tuning" if assembly.first else "end to end",
+        "chosen": {},
+        "cached": tuning.cached,
+        "views": tuning.views.as_dict() if tuning.views else None,
+        "first_trained_layer": assembly.first,
+        "augmentation": tuning.augmentation.canonical_json() if tuning.augmentation else None,
+        "training": asdict(tuning.training),
+        "seed": tuning.training.seed,
+        "pool": assembly.pooling,
+        "trainable_params": sum(int(np.prod(variable.shape)) for variable in trained),
+        "total_params": assembly.base.count_params() + top.head.count_params(),
+    }
+
+
+def _remove_checkpoints(assembly: Assembly) -> None:
+    """Remove the checkpoints: the training is complete, or its rows are wrong."""
+    for number in range(len(_phases(assembly.tuning, assembly.first))):
+        assembly.checkpoint(number).unlink(missing_ok=True)
+
+
+def _train(assembly: Assembly, log: Log) -> tuple[list[dict[str, float]], list[dict[str, Any]]]:
+    """Run all phases: the history over all of them, and {name, epochs} of each."""
+    from pipeline.training.finetune.tail import fit_top
+
+    history = [dict(row) for row in assembly.history]
+    phases: list[dict[str, Any]] = []
+    if assembly.tuning.on_run is not None:
+        for row in history:
+            log.add_epoch(row)
+        phases.append({"name": "head", "epochs": len(history)})
+    for number, phase in enumerate(_phases(assembly.tuning, assembly.first)):
+        rows = fit_top(
+            assembly.top,
+            *_sources(assembly, phase),
+            phase,
+            checkpoint=assembly.checkpoint(number),
+            on_epoch=partial(log.add_epoch, after=len(history)),
+            progress=assembly.settings.compute.progress,
+        )
+        history += [row | {"epoch": len(history) + count} for count, row in enumerate(rows, start=1)]
+        phases.append({"name": phase.name, "epochs": len(rows)})
+    return history, phases
+
+
+def _phases(tuning: FineTuning, first: str | None) -> "list[Phase]":
+    from pipeline.training.finetune.tail import Phase
+
+    if first is None:
+        return [Phase("head", tuning.training)]
+    # Another seed, so that order and views differ from those of the first phase.
+    together = replace(tuning.training, learning_rate=tuning.head_rate, seed=tuning.training.seed + 1)
+    phases = [Phase("head and tail", together, first, tuning.base_rate)]
+    if tuning.trains_head_first:
+        phases.insert(0, Phase("head", replace(tuning.training, epochs=tuning.head_epochs, patience=0)))
+    return phases
+
+
+def _sources(assembly: Assembly, phase: "Phase") -> "tuple[Forward, Source, Source]":
+    """Forward pass, training source and validation source; cached and live training differ in nothing else."""
+    training = phase.training
+    if assembly.tuning.cached:
+        last_layer = assembly.load_last_layer() if phase.first is None else None
+        task, forward = (assembly.task, assembly.top.forward) if last_layer is None else (last_layer, assembly.top.head)
+        return forward, training_source(task.train, training), validation_source(task.validation)
+    from pipeline.training.finetune.live import LiveSource, live_forward
+
+    manifest, recipe = assembly.extraction.manifest, assembly.recipe
+    source, validation = (
+        LiveSource(manifest.split(name), assembly.task.splits[name].y, recipe.decoder, augmentation, training.seed)
+        for name, augmentation in (("train", assembly.tuning.augmentation), ("validation", None))
+    )
+    return live_forward(assembly.top.trunk, assembly.top.forward, recipe.preprocessing), source, validation

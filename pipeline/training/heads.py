@@ -1,0 +1,121 @@
+"""One head on cached rows, from a manifest to a run."""
+
+import logging
+import time
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from pipeline.images.manifest import Manifest
+from pipeline.runs.folder import check_run_name
+from pipeline.runs.info import describe_run
+from pipeline.runs.logs import Log, open_log
+from pipeline.runs.run import Run
+from pipeline.runs.save import save_run
+from pipeline.settings import Settings
+from pipeline.stage_one.recipes import trunk_of
+from pipeline.stage_one.views import Views
+from pipeline.stage_two.dense.settings import OnEpoch, Training
+from pipeline.stage_two.head import Head
+from pipeline.stage_two.linear.fit import fit_linear
+from pipeline.stage_two.linear.stream import stream_linear
+from pipeline.stage_two.rows import StoredRows, Task
+from pipeline.stage_two.spec import HeadSpec, LinearSpec, parse_head
+from pipeline.training.rows import CachedTask, read_task
+
+logger = logging.getLogger(__name__)
+
+
+def fit_head(
+    manifest: Manifest,
+    head: str,
+    settings: Settings,
+    *,
+    pool: str | None = None,
+    training: Training | None = None,
+    views: Views | None = None,
+    name: str | None = None,
+    plots: bool = True,
+    command: str | None = None,
+) -> Run:
+    """Train a head on cached rows and save it as a run; missing rows are computed first.
+
+    Args:
+        manifest: The images, with labels.
+        head: `ridge`, `logreg`, `dense:256,relu,dropout:0.5` and so on; see `pipeline.stage_two.spec`.
+        settings: Features, folders, compute and tracking.
+        pool: Pooling between trunk and head; None: `avg` for linear heads and `none` for dense ones.
+        training: Settings of a dense head. Linear heads use its seed.
+        views: Train on stored views too.
+        name: Name of the run; None: made from data, base and head. An existing run of that name is replaced.
+        plots: Draw learning curves and confusion matrix into the folder of the run.
+        command: The command that makes the run again; kept in run.json.
+
+    Raises:
+        DataLayoutError: The labels do not make a task.
+        DivergedError: The loss of a dense head became NaN or infinite.
+        HeadSpecError: The head cannot be parsed, or does not fit the number of classes.
+        SettingError: The name is not valid, or the rows do not fit into memory.
+    """
+    spec = parse_head(head)
+    check_run_name(name, settings.paths.runs)
+    pooling = pool or ("avg" if isinstance(spec, LinearSpec) else "none")
+    with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:
+        cached = read_task(manifest, pooling, settings, views=views, memory_bytes=settings.compute.memory_bytes())
+        return fit_cached(cached, spec, training or Training(), log, settings, name=name, plots=plots, command=command)
+
+
+def fit_cached(
+    cached: CachedTask,
+    spec: HeadSpec,
+    training: Training,
+    log: Log,
+    settings: Settings,
+    *,
+    name: str | None = None,
+    plots: bool = True,
+    command: str | None = None,
+) -> Run:
+    """Train a head on rows that are already read; the other arguments are those of `fit_head`."""
+    start = time.perf_counter()
+    head, history, chosen = _train(spec, cached.task, training, log.add_epoch, progress=settings.compute.progress)
+    seconds = time.perf_counter() - start
+    num_parameters = head.num_parameters
+    info = describe_run(
+        cached.extraction,
+        {split: len(part) for split, part in cached.task.splits.items()},
+        settings.features.weights,
+        head=str(spec),
+        command=command,
+        chosen=chosen,
+        training=None if isinstance(spec, LinearSpec) else asdict(training),
+        seed=training.seed,
+        views=cached.views.as_dict() if cached.views else None,
+        pool=cached.pooling,
+        seconds=seconds,
+        seconds_per_epoch=float(np.median([row["seconds"] for row in history])) if history else None,
+        epochs=len(history) or None,
+        trainable_params=num_parameters,
+        total_params=num_parameters + cached.trunk.parameters,
+        trunk_digest_before=cached.trunk.digest,
+        trunk_digest_after=trunk_of(settings.features)[0].digest,
+    )
+    return save_run(head, cached.task, history, info, log, settings, name=name, plots=plots)
+
+
+def _train(
+    spec: HeadSpec, task: Task, training: Training, on_epoch: OnEpoch, *, progress: bool
+) -> tuple[Head, list[dict[str, float]], dict[str, Any]]:
+    """The head, its history (empty for linear heads), and the chosen regularisation (empty for dense heads)."""
+    if isinstance(spec, LinearSpec):
+        fit_rows = stream_linear if isinstance(task.train.X, StoredRows) else fit_linear
+        linear = fit_rows(spec, task, seed=training.seed)
+        logger.info(
+            "%s: chose %s = %g out of %d values.", spec.kind, linear.parameter, linear.value, len(linear.candidates)
+        )
+        return linear.head, [], {linear.parameter: linear.value, "candidates": linear.candidates}
+    from pipeline.stage_two.dense.build import fit_dense
+
+    dense = fit_dense(spec, task, training, on_epoch=on_epoch, progress=progress)
+    return dense.head, dense.history, {}

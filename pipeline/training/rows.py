@@ -1,0 +1,54 @@
+"""Cached rows and labels for a training; missing rows are computed first."""
+
+import math
+from dataclasses import dataclass
+
+from pipeline.bases.digests import TrunkInfo
+from pipeline.images.manifest import Manifest
+from pipeline.settings import Settings
+from pipeline.stage_one.ensure import ensure
+from pipeline.stage_one.extraction import Extraction
+from pipeline.stage_one.recipes import make_recipe
+from pipeline.stage_one.views import Views
+from pipeline.stage_two.rows import Task, load_with_views
+
+
+@dataclass(frozen=True)
+class CachedTask:
+    """Rows and labels of all splits, and where they come from."""
+
+    task: Task
+    extraction: Extraction
+    trunk: TrunkInfo
+    pooling: str
+    """Pooling of the rows: `none`, `avg` or `max`."""
+
+    views: Views | None
+    """The stored views in the task."""
+
+
+def read_task(
+    manifest: Manifest,
+    pooling: str,
+    settings: Settings,
+    *,
+    views: Views | None = None,
+    memory_bytes: float = math.inf,
+) -> CachedTask:
+    """Read rows and labels of all splits; missing rows are computed first.
+
+    If a store of pooled rows has all rows and the store of spatial rows has not, the pooled rows are used.
+
+    Args:
+        manifest: The images, with labels.
+        pooling: `none`, `avg` or `max`.
+        settings: Features, folders and compute.
+        views: Stored views to read too.
+        memory_bytes: Rows that take more memory than this stay in their store.
+    """
+    manifest.require_task()  # before hours of stage one
+    recipe, trunk = make_recipe(manifest, settings)
+    pooled = recipe.with_pooling(pooling) if pooling != "none" else None
+    extraction = ensure(manifest, recipe, settings, alternative=pooled)
+    task = load_with_views(extraction.manifest, extraction.store, views, pooling=pooling, memory_bytes=memory_bytes)
+    return CachedTask(task, extraction, trunk, pooling, views)

@@ -1,0 +1,120 @@
+"""Many heads on the same rows: ranked by validation accuracy; the best one becomes a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.files import write_json
+from pipeline.html import show_table
+from pipeline.images.manifest import Manifest
+from pipeline.runs.folder import check_run_name
+from pipeline.runs.info import task_digest
+from pipeline.runs.logs import log_sweep, open_log
+from pipeline.runs.run import Run
+from pipeline.settings import Settings
+from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.spec import parse_head
+from pipeline.stage_two.sweep import DEFAULT_HEADS, make_cells, run_sweep
+from pipeline.training.heads import fit_cached
+from pipeline.training.rows import read_task
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """A ranked table of heads, and the best one as a run."""
+
+    results: Sequence[dict[str, Any]]
+    """{head, params, settings, validation, seconds} of each head, the best one first."""
+
+    best: Run
+    """The run of the best head; only this head is evaluated on the test split."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: `results`, and `best` as in `Run.as_dict`."""
+        return {"results": list(self.results), "best": self.best.as_dict()}
+
+    def __repr__(self) -> str:
+        return f"SweepResult({len(self.results)} heads, best={self.best!r})"
+
+    def _repr_html_(self) -> str:
+        """The ranked table, for notebooks."""
+        return show_table(
+            [
+                {
+                    "head": result["head"],
+                    "validation accuracy": result["validation"]["accuracy"],
+                    "95 % interval": "{:.4g} to {:.4g}".format(*result["validation"]["ci95"]),
+                    "loss": result["validation"]["loss"],
+                    "parameters": result["params"],
+                    "seconds": result["seconds"],
+                }
+                for result in self.results
+            ],
+            caption=f"{len(self.results)} heads, best first. The best one is the run {self.best.name}.",
+        )
+
+
+def sweep_heads(
+    manifest: Manifest,
+    heads: Sequence[str],
+    settings: Settings,
+    *,
+    pool: str | None = None,
+    training: Training | None = None,
+    learning_rates: Sequence[float] = (),
+    batch_sizes: Sequence[int] = (),
+    num_random: int | None = None,
+    name: str | None = None,
+    command: str | None = None,
+) -> SweepResult:
+    """Fit many heads on the same rows, rank them by validation accuracy, and save the best as a run.
+
+    Results of an earlier sweep on the same rows and labels, also of an interrupted one, are not computed again.
+
+    Args:
+        manifest: The images, with labels.
+        heads: Descriptions; `|` separates choices, as in `dense:64|256,relu`. Empty: `DEFAULT_HEADS`.
+        settings: Features, folders, compute and tracking.
+        pool: Pooling of all heads; None: `avg`.
+        training: Settings that all dense heads share.
+        learning_rates: Learning rates to try for dense heads.
+        batch_sizes: Batch sizes to try for dense heads.
+        num_random: Number of heads to draw from the grid; None: all.
+        name: Name of the run of the best head.
+        command: The command that makes the run again.
+
+    Raises:
+        DivergedError: Every training diverged or crashed.
+        HeadSpecError: A head cannot be parsed.
+        SettingError: The name is not valid, or the grid is empty.
+    """
+    pooling, compute = pool or "avg", settings.compute
+    check_run_name(name, settings.paths.runs)
+    cells = make_cells(
+        heads or DEFAULT_HEADS,
+        training or Training(),
+        learning_rates=learning_rates,
+        batch_sizes=batch_sizes,
+        num_random=num_random,
+    )
+    # Opened before the trainings, so that a missing package is an error now and not at the end.
+    with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:
+        cached = read_task(manifest, pooling, settings)
+        extraction = cached.extraction
+        results = run_sweep(
+            cells,
+            cached.task,
+            settings.paths.runs / ".sweeps",
+            task_digest=task_digest(extraction.manifest, extraction.store.recipe, pooling),
+            workers=compute.executor,
+            progress=compute.progress,
+        )
+        best = results[0]
+        winner = next(
+            cell for cell in cells if cell.head == best["head"] and cell.settings.items() <= best["settings"].items()
+        )
+        run = fit_cached(cached, parse_head(winner.head), winner.training, log, settings, name=name, command=command)
+    write_json(run.folder.path / "sweep.json", results)
+    if settings.tracking.tensorboard:
+        log_sweep(settings.tracking.tensorboard, run.name, results)
+    return SweepResult(results, run)

@@ -1,0 +1,154 @@
+"""The one table of bases, and preprocessing as values. Both are measured against keras.applications itself."""
+
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from pipeline.bases.table import BASES, BaseSpec, Preprocessing, choose_preprocessing, find_base
+from pipeline.errors import SettingError, UnknownBaseError
+
+ROWS = list(BASES.values())
+ORANGE = np.array([255, 128, 0], np.uint8)
+
+
+def names(spec: BaseSpec) -> str:
+    return spec.name
+
+
+def keras_preprocess_input(spec: BaseSpec, pixels: np.ndarray) -> np.ndarray:
+    """The `preprocess_input` of the module that builds the base; SqueezeNet's port names VGG16's as its own."""
+    builder = "VGG16" if spec.builder == "SqueezeNet" else spec.builder
+    module = sys.modules[getattr(keras.applications, builder).__module__]
+    return module.preprocess_input(pixels.copy())
+
+
+def test_the_table_has_every_network_of_keras_once_and_squeezenet():
+    """No network of keras.applications is missing, doubled or misspelt."""
+    builders = {name for name in dir(keras.applications) if name[0].isupper()}
+
+    assert sorted(spec.builder for spec in ROWS) == sorted(builders | {"SqueezeNet"})
+
+
+@pytest.mark.parametrize("spec", ROWS, ids=names)
+def test_a_row_is_found_by_its_builders_name_in_lower_case(spec: BaseSpec):
+    """The name on the command line is the builder's, in any case."""
+    assert spec.name == spec.builder.lower()
+    assert find_base(spec.builder) is spec
+
+
+@pytest.mark.parametrize("spec", ROWS, ids=names)
+def test_the_native_size_is_one_the_base_can_take(spec: BaseSpec):
+    """No base is trained below its smallest size."""
+    assert find_base(spec.name, spec.native_px) is spec
+    assert spec.native_px >= spec.smallest_px
+
+
+@pytest.mark.parametrize("spec", ROWS, ids=names)
+def test_native_preprocessing_is_that_of_keras(spec: BaseSpec):
+    """Every pixel value of every channel comes out as from keras.applications."""
+    ramp = np.arange(256, dtype=np.float32)
+    pixels = np.stack([ramp, ramp[::-1], np.roll(ramp, 99)], axis=-1).reshape(1, 16, 16, 3)
+
+    received = spec.native_preprocessing(pixels)
+
+    assert received.dtype == np.float32
+    np.testing.assert_allclose(received, keras_preprocess_input(spec, pixels), rtol=0, atol=3e-5)
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [
+        ("mobilenetv2", (1.0, 0.003922, -1.0)),
+        ("vgg16", (-103.939, 11.221, 131.32)),
+        ("densenet121", (2.248908, 0.205182, -1.804444)),
+        ("efficientnetv2b0", (255.0, 128.0, 0.0)),
+    ],
+)
+def test_an_orange_pixel_has_the_published_values(base: str, expected: tuple[float, float, float]):
+    """RGB (255, 128, 0) gives the golden value of each of the four modes, caffe in BGR order."""
+    received = BASES[base].native_preprocessing(ORANGE)
+
+    np.testing.assert_allclose(received, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["caffe", "tf", "torch", "none"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_preprocessing_leaves_the_callers_array_alone(mode: str, dtype: type):
+    """The result is a copy, also when the arithmetic changes nothing."""
+    spec = next(spec for spec in ROWS if spec.mode == mode)
+    pixels = np.arange(48, dtype=dtype).reshape(4, 4, 3)
+    before = pixels.copy()
+
+    spec.native_preprocessing(pixels)[:] = 7
+
+    np.testing.assert_array_equal(pixels, before)
+
+
+def test_rescale_divides_by_255():
+    """The preprocessing that many recipes publish is chosen by name for any base."""
+    received = choose_preprocessing(BASES["vgg16"], "rescale")(ORANGE)
+
+    np.testing.assert_allclose(received, [1, 128 / 255, 0], rtol=1e-6)
+
+
+def test_standardize_subtracts_the_mean_and_divides_by_the_deviation():
+    """Each channel has statistics of its own, in RGB order."""
+    chosen = choose_preprocessing(BASES["vgg16"], "standardize", mean=(100, 120, 140), std=(10, 20, 40))
+
+    np.testing.assert_allclose(chosen(ORANGE), [15.5, 0.4, -3.5], rtol=1e-5)
+
+
+def test_a_channel_without_variation_does_not_divide_by_zero():
+    """A data set of black images has finite features."""
+    chosen = choose_preprocessing(BASES["vgg16"], "standardize", mean=(0, 0, 0), std=(0, 0, 0))
+
+    assert np.isfinite(chosen(ORANGE)).all()
+    np.testing.assert_array_equal(chosen(ORANGE * 0), [0, 0, 0])
+
+
+@pytest.mark.parametrize("std", [(), (1.0,), (1.0, 1.0, 1.0, 1.0)])
+def test_standardize_without_three_statistics_is_refused(std: tuple[float, ...]):
+    """Statistics of another number of channels are not stretched to fit."""
+    with pytest.raises(SettingError, match=r"standardize needs three means and three deviations\. Received: \(1\.0"):
+        choose_preprocessing(BASES["vgg16"], "standardize", mean=(1.0, 1.0, 1.0), std=std)
+
+
+def test_an_unknown_preprocessing_is_refused():
+    """The message lists the names."""
+    with pytest.raises(SettingError, match=r"one of native, rescale, standardize\. Received: 'imagenet'"):
+        choose_preprocessing(BASES["vgg16"], "imagenet")
+
+
+def test_two_names_for_one_arithmetic_share_rows():
+    """What goes into a recipe is the arithmetic, not how it was asked for."""
+    asked = Preprocessing("native", "BGR", offset=(-103.939, -116.779, -123.68))
+    recorded = Preprocessing("recorded", "BGR", offset=(-103.939, -116.779, -123.68))
+
+    assert asked.as_dict() == recorded.as_dict()
+    assert asked.as_dict() != Preprocessing("native", "RGB", offset=asked.offset).as_dict()
+
+
+@pytest.mark.parametrize("spelling", ["VGG16", "vgg-16", "vgg_16", "Vgg16"])
+def test_a_base_is_found_however_it_is_spelt(spelling: str):
+    """Case, dashes and underscores do not matter."""
+    assert find_base(spelling) is BASES["vgg16"]
+
+
+def test_an_unknown_base_is_refused():
+    """The message lists the known ones."""
+    with pytest.raises(UnknownBaseError, match=r"Unknown base 'vgg17'\. Known bases .*vgg16, vgg19, squeezenet"):
+        find_base("vgg17")
+
+
+@pytest.mark.parametrize("spec", ROWS, ids=names)
+def test_a_size_below_the_smallest_is_refused(spec: BaseSpec):
+    """One pixel less than the table's smallest does not reach the network."""
+    too_small = spec.smallest_px - 1
+
+    with pytest.raises(
+        UnknownBaseError,
+        match=f"^{spec.name} needs images of at least {spec.smallest_px} px. Received: --size {too_small}.$",
+    ):
+        find_base(spec.name, too_small)

@@ -1,0 +1,84 @@
+"""The commands `predict`, `classify`, `export`, `report` and `runs`."""
+
+import pytest
+
+from tests.cli.commands import call
+
+
+def test_predict_prints_each_image(work, photos):
+    """One entry an image: path, label, its probability, and the classes from the most likely down."""
+    image = photos / "test" / "red" / "red000.png"
+    (entry,) = call("predict", "linear", image, *work["places"], "--json").json
+
+    assert set(entry) == {"path", "label", "probability", "top", "reason"}
+    assert entry["path"] == str(image)
+    assert entry["top"][0] == [entry["label"], entry["probability"]]
+    assert sorted(label for label, _ in entry["top"]) == ["blue", "red"]
+
+
+def test_predict_says_what_it_cannot_read(work, photos, tmp_path, caplog):
+    """Each image has its line, a warning counts those that cannot be read, and --strict makes them an error."""
+    image, broken = photos / "test" / "red" / "red000.png", tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    shown = call("predict", "linear", image, broken, "gone.png", *work["places"])
+    entries = call("predict", "linear", image, broken, "gone.png", *work["places"], "--json").json
+    strict = call("predict", "linear", image, broken, "--strict", *work["places"])
+
+    assert (shown.code, len(shown.out.splitlines())) == (0, 4)
+    assert shown.out.splitlines()[3].endswith("no such file")
+    assert f"2 of 3 images cannot be read; the first: {broken}: not an image" in caplog.text
+    assert [entry["label"] is None for entry in entries] == [False, True, True]
+    assert (strict.code, strict.out) == (2, "")
+    assert f"1 of 2 images cannot be read; the first: {broken}: not an image" in strict.err
+
+
+@pytest.mark.parametrize("command", [("predict", "linear"), ("classify",)])
+@pytest.mark.parametrize("top", [0, -1])
+def test_at_least_one_class_is_listed(command, top, work, photos):
+    """--top below 1 is a mistake of usage."""
+    outcome = call(*command, photos / "test", "--top", top, *work["places"])
+
+    assert outcome.code == 2
+    assert "--top" in outcome.err
+
+
+def test_export_writes_a_model(work, tmp_path):
+    """The model's file and how far it is from the run are printed."""
+    result = call("export", "dense", tmp_path / "model.keras", *work["places"], "--json").json
+
+    assert result["file"] == str(tmp_path / "model.keras")
+    assert result["largest_difference"] < 1e-4
+    assert (result["format"], result["images"], result["encoded"]) == ("Keras", 200, None)
+    assert (tmp_path / "model.labels.json").is_file()
+
+
+def test_an_exported_file_predicts_in_the_place_of_a_run(work, photos, tmp_path):
+    """The same labels, and nothing of the run, the cache or the base is needed."""
+    image = photos / "test" / "red" / "red000.png"
+    [expected] = call("predict", "linear", image, *work["places"], "--json").json
+    call("export", "linear", tmp_path / "model.keras", *work["places"], "-q")
+    [received] = call("predict", tmp_path / "model.keras", image, "--cache", tmp_path / "cache", "--json").json
+
+    assert received["label"] == expected["label"]
+    assert received["probability"] == pytest.approx(expected["probability"], abs=1e-3)
+
+
+def test_report_writes_a_page(work, tmp_path):
+    """All runs are on the page, or those that are named."""
+    every = call("report", "--out", tmp_path / "all.html", *work["places"], "--json").json
+    one = call("report", "linear", "--out", tmp_path / "one.html", *work["places"], "--json").json
+
+    assert every["report"] == str(tmp_path / "all.html")
+    assert every["runs"] == ["dense", "linear"]
+    assert one["runs"] == ["linear"]
+    assert '"name":"dense"' in (tmp_path / "all.html").read_text(encoding="utf-8")
+    assert '"name":"dense"' not in (tmp_path / "one.html").read_text(encoding="utf-8")
+
+
+def test_runs_are_listed_best_first(work):
+    """Each run has its data, base, head and accuracies; the best by validation comes first."""
+    rows = call("runs", *work["places"], "--json").json
+
+    assert {row["run"] for row in rows} == {"linear", "dense"}
+    assert set(rows[0]) == {"run", "data", "base", "head", "validation", "test", "seconds"}
+    assert rows[0]["validation"] >= rows[1]["validation"]

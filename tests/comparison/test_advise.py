@@ -1,0 +1,67 @@
+"""Advice from a measured sample."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.cli.render import describe_advice
+from pipeline.comparison import advise as module
+from pipeline.comparison import costs
+from pipeline.comparison.advice import Recommendation
+from pipeline.comparison.advise import advise
+from pipeline.settings import FeatureSettings, Settings
+from tests.calls import scan
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings.of(base="squeezenet", size=48, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs")
+
+
+def test_advice_measures_a_sample(photos, settings, monkeypatch):
+    """Evidence is measured on training images only; costs are those of one image times the number of images."""
+    monkeypatch.setattr(costs, "measure_costs", lambda *_: costs.Costs(trunk=3.0, step=2.0, infer=1.0))
+    advice = advise(scan(photos, settings), settings, num_sample=24)
+
+    assert advice.num_sample == 24
+    assert 0 <= advice.evidence.late_accuracy <= 1
+    assert advice.evidence.images_per_class == 12
+    cached, live = advice.costs[:2]
+    # 24 training, 12 validation and 12 test images; a trunk of 3 s takes longer than the decoding.
+    assert cached.stage_one_seconds == 48 * 3
+    assert cached.seconds_per_epoch == 24 * 2 + 12 * 1
+    assert cached.megabytes > 0
+    assert live.seconds_per_epoch == 24 * 2 + 12 * 1 + 36 * 3
+    assert live.stage_one_seconds == live.megabytes == 0
+    values = advice.as_dict()
+    assert values["evidence"]["images_a_class"] == 12
+    assert values["evidence"]["sample"] == 24
+    assert describe_advice(values).startswith(f"{advice.advice.summary} Run: `{advice.command}`.")
+    assert f"<code>{advice.command}</code>" in advice._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("first", "features", "command"),
+    [
+        (None, FeatureSettings(size=150), "bottleneck head photos --size 150"),
+        (None, FeatureSettings(), "bottleneck head photos"),
+        (
+            "block5_conv1",
+            FeatureSettings(base="vgg19", weights="my file.h5", exif=False),
+            "bottleneck finetune photos --base vgg19 --weights 'my file.h5' --no-exif --from block5_conv1",
+        ),
+    ],
+)
+def test_command_trains_as_recommended(first, features, command, photos, monkeypatch):
+    """It has the settings that are not the defaults, and names the data as seen from the current folder."""
+    recommended = Recommendation("small, similar", "head only", 1.0, first, None, 1e-3, ())
+    manifest = scan(photos)
+    named = replace(manifest, source=str(photos.parent / "photos"))
+    monkeypatch.chdir(photos.parent)
+
+    assert module._command(named, features, recommended) == command
+    assert (
+        module._command(replace(manifest, source="sklearn:digits"), features, recommended).split()[2]
+        == "sklearn:digits"
+    )
+    assert module._command(replace(manifest, source=None), features, recommended).split()[2] == "DATA"

@@ -1,0 +1,223 @@
+"""Exporting runs."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import Run, export
+from pipeline.errors import DisagreementError, MissingExtraError, SettingError
+from pipeline.exports import keras_file, onnx_file
+from pipeline.exports import sample_images as samples
+from pipeline.exports.digests import RECORD, digest_export
+from pipeline.exports.formats import FORMATS
+from pipeline.exports.load import load_exported
+from pipeline.exports.sample_images import NUM_IMAGES
+from pipeline.files import name_beside
+from pipeline.predictions import Predictions
+from pipeline.runs import run as loading
+from pipeline.settings import Settings
+from pipeline.stage_two.dense.settings import Training
+from pipeline.training.finetune.settings import FineTuning
+from tests.calls import fit, tune
+from tests.exports.models import build_once
+
+PROJECT = Path(__file__).parents[2]
+HEADS = {
+    "linear": ("logreg:C=0.01", "avg"),
+    "dense": ("batchnorm,dense:8,relu", "none"),
+}
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of flatbuffers and onnx
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder = tmp_path_factory.mktemp("work")
+    return Settings.of(base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs")
+
+
+@pytest.fixture(scope="module")
+def runs(photos: Path, settings: Settings, home: Path) -> dict[str, Run]:
+    """A run of each kind of head, one on rows of half precision, and one that trained a part of the base."""
+    training = Training(epochs=2, batch_size=4, learning_rate=0.01)
+    tuning = FineTuning(
+        head="softmax",
+        pool="avg",
+        cached=True,
+        training=training,
+        head_epochs=1,
+        first="fire9_squeeze1x1",
+        base_rate=1e-3,
+    )
+    half = settings.with_changes(dtype="float16", precision="mixed_bfloat16")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOTTLENECK_HOME", str(home))
+        for name, (head, pool) in HEADS.items():
+            fit(photos, head, pool=pool, name=name, training=training, plots=False, settings=settings)
+        fit(photos, "ridge", name="half", plots=False, settings=half)
+        tune(photos, tuning, name="tuned", plots=False, settings=settings)
+    return {name: loading.load_run(name, settings) for name in (*HEADS, "half", "tuned")}
+
+
+@pytest.fixture
+def _few(monkeypatch):
+    """Comparisons on ten images, where they are not what is tested."""
+    monkeypatch.setattr(samples, "NUM_IMAGES", 10)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _build_once():
+    with pytest.MonkeyPatch.context() as patch:
+        build_once(patch)
+        yield
+
+
+@pytest.fixture(scope="module")
+def expected(photos: Path, runs: dict[str, Run], home: Path) -> dict[str, Predictions]:
+    """What each run predicts for the test images."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOTTLENECK_HOME", str(home))
+        return {name: run.predict([photos / "test"]) for name, run in runs.items()}
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("run", "ending"),
+    [
+        *(("linear", ending) for ending in FORMATS),
+        ("tuned", ".onnx"),
+        ("dense", ".keras"),
+        ("half", ".keras"),
+    ],
+)
+def test_an_exported_file_predicts_what_its_run_does(run, ending, photos, runs, expected, tmp_path):
+    """From image files, without the run, its cache or its base; compared on the run's own images and synthetic ones."""
+    run, expected = runs[run], expected[run]
+    done = export(run, tmp_path / "out" / f"model{ending}")
+    # Another cache and no runs: only the file and its digest are there.
+    elsewhere = Settings.of(cache=tmp_path / "cache", runs=tmp_path / "none", batch_size=5)
+    received = load_exported(done.path, elsewhere, digest=done.digest).predict([photos / "test"])
+
+    assert (done.parity.images, done.own_images) == (NUM_IMAGES, 48)
+    assert done.parity.largest_difference <= 1e-3
+    assert (done.encoded is not None) == (ending == "")
+    assert done.encoded is None or done.encoded.largest_difference <= 1e-3
+    assert [entry.path for entry in received] == [entry.path for entry in expected]
+    tolerance = 0.02 if run.name == "half" else 1e-3  # rows of bfloat16 have 8 bits of precision
+    for mine, theirs in zip(received, expected, strict=True):
+        for label, probability in theirs.top:
+            assert dict(mine.top)[label] == pytest.approx(probability, abs=tolerance)
+    assert np.std([dict(entry.top)["red"] for entry in expected]) > 0.01
+    assert names(tmp_path / "out") == [f"model{ending}", *(["model.labels.json"] if ending == ".keras" else [])]
+
+
+@pytest.mark.usefixtures("_few")
+def test_the_digest_is_recorded_with_the_run(runs, tmp_path):
+    """And it is in the result."""
+    done = export(runs["dense"], tmp_path / "model.keras")
+    record = json.loads((runs["dense"].folder.path / RECORD).read_text())
+
+    assert record[-1] == {"file": "model.keras", "format": "Keras", "sha256": digest_export(done.path)}
+    assert done.as_dict()["sha256"] == done.digest == record[-1]["sha256"]
+
+
+@pytest.mark.usefixtures("_few")
+def test_a_file_that_disagrees_is_not_written(runs, tmp_path, monkeypatch):
+    """The earlier export stays as it was, nothing lies beside it, and nothing is recorded."""
+    (tmp_path / "model.keras").write_text("an earlier export")
+    load, before = keras_file.load, names(runs["tuned"].folder.path)
+
+    def load_wrongly(path):
+        description, predict = load(path)
+        return description, lambda pixels: predict(pixels)[:, ::-1]
+
+    monkeypatch.setattr(keras_file, "load", load_wrongly)
+    with pytest.raises(DisagreementError, match=r"The Keras file disagrees .* it was not written"):
+        export(runs["tuned"], tmp_path / "model.keras")
+
+    assert names(tmp_path) == ["model.keras"]
+    assert (tmp_path / "model.keras").read_text() == "an earlier export"
+    assert names(runs["tuned"].folder.path) == before
+
+
+@pytest.mark.usefixtures("_few")
+def test_an_earlier_folder_is_replaced(runs, tmp_path):
+    """An older SavedModel is replaced; anything else of that name is kept."""
+    for name in ("model", "photos", "folder.onnx"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "older.txt").write_text("")
+    (tmp_path / "file").write_text("")
+    (tmp_path / "model" / "saved_model.pb").write_text("")
+    export(runs["linear"], tmp_path / "model")
+
+    assert names(tmp_path) == ["file", "folder.onnx", "model", "photos"]
+    assert "older.txt" not in names(tmp_path / "model")
+    for name in ("photos", "folder.onnx", "file"):
+        with pytest.raises(SettingError, match=rf"{name} exists, and is not an earlier export"):
+            export(runs["linear"], tmp_path / name)
+
+
+def test_a_killed_export_leaves_nothing_under_the_name(settings, runs, tmp_path):
+    """Killed when the file is written and not yet compared; the next export removes what is left beside."""
+    path = tmp_path / "out" / "model"
+    # The child says that the file is written, then waits for a line that never comes.
+    script = (
+        "import sys; from pathlib import Path; import pipeline; from pipeline.exports import export as module\n"
+        "module._compare = lambda *_: (print('written', flush=True), sys.stdin.readline())\n"
+        "run = pipeline.load_run(sys.argv[1]); pipeline.export(run, Path(sys.argv[2]))"
+    )
+    command = [sys.executable, "-c", script, str(runs["linear"].folder.path), str(path)]
+    with subprocess.Popen(
+        command, env=os.environ | {"PYTHONPATH": str(PROJECT)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        lines = iter(child.stdout.readline, "")
+        assert any(line == "written\n" for line in lines)
+        child.kill()
+    left = names(path.parent)
+    name_beside(path)
+
+    assert child.returncode == -signal.SIGKILL
+    assert len(left) == 1
+    assert left[0].startswith(".")
+    assert names(path.parent) == []
+
+
+def test_mistakes_are_found_before_anything_is_computed(runs, tmp_path, monkeypatch):
+    """An unknown ending, a missing package, and a network that is too large for the format."""
+    run = runs["linear"]
+    with pytest.raises(SettingError, match=r"name\.keras, name\.onnx, name\.tflite, or as a SavedModel.*model\.h5"):
+        export(run, tmp_path / "model.h5")
+    monkeypatch.setattr("pipeline.exports.export._MAX_BYTES", 1000)
+    with pytest.raises(SettingError, match=r"A \.onnx file holds less than 2 GB"):
+        export(run, tmp_path / "model.onnx")
+    monkeypatch.setattr(onnx_file, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match="onnx"):
+        export(run, tmp_path / "model.onnx")
+
+    assert names(tmp_path) == []
+
+
+@pytest.mark.usefixtures("_few")
+def test_the_description_tells_where_a_file_comes_from(runs, tmp_path):
+    """Run, head, base, layers and digests. The labels are beside a Keras file too, since Keras cannot read them from inside."""
+    done = export(runs["tuned"], tmp_path / "model.keras")
+    description, _ = keras_file.load(done.path)
+    info = runs["tuned"].info
+
+    assert json.loads((tmp_path / "model.labels.json").read_text(encoding="utf-8")) == ["blue", "red"]
+    assert description.labels == ("blue", "red")
+    assert description.decoder.size_px == 48
+    assert description.origin["run"] == "tuned"
+    assert description.origin["first_trained_layer"] == info.first_trained_layer == "fire9_squeeze1x1"
+    assert description.origin["trunk_digest"] == info.trunk_digest_after
+    assert re.fullmatch("[0-9a-f]{64}", description.origin["head_sha256"])

@@ -1,0 +1,150 @@
+"""Predicting with exported files, and which of them are loaded."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import pipeline
+from pipeline.errors import RunNotFoundError, SettingError, UnknownExportError, UnreadableImageError
+from pipeline.exports import sample_images
+from pipeline.exports.export import Export, export
+from pipeline.exports.load import load_exported, load_predictor
+from pipeline.settings import Settings
+from tests.calls import fit
+from tests.cli.test_app import call
+from tests.conftest import draw_photo
+
+SIZE_PX = 48
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder = tmp_path_factory.mktemp("work")
+    return Settings.of(base="squeezenet", size=SIZE_PX, weights="random", cache=folder / "cache", runs=folder / "runs")
+
+
+@pytest.fixture(scope="module")
+def exports(
+    photos: Path, settings: Settings, home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Export]:
+    """A run as a SavedModel and as a Keras file. Read only."""
+    folder = tmp_path_factory.mktemp("exports")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOTTLENECK_HOME", str(home))
+        patch.setattr(sample_images, "NUM_IMAGES", 10)
+        run = fit(photos, "logreg:C=0.01", name="mine", plots=False, settings=settings)
+        return {ending: export(run, folder / f"model{ending}") for ending in ("", ".keras")}
+
+
+def test_own_saved_model_predicts(exports, settings, photos):
+    """Its digest is recorded by the run in the runs folder, so none has to be given."""
+    received = load_predictor(exports[""].path, settings).predict([photos / "test"])
+    run = load_predictor("mine", settings)
+
+    for mine, theirs in zip(received, run.predict([photos / "test"]), strict=True):
+        assert dict(mine.top)["red"] == pytest.approx(dict(theirs.top)["red"], abs=1e-3)
+
+
+def test_given_digest_stands_for_the_runs_folder(exports, photos, tmp_path):
+    """By Python and on the command line; another digest is refused, of any format."""
+    image = str(next(photos.glob("test/red/*")))
+    for done in exports.values():
+        words = ("predict", done.path, image, "--runs", tmp_path / "none", "--json", "--digest")
+        [predicted] = pipeline.predict(done.path, image, digest=done.digest, runs=tmp_path / "none")
+        wrong = call(*words, "0" * 64)
+
+        assert call(*words, done.digest).json[0]["label"] == predicted.label
+        assert (wrong.code, wrong.json["error"]) == (3, "UnknownExportError")
+        assert f"Received: SHA-256 {done.digest}. Expected: {'0' * 64}" in wrong.json["message"]
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.data-00000-of-00001"])
+def test_changed_byte_is_refused(name, exports, settings, tmp_path):
+    """In the graph or in a weight, with a given digest or without one."""
+    path = shutil.copytree(exports[""].path, tmp_path / "model")
+    content = bytearray((path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (path / name).write_bytes(content)
+
+    with pytest.raises(UnknownExportError, match="has recorded this one"):
+        load_exported(path, settings)
+    with pytest.raises(UnknownExportError, match="or was changed"):
+        load_exported(path, settings, digest=exports[""].digest)
+
+
+class _Program(tf.Module):
+    """Reads a file when it is asked for predictions, and has the signature of an export."""
+
+    @tf.function(input_signature=[tf.TensorSpec((None, SIZE_PX, SIZE_PX, 3), tf.float32, name="pixels")])
+    def pixels(self, pixels):
+        number = tf.cast(tf.strings.length(tf.io.read_file("/etc/hostname")), tf.float32)
+        return {"scores": number + pixels[:, 0, 0, :2]}
+
+
+def test_foreign_saved_model_is_refused(exports, settings, tmp_path, monkeypatch):
+    """A SavedModel is a program: it is not loaded, whatever its description says, and the message says what to do."""
+    path = tmp_path / "foreign"
+    tf.saved_model.save(module := _Program(), str(path), signatures={"pixels": module.pixels})
+    shutil.copytree(exports[""].path / "assets.extra", path / "assets.extra")
+    monkeypatch.setattr(tf.saved_model, "load", lambda *_: pytest.fail("loaded"))
+
+    with pytest.raises(
+        UnknownExportError, match=r"is not loaded: a SavedModel is a program.*--runs.*--digest.*as \.keras"
+    ):
+        load_exported(path, settings)
+
+
+def test_other_formats_need_no_digest(exports, photos, tmp_path):
+    """A Keras file is loaded in safe mode, so a runs folder that does not know it is enough."""
+    elsewhere = Settings.of(runs=tmp_path / "none", cache=tmp_path / "cache")
+
+    assert len(load_exported(exports[".keras"].path, elsewhere).predict([photos / "test"])) == 12
+
+
+def test_digest_of_a_run_is_refused(settings, exports):
+    """A run has none, so the option would have no effect."""
+    with pytest.raises(SettingError, match=r"mine is not one\. Leave out --digest"):
+        load_predictor("mine", settings, digest="0" * 64)
+    with pytest.raises(RunNotFoundError, match=r"gone\.onnx is no file"):
+        load_exported("gone.onnx", settings)
+
+
+def test_every_image_has_its_row(exports, tmp_path, caplog):
+    """As by a run: one image needs no list, one that cannot be read has its reason, and `top` is at least 1."""
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    good = draw_photo(tmp_path / "good.png", (200, 40, 40), seed=5)
+    chosen = Settings.of(cache=tmp_path / "cache", batch_size=1)
+    exported = load_exported(exports[".keras"].path, chosen)
+    (expected,) = exported.predict(str(good), top=1)
+    received = exported.predict([broken, good, "gone.png", good.read_bytes()], top=1)
+
+    assert [entry.path for entry in received] == [str(broken), str(good), "gone.png", "#3"]
+    assert received[1] == expected
+    assert received[3].as_dict() == expected.as_dict() | {"path": "#3"}
+    assert [entry.label for entry in received] == [None, expected.label, None, expected.label]
+    assert received[0].reason.startswith("not an image")
+    assert "2 of 4 images cannot be read; the first: " in caplog.text
+    with pytest.raises(UnreadableImageError, match=r"^The image cannot be read: .*broken\.png: not an image"):
+        exported.predict([broken])
+    strict = load_exported(exports[".keras"].path, chosen.with_changes(strict=True))
+    with pytest.raises(UnreadableImageError, match=r"^1 of 2 images cannot be read; the first: .*broken\.png"):
+        strict.predict([good, broken])
+    with pytest.raises(SettingError, match="Received: top 0"):
+        exported.predict([good], top=0)
+
+
+def test_batches_change_no_prediction(exports, photos, tmp_path):
+    """The last batch is smaller than the others."""
+    received = [
+        load_exported(exports[".keras"].path, Settings.of(cache=tmp_path / "cache", batch_size=batch_size)).predict(
+            [photos / "test"]
+        )
+        for batch_size in (5, 32)
+    ]
+
+    for mine, theirs in zip(*received, strict=True):
+        assert np.allclose(mine.probability, theirs.probability, atol=1e-6)

@@ -1,0 +1,58 @@
+"""Columns and digests to a manifest."""
+
+from collections import defaultdict
+
+import pytest
+
+from pipeline.images.manifest import Contents, Manifest, Skipped
+from pipeline.images.sources.columns import Columns
+from pipeline.images.splits import Fractions
+
+
+def manifest(columns: Columns, digests: list) -> Manifest:
+    """The manifest of columns over images that are their own numbers."""
+    images = Contents(tuple(bytes([number]) for number in range(len(digests))))
+    return columns.manifest(images, digests, fractions=Fractions.parse("40/30/30"), split_seed=0, title="data")
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "split"),
+    [
+        ("cats/1.jpg", "cats", None),
+        ("cats/old/1.jpg", "cats", None),
+        ("1.jpg", None, None),
+        ("Train/cats/1.jpg", "cats", "train"),
+        ("val/cats/1.jpg", "cats", "validation"),
+        ("test/1.jpg", None, "test"),
+        ("train", None, None),
+    ],
+)
+def test_labels_and_splits_are_read_from_paths(name, label, split):
+    """The first folder is the class, below the one of the split."""
+    columns = Columns.of_paths([name], [])
+
+    assert (columns.labels, columns.splits) == ([label], [split])
+
+
+def test_image_that_could_not_be_hashed_moves_to_the_skipped_ones():
+    """The others keep their labels, their splits and the positions of their bytes."""
+    columns = Columns(["a", "b", "c"], ["A", "B", "C"], ["train", "test", "validation"], skipped=[Skipped("z", "link")])
+    found = manifest(columns, [b"1" * 32, PermissionError(13, "Permission denied"), b"3" * 32])
+
+    assert (found.names, found.labels, found.splits) == (("a", "c"), ("A", "C"), ("train", "validation"))
+    assert [found.read(row) for row in range(2)] == [b"\0", b"\2"]
+    assert found.skipped == (Skipped("z", "link"), Skipped("b", "cannot be read: Permission denied"))
+
+
+def test_groups_share_a_split_and_images_without_one_have_their_own():
+    """The group is the key instead of the digest."""
+    count = 200
+    groups = [f"patient {number % 9}" if number % 2 else None for number in range(count)]
+    digests = [number.to_bytes(32, "big") for number in range(count)]
+    found = manifest(Columns([str(n) for n in range(count)], [None] * count, [None] * count, groups), digests)
+    splits = defaultdict(set)
+    for group, split in zip(groups, found.splits, strict=True):
+        splits[group].add(split)
+
+    assert all(len(splits[group]) == 1 for group in groups if group)
+    assert len(splits[None]) == 3

@@ -1,0 +1,60 @@
+"""Runs that are written without training."""
+
+import hashlib
+
+import numpy as np
+
+from pipeline.reports.prediction_table import SPLITS, PredictionTable
+from pipeline.runs.folder import NewRun, write_predictions
+from pipeline.runs.info import RunInfo
+from pipeline.stage_two.metrics import Scores
+
+
+def make_predictions(*rows):
+    """From rows of (split, label, prediction, confidence), named by their index."""
+    splits, labels, predicted, confidence = zip(*rows, strict=True)
+    return PredictionTable(
+        names=tuple(f"{index}.png" for index in range(len(rows))),
+        digests=tuple(hashlib.sha256(bytes([index])).digest() for index in range(len(rows))),
+        splits=np.array([SPLITS.index(split) for split in splits], np.int8),
+        labels=np.array(labels),
+        predicted=np.array(predicted),
+        confidence=np.array(confidence, float),
+        total=len(rows),
+    )
+
+
+def make_run(runs, name, *, validation=0.8, interval=(0.6, 0.9), test=0.7, classes=("a", "b"), rows=(), **info):
+    """A run of these accuracies and predictions: (path, split, label, digest, probabilities)."""
+    with NewRun(runs, name, "stem") as new:
+        write_predictions(new.path / "predictions.csv", rows, classes)
+        scores = {"validation": make_scores(validation, interval, 40)}
+        if test is not None:
+            scores["test"] = make_scores(test, (0.5, 0.8), 41)
+        described = {
+            "head": "logreg",
+            "data": "photos",
+            "recipe": {"base": "vgg16"},
+            "classes": classes,
+            "pool": "avg",
+            "weights": "imagenet",
+            "seconds": 1.234,
+            "command": f"bottleneck head photos --name {name}",
+            "fingerprint": "f" * 64,
+            "created": "2026-11-23T05:33:19+00:00",
+        }
+        return new.finish(RunInfo(**(described | info)), scores)
+
+
+def make_scores(accuracy, interval, count):
+    """Scores of two classes, without predictions."""
+    return Scores(
+        accuracy=accuracy,
+        ci95=interval,
+        loss=0.5,
+        n=count,
+        macro_f1=accuracy,
+        recall={"a": accuracy, "b": accuracy},
+        precision={"a": accuracy, "b": accuracy},
+        confusion=[[count, 0], [0, 0]],
+    )

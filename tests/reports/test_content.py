@@ -1,0 +1,110 @@
+"""What is gathered for a page, from runs that are written without training."""
+
+import base64
+import hashlib
+
+import numpy as np
+import pytest
+
+from pipeline.reports import content as module
+from pipeline.reports.board import group
+from pipeline.reports.content import gather
+from pipeline.settings import Settings
+from tests.conftest import draw_photo
+from tests.reports.samples import make_run
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings.of(cache=tmp_path / "cache", runs=tmp_path / "runs")
+
+
+@pytest.fixture
+def make(tmp_path):
+    """A function that writes a run on three images of a folder."""
+    for number in range(3):
+        draw_photo(tmp_path / "photos" / f"{number}.png", (200, 40, 40), number)
+
+    def make_it(name, wrong=(), **info):
+        rows = [
+            (
+                f"{number}.png",
+                "test",
+                "a",
+                hashlib.sha256((tmp_path / "photos" / f"{number}.png").read_bytes()).digest(),
+                np.array([0.2, 0.8] if number in wrong else [0.7, 0.3]),
+            )
+            for number in range(3)
+        ]
+        return make_run(tmp_path / "runs", name, rows=rows, root=str(tmp_path / "photos"), **info)
+
+    return make_it
+
+
+def gather_all(runs, settings):
+    return gather(group(runs), settings, near=0.98, with_umap=False)
+
+
+def test_runs_on_the_same_images_share_a_gallery_and_a_map(make, settings):
+    """Other features are another map, and other labels are another gallery."""
+    runs = [
+        make("first", data_digest="x", validation=0.9),
+        make("second", data_digest="x", wrong=[1], validation=0.8),
+        make("other-features", data_digest="x", fingerprint="e" * 64, validation=0.7),
+        make("other-classes", data_digest="x", classes=("a", "c"), validation=0.6),
+    ]
+    content = gather_all(runs, settings)
+
+    assert [(section["gallery"], section["map"]) for section in content.sections] == [(0, 0), (0, 0), (0, 1), (1, 2)]
+    assert [len(gallery.runs) for gallery in content.galleries] == [3, 1]
+    assert len(content.maps) == 3
+
+
+def test_thumbnails_are_of_the_images(make, settings):
+    """Small JPEG files; an image that has changed or is gone has none, and a gallery without any says why."""
+    run = make("mine")
+    folder = settings.paths.runs.parent / "photos"
+    draw_photo(folder / "0.png", (40, 60, 200), 99)
+    (folder / "1.png").unlink()
+    [gallery] = gather_all([run], settings).galleries
+
+    assert list(gallery.thumbnails) == [2]
+    assert base64.b64decode(gallery.thumbnails[2]).startswith(b"\xff\xd8")
+    assert gallery.note is None
+    (folder / "2.png").unlink()
+    [gallery] = gather_all([run], settings).galleries
+    assert gallery.thumbnails == {}
+    assert gallery.note == "None of the images is where it was, with the same content."
+
+
+def test_thumbnails_are_capped(make, settings, monkeypatch):
+    """Mistakes come first, and two galleries share the maximum."""
+    monkeypatch.setattr(module, "MAX_THUMBNAILS", 2)
+    runs = [make("mine", wrong=[2], data_digest="x"), make("other", classes=("a", "c"), wrong=[1], data_digest="y")]
+
+    assert [list(gallery.thumbnails) for gallery in gather_all(runs, settings).galleries] == [[2], [1]]
+
+
+def test_only_the_best_runs_have_details(make, settings, monkeypatch):
+    """The best run of each task first; the others have a summary."""
+    monkeypatch.setattr(module, "MAX_DETAILED", 2)
+    runs = [
+        make("best", data_digest="x", validation=0.9),
+        make("second", data_digest="x", validation=0.8),
+        make("elsewhere", data_digest="y", validation=0.1),
+    ]
+    sections = gather_all(runs, settings).sections
+
+    assert [section["name"] for section in sections] == ["best", "second", "elsewhere"]
+    assert [section["name"] for section in sections if "gallery" in section] == ["best", "elsewhere"]
+
+
+def test_run_without_predictions_has_a_summary(make, settings):
+    """Runs of the first versions have no predictions.csv."""
+    run = make("mine")
+    (run.path / "predictions.csv").unlink()
+    content = gather_all([run], settings)
+
+    assert content.sections[0]["name"] == "mine"
+    assert "gallery" not in content.sections[0]
+    assert content.galleries == content.maps == []

@@ -1,0 +1,250 @@
+"""OpenVINO as engine: what TensorFlow computes, or TensorFlow itself."""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("openvino")
+
+from pipeline.errors import DisagreementError, MissingExtraError, SettingError
+from pipeline.images.scan import scan
+from pipeline.settings import Settings
+from pipeline.stage_one.engines import choose, openvino
+from pipeline.stage_one.engines.choose import make_engine
+from pipeline.stage_one.engines.openvino import OpenVINOEngine
+from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
+from pipeline.stage_one.recipes import make_recipe as recipe_of
+from pipeline.stage_one.recompute import recompute
+from tests.calls import extract
+from tests.conftest import draw_tree
+from tests.stage_one.trunks import BATCH_SIZE, make_recipe
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (2 * BATCH_SIZE + 3, 32, 32, 3), np.uint8)
+
+
+class Reference:
+    """TensorFlow's engine, made when it is called; counts how often that was."""
+
+    def __init__(self, home: Path, earlier=None, **changes):
+        self.recipe, self.file = make_recipe(home, **changes)
+        self.earlier, self.num_made = earlier, 0
+
+    def __call__(self) -> TensorFlowEngine:
+        self.num_made += 1
+        return TensorFlowEngine(self.recipe, self.file, earlier=self.earlier, batch_size=BATCH_SIZE)
+
+    def engine(self, folder: Path, **settings) -> OpenVINOEngine:
+        settings.setdefault("is_asked", True)  # not to depend on which is faster here
+        return OpenVINOEngine(self.recipe, folder, self, earlier=self.earlier, batch_size=BATCH_SIZE, **settings)
+
+
+@pytest.fixture(scope="module")
+def converted(home, tmp_path_factory) -> tuple[Path, np.ndarray, int]:
+    """A folder with a checked conversion, its rows, and how often TensorFlow was made for it. Read only."""
+    folder, reference = tmp_path_factory.mktemp("converted"), Reference(home)
+    rows = reference.engine(folder).features(PIXELS)
+    return folder, rows, reference.num_made
+
+
+@pytest.fixture
+def folder(converted, tmp_path) -> Path:
+    """A copy of that conversion, which a test may change."""
+    return shutil.copytree(converted[0], tmp_path / "engines")
+
+
+def assert_agree(received: np.ndarray, expected: np.ndarray) -> None:
+    assert received.shape == expected.shape
+    assert received.dtype == np.float32
+    assert np.abs(received - expected).max() < 1e-4 * np.abs(expected).max()
+    assert np.abs(expected).max() > 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"pooling": "avg"},
+        {"base": "vgg16", "cut": "block4_pool"},
+        {"base": "mobilenetv2", "pooling": "max"},
+    ],
+    ids=str,
+)
+def test_rows_are_those_of_tensorflow(changes, home, tmp_path):
+    """Preprocessing, cut and pooling included, and as many rows as images however many there are."""
+    reference = Reference(home, **changes)
+
+    assert_agree(reference.engine(tmp_path).features(PIXELS), reference().features(PIXELS))
+
+
+def test_rows_of_a_later_layer_come_from_those_of_an_earlier_one(home, tmp_path):
+    """The conversion starts where the stored rows end."""
+    earlier, _ = make_recipe(home, cut="fire5_concat")
+    rows = Reference(home, cut="fire5_concat")().features(PIXELS)
+
+    assert_agree(Reference(home, earlier).engine(tmp_path).features(rows), Reference(home)().features(PIXELS))
+
+
+def test_an_image_has_the_same_bits_whoever_is_beside_it(converted, folder, home):
+    """So a store that was interrupted equals one that was not."""
+    engine, rows = Reference(home).engine(folder), converted[1]
+
+    assert np.array_equal(engine.features(PIXELS[5:8]), rows[5:8])
+    assert np.array_equal(engine.features(PIXELS[18:]), rows[18:])
+
+
+def test_tensorflow_is_needed_once(converted, folder, home):
+    """To convert, and to compare the first batch; later runs need it for neither."""
+    _, rows, num_made = converted
+    again = Reference(home)
+
+    assert np.array_equal(again.engine(folder).features(PIXELS), rows)
+    assert (num_made, again.num_made) == (2, 0)
+
+
+def test_another_processor_is_compared_anew(folder, home):
+    """A conversion that was checked on one processor is checked again on another."""
+    notes_file = next(folder.glob("*.json"))
+    notes = json.loads(notes_file.read_text())
+    notes_file.write_text(json.dumps({**notes, "approved": {"another": {"difference": 0.0, "gain": 2.0}}}))
+    again = Reference(home)
+    again.engine(folder).features(PIXELS)
+
+    assert again.num_made == 1
+    assert set(json.loads(notes_file.read_text())["approved"]) >= {"another"}
+
+
+@pytest.mark.parametrize(
+    ("end", "damage"), [(".xml", "missing"), (".json", "missing"), (".json", "flipped"), (".bin", "flipped")]
+)
+def test_a_damaged_conversion_is_made_again(end, damage, converted, folder, home):
+    """A flipped bit in the weights would be wrong features without any error."""
+    file = next(folder.glob(f"*{end}"))
+    if damage == "missing":
+        file.unlink()
+    else:
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 64
+        file.write_bytes(content)
+    again = Reference(home)
+
+    assert np.array_equal(again.engine(folder).features(PIXELS), converted[1])
+    assert again.num_made == 2
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_where_it_disagrees_tensorflow_takes_over(home, tmp_path, monkeypatch, caplog):
+    """With a warning, and the rows say who made them."""
+    monkeypatch.setattr(openvino, "TOLERANCE", -1.0)
+    reference = Reference(home)
+    engine = reference.engine(tmp_path, is_asked=False)
+    with caplog.at_level(logging.WARNING):
+        rows = engine.features(PIXELS)
+
+    assert "TensorFlow is used instead" in caplog.text
+    assert engine.provenance["engine"] == "tensorflow"
+    assert np.array_equal(rows, reference().features(PIXELS))
+
+
+@pytest.mark.parametrize("gain", [0.9, 1.1])
+def test_the_faster_one_is_taken(gain, home, tmp_path, monkeypatch):
+    """The first batch decides, and later runs remember it; who names the engine gets it either way."""
+    monkeypatch.setattr(
+        openvino, "_seconds", lambda run, *_: gain if isinstance(run.__self__, TensorFlowEngine) else 1.0
+    )
+    expected = "openvino" if gain > 1 else "tensorflow"
+    for num_made in (2, 0 if gain > 1 else 1):
+        reference = Reference(home)
+        engine = reference.engine(tmp_path, is_asked=False)
+        engine.features(PIXELS)
+        assert (engine.provenance["engine"], reference.num_made) == (expected, num_made)
+    asked = Reference(home).engine(tmp_path)
+    asked.features(PIXELS)
+    assert asked.provenance["engine"] == "openvino"
+
+
+def test_where_it_was_asked_for_and_disagrees_is_an_error(home, tmp_path, monkeypatch):
+    """Nobody who names an engine gets another."""
+    monkeypatch.setattr(openvino, "TOLERANCE", -1.0)
+
+    with pytest.raises(DisagreementError, match="use --engine tensorflow"):
+        Reference(home).engine(tmp_path, is_asked=True).features(PIXELS)
+
+
+def test_stage_one_runs_on_it(tmp_path):
+    """Rows made by it are found again, say so, and are what TensorFlow makes of their photographs."""
+    options = Settings.of(
+        base="squeezenet", size=48, weights="random", engine="openvino", cache=tmp_path / "a", runs=tmp_path / "runs"
+    )
+    photos = draw_tree(tmp_path / "photos", {"": 20})
+    done = extract(photos, settings=options)
+    plain = extract(photos, settings=options.with_changes(engine="tensorflow", cache=tmp_path / "b"))
+
+    assert (done.engine, plain.engine) == ("openvino", "tensorflow")
+    assert_agree(done.store.read(done.keys()), plain.store.read(plain.keys()))
+    assert extract(photos, settings=options).num_new == 0
+    assert recompute(scan(photos), 10, options.with_changes(engine="tensorflow")).bad == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "num_rows", "expected"),
+    [
+        ({}, 499, "tensorflow"),
+        ({}, 500, "openvino"),
+        ({"device": "cpu"}, 500, "openvino"),
+        ({"engine": "tensorflow"}, 500, "tensorflow"),
+        ({"engine": "openvino"}, 1, "openvino"),
+        ({"precision": "mixed_bfloat16"}, 500, "tensorflow"),
+    ],
+)
+def test_auto_takes_it_where_it_pays(settings, num_rows, expected, tmp_path, monkeypatch):
+    """On the CPU, in float32, and for more rows than a conversion costs."""
+    monkeypatch.setattr(choose, "_GPU_DEVICES", ())
+    options = Settings.of(base="squeezenet", size=32, weights="random", cache=tmp_path, **settings)
+    recipe, _ = recipe_of(scan(draw_tree(tmp_path / "photos", {"": 2})), options)
+
+    assert make_engine(recipe, options.features.weights, options.compute, num_rows).provenance["engine"] == expected
+
+
+def test_auto_leaves_it_where_there_is_a_gpu(tmp_path, monkeypatch):
+    """A device file tells, without loading TensorFlow."""
+    monkeypatch.setattr(choose, "_GPU_DEVICES", ("null",))
+    options = Settings.of(base="squeezenet", size=32, weights="random", cache=tmp_path)
+    recipe, _ = recipe_of(scan(draw_tree(tmp_path / "photos", {"": 2})), options)
+
+    assert make_engine(recipe, options.features.weights, options.compute, 500).provenance["engine"] == "tensorflow"
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "expected"),
+    [
+        ({"device": "gpu"}, SettingError, "on the CPU and in float32"),
+        ({"precision": "mixed_float16"}, SettingError, "Received: --device auto --precision mixed_float16"),
+    ],
+)
+def test_what_it_cannot_do_is_refused(settings, error, expected, tmp_path):
+    """Naming it and a GPU, or half precision, cannot both be meant."""
+    options = Settings.of(base="squeezenet", size=32, weights="random", cache=tmp_path, engine="openvino", **settings)
+    recipe, _ = recipe_of(scan(draw_tree(tmp_path / "photos", {"": 2})), options)
+
+    with pytest.raises(error, match=expected):
+        make_engine(recipe, options.features.weights, options.compute, 1)
+
+
+def test_without_its_package_it_is_an_error_to_name_it(tmp_path, monkeypatch):
+    """The message says what to install."""
+    monkeypatch.setattr(choose, "find_spec", lambda name: None)
+    options = Settings.of(base="squeezenet", size=32, weights="random", cache=tmp_path, engine="openvino")
+    recipe, _ = recipe_of(scan(draw_tree(tmp_path / "photos", {"": 2})), options)
+
+    with pytest.raises(MissingExtraError, match=r"pip install 'bottleneck-pipeline\[openvino\]'"):
+        make_engine(recipe, options.features.weights, options.compute, 1)
+
+
+def test_an_unknown_engine_is_refused():
+    """Before anything is read."""
+    with pytest.raises(SettingError, match="The engine is one of"):
+        Settings.of(engine="tensorrt")

@@ -1,0 +1,248 @@
+"""Fitting linear heads."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from pipeline.stage_two.linear.factors import Factors
+from pipeline.stage_two.linear.fit import fit_linear
+from pipeline.stage_two.rows import Split, Task
+from pipeline.stage_two.spec import LINEAR_GRIDS, parse_head
+from tests.stage_two.tasks import HARD, LINEAR_HEADS, make_task
+
+KINDS = tuple(LINEAR_GRIDS)
+
+
+def fit(text, task, **settings):
+    return fit_linear(parse_head(text), task, **settings)
+
+
+def accuracy(head, split):
+    return (head.predict_proba(split.flat).argmax(axis=1) == split.y).mean()
+
+
+def assert_same_arrays(first, second):
+    assert first.keys() == second.keys()
+    for name, array in first.items():
+        assert np.array_equal(array, second[name]), name
+
+
+def rank(candidate):
+    return -candidate.get("leave_one_out", candidate["accuracy"]), candidate["loss"]
+
+
+@pytest.mark.parametrize("num_classes", [2, 3, 6])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_separates_distant_classes(kind, num_classes):
+    """Every head separates clouds that are far from each other, with two classes and with more."""
+    task = make_task((10,), num_classes=num_classes, distance=8)
+    head = fit(kind, task).head
+
+    assert accuracy(head, task.splits["test"]) > 0.95
+
+
+@pytest.mark.parametrize("num_classes", [2, 4])
+@pytest.mark.parametrize("kind", KINDS)
+def test_probabilities_are_a_distribution_for_each_image(kind, num_classes):
+    """Probabilities have one column per class, are at least 0, and sum to 1 for each image."""
+    task = make_task(num_classes=num_classes, **HARD)
+    probabilities = fit(kind, task).head.predict_proba(task.splits["test"].flat)
+
+    assert probabilities.shape == (60, num_classes)
+    assert probabilities.dtype == np.float32
+    assert probabilities.min() >= 0
+    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("num_classes", [2, 3])
+@pytest.mark.parametrize(
+    ("text", "estimator"),
+    [
+        ("logreg:C=0.1", LogisticRegression(C=0.1, max_iter=300)),
+        ("lda:shrinkage=0.3", LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3)),
+    ],
+)
+def test_probabilities_are_those_of_scikit_learn(text, estimator, num_classes):
+    """The saved arrays give what scikit-learn's own predict_proba gives on the same scaled features."""
+    task = make_task(num_classes=num_classes, **HARD)
+    scaler = StandardScaler().fit(task.train.flat)
+    estimator.fit(scaler.transform(task.train.flat), task.train.y)
+    expected = estimator.predict_proba(scaler.transform(task.splits["test"].flat))
+    received = fit(text, task).head.predict_proba(task.splits["test"].flat)
+
+    assert np.allclose(received, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("num_classes", [2, 3])
+@pytest.mark.parametrize(
+    ("text", "estimator"),
+    [
+        ("svm:C=0.1", LinearSVC(C=0.1, random_state=0, max_iter=2000)),
+        ("ridge:alpha=10", RidgeClassifier(alpha=10)),
+    ],
+)
+def test_predictions_are_those_of_scikit_learn(text, estimator, num_classes):
+    """Heads without probabilities make the decisions of scikit-learn; the temperature does not change them."""
+    task = make_task(num_classes=num_classes, **HARD)
+    scaler = StandardScaler().fit(task.train.flat)
+    estimator.fit(scaler.transform(task.train.flat), task.train.y)
+    expected = estimator.predict(scaler.transform(task.splits["test"].flat))
+    received = fit(text, task).head.predict_proba(task.splits["test"].flat).argmax(axis=1)
+
+    assert received.tolist() == expected.tolist()
+    assert 0 < (expected != task.splits["test"].y).sum() < 30  # the clouds overlap
+
+
+@pytest.mark.parametrize("k", [1, 5, 200])
+def test_neighbours_are_those_of_scikit_learn(k):
+    """The shares are those of the k nearest by cosine; k above the number of training images means all of them."""
+    task = make_task(num_classes=4, **HARD)
+    expected = KNeighborsClassifier(min(k, 90), metric="cosine").fit(task.train.flat, task.train.y)
+    head = fit(f"knn:k={k}", task).head
+
+    assert np.allclose(
+        head.predict_proba(task.splits["test"].flat), expected.predict_proba(task.splits["test"].flat), atol=1e-6
+    )
+
+
+def test_neighbours_can_be_scaled():
+    """With scale=standard the cosine is that of scaled features."""
+    task = make_task(num_classes=4, **HARD)
+    scaler = StandardScaler().fit(task.train.flat)
+    expected = KNeighborsClassifier(5, metric="cosine").fit(scaler.transform(task.train.flat), task.train.y)
+    head = fit("knn:k=5,scale=standard", task).head
+    X = task.splits["test"].flat
+
+    assert np.allclose(head.predict_proba(X), expected.predict_proba(scaler.transform(X)), atol=1e-6)
+    assert not np.allclose(head.predict_proba(X), fit("knn:k=5", task).head.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("text", [text for text in LINEAR_HEADS if text[:3] not in ("lda", "knn")])
+def test_more_features_than_images_give_the_same_head(text):
+    """Projecting the features onto the space of their rows changes the solution by rounding only."""
+    task = make_task((300,), num_train=40, distance=6)
+    X = task.splits["test"].flat
+    fast = fit(text, task).head
+    mean, scale = task.train.flat.mean(axis=0), task.train.flat.std(axis=0)
+    plain = fit(text, task, factors=Factors(mean, scale, (task.train.flat - mean) / scale, None)).head
+
+    assert fast.weights.shape == plain.weights.shape == (300, 3)
+    assert np.abs(fast.weights - plain.weights).max() < 5e-3 * np.abs(plain.weights).max()
+    assert np.allclose(fast.predict_proba(X), plain.predict_proba(X), atol=2e-3)
+
+
+def test_lda_shrinks_within_the_space_of_the_rows():
+    """With more features than images, lda is scikit-learn's own on coordinates along the principal axes."""
+    task = make_task((300,), num_train=40, distance=2)
+    scaler = StandardScaler().fit(task.train.flat)
+    Z = scaler.transform(task.train.flat)
+    axes = np.linalg.svd(Z, full_matrices=False)[2][:39].T  # 40 centred rows span 39 directions
+    estimator = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.6).fit(Z @ axes, task.train.y)
+    X = task.splits["test"].flat
+    expected = estimator.decision_function(scaler.transform(X) @ axes)
+    head = fit("lda:shrinkage=0.6", task).head
+    received = ((X - head.mean) / head.scale) @ head.weights + head.bias
+
+    assert np.allclose(received, expected, atol=1e-3 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_regularisation_is_the_best_on_validation(kind):
+    """The value with the best validation accuracy (for ridge by leave-one-out) is kept, the smaller loss among equals."""
+    task = make_task(num_classes=4, **HARD)
+    chosen = fit(kind, task)
+    parameter, grid = LINEAR_GRIDS[kind]
+    alone = [fit(f"{kind}:{parameter}={value}", task) for value in grid]
+    outcomes = [rank(one.candidates[0]) for one in alone]
+
+    assert chosen.parameter == parameter
+    assert chosen.value == grid[min(range(len(grid)), key=outcomes.__getitem__)]
+    assert [entry["value"] for entry in chosen.candidates] == list(grid)
+    # A logistic regression of the path starts from its neighbour's solution, alone it starts from zero.
+    assert np.allclose([rank(entry) for entry in chosen.candidates], outcomes, rtol=1e-3)
+    kept = next(entry for entry in chosen.candidates if entry["value"] == chosen.value)
+    assert accuracy(chosen.head, task.validation) == kept["accuracy"]
+    assert len(set(outcomes)) > 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_test_split_is_not_used(kind):
+    """A task without its test split gives the same head, bit by bit."""
+    settings = {"num_classes": 4, **HARD}
+    full, without = make_task(**settings), make_task(**settings, with_test=False)
+
+    assert_same_arrays(fit(kind, full).head.arrays(), fit(kind, without).head.arrays())
+
+
+@pytest.mark.parametrize("text", ["logreg:C=0.1", "lda:shrinkage=0.3", "knn:k=5"])
+def test_validation_split_is_not_trained_on(text):
+    """With the regularisation given, other validation images do not change the head."""
+    task = make_task(num_classes=4, **HARD)
+    noise = np.random.default_rng(1).normal(size=(60, 8)).astype(np.float32)
+    other = Task(task.classes, {**task.splits, "validation": replace(task.validation, X=noise)})
+
+    assert_same_arrays(fit(text, task).head.arrays(), fit(text, other).head.arrays())
+
+
+@pytest.mark.parametrize("text", ["svm:C=0.01", "ridge:alpha=10", "sgd:alpha=0.1"])
+def test_temperature_has_the_least_validation_loss(text):
+    """The temperature minimises the validation loss: neither a higher nor a lower one gives a smaller loss."""
+    task = make_task(num_classes=4, **HARD)
+    head = fit(text, task).head
+
+    def loss(factor):
+        warmer = replace(head, temperature=head.temperature * factor)
+        picked = warmer.predict_proba(task.validation.flat)[np.arange(60), task.validation.y]
+        return -np.log(picked).mean()
+
+    assert loss(1) < loss(0.9)
+    assert loss(1) < loss(1.1)
+
+
+@pytest.mark.parametrize("kind", ["logreg", "lda"])
+def test_log_probabilities_need_no_temperature(kind):
+    """Heads whose scores are log-probabilities have the temperature 1."""
+    assert fit(kind, make_task(num_classes=3, **HARD)).head.temperature == 1
+
+
+@pytest.mark.parametrize("text", ["sgd:alpha=0.01", "svm:C=0.1"])
+def test_same_seed_gives_the_same_head(text):
+    """Heads that use random numbers draw the same ones for the same seed."""
+    task = make_task(num_classes=4, **HARD)
+
+    assert_same_arrays(fit(text, task, seed=3).head.arrays(), fit(text, task, seed=3).head.arrays())
+
+
+def test_other_seed_gives_another_order():
+    """sgd shuffles with the seed."""
+    task = make_task(num_classes=4, **HARD)
+    first, second = (fit("sgd:alpha=0.01", task, seed=seed).head for seed in (0, 1))
+
+    assert not np.array_equal(first.weights, second.weights)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_feature_that_never_changes_does_no_harm(kind):
+    """A constant feature (of a dead ReLU, for example) is not divided by its deviation of 0."""
+    task = make_task((10,), distance=8)
+    for split in task.splits.values():
+        split.X[:, 4] = 0
+    task.splits["test"].X[:, 4] = 0.5
+    head = fit(kind, task).head
+
+    assert accuracy(head, task.splits["test"]) > 0.9
+    assert all(np.isfinite(array).all() for array in head.arrays().values())
+
+
+def test_grid_of_features_is_taken_flat():
+    """A linear head uses spatial features as one long vector."""
+    grid = make_task((2, 2, 3), distance=8)
+    flat = Task(grid.classes, {name: Split(part.flat, part.y, part.names) for name, part in grid.splits.items()})
+
+    assert_same_arrays(fit("logreg", grid).head.arrays(), fit("logreg", flat).head.arrays())

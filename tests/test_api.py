@@ -1,0 +1,180 @@
+"""The public functions: one per command, from `pipeline` itself."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pipeline
+from pipeline import api, maintenance
+from pipeline.errors import DataNotFoundError, SettingError
+from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
+from tests.cli.commands import COMMANDS
+from tests.cli.test_options import FUNCTIONS
+
+RANDOM = {"base": "squeezenet", "size": 48, "weights": "random"}
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory, photos, home):
+    """A cache with the features of the photos."""
+    folder = tmp_path_factory.mktemp("places")
+    found = {"cache": folder / "cache", "runs": folder / "runs"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOTTLENECK_HOME", str(home))
+        pipeline.extract(photos, **RANDOM, **found)
+    return found
+
+
+@pytest.fixture
+def warm(places, monkeypatch):
+    """The same cache, where nothing can be computed: whatever works finds its rows."""
+
+    def refuse(*_, **__):
+        raise AssertionError("A row was computed.")
+
+    monkeypatch.setattr(TensorFlowEngine, "features", refuse)
+    return places
+
+
+def test_every_command_has_a_function():
+    """Each command of the command line has its function in `pipeline`, under its own name or a Python-like one."""
+    names = {" ".join(path) for path in COMMANDS}
+    functions = {function for name in names for function in FUNCTIONS.get(name, name).split()}
+
+    assert functions <= set(pipeline.__all__)
+    assert set(FUNCTIONS) <= names
+
+
+@pytest.mark.parametrize("name", pipeline.__all__)
+def test_public_name_can_be_imported_and_is_explained(name):
+    """Each name is there, and its docstring says what it is."""
+    assert inspect.getdoc(getattr(pipeline, name))
+    assert name in dir(pipeline)
+
+
+def test_unknown_name_is_an_attribute_error():
+    """As for any module."""
+    with pytest.raises(AttributeError, match="module 'pipeline' has no attribute 'verbs'"):
+        _ = pipeline.verbs
+
+
+@pytest.mark.parametrize("module", [api, maintenance], ids=lambda module: module.__name__)
+def test_functions_explain_their_keywords(module):
+    """Whatever a function takes besides a cache folder is in its docstring, if it takes more than one argument."""
+    for name, function in inspect.getmembers(module, inspect.isfunction):
+        if function.__module__ == module.__name__ and name in pipeline.__all__ and "Args:" in function.__doc__:
+            missing = [
+                key for key in inspect.signature(function).parameters if f"        {key}: " not in function.__doc__
+            ]
+
+            assert missing == [], name
+
+
+def test_api_decides_nothing():
+    """No branch and no loop: a function gathers, enters a room and returns its result. A choice of one expression is allowed."""
+    tree = ast.parse(Path(api.__file__).read_text(encoding="utf-8"))
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    found = [
+        (function.name, node.lineno)
+        for function in functions
+        for node in ast.walk(function)
+        if isinstance(node, ast.If | ast.For | ast.While | ast.Try | ast.Raise)
+    ]
+
+    assert len(functions) >= 19
+    assert found == []
+
+
+def test_keywords_are_enough_to_train_and_predict(warm, photos):
+    """`fit` takes settings as keywords; its run predicts, and can be loaded, listed, exported and reported by name."""
+    run = pipeline.fit(photos, "knn:k=1", **RANDOM, **warm, name="near", plots=False)
+    again = pipeline.load_run("near", runs=warm["runs"])
+
+    assert run.info.recipe["base"] == "squeezenet"
+    assert [found.name for found in pipeline.list_runs(warm["runs"])] == ["near"]
+    assert (again.name, again.classes) == (run.name, run.classes)
+    assert list(pipeline.report("near", **warm).runs) == ["near"]
+
+
+def test_scanned_data_is_not_scanned_again(warm, photos):
+    """A manifest takes the place of the data, as a part of it does."""
+    manifest = pipeline.scan(photos, cache=warm["cache"])
+    done = pipeline.extract(manifest.split("test"), **RANDOM, **warm)
+
+    assert (done.num_rows, done.num_new) == (12, 0)
+
+
+def test_unknown_keyword_is_refused_before_anything_is_read():
+    """The message names the nearest keyword."""
+    with pytest.raises(SettingError, match=r"fit\(\) has no keyword 'bass'\. Did you mean 'base'\?"):
+        pipeline.fit("nowhere", bass="vgg16")
+
+
+def test_stores_are_listed_checked_exported_and_imported(warm, photos, tmp_path):
+    """The functions for stores return what the commands print."""
+    [store] = pipeline.list_stores(warm["cache"])
+    check = pipeline.verify_cache(cache=warm["cache"])
+    exported = pipeline.export_cache(photos, tmp_path / "plain.h5", pool="avg", **RANDOM, **warm)
+    imported = pipeline.import_cache(warm["cache"] / store.store, tmp_path / "other")
+    pruned = pipeline.prune_cache(store.store, tmp_path / "other")
+
+    assert pipeline.describe_store(store.store[:10], warm["cache"]) == store
+    assert (check.found.num_ok, check.is_whole, check.as_dict()) == (48, True, {"rows": 48, "ok": 48, "bad": []})
+    assert exported.rows == {"train": 24, "validation": 12, "test": 12}
+    assert (len(imported.store), imported.num_new_shards) == (48, 1)
+    assert (pruned.folders, pruned.is_done) == ((imported.store.folder,), False)
+    assert pipeline.repair_cache(warm["cache"]).as_dict() == {"rows": 48, "ok": 48, "set_aside": [], "left": []}
+    assert [done.shards_after for done in pipeline.compact_cache(cache=warm["cache"])] == [1]
+
+
+def test_rows_are_recomputed_from_their_images(places, photos):
+    """Without images there is nothing to recompute from."""
+    check = pipeline.verify_cache(photos, recompute=2, **RANDOM, **places)
+
+    assert check.recomputed.rows == 2
+    assert check.is_whole
+    with pytest.raises(SettingError, match="give data together with recompute"):
+        pipeline.verify_cache(recompute=2, cache=places["cache"])
+
+
+def test_damage_makes_a_check_fail_and_is_set_aside(places, photos, tmp_path):
+    """`verify_cache` only reads; `repair_cache` moves the shard to quarantine."""
+    store = pipeline.import_cache(next(places["cache"].glob("squeezenet-*")), tmp_path).store.folder
+    shard = next(store.glob("shards/*.h5"))
+    data = bytearray(shard.read_bytes())
+    data[-1] ^= 1
+    shard.write_bytes(data)
+    check = pipeline.verify_cache(cache=tmp_path)
+
+    assert (check.is_whole, check.found.num_ok, shard.exists()) == (False, 0, True)
+    assert pipeline.repair_cache(tmp_path).as_dict()["set_aside"] == [f"{store.name}/{shard.name}"]
+    assert not shard.exists()
+
+
+def test_bases_and_weights_are_listed(places, home):
+    """At a size, a named base also has its shape and cuts."""
+    [named] = pipeline.list_bases("squeezenet", size=48)
+    [plain] = pipeline.list_bases(["vgg16"])
+
+    assert (named.shape, named.cuts[-1]) == ((2, 2, 512), "fire9_concat")
+    assert plain.as_dict().keys().isdisjoint({"shape", "cuts"})
+    assert home / "weights" / "squeezenet-random.weights.h5" in pipeline.list_weights().files
+
+
+def test_store_that_is_not_there_is_named(places):
+    """The message lists the stores that are."""
+    with pytest.raises(DataNotFoundError, match="'vgg16' names 0 stores"):
+        pipeline.describe_store("vgg16", places["cache"])
+
+
+def test_features_are_those_of_the_store(warm, photos):
+    """The transformer and `extract` give the same numbers."""
+    manifest = pipeline.scan(photos, cache=warm["cache"]).split("test")
+    done = pipeline.extract(manifest, **RANDOM, **warm)
+    extractor = pipeline.FeatureExtractor(**RANDOM, cache=warm["cache"])
+    paths = [photos / name for name in manifest.names]
+
+    assert np.array_equal(extractor.transform(paths), done.store.read(done.keys(), pooling="avg"))

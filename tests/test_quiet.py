@@ -1,0 +1,68 @@
+"""TensorFlow's messages at start-up."""
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.quiet import quiet_tensorflow
+
+NOISY = """
+import os, sys
+os.write(2, b"from C++\\n")
+print("from Python", file=sys.stderr)
+"""
+
+
+def run(folder: Path, program: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a new process that finds the modules of a folder first."""
+    start = f"import sys; sys.path.insert(0, {str(folder)!r})\nfrom pipeline.quiet import quiet_tensorflow\n"
+    environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "PYTHONSAFEPATH": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", start + program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def noisy(tmp_path):
+    """A folder of modules that write to stderr while they are imported; `tensorflow` is one of them."""
+    for name in ("tensorflow", "other"):
+        (tmp_path / f"{name}.py").write_text(NOISY)
+    return tmp_path
+
+
+def test_only_the_import_of_tensorflow_is_silent(noisy):
+    """Its messages from C++ and from Python disappear; those of other modules, and later ones, do not."""
+    done = run(noisy, "quiet_tensorflow()\nquiet_tensorflow()\nimport tensorflow\nsys.stderr.write('later\\n')\n")
+    other = run(noisy, "quiet_tensorflow()\nimport other\n")
+    without = run(noisy, "import tensorflow\n")
+
+    assert (done.returncode, done.stderr) == (0, "later\n")
+    assert sorted(other.stderr.split("\n")) == sorted(without.stderr.split("\n")) == ["", "from C++", "from Python"]
+
+
+def test_an_import_that_fails_raises(noisy):
+    """Errors are not silenced."""
+    (noisy / "tensorflow.py").write_text(NOISY + "raise ImportError('no such library')\n")
+    done = run(noisy, "quiet_tensorflow()\nimport tensorflow\n")
+
+    assert done.returncode == 1
+    assert done.stderr.endswith("ImportError: no such library\n")
+    assert "from C++" not in done.stderr
+
+
+def test_warnings_of_retracing_are_dropped(caplog):
+    """A sweep compiles a function per head; other warnings of TensorFlow are kept."""
+    quiet_tensorflow()
+    logger = logging.getLogger("tensorflow")
+    logger.warning("5 out of the last 5 calls triggered tf.function retracing.")
+    logger.warning("another warning")
+
+    assert [record.getMessage() for record in caplog.records if record.name == "tensorflow"] == ["another warning"]

@@ -1,0 +1,81 @@
+"""Sweeps, from a manifest to the run of the best head."""
+
+import json
+
+import pytest
+
+from pipeline.errors import MissingExtraError
+from pipeline.images.scan import scan
+from pipeline.runs.run import load_run
+from pipeline.settings import Settings
+from pipeline.training import rows
+from pipeline.training.sweep import sweep_heads
+
+HEADS = ["knn:k=1|3", "ridge:alpha=10"]
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory, home):
+    """Settings with a warm cache for all tests of this module."""
+    folder = tmp_path_factory.mktemp("sweeps")
+    return Settings.of(
+        base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs", workers=1
+    )
+
+
+@pytest.fixture(scope="module")
+def done(photos, settings, home):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOTTLENECK_HOME", str(home))
+        return sweep_heads(scan(photos), HEADS, settings, name="best")
+
+
+def test_best_head_becomes_a_run(done, settings):
+    """The run has the head with the best validation accuracy, and the ranked table in its folder."""
+    run = load_run("best", settings)
+
+    assert done.results[0]["head"] == run.info.head
+    assert {result["head"] for result in done.results} == {"knn:k=1", "knn:k=3", "ridge:alpha=10"}
+    assert run.scores["validation"].accuracy == done.results[0]["validation"]["accuracy"]
+    assert "test" in run.scores
+    assert json.loads((run.folder.path / "sweep.json").read_text()) == list(done.results)
+
+
+def test_rows_are_read_once(photos, settings, monkeypatch):
+    """The best head is trained on the rows that the sweep has read."""
+    readings, load = [], rows.load_with_views
+    monkeypatch.setattr(rows, "load_with_views", lambda *a, **k: readings.append(1) or load(*a, **k))
+    sweep_heads(scan(photos), HEADS, settings, name="again")
+
+    assert readings == [1]
+
+
+def test_sweep_that_cannot_be_logged_does_not_start(photos, settings, tmp_path, monkeypatch):
+    """A missing package is an error before the first training."""
+    monkeypatch.setattr("pipeline.runs.tensorboard.find_spec", lambda _: None)
+    monkeypatch.setattr("pipeline.training.sweep.run_sweep", lambda *_, **__: pytest.fail("The sweep started."))
+
+    with pytest.raises(MissingExtraError, match="tensorboard"):
+        sweep_heads(scan(photos), HEADS, settings.with_changes(tensorboard=tmp_path / "logs"))
+
+
+def test_result_is_plain_values_for_json(done):
+    """`as_dict` has the ranked table and the best run, and can be written as JSON."""
+    values = json.loads(json.dumps(done.as_dict()))
+
+    assert values["results"] == list(done.results)
+    assert values["best"]["run"] == "best"
+    assert values["best"]["validation"]["n"] == 12
+
+
+def test_result_is_shown_in_notebooks(done):
+    """The display is one line; in notebooks it is a table with one row per head, the best first."""
+    shown = done._repr_html_()
+
+    assert repr(done).startswith("SweepResult(3 heads, best=Run('best', head=")
+    assert "\n" not in repr(done)
+    assert len(repr(done)) < 300
+    assert shown.count("<tr>") == 1 + 3
+    positions = [shown.index(f">{result['head']}<") for result in done.results]
+    assert positions == sorted(positions)
+    assert len(shown) < 3000

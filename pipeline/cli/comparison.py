@@ -84,7 +84,7 @@ def advise(**options: Any) -> None:
 @click.option("--pool", default="none", help="Store avg or max over the grid instead of the grid.")
 @click.option("--epochs", default=30, help="Epochs of a head that is trained end to end instead.")
 @click.option(
-    "--photo", default="500x375", metavar="WxH", help="Size in px of the photographs that are made without DATA."
+    "--photo", default="500x375", metavar="WxH", help="Size in px of the synthetic images that are used without DATA."
 )
 @data_options
 @recipe_options
@@ -94,7 +94,7 @@ def advise(**options: Any) -> None:
 def plan(**options: Any) -> None:
     """Measure a sample, and say what stage one of N images takes: hours, GB, shards, memory, and when it has paid.
 
-    The rows of the sample stay in the cache. Without DATA photographs are made, and nothing is kept. A view is taken to cost
+    The rows of the sample stay in the cache. Without DATA, synthetic images are used and nothing is kept. A view is taken to cost
     what an image does; reading the images once to know them by their content is not in the hours.
     """
     from pipeline import api

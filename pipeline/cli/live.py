@@ -57,9 +57,7 @@ def endtoend(**options: Any) -> None:
     shell_complete=complete_runs,
     help="Start from the head of this run instead of training one first.",
 )
-@click.option(
-    "--cached", is_flag=True, help="Take the frozen part's output from the cache instead of live photographs."
-)
+@click.option("--cached", is_flag=True, help="Take the frozen part's output from the cache instead of live images.")
 @click.option(
     "--head-epochs", default=10, help="Epochs of the head alone, at --lr, before --epochs of base and head together."
 )

@@ -100,7 +100,7 @@ worker_options = stack(
     ),
     click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster that is there: tcp://host:8786."),
     click.option("--gather", is_flag=True, help="Workers send their rows; without it they write them to --cache."),
-    click.option("--ship-images", is_flag=True, help="Send photographs to the workers; without it they read them."),
+    click.option("--ship-images", is_flag=True, help="Send images to the workers; without it, workers read them."),
 )
 
 

@@ -38,7 +38,7 @@ def predict(**options: Any) -> None:
 @folder_options
 @output_options
 def classify(**options: Any) -> None:
-    """Name what is in photographs (files or folders) by a pretrained network as it is."""
+    """Name what is in images (files or folders) by a pretrained network as it is."""
     from pipeline import api
 
     show(options, api.classify(**keywords(options)).as_dict(), render.describe_predictions)
@@ -52,8 +52,8 @@ def classify(**options: Any) -> None:
 def export(**options: Any) -> None:
     """Write a RUN as one FILE: name.keras, name.onnx, name.tflite, or a SavedModel folder, whose name has no ending.
 
-    Photographs' pixels in, probabilities out; preprocessing and labels are inside. The file has to predict what the run does,
-    to 1e-3 on 200 photographs, before it takes its name.
+    Pixels in, probabilities out; preprocessing and labels are inside. The file has to predict what the run does,
+    to 1e-3 on 200 images, before it takes its name.
     """
     from pipeline import api
 
@@ -72,7 +72,7 @@ def export(**options: Any) -> None:
 def report(**options: Any) -> None:
     """Write one HTML page on some runs, on a comparison (the folder that `compare` made), or on all runs.
 
-    A leaderboard by task, accuracy against seconds, and for each run the confusion matrix with its photographs, recall and
+    A leaderboard by task, accuracy against seconds, and for each run the confusion matrix with its images, recall and
     precision, calibration, the surest mistakes, learning curves, a map of the features, images that stand in two splits, and how it
     was made. The page is one file that opens from disk and asks no network.
     """

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @log_options
 @stage_one_options
 def tune(**options: Any) -> None:
-    """Choose heads on a page, fit them at once on the cached features of DATA, relabel photographs.
+    """Choose heads on a page, fit them at once on the cached features of DATA, relabel images.
 
     The page shows what a head does on the validation split. What is chosen there is kept as a run on request, and only then
     is the test split scored. Labels are kept in a table beside the data, which every command takes:

@@ -19,7 +19,7 @@ def settings(tmp_path, monkeypatch):
     """One row per batch; what would run in another process runs here."""
     monkeypatch.setattr(module, "run_apart", lambda function, *arguments: function(*arguments))
     monkeypatch.setattr(module, "make_engine", lambda *given: Averages())
-    monkeypatch.setattr(module, "_MAX_ROWS", 40)
+    monkeypatch.setattr(module, "_MAX_ROWS", 12)
     return Settings.of(cache=tmp_path / "cache", batch_size=1)
 
 
@@ -28,7 +28,7 @@ def test_rows_of_the_sample_are_kept(photos, settings):
     pace, sample, shape = measure_sample(scan(photos), SMALL, 48, settings, is_synthetic=False)
 
     assert (pace.engine, shape, sample.row_bytes) == ("averages", (2, 2, 3), 48)
-    assert len(Store(settings.paths.cache, SMALL)) == 44  # 4 by the first process, 40 by the second
+    assert len(Store(settings.paths.cache, SMALL)) == 16  # 4 by the first process, 12 by the second
     assert sample.stored_bytes > 0
     assert sample.once_seconds >= 0
 

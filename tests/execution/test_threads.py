@@ -12,7 +12,8 @@ from pipeline.execution.threads import is_worker, num_cores, num_threads, take_s
 def _no_share(monkeypatch):
     """This process is no worker, and is none afterwards."""
     monkeypatch.setattr(threads, "_share", [])
-    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TF_CPP_MIN_LOG_LEVEL"):
+    monkeypatch.setattr(threads, "quiet_tensorflow", lambda: None)  # it would stay for all later tests
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         monkeypatch.setenv(name, "")  # so that what a test sets is taken back
         monkeypatch.delenv(name)
 

@@ -244,21 +244,6 @@ def test_chunk_that_cannot_be_unpacked_is_damage(shard):
         read_features(forged, RECIPE)
 
 
-@pytest.mark.parametrize("count", [1, 8, 200, 1000])
-@pytest.mark.parametrize("recipe", [RECIPE, HALF], ids=["float32", "float16"])
-def test_features_are_unpacked_as_hdf5_unpacks_them(count, recipe, tmp_path):
-    """The project's own way through the chunks gives every bit that HDF5 gives, zeros and noise alike."""
-    rng = np.random.default_rng(count)
-    features = np.where(rng.random((count, 40)) < 0.5, 0, rng.normal(size=(count, 40))).astype(np.float32)
-    features[: count // 2] = 0  # chunks that shrink to next to nothing, beside some that do not shrink
-    path = commit_shard(tmp_path, build(count, recipe, features))
-    with h5py.File(path) as file:
-        expected = file["features"][()]
-
-    np.testing.assert_array_equal(read_features(path, recipe), expected)
-    np.testing.assert_array_equal(expected, features.astype(recipe.dtype))
-
-
 def test_renamed_and_swapped_shards_are_refused(tmp_path, shard):
     """A whole shard under the name of another is not that shard."""
     other = commit_shard(tmp_path, build(5))

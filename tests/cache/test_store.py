@@ -16,10 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cache.pooling import pool_rows, to_float32
 from pipeline.cache.shard import ShardRows
 from pipeline.cache.store import Store, _Index, row_keys
-from pipeline.errors import DamagedStoreError, MissingRowsError, SettingError
+from pipeline.errors import DamagedStoreError, MissingRowsError
 from tests.cache.samples import HALF, RECIPE, SHAPE, damage, fill, forge, make_keys, make_rows
 
 ROOT = Path(__file__).parents[2]
@@ -156,24 +155,7 @@ def test_pooled_rows_stay_as_they_are(tmp_path):
         np.testing.assert_array_equal(store.read(make_keys(range(3)), pooling=pooling), rows)
 
 
-def test_unknown_pooling_is_refused():
-    """A typing error is not taken for a maximum."""
-    with pytest.raises(SettingError, match=r"^The pooling is one of none, avg, max\. Received: 'mean'\.$"):
-        pool_rows(make_rows(range(2)), "mean")
-
-
 # Half precision
-
-
-def test_every_half_becomes_its_float_exactly():
-    """All 63,488 finite float16 values, subnormal ones and both zeros, are those of numpy's own conversion."""
-    halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
-    halves = halves[np.isfinite(halves)]
-
-    found = to_float32(halves)
-
-    assert len(halves) == 63_488
-    np.testing.assert_array_equal(found.view(np.uint32), halves.astype(np.float32).view(np.uint32))
 
 
 def test_half_precision_store_gives_the_rounded_rows(tmp_path):

@@ -25,6 +25,13 @@ INFO: dict[str, Any] = {
         ],
     },
 }
+HEADS = {
+    "linear": ("logreg:C=0.01", "avg"),
+    "neighbours": ("knn:k=3", "none"),
+    "dense": ("batchnorm,dense:8,relu", "none"),
+}
+"""One head of each kind, and its pooling."""
+
 HISTORY = [
     {"epoch": 1, "loss": 0.75, "val_loss": 1.0, "accuracy": 0.5, "val_accuracy": 0.25},
     {"epoch": 2, "loss": 0.5, "val_loss": 0.75, "accuracy": 0.75, "val_accuracy": 0.5},

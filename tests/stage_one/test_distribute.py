@@ -7,20 +7,16 @@ import shutil
 import signal
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.cache.shard import read_rows
 from pipeline.cache.store import Store
-from pipeline.errors import ClusterError, DataNotFoundError, WorkerDiedError
+from pipeline.errors import DataNotFoundError, WorkerDiedError
 from pipeline.execution.workers import Workers
 from pipeline.images.manifest import Files, Manifest
 from pipeline.images.scan import scan
 from pipeline.stage_one import distribute as module
-from pipeline.stage_one.compute import Item
-from pipeline.stage_one.tasks import RowTask, run_task
 from tests.conftest import draw_photo, draw_tree
 from tests.faults.child import SMALL, Averages
 from tests.stage_one.whole import distribute, extract_in_process
@@ -51,16 +47,6 @@ def deadly() -> Deadly:
 
 def deadly_at_any() -> Deadly:
     return Deadly(at_any=True)
-
-
-@pytest.fixture(scope="module")
-def hundred(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_tree(tmp_path_factory.mktemp("hundred"), {"": 50})
-
-
-def whole_task(manifest, folder=None, **changes):
-    items = tuple(Item(row, 0) for row in range(len(manifest)))
-    return RowTask(manifest, items, SMALL, averages, 4, folder, **changes)
 
 
 @pytest.mark.parametrize("gather", [False, True])
@@ -98,79 +84,6 @@ def test_workers_that_die_at_any_image_are_an_error(tmp_path, monkeypatch):
 
     with pytest.raises(WorkerDiedError, match="smaller --batch-size, or fewer --workers"):
         distribute(scan(data), Store(tmp_path / "cache", SMALL), deadly_at_any, Workers(count=2), batch_size=4)
-
-
-def test_tasks_are_disjoint_and_depend_on_the_rows_alone(hundred):
-    """Cut twice they are the same, and together they are all rows."""
-    first, second = whole_task(scan(hundred)).cut(), whole_task(scan(hundred)).cut()
-
-    assert [task.keys().tolist() for task in first] == [task.keys().tolist() for task in second]
-    keys = np.concatenate([task.keys() for task in first])
-    assert len(np.unique(keys)) == len(keys) == 100
-    assert len(first) == 4
-
-
-def test_task_that_is_done_again_makes_what_is_missing_alone(hundred, tmp_path):
-    """A worker that died after a commit has not lost it: no row is made twice; a damaged shard counts as none."""
-    store = Store(tmp_path, SMALL)
-    store.prepare()
-    task = whole_task(scan(hundred), store.folder)
-    first = run_task(task.part(range(60)))
-    second = run_task(task)
-    third = run_task(task)
-    shard = store.folder / "shards" / second.names[0]
-    shard.write_bytes(shard.read_bytes()[:-1])
-    fourth = run_task(task)
-
-    assert [result.num_rows for result in (first, second, third, fourth)] == [60, 100, 100, 100]
-    assert [len(result.names) for result in (first, second, third, fourth)] == [1, 1, 0, 1]
-    fresh = Store(tmp_path, SMALL)
-    assert fresh.has(task.keys()).all()  # the damaged shard, unless the new one has its name, is out of the way now
-    assert sum(len(read_rows(path, SMALL).views) for path in fresh.shard_paths()) == 100
-
-
-def test_sent_task_needs_no_folder(hundred, tmp_path):
-    """With its photographs inside, a task is done where there are none; its shards come back as bytes."""
-    data = tmp_path / "data"
-    draw_tree(data, {"": 3})
-    sent = whole_task(scan(data), ships=True).packed()
-    for path in data.rglob("*.png"):
-        path.unlink()
-    result = run_task(sent)
-
-    assert (result.num_rows, result.names, len(result.shards)) == (6, [], 1)
-
-
-def test_task_holds_its_own_images_alone(hundred):
-    """What is sent does not grow with the data set."""
-    part = whole_task(scan(hundred)).split(5)[3].packed()
-
-    assert len(part.manifest.images.names) == len(part.manifest) == 5
-    assert part.manifest.images.root.is_absolute()
-
-
-def test_worker_that_lacks_a_folder_says_how_to_do_without(hundred, tmp_path):
-    """No photograph is listed as broken because a disk is not there."""
-    with pytest.raises(ClusterError, match="--gather"):
-        run_task(whole_task(scan(hundred), tmp_path / "elsewhere"))
-
-
-def test_worker_tells_unread_images_from_damaged_ones(tmp_path):
-    """A missing file and other bytes are what this worker sees; bytes that are no image are the image's own fault."""
-    data = draw_tree(tmp_path / "data", {"": 2})
-    (data / "red" / "damaged.png").write_bytes(b"no image")
-    manifest = scan(data)
-    (data / "red" / "red000.png").unlink()
-    (data / "red" / "red001.png").write_bytes(b"a stale copy")
-    result = run_task(whole_task(manifest).packed())
-    reasons = {name: result.unread.get(digest) for name, digest in zip(manifest.names, manifest.digests, strict=True)}
-
-    assert result.num_rows == 2
-    assert list(result.skipped) == [manifest.digests[manifest.names.index("red/damaged.png")]]
-    assert {name: reason for name, reason in reasons.items() if reason} == {
-        "red/red000.png": "cannot be read: No such file or directory",
-        "red/red001.png": "changed while it was read; run the command again",
-    }
 
 
 @dataclass(frozen=True)

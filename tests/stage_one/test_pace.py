@@ -10,7 +10,6 @@ from pipeline.errors import DataLayoutError
 from pipeline.images.scan import scan
 from pipeline.stage_one.compute import Item
 from pipeline.stage_one.pace import measure_pace, steady_pace
-from pipeline.stage_one.pending import rows_per_shard
 from tests.faults.child import SMALL, Averages
 
 ROWS = range(32, 32 * 41, 32)
@@ -64,12 +63,3 @@ def test_sample_of_nothing_readable_is_an_error(tmp_path):
 
     with pytest.raises(DataLayoutError, match="None of the sample's 1 images can be read: not an image"):
         measure_pace(manifest, [Item(0, 0)], SMALL, store.folder, Averages, 4)
-
-
-@pytest.mark.parametrize(
-    ("shape", "speed", "expected"),
-    [((512,), 1e6, 1024), ((7, 7, 1280), 1e6, 1024), ((64, 64, 64), 1e6, 256), ((512,), 1, 64)],
-)
-def test_a_shard_is_due_at_whichever_comes_first(shape, speed, expected):
-    """1,024 rows, 256 MiB, or a minute's rows, in whole batches."""
-    assert rows_per_shard(shape, speed, 32) == expected

@@ -14,7 +14,6 @@ from pipeline.images import hashing
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import scan as scan_data
-from pipeline.images.sources import tars
 from pipeline.images.sources.archives import scan_archive
 from pipeline.images.sources.spool import Spool
 from pipeline.images.sources.tars import TarImages
@@ -155,19 +154,6 @@ def test_threads_read_at_the_same_time(kind, photos, tmp_path):
         data = list(pool.map(manifest.read, rows))
 
     assert [hashing.hashlib.sha256(content).digest() for content in data] == [manifest.digests[row] for row in rows]
-
-
-def test_compressed_tar_is_unpacked_once_and_leaves_nothing(photos, tmp_path, monkeypatch):
-    """All reads in any order take one pass, and the file of the images has no name."""
-    path, passes = pack(shutil.copytree(photos, tmp_path / "photos"), "gztar"), []
-    unpacked = tars._unpacked
-    monkeypatch.setattr(tars, "_unpacked", lambda *given: passes.append(1) or unpacked(*given))
-    manifest = scan(path)
-    for row in range(48):
-        manifest.read(row)
-
-    assert passes == [1]
-    assert list((tmp_path / "home").iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", QUICK)

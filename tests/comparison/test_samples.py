@@ -1,0 +1,70 @@
+"""Measurements on a sample, by an engine without a network and in this process."""
+
+import time
+
+import pytest
+
+from pipeline.cache.store import Store
+from pipeline.comparison import samples as module
+from pipeline.comparison.samples import decoding_seconds, measure_sample
+from pipeline.images.decode import Decoder
+from pipeline.images.manifest import Contents, Manifest
+from pipeline.images.scan import scan
+from pipeline.settings import Settings
+from tests.faults.child import SMALL, Averages
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    """One row per batch; what would run in another process runs here."""
+    monkeypatch.setattr(module, "run_apart", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr(module, "make_engine", lambda *given: Averages())
+    monkeypatch.setattr(module, "_MAX_ROWS", 12)
+    return Settings.of(cache=tmp_path / "cache", batch_size=1)
+
+
+def test_rows_of_the_sample_are_kept(photos, settings):
+    """They are not computed again by stage one, and a stored row is that of its image."""
+    pace, sample, shape = measure_sample(scan(photos), SMALL, 48, settings, is_synthetic=False)
+
+    assert (pace.engine, shape, sample.row_bytes) == ("averages", (2, 2, 3), 48)
+    assert len(Store(settings.paths.cache, SMALL)) == 16  # 4 by the first process, 12 by the second
+    assert sample.stored_bytes > 0
+    assert sample.once_seconds >= 0
+
+
+@pytest.mark.parametrize(("count", "is_synthetic"), [(48, True), (5, False)], ids=["synthetic", "few"])
+def test_rows_that_are_of_no_use_leave_nothing(count, is_synthetic, photos, settings):
+    """Those of images that were made up, and those that are made more than once because there are too few."""
+    manifest = scan(photos).select(range(count))
+    _, sample, _ = measure_sample(manifest, SMALL, count, settings, is_synthetic=is_synthetic)
+
+    assert sample.rows_per_second > 0
+    assert len(Store(settings.paths.cache, SMALL)) == 0
+    assert list(settings.paths.cache.glob("*")) == []
+
+
+def test_decoding_is_measured_per_image(monkeypatch, photos):
+    """Images that cannot be decoded take their time too, and no more than 64 are read."""
+    decoded = []
+    monkeypatch.setattr(Decoder, "decode", lambda decoder, data: decoded.append(time.sleep(0.002)))
+    sample = Manifest(
+        images=Contents((b"no image",) * 100),
+        positions=tuple(range(100)),
+        names=tuple(map(str, range(100))),
+        digests=(bytes(32),) * 100,
+        labels=("a",) * 100,
+        splits=("train",) * 100,
+    )
+    seconds = decoding_seconds(sample, Decoder(16))
+
+    assert len(decoded) == 64
+    assert 0 < seconds < 0.1
+
+
+def test_image_that_cannot_be_decoded_ends_no_measurement(tmp_path):
+    """Stage one will skip it."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.jpg").write_bytes(b"no image")
+
+    assert decoding_seconds(scan(tmp_path), Decoder(16)) > 0

@@ -1,0 +1,103 @@
+"""The description in an exported file; with real networks in test_formats.py."""
+
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import DamagedStoreError
+from pipeline.exports.description import (
+    NAME,
+    Description,
+    add_member,
+    check_shapes,
+    read_file,
+    read_member,
+)
+from pipeline.images.decode import Decoder
+
+DESCRIPTION = Description(
+    ("Ameise", "蜂", "two\nlines"), Decoder(12, "nearest", exif=False), {"run": "mine", "cut": None}
+)
+
+
+def test_description_comes_back_from_its_text():
+    """Labels of any script, the decoder and the origin."""
+    assert Description.from_json(DESCRIPTION.to_json(), Path("model")) == DESCRIPTION
+
+
+def test_text_says_what_the_network_takes():
+    """For readers without this package: labels in order, and shape and range of the pixels."""
+    content = json.loads(DESCRIPTION.to_json())
+
+    assert content["labels"] == list(DESCRIPTION.labels)
+    assert "(N, 12, 12, 3): RGB, 0 to 255" in content["pixels"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schema": 2},
+        {"labels": []},
+        {"labels": ["a", 1]},
+        {"labels": None},
+        {"decoder": {"size_px": 10**6}},
+        {"decoder": {"size_px": 12, "resize": "magic"}},
+        {"decoder": {"size_px": 12, "other": 1}},
+        {"origin": []},
+    ],
+    ids=str,
+)
+def test_impossible_values_are_damage(changes):
+    """Each of them is checked, and the message names the file."""
+    text = json.dumps(json.loads(DESCRIPTION.to_json()) | changes)
+
+    with pytest.raises(DamagedStoreError, match=r"The description in model\.onnx "):
+        Description.from_json(text, Path("model.onnx"))
+
+
+def test_member_is_appended_to_a_file_that_stays_what_it_was(tmp_path):
+    """The network's bytes come first and do not change; each label has one line of its own."""
+    path = tmp_path / "model.tflite"
+    path.write_bytes(b"a network" * 100)
+    add_member(path, DESCRIPTION)
+
+    assert path.read_bytes().startswith(b"a network" * 100)
+    assert read_member(path) == DESCRIPTION
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read("labels.txt").decode() == "Ameise\n蜂\ntwo lines\n"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no archive", "other members"], ids=str)
+def test_file_without_a_description_is_no_export(content, tmp_path):
+    """Whatever else it is."""
+    path = tmp_path / "model.keras"
+    if content == "other members":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("config.json", "{}")
+    elif content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(DamagedStoreError, match=rf"has no readable description \({NAME}\)"):
+        read_member(path)
+
+
+def test_separate_file_is_read_or_missed(tmp_path):
+    """A SavedModel has its description beside the network."""
+    (tmp_path / NAME).write_text(DESCRIPTION.to_json(), encoding="utf-8")
+
+    assert read_file(tmp_path / NAME) == DESCRIPTION
+    with pytest.raises(DamagedStoreError, match="so it is no export of a run"):
+        read_file(tmp_path / "gone.json")
+
+
+def test_network_must_have_the_described_shapes():
+    """One label too few, or another size, would give wrong names without an error."""
+    check_shapes(Path("model"), DESCRIPTION, (None, 12, 12, 3), (None, 3))
+    for inputs, outputs in (((None, 12, 13, 3), (None, 3)), ((None, 12, 12, 3), (None, 4))):
+        with pytest.raises(DamagedStoreError, match="describes 12 px and 3 labels"):
+            check_shapes(Path("model"), DESCRIPTION, inputs, outputs)
+    with pytest.raises(DamagedStoreError, match="describes 12 px and 1 labels"):
+        check_shapes(Path("model"), replace(DESCRIPTION, labels=("a",)), (None, 12, 12, 3), (None, 3))

@@ -1,0 +1,89 @@
+"""A head that has been trained is saved as a run."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.runs.logs import Log
+from pipeline.runs.run import load_run
+from pipeline.runs.save import save_run
+from pipeline.settings import Settings
+from pipeline.stage_two.linear.heads import LinearHead
+from pipeline.stage_two.rows import Task
+from tests.runs.samples import HISTORY, make_info
+from tests.stage_two.tasks import make_task
+
+
+@pytest.fixture
+def task():
+    """Three classes, with made up digests of the images."""
+    made = make_task()
+    splits = {
+        name: replace(part, digests=tuple(number.to_bytes(32) for number in range(len(part))))
+        for name, part in made.splits.items()
+    }
+    return Task(made.classes, splits)
+
+
+@pytest.fixture
+def head():
+    """A linear head of any weights."""
+    weights = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    zeros, ones = np.zeros(6, np.float32), np.ones(6, np.float32)
+    return LinearHead(zeros, ones, weights, np.zeros(3, np.float32), 1.0)
+
+
+class Recording(Log):
+    """A log that keeps the runs it was told of."""
+
+    def finish(self, run):
+        self.finished = run.name
+
+
+def save(head, task, folder, history=(), **options):
+    """A run without plots, and its log."""
+    log, settings = Recording(), Settings.of(runs=folder)
+    info = make_info(classes=task.classes, head="logreg:C=1")
+    return save_run(head, task, list(history), info, log, settings, **{"name": None, "plots": False} | options), log
+
+
+def test_saved_run_predicts_as_its_head_does(head, task, tmp_path):
+    """Loaded again, it has the same arrays; the log is told when the folder is complete."""
+    run, log = save(head, task, tmp_path, name="mine")
+    again = load_run("mine", Settings.of(runs=tmp_path))
+
+    assert (run.name, log.finished) == ("mine", "mine")
+    assert np.array_equal(again.head.predict_proba(task.train.flat), head.predict_proba(task.train.flat))
+
+
+def test_every_split_is_scored_and_every_image_is_listed(head, task, tmp_path):
+    """The accuracies are those of the listed predictions."""
+    run, _ = save(head, task, tmp_path)
+    with (run.folder.path / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+
+    assert len(rows) == sum(map(len, task.splits.values()))
+    for split, part in task.splits.items():
+        right = head.predict_proba(part.flat).argmax(axis=1) == part.y
+        listed = [row["predicted"] == row["label"] for row in rows if row["split"] == split]
+        assert listed == right.tolist()
+        assert run.scores[split].accuracy == pytest.approx(right.mean())
+
+
+def test_run_without_a_name_is_named_after_data_base_and_head(head, task, tmp_path):
+    """Without the regularisation; a second one has a name of its own."""
+    names = [save(head, task, tmp_path)[0].name for _ in range(2)]
+
+    assert all(name.startswith("photos-vgg16-logreg") for name in names)
+    assert len(set(names)) == 2
+
+
+def test_epochs_are_kept_if_there_are_any(head, task, tmp_path):
+    """A linear head has none, so it has no file of them."""
+    with_history, _ = save(head, task, tmp_path, HISTORY)
+    without, _ = save(head, task, tmp_path)
+
+    assert len((with_history.folder.path / "history.csv").read_text().splitlines()) == 1 + len(HISTORY)
+    assert not (without.folder.path / "history.csv").exists()

@@ -1,0 +1,45 @@
+"""From what a user names as data to a manifest."""
+
+import logging
+
+from pipeline.settings import Settings
+from pipeline.stage_one.scan import scan
+from tests.conftest import draw_tree
+
+
+def test_manifest_is_returned_as_it_is(photos, caplog):
+    """Nothing is read again, and nothing is told."""
+    manifest = scan(photos, Settings())
+    caplog.set_level(logging.INFO)
+
+    assert scan(manifest, Settings(), split="1/1/1", label="other") is manifest
+    assert caplog.records == []
+
+
+def test_counts_of_the_splits_are_told(photos, caplog):
+    """So that data that was taken for something else is noticed."""
+    caplog.set_level(logging.INFO)
+    manifest = scan(photos, Settings())
+
+    assert f"{manifest.title}: 48 images (24 train, 12 validation, 12 test), 0 skipped." in caplog.text
+
+
+def test_digests_are_remembered_in_the_cache_folder(tmp_path):
+    """And nowhere else: the data is only read."""
+    data = draw_tree(tmp_path / "data", {"": 2})
+    scan(data, Settings.of(cache=tmp_path / "cache"))
+
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["file_hashes.sqlite"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "data"]
+
+
+def test_settings_of_the_split_and_the_table_are_passed_on(tmp_path):
+    """A table's label column and the folder of its paths, and the shares of a split."""
+    draw_tree(tmp_path / "data", {"": 5})
+    rows = [f"{label}/{label}00{number}.png,{label}" for label in ("red", "blue") for number in range(5)]
+    (tmp_path / "table.csv").write_text("\n".join(["path,colour", *rows]))
+    manifest = scan(
+        tmp_path / "table.csv", Settings(), label="colour", root=str(tmp_path / "data"), split="100/0/0", split_seed=1
+    )
+
+    assert (len(manifest), set(manifest.labels), set(manifest.splits)) == (10, {"red", "blue"}, {"train"})

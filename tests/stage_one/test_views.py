@@ -27,6 +27,19 @@ def options(tmp_path):
     return Settings.of(base="squeezenet", size=48, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs")
 
 
+@pytest.fixture(scope="module")
+def stored(photos, home, tmp_path_factory):
+    """Settings with a cache that holds two views of every image."""
+    folder = tmp_path_factory.mktemp("views")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOTTLENECK_HOME", str(home))
+        options = Settings.of(
+            base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs"
+        )
+        extract_views(photos, Views(2, R0, tta=True), settings=options)
+    return options
+
+
 def test_more_views_cost_only_the_new_ones(photos, options):
     """K from 2 to 3 computes one view of each of the 24 training images, and view 0 stays where it is."""
     extract(photos, settings=options)
@@ -39,9 +52,11 @@ def test_more_views_cost_only_the_new_ones(photos, options):
     assert first.store.name == second.store.name
 
 
-def test_a_stored_view_is_the_features_of_that_view(photos, options):
+def test_a_stored_view_is_the_features_of_that_view(photos, stored):
     """Row (image, 2) holds what the trunk makes of view 2 of that image, whatever was computed beside it."""
+    options = stored
     done = extract_views(photos, Views(2, R0), settings=options)
+    assert done.num_new == 0
     manifest = scan(photos, settings=options).split("train").select([5])
     recipe = done.store.recipe
     maker = ViewMaker.from_json(recipe.augmentation)
@@ -79,10 +94,9 @@ def test_views_that_are_not_stored_are_an_error_that_names_the_command(photos, o
 
 
 @pytest.mark.parametrize("head", ["logreg", "dense:8,relu"])
-def test_heads_train_on_views(photos, options, head):
+def test_heads_train_on_views(photos, stored, head):
     """Linear and dense heads take views, and the run says so."""
-    extract_views(photos, Views(2, R0, tta=True), settings=options)
-    run = fit(photos, head, views=Views(2, R0, tta=True), training=Training(epochs=2), settings=options)
+    run = fit(photos, head, views=Views(2, R0, tta=True), training=Training(epochs=2), settings=stored, plots=False)
 
     assert run.folder.info.views == {"count": 2, "augmentation": "r0", "seed": 0, "tta": True}
     assert run.metrics["train"]["n"] == 24
@@ -101,7 +115,7 @@ def test_fine_tuning_from_the_cache_takes_views(photos, options):
         cached=True,
         views=Views(2, R0),
     )
-    run = tune(photos, tuning, settings=options)
+    run = tune(photos, tuning, settings=options, plots=False)
 
     assert run.info.views["count"] == 2
     with pytest.raises(SettingError, match="--views needs --cached"):

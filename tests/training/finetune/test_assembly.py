@@ -14,9 +14,15 @@ from tests.calls import fit, scan
 TRAINING = Training(epochs=1, batch_size=8, keep="last")
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Rows that one test made are there for the next one."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def settings(tmp_path):
-    return Settings.of(base="squeezenet", size=48, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs")
+def settings(cache, tmp_path):
+    return Settings.of(base="squeezenet", size=48, weights="random", cache=cache, runs=tmp_path / "runs")
 
 
 def assembled(photos, settings, **tuning):
@@ -65,8 +71,9 @@ def test_number_of_layers_is_checked(settings):
         cut_of(FineTuning(last=1000), settings)
 
 
-def test_linear_heads_and_unknown_layers_are_refused(photos, settings):
+def test_linear_heads_and_unknown_layers_are_refused(photos, settings, tmp_path):
     """They are errors before any row is computed."""
+    settings = settings.with_changes(cache=tmp_path / "empty")
     with pytest.raises(HeadSpecError, match="need a dense head"):
         assembled(photos, settings, head="logreg")
     with pytest.raises(InvalidCutError, match="no layer 'fire99'"):

@@ -23,7 +23,7 @@ from pipeline.training.finetune.live import LiveSource, live_forward
 from pipeline.training.finetune.tail import Phase, build_top, fit_top
 from tests.calls import extract, scan
 
-TRAINING = Training(epochs=7, batch_size=8, learning_rate=1e-3, seed=5, keep="last")
+TRAINING = Training(epochs=4, batch_size=8, learning_rate=1e-3, seed=5, keep="last")
 
 
 def losses(photos: Path, settings: Settings, first: str, *, cached: bool) -> list[float]:
@@ -57,22 +57,21 @@ def losses(photos: Path, settings: Settings, first: str, *, cached: bool) -> lis
 @pytest.mark.parametrize(
     ("base", "size", "first", "weights"),
     [
-        ("squeezenet", 48, "fire9_squeeze1x1", "random"),
-        ("resnet50", 32, "conv5_block3_1_conv", "random"),
-        ("mobilenetv2", 32, "block_16_expand", "random"),
+        ("squeezenet", 48, "fire9_squeeze1x1", "random"),  # a tail that branches
+        ("mobilenetv2", 32, "block_16_expand", "random"),  # batch normalisation
         pytest.param("vgg16", 48, "block5_conv1", "imagenet", marks=pytest.mark.real),
     ],
 )
 def test_cached_and_live_training_take_the_same_steps(
     photos: Path, tmp_path: Path, base: str, size: int, first: str, weights: str
 ):
-    """The losses of 21 steps agree to 1e-4, so order, dropout and updates are the same."""
+    """The losses of 12 steps in four epochs agree to 1e-4, so order, dropout and updates are the same."""
     settings = Settings.of(base=base, size=size, weights=weights, cache=tmp_path / "cache", runs=tmp_path / "runs")
     live = losses(photos, settings, first, cached=False)
     cached = losses(photos, settings, first, cached=True)
 
-    assert len(cached) == 21
-    assert len(set(cached)) > 15, "the weights must change, otherwise the test proves nothing"
+    assert len(cached) == 12
+    assert len(set(cached)) > 9, "the weights must change, otherwise the test proves nothing"
     np.testing.assert_allclose(cached, live, rtol=1e-4)
 
 

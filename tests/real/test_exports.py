@@ -73,7 +73,9 @@ assert "pipeline" not in sys.modules
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """SqueezeNet at its smallest size."""
     folder = tmp_path_factory.mktemp("work")
-    return Settings.of(base="squeezenet", size=SIZE_PX, cache=folder / "cache", runs=folder / "runs", engine="tensorflow")
+    return Settings.of(
+        base="squeezenet", size=SIZE_PX, cache=folder / "cache", runs=folder / "runs", engine="tensorflow"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,7 +58,9 @@ def make_images(folder: Path, count: int) -> None:
         Image.fromarray(noise.astype(np.uint8)).save(path)
 
 
-def soak(folder: Path, *, starts: int, others: int, num_images: int, limit: float) -> dict[str, Soak]:
+def soak(
+    folder: Path, *, starts: int, others: int, num_images: int, limit: float, together: int = 1
+) -> dict[str, Soak]:
     """Start stage one so often, and each of the other commands.
 
     Args:
@@ -66,6 +69,7 @@ def soak(folder: Path, *, starts: int, others: int, num_images: int, limit: floa
         others: Of `head`, `sweep` and `predict` each.
         num_images: Of the data set.
         limit: Seconds after which a start is killed and counts as hung.
+        together: So many starts of `features` run at the same time, each with an empty store of its own.
     """
     images, cache, runs = folder / "images", folder / "cache", folder / "runs"
     make_images(images, num_images)
@@ -73,16 +77,23 @@ def soak(folder: Path, *, starts: int, others: int, num_images: int, limit: floa
     # The first start converts the network and has it approved; it is not counted.
     subprocess.run([sys.executable, "-m", "pipeline", *features, str(cache), "-q"], check=True)
     warm, fresh = ["--cache", str(cache)], ["--cache", str(folder / "fresh")]
+
+    def start_features(number: int) -> None:
+        own = folder / f"fresh{number}"
+        results["features"].start([*features, str(own)], limit)
+        shutil.rmtree(own, ignore_errors=True)
+
     training = [str(images), *BASE, *warm, "--runs", str(runs)]
     commands = {
-        "features": [*features, str(folder / "fresh")],
         "head": ["head", *training, "--name", "soaked"],
         "sweep": ["sweep", *training, "--head", "ridge", "--head", "logreg:C=0.1|1", "--name", "swept"],
         "predict": ["predict", "soaked", str(images), "--engine", "openvino", *fresh, "--runs", str(runs)],
     }
-    results = {name: Soak() for name in commands}
+    results = {name: Soak() for name in ("features", *commands)}
+    with ThreadPoolExecutor(together) as pool:
+        list(pool.map(start_features, range(starts)))
     for name, command in commands.items():
-        for _ in range(starts if name == "features" else others):
+        for _ in range(others):
             results[name].start(command, limit)
             shutil.rmtree(folder / "fresh", ignore_errors=True)
     return results

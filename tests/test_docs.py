@@ -1,19 +1,13 @@
-"""The documentation is run: what its pages show is what comes out."""
+"""The documentation is run: what its pages show is what comes out. Programs in Python are in `test_docs_python`."""
 
 import re
 import runpy
-from collections import Counter
 
 import pytest
 
-from pipeline.images.scan import scan
-from tests.conftest import COLOURS, draw_photo
-from tests.documents import KINDS, PROJECT, blocks_of, matches, run_page
+from tests.documents import APART, KINDS, PAGES, PROJECT, blocks_of, matches, run_page
 
 DOCS = PROJECT / "docs"
-PAGES = [DOCS / name for name in re.findall(r"^\d\. \[.*?\]\((\S+)\)", (DOCS / "README.md").read_text(), re.MULTILINE)]
-"""In the order in which they are to be read: each goes on in the folder of the one before."""
-
 ALL = [PROJECT / "README.md", *sorted(DOCS.rglob("*.md"))]
 COMMANDS = runpy.run_path(str(DOCS / "commands.py"))["pages"]()
 
@@ -25,31 +19,10 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if page != APART], ids=lambda page: page.name)
 def test_page_shows_what_comes_out(page, folder):
-    """Every command and program of a page runs, and prints what the page says it does."""
+    """Every command and program of a page runs, and prints what the page says it does; each page goes on after the one before."""
     assert run_page(page, folder) > 0
-
-
-@pytest.mark.real
-def test_python_of_the_readme_runs(tmp_path):
-    """The programs of README do what they say, on photographs in the folder that they name."""
-    draw_few_photos(tmp_path / "photos")
-    draw_photo(tmp_path / "new.jpg", COLOURS["red"], 100)
-
-    assert run_page(PROJECT / "README.md", tmp_path) == 2
-
-
-def draw_few_photos(folder):
-    """Class folders with two photographs of each class for each split, which follows from a photograph's content."""
-    for number in range(100):
-        label = ("red", "blue")[number % 2]
-        draw_photo(folder / label / f"{number}.jpg", COLOURS[label], number)
-    manifest, seen = scan(folder), Counter()
-    for name, label, split in zip(manifest.names, manifest.labels, manifest.splits, strict=True):
-        seen[label, split] += 1
-        if seen[label, split] > 2:
-            (folder / name).unlink()
 
 
 @pytest.mark.parametrize("page", ALL, ids=lambda page: page.relative_to(PROJECT).as_posix())
@@ -80,6 +53,7 @@ def test_pages_are_all_in_the_contents():
     listed = (DOCS / "README.md").read_text()
 
     assert len(PAGES) >= 5
+    assert APART in PAGES
     assert [
         path.name for path in DOCS.glob("*.md") if path.name != "README.md" and f"({path.name})" not in listed
     ] == []
@@ -105,6 +79,8 @@ def test_page_that_shows_something_else_is_found(tmp_path):
     other = write(tmp_path / "other.md", ("bash", "echo one"), ("output", "two"))
     less = write(tmp_path / "less.md", ("bash", "echo one; echo two"), ("output", "one"))
     failing = write(tmp_path / "failing.md", ("text", "x"), ("bash", "false\necho on"))
+    raising = write(tmp_path / "raising.md", ("python", "word = 1"), ("text", "x"), ("python", "print(word)"))
+    leaving = write(tmp_path / "leaving.md", ("python", "raise SystemExit"), ("python", "print(2)"))
 
     with pytest.raises(AssertionError, match=r"other\.md, line 5 shows\ntwo"):
         run_page(other, tmp_path)
@@ -112,6 +88,10 @@ def test_page_that_shows_something_else_is_found(tmp_path):
         run_page(less, tmp_path)
     with pytest.raises(AssertionError, match=r"failing\.md, line 5 fails with 1"):
         run_page(failing, tmp_path)
+    with pytest.raises(AssertionError, match=r"raising\.md, line 9 fails with 1(?s:.*)NameError: name 'word'"):
+        run_page(raising, tmp_path)
+    with pytest.raises(AssertionError, match=r"leaving\.md, line 1 ends too early"):
+        run_page(leaving, tmp_path)
 
 
 def test_blocks_of_a_page_share_their_folder(tmp_path):

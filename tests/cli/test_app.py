@@ -223,16 +223,6 @@ def test_warm_head_loads_no_tensorflow(own, photos):
     assert imported(predict).isdisjoint({"tensorflow", "keras", "sklearn"})
 
 
-def test_json_is_alone_on_standard_output(photos, tmp_path):
-    """Even when TensorFlow starts up, standard output is one JSON value and standard error has no noise of it."""
-    outcome = start("-m", "pipeline", "features", photos / "test", *BASE, "--json", "-q", cwd=tmp_path)
-
-    assert outcome.returncode == 0
-    assert json.loads(outcome.stdout)["new"] == 12
-    assert outcome.stderr == ""
-    assert (tmp_path / "features_cache").is_dir()  # the default place, below the working folder
-
-
 def test_sweep_of_many_heads_is_not_scolded(caplog):
     """TensorFlow's warning that many functions are compiled is kept from the user; its others are not."""
     call("--version")
@@ -270,7 +260,6 @@ def script(tmp_path):
     [
         "head {photos} --head ridge --tensorboard logs --mlflow kept",
         "sweep {photos} --head knn:k=1 --head knn:k=3 --workers 2",
-        "plan {photos} --images 100",
     ],
     ids=lambda command: command.split()[0],
 )
@@ -280,6 +269,17 @@ def test_commands_import_nothing_from_the_current_folder(command, own, photos, s
 
     assert not (hostile / "imported").exists(), (hostile / "imported").read_text()
     assert outcome.returncode == 0, outcome.stderr
+
+
+def test_json_is_alone_on_standard_output(photos, script, hostile):
+    """Even when TensorFlow starts up, standard output is one JSON value, standard error has no noise of it, and no `json.py` is run."""
+    outcome = start(script, "features", photos / "test", *BASE, "--json", "-q", cwd=hostile)
+
+    assert not (hostile / "imported").exists(), (hostile / "imported").read_text()
+    assert outcome.returncode == 0
+    assert json.loads(outcome.stdout)["new"] == 12
+    assert outcome.stderr == ""
+    assert (hostile / "features_cache").is_dir()  # the default place, below the working folder
 
 
 def test_module_imports_nothing_from_the_current_folder(own, photos, hostile):
@@ -303,8 +303,9 @@ def test_module_runs_in_a_checkout_that_is_not_installed(tmp_path):
     assert done.stdout.endswith(f"{__version__}\n")
 
 
-@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "nonsense"])
-@pytest.mark.parametrize("name", ["linear", "dense"])
+@pytest.mark.parametrize(
+    ("name", "backend"), [("linear", "module://matplotlib_inline.backend_inline"), ("dense", "nonsense")]
+)
 def test_plots_need_no_backend_of_the_environment(name, backend, own, work, photos, tmp_path):
     """A notebook's shell names a backend that may not be installed, and a matplotlibrc asks for LaTeX: the plots are as ever."""
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\n")

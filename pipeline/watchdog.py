@@ -2,7 +2,7 @@
 
 A native library can block while it holds the interpreter's lock. Then no Python code runs, neither a thread of this module nor
 the handler of Ctrl-C. So there are two timers: a Python thread, which also reports what was committed, and a little later
-`faulthandler`, whose timer is written in C and needs no lock.
+`faulthandler`, whose timer is written in C and needs no lock; there the message is in the stack of this module's thread.
 
 Only the command line arms the watchdog: a library must not end the process of its caller.
 """
@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import time
+import types
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -78,6 +79,18 @@ def ignore(kept: str | None = None) -> None:
     """Do nothing: the `Moved` of a job that is not watched."""
 
 
+def _pause(is_over: threading.Event, seconds: float) -> bool:
+    return is_over.wait(seconds)
+
+
+def _named(function: Callable[..., bool], text: str) -> Callable[..., bool]:
+    """The function with a text in the place of its file name, which `faulthandler` prints with the thread's stack.
+
+    It is the only text of ours that can be shown while a native call holds the interpreter's lock.
+    """
+    return types.FunctionType(function.__code__.replace(co_filename=text), function.__globals__)
+
+
 class _Watch:
     """A watched job.
 
@@ -103,9 +116,13 @@ class _Watch:
 
     def wait(self) -> None:
         """Return when the job is over; end the process when it hangs."""
-        while not self.is_over.wait(max(0.05, self.seconds_left())):
+        while not _named(_pause, f"{self.job}, no progress. {self._kept}")(self.is_over, self._pause_seconds()):
             if self.seconds_left() <= 0:
                 self._end()
+
+    def _pause_seconds(self) -> float:
+        """Short, so that the name of the pause says what is committed by now."""
+        return min(1.0, max(0.05, self.seconds_left()))
 
     def seconds_left(self) -> float:
         """Time until the job counts as hung, unless it makes progress."""

@@ -83,3 +83,32 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Chrome]":
     driver = start_browser(tmp_path_factory.mktemp("profile"))
     yield driver
     driver.quit()
+
+
+RANDOM = {"base": "squeezenet", "size": 48, "weights": "random"}
+"""Keywords of the public functions for a base that needs no download."""
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory, photos: Path, home: Path) -> dict[str, Path]:
+    """A cache with the features of the photos, and a folder for runs."""
+    import pipeline
+
+    folder = tmp_path_factory.mktemp("places")
+    found = {"cache": folder / "cache", "runs": folder / "runs"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOTTLENECK_HOME", str(home))
+        pipeline.extract(photos, **RANDOM, **found)
+    return found
+
+
+@pytest.fixture
+def warm(places: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """The same cache, where nothing can be computed: whatever works finds its rows."""
+    from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("A row was computed.")
+
+    monkeypatch.setattr(TensorFlowEngine, "features", refuse)
+    return places

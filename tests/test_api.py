@@ -10,33 +10,9 @@ import pytest
 import pipeline
 from pipeline import api, maintenance
 from pipeline.errors import SettingError
-from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 from tests.cli.commands import COMMANDS
 from tests.cli.test_options import FUNCTIONS
-
-RANDOM = {"base": "squeezenet", "size": 48, "weights": "random"}
-
-
-@pytest.fixture(scope="module")
-def places(tmp_path_factory, photos, home):
-    """A cache with the features of the photos."""
-    folder = tmp_path_factory.mktemp("places")
-    found = {"cache": folder / "cache", "runs": folder / "runs"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        pipeline.extract(photos, **RANDOM, **found)
-    return found
-
-
-@pytest.fixture
-def warm(places, monkeypatch):
-    """The same cache, where nothing can be computed: whatever works finds its rows."""
-
-    def refuse(*_, **__):
-        raise AssertionError("A row was computed.")
-
-    monkeypatch.setattr(TensorFlowEngine, "features", refuse)
-    return places
+from tests.conftest import RANDOM
 
 
 def test_every_command_has_a_function():

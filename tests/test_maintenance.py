@@ -6,31 +6,7 @@ import pytest
 
 import pipeline
 from pipeline.errors import DataNotFoundError, SettingError, UnknownBaseError
-from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
-
-RANDOM = {"base": "squeezenet", "size": 48, "weights": "random"}
-
-
-@pytest.fixture(scope="module")
-def places(tmp_path_factory, photos, home):
-    """A cache with the features of the photos."""
-    folder = tmp_path_factory.mktemp("places")
-    found = {"cache": folder / "cache", "runs": folder / "runs"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        pipeline.extract(photos, **RANDOM, **found)
-    return found
-
-
-@pytest.fixture
-def warm(places, monkeypatch):
-    """The same cache, where nothing can be computed."""
-
-    def refuse(*_, **__):
-        raise AssertionError("A row was computed.")
-
-    monkeypatch.setattr(TensorFlowEngine, "features", refuse)
-    return places
+from tests.conftest import RANDOM
 
 
 def test_stores_are_listed_checked_exported_and_imported(warm, photos, tmp_path):

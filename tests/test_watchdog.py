@@ -26,12 +26,14 @@ def test_job_that_hangs_ends_with_its_stacks_and_what_was_committed(photos, tmp_
 
 
 def test_job_that_holds_the_interpreter_ends_too(photos, tmp_path):
-    """No Python code can run then; the stacks and the exit code are the same."""
+    """No Python code can run then; the stacks and the exit code are the same, and one of the stacks says what was committed."""
     with start_hanging("with", photos, tmp_path, limit_seconds=2) as process:
         _, err = process.communicate(timeout=120)
 
     assert process.returncode == 1
     assert "in features" in err
+    assert "Stage one, no progress. " in err
+    assert "committed" in err
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ worker_options = stack(
     click.option(
         "--backend",
         default="auto",
-        help="Who works: threading (this process), loky (processes here), dask; auto takes the faster one of the first two.",
+        help="Execution backend: threading (this process), loky (processes of this machine) or dask; auto: the faster of the first two.",
     ),
     click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster that is there: tcp://host:8786."),
     click.option("--gather", is_flag=True, help="Workers send their rows; without it they write them to --cache."),
@@ -147,9 +147,7 @@ log_options = stack(
         type=click.Path(path_type=Path, file_okay=False),
         help="Folder for TensorBoard's logs; each run's are in a folder of its name.",
     ),
-    click.option(
-        "--mlflow", metavar="URI|FOLDER", help="Tell an MLflow server, or keep MLflow's database in a folder."
-    ),
+    click.option("--mlflow", metavar="URI|FOLDER", help="Log to an MLflow server, or to a database in a folder."),
 )
 run_options = stack(
     click.option("--name", help="The run's name [default: made up]; a run of that name is replaced."),

@@ -14,6 +14,7 @@ from typing import Any, TypedDict
 from pipeline.errors import SettingError
 from pipeline.images.augment import Augmentation, parse_augmentation
 from pipeline.images.manifest import Manifest
+from pipeline.images.reading import READ_KEYWORDS, ReadKeywords
 from pipeline.images.scan import Data
 from pipeline.settings import KEYWORDS as SETTINGS
 from pipeline.settings import Settings
@@ -56,15 +57,6 @@ class SettingsKeywords(CommonKeywords, total=False):
     workers: int | None
 
 
-class ReadKeywords(TypedDict, total=False):
-    """How a data set is read; see `pipeline.stage_one.scan.scan`."""
-
-    label: str
-    root: str | Path | None
-    split: str
-    split_seed: int
-
-
 class DataKeywords(SettingsKeywords, ReadKeywords, total=False):
     """Settings, and how a data set is read."""
 
@@ -103,7 +95,6 @@ class TrainingKeywords(SweepKeywords, total=False):
     head_batch_size: int
 
 
-_READ = tuple(ReadKeywords.__annotations__)
 _TRAINING = {
     name: {"lr": "learning_rate", "head_batch_size": "batch_size"}.get(name, name)
     for name in ("epochs", "lr", "head_batch_size", "optimizer", "schedule", "patience", "keep", "view_mode", "seed")
@@ -173,7 +164,7 @@ def gather(keywords: Mapping[str, Any], function: Callable[..., Any]) -> Inputs:
         settings=Settings.of(**_chosen(keywords, SETTINGS)),
         training=Training(**{_TRAINING[name]: value for name, value in _chosen(keywords, _TRAINING).items()}),
         augmentation=augment if isinstance(augment, Augmentation) else parse_augmentation(augment or "none"),
-        read=_chosen(keywords, _READ),
+        read=_chosen(keywords, READ_KEYWORDS),
         num_views=keywords.get("views", 0),
         view_seed=keywords.get("view_seed", 0),
         tta=keywords.get("tta", False),

@@ -1,5 +1,7 @@
 """Rooms of the package entered from data and settings, as the public functions do, with settings that a test has at hand."""
 
+from pipeline.images import scan as reading_data
+from pipeline.images.reading import Reading
 from pipeline.reports.report import write_report
 from pipeline.settings import Settings
 from pipeline.stage_one import scan as scanning
@@ -9,6 +11,11 @@ from pipeline.stage_one.views import ensure_views
 from pipeline.training.finetune.train import finetune
 from pipeline.training.heads import fit_head
 from pipeline.training.sweep import sweep_heads
+
+
+def read(data, **fields):
+    """The manifest of a data set, without settings."""
+    return reading_data.scan(data, Reading(**fields))
 
 
 def scan(data, settings=None, **keywords):

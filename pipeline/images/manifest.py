@@ -72,6 +72,16 @@ class Skipped:
 
 
 @dataclass(frozen=True)
+class Ignored:
+    """Files of one kind that are not images of the data set, such as `.txt` or `system folders`."""
+
+    kind: str
+    count: int
+    reason: str = ""
+    """Why they are not read and what to do about it; empty for files that nobody expects to be read."""
+
+
+@dataclass(frozen=True)
 class Manifest:
     """N images in a fixed order. Rows of the store are found by `digests`, never by this order.
 
@@ -98,6 +108,12 @@ class Manifest:
 
     skipped: tuple[Skipped, ...] = ()
     """Files that look like images and could not be read."""
+
+    ignored: tuple[Ignored, ...] = ()
+    """Files beside the images, by kind."""
+
+    warnings: tuple[str, ...] = ()
+    """What the user should know about the data: a sentence each."""
 
     title: str = "data"
     """Short name of the data set, for run names and plots."""

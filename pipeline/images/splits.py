@@ -13,16 +13,6 @@ from dataclasses import dataclass
 from pipeline.errors import SettingError
 from pipeline.images.manifest import SPLITS
 
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "test": "test",
-    "testing": "test",
-}
-
 
 @dataclass(frozen=True)
 class Fractions:

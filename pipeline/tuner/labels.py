@@ -16,7 +16,7 @@ from pipeline.errors import DataLayoutError, SettingError, UnwritableLabelsError
 from pipeline.files import replacing
 from pipeline.images.hashing import file_stamp
 from pipeline.images.manifest import Manifest
-from pipeline.images.splits import SPLIT_NAMES
+from pipeline.images.words import split_of
 from pipeline.tuner.label_table import LabelTable
 
 logger = logging.getLogger(__name__)
@@ -79,8 +79,7 @@ class LabelFile:
             manifest,
             labels=tuple(new or old for (new, _), old in zip(found, manifest.labels, strict=True)),
             splits=tuple(
-                SPLIT_NAMES.get(new.lower(), new) if new else old
-                for (_, new), old in zip(found, manifest.splits, strict=True)
+                (split_of(new) or new) if new else old for (_, new), old in zip(found, manifest.splits, strict=True)
             ),
         )
 

@@ -9,8 +9,8 @@ from pipeline.comparison import samples as module
 from pipeline.comparison.samples import decoding_seconds, measure_sample
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Contents, Manifest
-from pipeline.images.scan import scan
 from pipeline.settings import Settings
+from tests.calls import read as scan
 from tests.faults.child import SMALL, Averages
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.manifest import Manifest
-from pipeline.images.scan import scan as scan_data
+from tests.calls import read as scan_data
 
 MIB = 2**20
 GOOD = {"cats/1.jpg": b"a cat", "dogs/1.jpg": b"a dog"}

@@ -22,8 +22,8 @@ from pipeline.cache.shard import build_shard, check_bytes, commit_shard, read_fe
 from pipeline.cache.store import Store
 from pipeline.errors import DamagedStoreError, PipelineError, UnreadableImageError
 from pipeline.images.decode import EXTENSIONS, Decoder
-from pipeline.images.scan import scan
 from tests.cache.samples import RECIPE, make_keys, make_rows, seal
+from tests.calls import read as scan
 from tests.images.test_decode import encode, make_pixels
 
 EXAMPLES = int(os.environ.get("FAULTS_EXAMPLES", "60"))

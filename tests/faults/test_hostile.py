@@ -15,12 +15,12 @@ from pipeline.cache.exchange import import_store
 from pipeline.cache.shard import check_bytes, read_features, read_rows
 from pipeline.cache.store import Store
 from pipeline.errors import DamagedStoreError, ForeignEntryError, PipelineError
-from pipeline.images.scan import scan
 from pipeline.runs.run import load_run
 from pipeline.settings import Settings
 from tests.cache.samples import RECIPE, SHAPE, fill, forge, make_keys, make_rows, seal
 from tests.cache.test_shard import FORGERIES
 from tests.calls import fit
+from tests.calls import read as scan
 from tests.conftest import COLOURS, draw_photo
 
 SECRET = 7.0

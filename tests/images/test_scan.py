@@ -12,7 +12,7 @@ import pytest
 from pipeline.errors import DataLayoutError, DataNotFoundError, SettingError
 from pipeline.images import hashing
 from pipeline.images.hashing import FileHashes
-from pipeline.images.scan import scan
+from tests.calls import read as scan
 
 
 def test_folder_table_and_arrays_are_distinguished(photos, tmp_path):

@@ -5,9 +5,9 @@ import pytest
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.decode import Decoder
-from pipeline.images.scan import scan
 from pipeline.images.sources.arrays import array_manifest
 from pipeline.images.statistics import ChannelStatistics, channel_statistics
+from tests.calls import read as scan
 from tests.conftest import draw_tree
 
 

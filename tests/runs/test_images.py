@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.images.scan import scan
 from pipeline.runs.images import find_images
 from pipeline.settings import Settings
+from tests.calls import read as scan
 from tests.conftest import draw_tree
 from tests.runs.samples import make_run
 

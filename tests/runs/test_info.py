@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from pipeline.images.manifest import Contents, Manifest
-from pipeline.images.scan import scan
 from pipeline.runs.info import RunInfo, data_digest
 from pipeline.settings import Settings
 from tests.calls import fit
+from tests.calls import read as scan
 from tests.runs.samples import make_info
 
 MANIFEST = Manifest(

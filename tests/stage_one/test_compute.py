@@ -5,8 +5,8 @@ import pytest
 from tqdm import tqdm
 
 from pipeline.cache.outbox import BytesOutbox
-from pipeline.images.scan import scan
 from pipeline.stage_one.compute import Item, compute, keys_of, read_scanned
+from tests.calls import read as scan
 from tests.conftest import draw_tree
 from tests.faults.child import SMALL, Averages
 

@@ -15,8 +15,8 @@ from pipeline.cache.store import Store
 from pipeline.errors import DataNotFoundError, WorkerDiedError
 from pipeline.execution.workers import Workers
 from pipeline.images.manifest import Files, Manifest
-from pipeline.images.scan import scan
 from pipeline.stage_one import distribute as module
+from tests.calls import read as scan
 from tests.conftest import draw_photo, draw_tree
 from tests.faults.child import SMALL, Averages
 from tests.stage_one.whole import distribute, extract_in_process

@@ -17,10 +17,10 @@ from pipeline.cache.store import Store, row_keys
 from pipeline.errors import SettingError
 from pipeline.images.augment import Augmentation, ViewMaker
 from pipeline.images.manifest import Manifest
-from pipeline.images.scan import scan
 from pipeline.stage_one import compute, pending
 from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 from pipeline.stage_one.extraction import Extraction
+from tests.calls import read as scan
 from tests.conftest import COLOURS, draw_photo, draw_tree
 from tests.stage_one.trunks import BATCH_SIZE, Counting, make_engine, make_recipe
 from tests.stage_one.whole import extract_in_process

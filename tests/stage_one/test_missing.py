@@ -5,10 +5,10 @@ import pytest
 
 from pipeline.cache.store import Store
 from pipeline.errors import SettingError
-from pipeline.images.scan import scan
 from pipeline.stage_one.compute import keys_of
 from pipeline.stage_one.missing import leave_out, missing_items
 from tests.cache.samples import RECIPE
+from tests.calls import read as scan
 from tests.conftest import draw_tree
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from pipeline.cache.store import Store
 from pipeline.errors import DataLayoutError
-from pipeline.images.scan import scan
 from pipeline.stage_one.compute import Item
 from pipeline.stage_one.pace import measure_pace, steady_pace
+from tests.calls import read as scan
 from tests.faults.child import SMALL, Averages
 
 ROWS = range(32, 32 * 41, 32)

@@ -8,9 +8,9 @@ import pytest
 from pipeline.bases.digests import DigestMemory, TrunkInfo
 from pipeline.bases.table import find_base
 from pipeline.errors import UnknownBaseError, WeightsUnavailableError
-from pipeline.images.scan import scan
 from pipeline.settings import Settings
 from pipeline.stage_one.recipes import make_recipe, trunk_of
+from tests.calls import read as scan
 
 SPEC = find_base("squeezenet")
 TRUNK = TrunkInfo("ab" * 32, 123)

@@ -5,10 +5,10 @@ import pytest
 
 from pipeline.cache.store import Store, row_keys
 from pipeline.errors import MissingRowsError
-from pipeline.images.scan import scan
 from pipeline.settings import Settings
 from pipeline.stage_one import recompute as module
 from pipeline.stage_one.recompute import recompute
+from tests.calls import read as scan
 from tests.faults.child import SMALL, Averages, run
 
 

@@ -6,9 +6,9 @@ import pytest
 from pipeline.cache.shard import read_rows
 from pipeline.cache.store import Store
 from pipeline.errors import ClusterError
-from pipeline.images.scan import scan
 from pipeline.stage_one.compute import Item
 from pipeline.stage_one.tasks import RowTask, rows_per_task, run_task
+from tests.calls import read as scan
 from tests.conftest import draw_tree
 from tests.faults.child import SMALL, Averages
 

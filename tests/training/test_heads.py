@@ -2,11 +2,11 @@
 
 import pytest
 
-from pipeline.images.scan import scan
 from pipeline.runs.run import load_run
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
 from pipeline.training.heads import fit_head
+from tests.calls import read as scan
 
 
 @pytest.fixture(scope="module")

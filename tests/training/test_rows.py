@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.images.scan import scan
 from pipeline.settings import Settings
 from pipeline.stage_two.rows import StoredRows
 from pipeline.training.rows import read_task
 from tests.calls import extract
+from tests.calls import read as scan
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from pipeline.errors import MissingExtraError
-from pipeline.images.scan import scan
 from pipeline.runs.run import load_run
 from pipeline.settings import Settings
 from pipeline.training import rows
 from pipeline.training.sweep import sweep_heads
+from tests.calls import read as scan
 
 HEADS = ["knn:k=1|3", "ridge:alpha=10"]
 

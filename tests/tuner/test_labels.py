@@ -8,8 +8,8 @@ import pytest
 
 from pipeline import files
 from pipeline.errors import DataLayoutError, SettingError, UnwritableLabelsError
-from pipeline.images.scan import scan
 from pipeline.tuner.labels import LabelFile, label_path
+from tests.calls import read as scan
 from tests.conftest import draw_tree
 
 

@@ -4,12 +4,12 @@ import csv
 
 import pytest
 
-from pipeline.images.scan import scan
 from pipeline.runs.run import load_run
 from pipeline.settings import Settings
 from pipeline.tuner.choice import Choice, stops_of
 from pipeline.tuner.serve import open_session
 from tests.browser import assert_quiet, open_page
+from tests.calls import read as scan
 from tests.conftest import COLOURS, draw_photo
 from tests.tuner.pages import Page, serving
 

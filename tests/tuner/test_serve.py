@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from pipeline.errors import MissingExtraError, SettingError
-from pipeline.images.scan import scan
 from pipeline.runs.run import load_run
 from pipeline.settings import Settings
 from pipeline.tuner import serve as module
 from pipeline.tuner.choice import Choice
 from pipeline.tuner.serve import open_session, save, tune_heads
+from tests.calls import read as scan
 from tests.conftest import draw_tree
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.decode import MAX_BYTES
-from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest, Skipped
+from pipeline.images.reading import Reading
 from pipeline.images.sources.columns import Columns
 from pipeline.images.sources.folders import NOT_UNICODE, has_image_extension, is_unicode
 from pipeline.images.sources.members import Member
 from pipeline.images.sources.tars import DAMAGE, list_tar
 from pipeline.images.sources.zips import list_zip
-from pipeline.images.splits import SPLIT_NAMES, Fractions
+from pipeline.images.words import split_of
 
 EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _MAX_FOLDERS = 32
@@ -30,9 +30,7 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(EXTENSIONS)
 
 
-def scan_archive(
-    path: Path, *, fractions: Fractions, split_seed: int, hashes: FileHashes, home: Path, progress: bool
-) -> Manifest:
+def scan_archive(path: Path, reading: Reading) -> Manifest:
     """The manifest that the unpacked archive would have, in the order of its sorted names.
 
     Folders that all images share (`photos/` of `photos/cats/1.jpg`) are left out of the names, except folders of
@@ -43,7 +41,7 @@ def scan_archive(
         DataLayoutError: The archive is damaged, or contains no image.
     """
     try:
-        members, make_images = list_zip(path) if path.name.lower().endswith(".zip") else list_tar(path, home)
+        members, make_images = list_zip(path) if path.name.lower().endswith(".zip") else list_tar(path, reading.home)
     except _DAMAGE as error:
         raise DataLayoutError(f"{path} is not a readable archive: {error}.") from error
     chosen, skipped = _choose(members)
@@ -58,10 +56,12 @@ def scan_archive(
         )
     images = make_images(chosen)
     names = _without_shared_folders([member.name for member in chosen])
-    digests = hashes.member_digests(path, [member.name for member in chosen], images.read, progress=progress)
+    digests = reading.hashes.member_digests(
+        path, [member.name for member in chosen], images.read, progress=reading.progress
+    )
     title = next(path.name[: -len(ending)] for ending in EXTENSIONS if path.name.lower().endswith(ending))
     columns = Columns.of_paths(names, skipped)
-    return columns.manifest(images, digests, fractions=fractions, split_seed=split_seed, title=title)
+    return columns.manifest(images, digests, reading, title)
 
 
 def _choose(members: Sequence[Member]) -> tuple[list[Member], list[Skipped]]:
@@ -112,7 +112,7 @@ def _without_shared_folders(names: Sequence[str]) -> list[str]:
         all(len(part) > 1 for part in parts)
         and len({part[0] for part in parts}) == 1
         and any(len(part) > 2 for part in parts)
-        and parts[0][0].lower() not in SPLIT_NAMES
+        and not split_of(parts[0][0])
     ):
         parts = [part[1:] for part in parts]
     return ["/".join(part) for part in parts]

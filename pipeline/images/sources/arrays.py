@@ -7,7 +7,7 @@ import hashlib
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from pipeline.errors import DataLayoutError, check_choice
 from pipeline.files import replacing
 from pipeline.images.decode import encode_array
 from pipeline.images.manifest import Manifest
-from pipeline.images.splits import Fractions, complete_splits
+from pipeline.images.reading import Reading
+from pipeline.images.splits import complete_splits
 
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -41,8 +42,7 @@ def array_manifest(
     labels: NDArray[np.generic] | None = None,
     *,
     splits: list[str | None] | None = None,
-    fractions: Fractions | None = None,
-    split_seed: int = 0,
+    reading: Reading | None = None,
     title: str = "arrays",
 ) -> Manifest:
     """The manifest of an array of images.
@@ -51,13 +51,13 @@ def array_manifest(
         pixels: Shape (N, H, W), (N, H, W, 1), (N, H, W, 3) or (N, H, W, 4); integers in [0, 255], or floats in [0, 1].
         labels: Shape (N,) or (N, 1); None where there are none.
         splits: The split of each image; None for an image whose split is not set.
-        fractions: Shares of the splits that are not set; default 80/10/10.
-        split_seed: Seed of those shares.
+        reading: Shares of the splits that are not set; default 80/10/10.
         title: Short name of the data set.
 
     Raises:
         DataLayoutError: The array has no valid shape or range of images, or the lengths differ.
     """
+    reading = reading or Reading()
     images = Arrays(as_uint8(pixels))
     count = len(images.pixels)
     flat = None if labels is None else np.asarray(labels).reshape(-1)
@@ -72,23 +72,23 @@ def array_manifest(
         names=tuple(f"#{position}" for position in range(count)),
         digests=digests,
         labels=tuple(None if flat is None else _label(flat[position]) for position in range(count)),
-        splits=complete_splits(splits or [None] * count, digests, fractions or Fractions.parse("80/10/10"), split_seed),
+        splits=complete_splits(splits or [None] * count, digests, reading.fractions, reading.split_seed),
         title=title,
     )
 
 
-def scan_npz(path: Path, *, label: str, fractions: Fractions, split_seed: int) -> Manifest:
+def scan_npz(path: Path, reading: Reading) -> Manifest:
     """The manifest of an `.npz` file with `x` and `y`, or `x_train`, `y_train`, `x_test`, `y_test` (and `x_validation`).
 
-    `label` names another array of labels, such as `y_coarse`.
+    `reading.label` names another array of labels, such as `y_coarse`.
 
     Raises:
         DataLayoutError: The file contains none of these arrays, or contains Python objects.
     """
-    return _manifest_of(_read_npz(path), label=label, fractions=fractions, split_seed=split_seed, title=path.stem)
+    return _manifest_of(_read_npz(path), reading, path.stem)
 
 
-def scan_sklearn(name: str, *, fractions: Fractions, split_seed: int) -> Manifest:
+def scan_sklearn(name: str, reading: Reading) -> Manifest:
     """`digits`: 1,797 scans of handwritten digits, 8x8 px grayscale, a part of scikit-learn (UCI, CC BY 4.0).
 
     Raises:
@@ -100,13 +100,13 @@ def scan_sklearn(name: str, *, fractions: Fractions, split_seed: int) -> Manifes
     digits = load_digits()
     # Gray levels from 0 to 16 become 8 bits.
     pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)
-    return array_manifest(pixels, digits.target, fractions=fractions, split_seed=split_seed, title="digits")
+    return array_manifest(pixels, digits.target, reading=reading, title="digits")
 
 
-def scan_keras(name: str, *, label: str, home: Path, fractions: Fractions, split_seed: int) -> Manifest:
+def scan_keras(name: str, reading: Reading) -> Manifest:
     """A data set of keras.datasets, with its own test split. The labels of cifar100 are `fine` (default) or `coarse`.
 
-    The arrays are kept as an `.npz` file below `home`, so that later calls do not import Keras.
+    The arrays are kept as an `.npz` file below `reading.home`, so that later calls do not import Keras.
 
     Raises:
         SettingError: Keras has no such data set, or the data set no such labels.
@@ -114,12 +114,12 @@ def scan_keras(name: str, *, label: str, home: Path, fractions: Fractions, split
     """
     check_choice("data set of Keras", name, KERAS_DATASETS)
     choices = {"label": "fine", "fine": "fine", "coarse": "coarse"} if name == "cifar100" else {"label": ""}
-    check_choice(f"label of keras:{name}", label, tuple(choices))
-    mode = choices[label]
-    kept = home / "datasets" / f"keras-{name}{'-' + mode if mode else ''}.npz"
+    check_choice(f"label of keras:{name}", reading.label, tuple(choices))
+    mode = choices[reading.label]
+    kept = reading.home / "datasets" / f"keras-{name}{'-' + mode if mode else ''}.npz"
     if not kept.exists():
         _keep(kept, _load_keras(name, mode))
-    return _manifest_of(_read_npz(kept), label="label", fractions=fractions, split_seed=split_seed, title=name)
+    return _manifest_of(_read_npz(kept), replace(reading, label="label"), name)
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
@@ -153,11 +153,9 @@ def _keep(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         np.savez_compressed(beside, allow_pickle=False, **dict(arrays))
 
 
-def _manifest_of(
-    arrays: Mapping[str, NDArray[np.generic]], *, label: str, fractions: Fractions, split_seed: int, title: str
-) -> Manifest:
+def _manifest_of(arrays: Mapping[str, NDArray[np.generic]], reading: Reading, title: str) -> Manifest:
     """Join x/y, or x_train/x_validation/x_test, into one manifest."""
-    y_name = "y" if label == "label" else label
+    y_name = "y" if reading.label == "label" else reading.label
     if "x" in arrays:
         parts: list[tuple[str | None, str, str]] = [(None, "x", y_name)]
     else:
@@ -167,7 +165,7 @@ def _manifest_of(
             f"Expected arrays named x and y, or x_train, y_train, x_test, y_test. Received: {sorted(arrays)}."
         )
     missing = [y for _, _, y in parts if y not in arrays]
-    if missing and label != "label":
+    if missing and reading.label != "label":
         raise DataLayoutError(f"There is no label array {missing}. Received: {sorted(arrays)}.")
     images = [as_uint8(arrays[x]) for _, x, _ in parts]
     if len({part.shape[1:] for part in images}) > 1:
@@ -184,7 +182,7 @@ def _manifest_of(
             )
     labels = None if missing else np.concatenate(flat)
     splits = [split for split, x, _ in parts for _ in range(len(arrays[x]))]
-    return array_manifest(pixels, labels, splits=splits, fractions=fractions, split_seed=split_seed, title=title)
+    return array_manifest(pixels, labels, splits=splits, reading=reading, title=title)
 
 
 def _label(value: Any) -> str:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from pipeline.images.manifest import ImageBytes, Manifest, Skipped
-from pipeline.images.splits import SPLIT_NAMES, Fractions, complete_splits
+from pipeline.images.reading import Reading
+from pipeline.images.splits import complete_splits
+from pipeline.images.words import split_of
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,7 @@ class Columns:
     @classmethod
     def of_paths(cls, names: Sequence[str], skipped: Sequence[Skipped]) -> Self:
         """Labels and splits from the folders in paths: `train/cats/1.jpg`, or `cats/1.jpg`."""
-        split_folders = {
-            first for name in names if (first := name.partition("/")[0]) != name and first.lower() in SPLIT_NAMES
-        }
+        split_folders = {first for name in names if (first := name.partition("/")[0]) != name and split_of(first)}
         return cls(
             names=names,
             labels=[_folder_label(name, split_folders) for name in names],
@@ -44,9 +44,7 @@ class Columns:
         self,
         images: ImageBytes,
         digests: Sequence[bytes | OSError],
-        *,
-        fractions: Fractions,
-        split_seed: int,
+        reading: Reading,
         title: str,
     ) -> Manifest:
         """The manifest of the images with a digest; the others are in `skipped`, with their reasons."""
@@ -65,7 +63,7 @@ class Columns:
             names=tuple(self.names[row] for row in good),
             digests=tuple(good_digests),
             labels=tuple(self.labels[row] for row in good),
-            splits=complete_splits([self.splits[row] for row in good], keys, fractions, split_seed),
+            splits=complete_splits([self.splits[row] for row in good], keys, reading.fractions, reading.split_seed),
             skipped=(*self.skipped, *unread),
             title=title,
         )
@@ -73,7 +71,7 @@ class Columns:
 
 def _folder_split(name: str, split_folders: set[str]) -> str | None:
     first, slash, _ = name.partition("/")
-    return SPLIT_NAMES[first.lower()] if slash and first in split_folders else None
+    return split_of(first) if slash and first in split_folders else None
 
 
 def _folder_label(name: str, split_folders: set[str]) -> str | None:

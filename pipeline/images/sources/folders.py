@@ -7,10 +7,9 @@ from pathlib import Path
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.decode import EXTENSIONS
-from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Files, Manifest, Skipped
+from pipeline.images.reading import Reading
 from pipeline.images.sources.columns import Columns
-from pipeline.images.splits import Fractions
 
 NOT_UNICODE = "file name is not valid Unicode"
 
@@ -23,12 +22,12 @@ class _Found:
     skipped: list[Skipped] = field(default_factory=list)
 
 
-def scan_folder(root: Path, *, fractions: Fractions, split_seed: int, hashes: FileHashes, progress: bool) -> Manifest:
+def scan_folder(root: Path, reading: Reading) -> Manifest:
     """The manifest of a folder tree, in the order of its sorted paths.
 
     The label is the name of the first folder (below the split's folder, if there is one); images in deeper
     folders belong to it too. Files directly in the root have no label. Without a validation folder, images of the
-    training split become the validation split (and the test split, if there is no test folder either), by `fractions`.
+    training split become the validation split (and the test split, if there is no test folder either), by `reading.split`.
     If train and validation are given, no test split is made.
 
     Raises:
@@ -43,9 +42,9 @@ def scan_folder(root: Path, *, fractions: Fractions, split_seed: int, hashes: Fi
             f"folders above them; extensions {', '.join(sorted(EXTENSIONS))}."
         )
     columns = Columns.of_paths(found.names, found.skipped)
-    digests = hashes.digests([f"{root}/{name}" for name in found.names], progress=progress)
+    digests = reading.hashes.digests([f"{root}/{name}" for name in found.names], progress=reading.progress)
     images = Files(root, tuple(found.names))
-    return columns.manifest(images, digests, fractions=fractions, split_seed=split_seed, title=root.resolve().name)
+    return columns.manifest(images, digests, reading, root.resolve().name)
 
 
 def find_images(folder: Path) -> list[tuple[str, str | None]]:

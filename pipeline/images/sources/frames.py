@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DataLayoutError
-from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Contents, Manifest
+from pipeline.images.reading import Reading
 from pipeline.images.sources.tables import Texts, check_label, columns_of, manifest_of_paths
-from pipeline.images.splits import Fractions
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoDataFrame
@@ -20,13 +19,7 @@ _SOURCE = "the frame"
 
 def scan_frame(
     frame: "IntoDataFrame",
-    *,
-    root: Path | None,
-    label: str,
-    fractions: Fractions,
-    split_seed: int,
-    hashes: FileHashes,
-    progress: bool,
+    reading: Reading,
 ) -> Manifest:
     """The manifest of a data frame, in its order, with the columns of a table (`scan_table`).
 
@@ -34,13 +27,8 @@ def scan_frame(
 
     Args:
         frame: A pandas or polars frame, or another eager one.
-        root: Folder that the paths are relative to; None: the current folder or, if some paths are absolute, the folder
-            that all absolute paths share.
-        label: The column of the labels.
-        fractions: Shares of the splits, if the frame has no split column.
-        split_seed: Seed of those shares.
-        hashes: Remembered digests of files.
-        progress: Show a bar.
+        reading: How it is read. Without a root, paths are relative to the current folder or, if some paths are absolute, to the
+            folder that all absolute paths share.
 
     Raises:
         DataLayoutError: It is not a data frame, or its columns are not usable.
@@ -53,22 +41,18 @@ def scan_frame(
     if images is None:
         return manifest_of_paths(
             texts,
+            reading,
             source=_SOURCE,
-            folder=root or _folder_of(texts),
-            label=label,
-            fractions=fractions,
-            split_seed=split_seed,
-            hashes=hashes,
-            progress=progress,
+            folder=Path(reading.root or _folder_of(texts)),
         )
     if not images:
         raise DataLayoutError(f"The frame has no rows. Received columns: {['image', *columns]}.")
-    check_label(label, texts, _SOURCE)
+    check_label(reading.label, texts, _SOURCE)
     contents = tuple(_bytes_of(value, row) for row, value in enumerate(images))
     digests = [content if isinstance(content, OSError) else hashlib.sha256(content).digest() for content in contents]
     names = [f"#{row}" for row in range(len(images))]
-    found = columns_of(texts, names, range(len(images)), label=label, source=_SOURCE)
-    return found.manifest(Contents(contents), digests, fractions=fractions, split_seed=split_seed, title="frame")
+    found = columns_of(texts, names, range(len(images)), label=reading.label, source=_SOURCE)
+    return found.manifest(Contents(contents), digests, reading, "frame")
 
 
 def _read(frame: "IntoDataFrame") -> dict[str, list[Any]]:

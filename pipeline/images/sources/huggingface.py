@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DataLayoutError, MissingExtraError
-from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest, Skipped
+from pipeline.images.reading import Reading
 from pipeline.images.sources.folders import has_image_extension
 from pipeline.images.sources.spool import Spool
 from pipeline.images.sources.tables import check_label, columns_of
-from pipeline.images.splits import SPLIT_NAMES, Fractions
+from pipeline.images.words import SPLIT_WORDS, split_of
 
 # Names on the hub: train-00000-of-00001.parquet, with a hash in older data sets; or train.parquet.
-_HUB_NAME = re.compile(rf"(\w+?)-\d{{5}}-of-\d{{5}}\b.*\.parquet|({'|'.join(SPLIT_NAMES)})\.parquet", re.IGNORECASE)
+_HUB_NAME = re.compile(rf"(\w+?)-\d{{5}}-of-\d{{5}}\b.*\.parquet|({'|'.join(SPLIT_WORDS)})\.parquet", re.IGNORECASE)
 _BATCH_ROWS = 64
 
 
@@ -71,26 +71,16 @@ def has_images(path: Path) -> bool:
 
 def scan_data_files(
     files: Sequence[DataFile],
-    *,
     title: str,
-    label: str,
-    fractions: Fractions,
-    split_seed: int,
-    hashes: FileHashes,
-    home: Path,
-    progress: bool,
+    reading: Reading,
 ) -> Manifest:
     """The manifest of the rows of Parquet or Arrow files, in their order.
 
     Args:
         files: The result of `find_data_files`, or one Parquet file, whose `split` and `group` columns are used.
         title: Short name of the data set.
-        label: The column of the labels. If it is `label` and there is no such column, the only column of class numbers is used.
-        fractions: Shares of the splits that the data does not set.
-        split_seed: Seed of those shares.
-        hashes: Remembered digests.
-        home: Folder of the temporary file that stage one reads the images from.
-        progress: Show a bar.
+        reading: How they are read. If the label column is `label` and there is no such column, the only column of class numbers
+            is used.
 
     Raises:
         DataLayoutError: A file is damaged, has no column of images, or lacks the label column.
@@ -101,13 +91,13 @@ def scan_data_files(
     names: list[str] = []
     digests: list[bytes | OSError] = []
     sources = [(file.path, _image_column(file.path)) for file in known]
-    images = Spool(partial(_contents, sources), home)
+    images = Spool(partial(_contents, sources), reading.home)
     counts: Counter[str | None] = Counter()
     for file in known:
-        rows, count = _read_texts(file, label)
+        rows, count = _read_texts(file, reading.label)
         members = [str(row) for row in range(count)]
         read = partial(_read_from, images, len(names))
-        digests += hashes.member_digests(file.path, members, read, progress=progress)
+        digests += reading.hashes.member_digests(file.path, members, read, progress=reading.progress)
         first = counts[file.split]
         names += [f"{file.split or ''}#{number}" for number in range(first, first + count)]
         counts[file.split] += count
@@ -116,7 +106,7 @@ def scan_data_files(
     if not names:
         raise DataLayoutError(f"These files have no rows: {[str(file.path) for file in known][:4]}.")
     columns = columns_of(texts, names, range(len(names)), label="label", source=title, skipped=skipped)
-    return columns.manifest(images, digests, fractions=fractions, split_seed=split_seed, title=title)
+    return columns.manifest(images, digests, reading, title)
 
 
 def _read_from(images: Spool, start: int, row: int) -> bytes:
@@ -125,11 +115,13 @@ def _read_from(images: Spool, start: int, row: int) -> bytes:
 
 def _with_known_splits(files: Sequence[DataFile]) -> tuple[list[DataFile], list[Skipped]]:
     """Files with the project's names of splits; those of other splits (`unsupervised`, `extra`) are skipped."""
-    known = [DataFile(file.path, SPLIT_NAMES.get((file.split or "").lower())) for file in files]
+    known = [DataFile(file.path, split_of(file.split or "")) for file in files]
     if not any(file.split for file in known):
         return known, []
     others = [
-        Skipped(str(file.path), f"its split is none of {sorted(SPLIT_NAMES)}") for file in known if not file.split
+        Skipped(str(file.path), f"its split {file.split!r} is none of train, validation and test")
+        for file in known
+        if not file.split
     ]
     return [file for file in known if file.split], others
 

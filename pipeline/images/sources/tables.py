@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.errors import DataLayoutError, DataNotFoundError, MissingExtraError
-from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Files, Manifest, Skipped
+from pipeline.images.reading import Reading
 from pipeline.images.sources.columns import Columns
-from pipeline.images.splits import SPLIT_NAMES, Fractions
+from pipeline.images.words import split_of
 
 EXTENSIONS = (".csv", ".jsonl", ".parquet")
 Texts = Mapping[str, Sequence[str | None]]
@@ -22,24 +22,13 @@ _NO_LABELS = ("path", "file_name", "image", "split", "group")
 
 def scan_table(
     table: Path,
-    *,
-    root: Path | None,
-    label: str,
-    fractions: Fractions,
-    split_seed: int,
-    hashes: FileHashes,
-    progress: bool,
+    reading: Reading,
 ) -> Manifest:
     """The manifest of a table, in its order.
 
     Args:
         table: A CSV file with a header, a file with one JSON object per line, or a Parquet file.
-        root: Folder that the paths are relative to; None: the table's folder. Paths that lead out of it are skipped.
-        label: The column of the labels.
-        fractions: Shares of the splits, if the table has no split column.
-        split_seed: Seed of those shares.
-        hashes: Remembered digests.
-        progress: Show a bar.
+        reading: How it is read. Paths that lead out of the root are skipped.
 
     Raises:
         DataLayoutError: The table has no path column, no such label column, an unknown split, or no rows.
@@ -47,32 +36,31 @@ def scan_table(
     readers = {".parquet": _read_parquet, ".jsonl": _read_jsonl}
     return manifest_of_paths(
         readers.get(table.suffix.lower(), read_csv)(table),
+        reading,
         source=str(table),
-        folder=root or table.parent,
-        label=label,
-        fractions=fractions,
-        split_seed=split_seed,
-        hashes=hashes,
-        progress=progress,
+        folder=Path(reading.root or table.parent),
     )
 
 
 def manifest_of_paths(
     texts: Texts,
+    reading: Reading,
     *,
     source: str,
     folder: Path,
-    label: str,
-    fractions: Fractions,
-    split_seed: int,
-    hashes: FileHashes,
-    progress: bool,
 ) -> Manifest:
-    """The manifest of a table that has been read. `source` is its name in messages; for the others see `scan_table`."""
+    """The manifest of a table that has been read.
+
+    Args:
+        texts: Its columns.
+        reading: How it is read.
+        source: Its name in messages.
+        folder: The folder that the paths are relative to.
+    """
     paths = texts.get("path") or texts.get("file_name")
     if not paths:
         raise DataLayoutError(f"{source} needs a column `path` and at least one row. Received columns: {list(texts)}.")
-    check_label(label, texts, source)
+    check_label(reading.label, texts, source)
     if not folder.is_dir():
         raise DataNotFoundError(f"The folder of the images does not exist: {folder}. Give another one with --root.")
     names, rows, skipped = _inside(folder, paths)
@@ -81,12 +69,10 @@ def manifest_of_paths(
             f"None of the {len(paths)} paths of {source} is a file below {folder} (the first: "
             f"{paths[0]!r}). Give their folder with --root."
         )
-    columns = columns_of(texts, names, rows, label=label, source=source, skipped=skipped)
-    digests = hashes.digests([f"{folder}/{name}" for name in names], progress=progress)
+    columns = columns_of(texts, names, rows, label=reading.label, source=source, skipped=skipped)
+    digests = reading.hashes.digests([f"{folder}/{name}" for name in names], progress=reading.progress)
     images = Files(folder, tuple(names))
-    return columns.manifest(
-        images, digests, fractions=fractions, split_seed=split_seed, title=folder.resolve().name or "data"
-    )
+    return columns.manifest(images, digests, reading, folder.resolve().name or "data")
 
 
 def check_label(label: str, names: Iterable[str], source: str) -> None:
@@ -153,9 +139,10 @@ def _pick(column: Sequence[str | None] | None, rows: Sequence[int]) -> list[str 
 def _split_name(source: str, name: str | None) -> str | None:
     if name is None:
         return None
-    if name.lower() not in SPLIT_NAMES:
-        raise DataLayoutError(f"A split in {source} is one of {sorted(SPLIT_NAMES)}, or empty. Received: {name!r}.")
-    return SPLIT_NAMES[name.lower()]
+    split = split_of(name)
+    if split is None:
+        raise DataLayoutError(f"A split in {source} is train, validation or test, or empty. Received: {name!r}.")
+    return split
 
 
 def read_csv(table: Path) -> Texts:

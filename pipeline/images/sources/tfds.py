@@ -16,7 +16,7 @@ from typing import Any
 
 from pipeline.errors import DataLayoutError, MissingExtraError, SettingError
 from pipeline.files import replacing
-from pipeline.images.splits import SPLIT_NAMES
+from pipeline.images.words import split_of
 
 # Without a namespace: data sets of other sites run code from there.
 _NAME = re.compile(r"\w+(/\w[\w.-]*)?(:\d+\.\d+\.\d+)?")
@@ -104,9 +104,7 @@ def _features(builder: Any) -> tuple[str, dict[str, list[str]]]:
 def _splits(builder: Any) -> dict[str | None, str]:
     """The data set's splits by the project's names; if it has none of these names, all its splits together under None."""
     given = list(builder.info.splits)
-    known: dict[str | None, str] = {
-        SPLIT_NAMES[split.lower()]: split for split in given if split.lower() in SPLIT_NAMES
-    }
+    known: dict[str | None, str] = {split_of(split): split for split in given if split_of(split)}
     others = sorted(set(given) - set(known.values()))
     if known and others:
         logging.getLogger("pipeline").warning("tfds:%s: the splits %s are skipped.", builder.name, ", ".join(others))

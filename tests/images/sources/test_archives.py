@@ -13,12 +13,12 @@ from pipeline.errors import DataLayoutError
 from pipeline.images import hashing
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
-from pipeline.images.scan import scan as scan_data
+from pipeline.images.reading import Reading
 from pipeline.images.sources.archives import scan_archive
 from pipeline.images.sources.spool import Spool
 from pipeline.images.sources.tars import TarImages
 from pipeline.images.sources.zips import ZipImages
-from pipeline.images.splits import Fractions
+from tests.calls import read as scan_data
 from tests.conftest import draw_tree
 from tests.faults.child import Averages, run
 
@@ -30,11 +30,7 @@ def scan(path: Path, hashes: FileHashes | None = None) -> Manifest:
     """The manifest of an archive."""
     return scan_archive(
         path,
-        fractions=Fractions.parse("80/10/10"),
-        split_seed=0,
-        hashes=hashes or FileHashes(),
-        home=path.parent / "home",
-        progress=False,
+        Reading(hashes=hashes or FileHashes(), home=path.parent / "home"),
     )
 
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,10 @@ import pytest
 from pipeline.errors import DataLayoutError, SettingError
 from pipeline.images.decode import Decoder, encode_array
 from pipeline.images.manifest import Manifest
+from pipeline.images.reading import Reading
 from pipeline.images.sources.arrays import FASHION, array_manifest, scan_keras, scan_npz, scan_sklearn
-from pipeline.images.splits import Fractions
 
-FRACTIONS = Fractions(0.6, 0.2, 0.2)
+READING = Reading(split="60/20/20")
 
 
 def make_images(count: int, shape: tuple[int, ...] = (8, 8), first: int = 0) -> np.ndarray:
@@ -30,7 +31,7 @@ def make_images(count: int, shape: tuple[int, ...] = (8, 8), first: int = 0) -> 
 
 def scan(path: Path, label: str = "label") -> Manifest:
     """The manifest of an `.npz` file."""
-    return scan_npz(path, label=label, fractions=FRACTIONS, split_seed=0)
+    return scan_npz(path, replace(READING, label=label))
 
 
 def save(folder: Path, **arrays) -> Path:
@@ -228,7 +229,7 @@ def test_digits_are_those_of_scikit_learn():
     """1,797 digits of ten classes, 16 gray levels spread over 8 bits, duplicates kept in one split."""
     from sklearn.datasets import load_digits
 
-    manifest = scan_sklearn("digits", fractions=FRACTIONS, split_seed=1)
+    manifest = scan_sklearn("digits", replace(READING, split_seed=1))
     pixels = Decoder(8).decode(manifest.read(17))[..., 0]
 
     assert len(manifest) == 1797
@@ -242,7 +243,7 @@ def test_digits_are_those_of_scikit_learn():
 def test_other_names_of_scikit_learn_are_refused():
     """Only one data set of scikit-learn contains labelled images without a download."""
     with pytest.raises(SettingError, match=r"one of digits\. Received: 'iris'\."):
-        scan_sklearn("iris", fractions=FRACTIONS, split_seed=0)
+        scan_sklearn("iris", READING)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +257,7 @@ def test_other_names_of_scikit_learn_are_refused():
 def test_what_keras_does_not_have_is_refused(tmp_path, name, label, message):
     """Names and labels are checked before anything is downloaded."""
     with pytest.raises(SettingError, match=message):
-        scan_keras(name, label=label, home=tmp_path, fractions=FRACTIONS, split_seed=0)
+        scan_keras(name, replace(READING, label=label, home=tmp_path))
 
 
 def scan_in_a_process(home: Path, data: str, **environment: str) -> dict:
@@ -267,11 +268,12 @@ from pathlib import Path
 if {environment.get("KERAS_HOME") is None}:
     sys.modules["keras"] = None  # whoever imports it fails
 from pipeline.errors import DataLayoutError
+from pipeline.images.reading import Reading
 from pipeline.images.scan import scan
 found = {{}}
 for name in {data.split()}:
     try:
-        manifest = scan(name, home=Path({str(home)!r}))
+        manifest = scan(name, Reading(home=Path({str(home)!r})))
         pixels = [list(manifest.read(row)[-784:][:3]) for row in range(len(manifest))]
         found[name] = [manifest.labels, manifest.splits, pixels, manifest.title]
     except DataLayoutError as error:
@@ -328,4 +330,4 @@ def test_damaged_kept_arrays_are_named(tmp_path):
     kept.write_bytes(b"")
 
     with pytest.raises(DataLayoutError, match=r"keras-mnist\.npz is not an \.npz file of plain arrays"):
-        scan_keras("mnist", label="label", home=tmp_path, fractions=FRACTIONS, split_seed=0)
+        scan_keras("mnist", replace(READING, home=tmp_path))

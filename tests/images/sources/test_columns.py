@@ -5,14 +5,14 @@ from collections import defaultdict
 import pytest
 
 from pipeline.images.manifest import Contents, Manifest, Skipped
+from pipeline.images.reading import Reading
 from pipeline.images.sources.columns import Columns
-from pipeline.images.splits import Fractions
 
 
 def manifest(columns: Columns, digests: list) -> Manifest:
     """The manifest of columns over images that are their own numbers."""
     images = Contents(tuple(bytes([number]) for number in range(len(digests))))
-    return columns.manifest(images, digests, fractions=Fractions.parse("40/30/30"), split_seed=0, title="data")
+    return columns.manifest(images, digests, Reading(split="40/30/30"), "data")
 
 
 @pytest.mark.parametrize(

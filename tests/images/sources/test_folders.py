@@ -10,14 +10,14 @@ import pytest
 from pipeline.errors import DataLayoutError
 from pipeline.images.hashing import FileHashes, sha256_file
 from pipeline.images.manifest import Manifest, Skipped
+from pipeline.images.reading import Reading
 from pipeline.images.sources.folders import scan_folder
-from pipeline.images.splits import Fractions
 from tests.conftest import draw_photo, draw_tree
 
 
 def scan(root: Path, split: str = "80/10/10", seed: int = 0) -> Manifest:
     """The manifest of a folder."""
-    return scan_folder(root, fractions=Fractions.parse(split), split_seed=seed, hashes=FileHashes(), progress=False)
+    return scan_folder(root, Reading(split=split, split_seed=seed))
 
 
 def fill(root: Path, counts: dict[str, int]) -> Path:
@@ -218,7 +218,7 @@ def test_odd_names_are_read_as_they_are(tmp_path):
         for name in odd:
             (tmp_path / label / name).write_bytes(f"{label} {name}".encode())
     hashes = FileHashes(tmp_path / ".cache/file_hashes.sqlite")
-    manifest = scan_folder(tmp_path, fractions=Fractions.parse("80/10/10"), split_seed=0, hashes=hashes, progress=False)
+    manifest = scan_folder(tmp_path, Reading(hashes=hashes))
 
     assert sorted(manifest.names) == sorted(f"{c}/{name}" for c in ("большой кот", "dog, brown") for name in odd)
     assert manifest.classes == ("dog, brown", "большой кот")

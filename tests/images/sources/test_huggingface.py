@@ -13,8 +13,8 @@ from pipeline.errors import DataLayoutError, MissingExtraError
 from pipeline.images import hashing
 from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
-from pipeline.images.scan import scan as scan_data
 from pipeline.images.sources import huggingface
+from tests.calls import read as scan_data
 from tests.conftest import draw_tree
 from tests.faults.child import Averages, run
 

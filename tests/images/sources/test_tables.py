@@ -10,10 +10,10 @@ import pytest
 from pyarrow import parquet
 
 from pipeline.errors import DataLayoutError, DataNotFoundError, MissingExtraError
-from pipeline.images.hashing import FileHashes, sha256_file
+from pipeline.images.hashing import sha256_file
 from pipeline.images.manifest import Manifest, Skipped
+from pipeline.images.reading import Reading
 from pipeline.images.sources.tables import scan_table
-from pipeline.images.splits import Fractions
 
 
 @pytest.fixture
@@ -36,15 +36,7 @@ def write(folder: Path, text: str) -> Path:
 
 def scan(table: Path, *, root=None, label="label", split="80/10/10", seed=0) -> Manifest:
     """The manifest of a table."""
-    return scan_table(
-        table,
-        root=root,
-        label=label,
-        fractions=Fractions.parse(split),
-        split_seed=seed,
-        hashes=FileHashes(),
-        progress=False,
-    )
+    return scan_table(table, Reading(root=root, label=label, split=split, split_seed=seed))
 
 
 def test_rows_keep_the_order_of_the_table(folder):
@@ -82,9 +74,9 @@ def test_column_of_empty_splits_is_no_split(folder):
 
 def test_unknown_split_is_refused(folder):
     """The message lists the names that are known."""
-    table = write(folder, "path,split\nphotos/00.jpg,dev\n")
+    table = write(folder, "path,split\nphotos/00.jpg,holdout\n")
 
-    with pytest.raises(DataLayoutError, match=r"one of \['test', 'testing', .*\], or empty\. Received: 'dev'\."):
+    with pytest.raises(DataLayoutError, match=r"train, validation or test, or empty\. Received: 'holdout'\."):
         scan(table)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import DataLayoutError, MissingExtraError, SettingError
 from pipeline.images.manifest import Manifest
-from pipeline.images.scan import scan as scan_data
+from tests.calls import read as scan_data
 from tests.faults.child import Averages, run
 
 

@@ -12,7 +12,6 @@ import pytest
 pytest.importorskip("openvino")
 
 from pipeline.errors import DisagreementError, MissingExtraError, SettingError
-from pipeline.images.scan import scan
 from pipeline.settings import Settings
 from pipeline.stage_one.engines import choose, openvino
 from pipeline.stage_one.engines.choose import make_engine
@@ -21,6 +20,7 @@ from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 from pipeline.stage_one.recipes import make_recipe as recipe_of
 from pipeline.stage_one.recompute import recompute
 from tests.calls import extract
+from tests.calls import read as scan
 from tests.conftest import draw_tree
 from tests.stage_one.trunks import BATCH_SIZE, make_recipe
 

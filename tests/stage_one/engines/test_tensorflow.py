@@ -17,9 +17,9 @@ from pipeline.bases.table import BASES, choose_preprocessing
 from pipeline.bases.weights import load_base
 from pipeline.cache.store import Store, row_keys
 from pipeline.errors import SettingError, WeightsMismatchError
-from pipeline.images.scan import scan
 from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 from tests.bases.networks import run
+from tests.calls import read as scan
 from tests.stage_one.trunks import BATCH_SIZE, make_engine, make_recipe
 from tests.stage_one.whole import extract_in_process
 

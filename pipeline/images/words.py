@@ -1,0 +1,60 @@
+"""Words by which people name splits and columns, however they spell them."""
+
+import re
+
+SPLIT_WORDS = {
+    "train": "train",
+    "training": "train",
+    "trn": "train",
+    "validation": "validation",
+    "validate": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "development": "validation",
+    "test": "test",
+    "testing": "test",
+    "tst": "test",
+    "eval": "test",
+    "evaluation": "test",
+}
+"""Words of splits. `eval` is a test split, as in Hugging Face's data sets."""
+
+_FILLERS = frozenset(
+    [
+        "set",
+        "sets",
+        "split",
+        "splits",
+        "data",
+        "dataset",
+        "datasets",
+        "image",
+        "images",
+        "img",
+        "imgs",
+        "picture",
+        "pictures",
+        "photo",
+        "photos",
+        "sample",
+        "samples",
+        "seg",
+    ]
+)
+_JOINED = re.compile(r"^(?P<word>[a-z]+?)(set|data|split|images|imgs)$")
+
+
+def normalize(name: str) -> str:
+    """A name without the differences of spelling that mean nothing: `Image_Path `, `image-path` and `imagePath` are `image path`."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name.strip())
+    return " ".join(re.split(r"[\W_]+", spaced.strip("_ -."))).casefold().strip()
+
+
+def split_of(name: str) -> str | None:
+    """`train`, `validation` or `test`, if a name means one of them: `Train`, `training_set`, `seg_test`, `dev`, `valid images`."""
+    words = [word for word in normalize(name).split() if word not in _FILLERS]
+    if len(words) != 1:
+        return None
+    joined = _JOINED.match(words[0])
+    return SPLIT_WORDS.get(words[0]) or (SPLIT_WORDS.get(joined["word"]) if joined else None)

@@ -167,6 +167,8 @@ class Settings:
     paths: Paths = field(default_factory=Paths)
     compute: Compute = field(default_factory=Compute)
     tracking: Tracking = field(default_factory=Tracking)
+    given: frozenset[str] = field(default=frozenset(), compare=False)
+    """Names of the settings that the user gave; stored rows may decide the others (`stage_one/stored.py`)."""
 
     @classmethod
     def of(cls, **keywords: Any) -> Self:
@@ -190,8 +192,9 @@ class Settings:
                 getattr(self, part.name), **{name: given[name] for name in _names(part.type) if name in given}
             )
             for part in fields(self)
+            if part.name != "given"
         }
-        return replace(self, **parts)
+        return replace(self, **parts, given=self.given.union(name for name in keywords if name in KEYWORDS))
 
 
 def _names(part: Any) -> list[str]:

@@ -1,7 +1,7 @@
 """The stores of a cache folder: which there are, what each holds, and what its rows cost."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.cache.own import is_gone, list_folder
 from pipeline.cache.recipe import Recipe
-from pipeline.cache.shard import read_provenance
+from pipeline.cache.shard import read_provenance, read_rows
 from pipeline.cache.store import Store
 from pipeline.errors import DamagedStoreError, DataNotFoundError, ForeignEntryError, UnreadableStoreError
 
@@ -148,3 +148,18 @@ def seconds_to_make(store: Store, num_rows: int) -> float | None:
 def made_from(store: Store) -> set[str]:
     """Names of the stores of earlier layers that rows of this one were derived from."""
     return {source for shard in store.shards if (source := read_provenance(shard.path).get("from"))}
+
+
+def count_images(store: Store, digests: Collection[bytes]) -> int:
+    """How many of these images, given by their SHA-256, have a row of view 0 in a store.
+
+    Only keys are read, and no byte is checked: an answer for choosing a store, not for using it.
+    """
+    found: set[bytes] = set()
+    for path in store.shard_paths():
+        try:
+            rows = read_rows(path, store.recipe)
+        except (DamagedStoreError, ForeignEntryError, UnreadableStoreError):
+            continue  # named by whoever opens the store
+        found.update(row.tobytes() for row, view in zip(rows.digests, rows.views, strict=True) if view == 0)
+    return len(found.intersection(digests))

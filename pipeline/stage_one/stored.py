@@ -1,0 +1,134 @@
+"""Feature settings that the user did not give, taken from the rows that are stored for the same images.
+
+`bottleneck features photos --size 150`, then `bottleneck head photos`: the head is trained on the rows of 150 px.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import fields, replace
+
+from pipeline.bases.digests import DigestMemory
+from pipeline.bases.files import home_folder, weights_path
+from pipeline.bases.table import PREPROCESSING_NAMES, choose_preprocessing, find_base
+from pipeline.cache.recipe import Recipe
+from pipeline.cache.store import Store
+from pipeline.cache.stores import count_images, store_folders
+from pipeline.errors import PipelineError, SettingError
+from pipeline.images.manifest import Manifest
+from pipeline.settings import FeatureSettings, Settings
+
+logger = logging.getLogger(__name__)
+
+_NAMES = tuple(field.name for field in fields(FeatureSettings))
+
+
+def with_stored_features(manifest: Manifest, settings: Settings) -> Settings:
+    """The settings, with the feature settings that the user did not give taken from stored rows of these images.
+
+    Stores that contradict a given setting, and stores of augmented views, do not count. Where stores differ in anything but the
+    size, the default is preferred: reproduced experiments and fine-tuning store rows of other settings by themselves. Without a
+    store of these images the defaults hold.
+
+    Args:
+        manifest: The images.
+        settings: `settings.given` names what the user gave.
+
+    Raises:
+        SettingError: Stores of these images differ in a setting that the user did not give; the message lists the options.
+    """
+    wanted = _completed(settings.features)
+    stores = _fitting_stores(settings)
+    if set(stores) <= {wanted}:
+        return settings  # nothing to choose from, so no shard has to be opened
+    found = _prefer_defaults(_with_rows_of(manifest, stores))
+    if found == [wanted] or not found:
+        return settings
+    differing = [name for name in _NAMES if len({getattr(features, name) for features in (wanted, *found)}) > 1]
+    options = [_as_options(features, differing) for features in found]
+    if len(found) > 1:
+        listed = "\n".join(f"  {line}" for line in options)
+        raise SettingError(
+            f"The cache has features of these images with several settings. Choose by options:\n{listed}"
+        )
+    logger.warning("Using the stored features of these images: %s. For others, give these options.", options[0])
+    return replace(settings, features=found[0])
+
+
+def _fitting_stores(settings: Settings) -> dict[FeatureSettings, list[Store]]:
+    """Stores of view 0 whose settings are known and contradict nothing that was given."""
+    wanted, stores = _completed(settings.features), defaultdict(list)
+    given = settings.given.intersection(_NAMES)
+    for folder in store_folders(settings.paths.cache):
+        try:
+            store = Store.open(folder)
+        except PipelineError:
+            continue  # reported by the commands that look after the cache
+        features = _settings_of(store.recipe, settings.features.weights)
+        if features and all(getattr(features, name) == getattr(wanted, name) for name in given):
+            stores[features].append(store)
+    return stores
+
+
+def _completed(features: FeatureSettings) -> FeatureSettings:
+    """The same settings with size and cut as numbers and names."""
+    spec = find_base(features.base)
+    return replace(features, base=spec.name, size=features.size or spec.native_px, cut=features.cut or spec.last_layer)
+
+
+def _settings_of(recipe: Recipe, weights: str) -> FeatureSettings | None:
+    """The settings that lead to a recipe with these weights; None if these weights do not, or it has an augmentation."""
+    if recipe.augmentation is not None:
+        return None
+    try:
+        spec = find_base(recipe.base, recipe.decoder.size_px)
+        file = weights_path(spec, weights, home_folder())
+        trunk = DigestMemory(home_folder()).recall(file, spec.name, recipe.cut) if file.exists() else None
+    except (PipelineError, OSError):
+        return None
+    if trunk is None or trunk.digest != recipe.trunk_digest:
+        return None
+    values = recipe.preprocessing.as_dict()
+    fixed = [name for name in PREPROCESSING_NAMES if name != "standardize"]
+    return FeatureSettings(
+        base=spec.name,
+        size=recipe.decoder.size_px,
+        cut=recipe.cut,
+        preprocess=next((n for n in fixed if choose_preprocessing(spec, n).as_dict() == values), "standardize"),
+        weights=weights,
+        resize=recipe.decoder.resize,
+        exif=recipe.decoder.exif,
+        dtype=recipe.dtype,
+        precision=recipe.precision,
+    )
+
+
+def _with_rows_of(manifest: Manifest, stores: dict[FeatureSettings, list[Store]]) -> list[FeatureSettings]:
+    """Settings whose stores have rows of these images, at least half as many as the fullest."""
+    digests = set(manifest.digests)
+    counts = {features: max(count_images(store, digests) for store in of) for features, of in stores.items()}
+    most = max(counts.values())
+    return [features for features, count in counts.items() if count and 2 * count >= most]
+
+
+def _prefer_defaults(found: Sequence[FeatureSettings]) -> list[FeatureSettings]:
+    """Those with the default value of each setting except the size, wherever some have it."""
+    kept = list(found)
+    for name in _NAMES:
+        if name != "size":
+            kept = [features for features in kept if _is_default(features, name)] or kept
+    return kept
+
+
+def _is_default(features: FeatureSettings, name: str) -> bool:
+    default = find_base(features.base).last_layer if name == "cut" else getattr(FeatureSettings(), name)
+    return bool(getattr(features, name) == default)
+
+
+def _as_options(features: FeatureSettings, names: Sequence[str]) -> str:
+    """Settings as options of the command line."""
+    values = {name: getattr(features, name) for name in names}
+    return " ".join(
+        ("" if value else "no-").join(("--", name)) if isinstance(value, bool) else f"--{name} {value}"
+        for name, value in values.items()
+    )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from pipeline.images.augment import COMPARE_DEFAULT, LIVE_DEFAULT
 from pipeline.images.given import GivenImages
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import Data
@@ -197,7 +198,7 @@ def end_to_end(
     from pipeline.training.finetune.settings import FineTuning
     from pipeline.training.finetune.train import finetune as train
 
-    given = gather(keywords, end_to_end)
+    given = gather(keywords, end_to_end, augment=LIVE_DEFAULT)
     tuning = FineTuning(head=head, pool=pool, augmentation=given.augmentation, training=given.training)
     return train(given.scan(data), tuning, given.settings, name=name, plots=plots, command=command)
 
@@ -226,7 +227,8 @@ def finetune(
         head: A dense head.
         from_layer: First layer of the base to train. Either this or `last` is needed.
         last: Number of the base's last layers to train.
-        cached: Take the frozen part's output from the cache instead of live images; `augment` then names stored `views`.
+        cached: Take the frozen part's output from the cache instead of live images; `augment` then names stored `views`, and is
+            none if left out.
         on_run: Start from the head of this run instead of training one first.
         head_epochs: Epochs of the head alone, at `lr`, before `epochs` of base and head together.
         base_lr: Learning rate of the base's layers.
@@ -243,7 +245,7 @@ def finetune(
     from pipeline.training.finetune.settings import FineTuning
     from pipeline.training.finetune.train import finetune as train
 
-    given = gather(keywords, finetune)
+    given = gather(keywords, finetune, augment="none" if cached else LIVE_DEFAULT)
     tuning = FineTuning.of_base(
         from_layer,
         last,
@@ -286,7 +288,7 @@ def compare(
     """
     from pipeline.comparison.compare import ComparisonSettings, compare_regimes
 
-    given = gather(keywords, compare)
+    given = gather(keywords, compare, augment=COMPARE_DEFAULT)
     chosen = ComparisonSettings(
         regimes=tuple(regimes),
         head=head,

@@ -69,7 +69,10 @@ class ViewKeywords(DataKeywords, total=False):
     """Which stored augmentations are made or used; see `pipeline.stage_one.views.Views`."""
 
     augment: str | Augmentation | None
-    """`r0`, `r2`, `r4`, settings such as `rotation=20,horizontal_flip`, or an `Augmentation`."""
+    """`standard` or another name, settings such as `rotation=20,horizontal_flip`, an `Augmentation`, or None: none.
+
+    Left out: `standard` in live training, `r0` in `compare`, none elsewhere.
+    """
 
     views: int
     view_seed: int
@@ -133,7 +136,7 @@ class Inputs:
             augment = self.augmentation.as_text() if self.augmentation else "none"
             raise SettingError(
                 "Cached features are augmented by stored views: give both --views K and --augment "
-                f"(r0, r2, r4 or settings). Received: --views {self.num_views}, --augment {augment}."
+                f"(such as standard, flip, or settings). Received: --views {self.num_views}, --augment {augment}."
             )
         return Views(self.num_views, self.augmentation, self.view_seed, self.tta)
 
@@ -144,26 +147,29 @@ class Inputs:
             SettingError: `views` or `augment` is missing.
         """
         if self.views is None:
-            raise SettingError("Give the number of views and their augmentation, such as views=4, augment='r0'.")
+            raise SettingError("Give the number of views and their augmentation, such as views=4, augment='standard'.")
         return self.views
 
 
-def gather(keywords: Mapping[str, Any], function: Callable[..., Any]) -> Inputs:
+def gather(keywords: Mapping[str, Any], function: Callable[..., Any], *, augment: str = "none") -> Inputs:
     """Sort the keywords of a public function into typed values.
 
     Args:
         keywords: What the function received as `**keywords`.
         function: The function, whose signature names the keywords that it takes.
+        augment: The augmentation where the keyword is left out.
 
     Raises:
         SettingError: A value is invalid, or the function does not have a keyword.
     """
     check_keywords(keywords, function)
-    augment = keywords.get("augment")
+    chosen = keywords.get("augment", augment)
     return Inputs(
         settings=Settings.of(**_chosen(keywords, SETTINGS)),
         training=Training(**{_TRAINING[name]: value for name, value in _chosen(keywords, _TRAINING).items()}),
-        augmentation=augment if isinstance(augment, Augmentation) else parse_augmentation(augment or "none"),
+        augmentation=chosen
+        if isinstance(chosen, Augmentation)
+        else parse_augmentation("none" if chosen is None else chosen),
         read=_chosen(keywords, READ_KEYWORDS),
         num_views=keywords.get("views", 0),
         view_seed=keywords.get("view_seed", 0),

@@ -59,6 +59,14 @@ def test_pages_are_all_in_the_contents():
     ] == []
 
 
+def test_pictures_are_small():
+    """Each picture is loaded quickly, and the history of the project stays small."""
+    sizes = {path.relative_to(DOCS).as_posix(): path.stat().st_size for path in DOCS.rglob("*.png")}
+
+    assert len(sizes) >= 5
+    assert {name: size for name, size in sizes.items() if size >= 200_000} == {}
+
+
 def test_pages_of_commands_are_up_to_date():
     """They say what the commands themselves say; `make docs` writes them anew."""
     written = {path.name: path.read_text(encoding="utf-8") for path in (DOCS / "commands").glob("*.md")}

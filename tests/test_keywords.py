@@ -6,7 +6,7 @@ import pytest
 
 import pipeline
 from pipeline.errors import SettingError
-from pipeline.images.augment import AUGMENTATIONS
+from pipeline.images.augment import AUGMENTATIONS, NAMED, PUBLISHED
 from pipeline.keywords import DataKeywords, ReadKeywords, SettingsKeywords, TrainingKeywords, gather, keywords_of
 from pipeline.settings import KEYWORDS
 from pipeline.stage_two.dense.settings import Training
@@ -72,3 +72,12 @@ def test_keywords_of_a_function_are_its_own_and_those_of_its_group():
 
     assert names[:2] == ("data", "recompute")
     assert set(names[2:]) == set(SettingsKeywords.__annotations__) | set(ReadKeywords.__annotations__)
+
+
+def test_augmentation_that_is_left_out_is_the_functions_own():
+    """A keyword that is left out has the function's default; None is no augmentation; both differ from a name."""
+    own = gather({}, pipeline.end_to_end, augment="standard").augmentation
+    none = gather({"augment": None}, pipeline.end_to_end, augment="standard").augmentation
+    named = gather({"augment": "r4"}, pipeline.end_to_end, augment="standard").augmentation
+
+    assert (own, none, named) == (NAMED["standard"], None, PUBLISHED["r4"])

@@ -37,7 +37,7 @@ from pipeline.stage_two.spec import DEFAULT_LAYERS
     "--from", "--from-layer", "from_layer", metavar="LAYER", help="First layer that the fine-tuning regimes train."
 )
 @click.option("--head", default=DEFAULT_LAYERS, help="Layers of the dense head.")
-@click.option("--augment", default="r0", help=AUGMENT_HELP)
+@click.option("--augment", help=f"Of the live regimes. {AUGMENT_HELP} [default: r0]")
 @click.option("--lr", default=1e-3, help="Learning rate of a dense head.")
 @click.option("--head-batch-size", default=32, help="Images a step.")
 @click.option("--base-lr", default=1e-5, help="Learning rate of the base's layers.")

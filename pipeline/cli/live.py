@@ -24,7 +24,7 @@ from pipeline.stage_two.spec import DEFAULT_LAYERS
 _tuning_options = stack(
     click.option("--head", default=DEFAULT_LAYERS, shell_complete=complete_heads, help="Layers of the head."),
     click.option("--pool", default="none", help="none, avg or max over the grid, between base and head."),
-    click.option("--augment", default="none", help=AUGMENT_HELP),
+    click.option("--augment", help=f"{AUGMENT_HELP} [default: standard; none with --cached]"),
     click.option("--lr", default=1e-3, help="Learning rate of the head while the base is frozen."),
     click.option("--head-batch-size", default=32, help="Images a step."),
     training_options,

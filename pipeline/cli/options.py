@@ -31,8 +31,10 @@ HEAD_HELP = (
 
 
 AUGMENT_HELP = (
-    "none; as published: r0, r2, r4; or one's own: rotation=20,zoom=0.1,horizontal_flip,fill=reflect (also "
-    "width_shift, height_shift, shear, vertical_flip, brightness, contrast)."
+    "How training images are varied: none, flip (mirrored), standard (flip, small rotation, zoom and light), strong, or overhead "
+    "(any way up: satellite, microscope); as published: r0, r2, r4; or settings: rotation=20,zoom=0.1,horizontal_flip (also "
+    "width_shift, height_shift, shear, vertical_flip, brightness, contrast, fill). Settings may follow a name: "
+    "standard,horizontal_flip=false."
 )
 
 

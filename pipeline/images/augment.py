@@ -7,7 +7,9 @@ shear and zoom about the centre as one affine map with bilinear sampling, then f
 import hashlib
 import json
 import math
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +70,8 @@ class Augmentation:
     def as_text(self) -> str:
         """The text from which `parse_augmentation` makes these settings."""
         for name, augmentation in AUGMENTATIONS.items():
-            if augmentation == self:
+            # Not ==: 40 and 40.0 are equal, but their views are different ones.
+            if augmentation.canonical_json() == self.canonical_json():
                 return name
         plain = asdict(Augmentation())
         changed = {name: value for name, value in asdict(self).items() if value != plain[name]}
@@ -120,33 +123,71 @@ class Augmentation:
         return _to_uint8(values)
 
 
-# As the published recipes set them.
-AUGMENTATIONS = {
+# The values of a name never change: runs and stored commands name them.
+NAMED = {
+    "flip": Augmentation(horizontal_flip=True),
+    # The defaults of fastai's aug_transforms, without its perspective warp: https://docs.fast.ai/vision.augment.html
+    "standard": Augmentation(
+        rotation=10.0, zoom=0.1, horizontal_flip=True, brightness=0.2, contrast=0.2, fill="reflect"
+    ),
+    # Rotation is about that of Keras's guides (RandomRotation(0.1): 36 degrees); light as timm's color_jitter of 0.4.
+    "strong": Augmentation(
+        rotation=30.0,
+        width_shift=0.2,
+        height_shift=0.2,
+        zoom=0.3,
+        horizontal_flip=True,
+        brightness=0.4,
+        contrast=0.4,
+        fill="reflect",
+    ),
+    "overhead": Augmentation(
+        rotation=180.0,
+        zoom=0.1,
+        horizontal_flip=True,
+        vertical_flip=True,
+        brightness=0.2,
+        contrast=0.2,
+        fill="reflect",
+    ),
+}
+
+PUBLISHED = {
     "r0": Augmentation(rotation=40, width_shift=0.2, height_shift=0.2, shear=0.2, zoom=0.2, horizontal_flip=True),
     "r2": Augmentation(rotation=30, width_shift=0.3, height_shift=0.3, zoom=0.3, horizontal_flip=True),
     "r4": Augmentation(rotation=30, width_shift=0.1, height_shift=0.1, zoom=0.2, horizontal_flip=True),
 }
+"""Of the published experiments, under the names that `reproduce` uses."""
+
+AUGMENTATIONS = NAMED | PUBLISHED
+
+LIVE_DEFAULT = "standard"
+"""Of `endtoend` and of live `finetune`, where no augmentation is given."""
+
+COMPARE_DEFAULT = "r0"
+"""Of the live regimes of `compare`, as published, so that comparisons stay comparable."""
 
 
 def parse_augmentation(text: str) -> Augmentation | None:
-    """Read `r0`, `r2`, `r4`, settings such as `rotation=20,zoom=0.1,horizontal_flip`, or `none`.
+    """Read a name such as `standard`, settings such as `rotation=20,zoom=0.1,horizontal_flip`, or `none`.
 
-    Changes may follow a name: `r0,rotation=10`.
+    Changes may follow a name: `standard,horizontal_flip=false`.
 
     Raises:
         SettingError: A name or a setting is unknown or invalid.
     """
-    if text in ("", "none"):
+    if not isinstance(text, str):
+        raise SettingError(f"An augmentation is a text such as 'standard', or an Augmentation. Received: {text!r}.")
+    first, *rest = [part.strip() for part in text.split(",")]
+    if first in ("", "none") and not rest:
         return None
-    first, *rest = text.split(",")
-    values = asdict(AUGMENTATIONS[first]) if first in AUGMENTATIONS else asdict(Augmentation())
-    for part in rest if first in AUGMENTATIONS else [first, *rest]:
-        name, sign, value = part.partition("=")
-        if name not in values:
-            raise SettingError(
-                f"Unknown augmentation {name!r}. Expected none, {', '.join(AUGMENTATIONS)}, or {sorted(values)}."
-            )
-        values[name] = _setting(name, value if sign else "true", type(values[name]))
+    named = AUGMENTATIONS.get(first)
+    values, seen = asdict(named or Augmentation()), set[str]()
+    for part in rest if named else [first, *rest]:
+        name, sign, value = (piece.strip() for piece in part.partition("="))
+        _check_name(name, values, seen)
+        seen.add(name)
+        values[name] = _setting(name, value if sign else None, type(values[name]))
     return Augmentation(**values)
 
 
@@ -195,12 +236,35 @@ def _to_uint8(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     return rounded
 
 
-def _setting(name: str, value: str, kind: type) -> float | bool | str:
+def _check_name(name: str, settings: Collection[str], seen: Collection[str]) -> None:
+    if name in seen:
+        raise SettingError(f"The augmentation's {name} is given twice. Give it once.")
+    if name in settings:
+        return
+    if name in (*AUGMENTATIONS, "none"):
+        raise SettingError(
+            f"{name!r} is a name: it comes first and only settings follow it, such as standard,rotation=20; none stands alone."
+        )
+    known = ("none", *AUGMENTATIONS, *settings)
+    near = get_close_matches(name.lower().replace("-", "_"), known, n=1)
+    cure = f"Did you mean {near[0]!r}? " if near else ""
+    raise SettingError(
+        f"Unknown augmentation {name!r}. {cure}Expected none, {', '.join(AUGMENTATIONS)}, "
+        f"or settings: {', '.join(settings)}."
+    )
+
+
+def _setting(name: str, value: str | None, kind: type) -> float | bool | str:
+    if kind is bool:
+        if value is None or value.lower() in ("true", "false", "1", "0"):
+            return value is None or value.lower() in ("true", "1")
+        raise SettingError(f"{name} is true or false, such as {name}=false. Received: {value!r}.")
+    example = f"{name}=reflect" if kind is str else f"{name}=0.1"
+    if not value:
+        raise SettingError(f"{name} needs a value, such as {example}. Received: none.")
     if kind is str:
         return value
-    if kind is bool and value.lower() in ("true", "false", "1", "0"):
-        return value.lower() in ("true", "1")
     try:
         return float(value)
     except ValueError:
-        raise SettingError(f"{name} needs a {kind.__name__}. Received: {value!r}.") from None
+        raise SettingError(f"{name} needs a number, such as {example}. Received: {value!r}.") from None

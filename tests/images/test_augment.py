@@ -5,7 +5,28 @@ import numpy as np
 import pytest
 
 from pipeline.errors import SettingError
-from pipeline.images.augment import AUGMENTATIONS, Augmentation, parse_augmentation, view_rng
+from pipeline.images.augment import (
+    AUGMENTATIONS,
+    COMPARE_DEFAULT,
+    LIVE_DEFAULT,
+    NAMED,
+    PUBLISHED,
+    Augmentation,
+    ViewMaker,
+    parse_augmentation,
+    view_rng,
+)
+
+# Recipes of stored views hold these values: a change would make all of them unreachable.
+STORED = {
+    "flip": "983f5b9f8b65",
+    "standard": "c5db042db5c7",
+    "strong": "3f18c7b8db41",
+    "overhead": "fe5af689cc03",
+    "r0": "e791f718052a",
+    "r2": "df13fcf51798",
+    "r4": "658d4b37e3c5",
+}
 
 
 @pytest.fixture
@@ -96,6 +117,8 @@ def test_one_setting_does_not_shift_the_draws_of_another(pixels):
         ("r4", AUGMENTATIONS["r4"]),
         ("rotation=20,zoom=0.1,horizontal_flip", Augmentation(rotation=20, zoom=0.1, horizontal_flip=True)),
         ("r0,rotation=10,fill=reflect", dataclasses.replace(AUGMENTATIONS["r0"], rotation=10, fill="reflect")),
+        (" standard , horizontal_flip = false", dataclasses.replace(NAMED["standard"], horizontal_flip=False)),
+        ("flip", Augmentation(horizontal_flip=True)),
     ],
 )
 def test_an_augmentation_is_read_from_text(text, expected):
@@ -103,8 +126,58 @@ def test_an_augmentation_is_read_from_text(text, expected):
     assert parse_augmentation(text) == expected
 
 
-@pytest.mark.parametrize("text", ["r9", "rotation=much", "tilt=3", "fill=white", "zoom=1.5", "rotation=-3"])
-def test_what_cannot_be_understood_is_refused(text):
-    """Unknown names, values that are no numbers, and ranges that make no sense."""
-    with pytest.raises(SettingError):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("r9", "Unknown augmentation 'r9'"),
+        ("tilt=3", "Expected none, flip, standard, strong, overhead, r0, r2, r4, or settings: rotation, width_shift"),
+        ("standrad", "Did you mean 'standard'"),
+        ("Flip", "Did you mean 'flip'"),
+        ("rotaton=20", "Did you mean 'rotation'"),
+        ("strong,horizontal-flip", "Did you mean 'horizontal_flip'"),
+        ("rotation=much", "rotation needs a number, such as rotation=0.1. Received: 'much'"),
+        ("rotation", "rotation needs a value"),
+        ("fill", "fill needs a value, such as fill=reflect"),
+        ("horizontal_flip=2", "horizontal_flip is true or false"),
+        ("flip,strong", "'strong' is a name: it comes first"),
+        ("none,rotation=3", "none stands alone"),
+        ("rotation=3,rotation=4", "rotation is given twice"),
+        ("fill=white", "The fill is one of nearest, reflect, constant, wrap. Received: 'white'"),
+        ("zoom=1.5", "zoom, brightness and contrast must be below 1"),
+        ("rotation=-3", "0 or more"),
+        (20, "is a text such as 'standard', or an Augmentation. Received: 20"),
+    ],
+)
+def test_what_cannot_be_understood_is_refused(text, message):
+    """Unknown names with the nearest one, values of another kind, and ranges that make no sense."""
+    with pytest.raises(SettingError) as caught:
         parse_augmentation(text)
+
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_stored_views_keep_their_recipe(name):
+    """The values of a name are part of the recipe of stored rows, so they never change."""
+    text = ViewMaker(AUGMENTATIONS[name], 0).canonical_json()
+
+    assert hashlib.sha256(text.encode()).hexdigest()[:12] == STORED[name]
+
+
+def test_text_of_settings_makes_the_same_recipe_again():
+    """Named settings are written as their name, others in full; 40 and 40.0 are settings of different rows."""
+    published = PUBLISHED["r0"]
+    as_floats = dataclasses.replace(published, rotation=40.0)
+    for settings in (*AUGMENTATIONS.values(), as_floats, parse_augmentation("strong,rotation=5,fill=wrap")):
+        again = parse_augmentation(settings.as_text())
+        assert again is not None
+        assert again.canonical_json() == settings.canonical_json()
+
+    assert published.as_text() == "r0"
+    assert as_floats.as_text() != "r0"
+
+
+def test_defaults_are_names():
+    """Live training has an augmentation of its own; comparisons have the published one."""
+    assert parse_augmentation(LIVE_DEFAULT) == NAMED["standard"]
+    assert parse_augmentation(COMPARE_DEFAULT) == PUBLISHED["r0"]

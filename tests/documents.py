@@ -16,6 +16,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import ready
+
 PROJECT = Path(__file__).parents[1]
 KINDS = ("bash", "python", "output", "text", "console", "python notest")
 LOOSELY = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -96,7 +98,7 @@ def run_python(blocks: list[Block], folder: Path, page: str) -> list[str]:
     """What each of these programs prints; one process runs them all, so that TensorFlow starts once."""
     places = [f"{page}, line {block.line}" for block in blocks]
     programs = [(place, block.text) for place, block in zip(places, blocks, strict=True)]
-    ran = start([sys.executable, "-c", _PROGRAMS], folder, given=json.dumps(programs))
+    ran = start([ready.python(), "-c", _PROGRAMS], folder, given=json.dumps(programs))
     *printed, rest = ran.stdout.split(f"{_ENDED}\n")
     place = places[min(len(printed), len(places) - 1)]
     assert ran.returncode == 0, f"{place} fails with {ran.returncode}:\n{rest}{ran.stderr}"
@@ -107,7 +109,8 @@ def run_python(blocks: list[Block], folder: Path, page: str) -> list[str]:
 def start(command: list[str], folder: Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command as a reader of the page does."""
     environment = os.environ | {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        # First the folder of the ready `bottleneck`, then that of the other programs of this environment.
+        "PATH": os.pathsep.join([*map(str, (ready.start_server(), Path(sys.executable).parent)), os.environ["PATH"]]),
         "PYTHONPATH": str(PROJECT),
     }
     return subprocess.run(

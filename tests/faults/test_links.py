@@ -245,6 +245,23 @@ def _options(tmp_path: Path, **settings: object) -> Settings:
     return Settings.of(base="squeezenet", size=32, weights="random", **places, **settings)
 
 
+@pytest.fixture(scope="module")
+def finished(photos: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache, with statistics of pixels, and a run on it. Read only."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOTTLENECK_HOME", str(home))
+        fit(photos, "ridge", name="evil", plots=False, settings=_options(folder, preprocess="standardize"))
+    return folder
+
+
+@pytest.fixture
+def own_run(finished: Path, tmp_path: Path) -> Path:
+    """`run.json` of a copy of them that a test may change."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "runs" / "evil" / "run.json"
+
+
 def test_statistics_are_not_written_through_a_link(photos: Path, tmp_path: Path, mine: Path):
     """The folder is made by the cache, so a link in its place is foreign."""
     (tmp_path / "cache").mkdir()
@@ -259,46 +276,41 @@ def test_statistics_are_not_written_through_a_link(photos: Path, tmp_path: Path,
 @pytest.mark.parametrize(
     "text", ["{", "[1]", '{"mean": [1, 2, 3]}', '{"mean": ["a", "b", "c"], "std": [1.0, 1.0, 1.0]}']
 )
-def test_statistics_of_another_hand_are_made_again(text: str, photos: Path, tmp_path: Path):
+def test_statistics_of_another_hand_are_made_again(text: str, photos: Path, own_run: Path, tmp_path: Path):
     """They are only a short cut."""
-    options = _options(tmp_path, preprocess="standardize")
-    fit(photos, "ridge", plots=False, settings=options)
     (kept,) = (tmp_path / "cache/statistics").iterdir()
     good = kept.read_text()
     kept.write_text(text)
-    fit(photos, "ridge", plots=False, settings=options)
+    fit(photos, "ridge", plots=False, settings=_options(tmp_path, preprocess="standardize"))
 
+    assert json.loads(good).keys() == {"mean", "std"}
     assert kept.read_text() == good
 
 
 @pytest.mark.parametrize("part", ["cut", "base"])
-def test_run_from_elsewhere_cannot_lead_out_of_the_cache(part: str, photos: Path, tmp_path: Path, mine: Path):
+def test_run_from_elsewhere_cannot_lead_out_of_the_cache(
+    part: str, photos: Path, own_run: Path, tmp_path: Path, mine: Path
+):
     """A recipe whose layer or base is a path is refused, and the folder it names is left as it is."""
-    options = _options(tmp_path)
-    run = fit(photos, "ridge", name="evil", plots=False, settings=options)
-    file = run.folder.path / "run.json"
-    info = json.loads(file.read_text())
+    info = json.loads(own_run.read_text())
     info["recipe"][part] = "x/../../mine"
-    file.write_text(json.dumps(info))
+    own_run.write_text(json.dumps(info))
     before = snapshot(tmp_path)
 
     with pytest.raises(SettingError, match=rf"The {part} has up to 96 letters.*'x/\.\./\.\./mine'"):
-        load_run("evil", options).predict([photos])
+        load_run("evil", _options(tmp_path)).predict([photos])
     assert snapshot(tmp_path) == before
 
 
 @pytest.mark.parametrize(
     "value", [None, 5, "text", [], {}, {"schema": 1}, {"schema": True}, {"schema": 1, "base": [[]]}]
 )
-def test_run_whose_recipe_is_none_is_refused(value: object, photos: Path, tmp_path: Path):
+def test_run_whose_recipe_is_none_is_refused(value: object, photos: Path, own_run: Path, tmp_path: Path):
     """Whatever JSON stands there, it is an error that says so."""
-    options = _options(tmp_path)
-    run = fit(photos, "ridge", name="odd", plots=False, settings=options)
-    file = run.folder.path / "run.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"recipe": value}))
+    own_run.write_text(json.dumps(json.loads(own_run.read_text()) | {"recipe": value}))
 
     with pytest.raises(PipelineError, match=r"[Rr]ecipe"):
-        load_run("odd", options).predict([photos])
+        load_run("evil", _options(tmp_path)).predict([photos])
 
 
 REFUSALS = ("EACCES", "EMFILE", "EIO", "ENOMEM", "ESTALE", "ETIMEDOUT")

@@ -33,10 +33,9 @@ class Soak:
     hung: int = 0
     failed: int = 0
 
-    def start(self, words: list[str], limit: float) -> None:
+    def start(self, command: list[str], limit: float) -> None:
         """Run the command once."""
         begin = time.perf_counter()
-        command = [sys.executable, "-m", "pipeline", *words, "-q"]
         try:
             done = subprocess.run(command, capture_output=True, timeout=limit, check=False)  # the limit kills
         except subprocess.TimeoutExpired:
@@ -59,7 +58,14 @@ def make_images(folder: Path, count: int) -> None:
 
 
 def soak(
-    folder: Path, *, starts: int, others: int, num_images: int, limit: float, together: int = 1
+    folder: Path,
+    *,
+    starts: int,
+    others: int,
+    num_images: int,
+    limit: float,
+    together: int = 1,
+    python: str = sys.executable,
 ) -> dict[str, Soak]:
     """Start stage one so often, and each of the other commands.
 
@@ -70,12 +76,14 @@ def soak(
         num_images: Of the data set.
         limit: Seconds after which a start is killed and counts as hung.
         together: So many starts of `features` run at the same time, each with an empty store of its own.
+        python: The interpreter that runs `-m pipeline`.
     """
     images, cache, runs = folder / "images", folder / "cache", folder / "runs"
     make_images(images, num_images)
-    features = ["features", str(images), *BASE, "--cache"]
+    program = [python, "-m", "pipeline"]
+    features = [*program, "features", str(images), *BASE, "-q", "--cache"]
     # The first start converts the network and has it approved; it is not counted.
-    subprocess.run([sys.executable, "-m", "pipeline", *features, str(cache), "-q"], check=True)
+    subprocess.run([*features, str(cache)], check=True)
     warm, fresh = ["--cache", str(cache)], ["--cache", str(folder / "fresh")]
 
     def start_features(number: int) -> None:
@@ -94,7 +102,7 @@ def soak(
         list(pool.map(start_features, range(starts)))
     for name, command in commands.items():
         for _ in range(others):
-            results[name].start(command, limit)
+            results[name].start([*program, *command, "-q"], limit)
             shutil.rmtree(folder / "fresh", ignore_errors=True)
     return results
 

@@ -113,52 +113,64 @@ class Request:
             runpy.run_path(first, run_name="__main__")
 
 
-def serve(place: str) -> Request:
-    """Fork for each request until standard input ends; returns in the forked processes alone, with the request."""
-    with socket.socket(socket.AF_UNIX) as listening, selectors.DefaultSelector() as selector:
-        listening.bind(place)
-        listening.listen()
-        selector.register(listening, selectors.EVENT_READ)
-        selector.register(0, selectors.EVENT_READ)
+class Server:
+    """Forks a process for each request, and tells the client how it ended; the process is killed if the client is."""
+
+    def __init__(self, place: str) -> None:
+        self.selector, self.listening = selectors.DefaultSelector(), socket.socket(socket.AF_UNIX)
+        self.listening.bind(place)
+        self.listening.listen()
+        self.selector.register(self.listening, selectors.EVENT_READ)
+        self.selector.register(0, selectors.EVENT_READ)
         os.dup2(2, 1)  # the end of standard output says that the server is ready
-        while all(key.fileobj for key, _ in selector.select()):
-            client, _ = listening.accept()
-            if os.fork() == 0:
-                return attend(client)
+
+    def serve(self) -> Request:
+        """Go on until standard input ends; returns in the forked processes alone, with their requests."""
+        while True:
+            for key, _ in self.selector.select():
+                if key.fileobj == 0:
+                    os._exit(0)
+                elif key.fileobj is self.listening:
+                    request = self.accept()
+                    if request is not None:
+                        return request
+                elif isinstance(key.data, int):
+                    self.selector.unregister(key.fileobj)
+                    os.kill(key.data, signal.SIGKILL)
+                else:
+                    self.tell(key.fd, *key.data)
+
+    def accept(self) -> Request | None:
+        """Fork; the request in the new process, None in this one."""
+        client, _ = self.listening.accept()
+        begin, streams, _, _ = socket.recv_fds(client, 8, 3)
+        with client.makefile("rb") as file:
+            request = Request(**json.loads(file.read(int.from_bytes(begin, "big"))))
+        child = os.fork()
+        if child == 0:
             client.close()
-            reap()
-    os._exit(0)
-
-
-def reap() -> None:
-    """Forget the forked processes that have ended."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-
-
-def attend(client: socket.socket) -> Request:
-    """Start a program, and tell the client how it ended; the program is killed if the client is."""
-    begin, streams, _, _ = socket.recv_fds(client, 8, 3)
-    with client.makefile("rb") as file:
-        request = Request(**json.loads(file.read(int.from_bytes(begin, "big"))))
-    child = os.fork()
-    if child == 0:
-        client.close()
+            self.listening.close()
+            self.selector.close()
         for number, stream in enumerate(streams):
-            os.dup2(stream, number)
+            if child == 0:
+                os.dup2(stream, number)
             os.close(stream)
-        return request
-    with selectors.DefaultSelector() as selector:
-        process = os.pidfd_open(child)
-        selector.register(process, selectors.EVENT_READ)
-        selector.register(client, selectors.EVENT_READ)
-        if process not in [key.fileobj for key, _ in selector.select()]:
-            os.kill(child, signal.SIGKILL)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    with contextlib.suppress(OSError):
-        client.sendall(code.to_bytes(8, "big", signed=True))
-    os._exit(0)
+        if child == 0:
+            return request
+        self.selector.register(os.pidfd_open(child), selectors.EVENT_READ, (child, client))
+        self.selector.register(client, selectors.EVENT_READ, child)
+        return None
+
+    def tell(self, process: int, child: int, client: socket.socket) -> None:
+        """The process has ended."""
+        self.selector.unregister(process)
+        os.close(process)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        with contextlib.suppress(KeyError):
+            self.selector.unregister(client)
+        with contextlib.suppress(OSError):
+            client.sendall(code.to_bytes(8, "big", signed=True))
+        client.close()
 
 
 def load_libraries() -> None:
@@ -186,7 +198,7 @@ def end(code: int | str | None) -> NoReturn:
 
 if __name__ == "__main__":
     load_libraries()
-    request = serve(sys.argv[1])
+    request = Server(sys.argv[1]).serve()
     try:
         request.run()
     except SystemExit as error:

@@ -186,15 +186,26 @@ MODELS = {
 }
 
 
+@pytest.fixture(scope="module")
+def finished(photos: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache, and a run on it. Read only."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOTTLENECK_HOME", str(home))
+        fit(photos, "ridge", name="victim", plots=False, settings=_settings(folder))
+    return folder
+
+
+def _settings(folder: Path) -> Settings:
+    return Settings.of(base="squeezenet", size=32, weights="random", cache=folder / "cache", runs=folder / "runs")
+
+
 @pytest.mark.parametrize("kind", MODELS)
-def test_head_that_would_run_code_is_refused(kind: str, photos: Path, tmp_path: Path):
+def test_head_that_would_run_code_is_refused(kind: str, finished: Path, tmp_path: Path):
     """Nothing of it runs, and the error names the file."""
-    options = Settings.of(
-        base="squeezenet", size=32, weights="random", cache=tmp_path / "cache", runs=tmp_path / "runs"
-    )
-    run = fit(photos, "ridge", name="victim", plots=False, settings=options)
-    MODELS[kind](run.folder.path)
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    MODELS[kind](tmp_path / "runs" / "victim")
 
     with pytest.raises(PipelineError, match=r"head\.(npz|keras)"):
-        load_run("victim", settings=options)
+        load_run("victim", settings=_settings(tmp_path))
     assert not Path("canary").exists()

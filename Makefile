@@ -99,7 +99,7 @@ type: $(INSTALLED)
 
 ## Run all tests, on all cores.
 test: $(INSTALLED)
-	$(BIN)/pytest --numprocesses auto --dist loadfile $(ARGS)
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 ## Lint, types and tests: what CI runs.
 check: lint type test

@@ -3,6 +3,7 @@
 No accuracy is ever asserted from random weights; tests that need real ones are in tests/real/.
 """
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -41,6 +42,32 @@ def draw_tree(root: Path, splits: dict[str, int], classes: tuple[str, ...] = ("r
                 draw_photo(root / split / label / f"{label}{number:03d}.png", COLOURS[label], seed)
                 seed += 1
     return root
+
+
+LONGEST = (
+    *("test_docs.py", "test_docs_python.py", "real/test_exports.py", "training/finetune/test_train.py"),
+    *("training/finetune/test_live.py", "exports/test_export.py", "cli/test_app.py", "faults/test_soak.py"),
+    *("stage_one/engines/test_openvino.py", "cluster/test_stage_one.py", "stage_one/engines/test_tensorflow.py"),
+    *("bases/test_network.py", "bases/test_weights.py", "faults/test_together.py"),
+)
+"""Files that take longest, to be begun first: a worker takes whole files, and none should be left with one at the end."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, the others after them as they were collected."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """Take what is imported by now out of the garbage collector's sight: Keras collects at every model that it builds.
+
+    In a worker of pytest-xdist alone, where all modules of the tests have been imported.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -30,8 +30,25 @@ from typing import NoReturn
 
 PROJECT = Path(__file__).parents[1]
 LIBRARIES = (
-    *("h5py", "hdf5plugin", "joblib", "keras", "matplotlib.pyplot", "pandas", "PIL.Image", "psutil", "pyarrow.parquet"),
-    *("scipy.optimize", "sklearn.datasets", "sklearn.discriminant_analysis", "sklearn.linear_model", "sklearn.neighbors"),
+    *(
+        "distributed",
+        "h5py",
+        "hdf5plugin",
+        "joblib",
+        "keras",
+        "matplotlib.pyplot",
+        "pandas",
+        "PIL.Image",
+        "psutil",
+        "pyarrow.parquet",
+    ),
+    *(
+        "scipy.optimize",
+        "sklearn.datasets",
+        "sklearn.discriminant_analysis",
+        "sklearn.linear_model",
+        "sklearn.neighbors",
+    ),
     *("sklearn.svm", "tensorflow", "pipeline.api", "pipeline.cli.app"),
 )
 
@@ -187,7 +204,7 @@ def load_libraries() -> None:
 def end(code: int | str | None) -> NoReturn:
     """End this process as Python does, but for the destruction of all objects: it would copy the memory of the server."""
     if isinstance(code, str):
-        print(code, file=sys.stderr)
+        sys.stderr.write(f"{code}\n")
         code = 1
     threading._shutdown()
     atexit._run_exitfuncs()
@@ -203,7 +220,7 @@ if __name__ == "__main__":
         request.run()
     except SystemExit as error:
         end(error.code)
-    except BaseException:  # a program of a test may raise anything
+    except BaseException:  # noqa: BLE001 a program of a test may raise anything
         traceback.print_exc()
         end(1)
     end(0)

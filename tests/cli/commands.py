@@ -56,9 +56,9 @@ def call(*arguments):
     return Outcome(caught.value.code, out.getvalue(), err.getvalue())
 
 
-def start(*arguments, **settings):
+def start(*arguments, python=sys.executable, **settings):
     """Run the program in a process of its own."""
-    command = [sys.executable, *(str(argument) for argument in arguments)]
+    command = [python, *(str(argument) for argument in arguments)]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(PROJECT)}, **settings
     )

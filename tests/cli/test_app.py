@@ -15,6 +15,7 @@ import pytest
 
 from pipeline import __version__
 from pipeline.cli.app import main
+from tests import ready
 from tests.cli.commands import BASE, COMMANDS, HEAVY, NAMES, PROJECT, call, imported, start
 
 # Help
@@ -235,7 +236,8 @@ def test_sweep_of_many_heads_is_not_scolded(caplog):
 def test_run_remembers_how_it_was_called(own, photos):
     """The command line that made a run is kept with it, ready to be pasted."""
     folder = own[3]
-    outcome = start("-m", "pipeline", "head", photos, "--head", "knn:k=1", "--name", "told", *BASE, *own, "--no-plots")
+    words = ("head", photos, "--head", "knn:k=1", "--name", "told", *BASE, *own, "--no-plots")
+    outcome = start("-m", "pipeline", *words, python=ready.python())
     command = json.loads((folder / "told" / "run.json").read_text())["command"]
 
     assert outcome.returncode == 0

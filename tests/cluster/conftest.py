@@ -5,13 +5,14 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests import ready
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,7 +52,7 @@ def running(folder: Path, home: Path, *, num_blind: int = 0, blind_to: Path | No
     def dask(*words: str, cwd: Path) -> subprocess.Popen[bytes]:
         cwd.mkdir(parents=True)
         with (cwd / "log").open("wb") as log:
-            command = [sys.executable, "-m", "dask", *words, "--no-dashboard"]
+            command = [ready.python(), "-m", "dask", *words, "--no-dashboard"]
             return subprocess.Popen(command, cwd=cwd, env=environment, stdout=log, stderr=log)
 
     with contextlib.ExitStack() as started:

@@ -40,11 +40,13 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def start(*words: object, module: str = "tests.faults.child", **settings: object) -> "subprocess.Popen[str]":
+def start(
+    *words: object, module: str = "tests.faults.child", python: str = sys.executable, **settings: object
+) -> "subprocess.Popen[str]":
     """A Python module in a process of its own; a context that closes its pipes and waits for it."""
     environment = os.environ | {"PYTHONPATH": str(PROJECT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     return subprocess.Popen(
-        [sys.executable, "-m", module, *map(str, words)],
+        [python, "-m", module, *map(str, words)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

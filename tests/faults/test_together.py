@@ -3,7 +3,6 @@
 import contextlib
 import json
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from pipeline.cache.store import Store
 from pipeline.execution.workers import Workers
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.sweep import make_cells, run_sweep
+from tests import ready
 from tests.cache.samples import RECIPE, SHAPE, make_keys, make_rows
 from tests.faults.child import Averages, run
 from tests.faults.conftest import NUM_PHOTOS, assert_same, num_stored, start, wait_for_shards
@@ -47,7 +47,7 @@ def test_eight_stage_ones_of_parts_that_overlap(many: Path, cache: Path, undistu
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(photo.read_bytes())
         parts.append(part)
-    children = [start(part, cache) for part in parts]
+    children = [start(part, cache, python=ready.python()) for part in parts]
     made = []
     for child in children:
         with child:
@@ -142,7 +142,7 @@ def test_four_sweeps_at_once_give_one_table(photos: Path, tmp_path: Path):
     heads = ["--head", "logreg:C=0.001|0.01|0.1", "--head", "ridge:alpha=1|100"]
 
     def call(*arguments: object) -> dict:
-        command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+        command = [ready.python(), "-m", "pipeline", *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)

@@ -442,7 +442,6 @@ def classify(images: GivenImages, *, top: int = 5, **keywords: Unpack[SettingsKe
     """
     from pipeline.bases.classify import classify_images
     from pipeline.bases.table import find_base
-    from pipeline.images.decode import Decoder
 
     settings = gather({"base": "squeezenet", **keywords}, classify).settings
     spec = find_base(settings.features.base)
@@ -450,7 +449,7 @@ def classify(images: GivenImages, *, top: int = 5, **keywords: Unpack[SettingsKe
         images,
         spec,
         settings.features.weights,
-        Decoder(spec.native_px, settings.features.resize, settings.features.exif),
+        settings.with_changes(size=None).make_decoder(spec.native_px),
         hashes=settings.paths.hashes,
         batch_size=settings.compute.batch_size,
         top=top,

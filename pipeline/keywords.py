@@ -32,6 +32,9 @@ class CommonKeywords(TypedDict, total=False):
     weights: str
     resize: str
     exif: bool
+    fit: str
+    background: str | None
+    decoder: int
     dtype: str
     precision: str
     cache: str | Path
@@ -45,6 +48,7 @@ class CommonKeywords(TypedDict, total=False):
     ship_images: bool
     memory_gb: float | None
     strict: bool
+    max_pixels: int
     progress: bool
     tensorboard: str | Path | None
     mlflow: str | None

@@ -21,8 +21,10 @@ from pipeline.cache.own import check_no_links
 from pipeline.cache.recipe import DTYPES
 from pipeline.errors import SettingError, check_choice
 from pipeline.execution.workers import BACKENDS, Workers
-from pipeline.images.decode import RESIZE_METHODS
+from pipeline.images.decode import DECODERS, RESIZE_METHODS, Decoder
+from pipeline.images.formats import MAX_PIXELS
 from pipeline.images.hashing import FileHashes
+from pipeline.images.pixels import FITS, parse_background
 
 ENGINES = ("auto", "tensorflow", "openvino")
 
@@ -52,6 +54,16 @@ class FeatureSettings:
     exif: bool = True
     """Turn images upright as their EXIF orientation says."""
 
+    fit: str = "stretch"
+    """`stretch` changes the aspect ratio, `crop` takes the largest square in the middle, `pad` fills up with the background."""
+
+    background: str | None = None
+    """Colour behind transparent pixels and around padded images: `white`, `black`, `#rrggbb`; or `drop`: transparency is ignored.
+    None: white, or `drop` with decoder 1."""
+
+    decoder: int = 2
+    """Version of the decoder; 1 makes the pixels of versions 0.1 and 0.2. See `pipeline.images.decode.Decoder`."""
+
     dtype: str = "float32"
     """Stored dtype, `float32` or `float16`."""
 
@@ -63,8 +75,34 @@ class FeatureSettings:
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("resize method", self.resize, RESIZE_METHODS)
         check_choice("stored dtype", self.dtype, DTYPES)
+        check_choice("fit", self.fit, FITS)
+        if type(self.decoder) is not int or self.decoder not in DECODERS:
+            raise SettingError(f"The decoder is one of {DECODERS}. Received: {self.decoder!r}.")
         if self.size is not None and self.size < 1:
             raise SettingError(f"The size is a positive number of pixels. Received: {self.size}.")
+        if self.size is not None:
+            self.make_decoder(self.size)
+
+    def make_decoder(self, native_px: int, max_pixels: int = MAX_PIXELS) -> Decoder:
+        """How pixels are made.
+
+        Args:
+            native_px: Height and width where `size` is None.
+            max_pixels: Images with more pixels are refused.
+
+        Raises:
+            SettingError: The background is no colour, or decoder 1 has no such fit or background.
+        """
+        background = self.background or ("drop" if self.decoder == 1 else "white")
+        return Decoder(
+            self.size or native_px,
+            self.resize,
+            self.exif,
+            self.fit,
+            parse_background(background),
+            self.decoder,
+            max_pixels,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,12 +162,18 @@ class Compute:
     strict: bool = False
     """Raise an error if an image has to be skipped."""
 
+    max_pixels: int = MAX_PIXELS
+    """Images with more pixels are skipped, because they may fill the memory. 3 bytes are needed for each pixel, a JPEG that is
+    much larger than needed takes less."""
+
     progress: bool = False
     """Show progress bars on stderr."""
 
     def __post_init__(self) -> None:
         check_choice("engine", self.engine, ENGINES)
         check_choice("backend", self.backend, BACKENDS)
+        if type(self.max_pixels) is not int or self.max_pixels < 1:
+            raise SettingError(f"The limit on pixels is a positive whole number. Received: {self.max_pixels!r}.")
         if self.batch_size < 1:
             raise SettingError(f"The batch size is a positive number. Received: {self.batch_size}.")
         if self.memory_gb is not None and not self.memory_gb >= 0:
@@ -169,6 +213,10 @@ class Settings:
     tracking: Tracking = field(default_factory=Tracking)
     given: frozenset[str] = field(default=frozenset(), compare=False)
     """Names of the settings that the user gave; stored rows may decide the others (`stage_one/stored.py`)."""
+
+    def make_decoder(self, native_px: int) -> Decoder:
+        """How pixels are made, with the limit on pixels; see `FeatureSettings.make_decoder`."""
+        return self.features.make_decoder(native_px, self.compute.max_pixels)
 
     @classmethod
     def of(cls, **keywords: Any) -> Self:

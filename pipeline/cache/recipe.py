@@ -9,7 +9,7 @@ import json
 import re
 import reprlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class Recipe:
     """Name of the base."""
 
     decoder: Decoder
-    """Input size, resize method, EXIF rule."""
+    """Input size, resize method, EXIF rule, fit, background, version."""
 
     preprocessing: Preprocessing
     """Order, scale and offset of the channels."""
@@ -93,7 +93,7 @@ class Recipe:
         return {
             "schema": SCHEMA,
             "base": self.base,
-            "decoder": asdict(self.decoder),
+            "decoder": self.decoder.as_dict(),
             "preprocessing": self.preprocessing.as_dict(),
             "trunk_digest": self.trunk_digest,
             "cut": self.cut,
@@ -119,7 +119,7 @@ class Recipe:
         try:
             preprocessing = fields.pop("preprocessing")
             return cls(
-                decoder=Decoder(**fields.pop("decoder")),
+                decoder=Decoder.from_dict(fields.pop("decoder")),
                 preprocessing=Preprocessing(
                     "recorded", preprocessing["order"], tuple(preprocessing["scale"]), tuple(preprocessing["offset"])
                 ),
@@ -142,6 +142,10 @@ class Recipe:
         """`vgg16-150px-block5_pool-3f9a1c20b7de`: readable, and unique by the fingerprint's first 12 digits."""
         pooling = "" if self.pooling == "none" else f"-{self.pooling}"
         return f"{self.base}-{self.decoder.size_px}px-{self.cut}{pooling}-{self.fingerprint[:12]}"
+
+    def with_max_pixels(self, max_pixels: int) -> "Recipe":
+        """The same recipe, whose decoder refuses images with more pixels than these."""
+        return replace(self, decoder=replace(self.decoder, max_pixels=max_pixels))
 
     def with_pooling(self, pooling: str) -> "Recipe":
         """The same recipe with another pooling."""

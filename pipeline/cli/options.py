@@ -91,6 +91,11 @@ compute_options = stack(
         help="Rows held in memory while a head is trained; more are read in blocks [default: half of what is free].",
     ),
     click.option("--strict", is_flag=True, help="Fail when an image has to be skipped."),
+    click.option(
+        "--max-pixels",
+        default=89_478_485,
+        help="Images with more pixels are skipped; 108-megapixel photographs need more.",
+    ),
 )
 
 
@@ -115,6 +120,19 @@ recipe_options = stack(
     click.option("--weights", default="imagenet", help="imagenet, random, or a .weights.h5, .h5 or .keras file."),
     click.option("--resize", default="lanczos", help="lanczos, bicubic, bilinear, box or nearest."),
     click.option("--exif/--no-exif", default=True, help="Turn images upright as their EXIF orientation says."),
+    click.option(
+        "--fit",
+        default="stretch",
+        help="stretch (the aspect ratio changes), crop (the square in the middle) or pad (filled up with the background).",
+    ),
+    click.option(
+        "--background",
+        metavar="COLOR",
+        help="Behind transparent pixels, and for pad: white, black, #rrggbb; drop: transparency is ignored [default: white].",
+    ),
+    click.option(
+        "--decoder", type=int, default=2, help="2, or 1: pixels as versions 0.1 and 0.2 made them, for their stores."
+    ),
     click.option("--dtype", default="float32", help="Stored as float32 or float16."),
     click.option("--precision", default="float32", help="float32, mixed_float16 or mixed_bfloat16."),
 )

@@ -16,7 +16,6 @@ from pipeline.comparison.advice import Evidence, Recommendation, advise_regime
 from pipeline.comparison.samples import decoding_seconds
 from pipeline.errors import WeightsUnavailableError
 from pipeline.html import show_table
-from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.settings import FeatureSettings, Settings
 from pipeline.stage_one.ensure import ensure
@@ -109,7 +108,7 @@ def advise(manifest: Manifest, settings: Settings, *, num_sample: int = 200) -> 
     names = [layer.name for layer in base.layers]
     trainable = [layer for layer in base.layers[names.index(cuts[0]) + 1 :] if layer.weights]
     advice = advise_regime(evidence, [layer.name for layer in trainable])
-    decoding = decoding_seconds(sample, Decoder(size, features.resize, features.exif))
+    decoding = decoding_seconds(sample, settings.make_decoder(size))
     costs = _costs(manifest, base, None, late.megabytes, decoding)
     if advice.first:
         boundary = _probe(sample, settings.with_changes(cut=cut_before(base, advice.first)))
@@ -176,7 +175,7 @@ def _top_confidence(sample: Manifest, settings: Settings) -> float | None:
     rows = list(range(0, len(sample), max(1, len(sample) // 32)))
     features = settings.features
     spec = find_base(features.base)
-    decoder = Decoder(spec.native_px, features.resize, features.exif)
+    decoder = settings.with_changes(size=None).make_decoder(spec.native_px)
     try:
         probabilities, _ = class_probabilities(
             sample.select(rows), spec, features.weights, decoder, batch_size=settings.compute.batch_size

@@ -49,6 +49,9 @@ class Experiment:
         return replace(self, changes=changes, base={**self.base, **base}, training={**self.training, **training})
 
 
+PIXELS: Mapping[str, Any] = {"decoder": 1, "fit": "stretch", "background": None}
+"""Fields of `FeatureSettings` in all of them: transparency is dropped, the aspect ratio changes, JPEGs are decoded at full size."""
+
 # The published code reads images with Keras's ImageDataGenerator, whose target_size resizes to the nearest pixel.
 _VGG150 = {"base": "vgg16", "size": 150, "preprocess": "rescale", "resize": "nearest"}
 _VGG224 = {"base": "vgg16", "size": 224, "resize": "nearest"}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.comparison.published import EXPERIMENTS, Experiment
+from pipeline.comparison.published import EXPERIMENTS, PIXELS, Experiment
 from pipeline.errors import SettingError
 from pipeline.images.augment import parse_augmentation
 from pipeline.images.manifest import Manifest
@@ -77,8 +77,8 @@ def reproduce(
 
 
 def settings_of(experiment: Experiment, settings: Settings) -> Settings:
-    """The settings with the features that the experiment was published with."""
-    return settings.with_changes(**experiment.base)
+    """The settings with the features that the experiment was published with, and pixels as they were made then."""
+    return settings.with_changes(**{**PIXELS, **experiment.base})
 
 
 def _run_name(experiment: Experiment, *, cached: bool, num_views: int) -> str:

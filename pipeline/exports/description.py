@@ -3,7 +3,7 @@
 import json
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DamagedStoreError, SettingError
-from pipeline.images.decode import MAX_PIXELS, Decoder
+from pipeline.images.decode import Decoder
+from pipeline.images.formats import MAX_PIXELS
 
 NAME = "bottleneck.json"
 """Name of the description in a `.keras` or `.tflite` file (both can be read as zip archives) and in a SavedModel folder."""
@@ -46,7 +47,7 @@ class Description:
             "schema": _SCHEMA,
             "labels": list(self.labels),
             "pixels": f"float32 of shape (N, {size_px}, {size_px}, 3): RGB, 0 to 255, no other preprocessing",
-            "decoder": asdict(self.decoder),
+            "decoder": self.decoder.as_dict(),
             "origin": dict(self.origin),
         }
         return json.dumps(content, ensure_ascii=False, indent=2)
@@ -60,7 +61,7 @@ class Description:
         """
         try:
             content = json.loads(text)
-            labels, decoder, origin = content["labels"], Decoder(**content["decoder"]), content["origin"]
+            labels, decoder, origin = content["labels"], Decoder.from_dict(content["decoder"]), content["origin"]
             is_sound = (
                 content["schema"] == _SCHEMA
                 and all(isinstance(label, str) for label in labels)

@@ -1,6 +1,6 @@
 """Predictions of an exported file, without its run, its cache or its base."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,8 @@ class ExportedRun:
             SettingError: `top` is below 1.
         """
         check_top(top)
-        decoder, strict = self.description.decoder, self.settings.compute.strict
+        decoder = replace(self.description.decoder, max_pixels=self.settings.compute.max_pixels)
+        strict = self.settings.compute.strict
         given = read_given(images, self.settings.paths.hashes, exif=decoder.exif)
         given.check(given.manifest, need_all=strict)
         manifest, batches = given.manifest, []

@@ -1,71 +1,70 @@
 """From encoded bytes to pixels, in the same way for every image and every caller.
 
-JPEG, PNG, WebP, BMP, GIF (first frame), TIFF and `.npy` arrays become RGB uint8 at the base's size.
+JPEG, PNG, WebP, AVIF, BMP, GIF (first frame), TIFF, PPM and `.npy` arrays become RGB uint8 at the base's size.
+
+| how | module |
+|---|---|
+| files are opened and loaded, whatever else is in them | `formats`, `jpeg`, `metadata`, `silence` |
+| 16 bits a channel become 8 | `sixteen` |
+| modes, transparency, aspect ratio | `pixels` |
 """
 
 import contextlib
 import io
 import math
-import struct
-import tokenize
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-
-# Imported before threads start: otherwise Pillow imports its readers at the first image, which many threads open at once.
-from PIL import (
-    BmpImagePlugin,  # noqa: F401
-    GifImagePlugin,  # noqa: F401
-    Image,
-    ImageOps,
-    JpegImagePlugin,  # noqa: F401
-    PngImagePlugin,  # noqa: F401
-    TiffImagePlugin,  # noqa: F401
-    UnidentifiedImageError,
-    WebPImagePlugin,  # noqa: F401
-)
+from PIL import Image, UnidentifiedImageError
 
 from pipeline.errors import SettingError, UnreadableImageError, check_choice
+from pipeline.images import sixteen
+from pipeline.images.formats import DAMAGE, FORMATS, MAX_PIXELS, Size, check_pixels, load_image, open_image
+from pipeline.images.metadata import turn_of
+from pipeline.images.pixels import DROP, FITS, RESIZE, compose, fit_to, fitted_size, parse_background, to_rgb
+from pipeline.images.silence import no_warnings
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-# An explicit list: other readers of Pillow (FITS, PSD, EPS) had security bugs.
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-MAX_PIXELS = 89_478_485  # Pillow's own limit: a 24-bit image of 256 MiB
 MAX_SIZE_PX = math.isqrt(MAX_PIXELS)
 MAX_BYTES = 512 * 2**20
-_NPY_MAGIC = b"\x93NUMPY"
-# Errors of Pillow's readers on damaged files, from its fuzzing harness; numpy raises TokenError for a header.
-_DAMAGE = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    struct.error,
-    IndexError,
-    TypeError,
-    OverflowError,
-    NotImplementedError,
-    tokenize.TokenError,
-)
+RESIZE_METHODS = tuple(RESIZE)
+DECODERS = (1, 2)
+"""Versions of the decoder."""
 
-_RESIZE = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-    "box": Image.Resampling.BOX,
-}
-RESIZE_METHODS = tuple(_RESIZE)
+WHITE, BLACK = "#ffffff", "#000000"
+_SHOWN_PIXELS = 2**30
+"""Limit on pixels of a thumbnail: a user may have raised the limit for the images of a data set."""
+
+_DRAFT = 2
+"""A JPEG is decoded at a smaller size if it keeps so many times the pixels that are needed along each side.
+
+The largest difference to full decoding on photographs is 4 grey levels, the mean 0.3; see docs/data.md.
+"""
+
+_NPY_MAGIC = b"\x93NUMPY"
+_VERSION_1 = {"fit": "stretch", "background": DROP, "version": 1}
+"""What stores of versions 0.1 and 0.2 do not say."""
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """How pixels are made; part of every recipe."""
+    """How pixels are made; part of every recipe.
+
+    | | version 2 | version 1 (stores of 0.1 and 0.2, and the published recipes) |
+    |---|---|---|
+    | transparent pixels | composed on `background` | transparency is dropped |
+    | 16 bits a channel | the range is judged by the largest value in the file | the upper 8 bits |
+    | a large JPEG | decoded at a smaller size, at least twice that which is needed | decoded at full size |
+    | aspect ratio | `fit` | changed |
+
+    Both give the same pixels for all other images.
+    """
 
     size_px: int
-    """Height and width after resizing; the aspect ratio is not kept, as in the published recipes."""
+    """Height and width after resizing."""
 
     resize: str = "lanczos"
     """Name of Pillow's filter. All except `nearest` average over the source pixels when shrinking (antialiasing)."""
@@ -73,8 +72,21 @@ class Decoder:
     exif: bool = True
     """Turn the image upright as its EXIF orientation says. Pillow always does so for TIFF."""
 
+    fit: str = "stretch"
+    """`stretch` changes the aspect ratio, `crop` takes the largest square in the middle, `pad` fills up with the background."""
+
+    background: str = WHITE
+    """Colour behind transparent pixels and around padded images, `#rrggbb`. Or `drop`: transparency is ignored, padding black."""
+
+    version: int = 2
+    """1 or 2."""
+
+    max_pixels: int = field(default=MAX_PIXELS, compare=False, repr=False)
+    """Images with more pixels are refused. Not in the recipe: it changes no pixel."""
+
     def __post_init__(self) -> None:
         check_choice("resize method", self.resize, RESIZE_METHODS)
+        check_choice("fit", self.fit, FITS)
         is_whole = isinstance(self.size_px, int) and not isinstance(self.size_px, bool)
         if not is_whole or not 1 <= self.size_px <= MAX_SIZE_PX:
             raise SettingError(
@@ -82,18 +94,124 @@ class Decoder:
             )
         if not isinstance(self.exif, bool):
             raise SettingError(f"`exif` must be true or false. Received: {self.exif!r}.")
+        if type(self.version) is not int or self.version not in DECODERS:
+            raise SettingError(f"The decoder is one of {DECODERS}. Received: {self.version!r}.")
+        if not isinstance(self.background, str) or parse_background(self.background) != self.background:
+            raise SettingError(
+                f"A decoder's background is #rrggbb in lower case, or drop. Received: {self.background!r}."
+            )
+        if self.version == 1 and (self.fit, self.background) != ("stretch", DROP):
+            raise SettingError(
+                "Decoder 1 changes the aspect ratio and drops transparency; it has no other fit or background. "
+                f"Received: fit {self.fit}, background {self.background}. Use decoder 2."
+            )
+        if type(self.max_pixels) is not int or self.max_pixels < 1:
+            raise SettingError(f"The limit on pixels is a positive whole number. Received: {self.max_pixels!r}.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """What recipes say of it; for version 1 what 0.1 and 0.2 wrote, so that their fingerprints stay."""
+        later = () if self.version > 1 else tuple(_VERSION_1)
+        return {name: value for name, value in asdict(self).items() if name not in ("max_pixels", *later)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The decoder of `as_dict`.
+
+        Raises:
+            SettingError: A value is out of range, or version 1 has fields that it did not have.
+            TypeError: A field is missing or unknown.
+        """
+        given = dict(values)
+        if "max_pixels" in given or given.get("version") == 1:
+            raise SettingError(f"No recipe's decoder has these values: {sorted(given)}.")
+        return cls(**(given if "version" in given else _VERSION_1 | given))
 
     def decode(self, data: bytes) -> NDArray[np.uint8]:
         """Pixels of one image: uint8 of shape (H, W, 3), RGB, H = W = `size_px`.
 
         Raises:
-            UnreadableImageError: The bytes are not an image, are truncated, or declare more than `MAX_PIXELS` pixels.
+            UnreadableImageError: The bytes are not an image, are truncated, or declare more than `max_pixels` pixels.
         """
-        size = (self.size_px, self.size_px)
+        return self.decode_judged(data)[0]
+
+    def decode_judged(self, data: bytes) -> tuple[NDArray[np.uint8], int | None]:
+        """What `decode` returns, and the significant bits (8, 10, 12 or 14) if they were judged to be fewer than the file's 16."""
         with _naming_damage():
-            image = _open(data, exif=self.exif)
-            resized = image if image.size == size else image.resize(size, _RESIZE[self.resize])
-        return np.asarray(resized, dtype=np.uint8)
+            image, bits = self._load(data)
+            fill = BLACK if self.background == DROP else self.background
+            fitted = fit_to(image, self.size_px, self.fit, self.resize, fill)
+        is_judged = bits is not None and bits < sixteen.FULL_BITS
+        return np.asarray(fitted, dtype=np.uint8), bits if is_judged else None
+
+    def is_same_in_version_1(self, data: bytes) -> bool:
+        """Whether version 1 gives the same pixels for this image, as far as its header shows; False if in doubt.
+
+        Raises:
+            UnreadableImageError: The bytes are not an image.
+        """
+        if self.version == 1:
+            return True
+        if self.fit != "stretch":
+            return False
+        with _naming_damage():
+            if _is_array(data):
+                return _open_array(data, self.max_pixels).mode in ("L", "RGB")
+            image = open_image(data)
+            is_wide = image.mode.startswith("I") or sixteen.is_sixteen_bit_colour(image)
+            if is_wide or (image.has_transparency_data and self.background != DROP):
+                return False
+            size = image.size
+            if image.format == "JPEG":
+                image.draft(None, self._least_size(size))
+        return image.size == size
+
+    def _load(self, data: bytes) -> tuple[Image.Image, int | None]:
+        """RGB, upright, before fitting; and the significant bits of a channel where the file has 16."""
+        check_bytes(data)
+        judges = self.version > 1
+        if _is_array(data):
+            return to_rgb(_open_array(data, self.max_pixels), self.background, judges=judges)
+        is_drafted = judges and self.resize != "nearest"  # the nearest pixel has to be one of the file
+        loaded, read = load_image(data, max_pixels=self.max_pixels, draft=self._least_size if is_drafted else None)
+        image, bits = self._judge_colour(loaded, read) if judges else (loaded, None)
+        if bits is None:
+            image, bits = to_rgb(loaded, self.background, judges=judges)
+        turn = turn_of(loaded) if self.exif and loaded.format != "TIFF" else None
+        return (image if turn is None else image.transpose(turn)), bits
+
+    def _judge_colour(self, loaded: Image.Image, data: bytes) -> tuple[Image.Image, int | None]:
+        """An image with 16 bits in each colour as RGB, and its significant bits; None for an image that has not."""
+        file = open_image(data)
+        if not sixteen.is_sixteen_bit_colour(file):
+            return loaded, None
+        key = loaded.info.get("transparency") if loaded.mode == "RGB" else None
+        upper = np.asarray(loaded)
+        if not sixteen.may_be_judged(upper) and key is None:
+            return to_rgb(loaded, self.background, judges=True)[0], sixteen.FULL_BITS
+        sixteen.read_lower_bytes(file)
+        file.load()
+        pixels, bits, values = sixteen.judge_colour(upper, np.asarray(file))
+        image = sixteen.as_image(pixels)
+        if key is not None:
+            image.putalpha(sixteen.as_image((values != np.asarray(key)).any(axis=2).astype(np.uint8) * 255))
+        return (compose(image, self.background) if image.mode == "RGBA" else image), bits
+
+    def _least_size(self, size: Size) -> Size:
+        """The size below which a JPEG of this size may not be decoded."""
+        width, height = fitted_size(size, self.size_px, self.fit)
+        return _DRAFT * width, _DRAFT * height
+
+
+def check_bytes(data: bytes) -> None:
+    """Check the number of bytes.
+
+    Raises:
+        UnreadableImageError: There are none, or too many.
+    """
+    if not data:
+        raise UnreadableImageError("empty file (0 bytes)")
+    if len(data) > MAX_BYTES:
+        raise UnreadableImageError(f"{len(data):,} bytes; the limit is {MAX_BYTES:,}")
 
 
 def make_thumbnail(data: bytes, longest_px: int) -> bytes:
@@ -107,7 +225,15 @@ def make_thumbnail(data: bytes, longest_px: int) -> bytes:
         UnreadableImageError: See `Decoder.decode`.
     """
     with _naming_damage():
-        image = _open(data, exif=True, least_px=2 * longest_px)
+        check_bytes(data)
+        if _is_array(data):
+            loaded = _open_array(data, _SHOWN_PIXELS)
+        else:
+            least = (2 * longest_px, 2 * longest_px)
+            loaded, _ = load_image(data, max_pixels=_SHOWN_PIXELS, draft=lambda _: least)
+        image, _ = to_rgb(loaded, WHITE, judges=True)
+        turn = turn_of(loaded) if loaded.format != "TIFF" else None
+        image = image if turn is None else image.transpose(turn)
         image.thumbnail((longest_px, longest_px), Image.Resampling.LANCZOS)
         stream = io.BytesIO()
         image.save(stream, "JPEG", quality=72, optimize=True)
@@ -116,69 +242,45 @@ def make_thumbnail(data: bytes, longest_px: int) -> bytes:
 
 @contextlib.contextmanager
 def _naming_damage() -> Iterator[None]:
-    """Convert errors of Pillow and numpy on invalid bytes to `UnreadableImageError`."""
+    """Convert errors of Pillow and numpy on invalid bytes to `UnreadableImageError`; no warning is shown."""
     try:
-        yield
+        with no_warnings():
+            yield
     except UnreadableImageError:
         raise
     except UnidentifiedImageError:
-        raise UnreadableImageError(f"not an image in any of the formats {', '.join(_FORMATS)}") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UnreadableImageError(f"not an image in any of the formats {', '.join(FORMATS)}") from None
+    except Image.DecompressionBombError as error:
         raise UnreadableImageError(f"refused as a decompression bomb: {error}") from None
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise UnreadableImageError(f"damaged: {error}") from None
 
 
-def _open(data: bytes, *, exif: bool, least_px: int | None = None) -> Image.Image:
-    """RGB at full size. With `least_px` a JPEG may be decoded at a smaller size, no side below that, which is much faster."""
-    if not data:
-        raise UnreadableImageError("empty file (0 bytes)")
-    if len(data) > MAX_BYTES:
-        raise UnreadableImageError(f"{len(data):,} bytes; the limit is {MAX_BYTES:,}")
-    return _open_array(data) if data.startswith(_NPY_MAGIC) else _open_image(data, exif=exif, least_px=least_px)
+def _is_array(data: bytes) -> bool:
+    return data.startswith(_NPY_MAGIC)
 
 
-def _open_image(data: bytes, *, exif: bool, least_px: int | None) -> Image.Image:
-    image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise UnreadableImageError(f"{width} x {height} pixels; the limit is {MAX_PIXELS:,}")
-    if least_px is not None:
-        image.draft(None, (least_px, least_px))
-    image.load()
-    return _to_rgb(ImageOps.exif_transpose(image) if exif else image)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Three 8-bit channels; alpha is dropped, as in Keras and torchvision."""
-    if image.mode == "F":
-        raise UnreadableImageError("32-bit float pixels have no known range; convert the image to 8 or 16 bits")
-    if image.mode.startswith("I"):  # 16-bit grayscale; convert("RGB") would clip it to white
-        values = np.asarray(image).astype(np.int64)
-        return Image.fromarray((np.clip(values, 0, 65535) >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode == "P":
-        return image.convert("RGBA").convert("RGB")  # palettes with transparency warn otherwise
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _open_array(data: bytes) -> Image.Image:
+def _open_array(data: bytes, max_pixels: int) -> Image.Image:
+    """An array as an image of mode L, RGB or RGBA, or I;16 for gray of 16 bits."""
     stream = io.BytesIO(data)
     np.lib.format.read_magic(stream)
     shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(stream)
     channels = shape[2] if len(shape) == 3 else 1
-    if dtype != np.uint8 or len(shape) not in (2, 3) or channels not in (1, 3, 4) or min(shape) < 1:
+    is_pixels = dtype == np.uint8 or (dtype == np.dtype("<u2") and len(shape) == 2)
+    if not is_pixels or len(shape) not in (2, 3) or channels not in (1, 3, 4) or min(shape) < 1:
         raise UnreadableImageError(
-            "an array must be uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); "
+            "an array must be uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or uint16 of shape (H, W); "
             f"received {dtype} {tuple(shape)}"
         )
     # frombuffer raises if the header declares more bytes than there are, before memory is allocated.
-    flat = np.frombuffer(data, np.uint8, count=math.prod(shape), offset=stream.tell())
+    flat = np.frombuffer(data, dtype, count=math.prod(shape), offset=stream.tell())
+    check_pixels((shape[1], shape[0]), max_pixels)
     pixels = flat.reshape(shape, order="F" if is_fortran else "C")
-    return Image.fromarray(pixels[..., 0] if shape[2:] == (1,) else pixels).convert("RGB")
+    return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if shape[2:] == (1,) else pixels))
 
 
 def encode_image(image: Image.Image, *, exif: bool) -> bytes:
-    """Encode the RGB pixels of a PIL image with `encode_array`.
+    """Encode the pixels of a PIL image with `encode_array`: gray of 16 bits, RGBA where it is transparent, otherwise RGB.
 
     Args:
         image: An image of any mode.
@@ -189,10 +291,16 @@ def encode_image(image: Image.Image, *, exif: bool) -> bytes:
     """
     with _naming_damage():
         image.load()
-        return encode_array(np.asarray(_to_rgb(ImageOps.exif_transpose(image) if exif else image)))
+        turn = turn_of(image) if exif else None
+        upright = image if turn is None else image.transpose(turn)
+        if upright.mode.startswith("I;16") and "transparency" not in upright.info:
+            return encode_array(np.asarray(upright).astype("<u2"))
+        if upright.has_transparency_data and not upright.mode.startswith("I"):
+            return encode_array(np.asarray(upright.convert("RGBA")))
+        return encode_array(np.asarray(to_rgb(upright, DROP, judges=True)[0]))
 
 
-def encode_array(pixels: NDArray[np.uint8]) -> bytes:
+def encode_array(pixels: NDArray[Any]) -> bytes:
     """Encode an array in `.npy` format 1.0; the SHA-256 of these bytes identifies the image."""
     stream = io.BytesIO()
     np.lib.format.write_array(stream, np.ascontiguousarray(pixels), version=(1, 0), allow_pickle=False)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 
 from pipeline.bases.table import find_base
@@ -11,7 +12,7 @@ from pipeline.cache.store import Keys, Store
 from pipeline.cache.stores import list_stores
 from pipeline.settings import Settings
 from pipeline.stage_one.derive import can_derive
-from pipeline.stage_one.recipes import trunk_of
+from pipeline.stage_one.recipes import weights_file
 
 logger = logging.getLogger(__name__)
 
@@ -24,25 +25,28 @@ def earlier_stores(missing: Keys, store: Store, settings: Settings) -> Sequence[
         store: The store that lacks them.
         settings: Weights and cache folder.
     """
-    recipe = store.recipe
-    candidates = [found for found in _candidates(recipe, settings.paths.cache) if found.has(missing).any()]
-    if not candidates:
-        return []
-    from pipeline.bases.cut import valid_cuts
-    from pipeline.bases.network import build_base
-
-    cuts = valid_cuts(build_base(find_base(recipe.base), recipe.decoder.size_px))
+    candidates = [found for found in _candidates(store.recipe, settings.paths.cache) if found.has(missing).any()]
+    trunks = _earlier_trunks(store.recipe, settings.features.weights) if candidates else {}
     earlier = [
         found
+        for trunk in reversed(trunks.items())
         for found in candidates
-        if found.recipe.cut in cuts[: cuts.index(recipe.cut)]
-        and trunk_of(replace(settings.features, cut=found.recipe.cut))[0].digest == found.recipe.trunk_digest
+        if (found.recipe.cut, found.recipe.trunk_digest) == trunk
     ]
-    earlier.sort(key=lambda found: -cuts.index(found.recipe.cut))
     if earlier:
         names = ", then ".join(found.name for found in earlier)
         logger.info("%s: rows are derived from those of %s.", store.name, names)
     return earlier
+
+
+def _earlier_trunks(recipe: Recipe, weights: str) -> dict[str, str]:
+    """The layers before a recipe's cut at which its base can be divided, in order, with the digests of their trunks."""
+    from pipeline.bases.cut import trunk_digests
+    from pipeline.bases.weights import load_base
+
+    spec = find_base(recipe.base)
+    base = load_base(spec, spec.native_px, weights_file(spec.name, weights))
+    return dict(takewhile(lambda trunk: trunk[0] != recipe.cut, trunk_digests(base).items()))
 
 
 def _candidates(recipe: Recipe, cache: Path) -> list[Store]:

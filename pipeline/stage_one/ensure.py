@@ -63,6 +63,7 @@ def make_rows(
 ) -> Extraction:
     """Like `ensure`, but images that cannot be read are no error: they are only listed in `manifest.skipped` of the result."""
     start = time.monotonic()
+    recipe = recipe.with_max_pixels(settings.compute.max_pixels)
     keys = view_keys(manifest.digests, views)
     store = Store.first_complete(settings.paths.cache, [recipe, alternative] if alternative else [recipe], keys)
     with store.adding(keys):

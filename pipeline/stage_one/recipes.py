@@ -29,7 +29,7 @@ def make_recipe(manifest: Manifest, settings: Settings) -> tuple[Recipe, TrunkIn
     """
     features = settings.features
     spec = find_base(features.base, features.size)
-    decoder = Decoder(features.size or spec.native_px, features.resize, features.exif)
+    decoder = settings.make_decoder(spec.native_px)
     trunk, cut = trunk_of(features)
     recipe = Recipe(
         base=spec.name,

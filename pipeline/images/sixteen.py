@@ -1,0 +1,78 @@
+"""Images with 16 bits a channel, whose values may use fewer: medical and industrial cameras have 10, 12 or 14.
+
+No file format has a field for that which is filled in reliably, so the range is judged by the largest value in the file.
+"""
+
+import re
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+
+FULL_BITS = 16
+_LEAST_BITS = 8
+_COLOURS = re.compile(r"(RGB|RGBA);16([BLN])")
+_SWAPPED = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+
+
+def significant_bits(values: NDArray[Any]) -> int:
+    """8, 10, 12, 14 or 16: the fewest of these that hold the largest value (32-bit files: an even number up to 32)."""
+    bits = int(values.max(initial=0)).bit_length()
+    return max(_LEAST_BITS, bits + bits % 2)
+
+
+def to_eight_bits(values: NDArray[Any], bits: int) -> NDArray[np.uint8]:
+    """The upper 8 of so many bits; negative values become 0, larger ones 255."""
+    shifted: NDArray[np.uint8] = (np.clip(values.astype(np.int64), 0, 2**bits - 1) >> (bits - 8)).astype(np.uint8)
+    return shifted
+
+
+def judge(values: NDArray[Any]) -> tuple[NDArray[np.uint8], int]:
+    """Gray values of 16 or 32 bits as 8 bits, and the significant bits that they were judged to have."""
+    bits = significant_bits(values)
+    return to_eight_bits(values, bits), bits
+
+
+def is_sixteen_bit_colour(image: ImageFile.ImageFile) -> bool:
+    """Whether an image that was opened, not loaded yet, has 16 bits in each colour, of which Pillow reads the upper 8."""
+    return bool(image.tile) and all(_COLOURS.fullmatch(_raw_mode(tile.args)) for tile in image.tile)
+
+
+def read_lower_bytes(image: ImageFile.ImageFile) -> None:
+    """Make Pillow load the lower 8 bits of each colour of such an image: the other byte, with the byte order swapped."""
+    image.tile = [tile._replace(args=_swap(tile.args)) for tile in image.tile]
+
+
+def judge_colour(upper: NDArray[np.uint8], lower: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, NDArray[Any]]:
+    """Colours of 16 bits, (H, W, 3 or 4), as 8 bits.
+
+    Returns:
+        uint8 (H, W, 3 or 4), with the upper byte of alpha; the significant bits of the three colours; the 16-bit values.
+    """
+    values = (upper.astype(np.uint16) << 8) | lower
+    bits = significant_bits(values[..., :3])
+    pixels = upper.copy()
+    pixels[..., :3] = to_eight_bits(values[..., :3], bits)
+    return pixels, bits, values
+
+
+def may_be_judged(upper: NDArray[np.uint8]) -> bool:
+    """Whether the upper bytes of colours, (H, W, 3 or 4), are so small that fewer than 16 bits may be in use."""
+    return bool(upper[..., :3].max(initial=0) < 2 ** (FULL_BITS - 2 - 8))
+
+
+def as_image(pixels: NDArray[np.uint8]) -> Image.Image:
+    """An image of gray (H, W) or colour (H, W, 3 or 4)."""
+    return Image.fromarray(pixels)
+
+
+def _raw_mode(args: Any) -> str:
+    return str(args[0] if isinstance(args, tuple) else args)
+
+
+def _swap(args: Any) -> Any:
+    kind, order = _raw_mode(args).split(";16")
+    swapped = f"{kind};16{_SWAPPED[order]}"
+    return (swapped, *args[1:]) if isinstance(args, tuple) else swapped

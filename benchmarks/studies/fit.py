@@ -74,7 +74,9 @@ def main() -> None:
     quiet_tensorflow()
     manifest = some_of(pipeline.scan(given.data, cache=given.out / "cache"), given.train)
     counts = [len(manifest.split(name)) for name in ("train", "validation")]
-    print(f"{counts[0]} training and {counts[1]} validation images; in brackets: images gained and lost against stretch\n")
+    print(
+        f"{counts[0]} training and {counts[1]} validation images; in brackets: images gained and lost against stretch\n"
+    )
     print("| base | size | head | stretch | crop | pad |\n|---|---|---|---|---|---|", flush=True)
     for base in given.bases:
         for size in given.sizes:

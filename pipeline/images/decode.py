@@ -121,6 +121,8 @@ class Decoder:
             SettingError: A value is out of range, or version 1 has fields that it did not have.
             TypeError: A field is missing or unknown.
         """
+        if not isinstance(values, Mapping):
+            raise SettingError(f"A decoder is a JSON object. Received: {values!r:.100}.")
         given = dict(values)
         if "max_pixels" in given or given.get("version") == 1:
             raise SettingError(f"No recipe's decoder has these values: {sorted(given)}.")

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,6 +68,9 @@ class Computed:
     engine: str | None
     """Name of the engine that computed them; None if no image could be decoded."""
 
+    judged: dict[bytes, int] = field(default_factory=dict)
+    """Digests of images with 16 bits a channel that were judged to use fewer, with that number of bits."""
+
     @property
     def left_out(self) -> dict[bytes, str]:
         """Digests of all images without a row, with the reasons."""
@@ -103,7 +106,8 @@ def compute(
         shard_rows: Rows per shard; None: see `pipeline.stage_one.pending`.
     """
     refused: dict[bytes, _Refusal] = {}
-    decoded = _decode_all(manifest, items, recipe, num_threads)
+    judged: dict[bytes, int] = {}
+    decoded = _decode_all(manifest, items, recipe, num_threads, judged)
     batches = _batches(decoded, batch_size, manifest, refused)
     with (
         watch("Stage one") as moved,
@@ -115,7 +119,7 @@ def compute(
         {digest: refusal.reason for digest, refusal in refused.items() if refusal.is_unread == is_unread}
         for is_unread in (False, True)
     )
-    return Computed(pending.num_committed, skipped, unread, engine.provenance["engine"] if engine else None)
+    return Computed(pending.num_committed, skipped, unread, engine.provenance["engine"] if engine else None, judged)
 
 
 def _run(
@@ -196,15 +200,15 @@ _Decoded = tuple[Item, NDArray[np.uint8] | _Refusal]
 
 
 def _decode_all(
-    manifest: Manifest, items: Sequence[Item], recipe: Recipe, num_threads: int
+    manifest: Manifest, items: Sequence[Item], recipe: Recipe, num_threads: int, judged: dict[bytes, int]
 ) -> Generator[_Decoded, None, None]:
-    """Each item with its pixels or a refusal, in order; threads decode ahead."""
+    """Each item with its pixels or a refusal, in order; threads decode ahead. Bits of judged images go into `judged`."""
     maker = ViewMaker.from_json(recipe.augmentation) if recipe.augmentation else None
     waiting: deque[tuple[Item, Future[NDArray[np.uint8] | _Refusal]]] = deque()
     pool = ThreadPoolExecutor(num_threads)
     try:
         for item in items:
-            waiting.append((item, pool.submit(_decode, manifest, item, recipe.decoder, maker)))
+            waiting.append((item, pool.submit(_decode, manifest, item, recipe.decoder, maker, judged)))
             if len(waiting) >= _DECODE_AHEAD:
                 first, future = waiting.popleft()
                 yield first, future.result()
@@ -214,14 +218,18 @@ def _decode_all(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _decode(manifest: Manifest, item: Item, decoder: Decoder, maker: ViewMaker | None) -> NDArray[np.uint8] | _Refusal:
+def _decode(
+    manifest: Manifest, item: Item, decoder: Decoder, maker: ViewMaker | None, judged: dict[bytes, int]
+) -> NDArray[np.uint8] | _Refusal:
     data = read_scanned(manifest, item.row)
     if isinstance(data, str):
         return _Refusal(data, is_unread=True)
     try:
-        pixels = decoder.decode(data)
+        pixels, bits = decoder.decode_judged(data)
     except UnreadableImageError as error:
         return _Refusal(str(error), is_unread=False)
+    if bits is not None:
+        judged[manifest.digests[item.row]] = bits
     return maker(pixels, manifest.digests[item.row], item.view) if maker else pixels
 
 

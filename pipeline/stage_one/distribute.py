@@ -75,7 +75,7 @@ def distribute(
         done.run(whole)
     store.refresh()
     num_rows = int(store.has(whole.keys()).sum())
-    return Computed(num_rows, done.skipped, unread={}, engine=done.engine)
+    return Computed(num_rows, done.skipped, unread={}, engine=done.engine, judged=done.judged)
 
 
 @dataclass
@@ -93,6 +93,7 @@ class _Job:
     blind: set[str] = field(default_factory=set)
     """Names of workers that could not read an image that this process can read."""
 
+    judged: dict[bytes, int] = field(default_factory=dict)
     engine: str | None = None
     num_made: int = 0
     num_deadly: int = 0
@@ -180,6 +181,7 @@ class _Job:
                 "Use --gather if the machines do not share the cache folder."
             )
         self.skipped |= result.skipped
+        self.judged |= result.judged
         self.engine = self.engine or result.engine
         self.bar.update(result.num_rows)
         self.num_made += result.num_rows

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,6 +20,7 @@ from pipeline.stage_one.engines.choose import choose_backend, kept_engine, make_
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.in_process import extract_in_process
 from pipeline.stage_one.missing import leave_out, missing_items
+from pipeline.stage_one.older import name_others, store_with_most
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +67,11 @@ def make_rows(
     start = time.monotonic()
     recipe = recipe.with_max_pixels(settings.compute.max_pixels)
     keys = view_keys(manifest.digests, views)
-    store = Store.first_complete(settings.paths.cache, [recipe, alternative] if alternative else [recipe], keys)
+    cache, recipes = settings.paths.cache, [recipe, alternative] if alternative else [recipe]
+    store = store_with_most(manifest, cache, recipes, keys)
+    missing = keys[~store.has(keys)]
+    if len(missing) > settings.compute.batch_size:
+        name_others(missing, store, cache)
     with store.adding(keys):
         num_derived, engine = _derive(keys, store, settings)
         done = _compute(manifest, missing_items(manifest, store, views), store, settings)
@@ -77,6 +83,7 @@ def make_rows(
         engine=done.engine or engine,
         seconds=time.monotonic() - start,
     )
+    _warn_judged(done)
     logger.info(
         "%s: %d rows needed, %d of them new%s.",
         store.name,
@@ -85,6 +92,19 @@ def make_rows(
         f", computed by {extraction.engine}" if extraction.engine else "",
     )
     return extraction
+
+
+def _warn_judged(done: Computed) -> None:
+    """Count the images whose range of values was judged, by their significant bits."""
+    counts = Counter(done.judged.values())
+    if counts:
+        listed = ", ".join(f"{counts[bits]} with {bits} bits" for bits in sorted(counts))
+        logger.warning(
+            "%d images have 16 bits a channel but no value that needs them; their range was judged by the largest value in each "
+            "file: %s. If images are to be compared by brightness, convert them to 8 bits first, all in the same way.",
+            counts.total(),
+            listed,
+        )
 
 
 def _derive(keys: Keys, store: Store, settings: Settings) -> tuple[int, str | None]:

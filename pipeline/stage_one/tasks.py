@@ -107,6 +107,9 @@ class RowTaskResult:
     shards: list[bytes] = field(default_factory=list)
     """Bytes of the shards that it did not commit."""
 
+    judged: dict[bytes, int] = field(default_factory=dict)
+    """As in `Computed`."""
+
 
 def rows_per_task(num_rows: int, *, ships: bool = False) -> int:
     """Number of rows per task where `num_rows` are missing in all."""
@@ -138,5 +141,11 @@ def run_task(task: RowTask) -> RowTaskResult:
         )
     names, shards = getattr(outbox, "names", []), getattr(outbox, "shards", [])
     return RowTaskResult(
-        num_present + done.num_rows, done.engine, done.skipped, done.unread, names=names, shards=shards
+        num_present + done.num_rows,
+        done.engine,
+        done.skipped,
+        done.unread,
+        names=names,
+        shards=shards,
+        judged=done.judged,
     )

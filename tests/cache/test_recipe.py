@@ -13,6 +13,7 @@ from pipeline.cache.recipe import POOLINGS, Recipe
 from pipeline.errors import SettingError
 from pipeline.images.augment import Augmentation, ViewMaker
 from pipeline.images.decode import RESIZE_METHODS, Decoder
+from pipeline.images.pixels import FITS
 from tests.cache.samples import RECIPE
 
 CHANGES = {
@@ -26,17 +27,30 @@ CHANGES = {
     "precision": "mixed_bfloat16",
     "augmentation": '{"horizontal_flip":true,"seed":0}',
 }
-DECODER_CHANGES = {"size_px": 149, "resize": "nearest", "exif": False}
+DECODER_CHANGES = {
+    "size_px": 149,
+    "resize": "nearest",
+    "exif": False,
+    "fit": "crop",
+    "background": "drop",
+}
 PREPROCESSING_CHANGES = {"order": "RGB", "scale": (1.0, 1.0, 1.0000001), "offset": (-103.939, -116.779, -123.68001)}
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 NAMES = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}", fullmatch=True)
 MAKERS = st.builds(
     ViewMaker, st.builds(Augmentation, rotation=st.floats(0, 360), horizontal_flip=st.booleans()), st.integers()
 )
+_SIZES, _FILTERS = st.integers(1, 4096), st.sampled_from(RESIZE_METHODS)
+DECODERS = st.one_of(
+    st.builds(
+        Decoder, _SIZES, _FILTERS, st.booleans(), st.sampled_from(FITS), st.sampled_from(("drop", "#ffffff", "#0a0b0c"))
+    ),
+    st.builds(Decoder, _SIZES, _FILTERS, st.booleans(), background=st.just("drop"), version=st.just(1)),
+)
 RECIPES = st.builds(
     Recipe,
     base=NAMES,
-    decoder=st.builds(Decoder, st.integers(1, 4096), st.sampled_from(RESIZE_METHODS), st.booleans()),
+    decoder=DECODERS,
     preprocessing=st.builds(
         Preprocessing,
         st.sampled_from(("native", "standardize")),
@@ -60,7 +74,7 @@ def _names(kind) -> set[str]:
 def test_every_field_has_its_change():
     """A field that is added to the recipe is added to this test, or it fails."""
     assert set(CHANGES) == _names(Recipe)
-    assert set(DECODER_CHANGES) == _names(Decoder)
+    assert set(DECODER_CHANGES) | {"version", "max_pixels"} == _names(Decoder)
     assert set(PREPROCESSING_CHANGES) == _names(Preprocessing) - {"name"}
 
 
@@ -97,17 +111,57 @@ def test_name_of_the_preprocessing_is_not_in_the_key():
 
 
 def test_fingerprint_of_a_fixed_recipe_stays():
-    """A release that changed this would lose every store that was ever made."""
-    assert RECIPE.canonical_json() == (
+    """A release that changed this would lose every store that was ever made: those of 0.1 and 0.2 have decoder 1."""
+    recipe = dataclasses.replace(RECIPE, decoder=Decoder(150, "bilinear", background="drop", version=1))
+
+    assert recipe.canonical_json() == (
         '{"augmentation":null,"base":"vgg16","cut":"block5_pool","decoder":{"exif":true,"resize":"bilinear",'
         '"size_px":150},"dtype":"float32","pooling":"none","precision":"float32","preprocessing":{"offset":'
         '[-103.939,-116.779,-123.68],"order":"BGR","scale":[1.0,1.0,1.0]},"schema":1,"trunk_digest":"'
         + "ab" * 32
         + '"}'
     )
-    assert RECIPE.fingerprint == "de4d5817f379e87ca10642e0fa47f951ac2ffc817a161118dc4afb3991f1afe3"
-    assert RECIPE.folder_name == "vgg16-150px-block5_pool-de4d5817f379"
-    assert RECIPE.with_pooling("avg").folder_name.startswith("vgg16-150px-block5_pool-avg-")
+    assert recipe.fingerprint == "de4d5817f379e87ca10642e0fa47f951ac2ffc817a161118dc4afb3991f1afe3"
+    assert recipe.folder_name == "vgg16-150px-block5_pool-de4d5817f379"
+    assert recipe.with_pooling("avg").folder_name.startswith("vgg16-150px-block5_pool-avg-")
+
+
+def test_fingerprint_of_decoder_2_stays():
+    """The same for stores that are made from 0.3 on."""
+    assert (
+        '"decoder":{"background":"#ffffff","exif":true,"fit":"stretch","resize":"bilinear","size_px":150,"version":2}'
+        in (RECIPE.canonical_json())
+    )
+    assert RECIPE.fingerprint == "18d3174ed0ba06bc7868bdfbc203fa6638b753784b6d42ad39aa63f4ad8b280d"
+
+
+def test_limit_on_pixels_is_not_in_the_key():
+    """It says which images are read, and changes no pixel of those."""
+    raised = RECIPE.with_max_pixels(10**9)
+
+    assert raised.decoder.max_pixels == 10**9
+    assert (raised, raised.fingerprint) == (RECIPE, RECIPE.fingerprint)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"version": 1},
+        {"version": 1, "background": "drop"},
+        {"max_pixels": 5},
+        {"background": "WHITE"},
+        {"background": "#FFFFFF"},
+        {"fit": "fill"},
+        {"version": 3},
+    ],
+)
+def test_recipe_has_one_form(changes):
+    """A decoder is written in one way only, so no two texts mean the same rows; version 1 has none of the later fields."""
+    values = json.loads(RECIPE.canonical_json())
+    values["decoder"] |= changes
+
+    with pytest.raises(SettingError):
+        Recipe.from_dict(values)
 
 
 @given(RECIPES)

@@ -39,6 +39,7 @@ def load_without_end(data: bytes, load: Callable[[bytes], Image.Image]) -> Image
     """
     if not _has_all_scans(data):
         return None
+    data = data.removesuffix(_END[:1])  # half of the marker; in a scan this byte is never alone
     image = load(data + _END)
     pixels = np.asarray(image)
     for continuation in _CONTINUATIONS[1:]:

@@ -34,7 +34,7 @@ def without_metadata(data: bytes) -> bytes | None:
     The parts that are kept are kept as they are. This is for files that cannot be read with all of their parts.
 
     Returns:
-        None if nothing can be left out.
+        None if there is nothing to leave out.
     """
     if data.startswith(_PNG):
         bare = _PNG + b"".join(_png_chunks(data))
@@ -44,7 +44,7 @@ def without_metadata(data: bytes) -> bytes | None:
         bare = _bare_webp(data)
     else:
         return None
-    return bare if len(bare) < len(data) else None
+    return bare if bare != data else None
 
 
 def _png_chunks(data: bytes) -> Iterator[bytes]:

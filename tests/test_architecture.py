@@ -47,7 +47,7 @@ TENSORFLOW = (
     "bases stage_one/engines stage_two/dense training/finetune comparison/costs exports/stitch (exports) (comparison)"
 )
 MAY_USE = {
-    "tensorflow": f"{TENSORFLOW} exports/decoding",
+    "tensorflow": f"{TENSORFLOW} exports/decoding exports/served_files",
     "keras": f"{TENSORFLOW} (images/sources/arrays)",
     "h5py": "cache bases",
     "hdf5plugin": "cache",

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from pipeline.exports.served_files import background_of, decode_file, fitted_shape
 from pipeline.images.decode import Decoder
 
 # The bytes before the value of EXIF's orientation (tag, type, count), little-endian and big-endian.
@@ -18,10 +19,10 @@ _HEAD_BYTES = 2**16  # EXIF is within these first bytes
 _ONE = 2.0**22
 
 
-def can_decode(data: bytes) -> bool:
-    """Whether TensorFlow can read these bytes; Pillow reads more formats, and animations."""
+def can_decode(data: bytes, decoder: Decoder) -> bool:
+    """Whether TensorFlow can read these bytes; Pillow reads more formats, animations, and GIFs with transparent pixels."""
     try:
-        _decode(tf.constant(data))
+        decode_file(tf.constant(data), decoder)
     except tf.errors.InvalidArgumentError:
         return False
     return True
@@ -32,28 +33,40 @@ def decode_batch(encoded: tf.Tensor, decoder: Decoder) -> tf.Tensor:
     size_px = decoder.size_px
 
     def decode(data: tf.Tensor) -> tf.Tensor:
-        image = _decode(data)
+        image = decode_file(data, decoder)
         if decoder.exif:
             image = _upright(image, _orientation(data))
-        return tf.ensure_shape(_resize(image, size_px, decoder.resize), (size_px, size_px, 3))
+        return tf.ensure_shape(_fit(image, decoder), (size_px, size_px, 3))
 
     # One after the other: decoding a large image takes some hundred megabytes.
     return tf.map_fn(decode, encoded, fn_output_signature=tf.float32, parallel_iterations=1)
 
 
-def _decode(data: tf.Tensor) -> tf.Tensor:
-    """RGB, uint8 (H, W, 3), of any of the formats."""
-    # The default of libjpeg and Pillow. TensorFlow's default is faster, and differs by up to six grey levels.
-    image = tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
-    return tf.reshape(image, tf.concat([[-1], tf.shape(image)[-3:]], 0))[0]  # a WebP image is decoded as an animation
+def _fit(image: tf.Tensor, decoder: Decoder) -> tf.Tensor:
+    """As `pipeline.images.pixels.fit_to`."""
+    size_px, shape = decoder.size_px, tf.shape(image)[:2]
+    if decoder.fit == "crop":
+        side = tf.reduce_min(shape)
+        top, left = tf.unstack((shape - side) // 2)
+        image, shape = image[top : top + side, left : left + side], tf.stack([side, side])
+    fitted = fitted_shape(shape, decoder)
+    resized = _resize(image, fitted, decoder.resize)
+    if decoder.fit != "pad":
+        return resized
+    before = (size_px - fitted) // 2
+    margins = tf.concat([tf.stack([before, size_px - fitted - before], axis=1), [[0, 0]]], 0)
+    fill = tf.constant(background_of(decoder, default=(0, 0, 0)), tf.float32)
+    return tf.pad(resized - fill, margins) + fill
 
 
-def _resize(image: tf.Tensor, size_px: int, method: str) -> tf.Tensor:
+def _resize(image: tf.Tensor, shape: tf.Tensor, method: str) -> tf.Tensor:
+    """Pixels at another shape, int32 (2,): height and width."""
     height, width = tf.shape(image)[0], tf.shape(image)[1]
+    new_height, new_width = shape[0], shape[1]
     if method == "nearest":
-        rows, columns = _nearest(height, size_px), _nearest(width, size_px)
+        rows, columns = _nearest(height, new_height), _nearest(width, new_width)
         return tf.cast(tf.gather(tf.gather(image, rows), columns, axis=1), tf.float32)
-    across, down = _weights(width, size_px, method), _weights(height, size_px, method)
+    across, down = _weights(width, new_width, method), _weights(height, new_height, method)
 
     def resize_width(pixels: tf.Tensor) -> tf.Tensor:
         return _round(tf.einsum("ow,hwc->hoc", across, pixels))
@@ -63,19 +76,19 @@ def _resize(image: tf.Tensor, size_px: int, method: str) -> tf.Tensor:
 
     pixels = tf.cast(image, tf.float64)
     # The order matters, because the first step is rounded.
-    loses_height = (height > size_px) & (height - size_px > 2 * (width - size_px))
+    loses_height = (height > new_height) & (height - new_height > 2 * (width - new_width))
     resized = tf.cond(
         loses_height, lambda: resize_width(resize_height(pixels)), lambda: resize_height(resize_width(pixels))
     )
     return tf.cast(resized, tf.float32)
 
 
-def _scale(length: tf.Tensor, size_px: int) -> tf.Tensor:
+def _scale(length: tf.Tensor, size_px: tf.Tensor) -> tf.Tensor:
     # TensorFlow replaces a division by a constant with a product, which rounds differently; but not this division.
-    return tf.math.divide_no_nan(tf.cast(length, tf.float64), tf.constant(size_px, tf.float64))
+    return tf.math.divide_no_nan(tf.cast(length, tf.float64), tf.cast(size_px, tf.float64))
 
 
-def _nearest(length: tf.Tensor, size_px: int) -> tf.Tensor:
+def _nearest(length: tf.Tensor, size_px: tf.Tensor) -> tf.Tensor:
     """The source pixel of each target pixel: positions are sums of steps in double precision."""
     step = _scale(length, size_px)
     positions = tf.scan(lambda position, _: position + step, tf.range(size_px - 1), initializer=step / 2)
@@ -83,12 +96,12 @@ def _nearest(length: tf.Tensor, size_px: int) -> tf.Tensor:
     return tf.minimum(tf.cast(positions, tf.int32), length - 1)
 
 
-def _weights(length: tf.Tensor, size_px: int, method: str) -> tf.Tensor:
+def _weights(length: tf.Tensor, size_px: tf.Tensor, method: str) -> tf.Tensor:
     """Weight of each source pixel in each target pixel, in units of 2^-22: whole numbers, float64 (size_px, length)."""
     function, reach = _FILTERS[method]
     scale = _scale(length, size_px)
     stretch = tf.maximum(scale, 1.0)
-    centers = ((tf.range(size_px, dtype=tf.float64) + 0.5) * scale)[:, None]
+    centers = ((tf.range(tf.cast(size_px, tf.float64), dtype=tf.float64) + 0.5) * scale)[:, None]
     positions = tf.range(tf.cast(length, tf.float64), dtype=tf.float64)[None]
     is_near = (positions >= tf.floor(centers - reach * stretch + 0.5)) & (
         positions < tf.floor(centers + reach * stretch + 0.5)

@@ -18,6 +18,7 @@ from pipeline.exports.formats import Format, format_of
 from pipeline.exports.parity import ENCODED_TOLERANCE, TOLERANCE, Parity, in_batches, measure_parity
 from pipeline.exports.sample_images import sample_images
 from pipeline.files import replacing, write_json
+from pipeline.images.decode import Decoder
 from pipeline.runs.folder import load_arrays
 from pipeline.runs.run import Run
 from pipeline.settings import Settings
@@ -166,18 +167,20 @@ def _compare(run: Run, recipe: Recipe, settings: Settings, path: Path, form: For
     return {
         "parity": measure_parity(expected, received, TOLERANCE, f"The {form.NAME} file"),
         "own_images": images.num_own,
-        "encoded": _compare_encoded(path, images.encoded, expected, progress=progress) if path.is_dir() else None,
+        "encoded": _compare_encoded(path, images.encoded, recipe.decoder, expected, progress=progress)
+        if path.is_dir()
+        else None,
     }
 
 
 def _compare_encoded(
-    path: Path, encoded: Sequence[bytes], expected: NDArray[np.float32], *, progress: bool
+    path: Path, encoded: Sequence[bytes], decoder: Decoder, expected: NDArray[np.float32], *, progress: bool
 ) -> Parity | None:
     """The signature of a SavedModel that takes encoded images; None if TensorFlow can read none of them."""
     from pipeline.exports.decoding import can_decode
     from pipeline.exports.saved_model import load_serving
 
-    rows = [row for row, data in enumerate(encoded) if can_decode(data)]
+    rows = [row for row, data in enumerate(encoded) if can_decode(data, decoder)]
     if not rows:
         return None
     files = [encoded[row] for row in rows]

@@ -38,7 +38,7 @@ WHITE, BLACK = "#ffffff", "#000000"
 _SHOWN_PIXELS = 2**30
 """Limit on pixels of a thumbnail: a user may have raised the limit for the images of a data set."""
 
-_DRAFT = 2
+JPEG_MARGIN = 2
 """A JPEG is decoded at a smaller size if it keeps so many times the pixels that are needed along each side.
 
 The largest difference to full decoding on photographs is 4 grey levels, the mean 0.3; see docs/data.md.
@@ -201,7 +201,7 @@ class Decoder:
     def _least_size(self, size: Size) -> Size:
         """The size below which a JPEG of this size may not be decoded."""
         width, height = fitted_size(size, self.size_px, self.fit)
-        return _DRAFT * width, _DRAFT * height
+        return JPEG_MARGIN * width, JPEG_MARGIN * height
 
 
 def check_bytes(data: bytes) -> None:

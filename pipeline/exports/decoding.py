@@ -16,6 +16,7 @@ from pipeline.images.decode import Decoder
 # The bytes before the value of EXIF's orientation (tag, type, count), little-endian and big-endian.
 _ORIENTATION = ((0x12, 0x01, 0x03, 0x00, 0x01, 0x00, 0x00, 0x00), (0x01, 0x12, 0x00, 0x03, 0x00, 0x00, 0x00, 0x01))
 _HEAD_BYTES = 2**16  # EXIF is within these first bytes
+_FIRST_SWAPPED = 5  # from this orientation on, width is height
 _ONE = 2.0**22
 
 
@@ -33,24 +34,26 @@ def decode_batch(encoded: tf.Tensor, decoder: Decoder) -> tf.Tensor:
     size_px = decoder.size_px
 
     def decode(data: tf.Tensor) -> tf.Tensor:
-        image = decode_file(data, decoder)
+        image, extent = decode_file(data, decoder)
         if decoder.exif:
-            image = _upright(image, _orientation(data))
-        return tf.ensure_shape(_fit(image, decoder), (size_px, size_px, 3))
+            orientation = _orientation(data)
+            image = _upright(image, orientation)
+            extent = tf.where(orientation >= _FIRST_SWAPPED, extent[::-1], extent)
+        return tf.ensure_shape(_fit(image, extent, decoder), (size_px, size_px, 3))
 
     # One after the other: decoding a large image takes some hundred megabytes.
     return tf.map_fn(decode, encoded, fn_output_signature=tf.float32, parallel_iterations=1)
 
 
-def _fit(image: tf.Tensor, decoder: Decoder) -> tf.Tensor:
+def _fit(image: tf.Tensor, extent: tf.Tensor, decoder: Decoder) -> tf.Tensor:
     """As `pipeline.images.pixels.fit_to`."""
-    size_px, shape = decoder.size_px, tf.shape(image)[:2]
+    size_px = decoder.size_px
     if decoder.fit == "crop":
-        side = tf.reduce_min(shape)
-        top, left = tf.unstack((shape - side) // 2)
-        image, shape = image[top : top + side, left : left + side], tf.stack([side, side])
-    fitted = fitted_shape(shape, decoder)
-    resized = _resize(image, fitted, decoder.resize)
+        side = tf.reduce_min(extent)
+        start = (extent - side) / 2
+        return _resize(image, start, start + side, tf.constant([size_px, size_px]), decoder.resize)
+    fitted = fitted_shape(extent, decoder)
+    resized = _resize(image, tf.zeros_like(extent), extent, fitted, decoder.resize)
     if decoder.fit != "pad":
         return resized
     before = (size_px - fitted) // 2
@@ -59,14 +62,16 @@ def _fit(image: tf.Tensor, decoder: Decoder) -> tf.Tensor:
     return tf.pad(resized - fill, margins) + fill
 
 
-def _resize(image: tf.Tensor, shape: tf.Tensor, method: str) -> tf.Tensor:
-    """Pixels at another shape, int32 (2,): height and width."""
+def _resize(image: tf.Tensor, start: tf.Tensor, end: tf.Tensor, shape: tf.Tensor, method: str) -> tf.Tensor:
+    """The part of an image from `start` to `end`, float64 (2,), at another shape, int32 (2,): height before width."""
     height, width = tf.shape(image)[0], tf.shape(image)[1]
     new_height, new_width = shape[0], shape[1]
     if method == "nearest":
-        rows, columns = _nearest(height, new_height), _nearest(width, new_width)
+        rows = _nearest(height, start[0], end[0], new_height)
+        columns = _nearest(width, start[1], end[1], new_width)
         return tf.cast(tf.gather(tf.gather(image, rows), columns, axis=1), tf.float32)
-    across, down = _weights(width, new_width, method), _weights(height, new_height, method)
+    across = _weights(width, start[1], end[1], new_width, method)
+    down = _weights(height, start[0], end[0], new_height, method)
 
     def resize_width(pixels: tf.Tensor) -> tf.Tensor:
         return _round(tf.einsum("ow,hwc->hoc", across, pixels))
@@ -83,25 +88,26 @@ def _resize(image: tf.Tensor, shape: tf.Tensor, method: str) -> tf.Tensor:
     return tf.cast(resized, tf.float32)
 
 
-def _scale(length: tf.Tensor, size_px: tf.Tensor) -> tf.Tensor:
+def _scale(start: tf.Tensor, end: tf.Tensor, size_px: tf.Tensor) -> tf.Tensor:
     # TensorFlow replaces a division by a constant with a product, which rounds differently; but not this division.
-    return tf.math.divide_no_nan(tf.cast(length, tf.float64), tf.cast(size_px, tf.float64))
+    return tf.math.divide_no_nan(end - start, tf.cast(size_px, tf.float64))
 
 
-def _nearest(length: tf.Tensor, size_px: tf.Tensor) -> tf.Tensor:
+def _nearest(length: tf.Tensor, start: tf.Tensor, end: tf.Tensor, size_px: tf.Tensor) -> tf.Tensor:
     """The source pixel of each target pixel: positions are sums of steps in double precision."""
-    step = _scale(length, size_px)
-    positions = tf.scan(lambda position, _: position + step, tf.range(size_px - 1), initializer=step / 2)
-    positions = tf.concat([[step / 2], positions], 0)
+    step = _scale(start, end, size_px)
+    first = start + step / 2
+    positions = tf.scan(lambda position, _: position + step, tf.range(size_px - 1), initializer=first)
+    positions = tf.concat([[first], positions], 0)
     return tf.minimum(tf.cast(positions, tf.int32), length - 1)
 
 
-def _weights(length: tf.Tensor, size_px: tf.Tensor, method: str) -> tf.Tensor:
+def _weights(length: tf.Tensor, start: tf.Tensor, end: tf.Tensor, size_px: tf.Tensor, method: str) -> tf.Tensor:
     """Weight of each source pixel in each target pixel, in units of 2^-22: whole numbers, float64 (size_px, length)."""
     function, reach = _FILTERS[method]
-    scale = _scale(length, size_px)
+    scale = _scale(start, end, size_px)
     stretch = tf.maximum(scale, 1.0)
-    centers = ((tf.range(tf.cast(size_px, tf.float64), dtype=tf.float64) + 0.5) * scale)[:, None]
+    centers = start + ((tf.range(tf.cast(size_px, tf.float64), dtype=tf.float64) + 0.5) * scale)[:, None]
     positions = tf.range(tf.cast(length, tf.float64), dtype=tf.float64)[None]
     is_near = (positions >= tf.floor(centers - reach * stretch + 0.5)) & (
         positions < tf.floor(centers + reach * stretch + 0.5)

@@ -6,7 +6,7 @@ Tables of what is done to which file: see `pipeline.images.decode.Decoder`.
 import tensorflow as tf
 from PIL import ImageColor
 
-from pipeline.images.decode import JPEG_MARGIN, Decoder
+from pipeline.images.decode import JPEG_MARGINS, Decoder
 from pipeline.images.pixels import DROP
 
 _JPEG, _PNG, _GIF = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF"
@@ -20,6 +20,14 @@ _GIF_CONTROL = (0x21, 0xF9, 0x04)
 _HEAD_BYTES = 2**16
 
 
+Extended = tuple[tf.Tensor, tf.Tensor]
+"""An image, and the height and width of what it shows in its px, float64 (2,); see `pipeline.images.formats.Extent`."""
+
+
+def _extended(image: tf.Tensor) -> Extended:
+    return image, tf.cast(tf.shape(image)[:2], tf.float64)
+
+
 def background_of(decoder: Decoder, default: tuple[int, int, int]) -> tuple[int, ...]:
     """The decoder's background as RGB; the default where it has none."""
     return default if decoder.background == DROP else ImageColor.getrgb(decoder.background)
@@ -29,21 +37,23 @@ def fitted_shape(shape: tf.Tensor, decoder: Decoder) -> tf.Tensor:
     """As `pipeline.images.pixels.fitted_size`, but height before width, int32 (2,)."""
     if decoder.fit == "stretch":
         return tf.constant([decoder.size_px, decoder.size_px])
+    shape = tf.cast(shape, tf.float64)
     side = tf.reduce_min(shape) if decoder.fit == "crop" else tf.reduce_max(shape)
-    lengths = tf.math.divide_no_nan(tf.cast(shape * decoder.size_px, tf.float64), tf.cast(side, tf.float64))
+    lengths = tf.math.divide_no_nan(shape * decoder.size_px, side)
     return tf.maximum(1, tf.cast(tf.round(lengths), tf.int32))
 
 
-def decode_file(data: tf.Tensor, decoder: Decoder) -> tf.Tensor:
+def decode_file(data: tf.Tensor, decoder: Decoder) -> Extended:
     """RGB, uint8 (H, W, 3), of a JPEG, PNG, WebP or GIF file (of one frame)."""
     if decoder.version == 1:
-        return _first_frame(_decode_jpeg(data))
+        return _extended(_first_frame(_decode_jpeg(data)))
     is_jpeg, is_png = (tf.strings.substr(data, 0, len(magic)) == magic for magic in (_JPEG, _PNG))
-    return tf.cond(
+    decoded: Extended = tf.cond(
         is_jpeg,
         lambda: _decode_draft(data, decoder),
-        lambda: tf.cond(is_png, lambda: _decode_png(data, decoder), lambda: _decode_other(data, decoder)),
+        lambda: _extended(tf.cond(is_png, lambda: _decode_png(data, decoder), lambda: _decode_other(data, decoder))),
     )
+    return decoded
 
 
 def _decode_jpeg(data: tf.Tensor, ratio: int = 1) -> tf.Tensor:
@@ -56,14 +66,15 @@ def _first_frame(image: tf.Tensor) -> tf.Tensor:
     return tf.reshape(image, tf.concat([[-1], tf.shape(image)[-3:]], 0))[0]
 
 
-def _decode_draft(data: tf.Tensor, decoder: Decoder) -> tf.Tensor:
+def _decode_draft(data: tf.Tensor, decoder: Decoder) -> Extended:
     """A JPEG at the smallest of its sizes that is large enough."""
-    if decoder.resize == "nearest":
-        return _decode_jpeg(data)
     shape = tf.io.extract_jpeg_shape(data)[:2]
-    times = tf.reduce_min(shape // (JPEG_MARGIN * fitted_shape(shape, decoder)))
+    if decoder.resize not in JPEG_MARGINS:
+        return _decode_jpeg(data), tf.cast(shape, tf.float64)
+    times = tf.reduce_min(shape // (JPEG_MARGINS[decoder.resize] * fitted_shape(shape, decoder)))
     chosen = tf.cast(times >= 2, tf.int32) + tf.cast(times >= 4, tf.int32) + tf.cast(times >= 8, tf.int32)
-    return tf.switch_case(chosen, [lambda ratio=ratio: _decode_jpeg(data, ratio) for ratio in (1, 2, 4, 8)])
+    image = tf.switch_case(chosen, [lambda ratio=ratio: _decode_jpeg(data, ratio) for ratio in (1, 2, 4, 8)])
+    return image, tf.cast(shape, tf.float64) / tf.cast(2**chosen, tf.float64)
 
 
 def _decode_png(data: tf.Tensor, decoder: Decoder) -> tf.Tensor:

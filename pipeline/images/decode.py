@@ -22,8 +22,18 @@ from PIL import Image, UnidentifiedImageError
 
 from pipeline.errors import SettingError, UnreadableImageError, check_choice
 from pipeline.images import sixteen
-from pipeline.images.formats import DAMAGE, FORMATS, MAX_PIXELS, Size, check_pixels, load_image, open_image
-from pipeline.images.metadata import turn_of
+from pipeline.images.formats import (
+    DAMAGE,
+    FORMATS,
+    MAX_PIXELS,
+    Extent,
+    Loaded,
+    Size,
+    check_pixels,
+    load_image,
+    open_image,
+)
+from pipeline.images.metadata import SWAPS_SIDES, turn_of
 from pipeline.images.pixels import DROP, FITS, RESIZE, compose, fit_to, fitted_size, parse_background, to_rgb
 from pipeline.images.silence import no_warnings
 
@@ -38,10 +48,11 @@ WHITE, BLACK = "#ffffff", "#000000"
 _SHOWN_PIXELS = 2**30
 """Limit on pixels of a thumbnail: a user may have raised the limit for the images of a data set."""
 
-JPEG_MARGIN = 2
-"""A JPEG is decoded at a smaller size if it keeps so many times the pixels that are needed along each side.
+JPEG_MARGINS = {"bilinear": 2, "bicubic": 2, "lanczos": 2, "box": 8}
+"""By filter: a JPEG is decoded at a smaller size if that keeps so many times the pixels that are needed along each side.
 
-The largest difference to full decoding on photographs is 4 grey levels, the mean 0.3; see docs/data.md.
+The largest difference to full decoding is 9 grey levels at an edge and 6 elsewhere, the mean at most 0.6 (tests/images/test_decode.py; docs/data.md has a table). `box`
+needs a larger margin because it gives each pixel of the file to one pixel of the result; `nearest` takes pixels of the file itself.
 """
 
 _NPY_MAGIC = b"\x93NUMPY"
@@ -139,9 +150,9 @@ class Decoder:
     def decode_judged(self, data: bytes) -> tuple[NDArray[np.uint8], int | None]:
         """What `decode` returns, and the significant bits (8, 10, 12 or 14) if they were judged to be fewer than the file's 16."""
         with _naming_damage():
-            image, bits = self._load(data)
+            image, extent, bits = self._load(data)
             fill = BLACK if self.background == DROP else self.background
-            fitted = fit_to(image, self.size_px, self.fit, self.resize, fill)
+            fitted = fit_to(image, extent, self.size_px, self.fit, self.resize, fill)
         is_judged = bits is not None and bits < sixteen.FULL_BITS
         return np.asarray(fitted, dtype=np.uint8), bits if is_judged else None
 
@@ -163,33 +174,40 @@ class Decoder:
             if is_wide or (image.has_transparency_data and self.background != DROP):
                 return False
             size = image.size
-            if image.format == "JPEG":
+            if image.format == "JPEG" and self.resize in JPEG_MARGINS:
                 image.draft(None, self._least_size(size))
         return image.size == size
 
-    def _load(self, data: bytes) -> tuple[Image.Image, int | None]:
-        """RGB, upright, before fitting; and the significant bits of a channel where the file has 16."""
+    def _load(self, data: bytes) -> tuple[Image.Image, Extent, int | None]:
+        """RGB, upright, before fitting; what it shows; and the significant bits of a channel where the file has 16."""
         check_bytes(data)
         judges = self.version > 1
         if _is_array(data):
-            return to_rgb(_open_array(data, self.max_pixels), self.background, judges=judges)
-        is_drafted = judges and self.resize != "nearest"  # the nearest pixel has to be one of the file
-        loaded, read = load_image(data, max_pixels=self.max_pixels, draft=self._least_size if is_drafted else None)
-        image, bits = self._judge_colour(loaded, read) if judges else (loaded, None)
+            image, bits = to_rgb(_open_array(data, self.max_pixels), self.background, judges=judges)
+            return image, image.size, bits
+        is_drafted = judges and self.resize in JPEG_MARGINS
+        loaded = load_image(data, max_pixels=self.max_pixels, draft=self._least_size if is_drafted else None)
+        image, bits = self._judge_colour(loaded) if judges else (loaded.image, None)
         if bits is None:
-            image, bits = to_rgb(loaded, self.background, judges=judges)
-        turn = turn_of(loaded) if self.exif and loaded.format != "TIFF" else None
-        return (image if turn is None else image.transpose(turn)), bits
+            image, bits = to_rgb(loaded.image, self.background, judges=judges)
+        turn = turn_of(loaded.image) if self.exif and loaded.image.format != "TIFF" else None
+        if turn is None:
+            return image, loaded.extent, bits
+        width, height = loaded.extent
+        return image.transpose(turn), (height, width) if turn in SWAPS_SIDES else (width, height), bits
 
-    def _judge_colour(self, loaded: Image.Image, data: bytes) -> tuple[Image.Image, int | None]:
+    def _judge_colour(self, loaded: Loaded) -> tuple[Image.Image, int | None]:
         """An image with 16 bits in each colour as RGB, and its significant bits; None for an image that has not."""
-        file = open_image(data)
+        image = loaded.image
+        if image.format not in ("PNG", "TIFF") or image.mode not in ("RGB", "RGBA"):
+            return image, None
+        file = open_image(loaded.content)
         if not sixteen.is_sixteen_bit_colour(file):
-            return loaded, None
-        key = loaded.info.get("transparency") if loaded.mode == "RGB" else None
-        upper = np.asarray(loaded)
+            return image, None
+        key = image.info.get("transparency") if image.mode == "RGB" else None
+        upper = np.asarray(image)
         if not sixteen.may_be_judged(upper) and key is None:
-            return to_rgb(loaded, self.background, judges=True)[0], sixteen.FULL_BITS
+            return to_rgb(image, self.background, judges=True)[0], sixteen.FULL_BITS
         sixteen.read_lower_bytes(file)
         file.load()
         pixels, bits, values = sixteen.judge_colour(upper, np.asarray(file))
@@ -201,7 +219,8 @@ class Decoder:
     def _least_size(self, size: Size) -> Size:
         """The size below which a JPEG of this size may not be decoded."""
         width, height = fitted_size(size, self.size_px, self.fit)
-        return JPEG_MARGIN * width, JPEG_MARGIN * height
+        margin = JPEG_MARGINS[self.resize]
+        return margin * width, margin * height
 
 
 def check_bytes(data: bytes) -> None:
@@ -232,7 +251,7 @@ def make_thumbnail(data: bytes, longest_px: int) -> bytes:
             loaded = _open_array(data, _SHOWN_PIXELS)
         else:
             least = (2 * longest_px, 2 * longest_px)
-            loaded, _ = load_image(data, max_pixels=_SHOWN_PIXELS, draft=lambda _: least)
+            loaded = load_image(data, max_pixels=_SHOWN_PIXELS, draft=lambda _: least).image
         image, _ = to_rgb(loaded, WHITE, judges=True)
         turn = turn_of(loaded) if loaded.format != "TIFF" else None
         image = image if turn is None else image.transpose(turn)

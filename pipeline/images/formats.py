@@ -4,6 +4,7 @@ import io
 import struct
 import tokenize
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import IO
 
 # Imported before threads start: otherwise Pillow imports its readers at the first image, which many threads open at once.
@@ -48,6 +49,21 @@ DAMAGE = (
 Size = tuple[int, int]
 """Width and height in px."""
 
+Extent = tuple[float, float]
+"""Width and height of what an image shows, in its own px. Of a JPEG that was decoded at a smaller size the last pixels show less."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An image file that was loaded."""
+
+    image: Image.Image
+    """Its first frame, in the mode of the file."""
+
+    extent: Extent
+    content: bytes
+    """The bytes that could be read: all, or those without metadata."""
+
 
 class _TiffFile(TiffImagePlugin.TiffImageFile):
     """A TIFF file of which only pixels and orientation are wanted."""
@@ -85,9 +101,7 @@ def open_image(data: bytes) -> ImageFile.ImageFile:
     raise UnidentifiedImageError
 
 
-def load_image(
-    data: bytes, *, max_pixels: int, draft: Callable[[Size], Size] | None = None
-) -> tuple[Image.Image, bytes]:
+def load_image(data: bytes, *, max_pixels: int, draft: Callable[[Size], Size] | None = None) -> Loaded:
     """Load the first frame.
 
     Where that fails, it is tried again without the metadata, and for a JPEG with the end marker that it may lack.
@@ -98,28 +112,27 @@ def load_image(
         draft: From the size of a JPEG to the least size that is needed. It is then decoded at a half, a quarter or an eighth
             of its size where that is large enough, which is much faster.
 
-    Returns:
-        The image, and the bytes that could be read.
-
     Raises:
         UnreadableImageError: The image has too many pixels.
         UnidentifiedImageError: The bytes have none of the formats.
         Exception: Any of `DAMAGE`.
     """
 
-    def load(content: bytes) -> Image.Image:
+    def load(content: bytes) -> Loaded:
         image = open_image(content)
         check_pixels(image.size, max_pixels)
-        if draft is not None and image.format == "JPEG":
-            image.draft(None, draft(image.size))
+        extent: Extent = image.size
+        drafted = image.draft(None, draft(image.size)) if draft is not None and image.format == "JPEG" else None
+        if drafted is not None:
+            extent = drafted[1][2:]
         key_scale = _key_scale(image)
         image.load()
         if key_scale > 1 and "transparency" in image.info:
             image.info["transparency"] *= key_scale
-        return image
+        return Loaded(image, extent, content)
 
     try:
-        return load(data), data
+        return load(data)
     except DAMAGE:
         other = _load_otherwise(data, load)
         if other is None:
@@ -146,19 +159,18 @@ def check_pixels(size: Size, max_pixels: int) -> None:
         )
 
 
-def _load_otherwise(data: bytes, load: Callable[[bytes], Image.Image]) -> tuple[Image.Image, bytes] | None:
+def _load_otherwise(data: bytes, load: Callable[[bytes], Loaded]) -> Loaded | None:
     """The second ways of `load_image`; None if they fail too."""
     bare = without_metadata(data)
     if bare is not None:
         try:
-            return load(bare), bare
+            return load(bare)
         except DAMAGE:
             pass
     content = data if bare is None else bare
     if not content.startswith(b"\xff\xd8\xff"):
         return None
     try:
-        image = load_without_end(content, load)
+        return load_without_end(content, load)
     except DAMAGE:
         return None
-    return None if image is None else (image, content)

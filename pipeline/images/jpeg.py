@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Protocol, TypeVar
 
 import numpy as np
 from PIL import Image, JpegImagePlugin
@@ -20,6 +21,14 @@ _START_OF_SCAN = 0xDA
 _NUM_COEFFICIENTS = 64
 
 
+class _HasImage(Protocol):
+    @property
+    def image(self) -> Image.Image: ...
+
+
+_Loaded = TypeVar("_Loaded", bound=_HasImage)
+
+
 class JpegFile(JpegImagePlugin.JpegImageFile):
     """A JPEG file of which only pixels and orientation are wanted."""
 
@@ -27,7 +36,7 @@ class JpegFile(JpegImagePlugin.JpegImageFile):
         """Nothing: Pillow would parse all of EXIF here, and fail where that is broken."""
 
 
-def load_without_end(data: bytes, load: Callable[[bytes], Image.Image]) -> Image.Image | None:
+def load_without_end(data: bytes, load: Callable[[bytes], _Loaded]) -> _Loaded | None:
     """The image in a JPEG file that lacks only its end marker; None if pixels are missing too.
 
     The decoder cannot tell whether it has seen all: it fills what is missing with gray. So the file is continued in three ways.
@@ -40,12 +49,12 @@ def load_without_end(data: bytes, load: Callable[[bytes], Image.Image]) -> Image
     if not _has_all_scans(data):
         return None
     data = data.removesuffix(_END[:1])  # half of the marker; in a scan this byte is never alone
-    image = load(data + _END)
-    pixels = np.asarray(image)
+    loaded = load(data + _END)
+    pixels = np.asarray(loaded.image)
     for continuation in _CONTINUATIONS[1:]:
-        if not np.array_equal(pixels, np.asarray(load(data + continuation + _END))):
+        if not np.array_equal(pixels, np.asarray(load(data + continuation + _END).image)):
             return None
-    return image
+    return loaded
 
 
 def segments(data: bytes) -> Iterator[tuple[int, int, int]]:

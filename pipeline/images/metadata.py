@@ -18,6 +18,8 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+SWAPS_SIDES = frozenset(_TURNS[orientation] for orientation in (5, 6, 7, 8))
+"""Turns after which width is height."""
 
 
 def turn_of(image: Image.Image) -> Image.Transpose | None:

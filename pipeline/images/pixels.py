@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageColor
 
 from pipeline.errors import SettingError, UnreadableImageError
-from pipeline.images.formats import Size
+from pipeline.images.formats import Extent, Size
 from pipeline.images.sixteen import judge, to_eight_bits
 
 DROP = "drop"
@@ -95,7 +95,7 @@ def _from_wide_gray(image: Image.Image, background: str, *, judges: bool) -> tup
     return rgb, bits
 
 
-def fitted_size(size: Size, size_px: int, fit: str) -> Size:
+def fitted_size(size: Extent, size_px: int, fit: str) -> Size:
     """Width and height of the whole image after resizing, before what overhangs is cut off or what lacks is filled."""
     if fit == "stretch":
         return size_px, size_px
@@ -104,24 +104,26 @@ def fitted_size(size: Size, size_px: int, fit: str) -> Size:
     return width, height
 
 
-def fit_to(image: Image.Image, size_px: int, fit: str, resize: str, fill: str) -> Image.Image:
+def fit_to(image: Image.Image, extent: Extent, size_px: int, fit: str, resize: str, fill: str) -> Image.Image:
     """An RGB image at (size_px, size_px).
 
     Args:
         image: RGB.
+        extent: Width and height of what it shows, in its px.
         size_px: Width and height.
         fit: `stretch` changes the aspect ratio; `crop` takes the largest square in the middle; `pad` keeps all of the image in
             the middle, and fills what is left.
         resize: The filter.
         fill: Colour for `pad`, `#rrggbb`.
     """
-    if fit == "crop" and image.width != image.height:
-        side = min(image.size)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        # By numpy: Pillow's crop has a limit on pixels for the whole process.
-        image = Image.fromarray(np.asarray(image)[top : top + side, left : left + side])
-    size = fitted_size(image.size, size_px, fit)
-    resized = image if image.size == size else image.resize(size, RESIZE[resize])
+    width, height = extent
+    if fit == "crop":
+        side = min(extent)
+        left, top = (width - side) / 2, (height - side) / 2
+        # A pixel at the edge is also made of pixels beyond it, as everywhere else in the image.
+        return image.resize((size_px, size_px), RESIZE[resize], box=(left, top, left + side, top + side))
+    size = fitted_size(extent, size_px, fit)
+    resized = image if image.size == size == extent else image.resize(size, RESIZE[resize], box=(0, 0, width, height))
     if size == (size_px, size_px):
         return resized
     canvas = Image.new("RGB", (size_px, size_px), fill)

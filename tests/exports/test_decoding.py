@@ -65,8 +65,7 @@ def test_other_formats_are_read(kind, settings):
     np.testing.assert_array_equal(decode([data], decoder)[0], decoder.decode(data))
 
 
-@pytest.mark.parametrize("fit", ["crop", "pad"])
-@pytest.mark.parametrize("method", RESIZE_METHODS)
+@pytest.mark.parametrize(("fit", "method"), [("crop", "lanczos"), ("pad", "lanczos"), ("pad", "nearest")])
 def test_aspect_ratio_is_kept_as_by_pillow(fit, method):
     """Cropped and padded images are the same, bit for bit, also where one side becomes a single pixel."""
     decoder, files = (

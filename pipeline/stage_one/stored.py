@@ -4,6 +4,7 @@
 """
 
 import logging
+import shlex
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -71,9 +72,15 @@ def _fitting_stores(settings: Settings) -> dict[FeatureSettings, list[Store]]:
 
 
 def _completed(features: FeatureSettings) -> FeatureSettings:
-    """The same settings with size and cut as numbers and names."""
+    """The same settings with size, cut and background as recipes have them."""
     spec = find_base(features.base)
-    return replace(features, base=spec.name, size=features.size or spec.native_px, cut=features.cut or spec.last_layer)
+    return replace(
+        features,
+        base=spec.name,
+        size=features.size or spec.native_px,
+        cut=features.cut or spec.last_layer,
+        background=features.make_decoder(spec.native_px).background,
+    )
 
 
 def _settings_of(recipe: Recipe, weights: str) -> FeatureSettings | None:
@@ -98,6 +105,9 @@ def _settings_of(recipe: Recipe, weights: str) -> FeatureSettings | None:
         weights=weights,
         resize=recipe.decoder.resize,
         exif=recipe.decoder.exif,
+        fit=recipe.decoder.fit,
+        background=recipe.decoder.background,
+        decoder=recipe.decoder.version,
         dtype=recipe.dtype,
         precision=recipe.precision,
     )
@@ -121,14 +131,16 @@ def _prefer_defaults(found: Sequence[FeatureSettings]) -> list[FeatureSettings]:
 
 
 def _is_default(features: FeatureSettings, name: str) -> bool:
-    default = find_base(features.base).last_layer if name == "cut" else getattr(FeatureSettings(), name)
-    return bool(getattr(features, name) == default)
+    default = _completed(FeatureSettings(base=features.base))
+    return bool(getattr(features, name) == getattr(default if name != "base" else FeatureSettings(), name))
 
 
 def _as_options(features: FeatureSettings, names: Sequence[str]) -> str:
     """Settings as options of the command line."""
     values = {name: getattr(features, name) for name in names}
     return " ".join(
-        ("" if value else "no-").join(("--", name)) if isinstance(value, bool) else f"--{name} {value}"
+        ("" if value else "no-").join(("--", name))
+        if isinstance(value, bool)
+        else f"--{name} {shlex.quote(str(value))}"
         for name, value in values.items()
     )

@@ -57,7 +57,9 @@ def test_defaults_are_the_same(name):
     """An option that is not given has the default of the keyword."""
     command = COMMANDS[tuple(name.split())]
     given = keywords(command.make_context(name, [], resilient_parsing=True).params)
-    defaults = {field: value for part in vars(Settings()).values() for field, value in vars(part).items()}
+    defaults = {
+        field: value for part in vars(Settings()).values() for field, value in getattr(part, "__dict__", {}).items()
+    }
     for function in functions_of(name):
         defaults |= {key: entry.default for key, entry in signature(function).parameters.items()}
     different = {

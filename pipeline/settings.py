@@ -80,8 +80,7 @@ class FeatureSettings:
             raise SettingError(f"The decoder is one of {DECODERS}. Received: {self.decoder!r}.")
         if self.size is not None and self.size < 1:
             raise SettingError(f"The size is a positive number of pixels. Received: {self.size}.")
-        if self.size is not None:
-            self.make_decoder(self.size)
+        self.make_decoder(native_px=1)
 
     def make_decoder(self, native_px: int, max_pixels: int = MAX_PIXELS) -> Decoder:
         """How pixels are made.

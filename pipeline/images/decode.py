@@ -51,7 +51,7 @@ _SHOWN_PIXELS = 2**30
 JPEG_MARGINS = {"bilinear": 2, "bicubic": 2, "lanczos": 2, "box": 8}
 """By filter: a JPEG is decoded at a smaller size if that keeps so many times the pixels that are needed along each side.
 
-The largest difference to full decoding is 9 grey levels at an edge and 6 elsewhere, the mean at most 0.6 (tests/images/test_decode.py; docs/data.md has a table). `box`
+The largest difference to full decoding is 9 grey levels at an edge and 6 elsewhere, the mean at most 0.6 (tests/images/test_decode.py; docs/format.md has a table). `box`
 needs a larger margin because it gives each pixel of the file to one pixel of the result; `nearest` takes pixels of the file itself.
 """
 
@@ -314,8 +314,10 @@ def encode_image(image: Image.Image, *, exif: bool) -> bytes:
         image.load()
         turn = turn_of(image) if exif else None
         upright = image if turn is None else image.transpose(turn)
-        if upright.mode.startswith("I;16") and "transparency" not in upright.info:
-            return encode_array(np.asarray(upright).astype("<u2"))
+        if upright.mode.startswith("I") and "transparency" not in upright.info:
+            values = np.asarray(upright)
+            if 0 <= values.min() and values.max() < 2**sixteen.FULL_BITS:
+                return encode_array(values.astype("<u2"))
         if upright.has_transparency_data and not upright.mode.startswith("I"):
             return encode_array(np.asarray(upright.convert("RGBA")))
         return encode_array(np.asarray(to_rgb(upright, DROP, judges=True)[0]))

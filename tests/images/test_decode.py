@@ -480,6 +480,7 @@ def test_limit_on_pixels_can_be_raised():
         (Image.new("LA", (4, 3), (9, 100)), (3, 4, 4), "uint8"),
         (Image.new("CMYK", (4, 3)), (3, 4, 3), "uint8"),
         (Image.new("I;16", (4, 3), 4095), (3, 4), "uint16"),
+        (Image.new("I", (4, 3), 4095), (3, 4), "uint16"),
     ],
 )
 def test_pil_image_keeps_what_the_decoder_has_to_judge(image, shape, dtype):

@@ -316,7 +316,7 @@ def encode_image(image: Image.Image, *, exif: bool) -> bytes:
         upright = image if turn is None else image.transpose(turn)
         if upright.mode.startswith("I") and "transparency" not in upright.info:
             values = np.asarray(upright)
-            if 0 <= values.min() and values.max() < 2**sixteen.FULL_BITS:
+            if values.min() >= 0 and values.max() < 2**sixteen.FULL_BITS:
                 return encode_array(values.astype("<u2"))
         if upright.has_transparency_data and not upright.mode.startswith("I"):
             return encode_array(np.asarray(upright.convert("RGBA")))

@@ -486,7 +486,7 @@ def test_limit_on_pixels_can_be_raised():
 def test_pil_image_keeps_what_the_decoder_has_to_judge(image, shape, dtype):
     """Transparency and 16 bits stay, so that a PIL image has the pixels of the same image in a file."""
     array = np.load(io.BytesIO(encode_image(image, exif=True)))
-    kind = "JPEG" if image.mode == "CMYK" else "PNG"
+    kind = {"CMYK": "JPEG", "I": "TIFF"}.get(image.mode, "PNG")
 
     assert (array.shape, array.dtype) == (shape, dtype)
     np.testing.assert_array_equal(decode(encode_image(image, exif=True), 4), decode(encode(image, kind), 4))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import keras
 
+from pipeline.bases.digests import growing_digests
 from pipeline.errors import InvalidCutError
 
 
@@ -79,6 +80,12 @@ def trunk_layers(base: keras.Model, cut: str) -> list[keras.Layer]:
     check_cut(base, cut)
     names = [layer.name for layer in base.layers]
     return list(base.layers[: names.index(cut) + 1])
+
+
+def trunk_digests(base: keras.Model) -> dict[str, str]:
+    """The tensor digest of the trunk of each valid cut, in graph order."""
+    cuts, digests = set(valid_cuts(base)), growing_digests(base.layers)
+    return {layer.name: digest for layer, digest in zip(base.layers, digests, strict=True) if layer.name in cuts}
 
 
 def divide(base: keras.Model, cut: str) -> tuple[keras.Model, keras.Model | None]:

@@ -136,7 +136,7 @@ def sweep(
     data: Data | Manifest,
     head: str | Sequence[str] = (),
     *,
-    pool: str = "avg",
+    pool: str | None = None,
     lr: Sequence[float] = (),
     head_batch_size: Sequence[int] = (),
     random: int | None = None,
@@ -149,7 +149,7 @@ def sweep(
     Args:
         data: What `scan` takes, or its result.
         head: One description or several; `|` separates choices, as in `dense:64|256,relu`. Empty: the default selection.
-        pool: Pooling for all heads.
+        pool: Pooling for all heads; None: `avg` for linear heads and `none` for dense ones, as in `fit`.
         lr: Learning rates to try for dense heads.
         head_batch_size: Batch sizes to try for dense heads.
         random: Number of heads to draw from the grid; None: all.

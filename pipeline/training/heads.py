@@ -21,7 +21,7 @@ from pipeline.stage_two.head import Head, score_head
 from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.linear.stream import stream_linear
 from pipeline.stage_two.rows import StoredRows, Task
-from pipeline.stage_two.spec import HeadSpec, LinearSpec, parse_head
+from pipeline.stage_two.spec import HeadSpec, LinearSpec, parse_head, pooling_of
 from pipeline.training.rows import CachedTask, read_task
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def fit_head(
     """
     spec = parse_head(head)
     check_run_name(name, settings.paths.runs)
-    pooling = pool or ("avg" if isinstance(spec, LinearSpec) else "none")
+    pooling = pooling_of(spec, pool)
     with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:
         cached = read_task(manifest, pooling, settings, views=views, memory_bytes=settings.compute.memory_bytes())
         return fit_cached(cached, spec, training or Training(), log, settings, name=name, plots=plots, command=command)

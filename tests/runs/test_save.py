@@ -66,7 +66,7 @@ def make_extraction(folder, task):
         digests=tuple(digest for _, part in parts for digest in part.digests),
         labels=tuple(task.classes[label] for _, part in parts for label in part.y),
         splits=tuple(split for split, part in parts for _ in part.y),
-        source=str(folder / "photos"),
+        title="photos",
     )
     return Extraction(manifest, Store(folder / "cache", RECIPE), num_new=0, seconds=0.0, engine=None)
 

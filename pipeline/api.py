@@ -120,7 +120,7 @@ def fit(
 
     given = gather(keywords, fit)
     return fit_head(
-        given.scan(data),
+        given.scan_labelled(data),
         head,
         given.settings,
         pool=pool,
@@ -136,7 +136,7 @@ def sweep(
     data: Data | Manifest,
     head: str | Sequence[str] = (),
     *,
-    pool: str = "avg",
+    pool: str | None = None,
     lr: Sequence[float] = (),
     head_batch_size: Sequence[int] = (),
     random: int | None = None,
@@ -149,7 +149,7 @@ def sweep(
     Args:
         data: What `scan` takes, or its result.
         head: One description or several; `|` separates choices, as in `dense:64|256,relu`. Empty: the default selection.
-        pool: Pooling for all heads.
+        pool: Pooling for all heads; None: `avg` for linear heads and `none` for dense ones, as in `fit`.
         lr: Learning rates to try for dense heads.
         head_batch_size: Batch sizes to try for dense heads.
         random: Number of heads to draw from the grid; None: all.
@@ -161,7 +161,7 @@ def sweep(
 
     given = gather(keywords, sweep)
     return sweep_heads(
-        given.scan(data),
+        given.scan_labelled(data),
         (head,) if isinstance(head, str) else head,
         given.settings,
         pool=pool,
@@ -200,7 +200,7 @@ def end_to_end(
 
     given = gather(keywords, end_to_end, augment=LIVE_DEFAULT)
     tuning = FineTuning(head=head, pool=pool, augmentation=given.augmentation, training=given.training)
-    return train(given.scan(data), tuning, given.settings, name=name, plots=plots, command=command)
+    return train(given.scan_labelled(data), tuning, given.settings, name=name, plots=plots, command=command)
 
 
 def finetune(
@@ -260,7 +260,7 @@ def finetune(
         head_rate=head_lr,
         on_run=on_run,
     )
-    return train(given.scan(data), tuning, given.settings, name=name, plots=plots, command=command)
+    return train(given.scan_labelled(data), tuning, given.settings, name=name, plots=plots, command=command)
 
 
 def compare(
@@ -298,7 +298,7 @@ def compare(
         base_rate=base_lr,
         head_rate=head_lr,
     )
-    return compare_regimes(given.scan(data), chosen, given.settings, command=command)
+    return compare_regimes(given.scan_labelled(data), chosen, given.settings, command=command)
 
 
 def advise(data: Data | Manifest, *, sample: int = 200, **keywords: Unpack[DataKeywords]) -> "Advice":
@@ -312,7 +312,7 @@ def advise(data: Data | Manifest, *, sample: int = 200, **keywords: Unpack[DataK
     from pipeline.comparison.advise import advise as advise_on
 
     given = gather(keywords, advise)
-    return advise_on(given.scan(data), given.settings, num_sample=sample)
+    return advise_on(given.scan_labelled(data), given.settings, num_sample=sample)
 
 
 def plan(
@@ -381,7 +381,7 @@ def reproduce(
     chosen = find_experiment(experiment).changed(epochs=epochs, preprocess=keywords.get("preprocess"), seed=seed)
     given = gather({"split": chosen.split, "split_seed": chosen.split_seed, **keywords}, reproduce)
     settings = settings_of(chosen, given.settings)
-    manifest = given.scan(data)
+    manifest = given.scan_labelled(data)
     return train(chosen, manifest, settings, cached=cached, num_views=views, name=name, command=command)
 
 

@@ -127,6 +127,16 @@ class Inputs:
         """The images, labels and splits of a data set."""
         return scan(data, self.settings, **self.read)
 
+    def scan_labelled(self, data: Data | Manifest) -> Manifest:
+        """The same for a training: checked now, and not after hours of stage one.
+
+        Raises:
+            DataLayoutError: The labels do not make a task; see `Manifest.require_task`.
+        """
+        manifest = self.scan(data)
+        manifest.require_task()
+        return manifest
+
     @property
     def views(self) -> Views | None:
         """The stored views to use; None if neither `views` nor `augment` is given.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import keras
 
-from pipeline.bases.digests import tensor_digest
+from pipeline.bases.digests import growing_digests
 from pipeline.errors import InvalidCutError
 
 
@@ -84,7 +84,8 @@ def trunk_layers(base: keras.Model, cut: str) -> list[keras.Layer]:
 
 def trunk_digests(base: keras.Model) -> dict[str, str]:
     """The tensor digest of the trunk of each valid cut, in graph order."""
-    return {cut: tensor_digest(trunk_layers(base, cut)) for cut in valid_cuts(base)}
+    cuts, digests = set(valid_cuts(base)), growing_digests(base.layers)
+    return {layer.name: digest for layer, digest in zip(base.layers, digests, strict=True) if layer.name in cuts}
 
 
 def divide(base: keras.Model, cut: str) -> tuple[keras.Model, keras.Model | None]:

@@ -7,7 +7,7 @@ weights, under the SHA-256 of the weights file, so that a head on existing rows 
 import functools
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,11 +31,23 @@ def tensor_digest(layers: Iterable[_Layer]) -> str:
     """SHA-256, 64 hex digits, over layer name, shape, dtype and bytes of every tensor, in the given order."""
     digest = hashlib.sha256()
     for layer in layers:
-        for number, weight in enumerate(layer.weights):
-            array = np.ascontiguousarray(np.asarray(weight))
-            digest.update(f"{layer.name}/{number} {array.dtype.str} {array.shape}\n".encode())
-            digest.update(array.tobytes())
+        _add_tensors(digest, layer)
     return digest.hexdigest()
+
+
+def growing_digests(layers: Iterable[_Layer]) -> Iterator[str]:
+    """`tensor_digest` of the first layer, of the first two, and so on; each tensor is read once."""
+    digest = hashlib.sha256()
+    for layer in layers:
+        _add_tensors(digest, layer)
+        yield digest.hexdigest()
+
+
+def _add_tensors(digest: "hashlib._Hash", layer: _Layer) -> None:
+    for number, weight in enumerate(layer.weights):
+        array = np.ascontiguousarray(np.asarray(weight))
+        digest.update(f"{layer.name}/{number} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.tobytes())
 
 
 @dataclass(frozen=True)

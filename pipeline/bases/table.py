@@ -1,7 +1,6 @@
 """The one table of bases, and their preprocessing as values. Needs no TensorFlow."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -206,29 +205,15 @@ def find_base(name: str, size_px: int | None = None) -> BaseSpec:
     return spec
 
 
-def choose_preprocessing(
-    spec: BaseSpec, name: str, *, mean: Sequence[float] = (), std: Sequence[float] = ()
-) -> Preprocessing:
-    """The arithmetic for a base.
+def choose_preprocessing(spec: BaseSpec, name: str) -> Preprocessing:
+    """The arithmetic for a base, where it does not depend on the images.
 
     Args:
         spec: The base.
-        name: `native` (that of the weights), `rescale` (1/255, common in published recipes) or `standardize`
-            ((pixels - mean) / std for each channel).
-        mean: Mean of R, G, B over the training images in [0, 255]; for `standardize` only.
-        std: Their standard deviation.
+        name: `native` (that of the weights) or `rescale` (1/255, common in published recipes).
 
     Raises:
-        SettingError: The name is unknown, or statistics are missing.
+        SettingError: The name is another one.
     """
-    check_choice("preprocessing", name, PREPROCESSING_NAMES)
-    if name == "native":
-        return spec.native_preprocessing
-    if name == "rescale":
-        return Preprocessing("rescale", scale=(1 / 255,) * 3)
-    if len(mean) != 3 or len(std) != 3:
-        raise SettingError(
-            f"standardize needs three means and three deviations. Received: {tuple(mean)} and {tuple(std)}."
-        )
-    r, g, b = (1 / max(value, 1e-6) for value in std)
-    return Preprocessing("standardize", "RGB", (r, g, b), (-mean[0] * r, -mean[1] * g, -mean[2] * b))
+    check_choice("preprocessing without statistics of the images", name, ("native", "rescale"))
+    return spec.native_preprocessing if name == "native" else Preprocessing("rescale", scale=(1 / 255,) * 3)

@@ -81,7 +81,10 @@ def head(**options: Any) -> None:
     shell_complete=complete_heads,
     help="As in `head`; | separates choices: dense:64|256,relu. May be repeated.",
 )
-@click.option("--pool", default="avg", help="none, avg or max over the grid.")
+@click.option(
+    "--pool",
+    help="none, avg or max over the grid, for all heads [default: avg for linear heads, none for dense]",
+)
 @click.option("--lr", multiple=True, type=float, help="A learning rate to try; may be repeated.")
 @click.option("--head-batch-size", multiple=True, type=int, help="A batch size to try; may be repeated.")
 @click.option("--random", type=int, help="Draw so many from the grid [default: all].")
@@ -99,5 +102,9 @@ def sweep(**options: Any) -> None:
     start = time.perf_counter()
     done = api.sweep(**keywords(options), command=command_line())
     seconds = time.perf_counter() - start
-    result = {"results": list(done.results), "best": head_result(done.best), "seconds": seconds}
+    result = {
+        "results": [entry.as_dict() for entry in done.results],
+        "best": head_result(done.best),
+        "seconds": seconds,
+    }
     show(options, result, render.describe_sweep)

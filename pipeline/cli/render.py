@@ -34,7 +34,8 @@ def _trained(result: Mapping[str, Any]) -> str:
     chosen = ", ".join(f"{key} {value:g}" for key, value in result["chosen"].items())
     parameters = f"{result['trainable_params']:,} of {result['total_params']:,} parameters"
     seconds = f"trained in {result['seconds']:.2f} s{per_epoch}"
-    return f"{result['head']}{f' ({chosen})' if chosen else ''}, {parameters} {seconds}"
+    pool = f"pool {result['pool']}"
+    return f"{result['head']}{f' ({chosen})' if chosen else ''}, {pool}, {parameters} {seconds}"
 
 
 def _score_row(split: str, scores: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,6 +163,7 @@ def describe_sweep(result: Mapping[str, Any]) -> str:
     rows = [
         {
             "head": entry["head"],
+            "pool": entry["pool"],
             "validation": f"{entry['validation']['accuracy']:.4f}",
             "loss": f"{entry['validation']['loss']:.4f}",
             "parameters": entry["params"],

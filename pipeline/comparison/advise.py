@@ -91,7 +91,6 @@ def advise(manifest: Manifest, settings: Settings, *, num_sample: int = 200) -> 
     features = settings.features
     spec = find_base(features.base)
     size = features.size or spec.native_px
-    manifest.require_task()
     sample = _sample(manifest, num_sample)
     base = load_base(spec, size, weights_file(spec.name, features.weights), precision=features.precision)
     cuts = valid_cuts(base)

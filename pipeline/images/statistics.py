@@ -27,6 +27,18 @@ class ChannelStatistics:
             if len(values) != 3 or not all(isinstance(value, float) and 0 <= value <= 255 for value in values):
                 raise ValueError(f"Statistics must be three numbers from 0 to 255. Received: {values!r}.")
 
+    @property
+    def scale(self) -> tuple[float, float, float]:
+        """Factor of each channel: pixels * scale + offset have mean 0 and deviation 1."""
+        r, g, b = (1 / max(value, 1e-6) for value in self.std)
+        return r, g, b
+
+    @property
+    def offset(self) -> tuple[float, float, float]:
+        """See `scale`."""
+        r, g, b = (-mean * scale for mean, scale in zip(self.mean, self.scale, strict=True))
+        return r, g, b
+
 
 def channel_statistics(manifest: Manifest, decoder: Decoder, *, progress: bool = False) -> ChannelStatistics:
     """Statistics over all pixels of the TRAINING images only, at the input size of the base.
@@ -63,8 +75,8 @@ def kept_statistics(manifest: Manifest, decoder: Decoder, folder: Path, *, progr
         folder: Where statistics are kept, under a digest of the training images and the decoder.
         progress: Show a progress bar.
     """
-    digests = b"".join(sorted(manifest.split("train").digests))
-    content = hashlib.sha256(repr(decoder).encode() + digests).hexdigest()
+    train = sorted(digest for digest, split in zip(manifest.digests, manifest.splits, strict=True) if split == "train")
+    content = hashlib.sha256(repr(decoder).encode() + b"".join(train)).hexdigest()
     kept = folder / f"{content[:32]}.json"
     try:
         return ChannelStatistics(**json.loads(kept.read_text()))

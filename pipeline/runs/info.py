@@ -20,17 +20,64 @@ _NEEDED = ("head", "data", "recipe", "classes", "pool", "weights", "seconds")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunInfo:
-    """run.json: all that is needed to predict with a run and to make it again, except the head itself.
-
-    Fields that an older version did not write have their default values.
-    """
+class TrainingFacts:
+    """How a head was trained, as run.json records it."""
 
     head: str
     """The head's text, such as `logreg` or `dense:256,relu,dropout:0.5`."""
 
     pool: str
     """Pooling between trunk and head: `none`, `avg` or `max`."""
+
+    seconds: float
+    """Time of the training, without stage one."""
+
+    command: str | None = None
+    """The command that makes the run again."""
+
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    """Linear heads: the chosen regularisation by its name, and all `candidates` with their scores; empty for dense heads."""
+
+    training: Mapping[str, Any] | None = None
+    """Settings of a dense head's training; None for linear heads."""
+
+    seed: int = 0
+
+    views: Mapping[str, Any] | None = None
+    """{count, augmentation, seed, tta}; None without views."""
+
+    seconds_per_epoch: float | None = None
+    epochs: int | None = None
+    trainable_params: int = 0
+    total_params: int = 0
+    trunk_digest_before: str | None = None
+    trunk_digest_after: str | None = None
+
+    regime: str | None = None
+    """`end to end` or `fine-tuning`; None for heads on cached rows."""
+
+    cached: bool | None = None
+    first_trained_layer: str | None = None
+
+    augmentation: str | None = None
+    """Augmentation of live images, as canonical JSON."""
+
+    phases: Sequence[Mapping[str, Any]] = ()
+    """{name, epochs} of each phase of fine-tuning."""
+
+    moved_layers: Sequence[str] = ()
+    """Layers of the base whose weights changed."""
+
+    stitched_difference: float | None = None
+    """Largest difference of a probability between live images and cached rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunInfo(TrainingFacts):
+    """run.json: all that is needed to predict with a run and to make it again, except the head itself.
+
+    Fields that an older version did not write have their default values.
+    """
 
     data: str
     """Title of the data set."""
@@ -44,29 +91,8 @@ class RunInfo:
     weights: str
     """`imagenet`, `random`, or a file."""
 
-    seconds: float
-    """Time of the training, without stage one."""
-
     name: str = ""
-    command: str | None = None
-    """The command that makes the run again."""
 
-    chosen: Mapping[str, Any] = field(default_factory=dict)
-    """Linear heads: the chosen regularisation by its name, and all `candidates` with their scores; empty for dense heads."""
-
-    training: Mapping[str, Any] | None = None
-    """Settings of a dense head's training; None for linear heads."""
-
-    seed: int = 0
-    views: Mapping[str, Any] | None = None
-    """{count, augmentation, seed, tta}; None without views."""
-
-    seconds_per_epoch: float | None = None
-    epochs: int | None = None
-    trainable_params: int = 0
-    total_params: int = 0
-    trunk_digest_before: str | None = None
-    trunk_digest_after: str | None = None
     root: str | None = None
     """Folder that the names of the images are relative to; None if they are not files."""
 
@@ -100,23 +126,6 @@ class RunInfo:
     versions: Mapping[str, str] = field(default_factory=dict)
     """Versions of Python and the libraries, by name."""
 
-    regime: str | None = None
-    """`end to end` or `fine-tuning`; None for heads on cached rows."""
-
-    cached: bool | None = None
-    first_trained_layer: str | None = None
-    augmentation: str | None = None
-    """Augmentation of live images, as canonical JSON."""
-
-    phases: Sequence[Mapping[str, Any]] = ()
-    """{name, epochs} of each phase of fine-tuning."""
-
-    moved_layers: Sequence[str] = ()
-    """Layers of the base whose weights changed."""
-
-    stitched_difference: float | None = None
-    """Largest difference of a probability between live images and cached rows."""
-
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {"schema": SCHEMA, **asdict(self), "classes": list(self.classes)}
@@ -142,18 +151,19 @@ class RunInfo:
         return cls(**{**known, "classes": tuple(values["classes"])})
 
 
-def describe_run(extraction: Extraction, images: Mapping[str, int], weights: str, **training: Any) -> RunInfo:
+def describe_run(facts: TrainingFacts, extraction: Extraction, images: Mapping[str, int], weights: str) -> RunInfo:
     """The info of a run on these rows.
 
     Args:
+        facts: How the head was trained.
         extraction: The rows, with the manifest of their images.
         images: Number of images by split.
         weights: `imagenet`, `random`, or a file.
-        training: The fields of `RunInfo` that depend on the training: head, pool, seconds and so on.
     """
     manifest, recipe = extraction.manifest, extraction.store.recipe
     is_file = weights not in ("imagenet", "random")
     return RunInfo(
+        **vars(facts),
         data=manifest.title,
         root=str(manifest.images.root.resolve()) if isinstance(manifest.images, Files) else None,
         source=manifest.source,
@@ -169,7 +179,6 @@ def describe_run(extraction: Extraction, images: Mapping[str, int], weights: str
         stage_one={"new": extraction.num_new, "seconds": extraction.seconds},
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         versions={"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
-        **training,
     )
 
 

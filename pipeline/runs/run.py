@@ -66,6 +66,7 @@ class Run:
         return {
             "run": self.name,
             "head": info.head,
+            "pool": info.pool,
             "chosen": {key: value for key, value in info.chosen.items() if key != "candidates"},
             **scores,
             "seconds": info.seconds,

@@ -114,7 +114,7 @@ def compute(
         contextlib.closing(decoded),
         Pending(sink, shard_rows=shard_rows) as pending,
     ):
-        engine = _run(batches, manifest, pending, make_engine, bar, moved)
+        engine = _run(batches, pending, make_engine, bar, moved)
     skipped, unread = (
         {digest: refusal.reason for digest, refusal in refused.items() if refusal.is_unread == is_unread}
         for is_unread in (False, True)
@@ -123,8 +123,7 @@ def compute(
 
 
 def _run(
-    batches: Iterator[tuple[list[Item], NDArray[np.uint8]]],
-    manifest: Manifest,
+    batches: Iterator[tuple[Keys, NDArray[np.uint8]]],
     pending: Pending,
     make_engine: Callable[[], Engine],
     bar: "tqdm[Any]",
@@ -144,16 +143,16 @@ def _run(
     engine = make_engine()
     pending.since = time.monotonic()
     calls = ThreadPoolExecutor(engine.concurrency)
-    running: deque[tuple[list[Item], Future[NDArray[np.float32]]]] = deque()
+    running: deque[tuple[Keys, Future[NDArray[np.float32]]]] = deque()
 
-    def start(items: list[Item], pixels: NDArray[np.uint8]) -> None:
-        running.append((items, calls.submit(engine.features, pixels)))
+    def start(keys: Keys, pixels: NDArray[np.uint8]) -> None:
+        running.append((keys, calls.submit(engine.features, pixels)))
 
     def take() -> None:
-        items, rows = running[0]
-        pending.add(keys_of(manifest, items), rows.result())
+        keys, rows = running[0]
+        pending.add(keys, rows.result())
         running.popleft()
-        bar.update(len(items))
+        bar.update(len(keys))
         moved(f"{pending.num_committed:,} new rows were committed; the same command goes on from there.")
         if pending.is_due():
             pending.commit(engine.provenance)
@@ -161,17 +160,17 @@ def _run(
     try:
         start(*first)
         take()
-        for items, pixels in batches:
-            start(items, pixels)
+        for batch in batches:
+            start(*batch)
             if len(running) > engine.concurrency:
                 take()
         while running:
             take()
     finally:
         calls.shutdown(cancel_futures=True)
-        for items, rows in running:
+        for keys, rows in running:
             if not rows.cancelled() and rows.exception() is None:
-                pending.add(keys_of(manifest, items), rows.result())
+                pending.add(keys, rows.result())
         pending.commit(engine.provenance)
     return engine
 
@@ -245,8 +244,8 @@ def read_scanned(manifest: Manifest, row: int) -> bytes | str:
 
 def _batches(
     decoded: Iterator[_Decoded], batch_size: int, manifest: Manifest, refused: dict[bytes, _Refusal]
-) -> Iterator[tuple[list[Item], NDArray[np.uint8]]]:
-    """Items and their pixels, uint8 (B, H, W, 3); refusals go into `refused`, by the image's digest."""
+) -> Iterator[tuple[Keys, NDArray[np.uint8]]]:
+    """Keys of rows and pixels of their images, uint8 (B, H, W, 3); refusals go into `refused`, by the image's digest."""
     items: list[Item] = []
     images: list[NDArray[np.uint8]] = []
     for item, pixels in decoded:
@@ -256,7 +255,7 @@ def _batches(
         items.append(item)
         images.append(pixels)
         if len(items) == batch_size:
-            yield items, np.stack(images)
+            yield keys_of(manifest, items), np.stack(images)
             items, images = [], []
     if items:
-        yield items, np.stack(images)
+        yield keys_of(manifest, items), np.stack(images)

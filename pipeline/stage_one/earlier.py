@@ -1,8 +1,9 @@
-"""Stores of earlier layers from which missing rows can be derived."""
+"""Missing rows are derived from the stores of earlier layers, where there are any."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
@@ -11,10 +12,39 @@ from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store
 from pipeline.cache.stores import list_stores
 from pipeline.settings import Settings
-from pipeline.stage_one.derive import can_derive
+from pipeline.stage_one.derive import can_derive, derive
+from pipeline.stage_one.engines.choose import make_engine
 from pipeline.stage_one.recipes import weights_file
 
 logger = logging.getLogger(__name__)
+
+
+def derive_missing(keys: Keys, store: Store, settings: Settings) -> tuple[int, str | None]:
+    """Derive as many missing rows as stores of earlier layers allow: how many that were, and by which engine.
+
+    A few missing rows, such as those of images that cannot be read, are not worth opening other stores.
+
+    Args:
+        keys: Keys of the rows that are wanted.
+        store: Where rows are looked up and added.
+        settings: Weights, cache folder and compute.
+    """
+    missing, compute = keys[~store.has(keys)], settings.compute
+    if len(missing) <= compute.batch_size:
+        return 0, None
+    weights = settings.features.weights
+    done = [
+        derive(
+            keys,
+            earlier,
+            store,
+            partial(make_engine, store.recipe, weights, compute, earlier=earlier.recipe),
+            batch_size=compute.batch_size,
+            progress=compute.progress,
+        )
+        for earlier in earlier_stores(missing, store, settings)
+    ]
+    return sum(count for count, _ in done), next((engine for _, engine in done if engine), None)
 
 
 def earlier_stores(missing: Keys, store: Store, settings: Settings) -> Sequence[Store]:

@@ -4,21 +4,16 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
 
 from pipeline.cache.recipe import Recipe
-from pipeline.cache.store import Keys, Store, view_keys
+from pipeline.cache.store import view_keys
 from pipeline.errors import DataLayoutError
 from pipeline.images.manifest import Manifest
 from pipeline.settings import Settings
-from pipeline.stage_one.compute import Computed, Item
-from pipeline.stage_one.derive import derive
-from pipeline.stage_one.distribute import distribute
-from pipeline.stage_one.earlier import earlier_stores
-from pipeline.stage_one.engines.choose import choose_backend, kept_engine, make_engine
+from pipeline.stage_one.compute import Computed
+from pipeline.stage_one.dispatch import compute_missing
+from pipeline.stage_one.earlier import derive_missing
 from pipeline.stage_one.extraction import Extraction
-from pipeline.stage_one.in_process import extract_in_process
 from pipeline.stage_one.missing import leave_out, missing_items
 from pipeline.stage_one.older import name_others, store_with_most
 
@@ -73,8 +68,8 @@ def make_rows(
     if len(missing) > settings.compute.batch_size:
         name_others(missing, store, cache)
     with store.adding(keys):
-        num_derived, engine = _derive(keys, store, settings)
-        done = _compute(manifest, missing_items(manifest, store, views), store, settings)
+        num_derived, engine = derive_missing(keys, store, settings)
+        done = compute_missing(manifest, missing_items(manifest, store, views), store, settings)
     extraction = Extraction(
         manifest=leave_out(manifest, done.left_out),
         store=store,
@@ -105,52 +100,3 @@ def _warn_judged(done: Computed) -> None:
             counts.total(),
             listed,
         )
-
-
-def _derive(keys: Keys, store: Store, settings: Settings) -> tuple[int, str | None]:
-    """Derive as many missing rows as stores of earlier layers allow: how many that were, and by which engine.
-
-    A few missing rows, such as those of images that cannot be read, are not worth opening other stores.
-    """
-    missing, compute = keys[~store.has(keys)], settings.compute
-    if len(missing) <= compute.batch_size:
-        return 0, None
-    done = [
-        derive(
-            keys,
-            earlier,
-            store,
-            partial(make_engine, store.recipe, settings.features.weights, compute, earlier=earlier.recipe),
-            batch_size=compute.batch_size,
-            progress=compute.progress,
-        )
-        for earlier in earlier_stores(missing, store, settings)
-    ]
-    return sum(count for count, _ in done), next((engine for _, engine in done if engine), None)
-
-
-def _compute(manifest: Manifest, items: Sequence[Item], store: Store, settings: Settings) -> Computed:
-    """Run the trunk over the images whose rows are still missing, in this process or by workers."""
-    recipe, weights, compute = store.recipe, settings.features.weights, settings.compute
-    backend = choose_backend(recipe, compute, len(items))
-    if backend == "threading":
-        return extract_in_process(
-            manifest,
-            items,
-            store,
-            partial(make_engine, recipe, weights, compute, len(items)),
-            batch_size=compute.batch_size,
-            num_workers=compute.workers,
-            progress=compute.progress,
-        )
-    return distribute(
-        manifest,
-        items,
-        store,
-        partial(kept_engine, recipe, weights, replace(compute, progress=False), len(items)),
-        replace(compute, backend=backend).executor,
-        batch_size=compute.batch_size,
-        gather=compute.gather,
-        ship_images=compute.ship_images,
-        progress=compute.progress,
-    )

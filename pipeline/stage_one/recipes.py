@@ -75,4 +75,4 @@ def _preprocessing(spec: BaseSpec, manifest: Manifest, decoder: Decoder, setting
     folder = settings.paths.cache / "statistics"
     check_no_links(folder)
     values = kept_statistics(manifest, decoder, folder, progress=settings.compute.progress)
-    return choose_preprocessing(spec, "standardize", mean=values.mean, std=values.std)
+    return Preprocessing("standardize", scale=values.scale, offset=values.offset)

@@ -1,11 +1,14 @@
 """The interface of heads, and their predictions on rows."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stage_two.rows import Rows, Split, StoredRows
+from pipeline.stage_two.metrics import Scores, score
+from pipeline.stage_two.rows import Rows, Split, StoredRows, Task
 
 
 class Head(Protocol):
@@ -42,3 +45,28 @@ def predict_split(head: Head, part: Split, *, tta: bool = False) -> NDArray[np.f
         return predict_rows(head, part.X)
     mean: NDArray[np.float32] = np.mean([predict_rows(head, X) for X in (part.X, *part.views)], axis=0)
     return mean
+
+
+@dataclass(frozen=True)
+class ScoredTask:
+    """A task, and what a head predicts for it."""
+
+    task: Task
+    probabilities: Mapping[str, NDArray[np.float32]]
+    """By split, float32 (N, K)."""
+
+    scores: Mapping[str, Scores]
+    """By split."""
+
+
+def score_head(head: Head, task: Task, *, tta: bool = False) -> ScoredTask:
+    """Predict and score all splits.
+
+    Args:
+        head: A trained head.
+        task: Rows and labels.
+        tta: Average over the stored views of validation and test images; the training split is scored on view 0.
+    """
+    probabilities = {name: predict_split(head, part, tta=tta and name != "train") for name, part in task.splits.items()}
+    scores = {name: score(p, task.splits[name].y, task.classes) for name, p in probabilities.items()}
+    return ScoredTask(task, probabilities, scores)

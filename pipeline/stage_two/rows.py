@@ -129,11 +129,9 @@ class Task:
 def load_task(
     manifest: Manifest,
     store: Store,
+    views: Views | None = None,
     *,
     pooling: str = "none",
-    view_store: Store | None = None,
-    num_views: int = 0,
-    tta: bool = False,
     memory_bytes: float = math.inf,
 ) -> Task:
     """Read the rows of a manifest's images and pair them with its labels.
@@ -141,52 +139,66 @@ def load_task(
     Args:
         manifest: Labelled images, all of which have rows.
         store: The rows of view 0.
+        views: Views 1 to K to read too: of the training images, and with `tta` of all images. Their store is beside `store`.
         pooling: `none`, `avg` or `max`: pooling of spatial rows at read time.
-        view_store: The rows of views 1 to K.
-        num_views: K, for the training images.
-        tta: Read the views of validation and test images too, so that predictions can be averaged over them.
         memory_bytes: Rows that take more memory than this as float32 stay in their store, and are read in blocks (`StoredRows`).
 
     Raises:
         DataLayoutError: The labels do not make a task.
-        MissingRowsError: An image has no row.
+        MissingRowsError: An image has no row, or views are not stored; the message gives the command that stores them.
     """
-    row_bytes = 4 * _row_floats(store, pooling)
     manifest.require_task()
     parts = {name: part for name in SPLITS if len(part := manifest.split(name))}
-    viewed = {name: num_views if name == "train" or tta else 0 for name in parts}
-    num_rows = sum((1 + viewed[name]) * len(part) for name, part in parts.items())
-    block_rows = max(1, int(memory_bytes / _BLOCKS / row_bytes)) if num_rows * row_bytes > memory_bytes else None
-
-    def read(holder: Store, names: Sequence[str], view: int) -> dict[str, Rows]:
-        """One view of these splits."""
-        keys = {name: row_keys(parts[name].digests, view) for name in names}
-        if block_rows is not None:
-            # A missing row raises an error now, not during the training.
-            holder.shard_of(np.concatenate(list(keys.values())))
-            return {name: StoredRows(holder, keys[name], pooling, block_rows) for name in names}
-        # One reading for all splits, so that each shard is decompressed once.
-        together = holder.read(np.concatenate(list(keys.values())), pooling=pooling)
-        ends = np.cumsum([len(keys[name]) for name in names])
-        return dict(zip(names, np.split(together, ends[:-1]), strict=True))
-
-    plain = read(store, list(parts), 0)
-    views = [
-        read(view_store or store, [name for name in parts if view <= viewed[name]], view)
-        for view in range(1, num_views + 1)
-    ]
+    rows = _read_views(parts, store, views, pooling, memory_bytes)
     return Task(
         manifest.classes,
         {
             name: Split(
-                plain[name],
-                part.label_ids(manifest.classes),
-                part.names,
-                tuple(rows[name] for rows in views if name in rows),
-                part.digests,
+                rows[name][0], part.label_ids(manifest.classes), part.names, tuple(rows[name][1:]), part.digests
             )
             for name, part in parts.items()
         },
+    )
+
+
+def _read_views(
+    parts: Mapping[str, Manifest], store: Store, views: Views | None, pooling: str, memory_bytes: float
+) -> Mapping[str, Sequence[Rows]]:
+    """View 0 of each split, followed by views 1 to K where it has them."""
+    keys = [(store, {name: row_keys(part.digests) for name, part in parts.items()})]
+    if views:
+        beside = Store(store.folder.parent, views.recipe(store.recipe))
+        viewed = {name: part for name, part in parts.items() if views.tta or name == "train"}
+        keys += [
+            (beside, {name: row_keys(part.digests, view) for name, part in viewed.items()}) for view in views.numbers
+        ]
+        is_stored = beside.has(np.concatenate([wanted for _, each in keys[1:] for wanted in each.values()]))
+        if not is_stored.all():
+            raise MissingRowsError(_missing_views(int((~is_stored).sum()), len(is_stored), views))
+    shape = store.row_shape or (1,)
+    row_bytes = 4 * (math.prod(shape) if pooling == "none" else shape[-1])
+    num_rows = sum(len(wanted) for _, each in keys for wanted in each.values())
+    block_rows = max(1, int(memory_bytes / _BLOCKS / row_bytes)) if num_rows * row_bytes > memory_bytes else None
+    found: dict[str, list[Rows]] = {name: [] for name in parts}
+    read: Sequence[Rows]
+    for holder, each in keys:
+        together = np.concatenate(list(each.values()))
+        if block_rows is not None:
+            holder.shard_of(together)  # a missing row raises an error now, not during the training
+            read = [StoredRows(holder, wanted, pooling, block_rows) for wanted in each.values()]
+        else:
+            # One reading for all splits, so that each shard is decompressed once.
+            ends = np.cumsum([len(wanted) for wanted in each.values()])
+            read = np.split(holder.read(together, pooling=pooling), ends[:-1])
+        for name, rows in zip(each, read, strict=True):
+            found[name].append(rows)
+    return found
+
+
+def _missing_views(count: int, total: int, views: Views) -> str:
+    return (
+        f"{count} of {total} views are not stored. Store them once with: bottleneck features DATA --views {views.count} "
+        f"--augment {views.augmentation.as_text()}{' --tta' if views.tta else ''}, and the same base, size, cut and preprocessing."
     )
 
 
@@ -202,43 +214,3 @@ def _in_memory(rows: Rows) -> NDArray[np.float32]:
             "Use --pool avg, or give a larger --memory-gb."
         )
     return rows
-
-
-def _row_floats(store: Store, pooling: str) -> int:
-    shape = store.row_shape or (1,)
-    return shape[-1] if pooling != "none" else math.prod(shape)
-
-
-def load_with_views(
-    manifest: Manifest,
-    store: Store,
-    views: Views | None,
-    *,
-    pooling: str,
-    memory_bytes: float = math.inf,
-) -> Task:
-    """Rows and labels with stored views; see `load_task`.
-
-    Raises:
-        MissingRowsError: Some views are not stored; the message gives the command that stores them.
-    """
-    if views is None:
-        return load_task(manifest, store, pooling=pooling, memory_bytes=memory_bytes)
-    view_store = Store(store.folder.parent, views.recipe(store.recipe))
-    part = views.images(manifest)
-    missing = sum(int((~view_store.has(row_keys(part.digests, view))).sum()) for view in views.numbers)
-    if missing:
-        raise MissingRowsError(
-            f"{missing} of {views.count * len(part)} views are not stored. Store them once with: bottleneck features DATA "
-            f"--views {views.count} --augment {views.augmentation.as_text()}{' --tta' if views.tta else ''}, "
-            "and the same base, size, cut and preprocessing."
-        )
-    return load_task(
-        manifest,
-        store,
-        pooling=pooling,
-        view_store=view_store,
-        num_views=views.count,
-        tta=views.tta,
-        memory_bytes=memory_bytes,
-    )

@@ -86,6 +86,11 @@ class DenseSpec:
 HeadSpec = LinearSpec | DenseSpec
 
 
+def pooling_of(spec: HeadSpec, pool: str | None) -> str:
+    """Pooling of the rows that a head is trained on: `pool`; None: `avg` for a linear head, `none` for a dense one."""
+    return pool or ("avg" if isinstance(spec, LinearSpec) else "none")
+
+
 def default_scale(kind: str) -> str:
     """`none` for neighbours, which compare directions of unscaled features; `standard` for the other linear heads."""
     return "none" if kind == "knn" else "standard"

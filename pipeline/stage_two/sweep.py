@@ -7,7 +7,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,11 +22,12 @@ from pipeline.execution.tasks import Lost
 from pipeline.execution.workers import Workers
 from pipeline.files import write_json
 from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.head import predict_rows
 from pipeline.stage_two.linear.factors import Factors
 from pipeline.stage_two.linear.fit import choose, factors_of, fit_path
 from pipeline.stage_two.metrics import score
 from pipeline.stage_two.rows import Task
-from pipeline.stage_two.spec import DenseSpec, LinearSpec, expand_choices, parse_head, parse_layers
+from pipeline.stage_two.spec import DenseSpec, LinearSpec, expand_choices, parse_head, parse_layers, pooling_of
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,8 @@ class Cell:
 
     head: str
     training: Training
+    pooling: str
+    """Pooling of the rows that it is trained on: `none`, `avg` or `max`."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -55,10 +58,49 @@ class Cell:
         return {} if isinstance(parse_head(self.head), LinearSpec) else asdict(self.training)
 
 
+@dataclass(frozen=True)
+class HeadResult:
+    """How well one head of a sweep does on the validation split."""
+
+    cell: Cell
+    params: int
+    """Number of values that the training sets."""
+
+    settings: Mapping[str, Any]
+    """Training settings, and what was chosen: the regularisation, or the number of epochs."""
+
+    validation: Mapping[str, Any]
+    """{accuracy, ci95, loss, n, macro_f1}."""
+
+    seconds: float
+
+    @property
+    def head(self) -> str:
+        """The head's text."""
+        return self.cell.head
+
+    @property
+    def pool(self) -> str:
+        """Pooling of the rows: `none`, `avg` or `max`."""
+        return self.cell.pooling
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "head": self.head,
+            "pool": self.pool,
+            "params": self.params,
+            "settings": dict(self.settings),
+            "validation": dict(self.validation),
+            "seconds": self.seconds,
+        }
+
+
 def make_cells(
     heads: Sequence[str],
     training: Training,
     *,
+    pool: str | None = None,
     learning_rates: Sequence[float] = (),
     batch_sizes: Sequence[int] = (),
     num_random: int | None = None,
@@ -68,6 +110,7 @@ def make_cells(
     Args:
         heads: Descriptions; `|` separates choices, as in `dense:64|256,relu`.
         training: Settings that all dense heads share; the random sample uses its seed.
+        pool: Pooling of all heads; None: see `pooling_of`.
         learning_rates: Learning rates to try for dense heads; empty: that of `training`.
         batch_sizes: Batch sizes to try for dense heads; empty: that of `training`.
         num_random: Number of cells to draw; None: all.
@@ -82,7 +125,8 @@ def make_cells(
         rates = learning_rates if isinstance(spec, DenseSpec) else ()
         sizes = batch_sizes if isinstance(spec, DenseSpec) else ()
         for rate, size in itertools.product(rates or [training.learning_rate], sizes or [training.batch_size]):
-            cells[Cell(str(spec), replace(training, learning_rate=rate, batch_size=size))] = None
+            own = replace(training, learning_rate=rate, batch_size=size)
+            cells[Cell(str(spec), own, pooling_of(spec, pool))] = None
     grid = list(cells)
     if not grid or (num_random is not None and num_random < 1):
         raise SettingError(f"A sweep needs at least one head. Received: heads {list(heads)}, random {num_random}.")
@@ -99,13 +143,14 @@ def run_sweep(
     task_digest: str,
     workers: Workers,
     progress: bool = False,
-) -> list[dict[str, Any]]:
+) -> list[HeadResult]:
     """Fit every cell on the training split and score it on the validation split. The test split is not used.
 
-    Each result is saved at once. A later sweep reads it instead of fitting the cell again.
+    Each result is saved at once. A later sweep reads it instead of fitting the cell again. A cell is left out with a warning if
+    its training diverges, or if its worker crashes again when the cell is fitted alone.
 
     Args:
-        cells: The heads with their trainings.
+        cells: The heads with their trainings, all of one pooling.
         task: Features and labels.
         folder: Folder of the saved results.
         task_digest: Digest of features and labels, so that results of another task are never used.
@@ -114,53 +159,50 @@ def run_sweep(
         progress: Show a progress bar.
 
     Returns:
-        {head, params, settings, validation, seconds} per cell, the best first: by accuracy, then loss. A cell is skipped with a
-        warning if its training diverges, or if its worker crashes again when the cell is fitted alone.
+        One result per cell, the best first; see `rank`.
 
     Raises:
-        DivergedError: All cells were skipped.
         ClusterError: The cluster does not answer, or lacks this package.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = {cell: folder / f"{_digest(cell, task_digest)}.json" for cell in cells}
-    kept = {cell: result for cell, path in paths.items() if (result := _read(path)) is not None}
+    kept = {cell: result for cell, path in paths.items() if (result := _read(path, cell)) is not None}
     logger.info("%d heads; the results of %d are saved from an earlier sweep.", len(cells), len(kept))
     groups = _groups([cell for cell in cells if cell not in kept], task)
     with tqdm(desc="sweep", total=sum(map(len, groups)), unit="head", delay=2, disable=not progress) as bar:
 
-        def fit(groups: Sequence[_Group], *, alone: bool = False) -> list[_Group]:
-            """Fit heads and save their results; returns the groups whose workers crashed."""
-            lost = []
-            share = (_without_test(task),)
-            for group, fits in workers.run(
-                _fit, groups, share=share, pack=partial(_with_factors, task, {}), alone=alone
-            ):
-                if isinstance(fits, Lost):
-                    lost.append(group)
+        def keep(fits: Sequence[HeadResult | str]) -> None:
+            bar.update(len(fits))
+            for result in fits:
+                if isinstance(result, str):
+                    logger.warning("Skipped: %s", result)
                     continue
-                bar.update(len(group))
-                for cell, result in zip(group.cells, fits, strict=True):
-                    if isinstance(result, str):
-                        logger.warning("Skipped: %s", result)
-                    else:
-                        kept[cell] = result
-                        write_json(paths[cell], result)
-            return lost
+                kept[result.cell] = result
+                write_json(paths[result.cell], result.as_dict())
 
-        crashed = fit(groups)
-        for group in fit(crashed, alone=True):
+        crashed = _fit_all(groups, task, workers, keep)
+        for group in _fit_all(crashed, task, workers, keep, alone=True):
             heads = ", ".join(group.heads)
             logger.warning("Skipped: %s crashed its worker twice; the usual reason is too little memory.", heads)
-    results = [kept[cell] for cell in cells if cell in kept]
-    if not results:
+    return sorted((kept[cell] for cell in cells if cell in kept), key=_rank)
+
+
+def rank(results: Iterable[HeadResult]) -> list[HeadResult]:
+    """All results, the best first: by accuracy, then loss.
+
+    Raises:
+        DivergedError: There are none.
+    """
+    ranked = sorted(results, key=_rank)
+    if not ranked:
         raise DivergedError(
             "All trainings of the sweep diverged or crashed. Choose smaller learning rates, or fewer --workers."
         )
-    return sorted(results, key=_rank)
+    return ranked
 
 
-def _rank(result: dict[str, Any]) -> tuple[float, float]:
-    return -result["validation"]["accuracy"], result["validation"]["loss"]
+def _rank(result: HeadResult) -> tuple[float, float]:
+    return -result.validation["accuracy"], result.validation["loss"]
 
 
 @dataclass(frozen=True)
@@ -207,13 +249,32 @@ def _with_factors(task: Task, shared: dict[str, Factors], group: _Group) -> _Gro
     return replace(group, factors=shared[spec.scale])
 
 
-def _fit(group: _Group, task: Task) -> list[dict[str, Any] | str]:
+def _fit_all(
+    groups: Sequence[_Group],
+    task: Task,
+    workers: Workers,
+    keep: Callable[[Sequence[HeadResult | str]], None],
+    *,
+    alone: bool = False,
+) -> list[_Group]:
+    """Fit groups by workers, and keep each group's results as they come; returns the groups whose workers crashed."""
+    lost = []
+    pack = partial(_with_factors, task, {})
+    for group, fits in workers.run(_fit, groups, share=(_without_test(task),), pack=pack, alone=alone):
+        if isinstance(fits, Lost):
+            lost.append(group)
+        else:
+            keep(fits)
+    return lost
+
+
+def _fit(group: _Group, task: Task) -> list[HeadResult | str]:
     """The result of each head of a group, or a text on why it failed."""
     spec = parse_head(group.cells[0].head)
     return _fit_path(group, task) if isinstance(spec, LinearSpec) else [_fit_dense(group.cells[0], task)]
 
 
-def _fit_path(group: _Group, task: Task) -> list[dict[str, Any] | str]:
+def _fit_path(group: _Group, task: Task) -> list[HeadResult | str]:
     start = time.perf_counter()
     specs = [spec for cell in group.cells if isinstance(spec := parse_head(cell.head), LinearSpec)]
     values = sorted({value for spec in specs for value in spec.values})
@@ -234,7 +295,7 @@ def _fit_path(group: _Group, task: Task) -> list[dict[str, Any] | str]:
     ]
 
 
-def _fit_dense(cell: Cell, task: Task) -> dict[str, Any] | str:
+def _fit_dense(cell: Cell, task: Task) -> HeadResult | str:
     from pipeline.stage_two.dense.build import fit_dense
 
     start, spec = time.perf_counter(), parse_layers(cell.head)
@@ -242,7 +303,7 @@ def _fit_dense(cell: Cell, task: Task) -> dict[str, Any] | str:
         dense = fit_dense(spec, task, cell.training)
     except DivergedError as error:
         return f"{cell.head}: {error}"
-    probabilities = dense.head.predict_proba(np.asarray(task.validation.X))
+    probabilities = predict_rows(dense.head, task.validation.X)
     chosen = {"epochs_run": len(dense.history)}
     return _result(cell, task, probabilities, dense.head.num_parameters, chosen, time.perf_counter() - start)
 
@@ -254,15 +315,10 @@ def _result(
     num_parameters: int,
     chosen: dict[str, Any],
     seconds: float,
-) -> dict[str, Any]:
-    validation = score(probabilities, task.validation.y, task.classes).as_dict()
-    return {
-        "head": cell.head,
-        "params": num_parameters,
-        "settings": cell.settings | chosen,
-        "validation": {key: validation[key] for key in ("accuracy", "ci95", "loss", "n", "macro_f1")},
-        "seconds": seconds,
-    }
+) -> HeadResult:
+    scores = score(probabilities, task.validation.y, task.classes).as_dict()
+    validation = {key: scores[key] for key in ("accuracy", "ci95", "loss", "n", "macro_f1")}
+    return HeadResult(cell, num_parameters, cell.settings | chosen, validation, seconds)
 
 
 def _without_test(task: Task) -> Task:
@@ -275,9 +331,10 @@ def _digest(cell: Cell, task_digest: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _read(path: Path, cell: Cell) -> HeadResult | None:
+    """The saved result of a cell; None if there is none, or a damaged one."""
     try:
-        result = json.loads(path.read_text())
-    except (OSError, ValueError):
+        saved = json.loads(path.read_text())
+        return HeadResult(cell, saved["params"], saved["settings"], saved["validation"], saved["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return result if isinstance(result, dict) and "validation" in result else None

@@ -9,19 +9,19 @@ import numpy as np
 
 from pipeline.images.manifest import Manifest
 from pipeline.runs.folder import check_run_name
-from pipeline.runs.info import describe_run
+from pipeline.runs.info import TrainingFacts
 from pipeline.runs.logs import Log, open_log
 from pipeline.runs.run import Run
-from pipeline.runs.save import save_run
+from pipeline.runs.save import TrainedHead, save_run
 from pipeline.settings import Settings
 from pipeline.stage_one.recipes import trunk_of
 from pipeline.stage_one.views import Views
 from pipeline.stage_two.dense.settings import OnEpoch, Training
-from pipeline.stage_two.head import Head
+from pipeline.stage_two.head import Head, score_head
 from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.linear.stream import stream_linear
 from pipeline.stage_two.rows import StoredRows, Task
-from pipeline.stage_two.spec import HeadSpec, LinearSpec, parse_head
+from pipeline.stage_two.spec import HeadSpec, LinearSpec, parse_head, pooling_of
 from pipeline.training.rows import CachedTask, read_task
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def fit_head(
     """
     spec = parse_head(head)
     check_run_name(name, settings.paths.runs)
-    pooling = pool or ("avg" if isinstance(spec, LinearSpec) else "none")
+    pooling = pooling_of(spec, pool)
     with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:
         cached = read_task(manifest, pooling, settings, views=views, memory_bytes=settings.compute.memory_bytes())
         return fit_cached(cached, spec, training or Training(), log, settings, name=name, plots=plots, command=command)
@@ -82,10 +82,7 @@ def fit_cached(
     head, history, chosen = _train(spec, cached.task, training, log.add_epoch, progress=settings.compute.progress)
     seconds = time.perf_counter() - start
     num_parameters = head.num_parameters
-    info = describe_run(
-        cached.extraction,
-        {split: len(part) for split, part in cached.task.splits.items()},
-        settings.features.weights,
+    facts = TrainingFacts(
         head=str(spec),
         command=command,
         chosen=chosen,
@@ -101,7 +98,9 @@ def fit_cached(
         trunk_digest_before=cached.trunk.digest,
         trunk_digest_after=trunk_of(settings.features)[0].digest,
     )
-    return save_run(head, cached.task, history, info, log, settings, name=name, plots=plots)
+    scored = score_head(head, cached.task, tta=cached.has_tta)
+    trained = TrainedHead(head, scored, history, facts, cached.extraction)
+    return save_run(trained, log, settings, name=name, plots=plots)
 
 
 def _train(

@@ -10,7 +10,7 @@ from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.views import Views
-from pipeline.stage_two.rows import Task, load_with_views
+from pipeline.stage_two.rows import Task, load_task
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,11 @@ class CachedTask:
 
     views: Views | None
     """The stored views in the task."""
+
+    @property
+    def has_tta(self) -> bool:
+        """Whether predictions are averaged over the views of validation and test images."""
+        return self.views is not None and self.views.tta
 
 
 def read_task(
@@ -46,9 +51,8 @@ def read_task(
         views: Stored views to read too.
         memory_bytes: Rows that take more memory than this stay in their store.
     """
-    manifest.require_task()  # before hours of stage one
     recipe, trunk = make_recipe(manifest, settings)
     pooled = recipe.with_pooling(pooling) if pooling != "none" else None
     extraction = ensure(manifest, recipe, settings, alternative=pooled)
-    task = load_with_views(extraction.manifest, extraction.store, views, pooling=pooling, memory_bytes=memory_bytes)
+    task = load_task(extraction.manifest, extraction.store, views, pooling=pooling, memory_bytes=memory_bytes)
     return CachedTask(task, extraction, trunk, pooling, views)

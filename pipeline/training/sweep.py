@@ -1,5 +1,6 @@
 """Many heads on the same rows: ranked by validation accuracy; the best one becomes a run."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,25 +14,25 @@ from pipeline.runs.logs import log_sweep, open_log
 from pipeline.runs.run import Run
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
-from pipeline.stage_two.spec import parse_head
-from pipeline.stage_two.sweep import DEFAULT_HEADS, make_cells, run_sweep
+from pipeline.stage_two.spec import DenseSpec, parse_head
+from pipeline.stage_two.sweep import DEFAULT_HEADS, Cell, HeadResult, make_cells, rank, run_sweep
 from pipeline.training.heads import fit_cached
-from pipeline.training.rows import read_task
+from pipeline.training.rows import CachedTask, read_task
 
 
 @dataclass(frozen=True)
 class SweepResult:
     """A ranked table of heads, and the best one as a run."""
 
-    results: Sequence[dict[str, Any]]
-    """{head, params, settings, validation, seconds} of each head, the best one first."""
+    results: Sequence[HeadResult]
+    """One per head, the best one first."""
 
     best: Run
     """The run of the best head; only this head is evaluated on the test split."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON: `results`, and `best` as in `Run.as_dict`."""
-        return {"results": list(self.results), "best": self.best.as_dict()}
+        return {"results": [result.as_dict() for result in self.results], "best": self.best.as_dict()}
 
     def __repr__(self) -> str:
         return f"SweepResult({len(self.results)} heads, best={self.best!r})"
@@ -41,12 +42,13 @@ class SweepResult:
         return show_table(
             [
                 {
-                    "head": result["head"],
-                    "validation accuracy": result["validation"]["accuracy"],
-                    "95 % interval": "{:.4g} to {:.4g}".format(*result["validation"]["ci95"]),
-                    "loss": result["validation"]["loss"],
-                    "parameters": result["params"],
-                    "seconds": result["seconds"],
+                    "head": result.head,
+                    "pool": result.pool,
+                    "validation accuracy": result.validation["accuracy"],
+                    "95 % interval": "{:.4g} to {:.4g}".format(*result.validation["ci95"]),
+                    "loss": result.validation["loss"],
+                    "parameters": result.params,
+                    "seconds": result.seconds,
                 }
                 for result in self.results
             ],
@@ -75,7 +77,7 @@ def sweep_heads(
         manifest: The images, with labels.
         heads: Descriptions; `|` separates choices, as in `dense:64|256,relu`. Empty: `DEFAULT_HEADS`.
         settings: Features, folders, compute and tracking.
-        pool: Pooling of all heads; None: `avg`.
+        pool: Pooling of all heads; None: `avg` for linear heads and `none` for dense ones, as in `fit_head`.
         training: Settings that all dense heads share.
         learning_rates: Learning rates to try for dense heads.
         batch_sizes: Batch sizes to try for dense heads.
@@ -88,33 +90,49 @@ def sweep_heads(
         HeadSpecError: A head cannot be parsed.
         SettingError: The name is not valid, or the grid is empty.
     """
-    pooling, compute = pool or "avg", settings.compute
     check_run_name(name, settings.paths.runs)
     cells = make_cells(
         heads or DEFAULT_HEADS,
         training or Training(),
+        pool=pool,
         learning_rates=learning_rates,
         batch_sizes=batch_sizes,
         num_random=num_random,
     )
     # Opened before the trainings, so that a missing package is an error now and not at the end.
     with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:
-        cached = read_task(manifest, pooling, settings)
-        extraction = cached.extraction
-        results = run_sweep(
-            cells,
-            cached.task,
-            settings.paths.runs / ".sweeps",
-            task_digest=task_digest(extraction.manifest, extraction.store.recipe, pooling),
-            workers=compute.executor,
-            progress=compute.progress,
+        cached = {
+            pooling: _read_rows(manifest, pooling, cells, settings) for pooling in {cell.pooling for cell in cells}
+        }
+        results = rank(result for rows in cached.values() for result in _sweep_rows(cells, rows, settings))
+        winner = results[0].cell
+        run = fit_cached(
+            cached[winner.pooling], parse_head(winner.head), winner.training, log, settings, name=name, command=command
         )
-        best = results[0]
-        winner = next(
-            cell for cell in cells if cell.head == best["head"] and cell.settings.items() <= best["settings"].items()
-        )
-        run = fit_cached(cached, parse_head(winner.head), winner.training, log, settings, name=name, command=command)
-    write_json(run.folder.path / "sweep.json", results)
+    done = SweepResult(results, run)
+    write_json(run.folder.path / "sweep.json", done.as_dict()["results"])
     if settings.tracking.tensorboard:
-        log_sweep(settings.tracking.tensorboard, run.name, results)
-    return SweepResult(results, run)
+        log_sweep(settings.tracking.tensorboard, run.name, done.as_dict()["results"])
+    return done
+
+
+def _read_rows(manifest: Manifest, pooling: str, cells: Sequence[Cell], settings: Settings) -> CachedTask:
+    """Rows of this pooling; if only dense heads take them, they may stay in their store. Linear heads need them in memory."""
+    specs = [parse_head(cell.head) for cell in cells if cell.pooling == pooling]
+    is_dense = all(isinstance(spec, DenseSpec) for spec in specs)
+    return read_task(
+        manifest, pooling, settings, memory_bytes=settings.compute.memory_bytes() if is_dense else math.inf
+    )
+
+
+def _sweep_rows(cells: Sequence[Cell], cached: CachedTask, settings: Settings) -> list[HeadResult]:
+    """Fit the heads that take rows of this pooling."""
+    extraction, compute = cached.extraction, settings.compute
+    return run_sweep(
+        [cell for cell in cells if cell.pooling == cached.pooling],
+        cached.task,
+        settings.paths.runs / ".sweeps",
+        task_digest=task_digest(extraction.manifest, extraction.store.recipe, cached.pooling),
+        workers=compute.executor,
+        progress=compute.progress,
+    )

@@ -26,8 +26,8 @@ class Choice:
     value: float = 1000.0
     """Its regularisation, or the learning rate of a dense head."""
 
-    pooling: str = "avg"
-    """One of `POOLINGS`."""
+    pool: str | None = None
+    """One of `POOLINGS`; None: as `bottleneck head` pools for this head."""
 
     classes: tuple[str, ...] = ()
     """Classes that take part; empty: all."""
@@ -55,6 +55,11 @@ class Choice:
         if self.is_linear:
             return LinearSpec(self.head, (self.value,), default_scale(self.head))
         return parse_layers(self.layers)
+
+    @property
+    def pooling(self) -> str:
+        """Pooling of the rows, one of `POOLINGS`."""
+        return self.pool or ("avg" if self.is_linear else "none")
 
     @property
     def training(self) -> Training:

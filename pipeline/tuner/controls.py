@@ -54,11 +54,11 @@ class Controls:
                 self._value_text = ui.label()
                 self._best = ui.button("Best", on_click=on_best).props("flat dense no-caps")
             self._value = ui.slider(min=0, max=1, on_change=lambda event: self._take_stop(int(event.value)))
-        ui.select(
+        self._pooling = ui.select(
             _POOLINGS,
             label="Pooling",
             value=choice.pooling,
-            on_change=lambda event: self._take(pooling=event.value),
+            on_change=lambda event: self._take_pooling(event.value),
         )
 
     def _draw_images(self) -> None:
@@ -81,7 +81,13 @@ class Controls:
     async def _take_head(self, head: str) -> None:
         self.choice = replace(self.choice, head=head, value=first_value(head))
         self._set_stops()
+        self._pooling.value = self.choice.pooling
         await self._on_change()
+
+    async def _take_pooling(self, pooling: str) -> None:
+        # Until a pooling is chosen, it follows the head.
+        if pooling != self.choice.pooling:
+            await self._take(pool=pooling)
 
     async def _take_stop(self, index: int) -> None:
         value = stops_of(self.choice.head)[index]

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.bases.cut import check_cut, cut_before, divide, trunk_layers, valid_cuts
+from pipeline.bases.cut import check_cut, cut_before, divide, trunk_digests, trunk_layers, valid_cuts
 from pipeline.bases.digests import tensor_digest
 from pipeline.bases.network import build_base
 from pipeline.bases.table import BASES
@@ -192,3 +192,13 @@ def test_training_from_an_unknown_layer_is_refused():
     """The message names layers that are called like it."""
     with pytest.raises(InvalidCutError, match=r"vgg16 has no layer 'block5' to train from\. Similar names: .*block5_"):
         cut_before(small_base("vgg16"), "block5")
+
+
+def test_trunk_of_every_cut_has_its_digest():
+    """In graph order, each as if it were taken alone."""
+    base = build_base(BASES["squeezenet"], 48)
+    found = trunk_digests(base)
+
+    assert list(found) == valid_cuts(base)
+    for cut in (next(iter(found)), "fire5_concat", base.layers[-1].name):
+        assert found[cut] == tensor_digest(trunk_layers(base, cut))

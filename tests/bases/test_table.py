@@ -93,31 +93,9 @@ def test_rescale_divides_by_255():
     np.testing.assert_allclose(received, [1, 128 / 255, 0], rtol=1e-6)
 
 
-def test_standardize_subtracts_the_mean_and_divides_by_the_deviation():
-    """Each channel has statistics of its own, in RGB order."""
-    chosen = choose_preprocessing(BASES["vgg16"], "standardize", mean=(100, 120, 140), std=(10, 20, 40))
-
-    np.testing.assert_allclose(chosen(ORANGE), [15.5, 0.4, -3.5], rtol=1e-5)
-
-
-def test_a_channel_without_variation_does_not_divide_by_zero():
-    """A data set of black images has finite features."""
-    chosen = choose_preprocessing(BASES["vgg16"], "standardize", mean=(0, 0, 0), std=(0, 0, 0))
-
-    assert np.isfinite(chosen(ORANGE)).all()
-    np.testing.assert_array_equal(chosen(ORANGE * 0), [0, 0, 0])
-
-
-@pytest.mark.parametrize("std", [(), (1.0,), (1.0, 1.0, 1.0, 1.0)])
-def test_standardize_without_three_statistics_is_refused(std: tuple[float, ...]):
-    """Statistics of another number of channels are not stretched to fit."""
-    with pytest.raises(SettingError, match=r"standardize needs three means and three deviations\. Received: \(1\.0"):
-        choose_preprocessing(BASES["vgg16"], "standardize", mean=(1.0, 1.0, 1.0), std=std)
-
-
 def test_an_unknown_preprocessing_is_refused():
     """The message lists the names."""
-    with pytest.raises(SettingError, match=r"one of native, rescale, standardize\. Received: 'imagenet'"):
+    with pytest.raises(SettingError, match=r"one of native, rescale\. Received: 'imagenet'"):
         choose_preprocessing(BASES["vgg16"], "imagenet")
 
 

@@ -116,8 +116,8 @@ def test_killed_worker_of_a_sweep_costs_only_time(tmp_path: Path):
     undisturbed = run_sweep(cells, task, tmp_path / "b", task_digest="these rows", workers=Workers(count=1))
 
     assert len(killed) == 1
-    assert [row["head"] for row in table] == [row["head"] for row in undisturbed]
-    assert [row["validation"] for row in table] == [row["validation"] for row in undisturbed]
+    assert [row.head for row in table] == [row.head for row in undisturbed]
+    assert [row.validation for row in table] == [row.validation for row in undisturbed]
 
 
 def test_heads_that_kill_their_workers_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture):

@@ -25,6 +25,21 @@ def test_statistics_are_those_of_the_training_images_alone(photos):
     assert channel_statistics(manifest.split("train").select(range(12)), decoder) != found
 
 
+def test_scale_and_offset_standardize_each_channel():
+    """The mean becomes 0, and the deviation 1; the channels are in RGB order."""
+    found = ChannelStatistics((100.0, 120.0, 140.0), (10.0, 20.0, 40.0))
+
+    assert np.array([255, 128, 0]) * found.scale + found.offset == pytest.approx([15.5, 0.4, -3.5])
+
+
+def test_channel_without_variation_does_not_divide_by_zero():
+    """A data set of black images has finite features."""
+    found = ChannelStatistics((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+
+    assert np.isfinite(found.scale).all()
+    assert not np.any(found.offset)
+
+
 def test_order_of_the_images_does_not_matter(photos):
     """Sums of integers are exact, so the recipe is the same whatever the files are called."""
     manifest = scan(photos)

@@ -6,13 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pipeline.cache.store import Store
+from pipeline.images.manifest import Files, Manifest
+from pipeline.runs.info import TrainingFacts
 from pipeline.runs.logs import Log
 from pipeline.runs.run import load_run
-from pipeline.runs.save import save_run
+from pipeline.runs.save import TrainedHead, save_run
 from pipeline.settings import Settings
+from pipeline.stage_one.extraction import Extraction
+from pipeline.stage_two.head import score_head
 from pipeline.stage_two.linear.heads import LinearHead
 from pipeline.stage_two.rows import Task
-from tests.runs.samples import HISTORY, make_info
+from tests.cache.samples import RECIPE
+from tests.runs.samples import HISTORY
 from tests.stage_two.tasks import make_task
 
 
@@ -45,8 +51,24 @@ class Recording(Log):
 def save(head, task, folder, history=(), **options):
     """A run without plots, and its log."""
     log, settings = Recording(), Settings.of(runs=folder)
-    info = make_info(classes=task.classes, head="logreg:C=1")
-    return save_run(head, task, list(history), info, log, settings, **{"name": None, "plots": False} | options), log
+    facts = TrainingFacts(head="logreg:C=1", pool="avg", seconds=1.5)
+    trained = TrainedHead(head, score_head(head, task), list(history), facts, make_extraction(folder, task))
+    return save_run(trained, log, settings, **{"name": None, "plots": False} | options), log
+
+
+def make_extraction(folder, task):
+    """The rows of its images, as stage one leaves them."""
+    parts = [(split, part) for split, part in task.splits.items()]
+    manifest = Manifest(
+        images=Files(folder / "photos", ()),
+        positions=tuple(range(sum(len(part) for _, part in parts))),
+        names=tuple(name for _, part in parts for name in part.names),
+        digests=tuple(digest for _, part in parts for digest in part.digests),
+        labels=tuple(task.classes[label] for _, part in parts for label in part.y),
+        splits=tuple(split for split, part in parts for _ in part.y),
+        title="photos",
+    )
+    return Extraction(manifest, Store(folder / "cache", RECIPE), num_new=0, seconds=0.0, engine=None)
 
 
 def test_saved_run_predicts_as_its_head_does(head, task, tmp_path):

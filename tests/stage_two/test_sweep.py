@@ -10,7 +10,7 @@ from pipeline.execution.workers import Workers
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.linear.fit import factors_of, fit_linear
 from pipeline.stage_two.spec import expand_choices, parse_head
-from pipeline.stage_two.sweep import DEFAULT_HEADS, Cell, make_cells, run_sweep
+from pipeline.stage_two.sweep import DEFAULT_HEADS, Cell, make_cells, rank, run_sweep
 from tests.stage_two.tasks import make_task
 
 HARD = {"shape": (8,), "num_classes": 4, "distance": 1.3}
@@ -29,7 +29,7 @@ def sweep(task, folder, heads=HEADS, task_digest="of these rows", num_workers=1,
 
 
 def without_seconds(results):
-    return [{key: value for key, value in result.items() if key != "seconds"} for result in results]
+    return [{key: value for key, value in result.as_dict().items() if key != "seconds"} for result in results]
 
 
 def stamps(folder):
@@ -49,6 +49,14 @@ def test_cells_are_all_combinations():
         (rate, size) for rate in (0.01, 0.001) for size in (16, 32, 64)
     }
     assert cells[0].training == Training()
+
+
+@pytest.mark.parametrize(("pool", "expected"), [(None, ["avg", "none", "none"]), ("max", ["max"] * 3)])
+def test_each_head_has_its_own_pooling(pool, expected):
+    """A linear head takes pooled rows and a dense one the grid, as if it were trained alone; a given pooling is for all."""
+    cells = make_cells(["logreg", "dense:8", "softmax"], Training(), pool=pool)
+
+    assert [cell.pooling for cell in cells] == expected
 
 
 def test_same_head_twice_is_one_cell():
@@ -75,8 +83,8 @@ def test_default_heads_can_be_parsed():
 
 def test_settings_of_a_linear_head_are_none():
     """A linear head has no epochs and no learning rate in its settings."""
-    assert Cell("logreg", Training()).settings == {}
-    assert Cell("softmax", Training(epochs=7)).settings["epochs"] == 7
+    assert Cell("logreg", Training(), "avg").settings == {}
+    assert Cell("softmax", Training(epochs=7), "none").settings["epochs"] == 7
 
 
 def test_random_draw_follows_the_seed():
@@ -120,7 +128,7 @@ def test_mistake_in_one_head_stops_the_sweep_before_it_starts():
 def test_results_are_ranked_by_validation(task, tmp_path):
     """The best validation accuracy comes first; among equal accuracies, the smaller loss."""
     results = sweep(task, tmp_path, [*HEADS, "ridge:alpha=9", "ridge:alpha=11"])
-    ranks = [(-result["validation"]["accuracy"], result["validation"]["loss"]) for result in results]
+    ranks = [(-result.validation["accuracy"], result.validation["loss"]) for result in results]
 
     assert ranks == sorted(ranks)
     assert len({accuracy for accuracy, _ in ranks}) > 1
@@ -133,12 +141,12 @@ def test_result_is_that_of_the_head_alone(task, tmp_path):
     alone = fit_linear(parse_head("knn"), task)
     accuracy = (alone.head.predict_proba(task.validation.flat).argmax(axis=1) == task.validation.y).mean()
 
-    assert result["head"] == "knn"
-    assert result["settings"] == {"k": alone.value}
-    assert result["params"] == alone.head.num_parameters
-    assert result["validation"]["accuracy"] == pytest.approx(accuracy)
-    assert set(result["validation"]) == {"accuracy", "ci95", "loss", "n", "macro_f1"}
-    assert result["seconds"] > 0
+    assert result.head == "knn"
+    assert result.settings == {"k": alone.value}
+    assert result.params == alone.head.num_parameters
+    assert result.validation["accuracy"] == pytest.approx(accuracy)
+    assert set(result.validation) == {"accuracy", "ci95", "loss", "n", "macro_f1"}
+    assert result.seconds > 0
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
@@ -155,9 +163,9 @@ def test_wide_features_are_factored_once(num_workers, tmp_path, monkeypatch):
 
     assert counted.count("standard") == 1
     for result in results:
-        expected = alone[result["head"]].candidates[0]
-        assert result["validation"]["accuracy"] == pytest.approx(expected["accuracy"])
-        assert result["validation"]["loss"] == pytest.approx(expected["loss"], rel=1e-2, abs=1e-3)
+        expected = alone[result.head].candidates[0]
+        assert result.validation["accuracy"] == pytest.approx(expected["accuracy"])
+        assert result.validation["loss"] == pytest.approx(expected["loss"], rel=1e-2, abs=1e-3)
 
 
 def test_second_sweep_fits_nothing(task, tmp_path):
@@ -199,7 +207,7 @@ def test_results_of_other_rows_are_not_used(task, tmp_path):
     sweep(task, tmp_path, ["knn:k=1"], task_digest="a")
     other = sweep(make_task(**(HARD | {"distance": 8})), tmp_path, ["knn:k=1"], task_digest="b")
 
-    assert other[0]["validation"]["accuracy"] > 0.95
+    assert other[0].validation["accuracy"] > 0.95
     assert len(stamps(tmp_path)) == 2
 
 
@@ -234,9 +242,9 @@ def test_dense_cells_have_their_training_settings(task, tmp_path):
     """The settings of a dense cell are those of its training, with the number of epochs that were run."""
     results = sweep(task, tmp_path, ["softmax"], learning_rates=[0.1, 0.01])
 
-    assert {result["settings"]["learning_rate"] for result in results} == {0.1, 0.01}
-    assert all(result["settings"]["epochs_run"] == 2 for result in results)
-    assert all(result["params"] == 8 * 4 + 4 for result in results)
+    assert {result.settings["learning_rate"] for result in results} == {0.1, 0.01}
+    assert all(result.settings["epochs_run"] == 2 for result in results)
+    assert all(result.params == 8 * 4 + 4 for result in results)
 
 
 def test_diverged_training_is_skipped(task, tmp_path, caplog):
@@ -244,7 +252,7 @@ def test_diverged_training_is_skipped(task, tmp_path, caplog):
     training = Training(epochs=2, optimizer="sgd")
     results = sweep(task, tmp_path, ["dense:8,relu"], training=training, learning_rates=[0.1, 1e30])
 
-    assert [result["settings"]["learning_rate"] for result in results] == [0.1]
+    assert [result.settings["learning_rate"] for result in results] == [0.1]
     assert "Skipped: dense:8,relu: The training diverged" in caplog.text
 
 
@@ -253,4 +261,4 @@ def test_sweep_in_which_all_diverged_is_an_error(task, tmp_path):
     with pytest.raises(
         DivergedError, match=r"All trainings of the sweep diverged or crashed. Choose smaller learning rates"
     ):
-        sweep(task, tmp_path, ["dense:8,relu"], training=Training(epochs=1, optimizer="sgd", learning_rate=1e30))
+        rank(sweep(task, tmp_path, ["dense:8,relu"], training=Training(epochs=1, optimizer="sgd", learning_rate=1e30)))

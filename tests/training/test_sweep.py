@@ -7,6 +7,7 @@ import pytest
 from pipeline.errors import MissingExtraError
 from pipeline.runs.run import load_run
 from pipeline.settings import Settings
+from pipeline.stage_two.dense.settings import Training
 from pipeline.training import rows
 from pipeline.training.sweep import sweep_heads
 from tests.calls import read as scan
@@ -34,17 +35,17 @@ def test_best_head_becomes_a_run(done, settings):
     """The run has the head with the best validation accuracy, and the ranked table in its folder."""
     run = load_run("best", settings)
 
-    assert done.results[0]["head"] == run.info.head
-    assert {result["head"] for result in done.results} == {"knn:k=1", "knn:k=3", "ridge:alpha=10"}
-    assert run.scores["validation"].accuracy == done.results[0]["validation"]["accuracy"]
+    assert done.results[0].head == run.info.head
+    assert {result.head for result in done.results} == {"knn:k=1", "knn:k=3", "ridge:alpha=10"}
+    assert run.scores["validation"].accuracy == done.results[0].validation["accuracy"]
     assert "test" in run.scores
-    assert json.loads((run.folder.path / "sweep.json").read_text()) == list(done.results)
+    assert json.loads((run.folder.path / "sweep.json").read_text()) == done.as_dict()["results"]
 
 
 def test_rows_are_read_once(photos, settings, monkeypatch):
     """The best head is trained on the rows that the sweep has read."""
-    readings, load = [], rows.load_with_views
-    monkeypatch.setattr(rows, "load_with_views", lambda *a, **k: readings.append(1) or load(*a, **k))
+    readings, load = [], rows.load_task
+    monkeypatch.setattr(rows, "load_task", lambda *a, **k: readings.append(1) or load(*a, **k))
     sweep_heads(scan(photos), HEADS, settings, name="again")
 
     assert readings == [1]
@@ -63,7 +64,7 @@ def test_result_is_plain_values_for_json(done):
     """`as_dict` has the ranked table and the best run, and can be written as JSON."""
     values = json.loads(json.dumps(done.as_dict()))
 
-    assert values["results"] == list(done.results)
+    assert values["results"] == [result.as_dict() for result in done.results]
     assert values["best"]["run"] == "best"
     assert values["best"]["validation"]["n"] == 12
 
@@ -76,6 +77,17 @@ def test_result_is_shown_in_notebooks(done):
     assert "\n" not in repr(done)
     assert len(repr(done)) < 300
     assert shown.count("<tr>") == 1 + 3
-    positions = [shown.index(f">{result['head']}<") for result in done.results]
+    positions = [shown.index(f">{result.head}<") for result in done.results]
     assert positions == sorted(positions)
     assert len(shown) < 3000
+
+
+def test_heads_of_two_poolings_share_one_table(photos, settings):
+    """A linear head is trained on pooled rows and a dense one on the grid, as `fit_head` does; the table names both."""
+    done = sweep_heads(scan(photos), ["knn:k=1", "softmax"], settings, training=Training(epochs=1), name="both")
+    shown = done._repr_html_()
+
+    assert {result.head: result.pool for result in done.results} == {"knn:k=1": "avg", "softmax": "none"}
+    assert load_run("both", settings).info.pool == done.results[0].pool
+    assert ">avg<" in shown
+    assert ">none<" in shown

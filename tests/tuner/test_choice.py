@@ -26,6 +26,12 @@ def test_linear_head_has_the_chosen_regularisation(head):
     assert str(Choice(head, value).spec).startswith(f"{head}:{parameter_of(head)}={value:g}")
 
 
+def test_pooling_follows_the_head_until_one_is_chosen():
+    """As `bottleneck head` pools: the average for a linear head, the grid for a dense one."""
+    assert (Choice("ridge").pooling, Choice("dense").pooling) == ("avg", "none")
+    assert (Choice("ridge", pool="max").pooling, Choice("dense", pool="max").pooling) == ("max", "max")
+
+
 def test_dense_head_has_its_own_text_and_training():
     """The value is its learning rate; a text that is no dense head is refused when it is used."""
     choice = Choice("dense", 0.01, layers="dense:4,relu", epochs=7)

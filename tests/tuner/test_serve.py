@@ -28,7 +28,7 @@ def settings(tmp_path_factory):
 def test_saved_run_is_the_head_of_the_page(photos, settings):
     """Its validation scores are those that were shown, and only it has test scores."""
     session = open_session(photos, scan(photos), settings=settings)
-    choice = Choice("logreg", 0.001, pooling="max", num_train=14)
+    choice = Choice("logreg", 0.001, pool="max", num_train=14)
     shown = session.refit(choice).validation
     run = load_run(save(session, choice, name="tuned", command=None, settings=settings).name, settings)
     info, rows = run.folder.info, run.folder.predictions()

@@ -89,12 +89,7 @@ def train(
     for group in groups:
         group.optimizer.build(group.variables)
     variables = _variables(model, groups)
-    state = load_checkpoint(checkpoint, variables, model.weights) if checkpoint else State()
-    if state.epoch:
-        logger.info("The training continues after epoch %d, where it was interrupted.", state.epoch)
-    if on_epoch:
-        for row in state.history:
-            on_epoch(row)
+    state = _resume(checkpoint, variables, model, on_epoch)
     bar = tqdm(total=training.epochs, initial=state.epoch, desc="training", unit="epoch", delay=2, disable=not progress)
     kept = "the same command continues from there" if checkpoint else "this training does not keep checkpoints"
     with watch("Training") as moved, bar:
@@ -111,6 +106,25 @@ def train(
                 on_epoch(state.history[-1])
             bar.set_postfix(val_loss=f"{row['val_loss']:.3f}", val_accuracy=f"{row['val_accuracy']:.3f}")
             bar.update()
+    _keep_weights(model, state, training)
+    return state.history
+
+
+def _resume(
+    checkpoint: Path | None, variables: Sequence[keras.Variable], model: keras.Model, on_epoch: OnEpoch | None
+) -> State:
+    """The state after the epochs in the checkpoint, or a new one."""
+    state = load_checkpoint(checkpoint, variables, model.weights) if checkpoint else State()
+    if state.epoch:
+        logger.info("The training continues after epoch %d, where it was interrupted.", state.epoch)
+    if on_epoch:
+        for row in state.history:
+            on_epoch(row)
+    return state
+
+
+def _keep_weights(model: keras.Model, state: State, training: Training) -> None:
+    """Leave the best weights in the model, if they are kept; otherwise those of the last epoch, which must be finite."""
     if training.keep == "best" and state.best:
         model.set_weights(state.best)
     elif not math.isfinite(state.history[-1]["val_loss"]):
@@ -118,7 +132,6 @@ def train(
             "The training diverged: its loss became NaN or infinite. Choose a smaller learning rate. "
             f"Received: {training.learning_rate:g} with {training.optimizer}."
         )
-    return state.history
 
 
 def make_group(variables: Sequence[keras.Variable], training: Training, rate: float | None = None) -> Group:

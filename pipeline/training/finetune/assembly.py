@@ -19,8 +19,8 @@ from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.recipes import make_recipe, weights_file
 from pipeline.stage_one.views import ensure_views
-from pipeline.stage_two.rows import Task, load_with_views
-from pipeline.stage_two.spec import parse_layers
+from pipeline.stage_two.rows import Task, load_task
+from pipeline.stage_two.spec import DenseSpec, parse_layers
 from pipeline.training.finetune.settings import FineTuning
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ class Assembly:
     """All that one training needs, complete before its first step."""
 
     tuning: FineTuning
+    spec: DenseSpec
+    """The head."""
+
     first: str | None
     """Name of the first trained layer of the base; None: no layer of the base is trained."""
 
@@ -59,7 +62,7 @@ class Assembly:
     @property
     def pooling(self) -> str:
         """Pooling of the rows that predictions are made from; a model with a tail pools inside."""
-        return _row_pooling(self.top, self.tuning)
+        return _row_pooling(self.first, self.tuning)
 
     @property
     def recipe(self) -> Recipe:
@@ -76,7 +79,7 @@ class Assembly:
         """Rows of the base's last layer with labels, pooled for the head; None if they are not needed."""
         if self.last_layer is None:
             return None
-        return load_with_views(
+        return load_task(
             self.extraction.manifest,
             self.last_layer.store,
             self.tuning.views,
@@ -100,29 +103,28 @@ def assemble(manifest: Manifest, tuning: FineTuning, settings: Settings) -> Asse
     from pipeline.training.finetune.tail import build_top
 
     spec = parse_layers(tuning.head)
-    manifest.require_task()
     base = _load_base(settings)
     first = _first_layer(base, tuning)
-    own = settings.with_changes(cut=_cut_of(base, first))
+    cut = _cut_of(base, first)
+    own = settings.with_changes(cut=cut)
     recipe, _ = make_recipe(manifest, own)
     extraction = ensure(manifest, recipe, own)
-    manifest = extraction.manifest
-    seed = tuning.training.seed
-    top = build_top(base, recipe.cut, spec, pooling=tuning.pool, num_classes=len(manifest.classes), seed=seed)
-    task = load_with_views(
-        manifest,
+    task = load_task(
+        extraction.manifest,
         extraction.store,
         tuning.views,
-        pooling=_row_pooling(top, tuning),
+        pooling=_row_pooling(first, tuning),
         memory_bytes=own.compute.memory_bytes(),
     )
+    last_layer = _last_layer_rows(extraction.manifest, tuning, recipe, own)
+    seed = tuning.training.seed
+    top = build_top(base, cut, spec, pooling=tuning.pool, num_classes=len(task.classes), seed=seed)
     history: Sequence[Mapping[str, float]] = ()
     if tuning.on_run is not None:
         run = load_run(tuning.on_run, own)
-        adopt_head(top, run, recipe, tuning.pool, manifest.classes)
+        adopt_head(top, run, recipe, tuning.pool, task.classes)
         history = run.folder.history()
-    last_layer = _last_layer_rows(manifest, tuning, recipe, own)
-    return Assembly(tuning, first, extraction, last_layer, task, base, top, top.digests(), history, own)
+    return Assembly(tuning, spec, first, extraction, last_layer, task, base, top, top.digests(), history, own)
 
 
 def _last_layer_rows(manifest: Manifest, tuning: FineTuning, recipe: Recipe, settings: Settings) -> Extraction | None:
@@ -161,11 +163,10 @@ def adopt_head(top: "Top", run: Run, recipe: Recipe, pooling: str, classes: Sequ
         )
     features = Recipe.from_dict(info.recipe)
     same = replace(features, cut=recipe.cut, trunk_digest=recipe.trunk_digest, dtype=recipe.dtype, pooling="none")
-    last = find_base(recipe.base).last_layer
-    if same.fingerprint != replace(recipe, pooling="none").fingerprint or features.cut != last:
+    if same.fingerprint != replace(recipe, pooling="none").fingerprint or features.cut != top.last_layer:
         raise HeadSpecError(
             f"The head of {run.name!r} was trained on other features: {features.folder_name}. Fine-tuning starts from a head on "
-            f"{last}, with the base, size, decoding and preprocessing of {recipe.folder_name}."
+            f"{top.last_layer}, with the base, size, decoding and preprocessing of {recipe.folder_name}."
         )
     if (info.pool, tuple(info.classes)) != (pooling, tuple(classes)):
         raise HeadSpecError(
@@ -181,8 +182,8 @@ def cut_of(tuning: FineTuning, settings: Settings) -> str:
     return _cut_of(base, _first_layer(base, tuning))
 
 
-def _row_pooling(top: "Top", tuning: FineTuning) -> str:
-    return "none" if top.tail_layers else tuning.pool
+def _row_pooling(first: str | None, tuning: FineTuning) -> str:
+    return tuning.pool if first is None else "none"
 
 
 def _first_layer(base: "keras.Model", tuning: FineTuning) -> str | None:

@@ -63,6 +63,11 @@ class Top:
             layer.trainable = position >= start
 
     @property
+    def last_layer(self) -> str:
+        """Name of the base's last layer."""
+        return str((self.tail_layers or self.trunk.layers)[-1].name)
+
+    @property
     def tail_variables(self) -> list[keras.Variable]:
         """Trainable weights of the tail."""
         return [weight for layer in self.tail_layers for weight in layer.trainable_weights]

@@ -1,26 +1,37 @@
 """End-to-end training and fine-tuning, from a manifest to a run, on live images or cached rows."""
 
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.images.manifest import Manifest
 from pipeline.runs.folder import check_run_name
-from pipeline.runs.info import describe_run
+from pipeline.runs.info import TrainingFacts
 from pipeline.runs.logs import Log, open_log
 from pipeline.runs.run import Run
-from pipeline.runs.save import save_run
+from pipeline.runs.save import TrainedHead, save_run
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.batches import Source, training_source, validation_source
-from pipeline.stage_two.spec import parse_layers
+from pipeline.stage_two.head import score_head
 from pipeline.training.finetune.assembly import Assembly, assemble
 from pipeline.training.finetune.settings import FineTuning
 
 if TYPE_CHECKING:
     from pipeline.stage_two.dense.train import Forward
     from pipeline.training.finetune.tail import Phase
+
+
+@dataclass(frozen=True)
+class PhaseRecord:
+    """A finished phase, for run.json."""
+
+    name: str
+    """`head`, or `head and tail`."""
+
+    epochs: int
 
 
 def finetune(
@@ -63,49 +74,52 @@ def _train_and_save(assembly: Assembly, log: Log, *, name: str | None, plots: bo
     from pipeline.training.finetune.check import stitched_difference
 
     history, phases = _train(assembly, log)
-    before, after = assembly.start, assembly.top.digests()
+    after = assembly.top.digests()
     try:
         difference = stitched_difference(assembly)
     finally:
         _remove_checkpoints(assembly)
-    info = describe_run(
-        assembly.extraction,
-        {split: len(part) for split, part in assembly.task.splits.items()},
-        assembly.settings.features.weights,
+    facts = _describe(assembly, history, phases, after, difference, command)
+    head = DenseHead(assembly.top.model if assembly.top.tail_layers else assembly.top.head)
+    scored = score_head(head, assembly.task, tta=bool(facts.views and facts.views["tta"]))
+    trained = TrainedHead(head, scored, history, facts, assembly.extraction)
+    return save_run(trained, log, assembly.settings, name=name, plots=plots)
+
+
+def _describe(
+    assembly: Assembly,
+    history: Sequence[dict[str, float]],
+    phases: Sequence[PhaseRecord],
+    after: Mapping[str, str],
+    difference: float | None,
+    command: str | None,
+) -> TrainingFacts:
+    """What run.json records of a training: its settings, its epochs, and which layers it moved."""
+    tuning, top, before = assembly.tuning, assembly.top, assembly.start
+    trained = (*top.head.trainable_variables, *top.tail_variables)
+    return TrainingFacts(
+        head=str(assembly.spec),
+        pool=assembly.pooling,
         command=command,
-        phases=phases,
+        regime="fine-tuning" if assembly.first else "end to end",
+        cached=tuning.cached,
+        views=tuning.views.as_dict() if tuning.views else None,
+        first_trained_layer=assembly.first,
+        augmentation=tuning.augmentation.canonical_json() if tuning.augmentation else None,
+        training=asdict(tuning.training),
+        seed=tuning.training.seed,
+        phases=[asdict(phase) for phase in phases],
         seconds=sum(row["seconds"] for row in history),
         # Of the last phase: an epoch of the head alone takes another time.
-        seconds_per_epoch=float(np.median([row["seconds"] for row in history[-phases[-1]["epochs"] :]])),
+        seconds_per_epoch=float(np.median([row["seconds"] for row in history[-phases[-1].epochs :]])),
         epochs=len(history),
+        trainable_params=sum(int(np.prod(variable.shape)) for variable in trained),
+        total_params=assembly.base.count_params() + top.head.count_params(),
         trunk_digest_before=before["trunk"],
         trunk_digest_after=after["trunk"],
         moved_layers=[layer for layer in before if before[layer] != after[layer] and layer != "head"],
         stitched_difference=difference,
-        **_describe(assembly),
     )
-    head = DenseHead(assembly.top.model if assembly.top.tail_layers else assembly.top.head)
-    return save_run(head, assembly.task, history, info, log, assembly.settings, name=name, plots=plots)
-
-
-def _describe(assembly: Assembly) -> dict[str, Any]:
-    """The settings as fields of run.json."""
-    tuning, top = assembly.tuning, assembly.top
-    trained = (*top.head.trainable_variables, *top.tail_variables)
-    return {
-        "head": str(parse_layers(tuning.head)),
-        "regime": "fine-tuning" if assembly.first else "end to end",
-        "chosen": {},
-        "cached": tuning.cached,
-        "views": tuning.views.as_dict() if tuning.views else None,
-        "first_trained_layer": assembly.first,
-        "augmentation": tuning.augmentation.canonical_json() if tuning.augmentation else None,
-        "training": asdict(tuning.training),
-        "seed": tuning.training.seed,
-        "pool": assembly.pooling,
-        "trainable_params": sum(int(np.prod(variable.shape)) for variable in trained),
-        "total_params": assembly.base.count_params() + top.head.count_params(),
-    }
 
 
 def _remove_checkpoints(assembly: Assembly) -> None:
@@ -114,27 +128,31 @@ def _remove_checkpoints(assembly: Assembly) -> None:
         assembly.checkpoint(number).unlink(missing_ok=True)
 
 
-def _train(assembly: Assembly, log: Log) -> tuple[list[dict[str, float]], list[dict[str, Any]]]:
-    """Run all phases: the history over all of them, and {name, epochs} of each."""
+def _train(assembly: Assembly, log: Log) -> tuple[list[dict[str, float]], list[PhaseRecord]]:
+    """Run all phases: the history over all of them, and a record of each."""
     from pipeline.training.finetune.tail import fit_top
 
+    waiting = _phases(assembly.tuning, assembly.first)
     history = [dict(row) for row in assembly.history]
-    phases: list[dict[str, Any]] = []
+    phases: list[PhaseRecord] = []
     if assembly.tuning.on_run is not None:
         for row in history:
             log.add_epoch(row)
-        phases.append({"name": "head", "epochs": len(history)})
-    for number, phase in enumerate(_phases(assembly.tuning, assembly.first)):
+        phases.append(PhaseRecord("head", len(history)))
+    for number, phase in enumerate(waiting):
+        forward, source, validation = _sources(assembly, phase)
         rows = fit_top(
             assembly.top,
-            *_sources(assembly, phase),
+            forward,
+            source,
+            validation,
             phase,
             checkpoint=assembly.checkpoint(number),
             on_epoch=partial(log.add_epoch, after=len(history)),
             progress=assembly.settings.compute.progress,
         )
         history += [row | {"epoch": len(history) + count} for count, row in enumerate(rows, start=1)]
-        phases.append({"name": phase.name, "epochs": len(rows)})
+        phases.append(PhaseRecord(phase.name, len(rows)))
     return history, phases
 
 

@@ -9,23 +9,17 @@ from pipeline.bases.table import Preprocessing
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
 from pipeline.errors import MissingRowsError
-from pipeline.images.augment import AUGMENTATIONS, ViewMaker
+from pipeline.images.augment import AUGMENTATIONS
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Files, Manifest
+from pipeline.stage_one.views import Views
 from pipeline.stage_two.dense.batches import training_source, validation_source
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.rows import StoredRows, load_task
 
 COUNT, SHARD = 40, 8
 PLAIN = Recipe("squeezenet", Decoder(48), Preprocessing("native"), "0" * 64, "fire9_concat")
-AUGMENTED = Recipe(
-    "squeezenet",
-    Decoder(48),
-    Preprocessing("native"),
-    "0" * 64,
-    "fire9_concat",
-    augmentation=ViewMaker(AUGMENTATIONS["r0"], 0).canonical_json(),
-)
+AUGMENTED = Views(1, AUGMENTATIONS["r0"]).recipe(PLAIN)
 ROW_BYTES = 2 * 2 * 3 * 4
 FOUR_BLOCKS_OF_8 = 4 * 8 * ROW_BYTES
 
@@ -55,8 +49,8 @@ def stores(tmp_path):
 
 
 def load(stores, num_views=0, memory_bytes=FOUR_BLOCKS_OF_8):
-    plain, augmented = stores
-    return load_task(make_manifest(), plain, view_store=augmented, num_views=num_views, memory_bytes=memory_bytes)
+    views = Views(num_views, AUGMENTATIONS["r0"]) if num_views else None
+    return load_task(make_manifest(), stores[0], views, memory_bytes=memory_bytes)
 
 
 def epoch_of(source, epoch, batch_size=4):
@@ -153,6 +147,5 @@ def test_validation_rows_come_in_their_order(stores):
 
 def test_missing_row_is_an_error_before_training(stores):
     """A missing row raises an error when the task is read."""
-    plain, augmented = stores
-    with pytest.raises(MissingRowsError):
-        load_task(make_manifest(), plain, view_store=augmented, num_views=3, memory_bytes=FOUR_BLOCKS_OF_8)
+    with pytest.raises(MissingRowsError, match="32 of 96 views are not stored"):
+        load(stores, num_views=3)

@@ -1,6 +1,6 @@
 """From encoded bytes to pixels, in the same way for every image and every caller.
 
-JPEG, PNG, WebP, BMP, GIF (first frame), TIFF and `.npy` arrays become RGB uint8 at the base's size.
+JPEG, PNG, WebP, BMP, GIF (first frame), TIFF, AVIF, Netpbm, HEIC (with the extra `heif`) and `.npy` arrays become RGB uint8 at the base's size.
 """
 
 import contextlib
@@ -16,22 +16,30 @@ from numpy.typing import NDArray
 
 # Imported before threads start: otherwise Pillow imports its readers at the first image, which many threads open at once.
 from PIL import (
+    AvifImagePlugin,  # noqa: F401
     BmpImagePlugin,  # noqa: F401
     GifImagePlugin,  # noqa: F401
     Image,
     ImageOps,
     JpegImagePlugin,  # noqa: F401
     PngImagePlugin,  # noqa: F401
+    PpmImagePlugin,  # noqa: F401
     TiffImagePlugin,  # noqa: F401
     UnidentifiedImageError,
     WebPImagePlugin,  # noqa: F401
 )
 
 from pipeline.errors import SettingError, UnreadableImageError, check_choice
+from pipeline.images import heif
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+EXTENSIONS = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".png", ".apng", ".webp", ".bmp", ".dib", ".gif", ".tif"}
+    | {".tiff", ".avif", ".pbm", ".pgm", ".ppm", ".pnm"}
+)
+"""Endings of names that are images; with any other name the first bytes decide."""
+
 # An explicit list: other readers of Pillow (FITS, PSD, EPS) had security bugs.
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", *heif.FORMATS)
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a 24-bit image of 256 MiB
 MAX_SIZE_PX = math.isqrt(MAX_PIXELS)
 MAX_BYTES = 512 * 2**20

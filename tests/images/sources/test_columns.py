@@ -29,7 +29,7 @@ def manifest(columns: Columns, digests: list) -> Manifest:
 )
 def test_labels_and_splits_are_read_from_paths(name, label, split):
     """The first folder is the class, below the one of the split."""
-    columns = Columns.of_paths([name], [])
+    columns = Columns.of_paths([name], Reading())
 
     assert (columns.labels, columns.splits) == ([label], [split])
 

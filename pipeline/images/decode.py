@@ -31,12 +31,7 @@ from PIL import (
 
 from pipeline.errors import SettingError, UnreadableImageError, check_choice
 from pipeline.images import heif
-
-EXTENSIONS = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".png", ".apng", ".webp", ".bmp", ".dib", ".gif", ".tif"}
-    | {".tiff", ".avif", ".pbm", ".pgm", ".ppm", ".pnm"}
-)
-"""Endings of names that are images; with any other name the first bytes decide."""
+from pipeline.images.kinds import HEAD_BYTES, unread_reason
 
 # An explicit list: other readers of Pillow (FITS, PSD, EPS) had security bugs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", *heif.FORMATS)
@@ -147,7 +142,11 @@ def _open(data: bytes, *, exif: bool, least_px: int | None = None) -> Image.Imag
 
 
 def _open_image(data: bytes, *, exif: bool, least_px: int | None) -> Image.Image:
-    image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    try:
+        image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    except UnidentifiedImageError:
+        known = unread_reason(data[:HEAD_BYTES])
+        raise UnreadableImageError(known or f"not an image in any of the formats {', '.join(_FORMATS)}") from None
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise UnreadableImageError(f"{width} x {height} pixels; the limit is {MAX_PIXELS:,}")

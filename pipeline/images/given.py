@@ -14,10 +14,10 @@ from PIL import Image
 from pipeline.errors import DataLayoutError, DataNotFoundError, UnreadableImageError
 from pipeline.images.decode import encode_array, encode_image
 from pipeline.images.hashing import FileHashes
-from pipeline.images.kinds import Other, count
+from pipeline.images.kinds import Other
 from pipeline.images.manifest import Files, ImageBytes, Manifest, Skipped
 from pipeline.images.sources.arrays import as_uint8
-from pipeline.images.sources.folders import NOT_UNICODE, find_images, is_unicode
+from pipeline.images.sources.folders import NOT_UNICODE, count_kinds, find_images, is_unicode
 
 OneImage = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 """A path, the bytes of an image file, a PIL image, or an array of shape (H, W) or (H, W, 1, 3 or 4)."""
@@ -158,7 +158,7 @@ def read_given(given: GivenImages, hashes: FileHashes, *, exif: bool = True, wit
         skipped=tuple(
             Skipped(name, digest) for name, digest in zip(names, digests, strict=True) if isinstance(digest, str)
         ),
-        ignored=count(others),
+        ignored=count_kinds(others),
     )
     return Given(names, manifest)
 

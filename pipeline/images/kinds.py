@@ -1,13 +1,15 @@
 """Kinds of files: what is an image by its first bytes, what is known and not read, and what systems leave behind."""
 
 import re
-from collections import Counter
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from pipeline.images import heif
-from pipeline.images.decode import EXTENSIONS
-from pipeline.images.manifest import Ignored
+
+EXTENSIONS = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".png", ".apng", ".webp", ".bmp", ".dib", ".gif", ".tif"}
+    | {".tiff", ".avif", ".pbm", ".pgm", ".ppm", ".pnm"}
+)
+"""Endings of names that are images; with any other name the first bytes decide."""
 
 HEAD_BYTES = 4096
 """The first bytes of a file, which are read if its name does not say what it is."""
@@ -162,6 +164,11 @@ def other_kind(name: str, head: bytes) -> Other | None:
     return None if reason is None else Other(kind, reason)
 
 
+def unread_reason(head: bytes) -> str:
+    """Why a file that no reader knows is not read, from its first bytes alone; empty if they are no image in any format."""
+    return _reason_of("", head) or ""
+
+
 def _reason_of(ending: str, head: bytes) -> str | None:
     """Why a file is not read, with the cure; empty if it is no image in any format, None if it is read."""
     # Cameras write raw images as TIFF files that hold a small preview: only their names tell them apart.
@@ -200,16 +207,3 @@ def _heic_reason() -> str | None:
     if heif.FORMATS:
         return None
     return "HEIC images need the extra `heif`: pip install 'bottleneck-pipeline[heif]'; or convert them to JPEG"
-
-
-def count(others: Iterable[Other]) -> tuple[Ignored, ...]:
-    """How many files there are of each kind, the most frequent kind first."""
-    counts = sorted(Counter(others).items(), key=lambda pair: (-pair[1], pair[0]))
-    return tuple(Ignored(other.kind, number, other.reason) for other, number in counts)
-
-
-def describe(ignored: Iterable[Ignored]) -> str:
-    """The kinds in one text: `12 .heic (HEIC images need ...), 3 .txt`."""
-    return ", ".join(
-        f"{entry.count} {entry.kind}" + (f" ({entry.reason})" if entry.reason else "") for entry in ignored
-    )

@@ -3,7 +3,7 @@
 import errno
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unicodedata import normalize
@@ -14,8 +14,6 @@ from pipeline.images.kinds import (
     SYSTEM_FILES,
     SYSTEM_FOLDERS,
     Other,
-    count,
-    describe,
     has_image_ending,
     is_system_file,
     is_system_folder,
@@ -54,12 +52,12 @@ class Found:
     @property
     def ignored(self) -> tuple[Ignored, ...]:
         """The other files by kind."""
-        return count(self.others)
+        return count_kinds(self.others)
 
     @property
     def summary(self) -> str:
         """What was found instead of images, for the message of an error; empty if there is nothing."""
-        seen = f" It contains {describe(self.ignored)}." if self.others else ""
+        seen = f" It contains {_describe(self.ignored)}." if self.others else ""
         if self.skipped:
             first = self.skipped[0]
             seen += f" {len(self.skipped)} files were skipped, the first: {first.path} ({first.reason})."
@@ -93,6 +91,19 @@ def scan_folder(root: Path, reading: Reading) -> Manifest:
     columns = replace(columns, warnings=[*columns.warnings, *warn_of_empty(found.folders, found.names)])
     digests = reading.hashes.digests([f"{root}/{name}" for name in found.names], progress=reading.progress)
     return columns.manifest(Files(root, tuple(found.names)), digests, reading, root.resolve().name)
+
+
+def count_kinds(others: Iterable[Other]) -> tuple[Ignored, ...]:
+    """How many files there are of each kind, the most frequent kind first."""
+    counts = sorted(Counter(others).items(), key=lambda pair: (-pair[1], pair[0]))
+    return tuple(Ignored(other.kind, number, other.reason) for other, number in counts)
+
+
+def _describe(ignored: Iterable[Ignored]) -> str:
+    """The kinds in one text: `12 .heic (HEIC images need ...), 3 .txt`."""
+    return ", ".join(
+        f"{entry.count} {entry.kind}" + (f" ({entry.reason})" if entry.reason else "") for entry in ignored
+    )
 
 
 def leave_out(found: Found, reading: Reading) -> None:
@@ -236,11 +247,11 @@ class _Walk:
 
     def _look_at_rest(self, entry: os.DirEntry[str], name: str) -> None:
         """A link that leads nowhere, or a pipe, which would block a reader."""
-        is_link = entry.is_symlink()
+        is_broken = entry.is_symlink() and not Path(entry.path).exists()
         if has_image_ending(entry.name):
-            self._skip(name, "broken symbolic link" if is_link else "not a regular file")
+            self._skip(name, "broken symbolic link" if is_broken else "not a regular file")
         else:
-            self.found.others.append(_BROKEN_LINKS if is_link else _SPECIAL_FILES)
+            self.found.others.append(_BROKEN_LINKS if is_broken else _SPECIAL_FILES)
 
 
 def _head(path: str) -> bytes:

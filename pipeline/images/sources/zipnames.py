@@ -94,30 +94,53 @@ def _is_western(text: str) -> bool:
     marked = [char for char in text if not char.isascii()]
     is_latin = all(category(char)[0] == "L" and name(char, "").startswith("LATIN") for char in marked)
     words = [word for word in _WORD.findall(text) if not word.isascii()]
-    return is_latin and all(re.search("[a-zA-Z]", word) and not re.search(r"[^\x00-\x7f]{3}", word) for word in words)
+    return is_latin and _has_usual_case(words) and all(re.search("[a-zA-Z]", word) for word in words)
+
+
+def _has_usual_case(words: Sequence[str]) -> bool:
+    """Whether there is no capital in the middle of small letters, and no more than two accents in a row."""
+    jumps = any(before.islower() and after.isupper() for word in words for before, after in zip(word, word[1:]))  # noqa: B905, RUF007
+    return not jumps and not any(re.search(r"[^\x00-\x7f]{3}", word) for word in words)
 
 
 def _is_of(*alphabets: str) -> Callable[[str], bool]:
+    """Whether all letters that are not plain ones are of these alphabets, and the rest is no box or symbol."""
+
     def check(text: str) -> bool:
-        letters = [char for char in text if not char.isascii()]
-        return all(name(char, "").startswith(alphabets) for char in letters if category(char)[0] == "L") and all(
-            category(char)[0] in "LNPZ" for char in letters
+        others = [char for char in text if not char.isascii()]
+        letters = [char for char in others if category(char)[0] == "L"]
+        return all(name(char, "").startswith(alphabets) for char in letters) and all(
+            category(char)[0] in "LNPZ" for char in others
         )
 
     return check
 
 
-_CJK = "CJK UNIFIED"
+def _is_chinese(encoding: str, common: range) -> Callable[[str], bool]:
+    """Whether a text is Chinese, most of it in the characters that are common: the encodings have them in a block of first bytes."""
+
+    def check(text: str) -> bool:
+        leads = [char.encode(encoding)[0] for char in text if not char.isascii()]
+        return _is_of("CJK UNIFIED", "FULLWIDTH")(text) and 2 * sum(lead in common for lead in leads) >= len(leads)
+
+    return check
+
+
+def _is_russian(text: str) -> bool:
+    return all(char.isascii() or char.casefold() in "абвгдеёжзийклмнопрстуфхцчшщъыьэюя№" for char in text)
+
+
+_KANA = ("CJK UNIFIED", "HIRAGANA", "KATAKANA", "FULLWIDTH")
 _ENCODINGS: dict[str, tuple[str, Callable[[str], bool]]] = {
     "cp437": ("code page 437", _is_western),
     "cp850": ("code page 850", _is_western),
     "cp1252": ("Windows-1252", _is_western),
-    "gb2312": ("GBK", _is_of(_CJK, "FULLWIDTH")),
-    "cp932": ("Shift JIS", _is_of(_CJK, "HIRAGANA", "KATAKANA", "FULLWIDTH")),
+    "gb2312": ("GBK", _is_chinese("gb2312", range(0xB0, 0xD8))),
+    "cp932": ("Shift JIS", _is_of(*_KANA)),
     "euc_kr": ("EUC-KR", _is_of("HANGUL")),
-    "big5": ("Big5", _is_of(_CJK, "FULLWIDTH")),
-    "gbk": ("GBK", _is_of(_CJK, "FULLWIDTH")),
-    "cp866": ("code page 866", _is_of("CYRILLIC")),
-    "cp1251": ("Windows-1251", _is_of("CYRILLIC")),
+    "big5": ("Big5", _is_chinese("big5", range(0xA4, 0xC7))),
+    "gbk": ("GBK", _is_chinese("gbk", range(0xB0, 0xD8))),
+    "cp1251": ("Windows-1251", _is_russian),
+    "cp866": ("code page 866", _is_russian),
 }
 """Encodings in the order in which they are tried, with their names and what their texts look like."""

@@ -151,6 +151,9 @@ def find_images(folder: Path, *, follow_links: bool = False) -> Found:
     """
     walk = _Walk(follow_links)
     walk.enter(os.fspath(folder), "", ())
+    while walk.waiting:
+        path, name, ancestors = walk.waiting.pop()
+        walk.try_to_enter(path, name, ancestors)
     walk.found.names.sort(key=lambda name: name.split("/"))
     return walk.found
 
@@ -170,6 +173,18 @@ class _Walk:
 
     follow_links: bool
     found: Found = field(default_factory=Found)
+    waiting: list[tuple[str, str, tuple[_Identity, ...]]] = field(default_factory=list)
+    """Folders that are not entered yet: path, path below the root, ancestors. A list, because folders can be very deep."""
+
+    def try_to_enter(self, folder: str, name: str, ancestors: tuple[_Identity, ...]) -> None:
+        """Look at the entries of a folder below the root; one that cannot be read is skipped."""
+        self.found.folders.append(name)
+        try:
+            self.enter(folder, f"{name}/", ancestors)
+        except PermissionError:
+            self._skip(name, "folder that cannot be read")
+        except OSError as error:
+            self._skip(name, f"cannot be read: {error.strerror or error}")
 
     def enter(self, folder: str, above: str, ancestors: tuple[_Identity, ...]) -> None:
         """Look at the entries of a folder.
@@ -222,12 +237,8 @@ class _Walk:
     def _look_at_folder(self, entry: os.DirEntry[str], name: str, ancestors: tuple[_Identity, ...]) -> None:
         if is_system_folder(entry.name):
             self.found.others.append(SYSTEM_FOLDERS)
-            return
-        self.found.folders.append(name)
-        try:
-            self.enter(entry.path, f"{name}/", ancestors)
-        except PermissionError:
-            self._skip(name, "folder that cannot be read")
+        else:
+            self.waiting.append((entry.path, name, ancestors))
 
     def _look_at_folder_link(self, entry: os.DirEntry[str], name: str, ancestors: tuple[_Identity, ...]) -> None:
         stat = entry.stat()

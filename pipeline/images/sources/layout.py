@@ -163,6 +163,10 @@ def _split_folders(folders: Sequence[Folders], warnings: list[str]) -> dict[str,
             f"The folder {_listed(known)} is read as a class, because {_listed(others)} beside it "
             f"{'are' if len(others) > 1 else 'is'} no split."
         )
+    elif len(set(nearly.values())) > 1:
+        warnings.append(
+            f"The folders {_listed(nearly)} are read as classes. If they are splits, rename them to train and test."
+        )
     return {}
 
 

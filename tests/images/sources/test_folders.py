@@ -416,3 +416,15 @@ def test_folder_without_images_is_said(tmp_path):
     (tmp_path / "eel/1.heic").write_bytes(b"")
 
     assert scan(tmp_path).warnings == ("There is no image in the folders 'cat/empty', 'eel'.",)
+
+
+def test_folders_may_be_deeper_than_the_stack(tmp_path, monkeypatch):
+    """Folders are walked without recursion."""
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    for _ in range(400):
+        Path("b").mkdir()
+        os.chdir("b")
+    Path("1.jpg").write_bytes(b"deep")
+
+    assert scan(tmp_path).names == ("/".join(["a", *["b"] * 400, "1.jpg"]),)

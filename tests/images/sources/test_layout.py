@@ -75,6 +75,14 @@ def test_class_called_train_is_a_class_among_others():
     assert warnings == ["The folder 'train' is read as a class, because 'bus', 'car' beside it are no split."]
 
 
+def test_classes_that_are_called_nearly_like_splits_are_said():
+    """Beside others they may well be classes."""
+    found, warnings = meaning(["train station/1.jpg", "test tube/1.jpg", "bus/1.jpg"])
+
+    assert [label for label, _ in found.values()] == ["train station", "test tube", "bus"]
+    assert warnings[0].startswith("The folders 'test tube', 'train station' are read as classes.")
+
+
 @pytest.mark.parametrize(
     ("names", "said"),
     [

@@ -146,7 +146,7 @@ def ending_of(name: str) -> str:
     return f".{ending.lower()}" if stem and dot and ending else ""
 
 
-def has_image_ending(name: str) -> bool:
+def has_image_extension(name: str) -> bool:
     """Whether a file's name says that it is an image, so that its content need not be read to know."""
     return name[name.rfind(".") :].lower() in EXTENSIONS
 

@@ -9,7 +9,7 @@ from pipeline.images import heif
 from pipeline.images.decode import Decoder
 from pipeline.images.kinds import (
     Other,
-    has_image_ending,
+    has_image_extension,
     is_system_file,
     is_system_folder,
     other_kind,
@@ -109,8 +109,8 @@ def test_heic_is_read_with_the_extra():
 @pytest.mark.parametrize("name", ["a.jpg", "a.JFIF", "a.jpe", "a.pjpeg", "a.ppm", "a.b.avif"])
 def test_endings_of_images_are_known_in_any_case(name):
     """Files with these names are images without a look at their content."""
-    assert has_image_ending(name)
-    assert not has_image_ending(f"{name}.1")
+    assert has_image_extension(name)
+    assert not has_image_extension(f"{name}.1")
 
 
 def test_what_systems_leave_behind_is_known():

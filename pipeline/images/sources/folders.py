@@ -14,7 +14,7 @@ from pipeline.images.kinds import (
     SYSTEM_FILES,
     SYSTEM_FOLDERS,
     Other,
-    has_image_ending,
+    has_image_extension,
     is_system_file,
     is_system_folder,
     other_kind,
@@ -201,7 +201,7 @@ class _Walk:
             for entry in entries:
                 name = entry.name
                 # Nearly all entries are these; nothing is asked of the file system for them.
-                if has_image_ending(name) and name[0] != "." and entry.is_file(follow_symlinks=False):
+                if has_image_extension(name) and name[0] != "." and entry.is_file(follow_symlinks=False):
                     self._add(above + name)
                 else:
                     self._look(entry, above + name, ancestors)
@@ -250,7 +250,7 @@ class _Walk:
             self._look_at_folder(entry, name, ancestors)
 
     def _look_at_file(self, entry: os.DirEntry[str], name: str) -> None:
-        other = None if has_image_ending(entry.name) else other_kind(entry.name, _head(entry.path))
+        other = None if has_image_extension(entry.name) else other_kind(entry.name, _head(entry.path))
         if other is None:
             self._add(name)
         else:
@@ -259,7 +259,7 @@ class _Walk:
     def _look_at_rest(self, entry: os.DirEntry[str], name: str) -> None:
         """A link that leads nowhere, or a pipe, which would block a reader."""
         is_broken = entry.is_symlink() and not Path(entry.path).exists()
-        if has_image_ending(entry.name):
+        if has_image_extension(entry.name):
             self._skip(name, "broken symbolic link" if is_broken else "not a regular file")
         else:
             self.found.others.append(_BROKEN_LINKS if is_broken else _SPECIAL_FILES)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DataLayoutError, MissingExtraError
-from pipeline.images.kinds import has_image_ending
+from pipeline.images.kinds import has_image_extension
 from pipeline.images.manifest import Manifest, Skipped
 from pipeline.images.reading import Reading
 from pipeline.images.sources.spool import Spool
@@ -140,7 +140,7 @@ def _hub_files(folder: Path) -> list[DataFile]:
     """Parquet files with names of the hub, in the folder or in one folder below it; none if there are image files."""
     found: dict[Path, list[DataFile]] = {}
     for parent, name in _names(folder):
-        if has_image_ending(name):
+        if has_image_extension(name):
             return []  # class folders, which may contain a million more
         if match := _HUB_NAME.fullmatch(name):
             found.setdefault(parent, []).append(DataFile(parent / name, match[1] or match[2]))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from pipeline.images.kinds import Other, has_image_ending, other_kind
+from pipeline.images.kinds import Other, has_image_extension, other_kind
 from pipeline.images.manifest import ImageBytes
 
 # Encoded images shrink by a few per cent, a blank 24-bit bitmap by a factor of a few hundred.
@@ -50,7 +50,7 @@ class Listing:
 def other_member(name: str, read_head: Callable[[], bytes]) -> Other | None:
     """What a member is if it is no image; its first bytes are read only if its name does not say it."""
     file = name.rpartition("/")[2]
-    return None if has_image_ending(file) else other_kind(file, read_head())
+    return None if has_image_extension(file) else other_kind(file, read_head())
 
 
 def read_piece(file: BinaryIO, offset: int, size: int) -> bytes:

@@ -123,19 +123,25 @@ def shown_names(names: Sequence[str]) -> list[str]:
     return [new if counts[new] == 1 else name for name, new in zip(names, shown, strict=True)]
 
 
-def real_name(root: Path, name: str) -> str:
-    """The name that a file below a folder has on the disk, given in any Unicode normal form; unchanged if there is no such file."""
-    if name.isascii() or (root / name).exists():
-        return name
+def real_names(root: Path, names: Sequence[str]) -> list[str]:
+    """The names that files below a folder have on the disk, given in any Unicode normal form; unchanged if there is no such file."""
+    listings: dict[str, dict[str, str]] = {}
+    return [name if name.isascii() or (root / name).exists() else _real_name(root, name, listings) for name in names]
+
+
+def _real_name(root: Path, name: str, listings: dict[str, dict[str, str]]) -> str:
+    """One of these names. `listings` keeps the entries of each folder, by their names in normal form C."""
     found = ""
     for part in name.split("/"):
-        try:
-            same = [entry for entry in os.listdir(root / found) if normalize("NFC", entry) == normalize("NFC", part)]  # noqa: PTH208 of names alone
-        except OSError:
+        if found not in listings:
+            try:
+                listings[found] = {normalize("NFC", entry): entry for entry in os.listdir(root / found)}  # noqa: PTH208 names alone
+            except OSError:
+                listings[found] = {}
+        entry = listings[found].get(normalize("NFC", part))
+        if entry is None:
             return name
-        if not same:
-            return name
-        found = f"{found}/{same[0]}" if found else same[0]
+        found = f"{found}/{entry}" if found else entry
     return found
 
 

@@ -384,8 +384,7 @@ def test_file_in_another_normal_form_opens_by_its_real_name(tmp_path):
     assert manifest.names == (normalize("NFC", decomposed),) != (decomposed,)
     assert manifest.labels == (normalize("NFC", "Café"),)
     assert manifest.read(0) == b"summer"
-    assert folders.real_name(tmp_path, manifest.names[0]) == decomposed
-    assert folders.real_name(tmp_path, "Thé/1.jpg") == "Thé/1.jpg"
+    assert folders.real_names(tmp_path, [manifest.names[0], "Thé/1.jpg", "../é"]) == [decomposed, "Thé/1.jpg", "../é"]
 
 
 def test_names_that_would_become_one_keep_their_forms(tmp_path):

@@ -62,6 +62,7 @@ MAY_USE = {
     "tensorflow_datasets": "(images/sources/tfds)",
     "pyarrow": "(images/sources/tables) (images/sources/huggingface) (images/sources/tfds)",
     "narwhals": "(images/sources/frames) images/scan",
+    "pillow_heif": "images/heif",
     "tensorboard": "(runs/tensorboard)",
     "mlflow": "(runs/mlflow)",
     "joblib": "(execution)",

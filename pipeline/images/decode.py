@@ -1,6 +1,6 @@
 """From encoded bytes to pixels, in the same way for every image and every caller.
 
-JPEG, PNG, WebP, AVIF, BMP, GIF (first frame), TIFF, PPM and `.npy` arrays become RGB uint8 at the base's size.
+JPEG, PNG, WebP, AVIF, BMP, GIF (first frame), TIFF, Netpbm, HEIC (with the extra `heif`) and `.npy` arrays become RGB uint8 at the base's size.
 
 | how | module |
 |---|---|
@@ -37,7 +37,6 @@ from pipeline.images.metadata import SWAPS_SIDES, turn_of
 from pipeline.images.pixels import DROP, FITS, RESIZE, compose, fit_to, fitted_size, parse_background, to_rgb
 from pipeline.images.silence import no_warnings
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 MAX_SIZE_PX = math.isqrt(MAX_PIXELS)
 MAX_BYTES = 512 * 2**20
 RESIZE_METHODS = tuple(RESIZE)

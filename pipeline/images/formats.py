@@ -22,12 +22,14 @@ from PIL import (
 )
 
 from pipeline.errors import UnreadableImageError
+from pipeline.images import heif
 from pipeline.images.jpeg import JpegFile, load_without_end
+from pipeline.images.kinds import HEAD_BYTES, unread_reason
 from pipeline.images.metadata import turn_of, without_metadata
 from pipeline.images.silence import silence_libtiff
 
 # An explicit list: other readers of Pillow (FITS, PSD, EPS) had security bugs.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "PPM")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "PPM", *heif.FORMATS)
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a 24-bit image of 256 MiB
 _HEAD_BYTES = 16
 # Errors of Pillow's readers on damaged files, from its fuzzing harness; numpy raises TokenError for a header.
@@ -84,6 +86,7 @@ def open_image(data: bytes) -> ImageFile.ImageFile:
     """Read the header of an image file; unlike `PIL.Image.open` without Pillow's limit on pixels, which is one for the process.
 
     Raises:
+        UnreadableImageError: They are an image of another known format; the message has the cure.
         UnidentifiedImageError: The bytes have none of the formats.
     """
     head = data[:_HEAD_BYTES]
@@ -98,7 +101,8 @@ def open_image(data: bytes) -> ImageFile.ImageFile:
             if name == "TIFF":
                 silence_libtiff()
             return image
-    raise UnidentifiedImageError
+    reason = unread_reason(data[:HEAD_BYTES])
+    raise UnreadableImageError(reason) if reason else UnidentifiedImageError
 
 
 def load_image(data: bytes, *, max_pixels: int, draft: Callable[[Size], Size] | None = None) -> Loaded:

@@ -14,9 +14,10 @@ from PIL import Image
 from pipeline.errors import DataLayoutError, DataNotFoundError, UnreadableImageError
 from pipeline.images.decode import encode_array, encode_image
 from pipeline.images.hashing import FileHashes
+from pipeline.images.kinds import Other
 from pipeline.images.manifest import Files, ImageBytes, Manifest, Skipped
 from pipeline.images.sources.arrays import as_uint8
-from pipeline.images.sources.folders import NOT_UNICODE, find_images, is_unicode
+from pipeline.images.sources.folders import NOT_UNICODE, count_kinds, find_images, is_unicode
 
 OneImage = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 """A path, the bytes of an image file, a PIL image, or an array of shape (H, W) or (H, W, 1, 3 or 4)."""
@@ -133,10 +134,11 @@ def read_given(given: GivenImages, hashes: FileHashes, *, exif: bool = True, wit
     Raises:
         DataLayoutError: No image was given, or something else than images.
     """
+    others: list[Other] = []
     entries = [
         entry
         for number, item in enumerate(_split(given))
-        for entry in _entries(item, f"#{number}", exif=exif, with_folders=with_folders)
+        for entry in _entries(item, f"#{number}", others, exif=exif, with_folders=with_folders)
     ]
     if not entries:
         raise DataLayoutError(f"No image was given. Expected {_KINDS}, or a list of these.")
@@ -156,6 +158,7 @@ def read_given(given: GivenImages, hashes: FileHashes, *, exif: bool = True, wit
         skipped=tuple(
             Skipped(name, digest) for name, digest in zip(names, digests, strict=True) if isinstance(digest, str)
         ),
+        ignored=count_kinds(others),
     )
     return Given(names, manifest)
 
@@ -182,10 +185,13 @@ def _split_array(array: NDArray[Any]) -> list[Any]:
     return list(as_uint8(array))
 
 
-def _entries(item: Any, number: str, *, exif: bool, with_folders: bool) -> list[_Entry]:
-    """One image, with its content or the reason why it has none; for a folder all images below it."""
+def _entries(item: Any, number: str, others: list[Other], *, exif: bool, with_folders: bool) -> list[_Entry]:
+    """One image, with its content or the reason why it has none; for a folder all images below it.
+
+    The kinds of the other files in a folder are added to `others`.
+    """
     if isinstance(item, str | os.PathLike):
-        return _entries_of_path(os.fsdecode(item), with_folders=with_folders)
+        return _entries_of_path(os.fsdecode(item), others, with_folders=with_folders)
     try:
         return [_Entry(number, _content(item, exif=exif))]
     except (UnreadableImageError, DataLayoutError, OSError) as error:
@@ -204,23 +210,27 @@ def _content(item: Any, *, exif: bool) -> _Content:
     raise UnreadableImageError(f"expected {_KINDS}; received {type(content).__name__}")
 
 
-def _entries_of_path(path: str, *, with_folders: bool) -> list[_Entry]:
+def _entries_of_path(path: str, others: list[Other], *, with_folders: bool) -> list[_Entry]:
     if not path:
         return [_Entry(path, None, "an empty path")]
     try:
         if Path(path).is_dir():
             if not with_folders:
                 return [_Entry(path, None, "a folder; expected one image for each label")]
-            return _entries_of_folder(path)
+            return _entries_of_folder(path, others)
         reason = None if Path(path).is_file() else "not a regular file" if Path(path).exists() else NOT_FOUND
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
     return [_entry_of_file(path, reason)]
 
 
-def _entries_of_folder(path: str) -> list[_Entry]:
-    found = [_entry_of_file(str(Path(path, name)), reason) for name, reason in find_images(Path(path))]
-    return found or [_Entry(path, None, "no image in this folder")]
+def _entries_of_folder(path: str, others: list[Other]) -> list[_Entry]:
+    found = find_images(Path(path))
+    others += found.others
+    reasons = dict.fromkeys(found.names, "") | {entry.path: entry.reason for entry in found.skipped}
+    names = sorted(reasons, key=lambda name: name.split("/"))
+    listed = [_entry_of_file(str(Path(path, name)), reasons[name]) for name in names]
+    return listed or [_Entry(path, None, f"no image in this folder.{found.summary}".rstrip("."))]
 
 
 def _entry_of_file(path: str, reason: str | None) -> _Entry:

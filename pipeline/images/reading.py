@@ -49,7 +49,7 @@ class Reading:
     """Column of the groups, such as a patient: all images of a group are in one split. None: found by its name."""
 
     ignore_column: tuple[str, ...] = ()
-    """Columns or arrays that are not used, although their names look as if they should be."""
+    """Columns, arrays or first folders that are not used, although their names look as if they should be."""
 
     classes_from: str = "top"
     """Which folder names the class of nested class folders: the first one (`top`) or the one that the image is in (`leaf`)."""

@@ -58,3 +58,16 @@ def split_of(name: str) -> str | None:
         return None
     joined = _JOINED.match(words[0])
     return SPLIT_WORDS.get(words[0]) or (SPLIT_WORDS.get(joined["word"]) if joined else None)
+
+
+def nearly_split_of(name: str) -> str | None:
+    """The split whose word a name contains among others: `train2017`, `test_v2`, `new validation`; None if there is none, or two."""
+    words = re.findall(r"[a-z]+", normalize(name))
+    found = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS}
+    return found.pop() if len(found) == 1 else None
+
+
+def is_filler(name: str) -> bool:
+    """Whether a name says no more than that there are images: `images`, `data set`, `imgs`."""
+    words = normalize(name).split()
+    return bool(words) and _FILLERS.issuperset(words)

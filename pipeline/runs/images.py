@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.bases.files import home_folder
 from pipeline.errors import PipelineError, UnreadableImageError
 from pipeline.images.manifest import Files, ImageBytes
+from pipeline.images.sources.folders import real_names
 from pipeline.runs.folder import RunFolder
 from pipeline.settings import Settings
 from pipeline.stage_one.scan import scan
@@ -57,7 +58,8 @@ def find_images(run: RunFolder, names: Sequence[str], digests: Sequence[bytes], 
     if isinstance(root, str):
         note = None if Path(root).is_dir() else f"The images were in {root}, which does not exist any more."
         positions = {digest: position for position, digest in enumerate(digests) if digest}
-        return RunImages(Files(Path(root), tuple(names)), positions, note)
+        # A run has names in Unicode normal form C; on the disk they may be in another one.
+        return RunImages(Files(Path(root), tuple(real_names(Path(root), names))), positions, note)
     if not isinstance(source, str) or not _is_here(source):
         return RunImages(nowhere, {}, _NOT_LOCAL.format(data=source or info.data))
     try:

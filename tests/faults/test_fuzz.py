@@ -21,7 +21,8 @@ from PIL import Image
 from pipeline.cache.shard import build_shard, check_bytes, commit_shard, read_features, read_rows
 from pipeline.cache.store import Store
 from pipeline.errors import DamagedStoreError, PipelineError, UnreadableImageError
-from pipeline.images.decode import EXTENSIONS, Decoder
+from pipeline.images.decode import Decoder
+from pipeline.images.kinds import EXTENSIONS, is_system_file, is_system_folder
 from tests.cache.samples import RECIPE, make_keys, make_rows, seal
 from tests.calls import read as scan
 from tests.images.test_decode import encode, make_pixels
@@ -123,7 +124,7 @@ _PNG = encode(Image.new("RGB", (4, 4), "red"), "PNG")
 @seldom
 @given(st.lists(st.tuples(st.lists(_PARTS, max_size=3), _NAMES), min_size=1, max_size=12), st.data())
 def test_any_tree_is_a_manifest_or_an_error(entries: list[tuple[list[str], str]], data: st.DataObject):
-    """Every image file of any tree is an image of the manifest, under its own name; hidden ones are not looked at."""
+    """Every image file of any tree is an image of the manifest, whatever its name; hidden ones are not looked at."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "data"
         root.mkdir()
@@ -136,7 +137,7 @@ def test_any_tree_is_a_manifest_or_an_error(entries: list[tuple[list[str], str]]
             except OSError:  # a file is where a folder should be
                 continue
             relative = path.relative_to(root)
-            if path.suffix.lower() in EXTENSIONS and not any(part.startswith(".") for part in relative.parts):
+            if not is_system_file(relative.name) and not any(map(is_system_folder, relative.parts[:-1])):
                 expected.add(relative.as_posix())
         if not expected:
             with pytest.raises(PipelineError, match="No image below"):
@@ -144,9 +145,9 @@ def test_any_tree_is_a_manifest_or_an_error(entries: list[tuple[list[str], str]]
             return
         manifest = scan(root)
 
-        assert set(manifest.names) == expected
+        assert {manifest.images.names[position] for position in manifest.positions} == expected
         for row in range(len(manifest)):
-            assert manifest.read(row) == (root / manifest.names[row]).read_bytes()
+            assert manifest.read(row) == (root / manifest.images.names[row]).read_bytes()
 
 
 @seldom

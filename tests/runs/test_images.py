@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from pipeline.runs.images import find_images
 from pipeline.settings import Settings
 from tests.calls import read as scan
-from tests.conftest import draw_tree
+from tests.conftest import draw_photo, draw_tree
 from tests.runs.samples import make_run
 
 
@@ -33,6 +34,18 @@ def test_images_of_a_folder_are_found_by_their_names(tmp_path, tree):
     assert found.note is None
     assert [hashlib.sha256(found.read(digest)).digest() for digest in manifest.digests] == list(manifest.digests)
     assert found.read(b"x" * 32) is None
+
+
+def test_image_whose_name_has_another_normal_form_is_found(tmp_path):
+    """A run has names in the composed form; a Mac writes them decomposed."""
+    tree = tmp_path / "tree"
+    for number, name in enumerate(("été", "red")):
+        draw_photo(tree / normalize("NFD", name) / "1.png", (1, 2, 3), number)
+    manifest = scan(tree)
+    found = find(tmp_path, manifest, root=str(tree))
+
+    assert set(manifest.classes) == {normalize("NFC", "été"), "red"}
+    assert all(found.read(digest) is not None for digest in manifest.digests)
 
 
 def test_changed_image_is_not_shown(tmp_path, tree):

@@ -6,18 +6,20 @@ A compressed tar can only be read sequentially: its images go through a `Spool`.
 
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.decode import MAX_BYTES
+from pipeline.images.kinds import SYSTEM_FILES, SYSTEM_FOLDERS, is_system_file, is_system_folder
 from pipeline.images.manifest import Manifest, Skipped
 from pipeline.images.reading import Reading
 from pipeline.images.sources.columns import Columns
-from pipeline.images.sources.folders import NOT_UNICODE, has_image_extension, is_unicode
+from pipeline.images.sources.folders import NOT_UNICODE, Found, is_unicode, leave_out, shown_names
+from pipeline.images.sources.layout import shared_folders, warn_of_empty
 from pipeline.images.sources.members import Member
 from pipeline.images.sources.tars import DAMAGE, list_tar
 from pipeline.images.sources.zips import list_zip
-from pipeline.images.words import split_of
 
 EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _MAX_FOLDERS = 32
@@ -38,57 +40,85 @@ def scan_archive(path: Path, reading: Reading) -> Manifest:
     only decompression bombs are, are skipped. If a name occurs twice the last member is used, as when unpacking.
 
     Raises:
-        DataLayoutError: The archive is damaged, or contains no image.
+        DataLayoutError: The archive is damaged, contains no image, or it is not clear which folders are splits.
     """
     try:
-        members, make_images = list_zip(path) if path.name.lower().endswith(".zip") else list_tar(path, reading.home)
+        listing = list_zip(path) if path.name.lower().endswith(".zip") else list_tar(path, reading.home)
+    except DataLayoutError:
+        raise
     except _DAMAGE as error:
         raise DataLayoutError(f"{path} is not a readable archive: {error}.") from error
-    chosen, skipped = _choose(members)
+    members, found = _choose(listing.members)
+    leave_out(found, reading)
+    chosen = [members[name] for name in found.names]
     if not chosen:
-        seen = (
-            f" {len(skipped)} members were skipped, the first: {skipped[0].path} ({skipped[0].reason})."
-            if skipped
-            else ""
-        )
         raise DataLayoutError(
-            f"No image in {path}.{seen} Expected one folder per class (cats/1.jpg), or train/validation/test folders above them."
+            f"No image in {path}.{found.summary.replace(' files were', ' members were')} Expected one folder per class "
+            "(cats/1.jpg), or train/validation/test folders above them."
         )
-    images = make_images(chosen)
-    names = _without_shared_folders([member.name for member in chosen])
-    digests = reading.hashes.member_digests(
-        path, [member.name for member in chosen], images.read, progress=reading.progress
-    )
+    images = listing.make_images(chosen)
+    digests = reading.hashes.member_digests(path, found.names, images.read, progress=reading.progress)
     title = next(path.name[: -len(ending)] for ending in EXTENSIONS if path.name.lower().endswith(ending))
-    columns = Columns.of_paths(names, skipped)
-    return columns.manifest(images, digests, reading, title)
+    return _columns(found, reading, listing.warnings).manifest(images, digests, reading, title)
 
 
-def _choose(members: Sequence[Member]) -> tuple[list[Member], list[Skipped]]:
-    """Image members with normalized names, sorted like those of a folder, and the members that are skipped."""
+def _columns(found: Found, reading: Reading, warnings: Sequence[str]) -> Columns:
+    """Names, labels and splits of the images."""
+    columns = Columns.of_paths(found.names, reading)
+    shared = shared_folders(found.names)
+    return replace(
+        columns,
+        names=shown_names([name.split("/", shared)[-1] for name in found.names]),
+        skipped=found.skipped,
+        ignored=found.ignored,
+        warnings=[*warnings, *columns.warnings, *warn_of_empty(found.folders, found.names)],
+    )
+
+
+def _choose(members: Sequence[Member]) -> tuple[dict[str, Member], Found]:
+    """Image members by their normalized names, and all that a walk over the unpacked folder would find."""
     chosen: dict[str, Member] = {}
-    skipped = []
+    found = Found()
+    folders: set[str] = set()
+    system: set[str] = set()
     for member in members:
         if not is_unicode(member.name):
-            skipped.append(Skipped(ascii(member.name), NOT_UNICODE))
+            found.skipped.append(Skipped(ascii(member.name), NOT_UNICODE))
             continue
         parts = [part for part in member.name.split("/") if part not in ("", ".")]
-        # A refused member is listed whatever its extension: a link may lead to a folder of images.
-        if not parts or _is_hidden(parts) or not (member.refusal or has_image_extension(parts[-1])):
+        if not parts:
             continue
+        left = _system_part(parts)
+        if left is not None:
+            if left == len(parts) - 1:
+                found.others.append(SYSTEM_FILES)
+            else:
+                system.add("/".join(parts[: left + 1]))
+            continue
+        # A refused member is listed whatever its name: a link may lead to a folder of images.
         name = "/".join(parts)
+        folders.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
         reason = _name_refusal(member.name, parts) or member.refusal or _size_refusal(member.size)
-        if reason:
-            skipped.append(Skipped(member.name[:_MAX_NAME], reason))
-            continue
-        if name in chosen:
-            skipped.append(Skipped(name, "occurs again later in the archive"))
-        chosen[name] = Member(name, member.size, member.position, None)
-    return sorted(chosen.values(), key=lambda member: member.name.split("/")), skipped
+        if member.other and not reason:
+            found.others.append(member.other)
+        elif reason:
+            found.skipped.append(Skipped(member.name[:_MAX_NAME], reason))
+        else:
+            if name in chosen:
+                found.skipped.append(Skipped(name, "occurs again later in the archive"))
+            chosen[name] = Member(name, member.size, member.position, None)
+    found.names = sorted(chosen, key=lambda name: name.split("/"))
+    found.others += [SYSTEM_FOLDERS] * len(system)
+    found.folders = sorted(folders)
+    return chosen, found
 
 
-def _is_hidden(parts: Sequence[str]) -> bool:
-    return parts[0] == "__MACOSX" or any(part.startswith(".") and part != ".." for part in parts)
+def _system_part(parts: Sequence[str]) -> int | None:
+    """The position of the first part of a path that systems leave behind; None if there is none."""
+    for position, part in enumerate(parts[:-1]):
+        if part != ".." and is_system_folder(part):
+            return position
+    return len(parts) - 1 if parts[-1] != ".." and is_system_file(parts[-1]) else None
 
 
 def _name_refusal(name: str, parts: Sequence[str]) -> str | None:
@@ -103,16 +133,3 @@ def _name_refusal(name: str, parts: Sequence[str]) -> str | None:
 
 def _size_refusal(size: int) -> str | None:
     return None if 0 <= size <= MAX_BYTES else f"{size:,} bytes; the limit is {MAX_BYTES:,}"
-
-
-def _without_shared_folders(names: Sequence[str]) -> list[str]:
-    """Names without the folders that all images share, as long as each keeps at least one folder."""
-    parts = [name.split("/") for name in names]
-    while (
-        all(len(part) > 1 for part in parts)
-        and len({part[0] for part in parts}) == 1
-        and any(len(part) > 2 for part in parts)
-        and not split_of(parts[0][0])
-    ):
-        parts = [part[1:] for part in parts]
-    return ["/".join(part) for part in parts]

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from pipeline.images.manifest import ImageBytes, Manifest, Skipped
+from pipeline.images.manifest import Ignored, ImageBytes, Manifest, Skipped
 from pipeline.images.reading import Reading
+from pipeline.images.sources.layout import lay_out
 from pipeline.images.splits import complete_splits
-from pipeline.images.words import split_of
 
 
 @dataclass(frozen=True)
 class Columns:
-    """N images in the order of their positions; all fields except `skipped` have length N."""
+    """N images in the order of their positions; names, labels, splits and groups have length N."""
 
     names: Sequence[str]
     """Name of each image, for people."""
@@ -29,16 +29,21 @@ class Columns:
     skipped: Sequence[Skipped] = ()
     """Images that were skipped already."""
 
+    ignored: Sequence[Ignored] = ()
+    """Files beside the images, by kind."""
+
+    warnings: Sequence[str] = ()
+    """What the user should know about the data: a sentence each."""
+
     @classmethod
-    def of_paths(cls, names: Sequence[str], skipped: Sequence[Skipped]) -> Self:
-        """Labels and splits from the folders in paths: `train/cats/1.jpg`, or `cats/1.jpg`."""
-        split_folders = {first for name in names if (first := name.partition("/")[0]) != name and split_of(first)}
-        return cls(
-            names=names,
-            labels=[_folder_label(name, split_folders) for name in names],
-            splits=[_folder_split(name, split_folders) for name in names],
-            skipped=skipped,
-        )
+    def of_paths(cls, names: Sequence[str], reading: Reading) -> Self:
+        """Labels and splits from the folders in paths: `train/cats/1.jpg`, or `cats/1.jpg`.
+
+        Raises:
+            DataLayoutError: It is not clear which folders are splits.
+        """
+        layout = lay_out(names, reading)
+        return cls(names, layout.labels, layout.splits, warnings=layout.warnings)
 
     def manifest(
         self,
@@ -65,17 +70,7 @@ class Columns:
             labels=tuple(self.labels[row] for row in good),
             splits=complete_splits([self.splits[row] for row in good], keys, reading.fractions, reading.split_seed),
             skipped=(*self.skipped, *unread),
+            ignored=tuple(self.ignored),
+            warnings=tuple(self.warnings),
             title=title,
         )
-
-
-def _folder_split(name: str, split_folders: set[str]) -> str | None:
-    first, slash, _ = name.partition("/")
-    return split_of(first) if slash and first in split_folders else None
-
-
-def _folder_label(name: str, split_folders: set[str]) -> str | None:
-    folders = name.split("/")[:-1]
-    if folders and folders[0] in split_folders:
-        folders = folders[1:]
-    return folders[0] if folders else None

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DataLayoutError, MissingExtraError
+from pipeline.images.kinds import has_image_extension
 from pipeline.images.manifest import Manifest, Skipped
 from pipeline.images.reading import Reading
-from pipeline.images.sources.folders import has_image_extension
 from pipeline.images.sources.spool import Spool
 from pipeline.images.sources.tables import check_label, columns_of
 from pipeline.images.words import SPLIT_WORDS, split_of

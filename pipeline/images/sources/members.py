@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from pipeline.images.kinds import Other, has_image_extension, other_kind
 from pipeline.images.manifest import ImageBytes
 
 # Encoded images shrink by a few per cent, a blank 24-bit bitmap by a factor of a few hundred.
@@ -28,9 +29,28 @@ class Member:
     refusal: str | None
     """Why it is not read; None if it is."""
 
+    other: Other | None = None
+    """What it is, if it is no image."""
 
-Listing = tuple[list[Member], Callable[[Sequence[Member]], ImageBytes]]
-"""The members of an archive, and what makes a source of images of the chosen ones."""
+
+@dataclass(frozen=True)
+class Listing:
+    """What is in an archive."""
+
+    members: list[Member]
+    """Its files, in its order."""
+
+    make_images: Callable[[Sequence[Member]], ImageBytes]
+    """Makes a source of images of the chosen members."""
+
+    warnings: tuple[str, ...] = ()
+    """What was assumed: a sentence each."""
+
+
+def other_member(name: str, read_head: Callable[[], bytes]) -> Other | None:
+    """What a member is if it is no image; its first bytes are read only if its name does not say it."""
+    file = name.rpartition("/")[2]
+    return None if has_image_extension(file) else other_kind(file, read_head())
 
 
 def read_piece(file: BinaryIO, offset: int, size: int) -> bytes:

@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from pipeline.images.kinds import HEAD_BYTES
 from pipeline.images.manifest import ImageBytes
-from pipeline.images.sources.members import MAX_RATIO, SMALL_BYTES, Listing, Member, read_piece
+from pipeline.images.sources.members import MAX_RATIO, SMALL_BYTES, Listing, Member, other_member, read_piece
 from pipeline.images.sources.spool import Spool
 
 _MAX_HEADER = 2**20
@@ -54,17 +55,20 @@ def list_tar(path: Path, home: Path) -> Listing:
     file, is_compressed = _open_tar(path)
     with closing(file):
         limit = max(64 * SMALL_BYTES, MAX_RATIO * path.stat().st_size)
-        members = [
-            Member(entry.name, entry.size, entry.offset_data, _refusal(entry))
-            for entry in _tar_entries(_Headers(file, limit))
-            if not entry.isdir()
-        ]
+        members = [_member(file, entry) for entry in _tar_entries(_Headers(file, limit)) if not entry.isdir()]
 
     def make_images(chosen: Sequence[Member]) -> ImageBytes:
         pieces = tuple((member.position, member.size) for member in chosen)
         return Spool(partial(_unpacked, path, pieces), home) if is_compressed else TarImages(path, pieces)
 
-    return members, make_images
+    return Listing(members, make_images)
+
+
+def _member(file: BinaryIO, entry: tarfile.TarInfo) -> Member:
+    refusal = _refusal(entry)
+    # The headers lie between the contents, so a content's first bytes can be read on the way forward.
+    other = None if refusal else other_member(entry.name, lambda: file.read(max(0, min(entry.size, HEAD_BYTES))))
+    return Member(entry.name, entry.size, entry.offset_data, refusal, other)
 
 
 def _refusal(entry: tarfile.TarInfo) -> str | None:

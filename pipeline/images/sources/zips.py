@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_IFMT, S_ISDIR, S_ISLNK, S_ISREG
+from typing import BinaryIO
 
+from pipeline.images.kinds import HEAD_BYTES
 from pipeline.images.manifest import ImageBytes
-from pipeline.images.sources.members import MAX_RATIO, SMALL_BYTES, Listing, Member, read_piece
+from pipeline.images.sources.members import MAX_RATIO, SMALL_BYTES, Listing, Member, other_member, read_piece
+from pipeline.images.sources.zipnames import decode_names
 
 _HEADER = struct.Struct("<4s22xHH")
+_METHODS = {6: "Implode", 9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ def list_zip(path: Path) -> Listing:
 
     Raises:
         zipfile.BadZipFile: Its directory is invalid.
+        DataLayoutError: The encoding of its names is unknown.
     """
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
@@ -68,17 +73,37 @@ def list_zip(path: Path) -> Listing:
         raise zipfile.BadZipFile("its directory has an offset beyond its end")
     if sum(entry.compress_size for entry in entries) > size:
         raise zipfile.BadZipFile("its members overlap, as in a decompression bomb")
-    members = [
-        # Some programs on Windows write backslashes.
-        Member(entry.filename.replace("\\", "/"), entry.file_size, position, _refusal(entry))
-        for position, entry in enumerate(entries)
-        if not entry.is_dir()
-    ]
+    names, warnings = decode_names(path, entries)
+    with path.open("rb") as file:
+        members = [
+            _member(file, entry, name, position)
+            for position, (entry, name) in enumerate(zip(entries, names, strict=True))
+            if not name.endswith("/")
+        ]
 
     def make_images(chosen: Sequence[Member]) -> ImageBytes:
         return ZipImages(path, tuple(_packed(entries[member.position]) for member in chosen))
 
-    return members, make_images
+    return Listing(members, make_images, warnings)
+
+
+def _member(file: BinaryIO, entry: zipfile.ZipInfo, name: str, position: int) -> Member:
+    refusal = _refusal(entry)
+    other = None if refusal else other_member(name, lambda: _read_head(file, _packed(entry)))
+    return Member(name, entry.file_size, position, refusal, other)
+
+
+def _read_head(file: BinaryIO, member: _Packed) -> bytes:
+    """The first unpacked bytes of a member; none if it is damaged."""
+    try:
+        header = read_piece(file, member.header, _HEADER.size)
+        _, name_size, extra_size = _HEADER.unpack(header)
+        start = member.header + len(header) + name_size + extra_size
+        # Even bytes that do not shrink at all are as many when deflated, and a few more.
+        packed = read_piece(file, start, min(member.packed_size, 2 * HEAD_BYTES))
+        return zlib.decompressobj(-15).decompress(packed, HEAD_BYTES) if member.is_deflated else packed[:HEAD_BYTES]
+    except (OSError, zlib.error):
+        return b""
 
 
 def _packed(entry: zipfile.ZipInfo) -> _Packed:
@@ -93,9 +118,10 @@ def _refusal(entry: zipfile.ZipInfo) -> str | None:
     if S_IFMT(mode) and not (S_ISREG(mode) or S_ISDIR(mode)):
         return "not a regular file"
     if entry.flag_bits & 1:
-        return "encrypted"
+        return "encrypted; make the archive without a password, or unpack it"
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return f"compressed by method {entry.compress_type}; only stored and deflated members are read"
+        method = _METHODS.get(entry.compress_type, f"method {entry.compress_type}")
+        return f"compressed by {method}, which is not read; make the archive again with Deflate, or unpack it"
     if entry.file_size > max(SMALL_BYTES, MAX_RATIO * entry.compress_size):
         return f"refused as a decompression bomb: {entry.file_size:,} bytes in {entry.compress_size:,}"
     return None

@@ -186,7 +186,8 @@ def test_archive_without_images_says_what_was_expected(name, tmp_path):
         tarfile.open(path, "w").close()
 
     with pytest.raises(
-        DataLayoutError, match=r"No image in .*a\.(zip|tar)\. Expected one folder per class \(cats/1\.jpg\)"
+        DataLayoutError,
+        match=r"No image in .*a\.(zip|tar)\.( It contains 1 \.txt\.)? Expected one folder per class \(cats/1\.jpg\)",
     ):
         scan(path)
 

@@ -29,9 +29,10 @@ def manifest(columns: Columns, digests: list) -> Manifest:
 )
 def test_labels_and_splits_are_read_from_paths(name, label, split):
     """The first folder is the class, below the one of the split."""
-    columns = Columns.of_paths([name], [])
+    beside = "train/dogs/2.jpg" if split else "dogs/2.jpg"
+    columns = Columns.of_paths([name, beside], Reading())
 
-    assert (columns.labels, columns.splits) == ([label], [split])
+    assert (columns.labels[0], columns.splits[0]) == (label, split)
 
 
 def test_image_that_could_not_be_hashed_moves_to_the_skipped_ones():

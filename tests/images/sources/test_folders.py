@@ -2,17 +2,24 @@
 
 import os
 import shutil
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.hashing import FileHashes, sha256_file
-from pipeline.images.manifest import Manifest, Skipped
+from pipeline.images.manifest import Ignored, Manifest, Skipped
 from pipeline.images.reading import Reading
+from pipeline.images.sources import folders
 from pipeline.images.sources.folders import scan_folder
-from tests.conftest import draw_photo, draw_tree
+from tests.conftest import draw_tree
+
+PNG = b"\x89PNG\r\n\x1a\n and so on"
 
 
 def scan(root: Path, split: str = "80/10/10", seed: int = 0) -> Manifest:
@@ -105,13 +112,12 @@ def test_lone_train_folder_is_split_in_three(tmp_path):
 
 
 def test_images_beside_the_split_folders_are_training_images(tmp_path):
-    """Whatever lies outside the split folders can only be trained on; its folder is its label."""
-    manifest = scan(fill(tmp_path, {"train/cat": 3, "val/cat": 3, "test/cat": 3, "dog": 3, "": 1}))
-    splits = splits_by_name(manifest)
+    """An image outside the split folders has no label and no split, so it can only be among the training images."""
+    manifest = scan(fill(tmp_path, {"train/cat": 3, "val/cat": 3, "test/cat": 3, "": 1}))
 
-    assert splits["dog/000.jpg"] == splits["000.jpg"] == "train"
-    assert dict(zip(manifest.names, manifest.labels, strict=True))["dog/000.jpg"] == "dog"
-    assert Counter(splits.values()) == {"train": 7, "validation": 3, "test": 3}
+    assert splits_by_name(manifest)["000.jpg"] == "train"
+    assert manifest.labels[manifest.names.index("000.jpg")] is None
+    assert Counter(manifest.splits) == {"train": 4, "validation": 3, "test": 3}
 
 
 def test_deeper_folders_do_not_matter(tmp_path):
@@ -131,8 +137,8 @@ def test_images_in_the_root_have_no_label(tmp_path):
         manifest.require_task()
 
 
-def test_hidden_and_foreign_files_are_not_looked_at(tmp_path):
-    """Hidden files and folders, and files with other extensions, are neither images nor skipped ones."""
+def test_hidden_and_foreign_files_are_counted(tmp_path):
+    """Hidden files and folders, and files that are no images, are neither images nor skipped ones."""
     fill(tmp_path, {"cat": 2, ".thumbnails/cat": 2, "cat/.cache": 2})
     for name in ("cat/._000.jpg", "cat/.DS_Store", "cat/notes.txt", "cat/jpg", "Thumbs.db"):
         (tmp_path / name).write_bytes(b"no image")
@@ -140,6 +146,12 @@ def test_hidden_and_foreign_files_are_not_looked_at(tmp_path):
 
     assert manifest.names == ("cat/000.jpg", "cat/001.jpg")
     assert manifest.skipped == ()
+    assert {(entry.kind, entry.count) for entry in manifest.ignored} == {
+        ("system files", 3),
+        ("system folders", 2),
+        (".txt", 1),
+        ("files without ending", 1),
+    }
 
 
 def test_extensions_are_known_in_any_case(tmp_path):
@@ -151,40 +163,93 @@ def test_extensions_are_known_in_any_case(tmp_path):
     assert scan(tmp_path).names == tuple(names)
 
 
-def test_links_inside_the_tree_are_read_and_others_refused(tmp_path):
-    """A link to a file is followed as long as it stays in the data folder."""
+def test_links_to_files_are_followed_wherever_they_lead(tmp_path):
+    """Whoever made the folder chose these files; a link that leads nowhere costs itself alone."""
     root = fill(tmp_path / "data", {"cat": 1, "dog": 1})
-    secret = draw_photo(tmp_path / "secret.png", (1, 2, 3), 0)
+    outside = tmp_path / "0f3a"
+    outside.write_bytes(PNG)
     (root / "cat/inside.jpg").symlink_to(root / "dog/000.jpg")
-    (root / "cat/outside.png").symlink_to(secret)
-    (root / "cat/relative.png").symlink_to("../../secret.png")
+    (root / "cat/outside.png").symlink_to(outside)
+    (root / "cat/relative").symlink_to("../../0f3a")
     (root / "cat/broken.png").symlink_to("nowhere.png")
     (root / "cat/loop.png").symlink_to("loop.png")
     (root / "cat/loop").symlink_to("loop")
     manifest = scan(root)
 
-    assert manifest.names == ("cat/000.jpg", "cat/inside.jpg", "dog/000.jpg")
-    assert manifest.digests[1] == manifest.digests[2]
-    reasons = {item.path: item.reason for item in manifest.skipped}
-    assert reasons["cat/outside.png"] == reasons["cat/relative.png"] == "symbolic link that leaves the data folder"
-    assert reasons["cat/broken.png"] == "broken symbolic link"
-    assert reasons["cat/loop.png"].startswith(("cannot be read: ", "broken symbolic link"))
-    assert sha256_file(secret) not in manifest.digests
+    assert manifest.names == ("cat/000.jpg", "cat/inside.jpg", "cat/outside.png", "cat/relative", "dog/000.jpg")
+    assert manifest.digests[2] == manifest.digests[3] == sha256_file(outside)
+    assert set(manifest.skipped) == {
+        Skipped("cat/broken.png", "broken symbolic link"),
+        Skipped("cat/loop.png", "broken symbolic link"),
+    }
+    assert manifest.ignored == (Ignored("broken links", 1),)
 
 
-def test_linked_folders_are_not_entered(tmp_path):
-    """A link to a folder, out of the tree or back to its root, is named with its path and left alone."""
+def test_linked_folders_are_entered_only_if_asked(tmp_path):
+    """By default a link to a folder is skipped with the option to use; with it, no folder is entered from within itself."""
     root = fill(tmp_path / "data", {"cat": 1, "dog": 1})
     fill(tmp_path / "elsewhere", {"": 3})
-    (root / "cat/outside").symlink_to(tmp_path / "elsewhere")
+    (root / "eel").symlink_to(tmp_path / "elsewhere")
     (root / "dog/endless.jpg").symlink_to(root)
-    manifest = scan(root)
+    plain, followed = scan(root), scan_folder(root, Reading(follow_links=True))
+
+    reason = "symbolic link to a folder; it is followed with --follow-links"
+    assert plain.names == ("cat/000.jpg", "dog/000.jpg")
+    assert set(plain.skipped) == {Skipped("eel", reason), Skipped("dog/endless.jpg", reason)}
+    assert followed.classes == ("cat", "dog", "eel")
+    assert followed.skipped == (Skipped("dog/endless.jpg", "symbolic link to a folder that it is in"),)
+
+
+def test_links_between_two_folders_end(tmp_path):
+    """Two folders that link to each other are entered once on each way."""
+    root = fill(tmp_path, {"a": 1, "b": 1})
+    (root / "a/to_b").symlink_to(root / "b")
+    (root / "b/to_a").symlink_to(root / "a")
+    manifest = scan_folder(root, Reading(follow_links=True))
+
+    assert manifest.names == ("a/000.jpg", "a/to_b/000.jpg", "b/000.jpg", "b/to_a/000.jpg")
+    assert {entry.path for entry in manifest.skipped} == {"a/to_b/to_a", "b/to_a/to_b"}
+
+
+@contextmanager
+def somebody() -> Iterator[Path]:
+    """A folder that everybody can read, as a user who has no special rights."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        is_root = os.geteuid() == 0
+        try:
+            yield Path(name)
+        finally:
+            if is_root:
+                os.seteuid(0)
+
+
+def lose_rights() -> None:
+    """Go on as a user who may not read everything."""
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+
+
+def test_locked_folder_and_links_into_it_cost_themselves(tmp_path):
+    """They are skipped with the system's reason, and the other images are read."""
+    with somebody() as folder:
+        root = fill(folder / "data", {"cat": 1, "dog": 1, "eel": 1})
+        locked = fill(folder / "locked", {"": 1})
+        for name in ("link.jpg", "link"):
+            (root / "cat" / name).symlink_to(locked / "000.jpg")
+        (root / "dog" / "unread").write_bytes(PNG)
+        for path in (locked, root / "eel", root / "dog/unread"):
+            path.chmod(0)
+        lose_rights()
+        manifest = scan(root)
 
     assert manifest.names == ("cat/000.jpg", "dog/000.jpg")
-    assert sorted(manifest.skipped, key=lambda item: item.path) == [
-        Skipped("cat/outside", "symbolic link to a folder"),
-        Skipped("dog/endless.jpg", "symbolic link to a folder"),
-    ]
+    assert set(manifest.skipped) == {
+        Skipped("cat/link.jpg", "cannot be read: Permission denied"),
+        Skipped("cat/link", "cannot be read: Permission denied"),
+        Skipped("dog/unread", "cannot be read: Permission denied"),
+        Skipped("eel", "folder that cannot be read"),
+    }
 
 
 def test_pipe_named_like_an_image_does_not_hang(tmp_path):
@@ -197,7 +262,7 @@ def test_pipe_named_like_an_image_does_not_hang(tmp_path):
     assert manifest.names == ("cat/000.jpg", "cat/a.jpg/000.jpg")
     assert {item.path: item.reason for item in manifest.skipped} == {
         "cat/pipe.jpg": "not a regular file",
-        "cat/link.jpg": "broken symbolic link",
+        "cat/link.jpg": "not a regular file",
     }
 
 
@@ -307,3 +372,58 @@ def test_added_moved_and_relabelled_images_change_no_other_split(tmp_path):
     assert len(after) == 170
     assert {d: s for d, s in zip(after.digests, after.splits, strict=True) if d in splits} == splits
     assert scan(tmp_path, "60/20/20", seed=6).splits != after.splits
+
+
+def test_file_in_another_normal_form_opens_by_its_real_name(tmp_path):
+    """Names are shown as people type them (NFC); a Mac writes them in another form (NFD)."""
+    decomposed = normalize("NFD", "Café/été.jpg")
+    (tmp_path / decomposed).parent.mkdir()
+    (tmp_path / decomposed).write_bytes(b"summer")
+    manifest = scan(tmp_path)
+
+    assert manifest.names == (normalize("NFC", decomposed),) != (decomposed,)
+    assert manifest.labels == (normalize("NFC", "Café"),)
+    assert manifest.read(0) == b"summer"
+    assert folders.real_names(tmp_path, [manifest.names[0], "Thé/1.jpg", "../é"]) == [decomposed, "Thé/1.jpg", "../é"]
+
+
+def test_names_that_would_become_one_keep_their_forms(tmp_path):
+    """Two files whose names differ only in their form are two images with two names."""
+    for form in ("NFC", "NFD"):
+        (tmp_path / normalize(form, "été.jpg")).write_bytes(form.encode())
+    manifest = scan(tmp_path)
+
+    assert len(set(manifest.names)) == 2
+    assert {manifest.read(row) for row in range(2)} == {b"NFC", b"NFD"}
+
+
+def test_first_folders_that_are_ignored_are_counted(tmp_path):
+    """A folder beside the splits can be left out by its name; a name that is none is an error."""
+    fill(tmp_path, {"seg_train/seg_train/cat": 3, "seg_test/seg_test/cat": 2, "seg_pred/seg_pred": 4})
+    manifest = scan_folder(tmp_path, Reading(ignore_column=("seg_pred",)))
+
+    assert Counter(manifest.splits)["test"] == 2
+    assert manifest.classes == ("cat",)
+    assert manifest.ignored == (Ignored("images in ignored folders", 4, "left out by --ignore-column"),)
+    with pytest.raises(DataLayoutError, match=r"No first folder is called 'pred'.*'seg_pred', 'seg_test', 'seg_train'"):
+        scan_folder(tmp_path, Reading(ignore_column=("pred",)))
+
+
+def test_folder_without_images_is_said(tmp_path):
+    """A class whose files are all of another kind would vanish otherwise."""
+    fill(tmp_path, {"cat": 1, "dog": 1, "eel/young": 0, "cat/empty": 0})
+    (tmp_path / "eel/1.heic").write_bytes(b"")
+
+    assert scan(tmp_path).warnings == ("There is no image in the folders 'cat/empty', 'eel'.",)
+
+
+def test_folders_may_be_deeper_than_the_stack(tmp_path, monkeypatch):
+    """Folders are walked without recursion."""
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    for _ in range(400):
+        Path("b").mkdir()
+        os.chdir("b")
+    Path("1.jpg").write_bytes(b"deep")
+
+    assert scan(tmp_path).names == ("/".join(["a", *["b"] * 400, "1.jpg"]),)

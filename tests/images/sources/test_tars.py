@@ -28,11 +28,11 @@ def write_tar(path, mode="w"):
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
 def test_files_are_listed_and_read_by_their_place(mode, tmp_path):
     """Whatever compresses it, and whatever its name is; folders are no members, and a link is refused."""
-    members, make_images = list_tar(write_tar(tmp_path / "photos.bin", mode), tmp_path / "home")
-    chosen = [member for member in members if not member.refusal][::-1]
-    images = make_images(chosen)
+    listing = list_tar(write_tar(tmp_path / "photos.bin", mode), tmp_path / "home")
+    chosen = [member for member in listing.members if not member.refusal][::-1]
+    images = listing.make_images(chosen)
 
-    assert [(member.name, member.refusal) for member in members if member.refusal] == [
+    assert [(member.name, member.refusal) for member in listing.members if member.refusal] == [
         ("cats/link.jpg", "symbolic link")
     ]
     assert {member.name: images.read(number) for number, member in enumerate(chosen)} == CONTENTS
@@ -40,9 +40,9 @@ def test_files_are_listed_and_read_by_their_place(mode, tmp_path):
 
 def test_uncompressed_tar_needs_no_copy(tmp_path):
     """Its images are sections of the file itself."""
-    members, make_images = list_tar(write_tar(tmp_path / "a.tar"), tmp_path / "home")
+    listing = list_tar(write_tar(tmp_path / "a.tar"), tmp_path / "home")
 
-    assert isinstance(make_images(members), TarImages)
+    assert isinstance(listing.make_images(listing.members), TarImages)
     assert not (tmp_path / "home").exists()
 
 
@@ -50,13 +50,33 @@ def test_compressed_tar_is_unpacked_once_and_leaves_nothing(tmp_path, monkeypatc
     """All reads in any order take one pass, and the file of the images has no name."""
     unpacked, passes = tars._unpacked, []
     monkeypatch.setattr(tars, "_unpacked", lambda *given: passes.append(1) or unpacked(*given))
-    members, make_images = list_tar(write_tar(tmp_path / "a.tar.gz", "w:gz"), tmp_path / "home")
-    images = make_images(members[:9])
+    listing = list_tar(write_tar(tmp_path / "a.tar.gz", "w:gz"), tmp_path / "home")
+    images = listing.make_images(listing.members[:9])
     for position in (8, 0, 5, 5):
         images.read(position)
 
     assert passes == [1]
     assert list((tmp_path / "home").iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_first_bytes_of_members_without_ending_are_read_on_the_way(mode, tmp_path):
+    """Whatever their sizes are, none hides the next header, and images are told from other files."""
+    sizes, start = (8, 511, 512, 4095, 4096, 4097, 90_000), b"\x89PNG\r\n\x1a\n"
+    contents = {f"{kind}{size}": kind + b"x" * (size - 8) for size in sizes for kind in (start, b"no image")}
+    with tarfile.open(tmp_path / "a.tar", mode) as archive:
+        for number, content in enumerate([*contents.values(), b""]):
+            entry = tarfile.TarInfo(f"a/{number}")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    listing = list_tar(tmp_path / "a.tar", tmp_path / "home")
+    found = [member for member in listing.members if not member.other]
+    images = listing.make_images(found)
+
+    assert len(listing.members) == 15
+    assert [images.read(number) for number in range(len(found))] == [
+        content for content in contents.values() if content.startswith(start)
+    ]
 
 
 def test_tar_that_ends_in_a_damaged_header_is_refused(tmp_path):

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from pipeline.errors import DataLayoutError
 from pipeline.images.manifest import ImageBytes, Manifest, Skipped
 from pipeline.images.reading import Reading
-from pipeline.images.splits import complete_splits
+from pipeline.images.splits import complete_splits, torn_groups
 from pipeline.images.words import split_of
 
 
@@ -29,6 +30,12 @@ class Columns:
     skipped: Sequence[Skipped] = ()
     """Images that were skipped already."""
 
+    label_choices: Sequence[str] = ()
+    """Columns that could be the labels, if there is no label column."""
+
+    warnings: Sequence[str] = ()
+    """What the user should know: a sentence each."""
+
     @classmethod
     def of_paths(cls, names: Sequence[str], skipped: Sequence[Skipped]) -> Self:
         """Labels and splits from the folders in paths: `train/cats/1.jpg`, or `cats/1.jpg`."""
@@ -47,7 +54,11 @@ class Columns:
         reading: Reading,
         title: str,
     ) -> Manifest:
-        """The manifest of the images with a digest; the others are in `skipped`, with their reasons."""
+        """The manifest of the images with a digest; the others are in `skipped`, with their reasons.
+
+        Raises:
+            DataLayoutError: The data sets the splits, and they divide a group.
+        """
         good = [row for row, digest in enumerate(digests) if isinstance(digest, bytes)]
         good_digests = [digest for digest in digests if isinstance(digest, bytes)]
         unread = [
@@ -57,16 +68,38 @@ class Columns:
         ]
         groups = [None] * len(good) if self.groups is None else [self.groups[row] for row in good]
         keys = [group.encode() if group else digest for group, digest in zip(groups, good_digests, strict=True)]
+        labels = [self.labels[row] for row in good]
+        given = [self.splits[row] for row in good]
+        splits = complete_splits(given, keys, reading.fractions, reading.split_seed, labels)
+        _check_groups(groups, splits)
         return Manifest(
             images=images,
             positions=tuple(good),
             names=tuple(self.names[row] for row in good),
             digests=tuple(good_digests),
-            labels=tuple(self.labels[row] for row in good),
-            splits=complete_splits([self.splits[row] for row in good], keys, reading.fractions, reading.split_seed),
+            labels=tuple(labels),
+            splits=splits,
             skipped=(*self.skipped, *unread),
+            warnings=tuple(self.warnings),
+            label_choices=tuple(self.label_choices),
             title=title,
         )
+
+
+def _check_groups(groups: Sequence[str | None], splits: Sequence[str]) -> None:
+    """Check that all images of each group are in one split.
+
+    Raises:
+        DataLayoutError: The given splits divide a group.
+    """
+    if not any(groups) or not (torn := torn_groups(groups, splits)):
+        return
+    group, names = next(iter(torn.items()))
+    raise DataLayoutError(
+        f"The splits of the data divide {len(torn):,} groups: group {group!r} is in {' and '.join(names)}. All images of a group "
+        "belong into one split. Mend the splits, or leave out one of the columns with --ignore-column: the group column to keep "
+        "these splits, the split column to split the groups by percentages."
+    )
 
 
 def _folder_split(name: str, split_folders: set[str]) -> str | None:

@@ -43,7 +43,7 @@ def _split_warnings(manifest: Manifest) -> Iterator[str]:
         missing = manifest.classes_without(split) if counts[split] else ()
         if missing:
             yield (
-                f"{len(missing)} of {len(manifest.classes)} classes have no {split} image: {listed(missing)}. "
+                f"Classes without a {split} image: {listed(missing)} ({len(missing)} of {len(manifest.classes)}). "
                 f"The {split} scores say nothing about them."
             )
     if not counts["test"] and "test" in manifest.splits:

@@ -265,8 +265,8 @@ class Manifest:
             )
         if "validation" not in labelled.splits:
             raise DataLayoutError(
-                f"There is no validation image with a label ({len(labelled)} images are labelled). Add images, or choose a split "
-                "with a share of validation, such as --split 80/10/10."
+                f"There is no validation image with a label ({len(labelled)} images of {len(self.classes)} classes; each class keeps at "
+                "least one for training). Add images, or choose a split with a share of validation, such as --split 80/10/10."
             )
         return labelled
 

@@ -16,6 +16,7 @@ When images are added, a promoted image may return to its own split, or another 
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -99,13 +100,14 @@ def _promote(
     for key in lowest.values():
         found[key] = "train"  # it is there already, unless its class has no training image
     movable = {key for key, _ in pairs}.difference(lowest.values())
-    present = {found[key] for key, _ in pairs}
-    for name, sources in (("validation", ("train", "test")), ("test", ("train",))):
-        if name in present or name not in ends:
+    for name in ("validation", "test"):
+        members = Counter(found[key] for key, _ in pairs)
+        if members[name] or name not in ends:
             continue
         low, high = ends[name]
-        choices = [key for key in movable if found[key] in sources]
-        if choices:
+        # The last image of a split stays, unless validation needs it.
+        choices = [key for key in movable if found[key] == "train" or members[found[key]] > 1]
+        if choices := choices or [key for key in movable if name == "validation"]:
             found[min(choices, key=lambda key: (max(low - numbers[key], numbers[key] - high), key))] = name
 
 

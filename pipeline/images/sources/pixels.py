@@ -78,6 +78,8 @@ def pixel_warnings(name: str, pixels: NDArray[np.generic], top: float | None) ->
 
 
 def _cure(low: float, high: float) -> str:
+    if low != low or high in (float("inf"), float("-inf")):  # noqa: PLR0124 NaN differs from itself
+        return " Replace NaN and infinite values first."
     if -1 <= low < 0 and high <= 1:
         return " Bring them to [0, 1], for example with (x + 1) / 2."
     if low >= 0 and high > 255:

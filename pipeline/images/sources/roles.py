@@ -128,10 +128,12 @@ def find_roles(
         DataLayoutError: A column has unknown splits, or it is a question what it is.
     """
     label = find_label(texts, reading, source)
-    rest = {name: column for name, column in texts.items() if name not in (path, label)}
-    splits, used = (splits, []) if splits is not None else _find_splits(rest, reading, source)
+    named = _named_column(texts, reading.split_column, "--split-column", source)
+    group = _named_column(texts, reading.group_column, "--group-column", source)
+    rest = {name: column for name, column in texts.items() if name not in (path, label, group) or name == named}
+    splits, used = (splits, []) if splits is not None else _find_splits(rest, named, source)
     rest = {name: column for name, column in rest.items() if name not in used}
-    group = _find_group(rest, reading, source)
+    group = group or _find_group(rest, source)
     warnings = [] if group else _check_nearly_groups(rest, splits, source)
     choices = () if label else tuple(name for name in rest if name != group)
     if [_flag_word(name) for name in used] == ["train"]:
@@ -141,11 +143,10 @@ def find_roles(
     return Roles(path, label, splits, group, choices, tuple(warnings))
 
 
-def _find_splits(texts: Texts, reading: Reading, source: str) -> tuple[list[str | None] | None, list[str]]:
+def _find_splits(texts: Texts, given: str | None, source: str) -> tuple[list[str | None] | None, list[str]]:
     """The split of each row, and the columns that it was read from."""
-    if reading.split_column is not None:
-        name = _named(texts, reading.split_column, "--split-column", source)
-        return _read_splits(texts[name], name, source), [name]
+    if given is not None:
+        return _read_splits(texts[given], given, source), [given]
     named = _known(texts, SPLITS)
     # A constant or empty column of this name may mean anything else; one that is called split may not.
     found = {name: _read_splits(texts[name], name, source) for name in named}
@@ -246,9 +247,7 @@ def _has_split_word(value: str) -> bool:
     return len(value) < 40 and bool(split_of(value) or set(normalize(value).split()) & SPLIT_WORDS.keys())
 
 
-def _find_group(texts: Texts, reading: Reading, source: str) -> str | None:
-    if reading.group_column is not None:
-        return _named(texts, reading.group_column, "--group-column", source)
+def _find_group(texts: Texts, source: str) -> str | None:
     found = _known(texts, GROUPS)
     if len(found) > 1:
         raise DataLayoutError(f"{source} has several columns of groups: {found}. Choose one with --group-column.")
@@ -308,6 +307,10 @@ def _named(texts: Texts, name: str, option: str, source: str, *, without: Sequen
         kind = "Label columns" if without else "Its columns"
         raise DataLayoutError(f"{source} has no column {name!r}. {kind} are {choices}; choose one with {option}.")
     return found[0]
+
+
+def _named_column(texts: Texts, name: str | None, option: str, source: str) -> str | None:
+    return None if name is None else _named(texts, name, option, source)
 
 
 def _quoted(name: str) -> str:

@@ -101,7 +101,7 @@ def _promote(
         found[key] = "train"  # it is there already, unless its class has no training image
     movable = {key for key, _ in pairs}.difference(lowest.values())
     for name in ("validation", "test"):
-        members = Counter(found[key] for key, _ in pairs)
+        members = Counter(found[key] for key in {key for key, _ in pairs})
         if members[name] or name not in ends:
             continue
         low, high = ends[name]

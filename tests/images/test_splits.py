@@ -178,3 +178,13 @@ def test_splits_of_published_runs_stay():
     splits = assign_splits(make_keys(32), Fractions(0.5, 0.25, 0.25))
 
     assert "".join(letters[split] for split in splits) == "tTTtvvttTvttTTvTvttTvTTttttvTTvv"
+
+
+@pytest.mark.parametrize("num_groups", [4, 5, 9])
+def test_few_groups_fill_all_splits(num_groups):
+    """Groups are promoted like images, also where each has images of all classes."""
+    for trial in range(50):
+        groups = make_keys(num_groups, f"set {trial}") * 6
+        labels = [f"class {number // num_groups % 2}" for number in range(len(groups))]
+
+        assert set(assign_splits(groups, USUAL, labels=labels)) == {"train", "validation", "test"}

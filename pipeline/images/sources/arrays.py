@@ -20,8 +20,9 @@ from pipeline.images.labels import label_text, plain_texts
 from pipeline.images.manifest import Manifest
 from pipeline.images.reading import Reading
 from pipeline.images.sources.array_names import Part, find_parts, label_choices
+from pipeline.images.sources.columns import group_splits
 from pipeline.images.sources.pixels import as_uint8, float_top, pixel_warnings
-from pipeline.images.splits import complete_splits
+from pipeline.images.sources.roles import Roles, find_roles
 
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -44,6 +45,7 @@ def array_manifest(
     labels: NDArray[np.generic] | Sequence[str | None] | None = None,
     *,
     splits: list[str | None] | None = None,
+    groups: list[str | None] | None = None,
     reading: Reading | None = None,
     title: str = "arrays",
 ) -> Manifest:
@@ -53,6 +55,7 @@ def array_manifest(
         pixels: Shape (N, H, W), (N, H, W, 1), (N, H, W, 3) or (N, H, W, 4); what `as_uint8` takes.
         labels: N texts, or an array that `flat_labels` takes; None where there are none.
         splits: The split of each image; None for an image whose split is not set.
+        groups: The group of each image; all images of a group are in one split.
         reading: Shares of the splits that are not set; default 80/10/10.
         title: Short name of the data set.
 
@@ -75,7 +78,7 @@ def array_manifest(
         names=tuple(f"#{position}" for position in range(count)),
         digests=digests,
         labels=tuple(known),
-        splits=complete_splits(splits or [None] * count, digests, reading.fractions, reading.split_seed, known),
+        splits=group_splits(splits or [None] * count, groups, digests, reading, known),
         title=title,
     )
 
@@ -169,12 +172,39 @@ def _manifest_of(arrays: Mapping[str, NDArray[np.generic]], reading: Reading, ti
     # Labels of each part: if only the sums of the lengths were equal, labels would be shifted.
     labels = [label for part in parts for label in _labels_of(arrays[part.images], arrays.get(part.labels or ""), part)]
     splits = [part.split for part, array in zip(parts, images, strict=True) for _ in range(len(array))]
-    found = array_manifest(np.concatenate(images), labels, splits=splits, reading=reading, title=title)
+    roles = _other_columns(arrays, parts, reading, title) if len(parts) == 1 else Roles()
+    groups = None if roles.group is None else _texts(arrays[roles.group])
+    found = array_manifest(
+        np.concatenate(images),
+        labels,
+        splits=splits if roles.splits is None else list(roles.splits),
+        groups=groups,
+        reading=reading,
+        title=title,
+    )
     warnings = [
         text for part, array in zip(parts, given, strict=True) for text in pixel_warnings(part.images, array, top)
     ]
     choices = () if any(part.labels for part in parts) else label_choices(arrays, parts)
-    return replace(found, warnings=tuple(warnings), label_choices=choices)
+    return replace(found, warnings=(*warnings, *roles.warnings), label_choices=choices)
+
+
+def _other_columns(
+    arrays: Mapping[str, NDArray[np.generic]], parts: Sequence[Part], reading: Reading, title: str
+) -> Roles:
+    """Splits and groups in other arrays with one value per image, by the rules of a table's columns."""
+    count = len(arrays[parts[0].images])
+    used = {*reading.ignore_column, parts[0].images, parts[0].labels}
+    texts = {
+        name: _texts(array)
+        for name, array in arrays.items()
+        if name not in used and array.shape in ((count,), (count, 1))
+    }
+    return find_roles(texts, replace(reading, label="label"), f"{title}.npz")
+
+
+def _texts(array: NDArray[np.generic]) -> list[str | None]:
+    return plain_texts(array.reshape(-1).tolist())
 
 
 def _labels_of(images: NDArray[np.generic], labels: NDArray[np.generic] | None, part: Part) -> list[str | None]:
@@ -207,4 +237,4 @@ def flat_labels(labels: NDArray[np.generic], name: str = "y") -> list[str | None
                 "several labels per image meant, or probabilities? A head needs one class for each image: give an array (N,)."
             )
         array = array.argmax(axis=1)
-    return [label_text(text) for text in plain_texts(array.reshape(-1).tolist())]
+    return [label_text(text) for text in _texts(array)]

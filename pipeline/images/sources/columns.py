@@ -66,12 +66,9 @@ class Columns:
             for name, digest in zip(self.names, digests, strict=True)
             if isinstance(digest, OSError)
         ]
-        groups = [None] * len(good) if self.groups is None else [self.groups[row] for row in good]
-        keys = [group.encode() if group else digest for group, digest in zip(groups, good_digests, strict=True)]
+        groups = None if self.groups is None else [self.groups[row] for row in good]
         labels = [self.labels[row] for row in good]
-        given = [self.splits[row] for row in good]
-        splits = complete_splits(given, keys, reading.fractions, reading.split_seed, labels)
-        _check_groups(groups, splits)
+        splits = group_splits([self.splits[row] for row in good], groups, good_digests, reading, labels)
         return Manifest(
             images=images,
             positions=tuple(good),
@@ -86,20 +83,37 @@ class Columns:
         )
 
 
-def _check_groups(groups: Sequence[str | None], splits: Sequence[str]) -> None:
-    """Check that all images of each group are in one split.
+def group_splits(
+    given: Sequence[str | None],
+    groups: Sequence[str | None] | None,
+    digests: Sequence[bytes],
+    reading: Reading,
+    labels: Sequence[str | None],
+) -> tuple[str, ...]:
+    """The split of each image; all images of a group are in one.
+
+    Args:
+        given: Splits that the data sets.
+        groups: Group of each image, if there are groups.
+        digests: SHA-256 of each image, which decides where there is no group.
+        reading: Shares and seed of the other splits.
+        labels: Class of each image.
 
     Raises:
         DataLayoutError: The given splits divide a group.
     """
-    if not any(groups) or not (torn := torn_groups(groups, splits)):
-        return
-    group, names = next(iter(torn.items()))
-    raise DataLayoutError(
-        f"The splits of the data divide {len(torn):,} groups: group {group!r} is in {' and '.join(names)}. All images of a group "
-        "belong into one split. Mend the splits, or leave out one of the columns with --ignore-column: the group column to keep "
-        "these splits, the split column to split the groups by percentages."
-    )
+    known = groups or [None] * len(digests)
+    keys = [group.encode() if group else digest for group, digest in zip(known, digests, strict=True)]
+    splits = complete_splits(given, keys, reading.fractions, reading.split_seed, labels)
+    torn = torn_groups(known, splits)
+    if torn:
+        group, names = next(iter(torn.items()))
+        raise DataLayoutError(
+            f"The splits of the data divide {len(torn):,} groups: group {group!r} is in {' and '.join(names)}. All images of a "
+            "group belong into one split. Mend the splits, or leave out one of the columns with --ignore-column: the group column "
+            "to keep these splits, the split column to split the groups by percentages."
+        )
+    return splits
 
 
 def _folder_split(name: str, split_folders: set[str]) -> str | None:

@@ -87,7 +87,7 @@ def _parse(text: str, path: Path) -> tuple[list[str], list[list[str]]]:
     """Header and rows with the best delimiter: one that fits all lines, and gives the most columns."""
     found: list[tuple[int, str]] = []
     for delimiter in DELIMITERS:
-        header = next(_reader(text, delimiter), [])
+        header = next((row for row in _reader(text, delimiter) if row), [])
         if len(header) > 1:
             found.append((len(header), delimiter))
     problems = []

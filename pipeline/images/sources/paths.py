@@ -7,6 +7,7 @@ import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 from pipeline.images.sources.folders import has_image_extension
 
@@ -44,6 +45,8 @@ class Locator:
         path = (given or "").strip()
         if not path:
             return "", "empty path"
+        if path.startswith("file:///"):
+            path = unquote(path[7:])
         if _URL.match(path):
             return path, "is a URL: download the image, and give the path of the file"
         reason = self._check(path)

@@ -82,6 +82,8 @@ def _cure(low: float, high: float) -> str:
         return " Replace NaN and infinite values first."
     if -1 <= low < 0 and high <= 1:
         return " Bring them to [0, 1], for example with (x + 1) / 2."
+    if low >= 0 and high <= _LEAST_BYTE:
+        return " Which of both ranges floats up to 2 have is not clear: bring them to [0, 1]."
     if low >= 0 and high > 255:
         return " Divide them by their largest possible value."
     return ""

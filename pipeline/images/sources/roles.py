@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from pipeline.errors import DataLayoutError
-from pipeline.images.labels import listed
+from pipeline.images.labels import label_text, listed
 from pipeline.images.reading import Reading
 from pipeline.images.sources.delimited import Texts
 from pipeline.images.splits import torn_groups
@@ -25,7 +25,7 @@ PATHS = (
     *("paths", "files", "filenames", "filepaths", "imagepaths", "imagefiles"),
     *("fname", "pathname", "imagename", "imgname", "image", "images", "img", "photo", "picture"),
 )
-IDS = ("id", "imageid", "imgid", "photoid")
+IDS = ("id", "imageid", "imgid", "photoid", "idcode", "name")
 """Names of a column of paths where no column has one of the first names."""
 
 LABELS = (
@@ -168,7 +168,7 @@ def _find_splits(texts: Texts, given: str | None, source: str) -> tuple[list[str
 
 
 def _read_splits(column: Iterable[str | None], name: str, source: str) -> list[str | None]:
-    values = [value.strip() if value else "" for value in column]
+    values = [label_text(value) or "" for value in column]
     known: dict[str, str | None] = {value: split_of(value) for value in dict.fromkeys(values)}
     known[""] = None
     unknown = [value for value, split in known.items() if value and split is None]
@@ -195,8 +195,12 @@ def _flag_of(name: str, column: Iterable[str | None]) -> str | None:
 
 
 def _is_flag(value: str | None) -> bool:
-    text = (value or "").strip().casefold()
+    text = _flag_text(value)
     return not text or text in _TRUE or text in _FALSE
+
+
+def _flag_text(value: str | None) -> str:
+    return (label_text(value) or "").casefold()
 
 
 def _read_flags(flags: dict[str, Sequence[str | None]], source: str) -> list[str | None]:
@@ -205,12 +209,12 @@ def _read_flags(flags: dict[str, Sequence[str | None]], source: str) -> list[str
     rest = "train" if "train" not in flags else others[0] if others else None
     splits: list[str | None] = []
     for row, values in enumerate(zip(*flags.values(), strict=True)):
-        true = [name for name, value in zip(flags, values, strict=True) if (value or "").strip().casefold() in _TRUE]
+        true = [name for name, value in zip(flags, values, strict=True) if _flag_text(value) in _TRUE]
         if len(true) > 1:
             raise DataLayoutError(
                 f"Row {row + 1} of {source} is in several splits: {true}. Use --split-column or --ignore-column."
             )
-        is_empty = not any((value or "").strip() for value in values)
+        is_empty = not any(map(_flag_text, values))
         splits.append(true[0] if true else None if is_empty else rest)
     return splits
 

@@ -134,8 +134,7 @@ class Inputs:
             DataLayoutError: The labels do not make a task; see `Manifest.require_task`.
         """
         manifest = self.scan(data)
-        manifest.require_task()
-        return manifest
+        return manifest.require_task()
 
     @property
     def views(self) -> Views | None:

@@ -16,8 +16,8 @@ from pipeline.images.decode import encode_array, encode_image
 from pipeline.images.hashing import FileHashes
 from pipeline.images.kinds import Other
 from pipeline.images.manifest import Files, ImageBytes, Manifest, Skipped
-from pipeline.images.sources.arrays import as_uint8
 from pipeline.images.sources.folders import NOT_UNICODE, count_kinds, find_images, is_unicode
+from pipeline.images.sources.pixels import as_uint8
 
 OneImage = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 """A path, the bytes of an image file, a PIL image, or an array of shape (H, W) or (H, W, 1, 3 or 4)."""

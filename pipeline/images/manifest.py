@@ -1,6 +1,6 @@
 """The manifest: which images, the SHA-256 of each, its label and its split."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.errors import DataLayoutError, UnreadableImageError
 from pipeline.images.decode import MAX_BYTES
+from pipeline.images.labels import check_classes, listed
 
 SPLITS = ("train", "validation", "test")
 
@@ -85,7 +86,7 @@ class Ignored:
 class Manifest:
     """N images in a fixed order. Rows of the store are found by `digests`, never by this order.
 
-    All tuples except `skipped` have length N.
+    The tuples from `positions` to `splits` have length N.
     """
 
     images: ImageBytes
@@ -114,6 +115,9 @@ class Manifest:
 
     warnings: tuple[str, ...] = ()
     """What the user should know about the data: a sentence each."""
+
+    label_choices: tuple[str, ...] = ()
+    """Columns or arrays that could be the labels, where no label column was found."""
 
     title: str = "data"
     """Short name of the data set, for run names and plots."""
@@ -210,30 +214,66 @@ class Manifest:
             if len({self.splits[row] for row in rows}) > 1
         ]
 
-    def require_task(self) -> None:
-        """Check that a head can be trained on this manifest.
+    def conflicting_labels(self) -> list[list[str]]:
+        """Images with one content and several labels: `label: name` of each, one list per content."""
+        if len(set(self.digests)) == len(self):
+            return []
+        rows_by_digest: dict[bytes, list[int]] = defaultdict(list)
+        for row, (digest, label) in enumerate(zip(self.digests, self.labels, strict=True)):
+            if label is not None:
+                rows_by_digest[digest].append(row)
+        return [
+            [f"{self.labels[row]}: {self.names[row]}" for row in rows]
+            for rows in rows_by_digest.values()
+            if len({self.labels[row] for row in rows}) > 1
+        ]
+
+    def classes_without(self, split: str) -> tuple[str, ...]:
+        """Classes that have no image in a split."""
+        present = {label for label, name in zip(self.labels, self.splits, strict=True) if name == split}
+        return tuple(label for label in self.classes if label not in present)
+
+    def require_task(self) -> "Manifest":
+        """The labelled images, if a head can be trained on them; those without a label are in `skipped`.
+
+        A class may be missing from validation and test.
 
         Raises:
-            DataLayoutError: Labels are missing, there are fewer than two classes, or a class has
-                no image in the training or validation split.
+            DataLayoutError: There are no labels, fewer than two classes, a class without a training image, or no validation
+                image; or the labels look like measured values or like several labels in one field.
         """
-        unlabelled = [name for name, label in zip(self.names, self.labels, strict=True) if label is None]
-        if unlabelled:
-            raise DataLayoutError(
-                f"{len(unlabelled)} of {len(self)} images have no label (the first: {unlabelled[0]!r}). A head needs one "
-                "for each: put the images into one folder per class, or give a CSV with the columns path and label."
-            )
+        unlabelled = {row: "no label" for row, label in enumerate(self.labels) if label is None}
+        if len(unlabelled) == len(self):
+            raise DataLayoutError(f"None of the {len(self)} images has a label. {self._label_cure()}")
+        labelled = self.without(unlabelled) if unlabelled else self
         if len(self.classes) < 2:
             raise DataLayoutError(
                 f"A head needs at least two classes. Received: {list(self.classes)}. Use one folder per class "
                 "(DATA/cats, DATA/dogs) or choose another label column with --label."
             )
-        counts = Counter(zip(self.splits, self.labels, strict=True))
-        present = {split for split, _ in counts} | {"train", "validation"}
-        for split in SPLITS:
-            missing = [label for label in self.classes if not counts[split, label]]
-            if split in present and missing:
-                raise DataLayoutError(
-                    f"The {split} split has no image of {missing}. Add images of it, or choose another split with "
-                    "--split (for example 70/15/15), --split-seed, or a split column in a CSV."
-                )
+        check_classes([str(label) for label in labelled.labels])
+        if "train" not in labelled.splits:
+            raise DataLayoutError(
+                f"There is no training image with a label: all {len(labelled)} labelled images are for validation or test. Add training "
+                "images, or use a split by percentages (--ignore-column for the split column of a table)."
+            )
+        missing = labelled.classes_without("train")
+        if missing:
+            raise DataLayoutError(
+                f"The train split has no image of {listed([repr(label) for label in missing])} ({len(missing)} of "
+                f"{len(self.classes)} classes). A head cannot learn a class without training images: add some, or remove the class."
+            )
+        if "validation" not in labelled.splits:
+            raise DataLayoutError(
+                f"There is no validation image with a label ({len(labelled)} images of {len(self.classes)} classes; each class keeps at "
+                "least one for training). Add images, or choose a split with a share of validation, such as --split 80/10/10."
+            )
+        return labelled
+
+    def _label_cure(self) -> str:
+        if self.label_choices:
+            return f"Columns that could be the labels: {', '.join(map(repr, self.label_choices))}. Choose one with --label."
+        return (
+            "A head needs labels: put the images into one folder per class (DATA/cats/1.jpg), or give a table with the columns "
+            "path and label."
+        )

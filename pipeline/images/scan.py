@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 from pipeline.errors import DataLayoutError, DataNotFoundError
+from pipeline.images.checks import with_warnings
 from pipeline.images.manifest import Manifest
 from pipeline.images.reading import Reading
 from pipeline.images.sources import archives, arrays, folders, frames, huggingface, tables, tfds
@@ -16,8 +17,8 @@ Data = Union[str, Path, "IntoDataFrame"]
 """The types of data that a user may give."""
 
 _EXPECTED = (
-    "a folder of images, a .zip or .tar of one, a folder of Hugging Face (save_to_disk, or Parquet files), a .csv, .jsonl "
-    "or .parquet table, an .npz file, keras:mnist (or fashion_mnist, cifar10, cifar100), sklearn:digits, or tfds:NAME"
+    "a folder of images, a .zip or .tar of one, a folder of Hugging Face (save_to_disk, or Parquet files), a .csv, .tsv, "
+    ".txt, .json, .jsonl or .parquet table, an .npz file, keras:mnist (or fashion_mnist, cifar10, cifar100), sklearn:digits, or tfds:NAME"
 )
 
 
@@ -35,7 +36,11 @@ def scan(data: Data, reading: Reading | None = None) -> Manifest:
         DataLayoutError: The data has no images, or not in the expected layout.
         MissingExtraError: A library that the format needs is not installed.
     """
-    reading = reading or Reading()
+    return with_warnings(_scan(data, reading or Reading()))
+
+
+def _scan(data: Data, reading: Reading) -> Manifest:
+    """The manifest, without warnings about its labels and splits."""
     if not isinstance(data, str | Path):
         return frames.scan_frame(data, reading)
     prefix, _, name = str(data).partition(":")

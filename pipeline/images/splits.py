@@ -1,13 +1,24 @@
-"""Percentage splits in which no image changes its split when images are added.
+"""Percentage splits in which adding images moves no other image, except where a split would lack images that a training needs.
 
-The split of an image depends only on its content (or its group) and the seed: u = (first 64 bits of SHA-256(seed, key)) / 2^64
-is uniform on [0, 1) and is compared with the cumulative fractions. A function that also depends on the other images cannot have
-this property, so the fractions are met on average, in every class. TensorFlow's retrain.py used a hash of the file
-name for the same reason; a hash of the content also keeps the split when a file is renamed.
+The split of an image depends on its content (or its group) and the seed: u = (first 64 bits of SHA-256(seed, key)) / 2^64
+is uniform on [0, 1) and is compared with the cumulative fractions. The fractions are met on average, in every class.
+TensorFlow's retrain.py used a hash of the file name for the same reason; a hash of the content also keeps the split when a
+file is renamed.
+
+In small data this leaves some classes without a training image, or a split without any. So images are promoted, as few as
+possible; with some hundred images per class there are none:
+
+1. A class without a training image: its image with the smallest u goes to training.
+2. No validation image: the image whose u is nearest to the validation interval goes there. Then the same for test. An image with the
+   smallest u of its class stays in training.
+
+When images are added, a promoted image may return to its own split, or another one is promoted; no other image moves.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from pipeline.errors import SettingError
@@ -45,39 +56,95 @@ class Fractions:
         return Fractions(self.train / total, self.validation / total, 0.0)
 
 
-def assign_splits(keys: Iterable[bytes], fractions: Fractions, *, seed: int = 0) -> list[str]:
+def assign_splits(
+    keys: Iterable[bytes], fractions: Fractions, *, labels: Sequence[str | None] | None = None, seed: int = 0
+) -> list[str]:
     """The split of each image.
 
     Args:
         keys: The digest of each image, or the name of its group as bytes; equal keys get the same split.
         fractions: Shares of the three splits.
+        labels: Class of each image; those without a class are never promoted. None: all images are of one class.
         seed: Another seed gives other splits.
     """
+    keys = list(keys)
+    numbers = {key: _uniform(key, seed) for key in dict.fromkeys(keys)}
     first, second = fractions.train, fractions.train + fractions.validation
-    splits = []
-    for key in keys:
-        u = _uniform(key, seed)
-        splits.append(SPLITS[0] if u < first else SPLITS[1] if u < second or fractions.test == 0 else SPLITS[2])
-    return splits
+    ends = {SPLITS[0]: (0.0, first), SPLITS[1]: (first, second), SPLITS[2]: (second, 1.0)}
+    found = {
+        key: SPLITS[0] if u < first else SPLITS[1] if u < second or fractions.test == 0 else SPLITS[2]
+        for key, u in numbers.items()
+    }
+    pairs = {(key, label) for key, label in zip(keys, labels or [""] * len(keys), strict=True) if label is not None}
+    _promote(found, numbers, pairs, {name: ends[name] for name in SPLITS if getattr(fractions, name) > 0})
+    return [found[key] for key in keys]
+
+
+def _promote(
+    found: dict[bytes, str],
+    numbers: Mapping[bytes, float],
+    pairs: AbstractSet[tuple[bytes, str]],
+    ends: Mapping[str, tuple[float, float]],
+) -> None:
+    """Change the split of the few keys that a training needs elsewhere.
+
+    Args:
+        found: Split of each key; changed in place.
+        numbers: u of each key.
+        pairs: Keys with their labels.
+        ends: The interval of each split whose share is above 0.
+    """
+    lowest: dict[str, bytes] = {}
+    for key, label in pairs:
+        lowest[label] = min(key, lowest.get(label, key), key=lambda one: (numbers[one], one))
+    for key in lowest.values():
+        found[key] = "train"  # it is there already, unless its class has no training image
+    movable = {key for key, _ in pairs}.difference(lowest.values())
+    for name in ("validation", "test"):
+        members = Counter(found[key] for key in {key for key, _ in pairs})
+        if members[name] or name not in ends:
+            continue
+        low, high = ends[name]
+        # The last image of a split stays, unless validation needs it.
+        choices = [key for key in movable if found[key] == "train" or members[found[key]] > 1]
+        if choices := choices or [key for key in movable if name == "validation"]:
+            found[min(choices, key=lambda key: (max(low - numbers[key], numbers[key] - high), key))] = name
 
 
 def complete_splits(
-    given: Sequence[str | None], keys: Sequence[bytes], fractions: Fractions, seed: int
+    given: Sequence[str | None],
+    keys: Sequence[bytes],
+    fractions: Fractions,
+    seed: int,
+    labels: Sequence[str | None] | None = None,
 ) -> tuple[str, ...]:
     """Complete the splits that the data does not set.
 
     If the data sets none, all images are split. Otherwise images without a split are training images, and if there is no
     validation split, it is made from training images.
     """
+    labels = [None] * len(keys) if labels is None else labels
     if not any(given):
-        return tuple(assign_splits(keys, fractions, seed=seed))
+        return tuple(assign_splits(keys, fractions, labels=labels, seed=seed))
     splits = [split or "train" for split in given]
     if "validation" in splits:
         return tuple(splits)
     # Data without a test split gets one too. In both cases only training images change their split.
     shares = fractions.without_test() if "test" in splits else fractions
-    assigned = assign_splits(keys, shares, seed=seed)
-    return tuple(new if old == "train" else old for old, new in zip(splits, assigned, strict=True))
+    rows = [row for row, split in enumerate(splits) if split == "train"]
+    assigned = assign_splits([keys[row] for row in rows], shares, labels=[labels[row] for row in rows], seed=seed)
+    for row, split in zip(rows, assigned, strict=True):
+        splits[row] = split
+    return tuple(splits)
+
+
+def torn_groups(groups: Sequence[str | None], splits: Sequence[str | None]) -> dict[str, list[str]]:
+    """Groups with images in several splits, and their splits."""
+    found: dict[str, set[str]] = {}
+    for group, split in zip(groups, splits, strict=True):
+        if group:
+            found.setdefault(group, set()).add(split or "train")
+    return {group: sorted(names) for group, names in found.items() if len(names) > 1}
 
 
 def _uniform(key: bytes, seed: int) -> float:

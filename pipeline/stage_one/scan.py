@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Unpack
 
 from pipeline.bases.files import home_folder
+from pipeline.errors import DataLayoutError
 from pipeline.images.manifest import Manifest
 from pipeline.images.reading import Reading, ReadKeywords
 from pipeline.images.scan import Data
@@ -25,6 +26,9 @@ def scan(
         data: What `pipeline.images.scan.scan` takes; a manifest is returned as it is.
         settings: Cache folder, where file digests are remembered, and progress.
         keywords: How the data is read: fields of `pipeline.images.reading.Reading`.
+
+    Raises:
+        DataLayoutError: The data is not usable, or `strict` is set and an image has more than one label.
     """
     if isinstance(data, Manifest):
         return data
@@ -35,6 +39,11 @@ def scan(
         progress=settings.compute.progress,
     )
     manifest = scan_data(data, reading)
+    conflicts = manifest.conflicting_labels() if settings.compute.strict else []
+    if conflicts:
+        raise DataLayoutError(
+            f"{len(conflicts):,} images have more than one label, and --strict is set. The first: {', '.join(conflicts[0][:5])}."
+        )
     counts = Counter(manifest.splits)
     listed = ", ".join(f"{counts[name]} {name}" for name in ("train", "validation", "test"))
     logger.info("%s: %d images (%s), %d skipped.", manifest.title, len(manifest), listed, len(manifest.skipped))

@@ -35,10 +35,10 @@ class Scores:
     """Number of images."""
 
     macro_f1: float
-    """Mean of the classes' F1 scores."""
+    """Mean of the F1 scores of the classes that occur, among the true or the predicted ones."""
 
     recall: Mapping[str, float]
-    """By class."""
+    """By class; 0 for the classes in `absent`, of which nothing is known."""
 
     precision: Mapping[str, float]
     """By class."""
@@ -51,6 +51,9 @@ class Scores:
 
     top5: float | None = None
     """Share of images whose class is among the five most probable ones; more than five classes only."""
+
+    absent: Sequence[str] | None = None
+    """Classes without an image in this split; None if there are none."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, as in metrics.json; scores that do not apply are left out."""
@@ -108,18 +111,20 @@ def score(probabilities: NDArray[np.float32], y: NDArray[np.int64], classes: Seq
     confusion = confusion.reshape(len(classes), len(classes))
     hits, num_true, num_predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
     picked = np.clip(probabilities[np.arange(len(y)), y].astype(np.float64), LEAST_PROBABILITY, 1)
+    occurs = num_true + num_predicted > 0
     has_roc, has_top5 = len(classes) == 2 and 0 < y.sum() < len(y), len(classes) > 5
     return Scores(
         accuracy=int(hits.sum()) / len(y),
         ci95=wilson_interval(int(hits.sum()), len(y)),
         loss=0.0 - float(np.log(picked).mean()),  # not -0.0 if all probabilities are 1
         n=len(y),
-        macro_f1=float(_shares(2 * hits, num_true + num_predicted).mean()),
+        macro_f1=float(_shares(2 * hits, num_true + num_predicted)[occurs].mean()),
         recall=dict(zip(classes, _shares(hits, num_true).tolist(), strict=True)),
         precision=dict(zip(classes, _shares(hits, num_predicted).tolist(), strict=True)),
         confusion=confusion.tolist(),
         roc_auc=_area_under_roc(probabilities[:, 1], y) if has_roc else None,
         top5=_top5(probabilities, y) if has_top5 else None,
+        absent=[name for name, count in zip(classes, num_true, strict=True) if not count] or None,
     )
 
 

@@ -147,7 +147,7 @@ def load_task(
         DataLayoutError: The labels do not make a task.
         MissingRowsError: An image has no row, or views are not stored; the message gives the command that stores them.
     """
-    manifest.require_task()
+    manifest = manifest.require_task()
     parts = {name: part for name in SPLITS if len(part := manifest.split(name))}
     rows = _read_views(parts, store, views, pooling, memory_bytes)
     return Task(

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from pipeline.errors import DivergedError, SettingError
+from pipeline.errors import DivergedError, HeadSpecError, SettingError
 from pipeline.execution.tasks import Lost
 from pipeline.execution.workers import Workers
 from pipeline.files import write_json
@@ -279,7 +279,10 @@ def _fit_path(group: _Group, task: Task) -> list[HeadResult | str]:
     specs = [spec for cell in group.cells if isinstance(spec := parse_head(cell.head), LinearSpec)]
     values = sorted({value for spec in specs for value in spec.values})
     known = group.factors or factors_of(specs[0], task)
-    points = fit_path(replace(specs[0], values=tuple(values)), known, task, seed=group.cells[0].training.seed)
+    try:
+        points = fit_path(replace(specs[0], values=tuple(values)), known, task, seed=group.cells[0].training.seed)
+    except HeadSpecError as error:
+        return [f"{cell.head}: {error}" for cell in group.cells]
     fits = [choose(spec, points, known) for spec in specs]
     seconds = (time.perf_counter() - start) / len(group)
     return [

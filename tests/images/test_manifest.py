@@ -110,10 +110,12 @@ def test_duplicates_are_reported_across_splits_only():
 
 @pytest.mark.parametrize("splits", [("train", "validation", "test"), ("train", "validation")])
 def test_complete_manifest_is_a_task(splits):
-    """Two classes in each split are enough; a test split is not needed."""
+    """Two classes in training are enough; a test split is not needed, and a class may be missing from validation."""
     entries = [entry for entry in FULL if entry[1] in splits]
+    manifest = make_manifest(entries)
 
-    make_manifest(entries).require_task()
+    assert manifest.require_task() is manifest
+    assert make_manifest([entry for entry in entries if entry != ("dog", "validation")]).require_task()
 
     with pytest.raises(DataLayoutError):
         make_manifest(entries[1:]).require_task()
@@ -122,11 +124,17 @@ def test_complete_manifest_is_a_task(splits):
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ((*FULL, (None, "train")), r"1 of 7 images have no label \(the first: 'image 6'\)\. A head needs one for each"),
+        (
+            [(None, "train")] * 3,
+            r"None of the 3 images has a label\. A head needs labels: put the images into one folder per",
+        ),
         (FULL[:3], r"A head needs at least two classes\. Received: \['cat'\]\. Use one folder per class"),
-        (FULL[1:], r"The train split has no image of \['cat'\]\. Add images of it, or choose another split"),
-        (FULL[:5], r"The test split has no image of \['dog'\]\."),
-        ((FULL[0], FULL[3]), r"The validation split has no image of \['cat', 'dog'\]\."),
+        (FULL[1:], r"The train split has no image of 'cat' \(1 of 2 classes\)\. A head cannot learn a class without"),
+        (
+            (FULL[2], FULL[5]),
+            r"There is no training image with a label: all 2 labelled images are for validation or test",
+        ),
+        ((FULL[0], FULL[3]), r"There is no validation image with a label \(2 images of 2 classes; .* --split 80/10/10"),
     ],
 )
 def test_manifest_that_no_head_can_learn_from_is_refused(entries, message):
@@ -141,3 +149,22 @@ def test_files_give_their_own_bytes(tmp_path: Path):
     (tmp_path / "b").write_bytes(b"second")
 
     assert Files(tmp_path, ("a", "b")).read(1) == b"second"
+
+
+def test_images_without_a_label_are_left_out_of_a_task():
+    """They are counted among the skipped ones; the others keep their columns."""
+    manifest = make_manifest([(None, "train"), *FULL, (None, "test")]).require_task()
+
+    assert manifest.labels == tuple(label for label, _ in FULL)
+    assert manifest.read(0) == b"bytes 1"
+    assert manifest.skipped == (Skipped("image 0", "no label"), Skipped("image 7", "no label"))
+
+
+def test_images_with_two_labels_are_found():
+    """The same bytes under two labels contradict; under one label, or without one, they do not."""
+    entries = [("cat", "train"), ("dog", "test"), ("cat", "test"), (None, "train"), ("dog", "train"), ("dog", "train")]
+
+    assert make_manifest(entries, contents=[7, 7, 3, 3, 5, 5]).conflicting_labels() == [
+        ["cat: image 0", "dog: image 1"]
+    ]
+    assert make_manifest(entries).conflicting_labels() == []

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import SettingError
-from pipeline.images.splits import Fractions, assign_splits
+from pipeline.images.splits import Fractions, assign_splits, complete_splits
 
 USUAL = Fractions(0.8, 0.1, 0.1)
 KEYS = st.lists(st.binary(max_size=40), max_size=60)
@@ -58,14 +58,81 @@ def test_shares_without_test_keep_their_proportion():
 
 
 @given(KEYS, KEYS, SHARES, st.integers(0, 3))
-def test_added_images_never_move_another(keys, added, shares, seed):
-    """A split is the image's own, whatever other images there are and in whatever order."""
+def test_added_images_move_none_but_promoted_ones(keys, added, shares, seed):
+    """A split is the image's own, whatever other images there are: only images that a split needs leave it."""
     fractions = Fractions(*(share / 100 for share in shares))
+    both = added + keys
+    own = {key: own_split(key, fractions, seed) for key in both}
     before = assign_splits(keys, fractions, seed=seed)
-    after = assign_splits(added + keys, fractions, seed=seed)
+    after = assign_splits(both, fractions, seed=seed)
+    promoted = {
+        key for key, split in (*zip(keys, before, strict=True), *zip(both, after, strict=True)) if split != own[key]
+    }
 
-    assert after[len(added) :] == before
+    assert {key for key, old, new in zip(keys, before, after[len(added) :], strict=True) if old != new} <= promoted
+    assert len(promoted) <= 6
     assert assign_splits(keys[::-1], fractions, seed=seed) == before[::-1]
+
+
+def own_split(key: bytes, fractions: Fractions, seed: int) -> str:
+    """The split of an image by its number alone: images without a label are not promoted."""
+    return assign_splits([key], fractions, labels=[None], seed=seed)[0]
+
+
+@pytest.mark.parametrize(("classes", "each"), [(2, 2), (2, 10), (2, 20), (10, 20), (30, 10), (102, 40), (5, 1), (1, 4)])
+def test_small_data_can_be_trained(classes, each):
+    """In 50 random sets of each size all classes are in training, and there are validation and test images if any are left."""
+    labels = [f"class {number % classes}" for number in range(classes * each)]
+    for trial in range(50):
+        keys = make_keys(len(labels), f"set {trial}")
+        splits = assign_splits(keys, USUAL, labels=labels)
+
+        assert {label for label, split in zip(labels, splits, strict=True) if split == "train"} == set(labels)
+        assert set(splits) == ({"train", "validation", "test"} if each > 1 else {"train"})
+
+
+def test_fewest_images_are_promoted():
+    """One image per class without training images, and one per empty split; equal keys, such as those of a group, move together."""
+    keys, labels = make_keys(200), [f"class {number % 100}" for number in range(200)]
+    own = [own_split(key, USUAL, 0) for key in keys]
+    untrained = set(labels) - {label for label, split in zip(labels, own, strict=True) if split == "train"}
+    splits = assign_splits(keys, USUAL, labels=labels)
+
+    assert untrained
+    assert sum(new != old for new, old in zip(splits, own, strict=True)) == len(untrained)
+    doubled = assign_splits(keys + keys, USUAL, labels=labels + labels)
+    assert doubled == splits * 2
+
+
+def test_images_without_a_label_are_never_promoted():
+    """They are not trained on, so they cannot fill a split."""
+    keys = make_keys(8)
+    labels = ["a", "b", "a", "b", None, None, None, None]
+    splits = assign_splits(keys, USUAL, labels=labels)
+
+    assert splits[4:] == [own_split(key, USUAL, 0) for key in keys[4:]]
+    assert {"train", "validation"} <= set(splits[:4])
+
+
+def test_large_data_is_split_as_before():
+    """With some hundred images per class no image is promoted."""
+    keys, labels = make_keys(3000), [f"class {number % 10}" for number in range(3000)]
+
+    assert assign_splits(keys, USUAL, labels=labels) == [own_split(key, USUAL, 0) for key in keys]
+
+
+@pytest.mark.parametrize("shares", ["80/10/10", "80/20/0"])
+def test_split_that_the_data_lacks_is_taken_from_training(shares):
+    """Test images of the data stay; validation is made from training images, and every class keeps one of these."""
+    given_splits = ["train", "train", "train", "train", "test", "test"]
+    labels = ["a", "b", "a", "b", "a", "b"]
+    for trial in range(30):
+        keys = make_keys(6, f"set {trial}")
+        splits = complete_splits(given_splits, keys, Fractions.parse(shares), 0, labels)
+
+        assert splits[4:] == ("test", "test")
+        assert set(splits[:4]) == {"train", "validation"}
+        assert {label for label, split in zip(labels, splits, strict=True) if split == "train"} == {"a", "b"}
 
 
 @given(st.binary(max_size=40), SHARES, st.integers(0, 3))
@@ -111,3 +178,13 @@ def test_splits_of_published_runs_stay():
     splits = assign_splits(make_keys(32), Fractions(0.5, 0.25, 0.25))
 
     assert "".join(letters[split] for split in splits) == "tTTtvvttTvttTTvTvttTvTTttttvTTvv"
+
+
+@pytest.mark.parametrize("num_groups", [4, 5, 9])
+def test_few_groups_fill_all_splits(num_groups):
+    """Groups are promoted like images, also where each has images of all classes."""
+    for trial in range(50):
+        groups = make_keys(num_groups, f"set {trial}") * 6
+        labels = [f"class {number // num_groups % 2}" for number in range(len(groups))]
+
+        assert set(assign_splits(groups, USUAL, labels=labels)) == {"train", "validation", "test"}

@@ -6,10 +6,9 @@ An image of an array is identified by the SHA-256 of its pixels in `.npy` format
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +16,13 @@ from numpy.typing import NDArray
 from pipeline.errors import DataLayoutError, check_choice
 from pipeline.files import replacing
 from pipeline.images.decode import encode_array
+from pipeline.images.labels import label_text, plain_texts
 from pipeline.images.manifest import Manifest
 from pipeline.images.reading import Reading
-from pipeline.images.splits import complete_splits
+from pipeline.images.sources.array_names import Part, find_parts, label_choices
+from pipeline.images.sources.columns import group_splits
+from pipeline.images.sources.pixels import as_uint8, float_top, pixel_warnings
+from pipeline.images.sources.roles import Roles, find_roles
 
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -39,18 +42,20 @@ class Arrays:
 
 def array_manifest(
     pixels: NDArray[np.generic],
-    labels: NDArray[np.generic] | None = None,
+    labels: NDArray[np.generic] | Sequence[str | None] | None = None,
     *,
     splits: list[str | None] | None = None,
+    groups: list[str | None] | None = None,
     reading: Reading | None = None,
     title: str = "arrays",
 ) -> Manifest:
     """The manifest of an array of images.
 
     Args:
-        pixels: Shape (N, H, W), (N, H, W, 1), (N, H, W, 3) or (N, H, W, 4); integers in [0, 255], or floats in [0, 1].
-        labels: Shape (N,) or (N, 1); None where there are none.
+        pixels: Shape (N, H, W), (N, H, W, 1), (N, H, W, 3) or (N, H, W, 4); what `as_uint8` takes.
+        labels: N texts, or an array that `flat_labels` takes; None where there are none.
         splits: The split of each image; None for an image whose split is not set.
+        groups: The group of each image; all images of a group are in one split.
         reading: Shares of the splits that are not set; default 80/10/10.
         title: Short name of the data set.
 
@@ -60,19 +65,20 @@ def array_manifest(
     reading = reading or Reading()
     images = Arrays(as_uint8(pixels))
     count = len(images.pixels)
-    flat = None if labels is None else np.asarray(labels).reshape(-1)
+    flat = flat_labels(labels) if isinstance(labels, np.ndarray) else labels
     if count == 0 or (flat is not None and len(flat) != count):
         raise DataLayoutError(
-            f"x and y must have the same length, above 0. Received: x {tuple(pixels.shape)}, y {None if flat is None else flat.shape}."
+            f"x and y must have the same length, above 0. Received: x {tuple(pixels.shape)}, y {None if flat is None else (len(flat),)}."
         )
+    known = [None] * count if flat is None else list(flat)
     digests = tuple(hashlib.sha256(images.read(position)).digest() for position in range(count))
     return Manifest(
         images=images,
         positions=tuple(range(count)),
         names=tuple(f"#{position}" for position in range(count)),
         digests=digests,
-        labels=tuple(None if flat is None else _label(flat[position]) for position in range(count)),
-        splits=complete_splits(splits or [None] * count, digests, reading.fractions, reading.split_seed),
+        labels=tuple(known),
+        splits=group_splits(splits or [None] * count, groups, digests, reading, known),
         title=title,
     )
 
@@ -80,7 +86,7 @@ def array_manifest(
 def scan_npz(path: Path, reading: Reading) -> Manifest:
     """The manifest of an `.npz` file with `x` and `y`, or `x_train`, `y_train`, `x_test`, `y_test` (and `x_validation`).
 
-    `reading.label` names another array of labels, such as `y_coarse`.
+    Other spellings are known too: see `find_parts`. `reading.label` names another array of labels, such as `y_coarse`.
 
     Raises:
         DataLayoutError: The file contains none of these arrays, or contains Python objects.
@@ -155,58 +161,80 @@ def _keep(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
 
 def _manifest_of(arrays: Mapping[str, NDArray[np.generic]], reading: Reading, title: str) -> Manifest:
     """Join x/y, or x_train/x_validation/x_test, into one manifest."""
-    y_name = "y" if reading.label == "label" else reading.label
-    if "x" in arrays:
-        parts: list[tuple[str | None, str, str]] = [(None, "x", y_name)]
-    else:
-        parts = [(s, f"x_{s}", f"{y_name}_{s}") for s in ("train", "validation", "test") if f"x_{s}" in arrays]
-    if not parts:
-        raise DataLayoutError(
-            f"Expected arrays named x and y, or x_train, y_train, x_test, y_test. Received: {sorted(arrays)}."
-        )
-    missing = [y for _, _, y in parts if y not in arrays]
-    if missing and reading.label != "label":
-        raise DataLayoutError(f"There is no label array {missing}. Received: {sorted(arrays)}.")
-    images = [as_uint8(arrays[x]) for _, x, _ in parts]
+    parts = find_parts(arrays, reading)
+    given = [arrays[part.images] for part in parts]
+    top = float_top(given)
+    images = [as_uint8(array, top=top) for array in given]
     if len({part.shape[1:] for part in images}) > 1:
         raise DataLayoutError(
             f"All images must have the same shape. Received: {[tuple(part.shape) for part in images]}."
         )
-    pixels = np.concatenate(images)
-    flat = [] if missing else [np.asarray(arrays[y]).reshape(-1) for _, _, y in parts]
-    # For each part: if only the sums of the lengths were equal, labels would be shifted.
-    for (_, x, y), part, part_labels in zip(parts, images, flat, strict=False):
-        if len(part) != len(part_labels):
-            raise DataLayoutError(
-                f"{x} and {y} must have the same length. Received: {len(part)} and {len(part_labels)}."
-            )
-    labels = None if missing else np.concatenate(flat)
-    splits = [split for split, x, _ in parts for _ in range(len(arrays[x]))]
-    return array_manifest(pixels, labels, splits=splits, reading=reading, title=title)
+    # Labels of each part: if only the sums of the lengths were equal, labels would be shifted.
+    labels = [label for part in parts for label in _labels_of(arrays[part.images], arrays.get(part.labels or ""), part)]
+    splits = [part.split for part, array in zip(parts, images, strict=True) for _ in range(len(array))]
+    roles = _other_columns(arrays, parts, reading, title) if len(parts) == 1 else Roles()
+    groups = None if roles.group is None else _texts(arrays[roles.group])
+    found = array_manifest(
+        np.concatenate(images),
+        labels,
+        splits=splits if roles.splits is None else list(roles.splits),
+        groups=groups,
+        reading=reading,
+        title=title,
+    )
+    warnings = [
+        text for part, array in zip(parts, given, strict=True) for text in pixel_warnings(part.images, array, top)
+    ]
+    choices = () if any(part.labels for part in parts) else label_choices(arrays, parts)
+    return replace(found, warnings=(*warnings, *roles.warnings), label_choices=choices)
 
 
-def _label(value: Any) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+def _other_columns(
+    arrays: Mapping[str, NDArray[np.generic]], parts: Sequence[Part], reading: Reading, title: str
+) -> Roles:
+    """Splits and groups in other arrays with one value per image, by the rules of a table's columns."""
+    count = len(arrays[parts[0].images])
+    used = {*reading.ignore_column, parts[0].images, parts[0].labels}
+    texts = {
+        name: _texts(array)
+        for name, array in arrays.items()
+        if name not in used and array.shape in ((count,), (count, 1))
+    }
+    return find_roles(texts, replace(reading, label="label"), f"{title}.npz")
 
 
-def as_uint8(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Images as uint8, of the same shape: (N, H, W) or (N, H, W, 1, 3 or 4).
+def _texts(array: NDArray[np.generic]) -> list[str | None]:
+    return plain_texts(array.reshape(-1).tolist())
+
+
+def _labels_of(images: NDArray[np.generic], labels: NDArray[np.generic] | None, part: Part) -> list[str | None]:
+    """The label of each image of a part."""
+    if labels is None:
+        return [None] * len(images)
+    flat = flat_labels(labels, str(part.labels))
+    if len(flat) != len(images):
+        raise DataLayoutError(
+            f"{part.images} and {part.labels} must have the same length. Received: {len(images)} and {len(flat)}."
+        )
+    return flat
+
+
+def flat_labels(labels: NDArray[np.generic], name: str = "y") -> list[str | None]:
+    """Labels as texts.
+
+    Args:
+        labels: Shape (N,) or (N, 1), or one-hot rows (N, K).
+        name: The array, for messages.
 
     Raises:
-        DataLayoutError: Another shape, or pixels that are neither integers in [0, 255] nor floats in [0, 1].
+        DataLayoutError: Rows have several labels, or probabilities.
     """
-    array = np.asarray(pixels)
-    if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3, 4)):
-        raise DataLayoutError(
-            f"Images have the shape (N, H, W) or (N, H, W, 1, 3 or 4). Received: {tuple(array.shape)}."
-        )
-    if array.dtype == np.uint8:
-        return array
-    low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
-    if array.dtype.kind in "iu" and low >= 0 and high <= 255:
-        return array.astype(np.uint8)
-    if array.dtype.kind == "f" and low >= 0 and high <= 1:
-        return np.round(array * 255).astype(np.uint8)
-    raise DataLayoutError(
-        f"Pixels are integers in [0, 255] or floats in [0, 1]. Received: {array.dtype} in [{low:g}, {high:g}]."
-    )
+    array = np.asarray(labels)
+    if array.ndim == 2 and array.shape[1] > 1:
+        if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all() or not (array.sum(axis=1) == 1).all():
+            raise DataLayoutError(
+                f"{name} {tuple(array.shape)} has one row per image, and its rows are not one-hot (a single 1, all others 0). Are "
+                "several labels per image meant, or probabilities? A head needs one class for each image: give an array (N,)."
+            )
+        array = array.argmax(axis=1)
+    return [label_text(text) for text in _texts(array)]

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from pipeline.errors import DataLayoutError
 from pipeline.images.manifest import Ignored, ImageBytes, Manifest, Skipped
 from pipeline.images.reading import Reading
 from pipeline.images.sources.layout import lay_out
-from pipeline.images.splits import complete_splits
+from pipeline.images.splits import complete_splits, torn_groups
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class Columns:
     warnings: Sequence[str] = ()
     """What the user should know about the data: a sentence each."""
 
+    label_choices: Sequence[str] = ()
+    """Columns that could be the labels, if there is no label column."""
+
     @classmethod
     def of_paths(cls, names: Sequence[str], reading: Reading) -> Self:
         """Labels and splits from the folders in paths: `train/cats/1.jpg`, or `cats/1.jpg`.
@@ -52,7 +56,11 @@ class Columns:
         reading: Reading,
         title: str,
     ) -> Manifest:
-        """The manifest of the images with a digest; the others are in `skipped`, with their reasons."""
+        """The manifest of the images with a digest; the others are in `skipped`, with their reasons.
+
+        Raises:
+            DataLayoutError: The data sets the splits, and they divide a group.
+        """
         good = [row for row, digest in enumerate(digests) if isinstance(digest, bytes)]
         good_digests = [digest for digest in digests if isinstance(digest, bytes)]
         unread = [
@@ -60,17 +68,52 @@ class Columns:
             for name, digest in zip(self.names, digests, strict=True)
             if isinstance(digest, OSError)
         ]
-        groups = [None] * len(good) if self.groups is None else [self.groups[row] for row in good]
-        keys = [group.encode() if group else digest for group, digest in zip(groups, good_digests, strict=True)]
+        groups = None if self.groups is None else [self.groups[row] for row in good]
+        labels = [self.labels[row] for row in good]
+        splits = group_splits([self.splits[row] for row in good], groups, good_digests, reading, labels)
         return Manifest(
             images=images,
             positions=tuple(good),
             names=tuple(self.names[row] for row in good),
             digests=tuple(good_digests),
-            labels=tuple(self.labels[row] for row in good),
-            splits=complete_splits([self.splits[row] for row in good], keys, reading.fractions, reading.split_seed),
+            labels=tuple(labels),
+            splits=splits,
             skipped=(*self.skipped, *unread),
             ignored=tuple(self.ignored),
             warnings=tuple(self.warnings),
+            label_choices=tuple(self.label_choices),
             title=title,
         )
+
+
+def group_splits(
+    given: Sequence[str | None],
+    groups: Sequence[str | None] | None,
+    digests: Sequence[bytes],
+    reading: Reading,
+    labels: Sequence[str | None],
+) -> tuple[str, ...]:
+    """The split of each image; all images of a group are in one.
+
+    Args:
+        given: Splits that the data sets.
+        groups: Group of each image, if there are groups.
+        digests: SHA-256 of each image, which decides where there is no group.
+        reading: Shares and seed of the other splits.
+        labels: Class of each image.
+
+    Raises:
+        DataLayoutError: The given splits divide a group.
+    """
+    known = groups or [None] * len(digests)
+    keys = [group.encode() if group else digest for group, digest in zip(known, digests, strict=True)]
+    splits = complete_splits(given, keys, reading.fractions, reading.split_seed, labels)
+    torn = torn_groups(known, splits)
+    if torn:
+        group, names = next(iter(torn.items()))
+        raise DataLayoutError(
+            f"The splits of the data divide {len(torn):,} groups: group {group!r} is in {' and '.join(names)}. All images of a "
+            "group belong into one split. Mend the splits, or leave out one of the columns with --ignore-column: the group column "
+            "to keep these splits, the split column to split the groups by percentages."
+        )
+    return splits

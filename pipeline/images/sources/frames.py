@@ -2,14 +2,17 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DataLayoutError
+from pipeline.images.labels import plain_texts
 from pipeline.images.manifest import Contents, Manifest
 from pipeline.images.reading import Reading
-from pipeline.images.sources.tables import Texts, check_label, columns_of, manifest_of_paths
+from pipeline.images.sources.delimited import Table, Texts
+from pipeline.images.sources.roles import find_path, find_roles, without_ignored
+from pipeline.images.sources.tables import columns_of, manifest_of_paths
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoDataFrame
@@ -23,7 +26,7 @@ def scan_frame(
 ) -> Manifest:
     """The manifest of a data frame, in its order, with the columns of a table (`scan_table`).
 
-    Instead of `path`, a column `image` may contain encoded bytes, or {bytes, path} as in Hugging Face's data sets.
+    Instead of paths, a column `image` may contain encoded bytes, or {bytes, path} as in Hugging Face's data sets.
 
     Args:
         frame: A pandas or polars frame, or another eager one.
@@ -34,25 +37,25 @@ def scan_frame(
         DataLayoutError: It is not a data frame, or its columns are not usable.
     """
     columns = _read(frame)
-    images = columns.pop("image", None)
-    texts: Texts = {
-        name: [None if value is None else str(value) for value in values] for name, values in columns.items()
-    }
+    images = columns.pop("image", None) if _is_encoded(columns.get("image")) else None
+    texts = without_ignored({name: plain_texts(values) for name, values in columns.items()}, reading, _SOURCE)
     if images is None:
         return manifest_of_paths(
-            texts,
-            reading,
-            source=_SOURCE,
-            folder=Path(reading.root or _folder_of(texts)),
+            Table(texts), reading, source=_SOURCE, folder=Path(reading.root or _folder_of(texts, reading))
         )
     if not images:
         raise DataLayoutError(f"The frame has no rows. Received columns: {['image', *columns]}.")
-    check_label(reading.label, texts, _SOURCE)
+    roles = find_roles(texts, reading, _SOURCE)
     contents = tuple(_bytes_of(value, row) for row, value in enumerate(images))
     digests = [content if isinstance(content, OSError) else hashlib.sha256(content).digest() for content in contents]
     names = [f"#{row}" for row in range(len(images))]
-    found = columns_of(texts, names, range(len(images)), label=reading.label, source=_SOURCE)
+    found = columns_of(texts, roles, names, range(len(images)))
     return found.manifest(Contents(contents), digests, reading, "frame")
+
+
+def _is_encoded(images: Sequence[Any] | None) -> bool:
+    """Whether a column is one of images and not of paths."""
+    return images is not None and not any(isinstance(value, str | Path) for value in images)
 
 
 def _read(frame: "IntoDataFrame") -> dict[str, list[Any]]:
@@ -74,8 +77,9 @@ def _read(frame: "IntoDataFrame") -> dict[str, list[Any]]:
     }
 
 
-def _folder_of(texts: Texts) -> Path:
-    paths = texts.get("path") or texts.get("file_name") or ()
+def _folder_of(texts: Texts, reading: Reading) -> Path:
+    name = find_path(texts, reading, _SOURCE)
+    paths = texts[name] if name else ()
     absolute = [os.path.dirname(path) for path in paths if path and os.path.isabs(path)]  # noqa: PTH117, PTH120 strings
     return Path(os.path.commonpath(absolute)) if absolute else Path.cwd()
 

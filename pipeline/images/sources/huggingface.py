@@ -11,17 +11,19 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DataLayoutError, MissingExtraError
 from pipeline.images.kinds import has_image_extension
+from pipeline.images.labels import plain_texts
 from pipeline.images.manifest import Manifest, Skipped
 from pipeline.images.reading import Reading
+from pipeline.images.sources.roles import Roles, find_roles, without_ignored
 from pipeline.images.sources.spool import Spool
-from pipeline.images.sources.tables import check_label, columns_of
+from pipeline.images.sources.tables import columns_of
 from pipeline.images.words import SPLIT_WORDS, split_of
 
 # Names on the hub: train-00000-of-00001.parquet, with a hash in older data sets; or train.parquet.
@@ -93,8 +95,11 @@ def scan_data_files(
     sources = [(file.path, _image_column(file.path)) for file in known]
     images = Spool(partial(_contents, sources), reading.home)
     counts: Counter[str | None] = Counter()
+    choices: tuple[str, ...] = ()
+    warnings: list[str] = []
     for file in known:
-        rows, count = _read_texts(file, reading.label)
+        rows, count, found = _read_texts(file, reading)
+        choices, warnings = found.choices, [*warnings, *found.warnings]
         members = [str(row) for row in range(count)]
         read = partial(_read_from, images, len(names))
         digests += reading.hashes.member_digests(file.path, members, read, progress=reading.progress)
@@ -105,7 +110,10 @@ def scan_data_files(
             texts[name] += rows.get(name, [None] * count)
     if not names:
         raise DataLayoutError(f"These files have no rows: {[str(file.path) for file in known][:4]}.")
-    columns = columns_of(texts, names, range(len(names)), label="label", source=title, skipped=skipped)
+    roles = Roles(label="label", splits=texts["split"], group="group", choices=choices)
+    columns = columns_of(
+        texts, roles, names, range(len(names)), skipped=skipped, warnings=list(dict.fromkeys(warnings))
+    )
     return columns.manifest(images, digests, reading, title)
 
 
@@ -164,30 +172,46 @@ def _names(folder: Path) -> Iterator[tuple[Path, str]]:
             yield from ((inner, entry.name) for entry in entries)
 
 
-def _read_texts(file: DataFile, label: str) -> tuple[dict[str, list[str | None]], int]:
-    """Labels, splits and groups by name, as far as the file has such columns, and the number of rows."""
+def _read_texts(file: DataFile, reading: Reading) -> tuple[dict[str, list[str | None]], int, Roles]:
+    """Labels, splits and groups by name, as far as the file has such columns; the number of rows; and what the columns are."""
     schema = _schema(file.path)
     classes = _class_names(schema)
-    if label == "label" and label not in schema.names and len(classes) == 1:
-        label = next(iter(classes))
-    check_label(label, schema.names, str(file.path))
-    wanted = {"label": label, "group": "group"} | ({} if file.split else {"split": "split"})
-    wanted = {name: column for name, column in wanted.items() if column in schema.names}
-    texts: dict[str, list[str | None]] = {name: [] for name in wanted}
+    if reading.label == "label" and "label" not in schema.names and len(classes) == 1:
+        reading = replace(reading, label=next(iter(classes)))
+    names = [field.name for field in schema if _is_plain(field.type)]
+    values: dict[str, list[object]] = {name: [] for name in names}
     count = 0
-    for number, rows in _batches(file.path, sorted(set(wanted.values()))):
+    for number, rows in _batches(file.path, names):
         count += number
-        for name, column in wanted.items():
-            texts[name] += [_text(value, classes.get(column)) for value in rows[column]]
-    if file.split:
-        texts["split"] = [file.split] * count
-    return texts, count
+        for name in names:
+            values[name] += [_class_name(value, classes.get(name)) for value in rows[name]]
+    texts = {name: plain_texts(column) for name, column in values.items()}
+    source = str(file.path)
+    kept = without_ignored(texts, reading, source)
+    roles = find_roles(kept, reading, source, splits=[file.split] * count if file.split else None)
+    found = {"label": roles.label, "group": roles.group}
+    result = {name: list(kept[column]) for name, column in found.items() if column}
+    if roles.splits is not None:
+        result["split"] = list(roles.splits)
+    return result, count, roles
 
 
-def _text(value: object, classes: Sequence[str] | None) -> str | None:
-    """A label as text: the name of a class number; None for -1, which means no label."""
-    if value is None or classes is None or not isinstance(value, int):
-        return None if value is None else str(value)
+def _is_plain(kind: Any) -> bool:
+    """Whether a column has texts, numbers or truth values."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    is_text = types.is_string(kind) or types.is_large_string(kind)
+    return bool(
+        is_text or types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind) or types.is_null(kind)
+    )
+
+
+def _class_name(value: object, classes: Sequence[str] | None) -> object:
+    """The name of a class number; None for -1, which means no label. Other values stay."""
+    if classes is None or not isinstance(value, int):
+        return value
     if value >= len(classes):
         raise DataLayoutError(f"Class {value} has no name among the {len(classes)} of the data set.")
     return None if value < 0 else classes[value]

@@ -1,23 +1,24 @@
-"""Manifests of tables: a CSV, JSON-lines or Parquet file with the columns path, label, and optionally split and group.
+"""Manifests of tables: delimited text, JSON or Parquet with a column of paths, and mostly columns of labels, splits and groups.
 
-Other columns are other label columns, for several tasks on the same images. The column of paths may be named `file_name`, as in
-the `metadata.csv` of Hugging Face's image folders.
+`roles` says which column is what. Other columns are other label columns, for several tasks on the same images.
 """
 
-import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.errors import DataLayoutError, DataNotFoundError, MissingExtraError
+from pipeline.images.kinds import has_image_extension
+from pipeline.images.labels import counted, label_text, missing_spellings, plain_texts
 from pipeline.images.manifest import Files, Manifest, Skipped
 from pipeline.images.reading import Reading
 from pipeline.images.sources.columns import Columns
-from pipeline.images.words import split_of
+from pipeline.images.sources.delimited import Table, Texts, decode_text, read_delimited
+from pipeline.images.sources.paths import Locator
+from pipeline.images.sources.roles import Roles, find_path, find_roles, without_ignored
 
-EXTENSIONS = (".csv", ".jsonl", ".parquet")
-Texts = Mapping[str, Sequence[str | None]]
-_NO_LABELS = ("path", "file_name", "image", "split", "group")
+EXTENSIONS = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
 
 
 def scan_table(
@@ -27,15 +28,21 @@ def scan_table(
     """The manifest of a table, in its order.
 
     Args:
-        table: A CSV file with a header, a file with one JSON object per line, or a Parquet file.
-        reading: How it is read. Paths that lead out of the root are skipped.
+        table: Delimited text with a header, JSON objects (a list of them, or one per line), or a Parquet file.
+        reading: How it is read. Paths that cannot be read are skipped.
 
     Raises:
-        DataLayoutError: The table has no path column, no such label column, an unknown split, or no rows.
+        DataLayoutError: The table has no path column, no such label column, an unknown split, or no rows; or it is a question what a
+            column is.
     """
-    readers = {".parquet": _read_parquet, ".jsonl": _read_jsonl}
+    readers: Mapping[str, Callable[[Path], Table]] = {
+        ".parquet": _read_parquet,
+        ".json": _read_json,
+        ".jsonl": _read_jsonl,
+        ".ndjson": _read_jsonl,
+    }
     return manifest_of_paths(
-        readers.get(table.suffix.lower(), read_csv)(table),
+        readers.get(table.suffix.lower(), read_delimited)(table),
         reading,
         source=str(table),
         folder=Path(reading.root or table.parent),
@@ -43,7 +50,7 @@ def scan_table(
 
 
 def manifest_of_paths(
-    texts: Texts,
+    table: Table,
     reading: Reading,
     *,
     source: str,
@@ -52,130 +59,105 @@ def manifest_of_paths(
     """The manifest of a table that has been read.
 
     Args:
-        texts: Its columns.
+        table: Its columns.
         reading: How it is read.
         source: Its name in messages.
         folder: The folder that the paths are relative to.
     """
-    paths = texts.get("path") or texts.get("file_name")
-    if not paths:
-        raise DataLayoutError(f"{source} needs a column `path` and at least one row. Received columns: {list(texts)}.")
-    check_label(reading.label, texts, source)
+    texts = without_ignored(table.texts, reading, source)
+    path = find_path(texts, reading, source)
+    if path is None or not texts[path]:
+        raise DataLayoutError(
+            f"{source} needs a column `path` and at least one row. Received columns: {list(texts)}. {_path_cure(texts)}"
+        )
+    roles = find_roles(texts, reading, source, path=path)
     if not folder.is_dir():
         raise DataNotFoundError(f"The folder of the images does not exist: {folder}. Give another one with --root.")
-    names, rows, skipped = _inside(folder, paths)
+    locator = Locator(folder, may_leave=reading.root is not None, follow_links=reading.follow_links)
+    names, rows, skipped = _locate(locator, texts[path])
     if not names:
+        first = f"the first: {texts[path][0]!r}: {skipped[0].reason}"
         raise DataLayoutError(
-            f"None of the {len(paths)} paths of {source} is a file below {folder} (the first: "
-            f"{paths[0]!r}). Give their folder with --root."
+            f"None of the {len(skipped)} paths of {source} is a file below {folder} that can be read ({first}). "
+            "If the paths begin in another folder, give it with --root."
         )
-    columns = columns_of(texts, names, rows, label=reading.label, source=source, skipped=skipped)
-    digests = reading.hashes.digests([f"{folder}/{name}" for name in names], progress=reading.progress)
-    images = Files(folder, tuple(names))
-    return columns.manifest(images, digests, reading, folder.resolve().name or "data")
-
-
-def check_label(label: str, names: Iterable[str], source: str) -> None:
-    """Check that a label column exists; the default `label` may be missing.
-
-    Raises:
-        DataLayoutError: It does not; the message lists the label columns.
-    """
-    if label not in names and label != "label":
-        choices = [name for name in names if name not in _NO_LABELS]
-        raise DataLayoutError(
-            f"{source} has no column {label!r}. Label columns are {choices}; choose one with --label."
-        )
+    columns = columns_of(texts, roles, names, rows, skipped=skipped, warnings=table.warnings)
+    full = [os.path.join(folder, name) for name in names]  # noqa: PTH118 strings are faster
+    digests = reading.hashes.digests(full, progress=reading.progress)
+    return columns.manifest(Files(folder, tuple(names)), digests, reading, folder.resolve().name or "data")
 
 
 def columns_of(
-    texts: Texts, names: Sequence[str], rows: Sequence[int], *, label: str, source: str, skipped: Sequence[Skipped] = ()
+    texts: Texts,
+    roles: Roles,
+    names: Sequence[str],
+    rows: Sequence[int],
+    *,
+    skipped: Sequence[Skipped] = (),
+    warnings: Sequence[str] = (),
 ) -> Columns:
     """Labels, splits and groups of these rows of a table."""
-    none = [None] * len(rows)
+    raw = None if roles.label is None else [texts[roles.label][row] for row in rows]
+    found = [*warnings, *roles.warnings]
+    missing = missing_spellings(raw or [])
+    if missing:
+        found.append(f"Values of the column {roles.label!r} that mean no label: {counted(missing.items())}.")
     return Columns(
         names=names,
-        labels=_pick(texts.get(label), rows) or none,
-        splits=[_split_name(source, name) for name in _pick(texts.get("split"), rows) or none],
-        groups=_pick(texts.get("group"), rows),
+        labels=[None] * len(rows) if raw is None else [label_text(value) for value in raw],
+        splits=[None] * len(rows) if roles.splits is None else [roles.splits[row] for row in rows],
+        groups=None if roles.group is None else [label_text(texts[roles.group][row]) for row in rows],
         skipped=skipped,
+        label_choices=roles.choices,
+        warnings=found,
     )
 
 
-def _inside(folder: Path, names: Sequence[str | None]) -> tuple[list[str], list[int], list[Skipped]]:
-    """Paths of regular files below the folder, their row numbers, and the other paths with the reasons to skip them."""
-    inside = folder.resolve()
-    paths, rows, skipped = [], [], []
-    for row, name in enumerate(names):
-        reason = _refusal(inside, name)
+def _path_cure(texts: Texts) -> str:
+    """What to do if no column is known to be that of the paths."""
+    if any(has_image_extension(name.strip()) for name in texts):
+        return "The first line looks like an image: write a line with the names of the columns above it, such as path,label."
+    return "If another column contains the paths, name it with --path-column."
+
+
+def _locate(locator: Locator, paths: Sequence[str | None]) -> tuple[list[str], list[int], list[Skipped]]:
+    """Paths of regular files, their row numbers, and the other paths with the reasons to skip them."""
+    names, rows, skipped = [], [], []
+    for row, given in enumerate(paths):
+        name, reason = locator.locate(given)
         if reason:
-            skipped.append(Skipped(name or f"row {row + 1}", reason))
+            skipped.append(Skipped(given or f"row {row + 1}", reason))
         else:
-            given = Path(str(name))
-            is_below = given.is_absolute() and given.is_relative_to(inside)
-            paths.append((given.relative_to(inside) if is_below else given).as_posix())
+            names.append(name)
             rows.append(row)
-    return paths, rows, skipped
+    return names, rows, skipped
 
 
-def _refusal(inside: Path, name: str | None) -> str | None:
-    if not name:
-        return "empty path"
+def _read_json(table: Path) -> Table:
+    """A list of JSON objects; or one object per line, which some call .json too."""
+    text, warnings = decode_text(table)
     try:
-        target = (inside / name).resolve()
-        if not target.is_relative_to(inside):
-            return "path leaves the data folder"
-        if target.is_file():
-            return None
-        return "not a regular file" if target.exists() else "no such file"
-    except (OSError, ValueError, RuntimeError) as error:  # too long, a zero byte, a loop of links
-        return f"not a path: {getattr(error, 'strerror', None) or error}"
+        rows = [dict(row) for row in json.loads(text)]
+    except (ValueError, TypeError, RecursionError):
+        return _read_jsonl(table)
+    return Table(_columns_of_objects(rows), warnings)
 
 
-def _pick(column: Sequence[str | None] | None, rows: Sequence[int]) -> list[str | None] | None:
-    return None if column is None else [column[row] or None for row in rows]
+def _read_jsonl(table: Path) -> Table:
+    text, warnings = decode_text(table)
+    try:
+        rows = [dict(json.loads(line)) for line in text.split("\n") if line.strip()]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DataLayoutError(f"{table} is not a UTF-8 file with one JSON object per line: {error}.") from error
+    return Table(_columns_of_objects(rows), warnings)
 
 
-def _split_name(source: str, name: str | None) -> str | None:
-    if name is None:
-        return None
-    split = split_of(name)
-    if split is None:
-        raise DataLayoutError(f"A split in {source} is train, validation or test, or empty. Received: {name!r}.")
-    return split
-
-
-def read_csv(table: Path) -> Texts:
-    """The columns of a CSV file by name; empty fields are empty texts.
-
-    Raises:
-        DataLayoutError: It is not a UTF-8 CSV file, or a line has more or fewer fields than the header.
-    """
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        try:
-            rows = list(reader)
-            names = list(reader.fieldnames or [])
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise DataLayoutError(f"{table} is not a UTF-8 CSV file with a header: {error}.") from error
-    for number, row in enumerate(rows, start=2):
-        if None in row or None in row.values():
-            raise DataLayoutError(f"{table}, line {number} does not have the {len(names)} columns of the header.")
-    return {name: [row[name] for row in rows] for name in names}
-
-
-def _read_jsonl(table: Path) -> Texts:
-    rows: list[dict[str, object]] = []
-    with table.open(encoding="utf-8-sig") as file:
-        try:
-            rows = [dict(json.loads(line)) for line in file if line.strip()]
-        except (ValueError, TypeError, RecursionError) as error:
-            raise DataLayoutError(f"{table} is not a UTF-8 file with one JSON object per line: {error}.") from error
+def _columns_of_objects(rows: Sequence[Mapping[str, object]]) -> Texts:
     names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [None if row.get(name) is None else str(row[name]) for row in rows] for name in names}
+    return {name: plain_texts([row.get(name) for row in rows]) for name in names}
 
 
-def _read_parquet(table: Path) -> Texts:
+def _read_parquet(table: Path) -> Table:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
@@ -186,4 +168,4 @@ def _read_parquet(table: Path) -> Texts:
         content = parquet.read_table(table).to_pydict()
     except (ArrowException, OSError, ValueError) as error:
         raise DataLayoutError(f"{table} is not a Parquet file: {error}.") from error
-    return {name: [None if value is None else str(value) for value in values] for name, values in content.items()}
+    return Table({name: plain_texts(values) for name, values in content.items()})

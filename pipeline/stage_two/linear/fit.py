@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.errors import DataLayoutError, HeadSpecError
 from pipeline.stage_two.linear.factors import Array, Factors, factor
 from pipeline.stage_two.linear.heads import ArrayHead, LinearHead, NeighboursHead, softmax, unit_rows
 from pipeline.stage_two.linear.ridge import fit_ridge
@@ -108,9 +109,17 @@ def fit_path(
         task: Labels, and the features of the validation split unless `projected` is given.
         seed: Of `svm` and `sgd`.
         projected: The validation split in the coordinates of the factors, (M, r), if it is already computed.
+
+    Raises:
+        HeadSpecError: `lda` with no more training images than classes.
     """
     from threadpoolctl import threadpool_limits
 
+    if spec.kind == "lda" and len(task.train) <= len(task.classes):
+        raise HeadSpecError(
+            f"lda needs more training images than classes. Received: {len(task.train)} images of {len(task.classes)} classes. "
+            "Use ridge or logreg, or add images."
+        )
     if projected is None:
         projected = factors.project(task.validation.flat)
     with threadpool_limits(1, user_api="blas"):
@@ -146,16 +155,29 @@ def judge(value: float, head: LinearHead, scores: Array, y: Labels, leave_one_ou
 
 
 def cross_validated_accuracy(X: Array, y: Labels, *, num_folds: int = 5) -> float:
-    """Accuracy of a logistic regression on standardized features (N, D), by stratified cross-validation with a fixed seed."""
+    """Accuracy of a logistic regression on standardized features (N, D), by stratified cross-validation with a fixed seed.
+
+    A class with fewer images than folds lowers the number of folds, to two at least.
+
+    Raises:
+        DataLayoutError: No class has two images.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_score
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
+    counts = np.bincount(y)
+    if counts.max() < 2:
+        raise DataLayoutError(
+            "A cross-validation needs two training images of a class at least. Received: one of each. Add images."
+        )
+    num_folds = max(2, min(num_folds, int(counts[counts > 0].min())))
     folds = StratifiedKFold(num_folds, shuffle=True, random_state=0)
     estimator = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=300))
-    with threadpool_limits(1, user_api="blas"):
+    with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class")
         return float(cross_val_score(estimator, X, y, cv=folds).mean())
 
 

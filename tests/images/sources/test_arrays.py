@@ -129,11 +129,12 @@ def test_same_pixels_in_another_type_are_the_same_images(convert):
 @pytest.mark.parametrize(
     ("pixels", "message"),
     [
-        (np.full((2, 4, 4), 256), r"floats in \[0, 1\]\. Received: int64 in \[256, 256\]"),
+        (np.full((2, 4, 4), 256), r"or floats in \[0, 1\] or \[0, 255\]\. Received: int64 in \[256, 256\]"),
         (np.full((2, 4, 4), -1), r"Received: int64 in \[-1, -1\]"),
         (np.full((2, 4, 4), 1.5), r"Received: float64 in \[1\.5, 1\.5\]"),
         (np.full((2, 4, 4), np.nan), r"Received: float64 in \[nan, nan\]"),
-        (np.zeros((2, 4, 4), bool), r"Received: bool in \[0, 0\]"),
+        (np.full((2, 4, 4), 300.0), r"Received: float64 in \[300, 300\]\. Divide them"),
+        (np.full((2, 4, 4), -0.5), r"Received: float64 in \[-0\.5, -0\.5\]\. Bring them to \[0, 1\]"),
         (np.zeros((4, 4), np.uint8), r"shape \(N, H, W\) or \(N, H, W, 1, 3 or 4\)\. Received: \(4, 4\)"),
         (np.zeros((2, 4, 4, 2), np.uint8), r"Received: \(2, 4, 4, 2\)"),
         (np.zeros((2, 3, 4, 4, 3), np.uint8), r"Received: \(2, 3, 4, 4, 3\)"),

@@ -1,0 +1,58 @@
+"""What a user should know about the labels and splits of a data set, as sentences."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from pipeline.images.labels import counted, listed, measured_values, spellings
+from pipeline.images.manifest import SPLITS, Manifest
+
+FEW_IMAGES = 30
+"""With fewer validation images than this, the 95 % interval of an accuracy of 90 % is wider than 20 points."""
+
+PROVES_NOTHING = 10
+"""With fewer validation images than this, no score means anything."""
+
+
+def with_warnings(manifest: Manifest) -> Manifest:
+    """The manifest with a warning for everything about its labels and splits that may be a mistake."""
+    found = (*_label_warnings(manifest), *_split_warnings(manifest))
+    return replace(manifest, warnings=(*manifest.warnings, *found))
+
+
+def _label_warnings(manifest: Manifest) -> Iterator[str]:
+    for group in spellings(manifest.labels):
+        yield f"Labels that may mean one class are different classes: {counted(group)}. Give them one spelling if they are one class."
+    if measured_values([label for label in manifest.labels if label is not None]) == "perhaps":
+        yield f"The labels are {len(manifest.classes)} different numbers. Each number is a class of its own; regression does not exist."
+    conflicts = manifest.conflicting_labels()
+    if conflicts:
+        yield (
+            f"{len(conflicts):,} images have more than one label: the same bytes are listed under each of them. The first: "
+            f"{listed(conflicts[0])}. Remove the wrong ones; --strict makes this an error."
+        )
+
+
+def _split_warnings(manifest: Manifest) -> Iterator[str]:
+    """Warnings for data from which a head can be trained; other data has other problems first."""
+    labelled = [label is not None for label in manifest.labels]
+    counts = Counter(split for split, known in zip(manifest.splits, labelled, strict=True) if known)
+    if len(manifest.classes) < 2 or not counts["train"] or not counts["validation"]:
+        return
+    for split in SPLITS[1:]:
+        missing = manifest.classes_without(split) if counts[split] else ()
+        if missing:
+            yield (
+                f"Classes without a {split} image: {listed(missing)} ({len(missing)} of {len(manifest.classes)}). "
+                f"The {split} scores say nothing about them."
+            )
+    if not counts["test"] and "test" in manifest.splits:
+        yield f"The {manifest.splits.count('test'):,} test images have no label, so there are no test scores."
+    num_validation = counts["validation"]
+    if num_validation < PROVES_NOTHING:
+        yield f"Only {num_validation} validation images: scores on so few images prove nothing. Add images."
+    elif num_validation < FEW_IMAGES:
+        yield (
+            f"Only {num_validation} validation images: look at the intervals of the scores, which are wide. Add images, or give "
+            "validation a larger share, such as --split 60/30/10."
+        )

@@ -1,0 +1,179 @@
+"""Labels as people write them: what is no label, spellings of one label, several labels in one field, and numbers."""
+
+import math
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from pipeline.errors import DataLayoutError
+
+NO_LABEL = frozenset(
+    [
+        "#N/A",
+        "#N/A N/A",
+        "#NA",
+        "-1.#IND",
+        "-1.#QNAN",
+        "-NaN",
+        "-nan",
+        "1.#IND",
+        "1.#QNAN",
+        "<NA>",
+        "N/A",
+        "NA",
+        "NULL",
+        "NaN",
+        "NaT",
+        "None",
+        "n/a",
+        "nan",
+        "null",
+        "",
+    ]
+)
+"""Texts that mean a missing value, as `pandas.read_csv` reads them."""
+
+LEAST_NUMBERS = 20
+"""So many different numbers as labels raise the question whether they are measured values."""
+
+_STRONG, _WEAK = ("|", ";"), (",", "+", "&", "/")
+
+
+def plain_texts(values: Sequence[object]) -> list[str | None]:
+    """A column as texts, with None for missing values.
+
+    Whole floats become integers if values are missing: pandas makes floats of a column of integers with a gap. A list of one value is
+    that value; a longer one is joined by `|`.
+    """
+    floats = [value for value in values if isinstance(value, float)]
+    has_gap = any(value is None or (isinstance(value, float) and math.isnan(value)) for value in values)
+    is_whole = has_gap and all(value.is_integer() for value in floats if not math.isnan(value))
+    return [
+        _plain(int(value) if is_whole and isinstance(value, float) and math.isfinite(value) else value)
+        for value in values
+    ]
+
+
+def _plain(value: object) -> str | None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, list | tuple | set):
+        return "|".join(filter(None, map(_plain, value))) or None
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def label_text(text: str | None) -> str | None:
+    """A label in Unicode's composed form and without spaces around it; None for a missing value."""
+    text = None if text is None else clean_text(text)
+    return None if not text or text in NO_LABEL else text
+
+
+def clean_text(text: str) -> str:
+    """A text in Unicode's composed form and without spaces around it."""
+    text = text.strip()
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def spellings(labels: Iterable[str | None]) -> list[list[tuple[str, int]]]:
+    """Labels that differ in case, spaces or the spelling of a number only, with their counts: `Cats` and `cats`, `1` and `1.0`."""
+    counts = Counter(label for label in labels if label is not None)
+    found: dict[object, list[tuple[str, int]]] = defaultdict(list)
+    for label, count in counts.items():
+        number = _number(label)
+        key = " ".join(label.casefold().replace("_", " ").replace("-", " ").split()) if number is None else number
+        found[key].append((label, count))
+    return [sorted(group) for group in found.values() if len(group) > 1]
+
+
+def several_labels(classes: Collection[str]) -> tuple[str, str] | None:
+    """Separator and an example, if the classes look like combinations of several labels: `cat|dog`, `indoor cat night`.
+
+    Names with a comma or spaces are common (`tabby, tabby cat`), so these count only where few parts are combined to many classes.
+    """
+    for separator in (*_STRONG, *_WEAK, " "):
+        combined = [name for name in classes if separator in name]
+        if not combined:
+            continue
+        parts = {name: [part for part in map(str.strip, name.split(separator)) if part] for name in classes}
+        used = Counter(part for names in parts.values() for part in set(names))
+        is_reused = any(used[part] > 1 for name in combined for part in parts[name])
+        stands_alone = any(part in classes for name in combined for part in parts[name])
+        if separator in _STRONG:
+            found = is_reused
+        elif separator in _WEAK:
+            found = len(used) < len(classes) or (stands_alone and len(used) <= len(classes))
+        else:
+            found = 1.5 * len(used) <= len(classes) and len({len(names) for names in parts.values()}) > 1
+        if found:
+            return separator, combined[0]
+    return None
+
+
+def measured_values(labels: Sequence[str]) -> str | None:
+    """`sure` if the labels look like measured values (a price, an age), `perhaps` if they could be; None for classes.
+
+    Numbers that count from 0 or 1, and codes such as `007`, are classes.
+    """
+    counts = Counter(labels)
+    numbers = {label: _number(label) for label in counts}
+    values = [value for value in numbers.values() if value is not None]
+    if len(values) < len(counts) or any(len(name) > 1 and name[0] == "0" and name.isdigit() for name in counts):
+        return None
+    distinct = sorted(set(values))
+    whole = all(value.is_integer() for value in distinct)
+    each = len(labels) / max(1, len(distinct))
+    if whole and (
+        len(distinct) < LEAST_NUMBERS or (distinct[0] in (0, 1) and distinct[-1] - distinct[0] < len(distinct))
+    ):
+        return None
+    if not whole and len(distinct) < LEAST_NUMBERS and (len(distinct) < 10 or each >= 5):
+        return None
+    return "sure" if each < 20 or not whole else "perhaps"
+
+
+def listed(names: Sequence[object], count: int = 5) -> str:
+    """The first names in words, and how many more there are."""
+    more = f" and {len(names) - count:,} more" if len(names) > count else ""
+    return ", ".join(map(str, names[:count])) + more
+
+
+def counted(counts: Iterable[tuple[str, int]]) -> str:
+    """Names with their counts: `'Cats' (3), 'cats' (7)`."""
+    return ", ".join(f"{name!r} ({count:,})" for name, count in counts)
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text) if text[-1:].isdigit() or text[-1:] == "." else math.nan
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def missing_spellings(raw: Iterable[object]) -> Mapping[str, int]:
+    """Texts that are read as no label, with their counts; empty ones are left out."""
+    texts = (value.strip() for value in raw if isinstance(value, str))
+    return Counter(text for text in texts if text and text in NO_LABEL)
+
+
+def check_classes(labels: Sequence[str]) -> None:
+    """Check that labels are names of classes.
+
+    Raises:
+        DataLayoutError: They look like several labels in one field, or like numbers to predict.
+    """
+    classes = list(dict.fromkeys(labels))
+    if several := several_labels(classes):
+        separator, example = several
+        raise DataLayoutError(
+            f"Labels such as {example!r} look like several labels of one image, separated by {separator!r}. Is a multi-label "
+            "task meant? A head here predicts exactly one class for each image. Keep one label per image, make a column "
+            f"for each question and choose it with --label, or, if each combination is a class, write it without {separator!r}."
+        )
+    if measured_values(labels) == "sure":
+        raise DataLayoutError(
+            f"The labels are {len(classes)} different numbers ({listed(classes, 3)}). Is regression meant? A head "
+            "here predicts classes. Make a column of ranges (such as 'below 100', '100 to 200') and choose it with --label, or, "
+            f"if each number is a class, write it as a name ('class 104'). Up to {LEAST_NUMBERS - 1} whole numbers, and numbers "
+            "that count from 0 or 1, are classes as they are."
+        )

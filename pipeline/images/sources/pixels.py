@@ -1,0 +1,89 @@
+"""Arrays of pixels as people have them, as uint8."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DataLayoutError
+
+_CHANNELS = (1, 3, 4)
+_ROUNDING = 1e-3
+"""Floats in [0, 1] may be above 1 by this much: a resized image has rounding errors."""
+
+_LEAST_BYTE = 2.0
+"""Floats above this are values up to 255. Between 1 and 2 nobody can say."""
+
+
+def as_uint8(pixels: NDArray[np.generic], *, top: float | None = None) -> NDArray[np.uint8]:
+    """Images as uint8 of the shape (N, H, W) or (N, H, W, 1, 3 or 4).
+
+    Channels may come first where only the second dimension can be channels.
+
+    Args:
+        pixels: Integers in [0, 255], floats in [0, 1] or [0, 255], or truth values.
+        top: The largest value of the data set, which decides which of both ranges floats have; None: that of the array.
+
+    Raises:
+        DataLayoutError: Another shape or range.
+    """
+    array = np.asarray(pixels)
+    if is_channels_first(array.shape):
+        array = np.ascontiguousarray(np.moveaxis(array, 1, -1))
+    if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in _CHANNELS):
+        cure = " Reshape rows of pixels with x.reshape(N, H, W, 3)." if array.ndim == 2 else ""
+        raise DataLayoutError(
+            f"Images have the shape (N, H, W) or (N, H, W, 1, 3 or 4). Received: {tuple(np.shape(pixels))}.{cure}"
+        )
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind == "b":
+        return array.astype(np.uint8) * np.uint8(255)
+    low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
+    if array.dtype.kind in "iu" and low >= 0 and high <= 255:
+        return array.astype(np.uint8)
+    most = max(high, top or 0.0)
+    if array.dtype.kind == "f" and low >= 0 and high <= 1 + _ROUNDING and most <= 1 + _ROUNDING:
+        return np.round(np.minimum(array, 1) * 255).astype(np.uint8)
+    if array.dtype.kind == "f" and low >= 0 and _LEAST_BYTE < most <= 255:
+        return np.round(array).astype(np.uint8)
+    raise DataLayoutError(
+        f"Pixels are integers in [0, 255], or floats in [0, 1] or [0, 255]. Received: {array.dtype} in [{low:g}, {high:g}].{_cure(low, high)}"
+    )
+
+
+def is_channels_first(shape: tuple[int, ...]) -> bool:
+    """Whether images are (N, channels, H, W), and cannot be (N, H, W, channels)."""
+    return len(shape) == 4 and shape[1] in _CHANNELS and min(shape[2:]) > max(_CHANNELS)
+
+
+def float_top(arrays: list[NDArray[np.generic]]) -> float | None:
+    """Largest value of all arrays of floats; None if there are none."""
+    tops = [float(array.max()) for array in arrays if array.dtype.kind == "f" and array.size]
+    return max(tops) if tops else None
+
+
+def pixel_warnings(name: str, pixels: NDArray[np.generic], top: float | None) -> list[str]:
+    """What was assumed about an array of pixels."""
+    found = []
+    if is_channels_first(pixels.shape):
+        found.append(
+            f"The array {name} {tuple(pixels.shape)} has its channels first: it is read as (N, channels, H, W)."
+        )
+    if pixels.dtype.kind == "f" and top is not None and top > _LEAST_BYTE:
+        found.append(f"The array {name} has floats up to {top:g}: they are read as values from 0 to 255.")
+    if pixels.dtype.kind in "iu" and pixels.size and pixels.max() <= 1:
+        found.append(
+            f"The array {name} has only the integers 0 and 1: its images are almost black. Multiply it by 255 if 1 is white."
+        )
+    return found
+
+
+def _cure(low: float, high: float) -> str:
+    if low != low or high in (float("inf"), float("-inf")):  # noqa: PLR0124 NaN differs from itself
+        return " Replace NaN and infinite values first."
+    if -1 <= low < 0 and high <= 1:
+        return " Bring them to [0, 1], for example with (x + 1) / 2."
+    if low >= 0 and high <= _LEAST_BYTE:
+        return " Which of both ranges floats up to 2 have is not clear: bring them to [0, 1]."
+    if low >= 0 and high > 255:
+        return " Divide them by their largest possible value."
+    return ""

@@ -1,0 +1,184 @@
+"""Labels as people have them: missing, in several spellings, contradictory, several in one field, numbers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.errors import DataLayoutError
+from pipeline.settings import Settings
+from tests.calls import read
+from tests.calls import scan as scan_with
+from tests.conftest import draw_photo
+
+
+@pytest.fixture
+def make(tmp_path):
+    """A table of one image per label."""
+
+    def make(labels, name="table.csv"):
+        lines = ["path,label"]
+        for number, label in enumerate(labels):
+            path = tmp_path / f"{number:03d}.png"
+            if not path.exists():
+                draw_photo(path, (90, 90, 90), number, (6, 6))
+            lines.append(f'{path.name},"{label}"')
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+        return tmp_path / name
+
+    return make
+
+
+@pytest.mark.parametrize("missing", ["", " ", "NaN", "nan", "NA", "None", "null", "<NA>"])
+def test_missing_labels_are_left_out_of_training_and_counted(make, missing):
+    """The images stay in the data set, and training skips them with a reason."""
+    manifest = read(make(["cat", "dog", missing] * 8))
+    task = manifest.require_task()
+
+    assert (len(manifest), len(task), task.classes) == (24, 16, ("cat", "dog"))
+    assert {entry.reason for entry in task.skipped} == {"no label"}
+    assert any("mean no label" in text for text in manifest.warnings) == bool(missing.strip())
+
+
+def test_none_in_lower_case_is_a_class(make):
+    """As pandas reads it: `none` is a finding, `None` a missing value."""
+    assert read(make(["none", "crack"] * 4)).classes == ("crack", "none")
+
+
+@pytest.mark.parametrize(
+    "pair", [("Cats", "cats"), ("1", "1.0"), ("01", "1"), ("black cat", "black_cat"), ("big  dog", "big dog")]
+)
+def test_two_spellings_of_a_label_are_warned_of(make, pair):
+    """Both are named with their counts; they stay two classes."""
+    manifest = read(make([*pair, pair[0], "other"] * 3))
+
+    assert set(pair) <= set(manifest.classes)
+    assert any(f"{pair[0]!r} (6)" in text and f"{pair[1]!r} (3)" in text for text in manifest.warnings)
+
+
+def test_spaces_around_labels_and_unicode_forms_mean_nothing(make):
+    """`dogs ` is `dogs`, and one word in two Unicode forms is one class, without a warning on spellings."""
+    manifest = read(make(["dogs ", "dogs", "Cafe\u0301", "Caf\u00e9"] * 3))
+
+    assert manifest.classes == ("Caf\u00e9", "dogs")
+    assert not any("spelling" in text for text in manifest.warnings)
+
+
+def test_integers_with_a_gap_stay_integers(tmp_path):
+    """pandas makes floats of them; truth values and texts are kept too."""
+    for number in range(6):
+        draw_photo(tmp_path / f"{number}.png", (9, 90, 9), number, (6, 6))
+    paths = [str(tmp_path / f"{number}.png") for number in range(6)]
+
+    def labels(values):
+        return read(pd.DataFrame({"path": paths, "label": values})).labels
+
+    assert labels([0, 1, None, 1, 0, 1]) == ("0", "1", None, "1", "0", "1")
+    assert labels([True, False, True, False, True, None]) == ("True", "False", "True", "False", "True", None)
+    assert labels(["001", "010", float("nan"), "NA", "", "x "]) == ("001", "010", None, None, None, "x")
+
+
+def test_labels_of_arrays_may_be_missing(tmp_path):
+    """NaN in an array is no label."""
+    x = np.arange(6 * 64, dtype=np.uint8).reshape(6, 8, 8)
+    np.savez(tmp_path / "a.npz", x=x, y=np.array([0, 1, np.nan, 1, 0, 1]))
+
+    assert read(tmp_path / "a.npz").labels == ("0", "1", None, "1", "0", "1")
+
+
+def test_image_with_two_labels_is_warned_of_and_an_error_if_strict(make, tmp_path):
+    """Whether the file is there twice, or the row."""
+    table = make(["cat", "dog"] * 5)
+    table.write_text(table.read_text() + "000.png,dog\n")
+    (tmp_path / "copy.png").write_bytes((tmp_path / "001.png").read_bytes())
+    table.write_text(table.read_text() + "copy.png,cat\n")
+
+    warnings = [text for text in read(table).warnings if "more than one label" in text]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("2 images")
+    assert "cat: 000.png, dog: 000.png" in warnings[0]
+    with pytest.raises(DataLayoutError, match=r"2 images have more than one label, and --strict is set"):
+        scan_with(table, Settings.of(strict=True, cache=tmp_path / "cache"))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["cat|dog", "cat", "dog", "bird"],
+        ["cat;dog", "dog;bird", "bird", "cat"],
+        ["cat,dog", "cat", "dog", "cat,dog"],
+        ["cat, dog", "dog, bird", "cat, bird", "bird"],
+        [
+            "cats indoor",
+            "cats",
+            "dogs indoor night",
+            "dogs night",
+            "cats night",
+            "dogs",
+            "cats indoor night",
+            "dogs indoor",
+        ],
+    ],
+)
+def test_several_labels_in_a_field_are_a_question(make, labels):
+    """A combination is no class without a word."""
+    with pytest.raises(DataLayoutError, match=r"look like several labels.*Is a multi-label task meant\?"):
+        read(make(labels * 3)).require_task()
+
+
+def test_lists_of_labels_are_a_question(tmp_path):
+    """A list of one label is that label."""
+    for number in range(9):
+        draw_photo(tmp_path / f"{number}.png", (9, 90, 9), number, (6, 6))
+    paths = [str(tmp_path / f"{number}.png") for number in range(9)]
+    single = read(pd.DataFrame({"path": paths, "label": [["cat"], ["dog"], []] * 3}))
+
+    assert single.labels == ("cat", "dog", None) * 3
+    with pytest.raises(DataLayoutError, match=r"Is a multi-label task meant\?"):
+        read(pd.DataFrame({"path": paths, "label": [["cat"], ["dog"], ["cat", "dog"]] * 3})).require_task()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["tabby, tabby cat", "tiger cat", "Persian cat"],
+        ["golden retriever", "labrador retriever", "german shepherd"],
+        ["cats, tame", "dogs, tame"],
+        ["red cat", "red dog", "blue cat", "blue dog", "green cat", "green dog"],
+        ["T-shirt/top", "Ankle boot", "Dress"],
+        ["maillot", "maillot, tank suit", "crane", "tabby, tabby cat", "tiger cat"],
+    ],
+)
+def test_names_of_several_words_are_classes(make, labels):
+    """Commas, spaces and slashes are common in names."""
+    assert set(read(make(labels * 3)).require_task().classes) == set(labels)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [f"{100 + 1.37 * number:.2f}" for number in range(40)],
+        [str(20 + number % 35) for number in range(60)],
+        [f"{number * 0.5}" for number in range(30)],
+        [f"-{number}" for number in range(1, 40)],
+    ],
+)
+def test_measured_values_are_a_question(make, labels):
+    """A price or an age is no class without a word."""
+    with pytest.raises(DataLayoutError, match=r"different numbers \(.*\)\. Is regression meant\?"):
+        read(make(labels)).require_task()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [str(number % 25) for number in range(50)],
+        [str(1 + number % 30) for number in range(60)],
+        [f"{number % 40:03d}" for number in range(80)],
+        [str(number % 10) for number in range(30)],
+        [f"{number % 2}.0" for number in range(20)],
+        [str(1900 + 10 * (number % 8)) for number in range(40)],
+    ],
+)
+def test_numbers_that_name_classes_are_classes(make, labels):
+    """Those that count, codes with zeros in front, and a few."""
+    assert set(read(make(labels)).require_task().classes) == set(labels)

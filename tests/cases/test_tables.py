@@ -1,0 +1,406 @@
+"""Tables, frames and arrays as people have them: known names in any spelling are read, near ones are questions."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from pipeline.errors import DataLayoutError
+from tests.calls import read
+from tests.conftest import draw_photo
+
+WORDS = ["train"] * 6 + ["val"] * 2 + ["test"] * 2
+SPLITS = ("train",) * 6 + ("validation",) * 2 + ("test",) * 2
+
+
+@pytest.fixture
+def rows(tmp_path) -> list[tuple[str, str]]:
+    """Paths and labels of ten images."""
+    found = [(f"img/{number:04d}.png", "cats" if number % 2 else "dogs") for number in range(10)]
+    for number, (path, _) in enumerate(found):
+        draw_photo(tmp_path / path, (90, 90, 90), number, (8, 8))
+    return found
+
+
+@pytest.fixture
+def write(tmp_path, rows):
+    """Write a table of the ten images with one more column, and give its path."""
+
+    def write(header="path,label", more=(), *, name="table.csv", encoding="utf-8", path=lambda p: p, label=lambda c: c):
+        sep = next(mark for mark in ",;\t|" if mark in header)
+        extra = more or [None] * 10
+        lines = [
+            sep.join([path(p), label(c), *([] if value is None else [str(value)])])
+            for (p, c), value in zip(rows, extra, strict=True)
+        ]
+        (tmp_path / name).write_bytes("\n".join([header, *lines, ""]).encode(encoding))
+        return tmp_path / name
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "header", ["path;label", "path\tlabel", "path|label", "path, label", '"path","label"', "sep=;\npath;label"]
+)
+@pytest.mark.parametrize("name", ["table.csv", "table.tsv", "table.txt"])
+def test_delimiters_are_recognised(write, rows, header, name):
+    """Whatever the ending says; Excel's line with the delimiter is no header."""
+    manifest = read(write(header, name=name))
+
+    assert manifest.labels == tuple(label for _, label in rows)
+    assert manifest.names == tuple(path for path, _ in rows)
+
+
+def test_other_delimiters_in_fields_are_no_delimiters(write):
+    """The delimiter is the one that all lines agree on."""
+    manifest = read(write("path;label", label=lambda label: f"{label}, tame | wild"))
+
+    assert set(manifest.labels) == {"cats, tame | wild", "dogs, tame | wild"}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "filename,class",
+        "image_path,Label",
+        "Path, label",
+        "file_name,category",
+        "imagePath,CLASS_NAME",
+        "img,target",
+        "Image File,classes",
+    ],
+)
+def test_known_names_are_read_in_any_spelling(write, rows, header):
+    """Case, spaces, underscores and plurals make no difference."""
+    assert read(write(header)).labels == tuple(label for _, label in rows)
+
+
+@pytest.mark.parametrize(
+    "form", ["{stem}", "  img/{stem}.png ", "img\\{stem}.png", "{root}/img/{stem}.png", "./img/{stem}.png"]
+)
+def test_paths_are_read_in_many_forms(write, tmp_path, rows, form):
+    """Without the ending, padded, with backslashes, absolute."""
+    header, root = ("id,label", tmp_path / "img") if form == "{stem}" else ("path,label", None)
+    table = write(header, path=lambda p: form.format(stem=p[4:8], root=tmp_path))
+
+    assert [read(table, root=root).read(row) for row in (0, 9)] == [
+        (tmp_path / rows[row][0]).read_bytes() for row in (0, 9)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "reason"),
+    [
+        ("https://example.com/{}", "is a URL: download the image"),
+        ("C:\\Users\\me\\{}", r"on a drive of another computer \(C:\)"),
+        ("../other/{}", r"leaves the folder by '\.\.'.*--root"),
+        ("door/{}", "reached by a link to a folder outside: --follow-links"),
+        ("nowhere/{}", "no such file.*--root"),
+        ("", "empty path"),
+    ],
+)
+def test_paths_that_are_not_read_have_a_reason(write, tmp_path, rows, form, reason):
+    """The error names the first path, the reason and the cure."""
+    for number, (path, _) in enumerate(rows):
+        draw_photo(tmp_path / "other" / path, (9, 9, 9), number, (8, 8))
+    table = write(name="table.csv", path=form.format)
+    (tmp_path / "sub").mkdir()
+    table = table.rename(tmp_path / "sub/table.csv")
+    (tmp_path / "sub/door").symlink_to(tmp_path / "other")
+
+    with pytest.raises(DataLayoutError, match=reason):
+        read(table)
+    if form.startswith("door"):
+        assert len(read(table, follow_links=True)) == 10
+    if form.startswith(".."):
+        assert len(read(table, root=tmp_path / "sub")) == 10
+
+
+def test_two_images_of_one_name_are_no_answer(write, tmp_path):
+    """A name without an ending that fits two images is skipped with both names."""
+    draw_photo(tmp_path / "img/0003.bmp", (9, 9, 9), 3, (8, 8))
+    manifest = read(write(path=lambda path: path[:-4]))
+
+    assert len(manifest) == 9
+    assert [(entry.path, entry.reason) for entry in manifest.skipped] == [
+        ("img/0003", "several images have this name: 0003.bmp, 0003.png")
+    ]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["path,label,split", "path,label,Split", "path,label, split", "path,label,subset", "path,label,data_split"],
+)
+@pytest.mark.parametrize(
+    "words", [("train", "val", "test"), ("Training", "dev ", "eval"), ("training_set", "valid", "test_set")]
+)
+def test_split_columns_are_read_in_any_spelling(write, header, words):
+    """Of the column and of the words."""
+    named = dict(zip(("train", "val", "test"), words, strict=True))
+
+    assert read(write(header, [named[word] for word in WORDS])).splits == SPLITS
+
+
+def test_truth_values_set_the_split(write):
+    """`is_valid` of fastai is validation or training; what is not `is_train` never reaches training, and a warning says so."""
+    valid = read(write("path,label,is_valid", [word == "val" for word in WORDS]))
+    train = read(write("path,label,isTrain", [int(word == "train") for word in WORDS]))
+
+    assert valid.splits == tuple("validation" if word == "val" else "train" for word in WORDS)
+    assert train.splits[6:] == ("test",) * 4
+    assert any("isTrain is false are test images" in text for text in train.warnings)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("phase", WORDS),
+        ("usage", ["Training"] * 8 + ["PublicTest", "PrivateTest"]),
+        ("spilt", [1, 2] * 5),
+        ("my_split", [1, 2] * 5),
+        ("fold", [0, 1, 2, 3, 4] * 2),
+        ("cv_fold", ["a", "b"] * 5),
+        ("train", [1, 0] * 5),
+        ("set", ["A", "B"] * 5),
+        ("partition", [0, 1, 2, 0, 1] * 2),
+    ],
+)
+def test_what_seems_to_be_the_split_is_a_question(write, name, values):
+    """A random split is never made without a word; the error names column and option, and ignoring the column is an answer."""
+    table = write(f"path,label,{name}", values)
+
+    with pytest.raises(DataLayoutError, match=rf"{name}.*--(ignore|split)-column"):
+        read(table)
+    assert set(read(table, ignore_column=(name,)).splits) == {"train", "validation", "test"}
+    if values is WORDS:
+        assert read(table, split_column=name).splits == SPLITS
+
+
+def test_columns_that_are_nothing_special_are_left_alone(write):
+    """Other label columns and measurements are no questions."""
+    for name, values in {
+        "age": range(10),
+        "colour": ["red", "blue"] * 5,
+        "patient_age": [3, 4] * 5,
+        "image_id": range(10),
+    }.items():
+        assert len(read(write(f"path,label,{name}", list(values)))) == 10
+
+
+@pytest.mark.parametrize("name", ["patient", "patient_id", "SubjectID", "group_no", "gruop"])
+def test_what_seems_to_be_the_group_is_a_question(write, name):
+    """Images of one patient would be divided by a random split; with splits of its own, the data is warned of."""
+    values = [number // 3 for number in range(10)]
+    table = write(f"path,label,{name}", values)
+
+    with pytest.raises(DataLayoutError, match=rf"{name}.*--group-column {name}.*--ignore-column {name}"):
+        read(table)
+    groups = read(table, group_column=name)
+    assert all(
+        len({split for split, value in zip(groups.splits, values, strict=True) if value == one}) == 1 for one in values
+    )
+    assert len(read(table, ignore_column=(name,))) == 10
+
+
+def test_group_that_the_splits_divide_is_an_error(write):
+    """The message names the group, its splits and the choices; a column that only seems to be the group is warned of."""
+    more = [f"{word},{number % 3}" for number, word in enumerate(WORDS)]
+
+    with pytest.raises(
+        DataLayoutError, match=r"divide 3 groups: group '0' is in test and train and validation\..*--ignore-column"
+    ):
+        read(write("path,label,split,group", more))
+    assert any("several splits" in text for text in read(write("path,label,split,patient", more)).warnings)
+
+
+def test_two_columns_for_one_thing_are_a_question(write):
+    """Unless they say the same."""
+    with pytest.raises(DataLayoutError, match=r"could be the paths: \['path', 'filename'\].*--path-column"):
+        read(write("path,label,filename", [f"x{number}.png" for number in range(10)]))
+    with pytest.raises(DataLayoutError, match=r"columns of splits that differ: \['split', 'subset'\].*--split-column"):
+        read(write("path,label,split,subset", [f"{word},train" for word in WORDS]))
+    with pytest.raises(DataLayoutError, match=r"two columns 'label' with different values"):
+        read(write("path,label,label", ["x", "y"] * 5))
+
+    same = read(
+        write("path,label,filename,subset,split", [f"{n:04d}.png,{word},{word}" for n, word in enumerate(WORDS)])
+    )
+    assert (same.names[3], same.splits) == ("img/0003.png", SPLITS)
+
+
+def test_missing_label_column_lists_the_columns(write):
+    """Images can be used without labels; a head asks for them."""
+    manifest = read(write("path,breed,split", WORDS))
+
+    assert manifest.labels == (None,) * 10
+    with pytest.raises(
+        DataLayoutError, match=r"None of the 10 images has a label\. .* 'breed'\. Choose one with --label"
+    ):
+        manifest.require_task()
+    assert read(write("path,breed,split", WORDS), label="Breed").require_task().classes == ("cats", "dogs")
+
+
+def test_table_without_a_header_is_named(write):
+    """Its first line is an image."""
+    with pytest.raises(DataLayoutError, match="first line looks like an image: write a line with the names"):
+        read(write("img/0000.png,cats"))
+
+
+@pytest.mark.parametrize("option", ["path_column", "split_column", "group_column", "ignore_column", "label"])
+def test_named_column_that_is_missing_lists_the_others(write, option):
+    """The message names the option."""
+    given = ("nothing",) if option == "ignore_column" else "nothing"
+
+    with pytest.raises(DataLayoutError, match=rf"no column 'nothing'.*'label'.*--{option.replace('_', '-')}"):
+        read(write(), **{option: given})
+
+
+def test_json_parquet_and_frames_are_tables_too(tmp_path, rows, write):
+    """The same names in the same spellings."""
+    columns = {"Filename": [path for path, _ in rows], " Label": [label for _, label in rows], "Subset": WORDS}
+    objects = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    (tmp_path / "table.json").write_text(json.dumps(objects))
+    (tmp_path / "table.ndjson").write_text("\n".join(map(json.dumps, objects)))
+    parquet.write_table(pa.table(columns), tmp_path / "table.parquet")
+    expected = read(write("path,label,split", WORDS))
+
+    for name in ("table.json", "table.ndjson", "table.parquet"):
+        assert read(tmp_path / name) == expected
+    assert read(pd.DataFrame(columns), root=tmp_path).splits == SPLITS
+
+
+def test_images_in_parquet_have_columns_as_tables_have(tmp_path):
+    """Splits, groups and labels of a file of encoded images are found by the same names, and asked about."""
+    file = tmp_path / "images.parquet"
+    images = [bytes([number]) * 9 for number in range(10)]
+    parquet.write_table(pa.table({"image": images, "Class": ["a", "b"] * 5, "Subset": WORDS}), file)
+    assert (read(file).splits, read(file).labels[:2]) == (SPLITS, ("a", "b"))
+
+    parquet.write_table(pa.table({"image": images, "label": ["a", "b"] * 5, "phase": WORDS}), file)
+    with pytest.raises(DataLayoutError, match="'phase' that seems to set the splits"):
+        read(file)
+
+
+X = np.random.default_rng(0).integers(0, 256, (90, 8, 8, 3)).astype(np.uint8)
+Y = np.arange(90) % 3
+PARTS = {"train": slice(0, 60), "val": slice(60, 75), "test": slice(75, 90)}
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        ("x_{}", "y_{}"),
+        ("X_{}", "y_{}"),
+        ("{}_images", "{}_labels"),
+        ("{}_x", "{}_y"),
+        ("{}X", "{}Y"),
+        ("images_{}", "targets_{}"),
+        ("x{}", "y{}"),
+    ],
+)
+@pytest.mark.parametrize("word", ["val", "valid", "validation", "dev"])
+def test_arrays_of_splits_are_read_in_any_spelling(tmp_path, images, labels, word):
+    """Those of MedMNIST, Keras and scikit-learn."""
+    names = {"train": "train", "val": word, "test": "test"}
+    arrays = {images.format(names[split]): X[part] for split, part in PARTS.items()}
+    np.savez(
+        tmp_path / "a.npz", **arrays, **{labels.format(names[split]): Y[part, None] for split, part in PARTS.items()}
+    )
+    manifest = read(tmp_path / "a.npz")
+
+    assert [manifest.splits.count(split) for split in ("train", "validation", "test")] == [60, 15, 15]
+    assert manifest.labels == tuple(map(str, Y))
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"), [("X", "Y"), ("images", "labels"), ("data", "target"), ("Images", "class")]
+)
+def test_single_arrays_are_read_in_any_spelling(tmp_path, images, labels):
+    """One array of images and one of labels."""
+    np.savez(tmp_path / "a.npz", **{images: X, labels: Y})
+
+    assert read(tmp_path / "a.npz").labels == tuple(map(str, Y))
+
+
+@pytest.mark.parametrize("name", ["x_holdout", "x_extra", "images2", "unseen"])
+def test_array_that_is_not_used_is_a_question(tmp_path, name):
+    """It is named with the option; ignored, the rest is read."""
+    np.savez(tmp_path / "a.npz", x_train=X[:60], y_train=Y[:60], **{name: X[60:]})
+
+    with pytest.raises(DataLayoutError, match=rf"'{name}' .*looks like data and is not used.*--ignore-column {name}"):
+        read(tmp_path / "a.npz")
+    assert len(read(tmp_path / "a.npz", ignore_column=(name,))) == 60
+
+
+@pytest.mark.parametrize(
+    ("change", "warning"),
+    [
+        (lambda x: x.astype(np.float32), "floats up to 255: they are read as values from 0 to 255"),
+        (lambda x: x.astype(np.float64) / 255, None),
+        (lambda x: x.transpose(0, 3, 1, 2), "has its channels first"),
+        (lambda x: x.astype(np.int16), None),
+    ],
+)
+def test_same_pixels_in_another_form_are_the_same_images(tmp_path, change, warning):
+    """Floats up to 255 and channels first are read, and said."""
+    np.savez(tmp_path / "a.npz", x=X, y=Y)
+    np.savez(tmp_path / "b.npz", x=change(X), y=Y)
+    found = read(tmp_path / "b.npz")
+
+    assert found.digests == read(tmp_path / "a.npz").digests
+    assert any("array x" in text for text in found.warnings) == bool(warning)
+    assert not warning or any(warning in text for text in found.warnings)
+
+
+def test_dark_part_of_floats_is_judged_with_the_others(tmp_path):
+    """A dark test split of an array up to 255 is not stretched to white."""
+    np.savez(tmp_path / "a.npz", x_train=X[:60] * 1.0, y_train=Y[:60], x_test=np.ones((9, 8, 8, 3)), y_test=Y[:9])
+    manifest = read(tmp_path / "a.npz")
+
+    assert manifest.images.pixels[60:].max() == 1
+
+
+def test_one_hot_labels_are_read_and_others_refused(tmp_path):
+    """A row with several ones has several labels."""
+    one_hot = np.eye(3)[Y]
+    np.savez(tmp_path / "a.npz", x=X, y=one_hot)
+    assert read(tmp_path / "a.npz").labels == tuple(map(str, Y))
+
+    one_hot[3] = 1
+    np.savez(tmp_path / "a.npz", x=X, y=one_hot)
+    with pytest.raises(DataLayoutError, match=r"not one-hot .*several labels per image meant"):
+        read(tmp_path / "a.npz")
+
+
+def test_arrays_of_splits_and_groups_are_used(tmp_path):
+    """An array with one value per image is a column, and asked about like one."""
+    words = np.array(["train", "val", "test"] * 30)
+    np.savez(tmp_path / "a.npz", x=X, y=Y, split=words)
+    assert read(tmp_path / "a.npz").splits[:3] == ("train", "validation", "test")
+
+    np.savez(tmp_path / "a.npz", x=X, y=Y, group=np.arange(90) // 9, ids=np.arange(90))
+    splits = read(tmp_path / "a.npz").splits
+    assert all(len(set(splits[start : start + 9])) == 1 for start in range(0, 90, 9))
+
+    np.savez(tmp_path / "a.npz", x=X, y=Y, patient=np.arange(90) // 9)
+    with pytest.raises(DataLayoutError, match=r"'patient' with several images.*--ignore-column patient"):
+        read(tmp_path / "a.npz")
+
+
+def test_empty_lines_and_missing_splits_mean_nothing(write):
+    """Lines before the header are skipped; a missing value of any spelling is no split."""
+    table = write("path,label,split", ["train", "nan", "NA", *WORDS[3:]])
+    table.write_text("\n\n" + table.read_text())
+
+    assert read(table).splits == SPLITS
+
+
+@pytest.mark.parametrize("header", ["name,label,is_valid", "id_code,diagnosis,x", "FILE PATH,Class Name,x"])
+def test_file_urls_are_paths(write, tmp_path, header):
+    """Of this machine; the names are those of well-known tables."""
+    table = write(header, [0, 1] * 5, path=lambda path: f"file://{tmp_path}/{path}")
+
+    assert len(read(table, label="diagnosis" if "diagnosis" in header else "label")) == 10

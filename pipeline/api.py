@@ -65,9 +65,9 @@ def extract(data: Data | Manifest, *, pool: str = "none", **keywords: Unpack[Dat
     from pipeline.stage_one.recipes import make_recipe
 
     given = gather(keywords, extract)
-    manifest = given.scan(data)
-    recipe, _ = make_recipe(manifest, given.settings)
-    return ensure(manifest, recipe.with_pooling(pool), given.settings)
+    manifest, settings = given.open(data)
+    recipe, _ = make_recipe(manifest, settings)
+    return ensure(manifest, recipe.with_pooling(pool), settings)
 
 
 def extract_views(data: Data | Manifest, *, pool: str = "none", **keywords: Unpack[ViewKeywords]) -> Extraction:
@@ -85,9 +85,9 @@ def extract_views(data: Data | Manifest, *, pool: str = "none", **keywords: Unpa
     from pipeline.stage_one.views import ensure_views
 
     given = gather(keywords, extract_views)
-    manifest = given.scan(data)
-    recipe, _ = make_recipe(manifest, given.settings)
-    return ensure_views(manifest, given.require_views(), recipe.with_pooling(pool), given.settings)
+    manifest, settings = given.open(data)
+    recipe, _ = make_recipe(manifest, settings)
+    return ensure_views(manifest, given.require_views(), recipe.with_pooling(pool), settings)
 
 
 def fit(
@@ -119,10 +119,11 @@ def fit(
     from pipeline.training.heads import fit_head
 
     given = gather(keywords, fit)
+    manifest, settings = given.open_labelled(data)
     return fit_head(
-        given.scan_labelled(data),
+        manifest,
         head,
-        given.settings,
+        settings,
         pool=pool,
         training=given.training,
         views=given.views,
@@ -160,10 +161,11 @@ def sweep(
     from pipeline.training.sweep import sweep_heads
 
     given = gather(keywords, sweep)
+    manifest, settings = given.open_labelled(data)
     return sweep_heads(
-        given.scan_labelled(data),
+        manifest,
         (head,) if isinstance(head, str) else head,
-        given.settings,
+        settings,
         pool=pool,
         training=given.training,
         learning_rates=lr,
@@ -200,7 +202,8 @@ def end_to_end(
 
     given = gather(keywords, end_to_end, augment=LIVE_DEFAULT)
     tuning = FineTuning(head=head, pool=pool, augmentation=given.augmentation, training=given.training)
-    return train(given.scan_labelled(data), tuning, given.settings, name=name, plots=plots, command=command)
+    manifest, settings = given.open_labelled(data)
+    return train(manifest, tuning, settings, name=name, plots=plots, command=command)
 
 
 def finetune(
@@ -260,7 +263,8 @@ def finetune(
         head_rate=head_lr,
         on_run=on_run,
     )
-    return train(given.scan_labelled(data), tuning, given.settings, name=name, plots=plots, command=command)
+    manifest, settings = given.open_labelled(data)
+    return train(manifest, tuning, settings, name=name, plots=plots, command=command)
 
 
 def compare(
@@ -298,7 +302,8 @@ def compare(
         base_rate=base_lr,
         head_rate=head_lr,
     )
-    return compare_regimes(given.scan_labelled(data), chosen, given.settings, command=command)
+    manifest, settings = given.open_labelled(data)
+    return compare_regimes(manifest, chosen, settings, command=command)
 
 
 def advise(data: Data | Manifest, *, sample: int = 200, **keywords: Unpack[DataKeywords]) -> "Advice":
@@ -312,7 +317,8 @@ def advise(data: Data | Manifest, *, sample: int = 200, **keywords: Unpack[DataK
     from pipeline.comparison.advise import advise as advise_on
 
     given = gather(keywords, advise)
-    return advise_on(given.scan_labelled(data), given.settings, num_sample=sample)
+    manifest, settings = given.open_labelled(data)
+    return advise_on(manifest, settings, num_sample=sample)
 
 
 def plan(
@@ -381,7 +387,7 @@ def reproduce(
     chosen = find_experiment(experiment).changed(epochs=epochs, preprocess=keywords.get("preprocess"), seed=seed)
     given = gather({"split": chosen.split, "split_seed": chosen.split_seed, **keywords}, reproduce)
     settings = settings_of(chosen, given.settings)
-    manifest = given.scan_labelled(data)
+    manifest = given.scan(data).require_task()
     return train(chosen, manifest, settings, cached=cached, num_views=views, name=name, command=command)
 
 

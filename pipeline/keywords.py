@@ -19,6 +19,7 @@ from pipeline.images.scan import Data
 from pipeline.settings import KEYWORDS as SETTINGS
 from pipeline.settings import Settings
 from pipeline.stage_one.scan import scan
+from pipeline.stage_one.stored import with_stored_features
 from pipeline.stage_one.views import Views
 from pipeline.stage_two.dense.settings import Training
 
@@ -127,14 +128,19 @@ class Inputs:
         """The images, labels and splits of a data set."""
         return scan(data, self.settings, **self.read)
 
-    def scan_labelled(self, data: Data | Manifest) -> Manifest:
-        """The same for a training: checked now, and not after hours of stage one.
+    def open(self, data: Data | Manifest) -> tuple[Manifest, Settings]:
+        """The data set, and the settings: feature settings that were not given are those of the rows stored for these images."""
+        manifest = self.scan(data)
+        return manifest, with_stored_features(manifest, self.settings)
+
+    def open_labelled(self, data: Data | Manifest) -> tuple[Manifest, Settings]:
+        """The same for a training, without images that have no label: checked now, and not after hours of stage one.
 
         Raises:
             DataLayoutError: The labels do not make a task; see `Manifest.require_task`.
         """
-        manifest = self.scan(data)
-        return manifest.require_task()
+        manifest, settings = self.open(data)
+        return manifest.require_task(), settings
 
     @property
     def views(self) -> Views | None:

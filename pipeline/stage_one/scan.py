@@ -1,7 +1,6 @@
 """From whatever the user named as data to a manifest."""
 
 import logging
-from collections import Counter
 from typing import Unpack
 
 from pipeline.bases.files import home_folder
@@ -10,6 +9,7 @@ from pipeline.images.manifest import Manifest
 from pipeline.images.reading import Reading, ReadKeywords
 from pipeline.images.scan import Data
 from pipeline.images.scan import scan as scan_data
+from pipeline.images.summary import DataSummary
 from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,8 @@ def scan(
         raise DataLayoutError(
             f"{len(conflicts):,} images have more than one label, and --strict is set. The first: {', '.join(conflicts[0][:5])}."
         )
-    counts = Counter(manifest.splits)
-    listed = ", ".join(f"{counts[name]} {name}" for name in ("train", "validation", "test"))
-    logger.info("%s: %d images (%s), %d skipped.", manifest.title, len(manifest), listed, len(manifest.skipped))
+    for warning in manifest.warnings:
+        logger.warning("%s", warning)
+    for line in DataSummary.of(manifest).as_lines():
+        logger.info("%s", line)
     return manifest

@@ -8,20 +8,23 @@ from tests.conftest import draw_tree
 
 
 def test_manifest_is_returned_as_it_is(photos, caplog):
-    """Nothing is read again, and nothing is told."""
+    """Nothing is read again, and nothing is logged."""
     manifest = scan(photos, Settings())
+    caplog.clear()
     caplog.set_level(logging.INFO)
 
     assert scan(manifest, Settings(), split="1/1/1", label="other") is manifest
     assert caplog.records == []
 
 
-def test_counts_of_the_splits_are_told(photos, caplog):
+def test_counts_and_warnings_are_logged(photos, caplog):
     """So that data that was taken for something else is noticed."""
     caplog.set_level(logging.INFO)
     manifest = scan(photos, Settings())
+    warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
 
-    assert f"{manifest.title}: 48 images (24 train, 12 validation, 12 test), 0 skipped." in caplog.text
+    assert f"{manifest.title}: 48 images in 2 classes (24 train, 12 validation, 12 test)." in caplog.text
+    assert warnings == list(manifest.warnings) != []
 
 
 def test_digests_are_remembered_in_the_cache_folder(tmp_path):

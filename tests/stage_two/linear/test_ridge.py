@@ -61,7 +61,7 @@ def test_solution_is_that_of_both_formulas(shape, num_classes):
         np.testing.assert_allclose(by_features, by_images, atol=1e-9)
         np.testing.assert_allclose(received, by_features, atol=2e-5)
         np.testing.assert_allclose(fit.bias, Y.mean(axis=0))
-        assert fit.leave_one_out is None
+        assert fit.left_out_hits is None
 
 
 @pytest.mark.parametrize("num_classes", [2, 3])

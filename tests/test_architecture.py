@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "exports": "errors files html images predictions bases settings cache stage_one stage_two runs",
     "reports": "errors files html images settings cache stage_two runs",
     "comparison": "errors files html execution images bases settings cache stage_one stage_two runs training",
-    "tuner": "errors files images settings stage_two runs training",
+    "tuner": "errors files images settings stage_one stage_two runs training",
     "keywords": "errors images settings stage_one stage_two",
     "maintenance": "errors images bases cache stage_one keywords",
     "api": "images predictions bases stage_one stage_two runs training exports reports comparison tuner keywords",

@@ -73,7 +73,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--cache", default="features_cache", type=Path)
     parser.add_argument("--heads", nargs="+", default=["ridge", "logreg", "svm", "lda", "knn"])
-    parser.add_argument("--images", nargs="+", type=int, default=[200, 500, 0], help="Of training and validation; 0: all.")
+    parser.add_argument(
+        "--images", nargs="+", type=int, default=[200, 500, 0], help="Of training and validation; 0: all."
+    )
     parser.add_argument("--seeds", type=int, default=5, help="Random shares of each size.")
     given = parser.parse_args()
     settings = Settings.of(base=given.base, size=given.size, cache=given.cache)
@@ -88,14 +90,25 @@ def main() -> None:
             for head in given.heads if task else ():
                 for rule, fit, figures in judge_rules(head, task):
                     found.setdefault((head, count or num_images, rule), []).append({"value": fit.value, **figures})
-    print(f"\n{manifest.title}, {given.base}, {given.size} px: {len(whole.splits["test"].y)} test images, means of the seeds")
+    print(
+        f"\n{manifest.title}, {given.base}, {given.size} px: {len(whole.splits['test'].y)} test images, means of the seeds"
+    )
     print("| head | images | rule | chosen | validation | loss | test | loss |\n|---|---|---|---|---|---|---|---|")
     for (head, count, rule), entries in found.items():
         values = ", ".join(f"{value:g}" for value in sorted({entry["value"] for entry in entries}))
         names = ("validation_accuracy", "validation_loss", "test_accuracy", "test_loss")
         means = " | ".join(f"{fmean(entry[name] for entry in entries):.4f}" for name in names)
         print(f"| {head} | {count} | {rule} | {values} | {means} |")
-    print(json.dumps({"data": manifest.title, "base": given.base, "size": given.size, "found": [[*key, entries] for key, entries in found.items()]}))
+    print(
+        json.dumps(
+            {
+                "data": manifest.title,
+                "base": given.base,
+                "size": given.size,
+                "found": [[*key, entries] for key, entries in found.items()],
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -175,11 +175,29 @@ def describe_sweep(result: Mapping[str, Any]) -> str:
 
 
 def describe_runs(rows: Sequence[Mapping[str, Any]]) -> str:
-    """One row per run; the first of each data set, which is its best, is bold."""
+    """One table per group of comparable runs, the best run first and in bold."""
     if not rows:
         return "No runs yet; `bottleneck head DATA` makes one."
-    best = [number for number, row in enumerate(rows) if number == 0 or row["data"] != rows[number - 1]["data"]]
-    return table(rows, best=best)
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        cells = {name: row[name] for name in _RUN_COLUMNS} | {"size": row["size"] and f"{row['size']} px"}
+        groups.setdefault(row["group"], []).append(cells | {"seconds": f"{row['seconds']:.2f}"})
+    tables = [f"{heading}\n{_indent(table(cells, best=[0]))}" for heading, cells in groups.items()]
+    more = ["Accuracies are comparable within a table: same images, labels and splits."] if len(groups) > 1 else []
+    return "\n\n".join([*tables, *more])
+
+
+_RUN_COLUMNS = ("run", "kind", "base", "size", "head", "pool", "views", "validation", "test", "seconds")
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+def describe_report(result: Mapping[str, Any]) -> str:
+    """What was written, and how many runs are on it."""
+    count = len(result["runs"])
+    return f"Wrote {result['report']}, a page on {count} run{'s' * (count != 1)}."
 
 
 def describe_predictions(results: Sequence[Mapping[str, Any]]) -> str:
@@ -202,8 +220,10 @@ def describe_predictions(results: Sequence[Mapping[str, Any]]) -> str:
 def describe_export(result: Mapping[str, Any]) -> str:
     """What was written, its digest, and how close its predictions are to those of its run."""
     images = f"{result['images']} images, {result['own_images']} of them the run's own"
+    written = "".join(f" and {file} (the classes in the order of the outputs)" for file in result["files"][1:])
     lines = [
-        f"{result['file']} ({result['format']}) makes the same predictions as the run.",
+        f"Wrote {result['file']} ({result['format']}){written}.",
+        "The file makes the same predictions as the run.",
         f"Largest difference of a probability: {result['largest_difference']:.1e} over {images}.",
     ]
     if result["encoded"]:

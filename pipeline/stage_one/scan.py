@@ -1,6 +1,7 @@
 """From whatever the user named as data to a manifest."""
 
 import logging
+import shlex
 from collections import Counter
 from typing import Unpack
 
@@ -13,6 +14,11 @@ from pipeline.images.scan import scan as scan_data
 from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+LABELS_ENDING = ".labels.csv"
+"""Ending of the table beside a data folder that `bottleneck tune` saves new labels in."""
+
+_MAX_HEADER_BYTES = 4096
 
 
 def scan(
@@ -46,5 +52,32 @@ def scan(
         )
     counts = Counter(manifest.splits)
     listed = ", ".join(f"{counts[name]} {name}" for name in ("train", "validation", "test"))
+    mention_labels(data)
     logger.info("%s: %d images (%s), %d skipped.", manifest.title, len(manifest), listed, len(manifest.skipped))
     return manifest
+
+
+def mention_labels(data: object) -> None:
+    """Log a warning if labels that `bottleneck tune` saved are beside this folder: they are used only if their table is the data."""
+    if not isinstance(data, str | Path) or not Path(data).is_dir():
+        return
+    folder = Path(data)
+    table = folder.resolve().with_name(f"{folder.resolve().name}{LABELS_ENDING}")
+    if _is_label_table(table):
+        shown = table if Path(data).is_absolute() else folder.parent / table.name
+        command = shlex.join(["bottleneck", "head", str(shown), "--root", str(data)])
+        logger.warning(
+            "%s has labels that `bottleneck tune` saved. They are used only if that table is DATA: %s", shown, command
+        )
+
+
+def _is_label_table(path: Path) -> bool:
+    """Whether a file begins like a table of the tuner."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            header = file.readline(_MAX_HEADER_BYTES).decode("utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError):
+        return False
+    return {"path", "label", "split"} <= {name.strip('"') for name in header.split(",")}

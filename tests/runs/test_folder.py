@@ -14,14 +14,14 @@ from pipeline.files import write_json
 from pipeline.runs.folder import (
     NewRun,
     RunFolder,
-    check_run_name,
-    list_runs,
     load_arrays,
     open_run,
     save_arrays,
     write_history,
     write_predictions,
 )
+from pipeline.runs.listing import list_runs
+from pipeline.runs.naming import check_run_name
 from tests.runs.samples import SCORES, make_info, make_run
 
 

@@ -255,4 +255,3 @@ def _temperature_of(scores: Array, y: Labels) -> float:
         slope = (softmax(np.exp(middle) * scores) * scores).sum(axis=1).mean() - true
         low, high = (middle, high) if slope < 0 else (low, middle)
     return float(np.exp(low))
-

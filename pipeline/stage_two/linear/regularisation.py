@@ -67,4 +67,5 @@ def p_value(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
     if total > _EXACT:
         z = (abs(only_first - only_second) - 1) / math.sqrt(total)
         return math.erfc(z / math.sqrt(2))
-    return min(1.0, 2 * sum(math.comb(total, count) for count in range(fewer + 1)) / 2**total)
+    tail = sum(math.comb(total, count) for count in range(fewer + 1))
+    return min(1.0, float(2 * tail / 2**total))

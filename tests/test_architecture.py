@@ -52,7 +52,7 @@ MAY_USE = {
     "h5py": "cache bases",
     "hdf5plugin": "cache",
     "sklearn": "(stage_two/linear) (images/sources/arrays) transformer",
-    "matplotlib": "runs/plots",
+    "matplotlib": "runs/plots (runs/fonts)",
     "umap": "(reports/projection)",
     "openvino": "stage_one/engines/openvino",
     "onnx": "(exports/onnx_file) (bases/onnx) (bases/wheels)",

@@ -68,13 +68,16 @@ def describe_experiment(result: Mapping[str, Any]) -> str:
 
 def describe_comparison(result: Mapping[str, Any]) -> str:
     """One row per regime, and when each cached one breaks even."""
+    from pipeline.comparison.break_even import BreakEven
+
     rows = [
         {
             "regime": row["regime"],
+            "what is trained": row["what"],
             "validation": f"{row['validation']:.4f}",
             "95 % interval": f"{row['ci95'][0]:.3f} to {row['ci95'][1]:.3f}",
             "test": row["test"],
-            "gap": f"{row['overfitting_gap']:+.3f}",
+            "overfitting gap": f"{row['overfitting_gap']:+.3f}",
             "training s": f"{row['training_seconds']:.1f}",
             "with stage one s": f"{row['total_seconds']:.1f}",
             "s per epoch": None if row["seconds_per_epoch"] is None else f"{row['seconds_per_epoch']:.2f}",
@@ -83,11 +86,9 @@ def describe_comparison(result: Mapping[str, Any]) -> str:
         for row in result["rows"]
     ]
     best = max(range(len(rows)), key=lambda number: float(result["rows"][number]["validation"]))
-    lines = [table(rows, best=[best])]
+    lines = [table(rows, best=[best]), "Overfitting gap: training accuracy minus validation accuracy."]
     if result["plot"]:
         lines.append(f"Plot: {result['plot']}")
-    from pipeline.comparison.break_even import BreakEven
-
     for regime, found in result["break_even"].items():
         lines.append(BreakEven(**found).describe(regime))
     return "\n".join(lines)
@@ -109,8 +110,10 @@ def describe_advice(result: Mapping[str, Any]) -> str:
         f"{advice['summary']} Run: `{advice['command']}`.",
         *(f"  - {reason}" for reason in advice["reasons"]),
         "",
-        "Costs on this machine, estimated from a sample:",
+        "Costs on this machine, estimated from a sample. Stage one is for the rows that are still missing:",
         table(rows),
+        "",
+        _left(result["left"]),
     ]
     return "\n".join(lines)
 
@@ -135,7 +138,7 @@ def describe_plan(result: Mapping[str, Any]) -> str:
             "GB": f"{row['gigabytes']:.3g}",
             "shards": row["shards"],
             "GB of memory": f"{row['memory_gigabytes']:.1f}",
-            "breaks even after epochs": row["break_even"]["epochs"],
+            "cheaper than live training after epochs": row["break_even"]["epochs"],
             "or heads": row["break_even"]["heads"],
         }
         for row in result["bases"]
@@ -146,8 +149,15 @@ def describe_plan(result: Mapping[str, Any]) -> str:
         f"{result['images']:,} images, {result['rows']:,} rows, on {workers}; measured on {result['measured_on']}:",
         table(rows),
         *([f"Once per machine, in addition: {', '.join(first)}."] if first else []),
+        _left([row["left"] for row in result["bases"] if row["left"]]),
     ]
     return "\n".join(lines)
+
+
+def _left(entries: Sequence[Mapping[str, Any]]) -> str:
+    from pipeline.comparison.leftovers import LeftRows, describe_left
+
+    return describe_left(LeftRows(**entry) for entry in entries)
 
 
 def _duration(seconds: float) -> str:
@@ -166,12 +176,16 @@ def describe_sweep(result: Mapping[str, Any]) -> str:
             "pool": entry["pool"],
             "validation": f"{entry['validation']['accuracy']:.4f}",
             "loss": f"{entry['validation']['loss']:.4f}",
-            "parameters": entry["params"],
+            "trained parameters": entry["params"],
             "seconds": f"{entry['seconds']:.2f}",
         }
         for entry in result["results"]
     ]
-    return f"{table(rows, best=[0])}\n\nBest by validation ({result['seconds']:.1f} s in total):\n{describe_head(result['best'])}"
+    legend = ["Ranked by validation accuracy; equal accuracies by loss."]
+    if any(row["head"].split(",")[-1] == "softmax" and "dense" not in row["head"] for row in rows):
+        legend.append("softmax: one dense output layer without hidden layers, trained by gradient descent.")
+    best = f"Best by validation ({result['seconds']:.1f} s in total):\n{describe_head(result['best'])}"
+    return "\n".join([table(rows, best=[0]), *legend, "", best])
 
 
 def describe_runs(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -13,6 +13,7 @@ from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
 from pipeline.cache.stores import made_from, seconds_to_make
 from pipeline.comparison.break_even import BreakEven, RegimeResult, break_even
+from pipeline.comparison.regimes import REGIMES
 from pipeline.errors import SettingError
 from pipeline.files import write_json
 from pipeline.html import show_table
@@ -31,16 +32,9 @@ from pipeline.training.finetune.settings import FineTuning
 from pipeline.training.finetune.train import finetune
 from pipeline.training.heads import fit_head
 
-REGIMES = {
-    "linear": "logistic regression on cached features",
-    "dense": "dense head on cached features",
-    "cached-finetune": "fine-tuning from cached features",
-    "endtoend": "dense head end to end, live and augmented",
-    "finetune": "fine-tuning end to end, live and augmented",
-}
 # Fine-tuning starts from the head of the other regime, if that is compared too.
 _HEAD_OF = {"cached-finetune": "dense", "finetune": "endtoend"}
-_SHOWN = ("regime", "validation", "test", "overfitting_gap", "training_seconds", "total_seconds", "seconds_per_epoch")
+_SHOWN = ("validation", "test", "overfitting_gap", "training_seconds", "total_seconds", "seconds_per_epoch")
 
 
 @dataclass(frozen=True)
@@ -99,7 +93,11 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         """The table, when each cached regime breaks even, and the plot."""
-        rows = [{name.replace("_", " "): row.as_dict()[name] for name in _SHOWN} for row in self.rows]
+        rows = [
+            {"regime": row.regime, "what is trained": REGIMES[row.regime]}
+            | {name.replace("_", " "): row.as_dict()[name] for name in _SHOWN}
+            for row in self.rows
+        ]
         sentences = [found.describe(regime) for regime, found in self.break_even.items()]
         parts = [show_table(rows), *(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)]
         if self.plot is not None and self.plot.is_file():

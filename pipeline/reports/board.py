@@ -59,7 +59,8 @@ def describe_comparison(comparison: Mapping[str, Any]) -> dict[str, Any]:
     """
     sentences = [_describe(regime, found) for regime, found in comparison.get("break_even", {}).items()]
     rows = [
-        {key: row[key] for key in ("regime", "run", "validation", "test", "training_seconds", "total_seconds")}
+        {"what": row.get("what", row["regime"])}  # older comparisons do not say it
+        | {key: row[key] for key in ("regime", "run", "validation", "test", "training_seconds", "total_seconds")}
         for row in comparison["rows"]
     ]
     return {"rows": rows, "sentences": sentences, "command": comparison.get("command")}

@@ -3,6 +3,7 @@
 import logging
 import shlex
 from collections import Counter
+from pathlib import Path
 from typing import Unpack
 
 from pipeline.bases.files import home_folder

@@ -47,12 +47,12 @@ class SweepResult:
                     "validation accuracy": result.validation["accuracy"],
                     "95 % interval": "{:.4g} to {:.4g}".format(*result.validation["ci95"]),
                     "loss": result.validation["loss"],
-                    "parameters": result.params,
+                    "trained parameters": result.params,
                     "seconds": result.seconds,
                 }
                 for result in self.results
             ],
-            caption=f"{len(self.results)} heads, best first. The best one is the run {self.best.name}.",
+            caption=f"{len(self.results)} heads, ranked by validation accuracy, equal ones by loss. The best one is the run {self.best.name}.",
         )
 
 

@@ -13,7 +13,7 @@ from tests.runs.samples import HISTORY, SCORES, VALUES, make_run, read_curves, r
 def test_tensorboard_shows_a_linear_head(tmp_path):
     """Scores by split, the path of the regularisation from small to large, and a row of hyperparameters."""
     with open_log(tmp_path / "logs", None) as log:
-        log.finish(make_run(tmp_path / "runs"))
+        log.finish(make_run(tmp_path / "runs", replace=True))
     shown = read_curves(tmp_path / "logs" / "mine")
 
     assert {name: points for name, points in shown.items() if "/" in name and "regularisation" not in name} == {

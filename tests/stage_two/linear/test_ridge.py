@@ -105,5 +105,5 @@ def test_ridge_with_views_is_chosen_on_validation():
     fit = fit_linear(parse_head("ridge"), Task(task.classes, {**task.splits, "train": train}))
 
     assert all("leave_one_out" not in entry for entry in fit.candidates)
-    best = max(entry["accuracy"] for entry in fit.candidates)
-    assert next(entry["accuracy"] for entry in fit.candidates if entry["value"] == fit.value) == best
+    best = min(entry["loss"] for entry in fit.candidates)
+    assert next(entry["loss"] for entry in fit.candidates if entry["value"] == fit.value) == best

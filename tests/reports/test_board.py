@@ -65,7 +65,7 @@ def test_comparison_tells_when_the_cache_breaks_even():
         }
     )
 
-    assert described["rows"] == [row]
+    assert described["rows"] == [row | {"what": "linear"}]
     assert described["sentences"] == [
         "linear breaks even after 1 training, compared with endtoend.",
         "dense breaks even after 3 trainings, compared with endtoend.",

@@ -120,3 +120,19 @@ def test_report_is_a_link_in_a_notebook(tmp_path):
 
     assert f'href="{(tmp_path / "report.html").as_uri()}"' in shown
     assert "&lt;b&gt;, ridge" in shown
+
+
+def test_page_of_one_run_is_in_its_folder(own):
+    """A page of some runs does not replace that of all runs, and the page of another selection has another name."""
+    runs = own.paths.runs
+    every, _ = report(settings=own)
+    before = every.read_bytes()
+    one, _ = report(["ridge"], settings=own)
+    both, _ = report(["ridge", "knn"], settings=own)
+
+    assert every == runs / "report.html"
+    assert one == runs / "ridge" / "report.html"
+    assert both == runs / "report-ridge-knn.html"
+    assert every.read_bytes() == before
+    with pytest.raises(RunNotFoundError, match="Did you mean 'ridge'"):
+        report(["rigde"], settings=own)

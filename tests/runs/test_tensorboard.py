@@ -13,7 +13,7 @@ from tests.runs.samples import HISTORY, SCORES, VALUES, make_run, read_curves, r
 def test_tensorboard_shows_a_linear_head(tmp_path):
     """Scores by split, the path of the regularisation from small to large, and a row of hyperparameters."""
     with open_log(tmp_path / "logs", None) as log:
-        log.finish(make_run(tmp_path / "runs", replace=True))
+        log.finish(make_run(tmp_path / "runs"))
     shown = read_curves(tmp_path / "logs" / "mine")
 
     assert {name: points for name, points in shown.items() if "/" in name and "regularisation" not in name} == {
@@ -69,7 +69,7 @@ def test_log_is_replaced_with_its_run(tmp_path):
     """The log of an older run of the same name is removed; other files in the folder stay."""
     for _ in range(2):
         with open_log(tmp_path, None) as log:
-            log.finish(make_run(tmp_path / "runs"))
+            log.finish(make_run(tmp_path / "runs", replace=True))
         (tmp_path / "mine" / "notes.txt").touch()
 
     assert sorted(path.name.split(".")[0] for path in (tmp_path / "mine").iterdir()) == ["events", "notes"]

@@ -13,7 +13,7 @@ ARGS ?=
 OPTIONS = $(if $(BASE),--base $(BASE)) $(if $(SIZE),--size $(SIZE)) $(if $(CUT),--cut $(CUT)) \
 	$(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(PREPROCESS),--preprocess $(PREPROCESS)) $(PLACES)
 PLACES = $(if $(CACHE),--cache $(CACHE)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
-HEADING = $(if $(HEAD),--head "$(HEAD)") $(if $(POOL),--pool $(POOL)) $(if $(NAME),--name $(NAME))
+HEADING = $(if $(HEAD),--head "$(HEAD)") $(if $(POOL),--pool $(POOL)) $(if $(NAME),--name $(NAME)) $(if $(REPLACE),--replace)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup weights features head sweep tune endtoend finetune compare predict report cache-verify bench faults lint format type check test demo docs clean lock
@@ -107,8 +107,8 @@ check: lint type test
 ## Main job on real scans with real weights: features, two heads, a table, curves, a confusion matrix.
 demo: $(INSTALLED)
 	$(BOTTLENECK) features sklearn:digits --size 64 $(PLACES)
-	$(BOTTLENECK) head sklearn:digits --size 64 --head logreg --name demo-logreg $(PLACES)
-	$(BOTTLENECK) head sklearn:digits --size 64 --head dense:256,relu,dropout:0.5 --epochs 15 --name demo-dense $(PLACES)
+	$(BOTTLENECK) head sklearn:digits --size 64 --head logreg --name demo-logreg --replace $(PLACES)
+	$(BOTTLENECK) head sklearn:digits --size 64 --head dense:256,relu,dropout:0.5 --epochs 15 --name demo-dense --replace $(PLACES)
 	$(BOTTLENECK) runs $(PLACES)
 	$(BOTTLENECK) report demo-logreg demo-dense $(PLACES)
 

@@ -23,7 +23,8 @@ from pipeline.keywords import (
     gather,
 )
 from pipeline.predictions import Predictions
-from pipeline.runs.folder import RunFolder
+from pipeline.runs.listing import RunList
+from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_two.spec import DEFAULT_LAYERS
@@ -96,6 +97,7 @@ def fit(
     *,
     pool: str | None = None,
     name: str | None = None,
+    replace: bool = False,
     plots: bool = True,
     command: str | None = None,
     **keywords: Unpack[TrainingKeywords],
@@ -106,19 +108,21 @@ def fit(
         data: What `scan` takes, or its result.
         head: `ridge`, `logreg`, `dense:256,relu,dropout:0.5` and so on; see `pipeline.stage_two.spec`.
         pool: Pooling between trunk and head; None: `avg` for linear heads and `none` for dense ones.
-        name: The run's name; None: made up. A run of that name is replaced.
+        name: The run's name; None: made up.
+        replace: Replace an existing run of that name.
         plots: Draw learning curves and confusion matrix into the run's folder.
         command: How to make the run again, kept in run.json.
         keywords: Of `pipeline.keywords.TrainingKeywords`; those of training count for dense heads only.
 
     Raises:
         HeadSpecError: No head has this description.
-        SettingError: A value is invalid.
+        SettingError: A value is invalid, or there is a run of this name already.
         DataLayoutError: Training or validation images are missing, or there is only one class.
     """
     from pipeline.training.heads import fit_head
 
     given = gather(keywords, fit)
+    check_run_name(name, given.settings.paths.runs, replace=replace)
     manifest, settings = given.open_labelled(data)
     return fit_head(
         manifest,
@@ -128,6 +132,7 @@ def fit(
         training=given.training,
         views=given.views,
         name=name,
+        replace=replace,
         plots=plots,
         command=command,
     )
@@ -142,6 +147,7 @@ def sweep(
     head_batch_size: Sequence[int] = (),
     random: int | None = None,
     name: str | None = None,
+    replace: bool = False,
     command: str | None = None,
     **keywords: Unpack[SweepKeywords],
 ) -> "SweepResult":
@@ -154,13 +160,15 @@ def sweep(
         lr: Learning rates to try for dense heads.
         head_batch_size: Batch sizes to try for dense heads.
         random: Number of heads to draw from the grid; None: all.
-        name: Name of the best head's run.
+        name: Name of the best head's run; None: made up.
+        replace: Replace an existing run of that name.
         command: How to make the run again, kept in run.json.
         keywords: Of `pipeline.keywords.SweepKeywords`.
     """
     from pipeline.training.sweep import sweep_heads
 
     given = gather(keywords, sweep)
+    check_run_name(name, given.settings.paths.runs, replace=replace)
     manifest, settings = given.open_labelled(data)
     return sweep_heads(
         manifest,
@@ -172,6 +180,7 @@ def sweep(
         batch_sizes=head_batch_size,
         num_random=random,
         name=name,
+        replace=replace,
         command=command,
     )
 
@@ -182,6 +191,7 @@ def end_to_end(
     *,
     pool: str = "none",
     name: str | None = None,
+    replace: bool = False,
     plots: bool = True,
     command: str | None = None,
     **keywords: Unpack[TrainingKeywords],
@@ -193,6 +203,7 @@ def end_to_end(
         head: A dense head.
         pool: Pooling between base and head.
         name: The run's name; None: made up.
+        replace: Replace an existing run of that name.
         plots: Draw learning curves and confusion matrix.
         command: How to make the run again, kept in run.json.
         keywords: Of `pipeline.keywords.TrainingKeywords`.
@@ -201,9 +212,10 @@ def end_to_end(
     from pipeline.training.finetune.train import finetune as train
 
     given = gather(keywords, end_to_end, augment=LIVE_DEFAULT)
+    check_run_name(name, given.settings.paths.runs, replace=replace)
     tuning = FineTuning(head=head, pool=pool, augmentation=given.augmentation, training=given.training)
     manifest, settings = given.open_labelled(data)
-    return train(manifest, tuning, settings, name=name, plots=plots, command=command)
+    return train(manifest, tuning, settings, name=name, replace=replace, plots=plots, command=command)
 
 
 def finetune(
@@ -219,6 +231,7 @@ def finetune(
     head_lr: float = 1e-5,
     pool: str = "none",
     name: str | None = None,
+    replace: bool = False,
     plots: bool = True,
     command: str | None = None,
     **keywords: Unpack[TrainingKeywords],
@@ -238,6 +251,7 @@ def finetune(
         head_lr: Learning rate of the head while fine-tuning.
         pool: Pooling between base and head.
         name: The run's name; None: made up.
+        replace: Replace an existing run of that name.
         plots: Draw learning curves and confusion matrix.
         command: How to make the run again, kept in run.json.
         keywords: Of `pipeline.keywords.TrainingKeywords`.
@@ -249,6 +263,7 @@ def finetune(
     from pipeline.training.finetune.train import finetune as train
 
     given = gather(keywords, finetune, augment="none" if cached else LIVE_DEFAULT)
+    check_run_name(name, given.settings.paths.runs, replace=replace)
     tuning = FineTuning.of_base(
         from_layer,
         last,
@@ -264,7 +279,7 @@ def finetune(
         on_run=on_run,
     )
     manifest, settings = given.open_labelled(data)
-    return train(manifest, tuning, settings, name=name, plots=plots, command=command)
+    return train(manifest, tuning, settings, name=name, replace=replace, plots=plots, command=command)
 
 
 def compare(
@@ -364,6 +379,7 @@ def reproduce(
     cached: bool = False,
     views: int = 0,
     name: str | None = None,
+    replace: bool = False,
     command: str | None = None,
     **keywords: Unpack[DataKeywords],
 ) -> Run:
@@ -376,7 +392,8 @@ def reproduce(
         seed: Seed of the head's weights, shuffling and dropout.
         cached: Fine-tune from the cache.
         views: With `cached`: number of views of the published augmentation to store and use.
-        name: The run's name; None: the experiment's, with what was changed.
+        name: The run's name; None: the experiment's, with what was changed, and a number if there is such a run.
+        replace: Replace an existing run of that name.
         command: How to make the run again, kept in run.json.
         keywords: Of `pipeline.keywords.DataKeywords`. Of the features' settings only `weights` and `preprocess` count: the
             others are the experiment's.
@@ -386,9 +403,12 @@ def reproduce(
 
     chosen = find_experiment(experiment).changed(epochs=epochs, preprocess=keywords.get("preprocess"), seed=seed)
     given = gather({"split": chosen.split, "split_seed": chosen.split_seed, **keywords}, reproduce)
+    check_run_name(name, given.settings.paths.runs, replace=replace)
     settings = settings_of(chosen, given.settings)
     manifest = given.scan(data).require_task()
-    return train(chosen, manifest, settings, cached=cached, num_views=views, name=name, command=command)
+    return train(
+        chosen, manifest, settings, cached=cached, num_views=views, name=name, replace=replace, command=command
+    )
 
 
 def load_run(name: str | Path, **keywords: Unpack[SettingsKeywords]) -> Run:
@@ -407,9 +427,9 @@ def load_run(name: str | Path, **keywords: Unpack[SettingsKeywords]) -> Run:
     return load(name, gather(keywords, load_run).settings)
 
 
-def list_runs(runs: str | Path = "runs") -> list[RunFolder]:
-    """All finished runs of a folder (command `runs`), sorted by name."""
-    from pipeline.runs.folder import list_runs as list_all
+def list_runs(runs: str | Path = "runs") -> RunList:
+    """All finished runs of a folder (command `runs`), sorted by name; a notebook shows them as tables, one per data set."""
+    from pipeline.runs.listing import list_runs as list_all
 
     return list_all(Path(runs))
 
@@ -511,7 +531,8 @@ def report(
 
     Args:
         names: Runs, or folders that `compare` made; empty: all runs.
-        out: The page; None: report.html in the runs folder.
+        out: The page; None: report.html in the runs folder for all runs, in the run's own folder for one run or comparison, and
+            a file in the runs folder that is named after them for several.
         near: Cosine similarity from which two images of different splits are shown as near-duplicates.
         umap: Also draw a UMAP map of the features (needs the extra `umap`).
         keywords: Of `pipeline.keywords.SettingsKeywords`.

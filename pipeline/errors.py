@@ -1,6 +1,7 @@
 """Errors that a user can act on. Every message names what was received, what was expected and the cure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 
 class PipelineError(Exception):
@@ -60,6 +61,12 @@ def check_choice(name: str, received: str, expected: Sequence[str]) -> None:
     """
     if received not in expected:
         raise SettingError(f"The {name} is one of {', '.join(expected)}. Received: {received!r}.")
+
+
+def did_you_mean(received: str, known: Iterable[str]) -> str:
+    """` Did you mean 'best'?`, with the most similar of the known names; empty if none is similar."""
+    near = get_close_matches(received, list(known), n=1, cutoff=0.6)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 class WorkerDiedError(PipelineError, RuntimeError):

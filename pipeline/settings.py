@@ -103,6 +103,14 @@ class FeatureSettings:
             max_pixels,
         )
 
+    def as_options(self) -> list[str]:
+        """The settings that are not the defaults, as words of a command line: `["--size", "150", "--no-exif"]`."""
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        changed = {entry.name: values[entry.name] for entry in fields(self) if values[entry.name] != entry.default}
+        named = ((name.replace("_", "-"), value) for name, value in changed.items())
+        words = ([f"--no-{name}"] if value is False else [f"--{name}", str(value)] for name, value in named)
+        return [word for pair in words for word in pair]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Paths:

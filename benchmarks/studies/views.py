@@ -80,7 +80,7 @@ class Study:
 
     def train(self, regime: str, count: int, seed: int) -> Run:
         views, training, name = self.views(count), replace(self.training, seed=seed), f"views-{regime}-{count}-{seed}"
-        shared: dict[str, Any] = {"settings": self.given, "plots": False, "name": name}
+        shared: dict[str, Any] = {"settings": self.given, "plots": False, "name": name, "replace": True}
         if regime == "logreg":
             return fit_head(self.manifest, "logreg", views=views, training=training, **shared)
         if regime == "dense":

@@ -19,6 +19,7 @@ from pipeline.cli.options import (
     log_options,
     output_options,
     recipe_options,
+    replace_option,
     show,
     stage_one_options,
     training_options,
@@ -116,6 +117,7 @@ def plan(**options: Any) -> None:
 @click.option("--cached", is_flag=True, help="Fine-tune from the cache.")
 @click.option("--views", default=0, help="With --cached: store and use views of the published augmentation.")
 @click.option("--name", "--run-name", "name", help="The run's name [default: that of the experiment].")
+@replace_option
 @log_options
 @click.option("--label", default="label", help="Label column of a table.")
 @click.option(

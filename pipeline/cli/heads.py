@@ -13,6 +13,7 @@ from pipeline.cli.options import (
     head_result,
     keywords,
     log_options,
+    replace_option,
     run_options,
     show,
     stage_one_options,
@@ -90,6 +91,7 @@ def head(**options: Any) -> None:
 @click.option("--random", type=int, help="Draw so many from the grid [default: all].")
 @training_options
 @click.option("--name", help="Name of the best head's run [default: made up].")
+@replace_option
 @log_options
 @worker_options
 @stage_one_options

@@ -169,8 +169,10 @@ log_options = stack(
     ),
     click.option("--mlflow", metavar="URI|FOLDER", help="Log to an MLflow server, or to a database in a folder."),
 )
+replace_option = click.option("--replace", is_flag=True, help="Replace an existing run of that --name.")
 run_options = stack(
-    click.option("--name", help="The run's name [default: made up]; a run of that name is replaced."),
+    click.option("--name", help="The run's name [default: made up]."),
+    replace_option,
     log_options,
     click.option("--plots/--no-plots", default=True, help="Draw learning curves and confusion matrix."),
 )

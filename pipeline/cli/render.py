@@ -68,13 +68,16 @@ def describe_experiment(result: Mapping[str, Any]) -> str:
 
 def describe_comparison(result: Mapping[str, Any]) -> str:
     """One row per regime, and when each cached one breaks even."""
+    from pipeline.comparison.break_even import BreakEven
+
     rows = [
         {
             "regime": row["regime"],
+            "what is trained": row["what"],
             "validation": f"{row['validation']:.4f}",
             "95 % interval": f"{row['ci95'][0]:.3f} to {row['ci95'][1]:.3f}",
             "test": row["test"],
-            "gap": f"{row['overfitting_gap']:+.3f}",
+            "overfitting gap": f"{row['overfitting_gap']:+.3f}",
             "training s": f"{row['training_seconds']:.1f}",
             "with stage one s": f"{row['total_seconds']:.1f}",
             "s per epoch": None if row["seconds_per_epoch"] is None else f"{row['seconds_per_epoch']:.2f}",
@@ -83,11 +86,9 @@ def describe_comparison(result: Mapping[str, Any]) -> str:
         for row in result["rows"]
     ]
     best = max(range(len(rows)), key=lambda number: float(result["rows"][number]["validation"]))
-    lines = [table(rows, best=[best])]
+    lines = [table(rows, best=[best]), "Overfitting gap: training accuracy minus validation accuracy."]
     if result["plot"]:
         lines.append(f"Plot: {result['plot']}")
-    from pipeline.comparison.break_even import BreakEven
-
     for regime, found in result["break_even"].items():
         lines.append(BreakEven(**found).describe(regime))
     return "\n".join(lines)
@@ -109,8 +110,10 @@ def describe_advice(result: Mapping[str, Any]) -> str:
         f"{advice['summary']} Run: `{advice['command']}`.",
         *(f"  - {reason}" for reason in advice["reasons"]),
         "",
-        "Costs on this machine, estimated from a sample:",
+        "Costs on this machine, estimated from a sample. Stage one is for the rows that are still missing:",
         table(rows),
+        "",
+        _left(result["left"]),
     ]
     return "\n".join(lines)
 
@@ -135,7 +138,7 @@ def describe_plan(result: Mapping[str, Any]) -> str:
             "GB": f"{row['gigabytes']:.3g}",
             "shards": row["shards"],
             "GB of memory": f"{row['memory_gigabytes']:.1f}",
-            "breaks even after epochs": row["break_even"]["epochs"],
+            "cheaper than live training after epochs": row["break_even"]["epochs"],
             "or heads": row["break_even"]["heads"],
         }
         for row in result["bases"]
@@ -146,8 +149,15 @@ def describe_plan(result: Mapping[str, Any]) -> str:
         f"{result['images']:,} images, {result['rows']:,} rows, on {workers}; measured on {result['measured_on']}:",
         table(rows),
         *([f"Once per machine, in addition: {', '.join(first)}."] if first else []),
+        _left([row["left"] for row in result["bases"] if row["left"]]),
     ]
     return "\n".join(lines)
+
+
+def _left(entries: Sequence[Mapping[str, Any]]) -> str:
+    from pipeline.comparison.leftovers import LeftRows, describe_left
+
+    return describe_left(LeftRows(**entry) for entry in entries)
 
 
 def _duration(seconds: float) -> str:
@@ -166,20 +176,42 @@ def describe_sweep(result: Mapping[str, Any]) -> str:
             "pool": entry["pool"],
             "validation": f"{entry['validation']['accuracy']:.4f}",
             "loss": f"{entry['validation']['loss']:.4f}",
-            "parameters": entry["params"],
+            "trained parameters": entry["params"],
             "seconds": f"{entry['seconds']:.2f}",
         }
         for entry in result["results"]
     ]
-    return f"{table(rows, best=[0])}\n\nBest by validation ({result['seconds']:.1f} s in total):\n{describe_head(result['best'])}"
+    legend = ["Ranked by validation accuracy; equal accuracies by loss."]
+    if any(row["head"].split(",")[-1] == "softmax" and "dense" not in row["head"] for row in rows):
+        legend.append("softmax: one dense output layer without hidden layers, trained by gradient descent.")
+    best = f"Best by validation ({result['seconds']:.1f} s in total):\n{describe_head(result['best'])}"
+    return "\n".join([table(rows, best=[0]), *legend, "", best])
 
 
 def describe_runs(rows: Sequence[Mapping[str, Any]]) -> str:
-    """One row per run; the first of each data set, which is its best, is bold."""
+    """One table per group of comparable runs, the best run first and in bold."""
     if not rows:
         return "No runs yet; `bottleneck head DATA` makes one."
-    best = [number for number, row in enumerate(rows) if number == 0 or row["data"] != rows[number - 1]["data"]]
-    return table(rows, best=best)
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        cells = {name: row[name] for name in _RUN_COLUMNS} | {"size": row["size"] and f"{row['size']} px"}
+        groups.setdefault(row["group"], []).append(cells | {"seconds": f"{row['seconds']:.2f}"})
+    tables = [f"{heading}\n{_indent(table(cells, best=[0]))}" for heading, cells in groups.items()]
+    more = ["Accuracies are comparable within a table: same images, labels and splits."] if len(groups) > 1 else []
+    return "\n\n".join([*tables, *more])
+
+
+_RUN_COLUMNS = ("run", "kind", "base", "size", "head", "pool", "views", "validation", "test", "seconds")
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+def describe_report(result: Mapping[str, Any]) -> str:
+    """What was written, and how many runs are on it."""
+    count = len(result["runs"])
+    return f"Wrote {result['report']}, a page on {count} run{'s' * (count != 1)}."
 
 
 def describe_predictions(results: Sequence[Mapping[str, Any]]) -> str:
@@ -202,8 +234,10 @@ def describe_predictions(results: Sequence[Mapping[str, Any]]) -> str:
 def describe_export(result: Mapping[str, Any]) -> str:
     """What was written, its digest, and how close its predictions are to those of its run."""
     images = f"{result['images']} images, {result['own_images']} of them the run's own"
+    written = "".join(f" and {file} (the classes in the order of the outputs)" for file in result["files"][1:])
     lines = [
-        f"{result['file']} ({result['format']}) makes the same predictions as the run.",
+        f"Wrote {result['file']} ({result['format']}){written}.",
+        "The file makes the same predictions as the run.",
         f"Largest difference of a probability: {result['largest_difference']:.1e} over {images}.",
     ]
     if result["encoded"]:

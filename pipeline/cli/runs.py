@@ -62,7 +62,11 @@ def export(**options: Any) -> None:
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[RUN]...", shell_complete=complete_runs)
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The page [default: RUNS/report.html].")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The page [default: report.html in the runs folder; for a single RUN, in its own folder].",
+)
 @click.option(
     "--near", default=0.98, help="Cosine of features from which on images of two splits are shown as near-duplicates."
 )
@@ -79,27 +83,26 @@ def report(**options: Any) -> None:
     from pipeline import api
 
     done = api.report(**keywords(options))
-    show(options, done.as_dict(), lambda r: f"{r['report']}: {len(r['runs'])} runs")
+    show(options, done.as_dict(), render.describe_report)
 
 
 @click.command()
 @folder_options
 @output_options
 def runs(**options: Any) -> None:
-    """List the runs, best validation accuracy first within each data set."""
+    """List the runs: one table for each data set with its labels and splits, the best validation accuracy first."""
     from pipeline import api
 
-    rows = [
+    groups = api.list_runs(options["runs"]).groups()
+    shown = [
         {
-            "run": run.name,
-            "data": run.info.data,
-            "base": run.info.recipe["base"],
-            "head": run.info.head,
-            "validation": run.scores["validation"].accuracy,
-            "test": run.scores["test"].accuracy if "test" in run.scores else None,
-            "seconds": run.info.seconds,
+            **row,
+            "data": group.runs[0].info.data,
+            "label_column": group.runs[0].info.label_column,
+            "split": group.runs[0].info.split_rule,
+            "group": group.heading,
         }
-        for run in api.list_runs(options["runs"])
+        for group in groups
+        for row in group.as_rows()
     ]
-    rows.sort(key=lambda row: (row["data"], -row["validation"]))
-    show(options, rows, render.describe_runs)
+    show(options, shown, render.describe_runs)

@@ -7,6 +7,7 @@ import click
 
 from pipeline.cli.complete import complete_data
 from pipeline.cli.options import command_line, keywords, log_options, show, stage_one_options, warn_duplicates
+from pipeline.cli.terminal import write
 
 if TYPE_CHECKING:
     from pipeline.tuner.session import Session
@@ -28,16 +29,22 @@ if TYPE_CHECKING:
 def tune(**options: Any) -> None:
     """Choose heads on a page, fit them at once on the cached features of DATA, relabel images.
 
-    The page shows what a head does on the validation split. What is chosen there is kept as a run on request, and only then
-    is the test split scored. Labels are kept in a table beside the data, which every command takes:
+    The page shows how a head does on the validation split. A choice is saved as a run on request, and only then the test split is
+    scored. New labels are saved in a table beside the data. Other commands use them if that table is their DATA:
     `bottleneck head photos.labels.csv --root photos`.
     """
     from pipeline import api
 
+    opened: list[Session] = []
+
     def say(address: str, session: "Session") -> None:
+        opened.append(session)
         warn_duplicates(session.manifest.duplicates_across_splits())
         kept = str(session.labels.path) if session.labels else None
         shown = {"address": address, "labels": kept}
         show(options, shown, lambda r: f"{r['address']} shows the page; Ctrl-C ends it.")
 
     api.tune(**keywords(options), command=command_line(), on_start=say)
+    labels = opened[0].labels if opened else None
+    if labels and labels.path.exists() and labels.command and not options["as_json"]:
+        write(f"New labels are in {labels.path}. To train on them: {labels.command}")

@@ -4,7 +4,7 @@ import html
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +12,16 @@ import numpy as np
 
 from pipeline.bases.classify import class_probabilities
 from pipeline.bases.table import find_base
+from pipeline.cache.store import Store
 from pipeline.comparison.advice import Evidence, Recommendation, advise_regime
+from pipeline.comparison.leftovers import LeftRows, describe_left, left_rows, row_bytes
 from pipeline.comparison.samples import decoding_seconds
 from pipeline.errors import WeightsUnavailableError
 from pipeline.html import show_table
 from pipeline.images.manifest import Manifest
 from pipeline.settings import FeatureSettings, Settings
 from pipeline.stage_one.ensure import ensure
+from pipeline.stage_one.missing import missing_items
 from pipeline.stage_one.recipes import make_recipe, weights_file
 from pipeline.stage_two.linear.fit import cross_validated_accuracy
 from pipeline.stage_two.spec import DEFAULT_LAYERS, parse_layers
@@ -36,11 +39,11 @@ class RegimeCosts:
 
     regime: str
     stage_one_seconds: float
-    """Once."""
+    """Once, for the rows that are still missing."""
 
     seconds_per_epoch: float
     megabytes: float
-    """Of cached rows on disk."""
+    """On disk, of the rows that are still missing."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,10 @@ class Advice:
     """Command that trains as recommended."""
 
     costs: Sequence[RegimeCosts]
+    """Of the images whose rows are still missing, and of the training."""
+
+    left: Sequence[LeftRows] = ()
+    """Rows of the sample that stay in the cache."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -66,14 +73,16 @@ class Advice:
             "evidence": self.evidence.as_dict() | {"early_layer": self.early_layer, "sample": self.num_sample},
             "advice": self.advice.as_dict() | {"command": self.command},
             "costs": [asdict(row) for row in self.costs],
+            "left": [entry.as_dict() for entry in self.left],
         }
 
     def _repr_html_(self) -> str:
         """The recommendation, its reasons, and the costs as a table."""
         reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in self.advice.reasons)
         rows = [{name.replace("_", " "): value for name, value in asdict(row).items()} for row in self.costs]
+        left = f"<pre>{html.escape(describe_left(self.left))}</pre>"
         run = f"Run: <code>{html.escape(self.command)}</code>"
-        return f"<p>{html.escape(self.advice.summary)} {run}</p><ul>{reasons}</ul>{show_table(rows)}"
+        return f"<p>{html.escape(self.advice.summary)} {run}</p><ul>{reasons}</ul>{show_table(rows)}{left}"
 
 
 def advise(manifest: Manifest, settings: Settings, *, num_sample: int = 200) -> Advice:
@@ -108,25 +117,20 @@ def advise(manifest: Manifest, settings: Settings, *, num_sample: int = 200) -> 
     trainable = [layer for layer in base.layers[names.index(cuts[0]) + 1 :] if layer.weights]
     advice = advise_regime(evidence, [layer.name for layer in trainable])
     decoding = decoding_seconds(sample, settings.make_decoder(size))
-    costs = _costs(manifest, base, None, late.megabytes, decoding)
+    costs, probes = _costs(manifest, base, None, late, decoding), [early, late]
     if advice.first:
         boundary = _probe(sample, settings.with_changes(cut=cut_before(base, advice.first)))
-        costs += _costs(manifest, base, advice.first, boundary.megabytes, decoding)
+        costs += _costs(manifest, base, advice.first, boundary, decoding)
+        probes.append(boundary)
     command = _command(manifest, features, advice)
-    return Advice(evidence, early_layer, len(sample), advice, command, costs)
+    left = [probe.left for probe in probes if probe.left]
+    return Advice(evidence, early_layer, len(sample), advice, command, costs, left)
 
 
 def _command(manifest: Manifest, features: FeatureSettings, advice: Recommendation) -> str:
     """The command line that trains as recommended, with the settings that are not the defaults."""
-    default = FeatureSettings()
-    changed = {
-        field.name: getattr(features, field.name)
-        for field in fields(features)
-        if field.name not in ("cut", "exif") and getattr(features, field.name) != getattr(default, field.name)
-    }
     words = ["bottleneck", "finetune" if advice.first else "head", _data_name(manifest)]
-    words += [word for name, value in changed.items() for word in (f"--{name}", str(value))]
-    words += [] if features.exif else ["--no-exif"]
+    words += replace(features, cut=None).as_options()
     words += ["--from", advice.first] if advice.first else []
     return shlex.join(words)
 
@@ -142,13 +146,14 @@ def _data_name(manifest: Manifest) -> str:
 
 @dataclass(frozen=True)
 class _Probe:
-    """How well features at one cut separate the classes, and their size."""
+    """How well features at one cut separate the classes, and where they are."""
 
     accuracy: float
     """Of a linear head on pooled features, cross-validated."""
 
-    megabytes: float
-    """On disk, per image."""
+    store: Store
+    left: LeftRows | None
+    """Rows that were added to the store."""
 
 
 def _sample(manifest: Manifest, count: int) -> Manifest:
@@ -166,8 +171,8 @@ def _sample(manifest: Manifest, count: int) -> Manifest:
 def _probe(sample: Manifest, settings: Settings) -> _Probe:
     done = ensure(sample, make_recipe(sample, settings)[0], settings)
     X = done.store.read(done.keys(), pooling="avg")
-    size = sum(path.stat().st_size for path in done.store.shard_paths()) / len(done.store)
-    return _Probe(cross_validated_accuracy(X, done.manifest.label_ids(sample.classes)), size / 1e6)
+    accuracy = cross_validated_accuracy(X, done.manifest.label_ids(sample.classes))
+    return _Probe(accuracy, done.store, left_rows(done.store, done.num_new))
 
 
 def _top_confidence(sample: Manifest, settings: Settings) -> float | None:
@@ -185,9 +190,9 @@ def _top_confidence(sample: Manifest, settings: Settings) -> float | None:
 
 
 def _costs(
-    manifest: Manifest, base: "keras.Model", first: str | None, megabytes: float, decoding: float
+    manifest: Manifest, base: "keras.Model", first: str | None, probe: _Probe, decoding: float
 ) -> list[RegimeCosts]:
-    """The costs of a regime from the cache and live, from a few measured steps."""
+    """The costs of a regime from the cache and live, from a few measured steps. Only rows that are missing cost anything."""
     from pipeline.comparison.costs import measure_costs
 
     measured = measure_costs(base, first, parse_layers(DEFAULT_LAYERS), len(manifest.classes))
@@ -195,7 +200,9 @@ def _costs(
     num_train, num_watched = len(manifest.split("train")), len(manifest.split("validation"))
     epoch = num_train * measured.step + num_watched * measured.infer
     what = "head" if first is None else "fine-tuning"
+    num_missing = len(missing_items(manifest, probe.store, (0,)))
+    megabytes = num_missing * row_bytes(probe.store) / 1e6
     return [
-        RegimeCosts(f"{what}, cached", len(manifest) * trunk, epoch, len(manifest) * megabytes),
+        RegimeCosts(f"{what}, cached", num_missing * trunk, epoch, megabytes),
         RegimeCosts(f"{what}, live", 0.0, epoch + (num_train + num_watched) * trunk, 0.0),
     ]

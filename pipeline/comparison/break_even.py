@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pipeline.comparison.regimes import REGIMES
 from pipeline.stage_two.metrics import Scores
 
 _LIVE_COUNTERPARTS = {"linear": "endtoend", "dense": "endtoend", "cached-finetune": "finetune"}
@@ -41,6 +42,7 @@ class RegimeResult:
         validation, test = self.scores["validation"], self.scores.get("test")
         return {
             "regime": self.regime,
+            "what": REGIMES.get(self.regime, self.regime),
             "validation": validation.accuracy,
             "ci95": list(validation.ci95),
             "test": test.accuracy if test else None,

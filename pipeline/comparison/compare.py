@@ -2,6 +2,7 @@
 
 import base64
 import html
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,11 +13,13 @@ from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
 from pipeline.cache.stores import made_from, seconds_to_make
 from pipeline.comparison.break_even import BreakEven, RegimeResult, break_even
+from pipeline.comparison.regimes import REGIMES
 from pipeline.errors import SettingError
 from pipeline.files import write_json
 from pipeline.html import show_table
 from pipeline.images.augment import Augmentation
 from pipeline.images.manifest import Manifest
+from pipeline.runs.naming import numbered, plain_name
 from pipeline.runs.plots import draw_comparison
 from pipeline.runs.run import Run
 from pipeline.settings import Settings
@@ -29,16 +32,9 @@ from pipeline.training.finetune.settings import FineTuning
 from pipeline.training.finetune.train import finetune
 from pipeline.training.heads import fit_head
 
-REGIMES = {
-    "linear": "logistic regression on cached features",
-    "dense": "dense head on cached features",
-    "cached-finetune": "fine-tuning from cached features",
-    "endtoend": "dense head end to end, live and augmented",
-    "finetune": "fine-tuning end to end, live and augmented",
-}
 # Fine-tuning starts from the head of the other regime, if that is compared too.
 _HEAD_OF = {"cached-finetune": "dense", "finetune": "endtoend"}
-_SHOWN = ("regime", "validation", "test", "overfitting_gap", "training_seconds", "total_seconds", "seconds_per_epoch")
+_SHOWN = ("validation", "test", "overfitting_gap", "training_seconds", "total_seconds", "seconds_per_epoch")
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,11 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         """The table, when each cached regime breaks even, and the plot."""
-        rows = [{name.replace("_", " "): row.as_dict()[name] for name in _SHOWN} for row in self.rows]
+        rows = [
+            {"regime": row.regime, "what is trained": REGIMES[row.regime]}
+            | {name.replace("_", " "): row.as_dict()[name] for name in _SHOWN}
+            for row in self.rows
+        ]
         sentences = [found.describe(regime) for regime, found in self.break_even.items()]
         parts = [show_table(rows), *(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)]
         if self.plot is not None and self.plot.is_file():
@@ -128,12 +128,14 @@ def compare_regimes(
         boundary = settings.with_changes(cut=cut_of(FineTuning(first=chosen.first), settings))
         ensure(manifest, make_recipe(manifest, boundary)[0], boundary)
     results: dict[str, RegimeResult] = {}
+    title = _free_title(plain_name(manifest.title), chosen, settings.paths.runs)
     for regime in chosen.in_order:
         head_of = results.get(_HEAD_OF.get(regime, ""))
-        run = _train(regime, head_of, manifest, chosen, settings, command)
+        name = _run_name(title, regime)
+        run = _train(name, regime, head_of, manifest, chosen, settings, command)
         results[regime] = _result(regime, run, settings)
     comparison = Comparison(tuple(results.values()), break_even(tuple(results.values())), None)
-    folder = settings.paths.runs / f"comparison-{manifest.title}"
+    folder = settings.paths.runs / f"comparison-{title}"
     plot, file = folder / "comparison.png", folder / "comparison.json"
     write_json(file, comparison.as_dict() | {"command": command})
     if draw_comparison(
@@ -144,7 +146,22 @@ def compare_regimes(
     return comparison
 
 
+def _free_title(stem: str, chosen: ComparisonSettings, runs: Path) -> str:
+    """The stem, with a number from 2 on if there is such a comparison, or a run of one."""
+    for number in itertools.count(1):
+        title = stem if number == 1 else numbered(stem, number)
+        names = [f"comparison-{title}", *(_run_name(title, regime) for regime in chosen.in_order)]
+        if not any((runs / name).exists() for name in names):
+            break
+    return title
+
+
+def _run_name(title: str, regime: str) -> str:
+    return f"compare-{title}-{regime}"
+
+
 def _train(
+    name: str,
     regime: str,
     head_of: RegimeResult | None,
     manifest: Manifest,
@@ -152,7 +169,6 @@ def _train(
     settings: Settings,
     command: str | None,
 ) -> Run:
-    name = f"compare-{manifest.title}-{regime}"
     if regime in ("linear", "dense"):
         head = "logreg" if regime == "linear" else chosen.head
         return fit_head(manifest, head, settings, training=chosen.training, name=name, command=command)

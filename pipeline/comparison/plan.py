@@ -2,12 +2,12 @@
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.bases.table import find_base
-from pipeline.cache.recipe import Recipe
+from tqdm import tqdm
+
 from pipeline.comparison.estimates import (
     HeadCosts,
     StageOneEstimate,
@@ -16,6 +16,7 @@ from pipeline.comparison.estimates import (
     estimate_stage_one,
     estimate_training,
 )
+from pipeline.comparison.leftovers import LeftRows, describe_left
 from pipeline.comparison.samples import decoding_seconds, measure_sample
 from pipeline.errors import SettingError
 from pipeline.html import show_table
@@ -23,9 +24,8 @@ from pipeline.images.manifest import Manifest
 from pipeline.images.synthetic import synthetic_images
 from pipeline.settings import Settings
 from pipeline.stage_one.pending import rows_per_shard
-from pipeline.stage_one.recipes import make_recipe, weights_file
+from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.tasks import rows_per_task
-from pipeline.stage_two.spec import DEFAULT_LAYERS, parse_layers
 
 _NUM_SYNTHETIC = 256
 """Synthetic images; each may be used more than once, because its rows are deleted."""
@@ -82,6 +82,8 @@ class BasePlan:
 
     stage_one: StageOneEstimate
     break_even: TrainingEstimate
+    left: LeftRows | None = None
+    """Rows of the sample that stay in the cache; None if there are none."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -96,6 +98,7 @@ class BasePlan:
             "once_seconds": self.once_seconds,
             **self.stage_one.as_dict(),
             "break_even": self.break_even.as_dict(),
+            "left": self.left.as_dict() if self.left else None,
         }
 
 
@@ -141,7 +144,8 @@ class Plan:
             for row in self.bases
         ]
         text = f"{self.images:,} images, {self.rows:,} rows, {self.workers} workers, measured on {self.measured_on}"
-        return f"<p>{html.escape(text)}</p>{show_table(rows)}"
+        left = describe_left(row.left for row in self.bases if row.left)
+        return f"<p>{html.escape(text)}</p>{show_table(rows)}<pre>{html.escape(left)}</pre>"
 
 
 def plan(manifest: Manifest | None, planned: PlanSettings, bases: Sequence[str], settings: Settings) -> Plan:
@@ -166,69 +170,67 @@ def plan(manifest: Manifest | None, planned: PlanSettings, bases: Sequence[str],
     num_images = planned.num_images or len(sample)
     num_rows = num_images + planned.num_views * round(num_images * _share(sample, "train"))
     width, height = planned.photo_px
+    progress = settings.compute.progress
+    with tqdm(desc="plan", total=2 * len(bases), unit="step", delay=2, disable=not progress) as bar:
+        plans = [
+            _plan_base(
+                sample,
+                planned,
+                num_images,
+                num_rows,
+                settings.with_changes(base=base),
+                is_synthetic=is_synthetic,
+                on_process=bar.update,
+            )
+            for base in bases
+        ]
     return Plan(
         images=num_images,
         rows=num_rows,
         workers=planned.workers,
         measured_on=f"synthetic images, {width} x {height} px" if is_synthetic else sample.title,
-        bases=[
-            _plan_base(
-                sample, planned, num_images, num_rows, settings.with_changes(base=base), is_synthetic=is_synthetic
-            )
-            for base in bases
-        ],
+        bases=plans,
     )
 
 
 def _plan_base(
-    manifest: Manifest, planned: PlanSettings, num_images: int, num_rows: int, settings: Settings, *, is_synthetic: bool
+    manifest: Manifest,
+    planned: PlanSettings,
+    num_images: int,
+    num_rows: int,
+    settings: Settings,
+    *,
+    is_synthetic: bool,
+    on_process: Callable[[], object],
 ) -> BasePlan:
     recipe = make_recipe(manifest, settings)[0].with_pooling(planned.pool)
-    pace, sample, row_shape = measure_sample(manifest, recipe, num_rows, settings, is_synthetic=is_synthetic)
-    shard_rows = rows_per_shard(row_shape, sample.rows_per_second, settings.compute.batch_size)
+    measured = measure_sample(manifest, recipe, num_rows, settings, is_synthetic=is_synthetic, on_process=on_process)
+    sample = measured.sample
+    shard_rows = rows_per_shard(measured.row_shape, sample.rows_per_second, settings.compute.batch_size)
     stage_one = estimate_stage_one(sample, Work(num_rows, planned.workers, rows_per_task(num_rows), shard_rows))
+    decoding = decoding_seconds(manifest, recipe.decoder)
+    head = HeadCosts(
+        num_train=math.ceil(num_images * _share(manifest, "train")),
+        num_watched=math.ceil(num_images * _share(manifest, "validation")),
+        epochs=planned.epochs,
+        step=measured.costs.step,
+        infer=measured.costs.infer,
+        live=max(measured.costs.trunk, decoding),  # decoding and the trunk run at the same time
+    )
     return BasePlan(
         base=recipe.base,
         size=recipe.decoder.size_px,
-        shape=row_shape,
-        engine=pace.engine,
-        sample=pace.num_rows,
+        shape=measured.row_shape,
+        engine=measured.pace.engine,
+        sample=measured.pace.num_rows,
         rows_per_second=sample.rows_per_second,
         start_seconds=sample.start_seconds,
         once_seconds=sample.once_seconds,
         stage_one=stage_one,
-        break_even=estimate_training(_head_costs(manifest, planned, num_images, recipe, settings), stage_one.seconds),
+        break_even=estimate_training(head, stage_one.seconds),
+        left=measured.left,
     )
 
 
 def _share(manifest: Manifest, split: str) -> float:
     return manifest.splits.count(split) / len(manifest)
-
-
-def _head_costs(
-    manifest: Manifest, planned: PlanSettings, num_images: int, recipe: Recipe, settings: Settings
-) -> HeadCosts:
-    """Seconds per image of the default dense head on these rows, and of the frozen base live, from a few measured steps."""
-    from pipeline.bases.cut import divide
-    from pipeline.bases.weights import load_base
-    from pipeline.comparison.costs import measure_costs
-
-    size = recipe.decoder.size_px
-    base = load_base(
-        find_base(recipe.base),
-        size,
-        weights_file(recipe.base, settings.features.weights),
-        precision=settings.features.precision,
-    )
-    trunk, _ = divide(base, recipe.cut)
-    spec, num_classes = parse_layers(DEFAULT_LAYERS), max(2, len(manifest.classes))
-    costs = measure_costs(trunk, None, spec, num_classes, pooling=planned.pool)
-    decoding = decoding_seconds(manifest, recipe.decoder)
-    return HeadCosts(
-        num_train=math.ceil(num_images * _share(manifest, "train")),
-        num_watched=math.ceil(num_images * _share(manifest, "validation")),
-        epochs=planned.epochs,
-        step=costs.step,
-        infer=costs.infer,
-        live=max(costs.trunk, decoding),  # decoding and the trunk run at the same time
-    )

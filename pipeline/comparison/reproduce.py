@@ -3,9 +3,10 @@
 from typing import Any
 
 from pipeline.comparison.published import EXPERIMENTS, PIXELS, Experiment
-from pipeline.errors import SettingError
+from pipeline.errors import SettingError, did_you_mean
 from pipeline.images.augment import parse_augmentation
 from pipeline.images.manifest import Manifest
+from pipeline.runs.naming import check_run_name, free_name
 from pipeline.runs.run import Run
 from pipeline.settings import Settings
 from pipeline.stage_one.recipes import make_recipe
@@ -24,7 +25,8 @@ def find_experiment(name: str) -> Experiment:
         SettingError: There is none.
     """
     if name.lower() not in EXPERIMENTS:
-        raise SettingError(f"Unknown experiment {name!r}. Published experiments: {', '.join(EXPERIMENTS)}.")
+        hint = did_you_mean(name.lower(), EXPERIMENTS)
+        raise SettingError(f"Unknown experiment {name!r}.{hint} Published experiments: {', '.join(EXPERIMENTS)}.")
     return EXPERIMENTS[name.lower()]
 
 
@@ -36,6 +38,7 @@ def reproduce(
     cached: bool = False,
     num_views: int = 0,
     name: str | None = None,
+    replace: bool = False,
     command: str | None = None,
 ) -> Run:
     """Train as published.
@@ -46,7 +49,8 @@ def reproduce(
         settings: `settings_of` the experiment.
         cached: Fine-tune from cached rows.
         num_views: With `cached`: number of views of the published augmentation to store and train on.
-        name: The run's name; None: the experiment's, with its changes.
+        name: The run's name; None: the experiment's, with its changes, and a number if there is such a run.
+        replace: Replace an existing run of that name.
         command: How to make it again.
 
     Raises:
@@ -54,10 +58,18 @@ def reproduce(
     """
     _check(experiment, cached=cached, num_views=num_views)
     training = Training(**experiment.training)
-    name = name or _run_name(experiment, cached=cached, num_views=num_views)
+    check_run_name(name, settings.paths.runs, replace=replace)
+    name = name or free_name(_run_name(experiment, cached=cached, num_views=num_views), settings.paths.runs)
     if experiment.command == "head":
         return fit_head(
-            manifest, experiment.head, settings, pool=experiment.pool, training=training, name=name, command=command
+            manifest,
+            experiment.head,
+            settings,
+            pool=experiment.pool,
+            training=training,
+            name=name,
+            replace=replace,
+            command=command,
         )
     values: dict[str, Any] = dict(experiment.tuning)
     augmentation = parse_augmentation(values.pop("augmentation", "none"))
@@ -73,7 +85,7 @@ def reproduce(
     if tuning.views:
         boundary = settings.with_changes(cut=cut_of(tuning, settings))
         ensure_views(manifest, tuning.views, make_recipe(manifest, boundary)[0], boundary)
-    return finetune(manifest, tuning, settings, name=name, command=command)
+    return finetune(manifest, tuning, settings, name=name, replace=replace, command=command)
 
 
 def settings_of(experiment: Experiment, settings: Settings) -> Settings:
@@ -82,7 +94,7 @@ def settings_of(experiment: Experiment, settings: Settings) -> Settings:
 
 
 def _run_name(experiment: Experiment, *, cached: bool, num_views: int) -> str:
-    """A name with all changes, so that no run replaces one with other settings."""
+    """A name with all changes."""
     changes = [f"{name}-{value}" for name, value in experiment.changes.items()]
     parts = [experiment.name, *(["cached"] if cached else []), *([f"{num_views}-views"] if num_views else []), *changes]
     return "-".join(parts)

@@ -4,74 +4,145 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.bases.table import find_base
 from pipeline.cache.recipe import Recipe
-from pipeline.cache.store import Keys, Store, pack_rows
+from pipeline.cache.store import Store, pack_rows
 from pipeline.comparison.estimates import Sample
+from pipeline.comparison.leftovers import LeftRows, left_rows
 from pipeline.errors import UnreadableImageError
 from pipeline.execution.apart import run_apart
 from pipeline.files import name_beside, remove
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.settings import Settings
-from pipeline.stage_one.compute import Item, keys_of
+from pipeline.stage_one.compute import Engine, Item, keys_of
 from pipeline.stage_one.engines.choose import make_engine
 from pipeline.stage_one.missing import missing_items
 from pipeline.stage_one.pace import SHARD_BATCHES, Pace, measure_pace
+from pipeline.stage_one.recipes import weights_file
+from pipeline.stage_two.spec import DEFAULT_LAYERS, parse_layers
+
+if TYPE_CHECKING:
+    from pipeline.comparison.costs import Costs
 
 logger = logging.getLogger(__name__)
 
-_FIRST_BATCHES = 4
+_FIRST_BATCHES = 6
 """Of a first process. It converts the network if necessary, and its speed decides how large the sample is."""
+
+_LONG_SECONDS = 120.0
+"""From this forecast on, a second process measures more rows. It would take longer than a quarter of a shorter forecast."""
 
 _SAMPLE_SECONDS, _MIN_BATCHES, _MAX_ROWS = 20.0, 12, 2048
 _MAX_PACKED = 1024
 """Maximum of rows whose packed size is measured."""
 
 
-def measure_sample(
-    manifest: Manifest, recipe: Recipe, num_rows: int, settings: Settings, *, is_synthetic: bool
-) -> tuple[Pace, Sample, tuple[int, ...]]:
-    """The pace of some rows, all measurements, and the shape of a row.
+@dataclass(frozen=True)
+class Measured:
+    """All that was measured with one base."""
 
-    There are two processes, because the first one may have to convert the network and to compare engines, and later ones do not.
+    pace: Pace
+    sample: Sample
+    row_shape: tuple[int, ...]
+    costs: "Costs"
+    """Of the default dense head on these rows."""
+
+    left: LeftRows | None
+    """Rows of the sample that stay in the cache; None if they were deleted."""
+
+
+def measure_sample(
+    manifest: Manifest,
+    recipe: Recipe,
+    num_rows: int,
+    settings: Settings,
+    *,
+    is_synthetic: bool,
+    on_process: Callable[[], object] = lambda: None,
+) -> Measured:
+    """Make some rows as stage one does, and measure what they and a head on them take.
+
+    A first process makes a few rows. If all rows would take two minutes or more, a second one makes more of them: the first may have
+    converted the network and compared engines, which later ones need not do.
+
+    Args:
+        manifest: The images.
+        recipe: Of the rows.
+        num_rows: Rows to forecast.
+        settings: Weights, folders and compute.
+        is_synthetic: The images are synthetic, so their rows are deleted.
+        on_process: Called after each of the two processes, also if the second one is not needed.
     """
     batch = settings.compute.batch_size
+    make = partial(make_engine, recipe, settings.features.weights, replace(settings.compute, progress=False), num_rows)
     with _store(manifest, recipe, settings, is_synthetic=is_synthetic) as (store, items, is_kept):
+        before, folder = len(store), store.folder.resolve()
 
-        def run(start: int, count: int) -> tuple[Pace, Keys]:
-            taken = [items[number % len(items)] for number in range(start, start + count)]
-            part, own = _part(manifest, taken)
-            make = partial(
-                make_engine, recipe, settings.features.weights, replace(settings.compute, progress=False), num_rows
-            )
-            return run_apart(measure_pace, part, own, recipe, store.folder.resolve(), make, batch), keys_of(part, own)
+        def taken(start: int, count: int) -> tuple[Manifest, list[Item]]:
+            return _part(manifest, [items[number % len(items)] for number in range(start, start + count)])
 
-        first, _ = run(0, _FIRST_BATCHES * batch)
+        part, own = taken(0, _FIRST_BATCHES * batch)
+        classes = max(2, len(manifest.classes))
+        first, costs = run_apart(_measure_first, part, own, recipe, folder, make, settings, classes)
+        keys = keys_of(part, own)
+        on_process()
         logger.info("%s: the first process made %.1f rows per second.", recipe.base, first.rows_per_second)
-        wanted = min(_MAX_ROWS, max(_MIN_BATCHES * batch, int(first.rows_per_second * _SAMPLE_SECONDS)))
-        count = min(wanted, len(items) - _FIRST_BATCHES * batch) if is_kept else wanted
-        pace, keys = run(_FIRST_BATCHES * batch, count)
+        pace, once = first, 0.0
+        if first.start_seconds + num_rows / first.rows_per_second >= _LONG_SECONDS:
+            wanted = min(_MAX_ROWS, max(_MIN_BATCHES * batch, int(first.rows_per_second * _SAMPLE_SECONDS)))
+            part, own = taken(
+                _FIRST_BATCHES * batch, min(wanted, len(items) - _FIRST_BATCHES * batch) if is_kept else wanted
+            )
+            pace, keys = run_apart(measure_pace, part, own, recipe, folder, make, batch), keys_of(part, own)
+            once = max(0.0, first.start_seconds - pace.start_seconds)
+        on_process()
         store.refresh()
         keys = np.unique(keys[store.has(keys)])[:_MAX_PACKED]
         rows = store.read(keys)
         stored_bytes = len(pack_rows(recipe, keys, rows, {})) / len(keys)
+        left = left_rows(store, len(store) - before) if is_kept else None
     sample = Sample(
         rows_per_second=pace.rows_per_second,
         start_seconds=pace.start_seconds,
-        once_seconds=max(0.0, first.start_seconds - pace.start_seconds),
+        once_seconds=once,
         peak_bytes=max(first.peak_bytes, pace.peak_bytes),  # two engines are in memory while they are compared
         shard_rows=SHARD_BATCHES * batch,
         row_bytes=rows[0].nbytes,
         stored_bytes=stored_bytes,
     )
-    return pace, sample, rows.shape[1:]
+    return Measured(pace, sample, rows.shape[1:], costs, left)
+
+
+def _measure_first(
+    part: Manifest,
+    items: Sequence[Item],
+    recipe: Recipe,
+    folder: Path,
+    make: Callable[[], Engine],
+    settings: Settings,
+    num_classes: int,
+) -> tuple[Pace, "Costs"]:
+    """The pace of some rows, then the costs of a head on them, in one process, because loading TensorFlow takes seconds."""
+    from pipeline.bases.cut import divide
+    from pipeline.bases.weights import load_base
+    from pipeline.comparison.costs import measure_costs
+
+    pace = measure_pace(part, items, recipe, folder, make, settings.compute.batch_size)
+    file = weights_file(recipe.base, settings.features.weights)
+    precision = settings.features.precision
+    base = load_base(find_base(recipe.base), recipe.decoder.size_px, file, precision=precision)
+    trunk, _ = divide(base, recipe.cut)
+    return pace, measure_costs(trunk, None, parse_layers(DEFAULT_LAYERS), num_classes, pooling=recipe.pooling)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from pipeline.errors import SettingError
 from pipeline.exports.description import Description
 from pipeline.exports.digests import digest_export, record_export
 from pipeline.exports.formats import Format, format_of
+from pipeline.exports.keras_file import LABELS_ENDING, check_labels
 from pipeline.exports.parity import ENCODED_TOLERANCE, TOLERANCE, Parity, in_batches, measure_parity
 from pipeline.exports.sample_images import sample_images
 from pipeline.files import replacing, write_json
@@ -38,6 +39,9 @@ class Export:
     """A file that was written, its digest, and how close its predictions are to those of its run."""
 
     path: Path
+    files: tuple[Path, ...]
+    """All files that were written: the export, and for Keras a table of its labels."""
+
     format: str
     digest: str
     """SHA-256, see `pipeline.exports.digests.digest_export`. It is recorded in the run's folder."""
@@ -55,6 +59,7 @@ class Export:
         """Plain values for JSON."""
         return {
             "file": str(self.path),
+            "files": [str(path) for path in self.files],
             "format": self.format,
             "sha256": self.digest,
             "images": self.parity.images,
@@ -72,12 +77,15 @@ def export(run: Run, path: str | Path) -> Export:
     with the run on 200 images: the run's own that can still be found, validation first, then synthetic ones. Its digest is recorded
     in the run's folder, by which `load_exported` knows it.
 
+    A Keras file comes with `name.labels.json`, the names of the classes in the order of the outputs, for programs that do not read
+    the description inside.
+
     Args:
         run: A run of any kind.
         path: name.keras, name.onnx, name.tflite, or a name without ending for a SavedModel folder. An earlier export is replaced.
 
     Raises:
-        SettingError: No format has this ending, something else has the name, or the network is too large for the format.
+        SettingError: No format has this ending, something else has one of the names, or the network is too large for the format.
         MissingExtraError: A package of the format is not installed.
         DisagreementError: The file's predictions differ from the run's; it is not written.
     """
@@ -85,6 +93,9 @@ def export(run: Run, path: str | Path) -> Export:
     form = format_of(path)
     form.require()
     _check_name(path)
+    labels = path.with_suffix(LABELS_ENDING) if path.suffix == ".keras" else None
+    if labels:
+        check_labels(labels, path, run.classes)
     recipe = Recipe.from_dict(run.info.recipe)
     settings = run.settings.with_changes(base=recipe.base, weights=run.info.weights)
     model = _stitched(run, recipe, settings)
@@ -95,9 +106,9 @@ def export(run: Run, path: str | Path) -> Export:
         digest = digest_export(beside)
         # Recorded first: a kill in between leaves a record without its file, and never a SavedModel that is unknown.
         record_export(run.folder.path, path.name, form.NAME, digest)
-        if path.suffix == ".keras":
-            write_json(path.with_suffix(".labels.json"), list(run.classes))
-    return Export(path, form.NAME, digest, **done)
+        if labels:
+            write_json(labels, list(run.classes))
+    return Export(path, (path, labels) if labels else (path,), form.NAME, digest, **done)
 
 
 def _check_name(path: Path) -> None:

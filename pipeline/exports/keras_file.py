@@ -1,5 +1,8 @@
 """The `.keras` file: Keras's own format, with the description as one more member of the archive."""
 
+import contextlib
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -7,13 +10,18 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import DamagedStoreError
+from pipeline.errors import DamagedStoreError, SettingError
 from pipeline.exports.description import Description, Predict, add_member, check_shapes, read_member
 
 if TYPE_CHECKING:
     import keras
 
 NAME = "Keras"
+
+LABELS_ENDING = ".labels.json"
+"""Ending of the file beside the export that has the names of the classes, in the order of the outputs."""
+
+_MAX_LABEL_BYTES = 2**24
 _DAMAGE = (ValueError, OSError, LookupError, TypeError, AttributeError, EOFError, NotImplementedError, BadZipFile)
 
 
@@ -25,6 +33,39 @@ def write(model: "keras.Model", path: Path, description: Description) -> None:
     """Write the file; Keras ignores the added members."""
     model.save(path)
     add_member(path, description)
+
+
+def check_labels(labels: Path, path: Path, classes: Sequence[str]) -> None:
+    """Check that the file of the labels is free, or that an export wrote it: its content decides, not its name.
+
+    Args:
+        labels: The file.
+        path: The export that it belongs to; an earlier one of this name has its labels inside.
+        classes: Names of the classes.
+
+    Raises:
+        SettingError: It is another file.
+    """
+    if not labels.exists() and not labels.is_symlink():
+        return
+    own = [list(classes)]
+    with contextlib.suppress(DamagedStoreError):
+        own.append(list(read_member(path).labels))
+    if _read_labels(labels) not in own:
+        raise SettingError(
+            f"A Keras export also writes its labels to {labels}. That file exists, and no export of this name wrote it. "
+            "Choose another name, or move the file away."
+        )
+
+
+def _read_labels(path: Path) -> Any:
+    """The content of a file of labels; None if it is not a regular file of JSON."""
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > _MAX_LABEL_BYTES:
+            return None
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def load(path: Path) -> tuple[Description, Predict]:

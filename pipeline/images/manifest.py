@@ -1,5 +1,6 @@
 """The manifest: which images, the SHA-256 of each, its label and its split."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,17 @@ from pipeline.images.decode import MAX_BYTES
 from pipeline.images.labels import check_classes, listed
 
 SPLITS = ("train", "validation", "test")
+
+
+def natural_key(text: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
+    """A sorting key by which `class2` comes before `class10`: runs of digits 0 to 9 count as numbers, which come before letters."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", text)
+    # Numbers are compared by length, then as text: `int` refuses thousands of digits.
+    digits = (part.lstrip("0") if part[0] in "0123456789" else None for part in parts)
+    key = tuple(
+        (1, 0, part) if number is None else (0, len(number), number) for part, number in zip(parts, digits, strict=True)
+    )
+    return key, text  # texts such as `1` and `01` have equal numbers
 
 
 class ImageBytes(Protocol):
@@ -125,6 +137,12 @@ class Manifest:
     source: str | None = field(default=None, compare=False)
     """The scanned data: an absolute path, or a name such as `sklearn:digits`; None for data without a name."""
 
+    label_column: str | None = field(default=None, compare=False)
+    """Column of a table that the labels come from; None if they come from folders or from an array."""
+
+    split_rule: str | None = field(default=None, compare=False)
+    """Percentages and seed that the splits were drawn with, such as `80/10/10, seed 0`; None if the data sets its splits."""
+
     def __post_init__(self) -> None:
         lengths = {len(self.positions), len(self.names), len(self.digests), len(self.labels), len(self.splits)}
         if lengths != {len(self.names)}:
@@ -144,8 +162,8 @@ class Manifest:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The distinct labels, sorted: class k of every head is `classes[k]`."""
-        return tuple(sorted({label for label in self.labels if label is not None}))
+        """The distinct labels, sorted as people count (`2` before `10`): class k of every head is `classes[k]`."""
+        return tuple(sorted({label for label in self.labels if label is not None}, key=natural_key))
 
     def select(self, rows: Sequence[int]) -> "Manifest":
         """A manifest of these rows only, in this order."""

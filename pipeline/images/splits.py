@@ -147,6 +147,14 @@ def torn_groups(groups: Sequence[str | None], splits: Sequence[str | None]) -> d
     return {group: sorted(names) for group, names in found.items() if len(names) > 1}
 
 
+def rule_of(given: Sequence[str | None], fractions: Fractions, seed: int) -> str | None:
+    """How `complete_splits` draws splits for this data: `80/10/10, seed 0`; None if it draws none."""
+    if "validation" in given:
+        return None
+    shares = (fractions.train, fractions.validation, fractions.test)
+    return f"{'/'.join(f'{100 * share:g}' for share in shares)}, seed {seed}"
+
+
 def _uniform(key: bytes, seed: int) -> float:
     digest = hashlib.sha256(f"split {seed} ".encode() + key).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

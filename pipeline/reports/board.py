@@ -9,29 +9,6 @@ from pipeline.stage_two.metrics import Scores
 _MAX_ANSWERS = 3
 
 
-def rank(runs: Sequence[RunFolder]) -> list[RunFolder]:
-    """Best validation accuracy first, then the smaller loss."""
-
-    def worst_last(run: RunFolder) -> tuple[float, float, str]:
-        scores = run.scores["validation"]
-        return -scores.accuracy, scores.loss, run.name
-
-    return sorted(runs, key=worst_last)
-
-
-def group(runs: Sequence[RunFolder]) -> list[list[RunFolder]]:
-    """Runs by the data that they were evaluated on, each group ranked, the largest group first.
-
-    Scores are comparable on the same images with the same labels and splits, whatever the features. So runs are grouped by
-    `data_digest`, and not by `task_digest`, which also differs between bases and cuts. Older runs have only a `task_digest`.
-    """
-    groups: dict[str, list[RunFolder]] = {}
-    for run in rank(runs):
-        info = run.info
-        groups.setdefault(str(info.data_digest or info.task_digest or info.data), []).append(run)
-    return sorted(groups.values(), key=len, reverse=True)
-
-
 def answer(groups: Sequence[Sequence[RunFolder]]) -> str:
     """The best run in a sentence; a short one per task if there are several."""
     if len(groups) > 1:
@@ -82,7 +59,8 @@ def describe_comparison(comparison: Mapping[str, Any]) -> dict[str, Any]:
     """
     sentences = [_describe(regime, found) for regime, found in comparison.get("break_even", {}).items()]
     rows = [
-        {key: row[key] for key in ("regime", "run", "validation", "test", "training_seconds", "total_seconds")}
+        {"what": row.get("what", row["regime"])}  # older comparisons do not say it
+        | {key: row[key] for key in ("regime", "run", "validation", "test", "training_seconds", "total_seconds")}
         for row in comparison["rows"]
     ]
     return {"rows": rows, "sentences": sentences, "command": comparison.get("command")}

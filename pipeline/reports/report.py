@@ -1,6 +1,7 @@
 """Write one HTML page on runs: select them, gather what is shown, render it."""
 
 import datetime as dt
+import hashlib
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 
 from pipeline.errors import RunNotFoundError
 from pipeline.files import replacing
-from pipeline.reports.board import answer, caution, group
+from pipeline.reports.board import answer, caution
 from pipeline.reports.content import MAX_DETAILED, Content, gather
 from pipeline.reports.gallery import MAX_THUMBNAILS
 from pipeline.reports.page import render
@@ -19,6 +20,8 @@ from pipeline.reports.projection import require_umap
 from pipeline.reports.selection import Selection, select
 from pipeline.reports.similar import NEAR
 from pipeline.runs.folder import RunFolder
+from pipeline.runs.listing import RunGroup, group_runs
+from pipeline.runs.naming import plain_name
 from pipeline.settings import Settings
 
 
@@ -53,7 +56,8 @@ def write_report(
     Args:
         names: Runs, or folders that `compare` made; none: all runs.
         settings: Folder of the runs, and of the cache for their features.
-        path: The page; None: report.html in the runs folder.
+        path: The page; None: report.html in the runs folder for all runs, in its own folder for one run or comparison, and a file in
+            the runs folder that is named after them for several.
         near: Minimum cosine of features of images in two splits that are shown as near duplicates.
         with_umap: Add a second map, by UMAP.
 
@@ -66,14 +70,27 @@ def write_report(
     selection = select(names, settings.paths.runs)
     if not selection.runs:
         raise RunNotFoundError("There is no run to report on; `bottleneck head DATA` makes one.")
-    groups = group(selection.runs)
+    groups = group_runs(selection.runs)
     content = gather(groups, settings, near=near, with_umap=with_umap)
     text = render(_page_data(names, selection, groups, content))
-    path = path or settings.paths.runs / "report.html"
+    path = path or _path_of(selection, settings.paths.runs, is_all=not names)
     with replacing(path) as beside:
         # A file name that is not Unicode has characters that UTF-8 cannot encode.
         beside.write_text(text, encoding="utf-8", errors="replace")
     return Report(path, tuple(run.name for run in selection.runs))
+
+
+def _path_of(selection: Selection, runs: Path, *, is_all: bool) -> Path:
+    """Where the page is written, so that a page of some runs does not replace the page of all runs."""
+    if is_all:
+        return runs / "report.html"
+    if len(selection.folders) == 1:
+        return selection.folders[0] / "report.html"
+    names = [folder.name for folder in selection.folders]
+    joined = plain_name("-".join(names))
+    # Long lists of names are cut, so a digest tells them apart.
+    digest = f"-{hashlib.sha256(repr(names).encode()).hexdigest()[:8]}" if joined != "-".join(names) else ""
+    return runs / f"report-{joined}{digest}.html"
 
 
 def _page_data(
@@ -88,7 +105,7 @@ def _page_data(
         "written": f"bottleneck {version('bottleneck-pipeline')}, {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC",
         "runs": content.sections,
         "tasks": [
-            {"title": runs[0].info.data, "runs": list(range(end - len(runs), end))}
+            {"title": RunGroup(runs).heading, "runs": list(range(end - len(runs), end))}
             for runs, end in zip(groups, ends, strict=True)
         ],
         "comparisons": list(selection.comparisons),

@@ -4,8 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from pipeline.reports.calibration import reliability
 from pipeline.reports.gallery import MAX_MISTAKES, confident_mistakes
 from pipeline.reports.prediction_table import SPLITS, PredictionTable
@@ -72,7 +70,7 @@ def detail(run: RunFolder, predictions: PredictionTable) -> dict[str, Any]:
         "history": run.history(),
         "phases": info.phases,
         "predicted": predictions.predicted.tolist(),
-        "confidence": np.round(predictions.confidence * 1000).astype(int).tolist(),
+        "confidence": predictions.confidence.tolist(),  # in full, because the page sorts by it
         "made": _made(info),
         "skipped": [f"{entry['path']}: {entry['reason']}" for entry in info.skipped],
     }

@@ -8,7 +8,8 @@ from typing import Any
 
 from pipeline.errors import DamagedStoreError
 from pipeline.reports.board import describe_comparison
-from pipeline.runs.folder import RunFolder, list_runs, open_run
+from pipeline.runs.folder import RunFolder, open_run
+from pipeline.runs.listing import list_runs, readable
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,9 @@ class Selection:
 
     runs: tuple[RunFolder, ...]
     comparisons: tuple[dict[str, Any], ...]
+
+    folders: tuple[Path, ...] = ()
+    """Of the named runs and comparisons, each of them once; empty if all runs are meant."""
 
 
 def select(names: Sequence[str | Path], folder: Path) -> Selection:
@@ -34,7 +38,7 @@ def select(names: Sequence[str | Path], folder: Path) -> Selection:
 
 
 def _select_all(folder: Path) -> Selection:
-    runs = list_runs(folder)
+    runs = readable(list_runs(folder))
     present = {run.name for run in runs}
     found = [_read_comparison(path) for path in sorted(folder.glob("comparison-*/comparison.json"))]
     complete = [comparison for comparison in found if {row["run"] for row in comparison["rows"]} <= present]
@@ -43,16 +47,19 @@ def _select_all(folder: Path) -> Selection:
 
 def _select_named(names: Sequence[str | Path], folder: Path) -> Selection:
     runs: dict[Path, RunFolder] = {}
-    comparisons = []
+    comparisons, folders = [], dict[Path, Path]()
+    known = [path.parent.name for path in folder.glob("comparison-*/comparison.json")]
     for name in names:
         path = next((path for path in (Path(name), folder / name) if (path / "comparison.json").is_file()), None)
         if path is None:
-            found = [open_run(name, folder)]
+            found = [open_run(name, folder, also=known)]
         else:
             comparisons.append(_read_comparison(path / "comparison.json"))
             found = [open_run(row["run"], path.parent) for row in comparisons[-1]["rows"]]
+        chosen = path or found[0].path
+        folders[chosen.resolve()] = chosen
         runs |= {run.path.resolve(): run for run in found}
-    return Selection(tuple(runs.values()), tuple(comparisons))
+    return Selection(tuple(runs.values()), tuple(comparisons), tuple(folders.values()))
 
 
 def _read_comparison(path: Path) -> dict[str, Any]:

@@ -5,8 +5,9 @@ runs/<name>/  run.json  metrics.json  history.csv  predictions.csv  head.npz | h
 
 import contextlib
 import csv
+import itertools
 import json
-import re
+import logging
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,12 +19,13 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import DamagedStoreError, RunNotFoundError, SettingError
+from pipeline.errors import DamagedStoreError, RunNotFoundError, did_you_mean
 from pipeline.files import name_beside, put, write_json
 from pipeline.runs.info import RunInfo
+from pipeline.runs.naming import check_run_name, numbered, plain_name
 from pipeline.stage_two.metrics import Scores
 
-_LONGEST_NAME = 255  # bytes, on all usual file systems
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -86,41 +88,24 @@ class RunFolder:
         return content
 
 
-def open_run(name: str | Path, runs: Path) -> RunFolder:
+def open_run(name: str | Path, runs: Path, *, also: Iterable[str] = ()) -> RunFolder:
     """A run by its name or folder.
 
     Args:
         name: A folder, or the name of a run below `runs`.
         runs: Folder of the runs.
+        also: Other names that the message may suggest.
 
     Raises:
-        RunNotFoundError: There is no such run; the message lists runs that exist.
+        RunNotFoundError: There is no such run; the message suggests the most similar name, and lists runs that exist.
     """
     for path in (Path(name), runs / name):
         if (path / "run.json").is_file():
             return RunFolder(path)
-    known = [run.name for run in list_runs(runs)]
+    known = [path.parent.name for path in sorted(runs.glob("[!.]*/run.json"))]
     listed = f"Runs there: {', '.join(known[-8:])}." if known else "There are none; `bottleneck head DATA` makes one."
-    raise RunNotFoundError(f"No run {str(name)!r} below {runs}. {listed}")
-
-
-def list_runs(runs: Path) -> list[RunFolder]:
-    """All finished runs, sorted by name. Unfinished runs are in folders whose names start with a dot."""
-    return [RunFolder(path.parent) for path in sorted(runs.glob("[!.]*/run.json"))]
-
-
-def check_run_name(name: str | None, runs: Path) -> None:
-    """Check that a run can have this name; None is always valid.
-
-    Raises:
-        SettingError: It is not a valid name of one folder, or the folder exists and is not a run.
-    """
-    if name is None:
-        return
-    if not name or Path(name).name != name or name.startswith(".") or len(name.encode()) > _LONGEST_NAME:
-        raise SettingError(f"A run's name is one folder name. Received: {name!r}.")
-    if (runs / name).exists() and not (runs / name / "run.json").is_file():
-        raise SettingError(f"{runs / name} exists and is not a run. Choose another --name.")
+    hint = did_you_mean(Path(name).name, [*known, *also])
+    raise RunNotFoundError(f"No run {str(name)!r} below {runs}.{hint} {listed}")
 
 
 class NewRun:
@@ -132,15 +117,16 @@ class NewRun:
         runs: Folder of the runs.
         name: Name of the run; None: the stem with the first free number.
         stem: Beginning of a name that is made up.
+        replace: Replace a run of this name.
 
     Raises:
         SettingError: As in `check_run_name`.
     """
 
-    def __init__(self, runs: Path, name: str | None, stem: str) -> None:
-        check_run_name(name, runs)
-        self._runs, self._name = runs, name
-        self._stem = re.sub(r"[^A-Za-z0-9_.]+", "-", stem).strip("-.")[:80] or "run"
+    def __init__(self, runs: Path, name: str | None, stem: str, *, replace: bool = False) -> None:
+        check_run_name(name, runs, replace=replace)
+        self._runs, self._name, self._replace = runs, name, replace
+        self._stem = plain_name(stem)
         self.path = name_beside(runs / (name or self._stem))
         self._claimed: Path | None = None
 
@@ -157,27 +143,41 @@ class NewRun:
                     self._claimed.rmdir()
 
     def finish(self, info: RunInfo, scores: Mapping[str, Scores]) -> RunFolder:
-        """Write run.json and metrics.json, and rename the folder. A run with a given name replaces an older one."""
-        check_run_name(self._name, self._runs)
-        self._claimed = None if self._name else self._claim_name()
-        final = self._claimed or self._runs / str(self._name)
-        write_json(self.path / "metrics.json", {split: values.as_dict() for split, values in scores.items()})
+        """Write run.json and metrics.json, and rename the folder.
+
+        If the name was taken during the training, the run gets a numbered name, and a warning says so: no finished work is lost.
+        """
+        final = self._final_path()
+        write_json(self.path / "metrics.json", {split: values.as_stored() for split, values in scores.items()})
         write_json(self.path / "run.json", replace(info, name=final.name).as_dict())
         put(self.path, final)
         self._claimed = None
         return RunFolder(final)
 
-    def _claim_name(self) -> Path:
-        """Make an empty folder with the first free name, so that another process uses the next one."""
-        number = 1
-        while True:
-            path = self._runs / f"{self._stem}-{number:03d}"
-            try:
+    def _final_path(self) -> Path:
+        """The run that is replaced, or an empty folder that is made now, so that another process uses another name."""
+        if self._name is None:
+            return self._claim_number(self._stem)
+        path = self._runs / self._name
+        if self._replace and (path / "run.json").is_file():
+            return path
+        try:
+            path.mkdir()
+        except FileExistsError:
+            other = self._claim_number(self._name)
+            logger.warning("%s was made by another process during the training. This run is %s.", path, other.name)
+            return other
+        self._claimed = path
+        return path
+
+    def _claim_number(self, stem: str) -> Path:
+        for number in itertools.count(1):
+            path = self._runs / numbered(stem, number)
+            with contextlib.suppress(FileExistsError):
                 path.mkdir()
-            except FileExistsError:
-                number += 1
-            else:
-                return path
+                self._claimed = path
+                break
+        return path
 
 
 def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
@@ -198,10 +198,17 @@ def write_predictions(
         classes: Names of the K classes.
     """
     lines = (
-        [name, split, label, classes[int(p.argmax())], digest.hex(), *(f"{value:.6f}" for value in p)]
+        [name, split, label, classes[int(p.argmax())], digest.hex(), *_probabilities(p)]
         for name, split, label, digest, p in rows
     )
     _write_csv(path, ["path", "split", "label", "predicted", "sha256", *(f"p:{label}" for label in classes)], lines)
+
+
+def _probabilities(p: NDArray[np.float32]) -> list[str]:
+    """Probabilities (K,) as texts with 6 decimals; that of the predicted class, by which images are sorted, is exact."""
+    texts = [f"{value:.6f}" for value in p]
+    texts[int(p.argmax())] = f"{p.max():.9g}"  # 9 digits give every float32 back
+    return texts
 
 
 def _write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:

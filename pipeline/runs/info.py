@@ -99,6 +99,12 @@ class RunInfo(TrainingFacts):
     source: str | None = None
     """The data as the user named it; None if it has no name."""
 
+    label_column: str | None = None
+    """Column of a table that the labels come from; None if they come from folders, or if an older version made the run."""
+
+    split_rule: str | None = None
+    """Percentages and seed that the splits were drawn with; None if the data sets its splits, or an older version made the run."""
+
     data_digest: str | None = None
     """Digest of images, labels and splits. Runs with the same digest have comparable scores."""
 
@@ -167,6 +173,8 @@ def describe_run(facts: TrainingFacts, extraction: Extraction, images: Mapping[s
         data=manifest.title,
         root=str(manifest.images.root.resolve()) if isinstance(manifest.images, Files) else None,
         source=manifest.source,
+        label_column=manifest.label_column,
+        split_rule=manifest.split_rule,
         data_digest=data_digest(manifest),
         task_digest=task_digest(manifest, recipe, "any"),
         classes=tuple(manifest.classes),

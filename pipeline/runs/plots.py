@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.files import replacing
 from pipeline.runs.attempts import attempt
 from pipeline.runs.folder import RunFolder
+from pipeline.runs.fonts import use_fonts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00")
 BLUE, ORANGE = COLOURS[:2]
 _FONT = 13
+_MAX_NAMED = 100  # classes; more names overlap, and take minutes to lay out
 
 
 def draw_run(run: RunFolder) -> bool:
@@ -78,7 +80,10 @@ def draw_curves(path: Path, history: Sequence[Mapping[str, float]], title: str) 
 
 
 def draw_confusion(path: Path, confusion: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> None:
-    """Numbers of images, true classes in rows, shaded by their share of the row; above 20 classes without numbers."""
+    """Numbers of images, true classes in rows, shaded by their share of the row.
+
+    Above 20 classes the cells have no numbers, and above 100 the axes have class numbers instead of names.
+    """
     size = min(16.0, 3.4 + 0.62 * len(classes))
     with _figure(path, size + 1.2, size, title) as figure:
         axes = figure.add_subplot()
@@ -90,10 +95,14 @@ def draw_confusion(path: Path, confusion: Sequence[Sequence[int]], classes: Sequ
         tilted = max(map(len, names)) > 3
         rotation, ha = (45, "right") if tilted else (0, "center")
         small = min(_FONT - 1, 44 * size / len(classes))  # 72 points per inch, shared by the classes
-        axes.set_xticks(ticks, names, rotation=rotation, ha=ha, fontsize=small, parse_math=False)
-        axes.set_yticks(ticks, names, fontsize=small, parse_math=False)
-        axes.set_xlabel("predicted", fontsize=_FONT)
-        axes.set_ylabel("true", fontsize=_FONT)
+        numbers = ""
+        if len(classes) > _MAX_NAMED:
+            numbers = f" (class number, 0 is {names[0]})"
+        else:
+            axes.set_xticks(ticks, names, rotation=rotation, ha=ha, fontsize=small, parse_math=False)
+            axes.set_yticks(ticks, names, fontsize=small, parse_math=False)
+        axes.set_xlabel(f"predicted{numbers}", fontsize=_FONT, parse_math=False)
+        axes.set_ylabel(f"true{numbers}", fontsize=_FONT, parse_math=False)
         if len(classes) <= 20:
             for row, counts in enumerate(confusion):
                 for column, count in enumerate(counts):
@@ -143,7 +152,7 @@ def _figure(path: Path, width: float, height: float, title: str) -> "Iterator[Fi
     # The backend is left out: it is the user's choice, and `rc_context` does not restore it.
     own: Any = {name: value for name, value in rcParamsDefault.items() if name != "backend"}
     with rc_context(own), warnings.catch_warnings(), replacing(path) as beside:
-        # Characters that the font does not have are drawn as boxes.
+        # What no installed font has is drawn as boxes; `use_fonts` warns of it in plain words.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
@@ -152,4 +161,5 @@ def _figure(path: Path, width: float, height: float, title: str) -> "Iterator[Fi
         num_letters = int(width * 72 / (0.62 * (_FONT + 1)))  # characters of mean width
         lines = [part for line in title.splitlines() for part in textwrap.wrap(line, num_letters)]
         figure.suptitle("\n".join(lines), fontsize=_FONT + 1, parse_math=False)
+        use_fonts(figure)
         figure.savefig(beside, dpi=110)

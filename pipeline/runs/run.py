@@ -49,7 +49,7 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """The scores by split as plain values, as in metrics.json."""
+        """The scores by split as plain values; see `Scores.as_dict`."""
         return {split: scores.as_dict() for split, scores in self.scores.items()}
 
     def predict(self, images: GivenImages, *, top: int = 5) -> Predictions:

@@ -30,21 +30,24 @@ class TrainedHead:
     """The rows that it was trained on."""
 
 
-def save_run(trained: TrainedHead, log: Log, settings: Settings, *, name: str | None, plots: bool) -> Run:
+def save_run(
+    trained: TrainedHead, log: Log, settings: Settings, *, name: str | None, replace: bool = False, plots: bool
+) -> Run:
     """Save a head with its predictions and all that is needed to predict with it.
 
     Args:
         trained: The head.
         log: TensorBoard and MLflow.
         settings: Folder of the runs; the run predicts with these settings.
-        name: The run's name; None: made from data, base and head. An existing run of that name is replaced.
+        name: The run's name; None: made from data, base and head.
+        replace: Replace an existing run of that name.
         plots: Draw learning curves and confusion matrix.
     """
     task, probabilities = trained.scored.task, trained.scored.probabilities
     images = {split: len(part) for split, part in task.splits.items()}
     info = describe_run(trained.facts, trained.extraction, images, settings.features.weights)
     kind = info.head.split(":")[0].split(",")[0]
-    with NewRun(settings.paths.runs, name, f"{info.data}-{info.recipe['base']}-{kind}") as new:
+    with NewRun(settings.paths.runs, name, f"{info.data}-{info.recipe['base']}-{kind}", replace=replace) as new:
         _save_head(trained.head, new.path)
         if trained.history:
             write_history(new.path / "history.csv", trained.history)

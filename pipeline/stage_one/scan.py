@@ -1,6 +1,8 @@
 """From whatever the user named as data to a manifest."""
 
 import logging
+import shlex
+from pathlib import Path
 from typing import Unpack
 
 from pipeline.bases.files import home_folder
@@ -13,6 +15,11 @@ from pipeline.images.summary import DataSummary
 from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+LABELS_ENDING = ".labels.csv"
+"""Ending of the table beside a data folder that `bottleneck tune` saves new labels in."""
+
+_MAX_HEADER_BYTES = 4096
 
 
 def scan(
@@ -44,8 +51,35 @@ def scan(
         raise DataLayoutError(
             f"{len(conflicts):,} images have more than one label, and --strict is set. The first: {', '.join(conflicts[0][:5])}."
         )
+    mention_labels(data)
     for warning in manifest.warnings:
         logger.warning("%s", warning)
     for line in DataSummary.of(manifest).as_lines():
         logger.info("%s", line)
     return manifest
+
+
+def mention_labels(data: object) -> None:
+    """Log a warning if labels that `bottleneck tune` saved are beside this folder: they are used only if their table is the data."""
+    if not isinstance(data, str | Path) or not Path(data).is_dir():
+        return
+    folder = Path(data)
+    table = folder.resolve().with_name(f"{folder.resolve().name}{LABELS_ENDING}")
+    if _is_label_table(table):
+        shown = table if Path(data).is_absolute() else folder.parent / table.name
+        command = shlex.join(["bottleneck", "head", str(shown), "--root", str(data)])
+        logger.warning(
+            "%s has labels that `bottleneck tune` saved. They are used only if that table is DATA: %s", shown, command
+        )
+
+
+def _is_label_table(path: Path) -> bool:
+    """Whether a file begins like a table of the tuner."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            header = file.readline(_MAX_HEADER_BYTES).decode("utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError):
+        return False
+    return {"path", "label", "split"} <= {name.strip('"') for name in header.split(",")}

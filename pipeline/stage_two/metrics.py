@@ -17,6 +17,9 @@ from pipeline.html import show_table
 LEAST_PROBABILITY = 1e-7
 """Losses clip probabilities to this value, as Keras does: a probability of 0 for the true class costs 16.1 nats, not infinity."""
 
+MAX_DENSE = 50
+"""With more classes a confusion matrix is stored without its zeros: 1,200 classes have 1,440,000 cells, nearly all of them 0."""
+
 _Z95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
 
 
@@ -56,17 +59,32 @@ class Scores:
     """Classes without an image in this split; None if there are none."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, as in metrics.json; scores that do not apply are left out."""
+        """Plain values for JSON; scores that do not apply are left out."""
         return {name: value for name, value in asdict(self).items() if value is not None} | {"ci95": list(self.ci95)}
+
+    def as_stored(self) -> dict[str, Any]:
+        """The same as metrics.json has it: with more than 50 classes the confusion matrix is {true class: {predicted class: images}}."""
+        if len(self.confusion) <= MAX_DENSE:
+            return self.as_dict()
+        names = list(self.recall)
+        sparse = {
+            true: {predicted: count for predicted, count in zip(names, row, strict=True) if count}
+            for true, row in zip(names, self.confusion, strict=True)
+        }
+        return self.as_dict() | {"confusion": sparse}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Scores":
-        """The scores that `as_dict` gave.
+        """The scores that `as_dict` or `as_stored` gave.
 
         Raises:
-            KeyError, TypeError: Scores are missing or unknown.
+            KeyError, TypeError, AttributeError: Scores are missing or unknown.
         """
-        return cls(**{**values, "ci95": tuple(values["ci95"])})
+        confusion = values["confusion"]
+        if isinstance(confusion, Mapping):
+            names = list(values["recall"])
+            confusion = [[confusion[true].get(predicted, 0) for predicted in names] for true in names]
+        return cls(**{**values, "ci95": tuple(values["ci95"]), "confusion": confusion})
 
     def __repr__(self) -> str:
         low, high = self.ci95

@@ -1,4 +1,4 @@
-"""Many heads on the same features: fitted in parallel, resumable, ranked by validation accuracy."""
+"""Many heads on the same features: fitted in parallel, resumable, ranked by validation accuracy, equal ones by log loss."""
 
 import hashlib
 import itertools
@@ -202,6 +202,7 @@ def rank(results: Iterable[HeadResult]) -> list[HeadResult]:
 
 
 def _rank(result: HeadResult) -> tuple[float, float]:
+    # Accuracy, because heads are compared by it; the regularisation of one head is chosen by log loss.
     return -result.validation["accuracy"], result.validation["loss"]
 
 
@@ -330,6 +331,9 @@ def _without_test(task: Task) -> Task:
 
 def _digest(cell: Cell, task_digest: str) -> str:
     settings = cell.settings or {"seed": cell.training.seed}  # a linear head does not depend on the others
+    spec = parse_head(cell.head)
+    if isinstance(spec, LinearSpec) and len(spec.values) > 1:
+        settings = settings | {"chosen by": "log loss"}  # up to version 0.2 by accuracy
     text = json.dumps([cell.head, settings, task_digest], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.images.manifest import Manifest
-from pipeline.runs.folder import check_run_name
 from pipeline.runs.info import TrainingFacts
 from pipeline.runs.logs import Log, open_log
+from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
 from pipeline.runs.save import TrainedHead, save_run
 from pipeline.settings import Settings
@@ -36,6 +36,7 @@ def fit_head(
     training: Training | None = None,
     views: Views | None = None,
     name: str | None = None,
+    replace: bool = False,
     plots: bool = True,
     command: str | None = None,
 ) -> Run:
@@ -48,7 +49,8 @@ def fit_head(
         pool: Pooling between trunk and head; None: `avg` for linear heads and `none` for dense ones.
         training: Settings of a dense head. Linear heads use its seed.
         views: Train on stored views too.
-        name: Name of the run; None: made from data, base and head. An existing run of that name is replaced.
+        name: Name of the run; None: made from data, base and head.
+        replace: Replace an existing run of that name.
         plots: Draw learning curves and confusion matrix into the folder of the run.
         command: The command that makes the run again; kept in run.json.
 
@@ -56,14 +58,24 @@ def fit_head(
         DataLayoutError: The labels do not make a task.
         DivergedError: The loss of a dense head became NaN or infinite.
         HeadSpecError: The head cannot be parsed, or does not fit the number of classes.
-        SettingError: The name is not valid, or the rows do not fit into memory.
+        SettingError: The name is not valid or taken, or the rows do not fit into memory.
     """
     spec = parse_head(head)
-    check_run_name(name, settings.paths.runs)
+    check_run_name(name, settings.paths.runs, replace=replace)
     pooling = pooling_of(spec, pool)
     with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:
         cached = read_task(manifest, pooling, settings, views=views, memory_bytes=settings.compute.memory_bytes())
-        return fit_cached(cached, spec, training or Training(), log, settings, name=name, plots=plots, command=command)
+        return fit_cached(
+            cached,
+            spec,
+            training or Training(),
+            log,
+            settings,
+            name=name,
+            replace=replace,
+            plots=plots,
+            command=command,
+        )
 
 
 def fit_cached(
@@ -74,6 +86,7 @@ def fit_cached(
     settings: Settings,
     *,
     name: str | None = None,
+    replace: bool = False,
     plots: bool = True,
     command: str | None = None,
 ) -> Run:
@@ -100,7 +113,7 @@ def fit_cached(
     )
     scored = score_head(head, cached.task, tta=cached.has_tta)
     trained = TrainedHead(head, scored, history, facts, cached.extraction)
-    return save_run(trained, log, settings, name=name, plots=plots)
+    return save_run(trained, log, settings, name=name, replace=replace, plots=plots)
 
 
 def _train(

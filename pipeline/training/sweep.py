@@ -1,4 +1,4 @@
-"""Many heads on the same rows: ranked by validation accuracy; the best one becomes a run."""
+"""Many heads on the same rows: ranked by validation accuracy, equal ones by log loss; the best one becomes a run."""
 
 import math
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from typing import Any
 from pipeline.files import write_json
 from pipeline.html import show_table
 from pipeline.images.manifest import Manifest
-from pipeline.runs.folder import check_run_name
 from pipeline.runs.info import task_digest
 from pipeline.runs.logs import log_sweep, open_log
+from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
@@ -47,12 +47,12 @@ class SweepResult:
                     "validation accuracy": result.validation["accuracy"],
                     "95 % interval": "{:.4g} to {:.4g}".format(*result.validation["ci95"]),
                     "loss": result.validation["loss"],
-                    "parameters": result.params,
+                    "trained parameters": result.params,
                     "seconds": result.seconds,
                 }
                 for result in self.results
             ],
-            caption=f"{len(self.results)} heads, best first. The best one is the run {self.best.name}.",
+            caption=f"{len(self.results)} heads, ranked by validation accuracy, equal ones by loss. The best one is the run {self.best.name}.",
         )
 
 
@@ -67,6 +67,7 @@ def sweep_heads(
     batch_sizes: Sequence[int] = (),
     num_random: int | None = None,
     name: str | None = None,
+    replace: bool = False,
     command: str | None = None,
 ) -> SweepResult:
     """Fit many heads on the same rows, rank them by validation accuracy, and save the best as a run.
@@ -82,15 +83,16 @@ def sweep_heads(
         learning_rates: Learning rates to try for dense heads.
         batch_sizes: Batch sizes to try for dense heads.
         num_random: Number of heads to draw from the grid; None: all.
-        name: Name of the run of the best head.
+        name: Name of the run of the best head; None: made up.
+        replace: Replace an existing run of that name.
         command: The command that makes the run again.
 
     Raises:
         DivergedError: Every training diverged or crashed.
         HeadSpecError: A head cannot be parsed.
-        SettingError: The name is not valid, or the grid is empty.
+        SettingError: The name is not valid or taken, or the grid is empty.
     """
-    check_run_name(name, settings.paths.runs)
+    check_run_name(name, settings.paths.runs, replace=replace)
     cells = make_cells(
         heads or DEFAULT_HEADS,
         training or Training(),
@@ -107,7 +109,14 @@ def sweep_heads(
         results = rank(result for rows in cached.values() for result in _sweep_rows(cells, rows, settings))
         winner = results[0].cell
         run = fit_cached(
-            cached[winner.pooling], parse_head(winner.head), winner.training, log, settings, name=name, command=command
+            cached[winner.pooling],
+            parse_head(winner.head),
+            winner.training,
+            log,
+            settings,
+            name=name,
+            replace=replace,
+            command=command,
         )
     done = SweepResult(results, run)
     write_json(run.folder.path / "sweep.json", done.as_dict()["results"])

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import logging
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,8 +16,10 @@ from pathlib import Path
 from pipeline.errors import DataLayoutError, SettingError, UnwritableLabelsError
 from pipeline.files import replacing
 from pipeline.images.hashing import file_stamp
-from pipeline.images.manifest import Manifest
+from pipeline.images.manifest import Files, Manifest
 from pipeline.images.words import split_of
+from pipeline.settings import FeatureSettings
+from pipeline.stage_one.scan import LABELS_ENDING
 from pipeline.tuner.label_table import LabelTable
 
 logger = logging.getLogger(__name__)
@@ -43,7 +46,7 @@ def label_path(data: str | Path, manifest: Manifest, given: Path | None) -> Path
     source = Path(data).resolve()
     if given is None:
         is_folder = manifest.is_files and source.is_dir()
-        return source.with_name(f"{source.name}.labels.csv") if is_folder else None
+        return source.with_name(f"{source.name}{LABELS_ENDING}") if is_folder else None
     if given.suffix.lower() != ".csv":
         raise SettingError(f"A label file is a CSV table, so its name ends in .csv. Received: --labels {given}.")
     if given.resolve().is_relative_to(source):
@@ -51,6 +54,29 @@ def label_path(data: str | Path, manifest: Manifest, given: Path | None) -> Path
             f"The label file must be outside the data, which is only read. Received: --labels {given}, which is in {data}."
         )
     return given
+
+
+def label_command(path: Path, manifest: Manifest, features: FeatureSettings) -> str | None:
+    """The command that trains a head on the labels of a label file.
+
+    Args:
+        path: The label file.
+        manifest: The images.
+        features: Settings of the tuner, so that the command uses the same rows.
+
+    Returns:
+        None if the images are not files, so that no table can name them.
+    """
+    if not isinstance(manifest.images, Files):
+        return None
+    words = ["bottleneck", "head", _near(path), "--root", _near(manifest.images.root), *features.as_options()]
+    return shlex.join(words)
+
+
+def _near(path: Path) -> str:
+    """The path relative to the current folder, if it is below it."""
+    whole, here = path.resolve(), Path.cwd()
+    return str(whole.relative_to(here)) if whole.is_relative_to(here) else str(whole)
 
 
 class LabelFile:
@@ -62,10 +88,11 @@ class LabelFile:
 
     Args:
         path: The file; it need not exist yet.
+        command: A command that trains on its labels; None if there is none.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, command: str | None = None) -> None:
+        self.path, self.command = path, command
 
     def read(self, manifest: Manifest) -> Manifest:
         """The manifest with the labels and splits of the file; images that are not in the file keep theirs.

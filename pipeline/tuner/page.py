@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache, partial
 from itertools import takewhile
 from pathlib import Path
+from typing import Protocol
 
 from fastapi import HTTPException, Response
 from nicegui import app, html, run, ui
@@ -19,8 +20,14 @@ from pipeline.tuner.parts import curve_of_epochs, curve_of_sizes
 from pipeline.tuner.session import CurvePoint, Session
 from pipeline.tuner.view import View
 
-Keep = Callable[[Choice, str | None], str]
-"""Saves a choice as a run of this name; None: a new name. Returns the name."""
+
+class Keep(Protocol):
+    """Saves a choice as a run of this name; None: a new name. Returns the name."""
+
+    def __call__(self, choice: Choice, name: str | None, *, replace: bool) -> str:
+        """Save; `replace` replaces an existing run of that name."""
+        ...
+
 
 _DEBOUNCE_SECONDS = 0.12
 """A moving slider does not start a fit at every stop."""
@@ -110,10 +117,15 @@ class Page:
 
     def _draw_keeping(self) -> None:
         self._name = ui.input("Name of the run", placeholder="made up if empty").props("stack-label")
+        self._replace = ui.checkbox("Replace an existing run of that name").props("dense")
         self._save = ui.button("Save as a run", on_click=self._save_run).props("no-caps unelevated")
         with html.div().classes("line"):
             self._labels = ui.label().classes("note labels")
             self._undo = ui.button("Undo", on_click=self._undo_last).props("flat dense no-caps")
+        self._use = html.div().classes("use")
+        with self._use:
+            html.p("To train on the new labels:").classes("note")
+            html.code((self._session.labels and self._session.labels.command) or "")
 
     def _supersede(self) -> None:
         """End the fit that is running, if there is one."""
@@ -188,7 +200,9 @@ class Page:
 
     async def _save_run(self) -> None:
         async def save() -> None:
-            name = await run.io_bound(self._keep, self._controls.choice, self._name.value or None)
+            given = self._name.value or None
+            replace = bool(given and self._replace.value)
+            name = await run.io_bound(partial(self._keep, self._controls.choice, given, replace=replace))
             self._view.show_status(f"Saved as {name}, with test scores.")
 
         self._save.disable()
@@ -207,12 +221,11 @@ class Page:
 
     def _show_labels(self) -> None:
         file, num_changes = self._session.labels, len(self._session.changes)
-        where = f"Labels: {file.path.name}" if file else "Relabelling needs --labels FILE.csv"
-        changed = (
-            f"; {num_changes} changed since the start. Other commands use them only if you pass this file as DATA."
-        )
-        self._labels.text = f"{where}{changed}" if num_changes else where
+        where = f"New labels are saved in {file.path.name}" if file else "Relabelling needs --labels FILE.csv"
+        changed = f"; {num_changes} changed since the start" if num_changes else ""
+        self._labels.text = f"{where}{changed}."
         self._undo.set_visibility(num_changes > 0)
+        self._use.set_visibility(bool(file and file.command and file.path.exists()))
 
 
 def _draw_header(title: str) -> None:

@@ -162,6 +162,8 @@ def draw_images(
             with html.figure().classes("image"):
                 html.img(src=f"/image/{manifest.digests[row].hex()}", alt=name, title=name, loading="lazy")
                 with html.figcaption():
+                    html.p(name.rpartition("/")[2], title=name).classes("name")
+                    html.p(f"label {label}").classes("label")
                     html.p(f"predicted {predicted}, {probabilities.max():.0%}").classes("prediction")
                     if predicted != label:
                         button = html.button(f"Relabel: {predicted}", type="button").classes("relabel")

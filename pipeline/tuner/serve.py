@@ -8,13 +8,14 @@ from pathlib import Path
 
 from pipeline.errors import MissingExtraError, SettingError
 from pipeline.images.manifest import Manifest
+from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
 from pipeline.settings import Settings
 from pipeline.stage_two.rows import Task
 from pipeline.training.heads import fit_head
 from pipeline.training.rows import read_task
 from pipeline.tuner.choice import Choice
-from pipeline.tuner.labels import LabelFile, label_path
+from pipeline.tuner.labels import LabelFile, label_command, label_path
 from pipeline.tuner.session import Session
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def open_session(data: str | Path, manifest: Manifest, settings: Settings, *, la
         DataLayoutError: It is no table of these images, or the labels cannot be trained on.
     """
     path = label_path(data, manifest, labels)
-    file = LabelFile(path) if path else None
+    file = LabelFile(path, label_command(path, manifest, settings.features)) if path else None
     labelled = file.read(manifest) if file else manifest
     extraction = read_task(labelled, "avg", settings).extraction
     rows = extraction.manifest
@@ -51,12 +52,21 @@ def open_session(data: str | Path, manifest: Manifest, settings: Settings, *, la
     return Session(rows, load, file)
 
 
-def save(session: Session, choice: Choice, *, name: str | None, command: str | None, settings: Settings) -> Run:
+def save(
+    session: Session,
+    choice: Choice,
+    *,
+    name: str | None,
+    command: str | None,
+    settings: Settings,
+    replace: bool = False,
+) -> Run:
     """Save a choice as a run, as `bottleneck head` does. Only now the test split is scored.
 
     Raises:
-        SettingError: Pixels are standardized by the training images, and the choice has only some of them: other rows would be made.
+        SettingError: The name is not valid or taken. Or pixels are standardized by the training images, and the choice has only some of them: other rows would be made.
     """
+    check_run_name(name, settings.paths.runs, replace=replace)
     selection = session.selection(choice)
     if settings.features.preprocess == "standardize" and len(selection.split("train")) < len(
         session.manifest.split("train")
@@ -72,6 +82,7 @@ def save(session: Session, choice: Choice, *, name: str | None, command: str | N
         pool=choice.pooling,
         training=choice.training,
         name=name,
+        replace=replace,
         command=command,
     )
 
@@ -111,8 +122,8 @@ def tune_heads(
     manifest = scan()
     session = open_session(data, manifest, settings, labels=labels)
 
-    def keep(choice: Choice, name: str | None) -> str:
-        return save(session, choice, name=name, command=command, settings=settings).name
+    def keep(choice: Choice, name: str | None, *, replace: bool) -> str:
+        return save(session, choice, name=name, replace=replace, command=command, settings=settings).name
 
     from pipeline.tuner.page import serve
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.errors import DataLayoutError, SettingError
 from pipeline.images.manifest import Manifest
 from pipeline.stage_two.dense.settings import OnEpoch
+from pipeline.stage_two.linear.regularisation import choose_best
 from pipeline.stage_two.metrics import Scores, score
 from pipeline.stage_two.rows import Split, Task
 from pipeline.stage_two.spec import LINEAR_GRIDS, parse_layers
@@ -168,7 +169,7 @@ class Session:
                 yield point
 
     def best_value(self, choice: Choice) -> float:
-        """The regularisation that `bottleneck head` would choose: by leave-one-out for ridge, on validation for the others.
+        """The regularisation that `bottleneck head` would choose; see `pipeline.stage_two.linear.regularisation`.
 
         Raises:
             SettingError: A dense head has none.
@@ -178,7 +179,7 @@ class Session:
         with self._lock:
             part = self._part(choice, choice.num_train)
             path = self._linear.path(choice, part, LINEAR_GRIDS[choice.head][1])
-        return min(path, key=lambda point: point.rank).value
+        return choose_best(path).value
 
     def relabel(self, row: int, label: str) -> None:
         """Change the label of an image to another class; the label file is written first.

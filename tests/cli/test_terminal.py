@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from pipeline.runs import folder as runs
+from pipeline.runs import listing as runs
 from tests.cli.commands import BASE, PROJECT, call, imported, start
 from tests.runs.samples import read_curves
 

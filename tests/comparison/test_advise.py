@@ -27,13 +27,16 @@ def test_advice_measures_a_sample(photos, settings, monkeypatch):
     assert 0 <= advice.evidence.late_accuracy <= 1
     assert advice.evidence.images_per_class == 12
     cached, live = advice.costs[:2]
-    # 24 training, 12 validation and 12 test images; a trunk of 3 s takes longer than the decoding.
-    assert cached.stage_one_seconds == 48 * 3
+    # 24 training images whose rows are stored by now, 12 validation and 12 test images; decoding takes less than a trunk of 3 s.
+    assert cached.stage_one_seconds == 24 * 3
     assert cached.seconds_per_epoch == 24 * 2 + 12 * 1
     assert cached.megabytes > 0
     assert live.seconds_per_epoch == 24 * 2 + 12 * 1 + 36 * 3
     assert live.stage_one_seconds == live.megabytes == 0
+    assert [(entry.rows, entry.megabytes > 0) for entry in advice.left][:2] == [(24, True), (24, True)]
+    assert advise(scan(photos, settings), settings, num_sample=24).left == []
     values = advice.as_dict()
+    assert f"24 rows, {advice.left[0].megabytes:.1f} MB, in {settings.paths.cache}" in describe_advice(values)
     assert values["evidence"]["images_a_class"] == 12
     assert values["evidence"]["sample"] == 24
     assert describe_advice(values).startswith(f"{advice.advice.summary} Run: `{advice.command}`.")

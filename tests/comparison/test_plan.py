@@ -20,6 +20,8 @@ def _here_and_small(monkeypatch):
     monkeypatch.setattr(samples, "run_apart", lambda function, *arguments: function(*arguments))
     monkeypatch.setattr(samples, "_SAMPLE_SECONDS", 0)
     monkeypatch.setattr(samples, "_MIN_BATCHES", 6)
+    monkeypatch.setattr(samples, "_FIRST_BATCHES", 4)
+    monkeypatch.setattr(samples, "_LONG_SECONDS", 0)
     monkeypatch.setattr(costs, "measure_costs", lambda *_, **__: costs.Costs(trunk=3.0, step=2.0, infer=1.0))
 
 
@@ -39,6 +41,7 @@ def test_rows_of_the_sample_are_kept_and_not_made_again(photos, settings):
     again = plan(scan(photos), PlanSettings(), ["squeezenet"], settings).bases[0]
 
     assert first.sample == again.sample == 24
+    assert (first.left.rows, first.left.store, again.left) == (40, str(done.store.folder), None)
     assert (done.num_rows, done.num_new) == (48, 8)
     assert done.store.shard_paths() == shards
     assert [path.name for path in settings.paths.cache.iterdir() if path.is_dir()] == [done.store.name]

@@ -10,8 +10,14 @@ from pipeline.comparison.samples import decoding_seconds, measure_sample
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Contents, Manifest
 from pipeline.settings import Settings
+from pipeline.stage_one.pace import measure_pace
 from tests.calls import read as scan
 from tests.faults.child import SMALL, Averages
+
+
+def measure_first(part, items, recipe, folder, make, settings, num_classes):
+    """The pace without a head, which would need a network."""
+    return measure_pace(part, items, recipe, folder, make, settings.compute.batch_size), (num_classes, 0.0)
 
 
 @pytest.fixture
@@ -19,27 +25,45 @@ def settings(tmp_path, monkeypatch):
     """One row per batch; what would run in another process runs here."""
     monkeypatch.setattr(module, "run_apart", lambda function, *arguments: function(*arguments))
     monkeypatch.setattr(module, "make_engine", lambda *given: Averages())
+    monkeypatch.setattr(module, "_measure_first", measure_first)
     monkeypatch.setattr(module, "_MAX_ROWS", 12)
+    monkeypatch.setattr(module, "_LONG_SECONDS", 0)
     return Settings.of(cache=tmp_path / "cache", batch_size=1)
 
 
 def test_rows_of_the_sample_are_kept(photos, settings):
     """They are not computed again by stage one, and a stored row is that of its image."""
-    pace, sample, shape = measure_sample(scan(photos), SMALL, 48, settings, is_synthetic=False)
+    steps = []
+    done = measure_sample(
+        scan(photos), SMALL, 48, settings, is_synthetic=False, on_process=lambda: steps.append("process")
+    )
 
-    assert (pace.engine, shape, sample.row_bytes) == ("averages", (2, 2, 3), 48)
-    assert len(Store(settings.paths.cache, SMALL)) == 16  # 4 by the first process, 12 by the second
-    assert sample.stored_bytes > 0
-    assert sample.once_seconds >= 0
+    assert (done.pace.engine, done.row_shape, done.sample.row_bytes) == ("averages", (2, 2, 3), 48)
+    store = Store(settings.paths.cache, SMALL)
+    assert len(store) == 18  # 6 by the first process, 12 by the second
+    assert (done.left.store, done.left.rows) == (str(store.folder), 18)
+    assert done.sample.stored_bytes > 0
+    assert done.sample.once_seconds >= 0
+    assert steps == ["process", "process"]
+
+
+def test_short_work_is_forecast_from_few_rows(photos, settings, monkeypatch):
+    """What takes less than two minutes is measured by one process: a second one would take about as long as the work."""
+    monkeypatch.setattr(module, "_LONG_SECONDS", 120.0)
+    done = measure_sample(scan(photos), SMALL, 48, settings, is_synthetic=False)
+
+    assert (done.pace.num_rows, len(Store(settings.paths.cache, SMALL))) == (6, 6)
+    assert done.sample.once_seconds == 0
 
 
 @pytest.mark.parametrize(("count", "is_synthetic"), [(48, True), (5, False)], ids=["synthetic", "few"])
 def test_rows_that_are_of_no_use_leave_nothing(count, is_synthetic, photos, settings):
     """Those of images that were made up, and those that are made more than once because there are too few."""
     manifest = scan(photos).select(range(count))
-    _, sample, _ = measure_sample(manifest, SMALL, count, settings, is_synthetic=is_synthetic)
+    done = measure_sample(manifest, SMALL, count, settings, is_synthetic=is_synthetic)
 
-    assert sample.rows_per_second > 0
+    assert done.sample.rows_per_second > 0
+    assert done.left is None
     assert len(Store(settings.paths.cache, SMALL)) == 0
     assert list(settings.paths.cache.glob("*")) == []
 

@@ -216,3 +216,15 @@ def test_the_description_tells_where_a_file_comes_from(runs, tmp_path):
     assert description.origin["first_trained_layer"] == info.first_trained_layer == "fire9_squeeze1x1"
     assert description.origin["trunk_digest"] == info.trunk_digest_after
     assert re.fullmatch("[0-9a-f]{64}", description.origin["head_sha256"])
+
+
+@pytest.mark.parametrize("content", ['{"mine": 1}', '["other", "labels"]', "no JSON", None])
+def test_labels_of_somebody_else_stay(content, runs, tmp_path):
+    """A file of the labels' name that no export wrote is refused before any work, and neither file changes."""
+    path = tmp_path / "m.labels.json"
+    path.mkdir() if content is None else path.write_text(content)
+
+    with pytest.raises(SettingError, match=r"m\.labels\.json\. That file exists, and no export of this name wrote it"):
+        export(runs["linear"], tmp_path / "m.keras")
+    assert content is None or path.read_text() == content
+    assert [entry.name for entry in tmp_path.iterdir()] == ["m.labels.json"]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import DataLayoutError
-from pipeline.images.manifest import Files, Manifest, Skipped
+from pipeline.images.manifest import Files, Manifest, Skipped, natural_key
 
 FULL = tuple((label, split) for label in ("cat", "dog") for split in ("train", "validation", "test"))
 
@@ -168,3 +168,10 @@ def test_images_with_two_labels_are_found():
         ["cat: image 0", "dog: image 1"]
     ]
     assert make_manifest(entries).conflicting_labels() == []
+
+
+def test_classes_are_sorted_as_people_count():
+    """`2` comes before `10`, also inside names; numbers with thousands of digits, and texts of equal numbers, have an order too."""
+    names = ["10", "2", "class 10", "class 9", "b", "Ä", "01", "1", "9" * 5000, "²"]
+
+    assert sorted(names, key=natural_key) == ["01", "1", "2", "10", "9" * 5000, "b", "class 9", "class 10", "²", "Ä"]

@@ -1,6 +1,7 @@
 """All runs of a page together."""
 
-from pipeline.reports.board import answer, caution, describe_comparison, group
+from pipeline.reports.board import answer, caution, describe_comparison
+from pipeline.runs.listing import group_runs
 from tests.reports.samples import make_run
 
 
@@ -8,7 +9,7 @@ def test_answer_quotes_the_test_split_of_the_best_by_validation(tmp_path):
     """The best run by validation is described by its test accuracy, with interval and seconds."""
     runs = [make_run(tmp_path, "worse", validation=0.5, test=0.9), make_run(tmp_path, "better", head="knn")]
 
-    assert answer(group(runs)) == (
+    assert answer(group_runs(runs)) == (
         "Best by validation: knn on vgg16 features of photos, 70.0\u00a0% of 41 test images right "
         "(95 % interval 50.0\u00a0% to 80.0\u00a0%), trained in 1.2 s."
     )
@@ -16,14 +17,14 @@ def test_answer_quotes_the_test_split_of_the_best_by_validation(tmp_path):
 
 def test_answer_without_a_test_split_is_on_validation(tmp_path):
     """A run without test images is described by its validation accuracy."""
-    assert "80.0\u00a0% of 40 validation images right" in answer(group([make_run(tmp_path, "only", test=None)]))
+    assert "80.0\u00a0% of 40 validation images right" in answer(group_runs([make_run(tmp_path, "only", test=None)]))
 
 
 def test_caution_says_when_the_order_may_be_chance(tmp_path):
     """Runs inside the best one's validation interval are counted, if all are on one task."""
     runs = [make_run(tmp_path, f"run{k}", validation=value) for k, value in enumerate((0.8, 0.7, 0.61, 0.59))]
 
-    assert caution(group(runs)) == (
+    assert caution(group_runs(runs)) == (
         "2 other runs lie within the best one's validation interval, so the order may be chance."
     )
     assert caution([[runs[0]], [runs[1]]]) == caution([[runs[0]]]) == ""
@@ -32,7 +33,7 @@ def test_caution_says_when_the_order_may_be_chance(tmp_path):
 def test_several_tasks_get_short_sentences(tmp_path):
     """The best run of each task is named, and the tasks that are left out are counted."""
     runs = [make_run(tmp_path, f"r{k}", data=f"d{k}", data_digest=str(k)) for k in range(5)]
-    text = answer(group(runs))
+    text = answer(group_runs(runs))
 
     assert text.startswith("Best by validation: logreg on d0, 70.0\u00a0% of 41 test images right; logreg on d1")
     assert text.endswith("; and 2 more tasks.")
@@ -46,7 +47,7 @@ def test_runs_are_grouped_by_the_data_they_are_evaluated_on(tmp_path):
         make_run(tmp_path, "squeeze", data_digest="x", task_digest="2", validation=0.9),
     ]
 
-    assert [[run.name for run in of] for of in group(runs)] == [["squeeze", "vgg"], ["older"]]
+    assert [[run.name for run in of] for of in group_runs(runs)] == [["squeeze", "vgg"], ["older"]]
 
 
 def test_comparison_tells_when_the_cache_breaks_even():
@@ -64,7 +65,7 @@ def test_comparison_tells_when_the_cache_breaks_even():
         }
     )
 
-    assert described["rows"] == [row]
+    assert described["rows"] == [row | {"what": "linear"}]
     assert described["sentences"] == [
         "linear breaks even after 1 training, compared with endtoend.",
         "dense breaks even after 3 trainings, compared with endtoend.",

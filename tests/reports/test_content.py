@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.reports import content as module
-from pipeline.reports.board import group
 from pipeline.reports.content import gather
+from pipeline.runs.listing import group_runs
 from pipeline.settings import Settings
 from tests.conftest import draw_photo
 from tests.reports.samples import make_run
@@ -42,7 +42,7 @@ def make(tmp_path):
 
 
 def gather_all(runs, settings):
-    return gather(group(runs), settings, near=0.98, with_umap=False)
+    return gather(group_runs(runs), settings, near=0.98, with_umap=False)
 
 
 def test_runs_on_the_same_images_share_a_gallery_and_a_map(make, settings):

@@ -46,7 +46,7 @@ def test_run_of_an_earlier_version_knows_no_digests(tmp_path):
     assert read_prediction_table(run).digests == (b"", b"", b"")
 
 
-@pytest.mark.parametrize("change", [("y.png,test", "y.png,exam"), ("0.600000", "much"), ("p:a", "p:c"), (",b,", ",?,")])
+@pytest.mark.parametrize("change", [("y.png,test", "y.png,exam"), (",0.6,", ",much,"), ("p:a", "p:c"), (",b,", ",?,")])
 def test_damaged_predictions_are_named(change, tmp_path):
     """An unknown split or class, or a text instead of a number, raises with the file's name."""
     run = make_run(tmp_path, "mine", rows=ROWS)

@@ -47,7 +47,7 @@ def test_runs_on_the_same_images_share_them(own):
 
     assert path == own.paths.runs / "report.html"
     assert set(runs) == {run["name"] for run in data["runs"]} == {"ridge", "knn"}
-    assert data["tasks"] == [{"title": "tree", "runs": [0, 1]}]
+    assert data["tasks"] == [{"title": "tree, 2 classes, 6 validation images", "runs": [0, 1]}]
     assert len(data["galleries"]) == len(data["maps"]) == 1
     assert len(data["galleries"][0]["thumbnails"]) == 25
     assert data["galleries"][0]["note"] is None
@@ -120,3 +120,19 @@ def test_report_is_a_link_in_a_notebook(tmp_path):
 
     assert f'href="{(tmp_path / "report.html").as_uri()}"' in shown
     assert "&lt;b&gt;, ridge" in shown
+
+
+def test_page_of_one_run_is_in_its_folder(own):
+    """A page of some runs does not replace that of all runs, and the page of another selection has another name."""
+    runs = own.paths.runs
+    every, _ = report(settings=own)
+    before = every.read_bytes()
+    one, _ = report(["ridge"], settings=own)
+    both, _ = report(["ridge", "knn"], settings=own)
+
+    assert every == runs / "report.html"
+    assert one == runs / "ridge" / "report.html"
+    assert both == runs / "report-ridge-knn.html"
+    assert every.read_bytes() == before
+    with pytest.raises(RunNotFoundError, match="Did you mean 'ridge'"):
+        report(["rigde"], settings=own)

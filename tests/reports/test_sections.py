@@ -53,7 +53,7 @@ def test_details_have_predictions_and_calibration(tmp_path):
     run = make_run(tmp_path, "mine", rows=ROWS, skipped=[{"path": "broken.png", "reason": "empty"}])
     shown = detail(run, read_prediction_table(run))
 
-    assert (shown["predicted"], shown["confidence"]) == ([1, 1], [750, 600])
+    assert (shown["predicted"], shown["confidence"]) == ([1, 1], [0.75, 0.6])
     assert set(shown["splits"]) == {"test", "validation"}
     assert shown["splits"]["test"]["mistakes"] == [0]
     assert shown["splits"]["test"]["reliability"]["ece"] > 0

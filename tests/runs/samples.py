@@ -66,9 +66,11 @@ VALUES = {"validation/accuracy": 0.75, "validation/loss": 0.5, "test/accuracy": 
 """The same as TensorBoard and MLflow show them."""
 
 
-def make_run(runs: Path, name: str | None = "mine", *, stem: str = "stem", history: Any = (), **info: Any) -> RunFolder:
+def make_run(
+    runs: Path, name: str | None = "mine", *, stem: str = "stem", replace: bool = False, history: Any = (), **info: Any
+) -> RunFolder:
     """A finished run whose head and plot are no real files."""
-    with NewRun(runs, name, stem) as new:
+    with NewRun(runs, name, stem, replace=replace) as new:
         for file in ("head.npz", "confusion.png", "predictions.csv"):
             (new.path / file).write_bytes(b"content")
         if history:

@@ -14,14 +14,14 @@ from pipeline.files import write_json
 from pipeline.runs.folder import (
     NewRun,
     RunFolder,
-    check_run_name,
-    list_runs,
     load_arrays,
     open_run,
     save_arrays,
     write_history,
     write_predictions,
 )
+from pipeline.runs.listing import list_runs
+from pipeline.runs.naming import check_run_name
 from tests.runs.samples import SCORES, make_info, make_run
 
 
@@ -105,7 +105,7 @@ def test_named_run_replaces_the_older_one(tmp_path):
     """A run that replaces another one has none of its files."""
     old = make_run(tmp_path, "mine", head="knn")
     (old.path / "curves.png").write_bytes(b"old")
-    new = make_run(tmp_path, "mine", head="ridge")
+    new = make_run(tmp_path, "mine", replace=True, head="ridge")
 
     assert names(tmp_path) == ["mine"]
     assert new.info.head == "ridge"
@@ -115,18 +115,18 @@ def test_named_run_replaces_the_older_one(tmp_path):
 def test_failed_run_keeps_the_older_one(tmp_path):
     """If a training fails, an older run of its name stays."""
     make_run(tmp_path, "mine", head="knn")
-    with pytest.raises(RuntimeError), NewRun(tmp_path, "mine", "stem"):
+    with pytest.raises(RuntimeError), NewRun(tmp_path, "mine", "stem", replace=True):
         raise RuntimeError
 
     assert open_run("mine", tmp_path).info.head == "knn"
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/x", "../x", ".hidden", "x/", "x" * 300])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/x", "../x", ".hidden", "x/", "x" * 181, "a\nb", "\udce9"])
 def test_invalid_name_is_refused(name, tmp_path):
     """A name that would leave the runs folder, or be hidden in it, is an error."""
-    with pytest.raises(SettingError, match=re.escape(f"A run's name is one folder name. Received: {name!r}.")):
+    with pytest.raises(SettingError, match=r"A run's name is one folder name .*" + re.escape(f"Received: {name!r}.")):
         check_run_name(name, tmp_path)
-    with pytest.raises(SettingError, match=r"A run's name is one folder name\."):
+    with pytest.raises(SettingError, match=r"A run's name is one folder name "):
         NewRun(tmp_path, name, "stem")
 
 
@@ -149,6 +149,46 @@ def test_folder_that_is_not_a_run_is_not_replaced(tmp_path):
         make_run(tmp_path, "mine")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "all of it"
     assert names(tmp_path) == ["mine"]
+
+
+def test_existing_run_is_replaced_only_on_request(tmp_path):
+    """The error comes before the work, names the run and both cures, and the run stays; --replace needs a name."""
+    make_run(tmp_path, "mine", head="knn")
+
+    with pytest.raises(SettingError, match=r"'mine' already exists .* another --name, or replace it with --replace\."):
+        NewRun(tmp_path, "mine", "stem")
+    with pytest.raises(SettingError, match="--replace without --name"):
+        check_run_name(None, tmp_path, replace=True)
+    check_run_name("mine", tmp_path, replace=True)
+    assert open_run("mine", tmp_path).info.head == "knn"
+
+
+@pytest.mark.parametrize("is_run", [True, False])
+def test_run_whose_name_was_taken_meanwhile_is_not_lost(is_run, tmp_path, caplog):
+    """If another process makes a run or a folder of the name during the training, this one gets a numbered name."""
+    with NewRun(tmp_path, "mine", "stem") as late:
+        if is_run:
+            make_run(tmp_path, "mine", head="knn")
+        else:
+            (tmp_path / "mine").mkdir()
+        done = late.finish(make_info(head="ridge"), SCORES)
+
+    assert (done.name, done.info.name, done.info.head) == ("mine-001", "mine-001", "ridge")
+    assert "This run is mine-001." in caplog.text
+    assert names(tmp_path) == ["mine", "mine-001"]
+
+
+def test_unknown_run_suggests_the_nearest(tmp_path):
+    """A typing error names the run that was meant; a name like no other lists the runs."""
+    for name in ("best", "layers"):
+        make_run(tmp_path, name)
+
+    with pytest.raises(RunNotFoundError, match=r"No run 'bset' .* Did you mean 'best'\? Runs there: best, layers\."):
+        open_run("bset", tmp_path)
+    with pytest.raises(RunNotFoundError, match=r"below [^ ]+\. Runs there: best, layers\."):
+        open_run("xyz", tmp_path)
+    with pytest.raises(RunNotFoundError, match=r"Did you mean 'comparison-photos'\?"):
+        open_run("comparison-photo", tmp_path, also=["comparison-photos"])
 
 
 def test_run_is_found_by_name_or_by_folder(tmp_path):
@@ -246,7 +286,7 @@ def test_history_and_predictions_come_back(tmp_path):
             "predicted": "c",
             "sha256": "01ff",
             "p:ä;b": "0.250000",
-            "p:c": "0.750000",
+            "p:c": "0.75",
         }
     ]
 

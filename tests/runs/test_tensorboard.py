@@ -69,7 +69,7 @@ def test_log_is_replaced_with_its_run(tmp_path):
     """The log of an older run of the same name is removed; other files in the folder stay."""
     for _ in range(2):
         with open_log(tmp_path, None) as log:
-            log.finish(make_run(tmp_path / "runs"))
+            log.finish(make_run(tmp_path / "runs", replace=True))
         (tmp_path / "mine" / "notes.txt").touch()
 
     assert sorted(path.name.split(".")[0] for path in (tmp_path / "mine").iterdir()) == ["events", "notes"]

@@ -2,6 +2,8 @@
 
 import logging
 
+import pytest
+
 from pipeline.settings import Settings
 from pipeline.stage_one.scan import scan
 from tests.conftest import draw_tree
@@ -46,3 +48,20 @@ def test_settings_of_the_split_and_the_table_are_passed_on(tmp_path):
     )
 
     assert (len(manifest), set(manifest.labels), set(manifest.splits)) == (10, {"red", "blue"}, {"train"})
+
+
+@pytest.mark.parametrize("name", ["photos", "photos/", "photos/../photos"])
+def test_labels_of_the_tuner_are_mentioned(name, tmp_path, monkeypatch, caplog):
+    """One line says that there are labels beside the folder, and the command that uses them; another table is not mentioned."""
+    draw_tree(tmp_path / "photos", {"train": 1})
+    table = tmp_path / "photos.labels.csv"
+    monkeypatch.chdir(tmp_path)
+    scan(name, Settings())
+    table.write_text("name,price\n")
+    scan(name, Settings())
+    assert "tune" not in caplog.text
+    table.write_text("path,label,split\ntrain/red/red000.png,blue,train\n")
+    scan(name, Settings())
+
+    assert caplog.text.count("has labels that `bottleneck tune` saved") == 1
+    assert "photos.labels.csv --root " in caplog.text

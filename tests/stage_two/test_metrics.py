@@ -1,5 +1,6 @@
 """Scores of predictions."""
 
+import json
 import math
 
 import numpy as np
@@ -178,3 +179,15 @@ def test_splits_are_rows_of_one_table():
     shown = score_table({"validation": score(P, Y, CLASSES), "test": score(P[:3], Y[:3], CLASSES)})
 
     assert shown.index(">validation<") < shown.index(">6<") < shown.index(">test<") < shown.index(">3<")
+
+
+@pytest.mark.parametrize("num_classes", [3, 1200])
+def test_stored_scores_come_back(num_classes):
+    """Scores of many classes are stored without the zeros of their confusion matrix, and are the same when they are read."""
+    rng = np.random.default_rng(0)
+    p, y = rng.random((2000, num_classes)).astype(np.float32), rng.integers(0, num_classes, 2000)
+    scores = score(p / p.sum(axis=1, keepdims=True), y, [f"class {number}" for number in range(num_classes)])
+    text = json.dumps(scores.as_stored())
+
+    assert Scores.from_dict(json.loads(text)) == Scores.from_dict(json.loads(json.dumps(scores.as_dict()))) == scores
+    assert len(text) < 200_000

@@ -8,7 +8,8 @@ import pytest
 
 from pipeline import files
 from pipeline.errors import DataLayoutError, SettingError, UnwritableLabelsError
-from pipeline.tuner.labels import LabelFile, label_path
+from pipeline.settings import FeatureSettings
+from pipeline.tuner.labels import LabelFile, label_command, label_path
 from tests.calls import read as scan
 from tests.conftest import draw_tree
 
@@ -229,3 +230,17 @@ def test_link_to_the_file_stays_a_link(photos, tmp_path):
 
     assert link.is_symlink()
     assert LabelFile(tmp_path / "elsewhere.csv").read(manifest).labels[0] == "red"
+
+
+def test_command_that_uses_the_labels(photos, tmp_path, monkeypatch):
+    """It names the table as DATA, the folder of the images, and the settings of the tuner that are not the defaults."""
+    monkeypatch.chdir(photos.parent)
+    features = FeatureSettings(base="squeezenet", size=48)
+    table = photos.with_name(f"{photos.name}.labels.csv")
+    shown = label_command(table, scan(photos), features)
+
+    assert shown == f"bottleneck head {table.name} --root {photos.name} --base squeezenet --size 48"
+    assert label_command(tmp_path / "my labels.csv", scan(photos), FeatureSettings()) == (
+        f"bottleneck head '{tmp_path.name}/my labels.csv' --root {photos.name}"
+    )
+    assert label_command(table, scan("sklearn:digits"), features) is None

@@ -23,6 +23,7 @@ from pipeline.images.sources.array_names import Part, find_parts, label_choices
 from pipeline.images.sources.columns import group_splits
 from pipeline.images.sources.pixels import as_uint8, float_top, pixel_warnings
 from pipeline.images.sources.roles import Roles, find_roles
+from pipeline.images.splits import rule_of
 
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -71,6 +72,7 @@ def array_manifest(
             f"x and y must have the same length, above 0. Received: x {tuple(pixels.shape)}, y {None if flat is None else (len(flat),)}."
         )
     known = [None] * count if flat is None else list(flat)
+    given = splits or [None] * count
     digests = tuple(hashlib.sha256(images.read(position)).digest() for position in range(count))
     return Manifest(
         images=images,
@@ -78,8 +80,9 @@ def array_manifest(
         names=tuple(f"#{position}" for position in range(count)),
         digests=digests,
         labels=tuple(known),
-        splits=group_splits(splits or [None] * count, groups, digests, reading, known),
+        splits=group_splits(given, groups, digests, reading, known),
         title=title,
+        split_rule=rule_of(given, reading.fractions, reading.split_seed),
     )
 
 
@@ -125,7 +128,8 @@ def scan_keras(name: str, reading: Reading) -> Manifest:
     kept = reading.home / "datasets" / f"keras-{name}{'-' + mode if mode else ''}.npz"
     if not kept.exists():
         _keep(kept, _load_keras(name, mode))
-    return _manifest_of(_read_npz(kept), replace(reading, label="label"), name)
+    manifest = _manifest_of(_read_npz(kept), replace(reading, label="label"), name)
+    return replace(manifest, label_column=mode or None)
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
@@ -186,7 +190,8 @@ def _manifest_of(arrays: Mapping[str, NDArray[np.generic]], reading: Reading, ti
         text for part, array in zip(parts, given, strict=True) for text in pixel_warnings(part.images, array, top)
     ]
     choices = () if any(part.labels for part in parts) else label_choices(arrays, parts)
-    return replace(found, warnings=(*warnings, *roles.warnings), label_choices=choices)
+    column = reading.label if reading.label != "label" else None
+    return replace(found, warnings=(*warnings, *roles.warnings), label_choices=choices, label_column=column)
 
 
 def _other_columns(

@@ -8,7 +8,7 @@ from pipeline.errors import DataLayoutError
 from pipeline.images.manifest import Ignored, ImageBytes, Manifest, Skipped
 from pipeline.images.reading import Reading
 from pipeline.images.sources.layout import lay_out
-from pipeline.images.splits import complete_splits, torn_groups
+from pipeline.images.splits import complete_splits, rule_of, torn_groups
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,9 @@ class Columns:
 
     label_choices: Sequence[str] = ()
     """Columns that could be the labels, if there is no label column."""
+
+    label_column: str | None = None
+    """Name of the column of the labels; None if they come from folders."""
 
     @classmethod
     def of_paths(cls, names: Sequence[str], reading: Reading) -> Self:
@@ -70,19 +73,21 @@ class Columns:
         ]
         groups = None if self.groups is None else [self.groups[row] for row in good]
         labels = [self.labels[row] for row in good]
-        splits = group_splits([self.splits[row] for row in good], groups, good_digests, reading, labels)
+        given = [self.splits[row] for row in good]
         return Manifest(
             images=images,
             positions=tuple(good),
             names=tuple(self.names[row] for row in good),
             digests=tuple(good_digests),
             labels=tuple(labels),
-            splits=splits,
+            splits=group_splits(given, groups, good_digests, reading, labels),
             skipped=(*self.skipped, *unread),
             ignored=tuple(self.ignored),
             warnings=tuple(self.warnings),
             label_choices=tuple(self.label_choices),
             title=title,
+            label_column=self.label_column,
+            split_rule=rule_of(given, reading.fractions, reading.split_seed),
         )
 
 

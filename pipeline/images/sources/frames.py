@@ -41,7 +41,11 @@ def scan_frame(
     texts = without_ignored({name: plain_texts(values) for name, values in columns.items()}, reading, _SOURCE)
     if images is None:
         return manifest_of_paths(
-            Table(texts), reading, source=_SOURCE, folder=Path(reading.root or _folder_of(texts, reading))
+            Table(texts),
+            reading,
+            source=_SOURCE,
+            title="frame",
+            folder=Path(reading.root or _folder_of(texts, reading)),
         )
     if not images:
         raise DataLayoutError(f"The frame has no rows. Received columns: {['image', *columns]}.")

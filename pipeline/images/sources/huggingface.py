@@ -114,7 +114,7 @@ def scan_data_files(
     columns = columns_of(
         texts, roles, names, range(len(names)), skipped=skipped, warnings=list(dict.fromkeys(warnings))
     )
-    return columns.manifest(images, digests, reading, title)
+    return replace(columns, label_column=reading.label).manifest(images, digests, reading, title)
 
 
 def _read_from(images: Spool, start: int, row: int) -> bytes:

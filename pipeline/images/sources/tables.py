@@ -45,6 +45,7 @@ def scan_table(
         readers.get(table.suffix.lower(), read_delimited)(table),
         reading,
         source=str(table),
+        title=table.stem,
         folder=Path(reading.root or table.parent),
     )
 
@@ -54,6 +55,7 @@ def manifest_of_paths(
     reading: Reading,
     *,
     source: str,
+    title: str,
     folder: Path,
 ) -> Manifest:
     """The manifest of a table that has been read.
@@ -62,6 +64,7 @@ def manifest_of_paths(
         table: Its columns.
         reading: How it is read.
         source: Its name in messages.
+        title: Short name of the data set, for run names.
         folder: The folder that the paths are relative to.
     """
     texts = without_ignored(table.texts, reading, source)
@@ -84,7 +87,7 @@ def manifest_of_paths(
     columns = columns_of(texts, roles, names, rows, skipped=skipped, warnings=table.warnings)
     full = [os.path.join(folder, name) for name in names]  # noqa: PTH118 strings are faster
     digests = reading.hashes.digests(full, progress=reading.progress)
-    return columns.manifest(Files(folder, tuple(names)), digests, reading, folder.resolve().name or "data")
+    return columns.manifest(Files(folder, tuple(names)), digests, reading, title)
 
 
 def columns_of(
@@ -110,6 +113,7 @@ def columns_of(
         skipped=skipped,
         label_choices=roles.choices,
         warnings=found,
+        label_column=roles.label,
     )
 
 

@@ -11,7 +11,7 @@ function thumbnail(gallery, row) {
 
 function prediction(run, gallery, row) {
   const [label, predicted] = [gallery.labels[row], run.predicted[row]];
-  const confidence = percent(run.confidence[row] / 1000, 0);
+  const confidence = percent(run.confidence[row], 0);
   return label === predicted
     ? [el("b", {}, gallery.classes[predicted]), ` ${confidence}`]
     : [el("b", { class: "wrong" }, `✗ ${gallery.classes[predicted]}`), ` ${confidence}`, el("br"), `is ${gallery.classes[label]}`];

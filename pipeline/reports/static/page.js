@@ -11,7 +11,7 @@ function leaderboard(runs) {
     { name: "kind", value: (run) => run.kind },
     { name: "loss", value: (run) => run.scores.validation.loss ?? null, cell: (run) => run.scores.validation.loss?.toFixed(4) ?? null, number: true, lowFirst: true },
     { name: "seconds", value: (run) => run.seconds, cell: (run) => run.seconds.toFixed(2), number: true, lowFirst: true },
-    { name: "parameters", value: (run) => run.parameters ?? null, cell: (run) => (run.parameters ? count(run.parameters) : null), number: true, lowFirst: true },
+    { name: "trained parameters", value: (run) => run.parameters ?? null, cell: (run) => (run.parameters ? count(run.parameters) : null), number: true, lowFirst: true },
     { name: "made", value: (run) => run.created ?? null, cell: (run) => run.created?.slice(0, 16).replace("T", " ") ?? null },
   ], runs, "#");
 }
@@ -34,6 +34,7 @@ function comparison({ rows, sentences, command }) {
     sentences.length ? el("ul", {}, sentences.map((sentence) => el("li", {}, sentence))) : null,
     sortable("Regimes", [
       { name: "regime", value: (row) => row.regime },
+      { name: "what is trained", value: (row) => row.what },
       { name: "validation", value: (row) => row.validation, cell: (row) => percent(row.validation), number: true },
       { name: "test", value: (row) => row.test, cell: (row) => (row.test === null ? null : percent(row.test)), number: true },
       { name: "training", value: (row) => row.training_seconds, cell: (row) => seconds(row.training_seconds), number: true, lowFirst: true },

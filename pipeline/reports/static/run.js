@@ -42,17 +42,17 @@ function figures(run) {
     SPLITS.filter((split) => run.scores[split]).map((split) =>
       figure(`${split} accuracy`, percent(run.scores[split].accuracy), `${interval(run.scores[split].ci95)}, ${plural(run.scores[split].n, "image")}`)),
     ece === undefined ? null : figure("calibration error", percent(ece), "expected (ECE), see below"),
-    figure("training", seconds(run.seconds), run.parameters ? `${count(run.parameters)} parameters` : null));
+    figure("training", seconds(run.seconds), run.parameters ? `${count(run.parameters)} trained parameters` : null));
 }
 
 function sweepTable(run) {
   return el("section", {}, el("h3", {}, "The sweep"),
-    el("p", { class: "note" }, `${plural(run.sweep.length, "head")}, ranked by validation. The best became this run; only it was scored on the test split.`),
+    el("p", { class: "note" }, `${plural(run.sweep.length, "head")}, ranked by validation accuracy, equal ones by log loss. The best became this run; only it was scored on the test split.${run.sweep.some((row) => row.head === "softmax") ? " softmax: one dense output layer without hidden layers, trained by gradient descent." : ""}`),
     sortable("Heads of the sweep", [
       { name: "head", value: (row) => row.head, cell: (row) => long(row.head) },
       { name: "validation", value: (row) => row.accuracy, cell: withInterval, number: true },
       { name: "loss", value: (row) => row.loss, cell: (row) => row.loss.toFixed(4), number: true, lowFirst: true },
-      { name: "parameters", value: (row) => row.params, cell: (row) => count(row.params), number: true, lowFirst: true },
+      { name: "trained parameters", value: (row) => row.params, cell: (row) => count(row.params), number: true, lowFirst: true },
       { name: "seconds", value: (row) => row.seconds, cell: (row) => row.seconds.toFixed(2), number: true, lowFirst: true },
       { name: "settings", value: (row) => row.settings, cell: (row) => long(row.settings) },
     ], run.sweep, "validation"));

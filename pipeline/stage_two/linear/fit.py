@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from pipeline.errors import DataLayoutError, HeadSpecError
 from pipeline.stage_two.linear.factors import Array, Factors, factor
 from pipeline.stage_two.linear.heads import ArrayHead, LinearHead, NeighboursHead, softmax, unit_rows
+from pipeline.stage_two.linear.regularisation import choose_best
 from pipeline.stage_two.linear.ridge import fit_ridge
 from pipeline.stage_two.rows import Task
 from pipeline.stage_two.spec import LinearSpec
 
 Labels = NDArray[np.int64]
+Hits = NDArray[np.bool_]
 
 # If all images are classified correctly, a higher temperature factor always lowers the loss: the end of the interval is taken.
 _LOG_TEMPERATURES = (-5.0, 7.0)
@@ -38,14 +40,12 @@ class Point:
     head: ArrayHead
     """Takes features in the coordinates of the factors."""
 
+    hits: NDArray[np.bool_]
+    """Whether each image that the choice is made on is classified correctly: validation images, (M,). For ridge without views
+    training images, (N,), each by the head fitted to all others."""
+
     leave_one_out: float | None = None
     """Accuracy on each training image of the head fitted to all others; only for ridge without views."""
-
-    @property
-    def rank(self) -> tuple[float, float]:
-        """Smaller is better: accuracy first, then loss."""
-        accuracy = self.accuracy if self.leave_one_out is None else self.leave_one_out
-        return -accuracy, self.loss
 
     def as_dict(self) -> dict[str, float]:
         """The candidate as a run keeps it."""
@@ -65,10 +65,11 @@ class LinearFit:
 
 
 def fit_linear(spec: LinearSpec, task: Task, *, seed: int = 0, factors: Factors | None = None) -> LinearFit:
-    """Fit on the training split, and choose the regularisation with the best validation accuracy.
+    """Fit on the training split, and choose the regularisation: the smallest validation log loss, unless it costs accuracy.
 
-    Ridge is chosen by its leave-one-out accuracy on the training images, which is computed with the fit. Among equal values the
-    one with the smallest validation loss wins. Views of training images count as images. The test split is not used.
+    Values with significantly less accuracy than the best one are left out (see `pipeline.stage_two.linear.regularisation`). The
+    accuracy of ridge is that of leave-one-out on the training images, which is computed with the fit; that of the others is on the
+    validation images. Views of training images count as images. The test split is not used.
 
     Args:
         spec: The head and the values to choose from.
@@ -88,7 +89,7 @@ def factors_of(spec: LinearSpec, task: Task) -> Factors:
 def choose(spec: LinearSpec, path: Sequence[Point], factors: Factors) -> LinearFit:
     """The best head among those with the values of the spec; it takes unscaled features (N, D)."""
     points = [point for point in path if point.value in spec.values]
-    best = min(points, key=lambda point: point.rank)
+    best = choose_best(points)
     head = replace(best.head, mean=factors.mean, scale=factors.scale)
     if isinstance(head, LinearHead):
         head = replace(head, weights=factors.unproject(head.weights))
@@ -129,29 +130,37 @@ def fit_path(
 def _fit_path(spec: LinearSpec, factors: Factors, task: Task, projected: Array, seed: int) -> list[Point]:
     train, validation, num_classes = task.train, task.validation, len(task.classes)
     y = np.tile(train.y, len(train.views) + 1)
-    heads: Iterator[tuple[ArrayHead, float | None]]
+    heads: Iterator[tuple[ArrayHead, Hits | None]]
     if spec.kind == "ridge":
         fits = fit_ridge(factors.decomposition, y, num_classes, spec.values, with_leave_one_out=not train.views)
-        heads = ((as_head(fit.weights, fit.bias), fit.leave_one_out) for fit in fits)
+        heads = ((as_head(fit.weights, fit.bias), fit.left_out_hits) for fit in fits)
     elif spec.kind == "knn":
         heads = ((head, None) for head in _neighbours(spec.values, factors, y, num_classes))
     else:
         heads = ((head, None) for head in _estimated(spec, factors, y, seed))
     points = []
-    for value, (plain, leave_one_out) in zip(spec.values, heads, strict=True):
+    for value, (plain, left_out) in zip(spec.values, heads, strict=True):
         if isinstance(plain, LinearHead) and spec.kind not in ("logreg", "lda"):
-            points.append(judge(value, plain, projected @ plain.weights + plain.bias, validation.y, leave_one_out))
-            continue
-        accuracy, loss = _accuracy_and_loss(plain.predict_proba(projected), validation.y)
-        points.append(Point(value, accuracy, loss, plain, leave_one_out))
+            points.append(judge(value, plain, projected @ plain.weights + plain.bias, validation.y, left_out))
+        else:
+            points.append(_point(value, plain, plain.predict_proba(projected), validation.y))
     return points
 
 
-def judge(value: float, head: LinearHead, scores: Array, y: Labels, leave_one_out: float | None = None) -> Point:
+def judge(value: float, head: LinearHead, scores: Array, y: Labels, left_out: Hits | None = None) -> Point:
     """A head with its temperature fitted to its validation scores (M, K), which are not log-probabilities."""
     temperature = _temperature_of(scores, y)
-    accuracy, loss = _accuracy_and_loss(softmax(temperature * scores), y)
-    return Point(value, accuracy, loss, replace(head, temperature=temperature), leave_one_out)
+    return _point(value, replace(head, temperature=temperature), softmax(temperature * scores), y, left_out)
+
+
+def _point(value: float, head: ArrayHead, probabilities: Array, y: Labels, left_out: Hits | None = None) -> Point:
+    """A head with its scores on validation: probabilities (M, K) of images with labels (M,)."""
+    hits = probabilities.argmax(axis=1) == y
+    picked = probabilities[np.arange(len(y)), y].astype(np.float64)
+    loss = float(-np.log(np.clip(picked, 1e-15, 1)).mean())
+    if left_out is None:
+        return Point(value, float(hits.mean()), loss, head, hits)
+    return Point(value, float(hits.mean()), loss, head, left_out, float(left_out.mean()))
 
 
 def cross_validated_accuracy(X: Array, y: Labels, *, num_folds: int = 5) -> float:
@@ -246,8 +255,3 @@ def _temperature_of(scores: Array, y: Labels) -> float:
         slope = (softmax(np.exp(middle) * scores) * scores).sum(axis=1).mean() - true
         low, high = (middle, high) if slope < 0 else (low, middle)
     return float(np.exp(low))
-
-
-def _accuracy_and_loss(probabilities: Array, y: Labels) -> tuple[float, float]:
-    picked = probabilities[np.arange(len(y)), y].astype(np.float64)
-    return float((probabilities.argmax(axis=1) == y).mean()), float(-np.log(np.clip(picked, 1e-15, 1)).mean())

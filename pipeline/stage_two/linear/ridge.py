@@ -68,8 +68,8 @@ class RidgeFit:
     """W, (D, K)"""
     bias: Double
     """y0, (K,)"""
-    leave_one_out: float | None = None
-    """Accuracy on each training image of the fit to all others; None if it was not computed."""
+    left_out_hits: NDArray[np.bool_] | None = None
+    """Whether each training image is classified correctly by the fit to all others, (N,); None if it was not computed."""
 
 
 def targets_of(y: Labels, num_classes: int) -> Double:
@@ -113,7 +113,7 @@ def fit_ridge(
         leverage = 1 / len(y) + squares @ shrinkage  # 1/N + H[n, n]
         scores = Y - residual / np.maximum(1 - leverage, 1e-12)[:, None]
         predicted = (scores[:, 0] > 0).astype(np.int64) if num_classes == 2 else scores.argmax(axis=1)
-        yield RidgeFit(W, y0, float((predicted == y).mean()))
+        yield RidgeFit(W, y0, predicted == y)
 
 
 def fit_ridge_to_moments(moments: Moments, scale: Double, values: Sequence[float]) -> list[RidgeFit]:

@@ -37,7 +37,7 @@ _COPIES = 5
 def stream_linear(spec: LinearSpec, task: Task, *, seed: int = 0) -> LinearFit:
     """Fit on the training split. `ridge` reads it once; `sgd` once for means and deviations, then once per epoch.
 
-    The regularisation is the one with the best validation accuracy, for ridge too, because leave-one-out would need another pass.
+    The regularisation is chosen on validation, for ridge too, because leave-one-out would need another pass.
     Apart from that, ridge equals the fit in memory. sgd sees the images in another order and converges to the same solution.
     Views of training images count as images. The test split is not used.
 

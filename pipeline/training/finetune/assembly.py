@@ -72,7 +72,10 @@ class Assembly:
     def checkpoint(self, phase: int) -> Path:
         """The checkpoint of a phase. Its name depends on all that the training depends on, so no other training reads it."""
         digest = task_digest(self.extraction.manifest, self.recipe, self.tuning.pool)
-        text = json.dumps([self.recipe.fingerprint, asdict(self.tuning), phase, digest, self.start])
+        classes = self.extraction.manifest.classes
+        # Up to version 0.2 classes were in the order of their letters: `10` before `2`.
+        order = [] if list(classes) == sorted(classes) else [classes]
+        text = json.dumps([self.recipe.fingerprint, asdict(self.tuning), phase, digest, self.start, *order])
         return self.settings.paths.runs / ".training" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
 
     def load_last_layer(self) -> Task | None:

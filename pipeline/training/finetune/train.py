@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.images.manifest import Manifest
-from pipeline.runs.folder import check_run_name
 from pipeline.runs.info import TrainingFacts
 from pipeline.runs.logs import Log, open_log
+from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
 from pipeline.runs.save import TrainedHead, save_run
 from pipeline.settings import Settings
@@ -40,6 +40,7 @@ def finetune(
     settings: Settings,
     *,
     name: str | None = None,
+    replace: bool = False,
     plots: bool = True,
     command: str | None = None,
 ) -> Run:
@@ -53,6 +54,7 @@ def finetune(
         tuning: What is trained.
         settings: Features, folders, compute and tracking.
         name: Name of the run; None: made from data, base and head.
+        replace: Replace an existing run of that name.
         plots: Draw learning curves and confusion matrix.
         command: The command that makes the run again.
 
@@ -62,13 +64,15 @@ def finetune(
         HeadSpecError: A linear head, which is not trained by gradients here.
         InvalidCutError: There is no such layer, or the graph cannot be divided before it.
     """
-    check_run_name(name, settings.paths.runs)
+    check_run_name(name, settings.paths.runs, replace=replace)
     with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:
         assembly = assemble(manifest, tuning, settings)
-        return _train_and_save(assembly, log, name=name, plots=plots, command=command)
+        return _train_and_save(assembly, log, name=name, replace=replace, plots=plots, command=command)
 
 
-def _train_and_save(assembly: Assembly, log: Log, *, name: str | None, plots: bool, command: str | None) -> Run:
+def _train_and_save(
+    assembly: Assembly, log: Log, *, name: str | None, replace: bool, plots: bool, command: str | None
+) -> Run:
     """Train, check the result on images, and save the run."""
     from pipeline.stage_two.dense.build import DenseHead
     from pipeline.training.finetune.check import stitched_difference
@@ -83,7 +87,7 @@ def _train_and_save(assembly: Assembly, log: Log, *, name: str | None, plots: bo
     head = DenseHead(assembly.top.model if assembly.top.tail_layers else assembly.top.head)
     scored = score_head(head, assembly.task, tta=bool(facts.views and facts.views["tta"]))
     trained = TrainedHead(head, scored, history, facts, assembly.extraction)
-    return save_run(trained, log, assembly.settings, name=name, plots=plots)
+    return save_run(trained, log, assembly.settings, name=name, replace=replace, plots=plots)
 
 
 def _describe(

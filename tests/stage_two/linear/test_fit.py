@@ -33,8 +33,8 @@ def assert_same_arrays(first, second):
         assert np.array_equal(array, second[name]), name
 
 
-def rank(candidate):
-    return -candidate.get("leave_one_out", candidate["accuracy"]), candidate["loss"]
+def figures(candidate):
+    return candidate["accuracy"], candidate["loss"], candidate.get("leave_one_out", 0.0)
 
 
 @pytest.mark.parametrize("num_classes", [2, 3, 6])
@@ -153,22 +153,22 @@ def test_lda_shrinks_within_the_space_of_the_rows():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_regularisation_is_the_best_on_validation(kind):
-    """The value with the best validation accuracy (for ridge by leave-one-out) is kept, the smaller loss among equals."""
+def test_regularisation_has_the_smallest_loss(kind):
+    """All values are judged as they would be alone, and on 60 images, where few differences are significant, the loss decides."""
     task = make_task(num_classes=4, **HARD)
     chosen = fit(kind, task)
     parameter, grid = LINEAR_GRIDS[kind]
-    alone = [fit(f"{kind}:{parameter}={value}", task) for value in grid]
-    outcomes = [rank(one.candidates[0]) for one in alone]
+    alone = [figures(fit(f"{kind}:{parameter}={value}", task).candidates[0]) for value in grid]
 
     assert chosen.parameter == parameter
-    assert chosen.value == grid[min(range(len(grid)), key=outcomes.__getitem__)]
     assert [entry["value"] for entry in chosen.candidates] == list(grid)
     # A logistic regression of the path starts from its neighbour's solution, alone it starts from zero.
-    assert np.allclose([rank(entry) for entry in chosen.candidates], outcomes, rtol=1e-3)
+    assert np.allclose([figures(entry) for entry in chosen.candidates], alone, rtol=1e-3)
     kept = next(entry for entry in chosen.candidates if entry["value"] == chosen.value)
     assert accuracy(chosen.head, task.validation) == kept["accuracy"]
-    assert len(set(outcomes)) > 1
+    judged = [entry.get("leave_one_out", entry["accuracy"]) for entry in chosen.candidates]  # ridge: on training images
+    near = [entry["loss"] for entry, share in zip(chosen.candidates, judged, strict=True) if share > max(judged) - 0.02]
+    assert kept["loss"] <= min(near)
 
 
 @pytest.mark.parametrize("kind", KINDS)

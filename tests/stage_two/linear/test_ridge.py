@@ -61,7 +61,7 @@ def test_solution_is_that_of_both_formulas(shape, num_classes):
         np.testing.assert_allclose(by_features, by_images, atol=1e-9)
         np.testing.assert_allclose(received, by_features, atol=2e-5)
         np.testing.assert_allclose(fit.bias, Y.mean(axis=0))
-        assert fit.leave_one_out is None
+        assert fit.left_out_hits is None
 
 
 @pytest.mark.parametrize("num_classes", [2, 3])
@@ -105,5 +105,5 @@ def test_ridge_with_views_is_chosen_on_validation():
     fit = fit_linear(parse_head("ridge"), Task(task.classes, {**task.splits, "train": train}))
 
     assert all("leave_one_out" not in entry for entry in fit.candidates)
-    best = max(entry["accuracy"] for entry in fit.candidates)
-    assert next(entry["accuracy"] for entry in fit.candidates if entry["value"] == fit.value) == best
+    best = min(entry["loss"] for entry in fit.candidates)
+    assert next(entry["loss"] for entry in fit.candidates if entry["value"] == fit.value) == best

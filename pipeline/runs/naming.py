@@ -1,0 +1,57 @@
+"""Names of runs: which are valid, which are free, and which may be replaced."""
+
+import re
+from pathlib import Path
+
+from pipeline.errors import SettingError
+
+_MAX_NAME_BYTES = 180
+"""File systems allow 255; a folder that is being written also has the names of host and process in front of its own."""
+
+
+def check_run_name(name: str | None, runs: Path, *, replace: bool = False) -> None:
+    """Check that a run can have this name, before any work is done for it. None is always valid: a name is made up.
+
+    Args:
+        name: Name of a new run.
+        runs: Folder of the runs.
+        replace: A run of this name will be replaced.
+
+    Raises:
+        SettingError: It is not a valid name of one folder, the folder exists and is not a run, or it is a run that would be replaced
+            without `replace`.
+    """
+    if name is None:
+        if replace:
+            raise SettingError("--replace replaces the run that --name names. Received: --replace without --name.")
+        return
+    is_plain = bool(name) and Path(name).name == name and not name.startswith(".") and name.isprintable()
+    if not is_plain or len(name.encode()) > _MAX_NAME_BYTES:
+        raise SettingError(
+            f"A run's name is one folder name of at most {_MAX_NAME_BYTES} bytes, without a dot at its start. "
+            f"Received: {name!r}."
+        )
+    if not (runs / name).exists():
+        return
+    if not (runs / name / "run.json").is_file():
+        raise SettingError(f"{runs / name} exists and is not a run. Choose another --name.")
+    if not replace:
+        raise SettingError(
+            f"The run {name!r} already exists in {runs}. Choose another --name, or replace it with --replace."
+        )
+
+
+def plain_name(text: str) -> str:
+    """The text as the beginning of a name: one folder name of letters, digits, `_`, `.` and `-`."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-.")[:80] or "run"
+
+
+def numbered(stem: str, number: int) -> str:
+    """`stem-001` and so on."""
+    return f"{stem}-{number:03d}"
+
+
+def free_name(stem: str, runs: Path) -> str:
+    """The stem itself, or the stem with the first number from 2 on of which there is no folder."""
+    names = (stem if number == 1 else numbered(stem, number) for number in range(1, 1_000_000))
+    return next(name for name in names if not (runs / name).exists())

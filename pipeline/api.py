@@ -573,8 +573,7 @@ def tune(
     given = gather(keywords, tune)
     tune_heads(
         data,
-        partial(given.scan, data),
-        given.settings,
+        partial(given.open, data),
         labels=None if labels is None else Path(labels),
         host=host,
         port=port,

@@ -187,8 +187,10 @@ def verify_cache(
     if recompute and data is None:
         raise SettingError("Rows are recomputed from their images: give data together with recompute.")
     found = audit.verify_cache(given.settings.paths.cache, progress=given.settings.compute.progress)
-    again = recompute_rows(given.scan(data), recompute, given.settings) if recompute and data is not None else None
-    return CacheCheck(found, again)
+    if not recompute or data is None:
+        return CacheCheck(found, None)
+    manifest, settings = given.open(data)
+    return CacheCheck(found, recompute_rows(manifest, recompute, settings))
 
 
 def repair_cache(cache: str | Path = _CACHE, *, progress: bool = False) -> "Repair":
@@ -246,8 +248,8 @@ def export_cache(
     from pipeline.stage_one.recipes import make_recipe
 
     given = gather(keywords, export_cache)
-    manifest = given.scan(data)
-    done = ensure(manifest, make_recipe(manifest, given.settings)[0], given.settings)
+    manifest, settings = given.open(data)
+    done = ensure(manifest, make_recipe(manifest, settings)[0], settings)
     return CacheExport(Path(file), export_plain(done.manifest, done.store, Path(file), pooling=pool))
 
 

@@ -89,8 +89,7 @@ def save(
 
 def tune_heads(
     data: str | Path,
-    scan: Callable[[], Manifest],
-    settings: Settings,
+    open_data: Callable[[], tuple[Manifest, Settings]],
     *,
     labels: Path | None = None,
     host: str = LOOPBACK[0],
@@ -102,8 +101,7 @@ def tune_heads(
 
     Args:
         data: The data set, as the user named it.
-        scan: Returns its images; called after it is known that the page can be served.
-        settings: Features, folders and compute.
+        open_data: Returns its images, with features, folders and compute; called after it is known that the page can be served.
         labels: The label file; None: beside the folder.
         host: Address to listen on; any but this machine's own gives a warning.
         port: Port to listen on.
@@ -119,7 +117,7 @@ def tune_heads(
     _check_free(host, port)
     if host not in LOOPBACK:
         logger.warning("The page listens on %s: anyone who can reach it can relabel images and save runs.", host)
-    manifest = scan()
+    manifest, settings = open_data()
     session = open_session(data, manifest, settings, labels=labels)
 
     def keep(choice: Choice, name: str | None, *, replace: bool) -> str:

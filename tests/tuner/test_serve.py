@@ -85,9 +85,9 @@ def test_other_machines_have_access_only_on_request(photos, settings, monkeypatc
     monkeypatch.setattr("pipeline.tuner.page.serve", lambda *_, **keywords: served.append(keywords))
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    tune_heads(photos, lambda: scan(photos), settings, port=port)
-    assert caplog.messages == []
-    tune_heads(photos, lambda: scan(photos), settings, host="0.0.0.0", port=port)
+    tune_heads(photos, lambda: (scan(photos), settings), port=port)
+    assert not any("anyone who can reach" in message for message in caplog.messages)
+    tune_heads(photos, lambda: (scan(photos), settings), host="0.0.0.0", port=port)
 
     assert [(keywords["host"], keywords["is_local"]) for keywords in served] == [
         ("127.0.0.1", True),
@@ -101,7 +101,7 @@ def test_page_without_its_package_is_an_error_with_a_cure(photos, monkeypatch):
     monkeypatch.setattr(module, "find_spec", lambda _: None)
 
     with pytest.raises(MissingExtraError, match=r"pip install 'bottleneck-pipeline\[tune\]'"):
-        tune_heads(photos, no_scan, Settings())
+        tune_heads(photos, no_scan)
 
 
 def test_port_that_is_taken_is_an_error_before_anything_is_read(photos):
@@ -109,4 +109,4 @@ def test_port_that_is_taken_is_an_error_before_anything_is_read(photos):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(SettingError, match=rf"port {port} of 127\.0\.0\.1.*Choose another --port"):
-            tune_heads(photos, no_scan, Settings(), port=port)
+            tune_heads(photos, no_scan, port=port)

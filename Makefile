@@ -1,4 +1,4 @@
-# Every target passes on what it is given: make head DATA=photos SIZE=150 HEAD=ridge ARGS="--seed 3"
+# Every target passes on what it is given: make head DATA=photos SIZE=150 HEAD=ridge ARGS="--name first"
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -7,13 +7,13 @@ INSTALLED := $(VENV)/.installed
 
 DATA ?= sklearn:digits
 RUN ?=
-FROM ?= block5_conv1
+FROM ?= block5
 IMAGES ?=
 ARGS ?=
-OPTIONS = $(if $(BASE),--base $(BASE)) $(if $(SIZE),--size $(SIZE)) $(if $(CUT),--cut $(CUT)) \
+OPTIONS = $(if $(LABEL),--label $(LABEL)) $(if $(SPLIT),--split $(SPLIT)) $(if $(BASE),--base $(BASE)) $(if $(SIZE),--size $(SIZE)) $(if $(CUT),--cut $(CUT)) \
 	$(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(PREPROCESS),--preprocess $(PREPROCESS)) $(PLACES)
 PLACES = $(if $(CACHE),--cache $(CACHE)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
-HEADING = $(if $(HEAD),--head "$(HEAD)") $(if $(POOL),--pool $(POOL)) $(if $(NAME),--name $(NAME)) $(if $(REPLACE),--replace)
+HEADING = $(if $(HEAD),--head "$(HEAD)") $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(POOL),--pool $(POOL)) $(if $(NAME),--name $(NAME)) $(if $(REPLACE),--replace)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup weights features head sweep tune endtoend finetune compare predict report cache-verify bench faults lint format type check test demo docs clean lock
@@ -46,15 +46,15 @@ head: $(INSTALLED)
 sweep: $(INSTALLED)
 	$(BOTTLENECK) sweep "$(DATA)" $(HEADING) $(OPTIONS)
 
-## Serve a local page: choose heads on the cached features of DATA, see their mistakes, relabel photographs.
+## Serve a local page: choose heads on the cached features of DATA, see their mistakes, relabel images.
 tune: $(INSTALLED)
 	$(BOTTLENECK) tune "$(DATA)" $(OPTIONS)
 
-## Train HEAD end to end on live, augmented photographs of DATA, the base frozen.
+## Train HEAD end to end on live, augmented images of DATA, the base frozen.
 endtoend: $(INSTALLED)
 	$(BOTTLENECK) endtoend "$(DATA)" $(HEADING) $(OPTIONS)
 
-## Fine-tune the base from layer FROM on, after the head.
+## Fine-tune the base from layer or block FROM (block5) on, after the head.
 finetune: $(INSTALLED)
 	$(BOTTLENECK) finetune "$(DATA)" --from $(FROM) $(HEADING) $(OPTIONS)
 

@@ -15,7 +15,6 @@ __version__ = "0.2.0"
 
 # Faster convolutions on the CPU (8.7 to 12.2 images per second for VGG16 at 150 px); the user's own setting wins.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 # Shells of a notebook inherit its backend, `module://matplotlib_inline.backend_inline`. Where that is not installed,
 # matplotlib cannot be imported, and so Keras cannot.
 _backend = os.environ.get("MPLBACKEND", "")

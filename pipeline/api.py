@@ -15,6 +15,7 @@ from pipeline.images.manifest import Manifest
 from pipeline.images.scan import Data
 from pipeline.keywords import (
     DataKeywords,
+    LiveKeywords,
     PlanKeywords,
     SettingsKeywords,
     SweepKeywords,
@@ -48,7 +49,7 @@ def scan(data: Data | Manifest, **keywords: Unpack[DataKeywords]) -> Manifest:
             see `pipeline.images.scan.scan`.
         keywords: Of `pipeline.keywords.DataKeywords`.
     """
-    return gather(keywords, scan).scan(data)
+    return gather(keywords, scan, data=data).scan(data)
 
 
 def extract(data: Data | Manifest, *, pool: str = "none", **keywords: Unpack[DataKeywords]) -> Extraction:
@@ -65,7 +66,7 @@ def extract(data: Data | Manifest, *, pool: str = "none", **keywords: Unpack[Dat
     from pipeline.stage_one.ensure import ensure
     from pipeline.stage_one.recipes import make_recipe
 
-    given = gather(keywords, extract)
+    given = gather(keywords, extract, data=data)
     manifest, settings = given.open(data)
     recipe, _ = make_recipe(manifest, settings)
     return ensure(manifest, recipe.with_pooling(pool), settings)
@@ -85,7 +86,7 @@ def extract_views(data: Data | Manifest, *, pool: str = "none", **keywords: Unpa
     from pipeline.stage_one.recipes import make_recipe
     from pipeline.stage_one.views import ensure_views
 
-    given = gather(keywords, extract_views)
+    given = gather(keywords, extract_views, data=data)
     manifest, settings = given.open(data)
     recipe, _ = make_recipe(manifest, settings)
     return ensure_views(manifest, given.require_views(), recipe.with_pooling(pool), settings)
@@ -121,7 +122,7 @@ def fit(
     """
     from pipeline.training.heads import fit_head
 
-    given = gather(keywords, fit)
+    given = gather(keywords, fit, data=data, head=head)
     check_run_name(name, given.settings.paths.runs, replace=replace)
     manifest, settings = given.open_labelled(data)
     return fit_head(
@@ -167,7 +168,7 @@ def sweep(
     """
     from pipeline.training.sweep import sweep_heads
 
-    given = gather(keywords, sweep)
+    given = gather(keywords, sweep, data=data, head=head, lr=lr, head_batch_size=head_batch_size)
     check_run_name(name, given.settings.paths.runs, replace=replace)
     manifest, settings = given.open_labelled(data)
     return sweep_heads(
@@ -194,7 +195,7 @@ def end_to_end(
     replace: bool = False,
     plots: bool = True,
     command: str | None = None,
-    **keywords: Unpack[TrainingKeywords],
+    **keywords: Unpack[LiveKeywords],
 ) -> Run:
     """Live training baseline (command `endtoend`): a dense head on images that are augmented anew in every epoch.
 
@@ -206,12 +207,12 @@ def end_to_end(
         replace: Replace an existing run of that name.
         plots: Draw learning curves and confusion matrix.
         command: How to make the run again, kept in run.json.
-        keywords: Of `pipeline.keywords.TrainingKeywords`.
+        keywords: Of `pipeline.keywords.LiveKeywords`.
     """
     from pipeline.training.finetune.settings import FineTuning
     from pipeline.training.finetune.train import finetune as train
 
-    given = gather(keywords, end_to_end, augment=LIVE_DEFAULT)
+    given = gather(keywords, end_to_end, augment=LIVE_DEFAULT, data=data, head=head)
     check_run_name(name, given.settings.paths.runs, replace=replace)
     tuning = FineTuning(head=head, pool=pool, augmentation=given.augmentation, training=given.training)
     manifest, settings = given.open_labelled(data)
@@ -262,7 +263,15 @@ def finetune(
     from pipeline.training.finetune.settings import FineTuning
     from pipeline.training.finetune.train import finetune as train
 
-    given = gather(keywords, finetune, augment="none" if cached else LIVE_DEFAULT)
+    given = gather(
+        keywords,
+        finetune,
+        augment="none" if cached else LIVE_DEFAULT,
+        data=data,
+        head=head,
+        head_epochs=head_epochs,
+        on_run=on_run,
+    )
     check_run_name(name, given.settings.paths.runs, replace=replace)
     tuning = FineTuning.of_base(
         from_layer,
@@ -291,7 +300,7 @@ def compare(
     base_lr: float = 1e-5,
     head_lr: float = 1e-5,
     command: str | None = None,
-    **keywords: Unpack[TrainingKeywords],
+    **keywords: Unpack[LiveKeywords],
 ) -> "Comparison":
     """Train several regimes on the same splits and compare accuracy and seconds.
 
@@ -303,11 +312,21 @@ def compare(
         base_lr: Learning rate of the base's layers.
         head_lr: Learning rate of the head while fine-tuning.
         command: How to make the comparison again.
-        keywords: Of `pipeline.keywords.TrainingKeywords`.
+        keywords: Of `pipeline.keywords.LiveKeywords`.
     """
     from pipeline.comparison.compare import ComparisonSettings, compare_regimes
 
-    given = gather(keywords, compare, augment=COMPARE_DEFAULT)
+    given = gather(
+        keywords,
+        compare,
+        augment=COMPARE_DEFAULT,
+        data=data,
+        head=head,
+        regimes=regimes,
+        from_layer=from_layer,
+        base_lr=base_lr,
+        head_lr=head_lr,
+    )
     chosen = ComparisonSettings(
         regimes=tuple(regimes),
         head=head,
@@ -331,7 +350,7 @@ def advise(data: Data | Manifest, *, sample: int = 200, **keywords: Unpack[DataK
     """
     from pipeline.comparison.advise import advise as advise_on
 
-    given = gather(keywords, advise)
+    given = gather(keywords, advise, data=data)
     manifest, settings = given.open_labelled(data)
     return advise_on(manifest, settings, num_sample=sample)
 
@@ -364,7 +383,7 @@ def plan(
     from pipeline.comparison.plan import PlanSettings
     from pipeline.comparison.plan import plan as plan_on
 
-    given = gather(keywords, plan)
+    given = gather(keywords, plan, data=data, photo=photo)
     planned = PlanSettings(images, workers, views, pool, epochs, photo)
     bases = (base,) if isinstance(base, str) else base
     return plan_on(None if data is None else given.scan(data), planned, bases, given.settings)
@@ -402,7 +421,8 @@ def reproduce(
     from pipeline.comparison.reproduce import reproduce as train
 
     chosen = find_experiment(experiment).changed(epochs=epochs, preprocess=keywords.get("preprocess"), seed=seed)
-    given = gather({"split": chosen.split, "split_seed": chosen.split_seed, **keywords}, reproduce)
+    splits = {} if isinstance(data, Manifest) else {"split": chosen.split, "split_seed": chosen.split_seed}
+    given = gather({**splits, **keywords}, reproduce, data=data, experiment=experiment)
     check_run_name(name, given.settings.paths.runs, replace=replace)
     settings = settings_of(chosen, given.settings)
     manifest = given.scan(data).require_task()
@@ -570,7 +590,7 @@ def tune(
 
     from pipeline.tuner.serve import tune_heads
 
-    given = gather(keywords, tune)
+    given = gather(keywords, tune, data=data)
     tune_heads(
         data,
         partial(given.open, data),

@@ -60,13 +60,15 @@ def check_choice(name: str, received: str, expected: Sequence[str]) -> None:
         SettingError: It is not one of them.
     """
     if received not in expected:
-        raise SettingError(f"The {name} is one of {', '.join(expected)}. Received: {received!r}.")
+        hint = did_you_mean(str(received), expected)
+        raise SettingError(f"The {name} is one of {', '.join(expected)}. Received: {received!r}.{hint}")
 
 
 def did_you_mean(received: str, known: Iterable[str]) -> str:
-    """` Did you mean 'best'?`, with the most similar of the known names; empty if none is similar."""
-    near = get_close_matches(received, list(known), n=1, cutoff=0.6)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    """` Did you mean 'best'?`, with the most similar of the known names whatever its case; empty if none is similar."""
+    names = {name.lower(): name for name in known}
+    near = get_close_matches(received.lower(), names, n=1, cutoff=0.7)
+    return f" Did you mean {names[near[0]]!r}?" if near else ""
 
 
 class WorkerDiedError(PipelineError, RuntimeError):

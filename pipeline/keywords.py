@@ -7,11 +7,11 @@ an augmentation. A keyword that the function does not have is an error that name
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypedDict
 
-from pipeline.errors import SettingError
+from pipeline.effects import check_effects
+from pipeline.errors import SettingError, did_you_mean
 from pipeline.images.augment import Augmentation, parse_augmentation
 from pipeline.images.manifest import Manifest
 from pipeline.images.reading import READ_KEYWORDS, ReadKeywords
@@ -70,37 +70,50 @@ class PlanKeywords(CommonKeywords, ReadKeywords, total=False):
     """The same for `plan`, which takes several bases and its own number of workers."""
 
 
-class ViewKeywords(DataKeywords, total=False):
-    """Which stored augmentations are made or used; see `pipeline.stage_one.views.Views`."""
-
+class _AugmentKeywords(TypedDict, total=False):
     augment: str | Augmentation | None
     """`standard` or another name, settings such as `rotation=20,horizontal_flip`, an `Augmentation`, or None: none.
 
     Left out: `standard` in live training, `r0` in `compare`, none elsewhere.
     """
 
+
+class _StoredViewKeywords(TypedDict, total=False):
     views: int
     view_seed: int
     tta: bool
 
 
-class SweepKeywords(ViewKeywords, total=False):
-    """Training settings that the dense heads of a sweep share; see `pipeline.stage_two.dense.settings.Training`."""
-
+class _DenseKeywords(TypedDict, total=False):
     epochs: int
     optimizer: str
     schedule: str
     patience: int
     keep: str
-    view_mode: str
     seed: int
 
 
-class TrainingKeywords(SweepKeywords, total=False):
-    """How one dense head is trained."""
-
+class _StepKeywords(TypedDict, total=False):
     lr: float
     head_batch_size: int
+
+
+class ViewKeywords(DataKeywords, _AugmentKeywords, _StoredViewKeywords, total=False):
+    """Which stored augmentations are made or used; see `pipeline.stage_one.views.Views`."""
+
+
+class SweepKeywords(DataKeywords, _DenseKeywords, total=False):
+    """Training settings that the dense heads of a sweep share; see `pipeline.stage_two.dense.settings.Training`."""
+
+
+class LiveKeywords(DataKeywords, _DenseKeywords, _StepKeywords, _AugmentKeywords, total=False):
+    """How one dense head is trained, on live images with fresh augmentations."""
+
+
+class TrainingKeywords(DataKeywords, _DenseKeywords, _StepKeywords, _AugmentKeywords, _StoredViewKeywords, total=False):
+    """How one dense head is trained, on live images or with stored views."""
+
+    view_mode: str
 
 
 _TRAINING = {
@@ -170,18 +183,20 @@ class Inputs:
         return self.views
 
 
-def gather(keywords: Mapping[str, Any], function: Callable[..., Any], *, augment: str = "none") -> Inputs:
+def gather(keywords: Mapping[str, Any], function: Callable[..., Any], *, augment: str = "none", **own: Any) -> Inputs:
     """Sort the keywords of a public function into typed values.
 
     Args:
         keywords: What the function received as `**keywords`.
         function: The function, whose signature names the keywords that it takes.
         augment: The augmentation where the keyword is left out.
+        own: Values of the function's own parameters that others depend on; see `pipeline.effects`.
 
     Raises:
-        SettingError: A value is invalid, or the function does not have a keyword.
+        SettingError: A value is invalid or has no effect, or the function does not have a keyword.
     """
     check_keywords(keywords, function)
+    check_effects({*keywords, *_changed(own, function)}, _all_values(keywords, function, own))
     chosen = keywords.get("augment", augment)
     return Inputs(
         settings=Settings.of(**_chosen(keywords, SETTINGS)),
@@ -213,9 +228,27 @@ def check_keywords(keywords: Mapping[str, Any], function: Callable[..., Any]) ->
     known = keywords_of(function)
     for name in keywords:
         if name not in known:
-            near = get_close_matches(name, known, n=1, cutoff=0.7)
-            cure = f"Did you mean {near[0]!r}?" if near else f"Expected some of: {', '.join(known)}."
-            raise SettingError(f"{function.__name__}() has no keyword {name!r}. {cure}")
+            cure = did_you_mean(name, known) or f" Expected some of: {', '.join(known)}."
+            raise SettingError(f"{function.__name__}() has no keyword {name!r}.{cure}")
+
+
+def _changed(own: Mapping[str, Any], function: Callable[..., Any]) -> set[str]:
+    """Names of the function's own parameters whose values are not the defaults."""
+    parameters = inspect.signature(function).parameters
+    return {name for name, value in own.items() if not _is_same(value, parameters[name].default)}
+
+
+def _is_same(value: Any, default: Any) -> bool:
+    """Whether a value is the default; a data frame, which compares its elements, is not."""
+    plain = isinstance(value, str | int | float | tuple | list)
+    return default is inspect.Parameter.empty or value is default or (plain and bool(value == default))
+
+
+def _all_values(keywords: Mapping[str, Any], function: Callable[..., Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """All values that are known; None stands for a keyword of the group that was not given."""
+    parameters = inspect.signature(function).parameters
+    shared = [name for name in keywords_of(function) if name not in parameters]
+    return {**dict.fromkeys(shared), **own, **keywords}
 
 
 def _chosen(keywords: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

@@ -183,7 +183,7 @@ def verify_cache(
     from pipeline.cache import audit
     from pipeline.stage_one.recompute import recompute as recompute_rows
 
-    given = gather(keywords, verify_cache)
+    given = gather(keywords, verify_cache, data=data, recompute=recompute)
     if recompute and data is None:
         raise SettingError("Rows are recomputed from their images: give data together with recompute.")
     found = audit.verify_cache(given.settings.paths.cache, progress=given.settings.compute.progress)
@@ -247,7 +247,7 @@ def export_cache(
     from pipeline.stage_one.ensure import ensure
     from pipeline.stage_one.recipes import make_recipe
 
-    given = gather(keywords, export_cache)
+    given = gather(keywords, export_cache, data=data)
     manifest, settings = given.open(data)
     done = ensure(manifest, make_recipe(manifest, settings)[0], settings)
     return CacheExport(Path(file), export_plain(done.manifest, done.store, Path(file), pooling=pool))

@@ -40,7 +40,7 @@ class FeatureSettings:
     """Input height and width in px; None: the base's native size."""
 
     cut: str | None = None
-    """Last layer of the trunk; None: the base's last layer."""
+    """Last layer of the trunk, or a block, which means its last layer; None: the base's last layer."""
 
     preprocess: str = "native"
     """`native`, `rescale` (1/255) or `standardize` (by the training images' channels)."""

@@ -13,29 +13,31 @@ MODULES = {path.relative_to(PACKAGE.parent).with_suffix("").as_posix(): path for
 # What each room may import of the others, in the order in which the data flows: only rooms above it. A room may import itself.
 MAY_IMPORT = {
     "errors": "",
+    "surroundings": "errors",
     "files": "",
     "html": "",
     "quiet": "",
     "interrupts": "",
     "watchdog": "",
     "execution": "errors quiet __init__",  # __init__: workers have to have this version
-    "images": "errors files html",
+    "images": "errors files html surroundings",
     "predictions": "errors html images",
-    "bases": "errors files images predictions",
+    "bases": "errors files surroundings images predictions",
     "cache": "errors files images bases",
     "settings": "errors execution images bases cache",  # after the cache: which dtypes are stored is a recipe's to know
     "stage_one": "errors files watchdog execution images bases settings cache",
-    "stage_two": "errors files html watchdog execution images cache stage_one",
+    "stage_two": "errors files surroundings html watchdog execution images cache stage_one",
     "runs": "errors files html images predictions bases settings cache stage_one stage_two",
     "training": "errors files html images bases settings cache stage_one stage_two runs",
     "exports": "errors files html images predictions bases settings cache stage_one stage_two runs",
     "reports": "errors files html images settings cache stage_two runs",
     "comparison": "errors files html execution images bases settings cache stage_one stage_two runs training",
     "tuner": "errors files images settings stage_one stage_two runs training",
-    "keywords": "errors images settings stage_one stage_two",
+    "effects": "errors images stage_two",
+    "keywords": "errors images settings stage_one stage_two effects",
     "maintenance": "errors images bases cache stage_one keywords",
     "api": "images predictions bases stage_one stage_two runs training exports reports comparison tuner keywords",
-    "cli": "errors quiet interrupts watchdog bases stage_two comparison tuner runs keywords maintenance api __init__",
+    "cli": "errors quiet interrupts watchdog execution images bases settings cache stage_two comparison tuner runs effects keywords maintenance api __init__",
     "transformer": "images settings stage_one",
     "__main__": "cli",
     "__init__": "images runs settings maintenance api transformer",
@@ -48,7 +50,7 @@ TENSORFLOW = (
 )
 MAY_USE = {
     "tensorflow": f"{TENSORFLOW} exports/decoding exports/served_files",
-    "keras": f"{TENSORFLOW} (images/sources/arrays)",
+    "keras": f"{TENSORFLOW} (images/sources/arrays) (surroundings)",
     "h5py": "cache bases",
     "hdf5plugin": "cache",
     "sklearn": "(stage_two/linear) (images/sources/arrays) transformer",
@@ -81,6 +83,7 @@ NO_ESTIMATORS = {"images/sources/arrays": "sklearn.datasets", "transformer": "sk
 LIGHT_ROOMS = (
     "api",
     "cli",
+    "effects",
     "execution",
     "images",
     "keywords",

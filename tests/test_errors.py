@@ -26,4 +26,5 @@ def test_a_value_that_is_not_one_of_the_choices_is_an_error(received):
     check_choice("device", "cpu", ("auto", "cpu"))
     with pytest.raises(SettingError) as caught:
         check_choice("device", received, ("auto", "cpu"))
-    assert str(caught.value) == f"The device is one of auto, cpu. Received: {received!r}."
+    cure = " Did you mean 'cpu'?" if received == "CPU" else ""
+    assert str(caught.value) == f"The device is one of auto, cpu. Received: {received!r}.{cure}"

@@ -60,6 +60,9 @@ class TrunkInfo:
     parameters: int
     """Number of weights, biases and statistics of batch normalization."""
 
+    layer: str | None = None
+    """Its last layer, where the cut was given as a block."""
+
 
 class DigestMemory:
     """Remembered trunks by weights file, base and cut."""
@@ -71,13 +74,13 @@ class DigestMemory:
         """The trunk; None if this file has not been loaded for this base and cut yet."""
         known = self._read().get(_key(weights, base, cut))
         try:
-            return TrunkInfo(str(known["digest"]), int(known["parameters"])) if known else None
+            return TrunkInfo(str(known["digest"]), int(known["parameters"]), known.get("layer")) if known else None
         except (KeyError, TypeError, ValueError):
             return None
 
     def remember(self, weights: Path, base: str, cut: str, trunk: TrunkInfo) -> None:
         """Remember a trunk. If several processes do so at once, the last one wins and the others compute theirs again."""
-        known = self._read() | {_key(weights, base, cut): asdict(trunk)}
+        known = self._read() | {_key(weights, base, cut): _plain(trunk)}
         write_json(self._path, dict(sorted(known.items())))
 
     def _read(self) -> dict[str, Any]:
@@ -86,6 +89,10 @@ class DigestMemory:
         except (OSError, ValueError):
             return {}
         return known if isinstance(known, dict) else {}
+
+
+def _plain(trunk: TrunkInfo) -> dict[str, Any]:
+    return {name: value for name, value in asdict(trunk).items() if value is not None}
 
 
 def _key(weights: Path, base: str, cut: str) -> str:

@@ -1,15 +1,12 @@
 """Paths of weights. Needs no TensorFlow."""
 
-import os
 from pathlib import Path
 
 from pipeline.bases.table import BaseSpec
 from pipeline.errors import WeightsUnavailableError
+from pipeline.surroundings import home_folder
 
-
-def home_folder() -> Path:
-    """The project's own folder: `$BOTTLENECK_HOME`, or `~/.cache/bottleneck`."""
-    return Path(os.environ.get("BOTTLENECK_HOME") or Path.home() / ".cache" / "bottleneck")
+__all__ = ["home_folder", "weights_path"]
 
 
 def weights_path(spec: BaseSpec, weights: str, home: Path, *, include_top: bool = False) -> Path:

@@ -9,6 +9,7 @@ from keras import ops
 from pipeline.bases.squeezenet import build_squeezenet
 from pipeline.bases.table import PRECISIONS, TORCH_STD, BaseSpec, Preprocessing
 from pipeline.errors import UnknownBaseError, check_choice
+from pipeline.surroundings import check_keras
 
 
 def build_base(spec: BaseSpec, size_px: int, *, precision: str = "float32", include_top: bool = False) -> keras.Model:
@@ -19,9 +20,10 @@ def build_base(spec: BaseSpec, size_px: int, *, precision: str = "float32", incl
 
     Raises:
         UnknownBaseError: Keras cannot build this network at this size.
-        SettingError: An unknown precision.
+        SettingError: An unknown precision, or the program has set up Keras in another way.
     """
     check_choice("precision", precision, PRECISIONS)
+    check_keras()
     policy = keras.config.dtype_policy()  # read before the reset, which clears it
     keras.backend.clear_session()
     keras.config.set_dtype_policy(precision)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import SettingError, UnknownBaseError, check_choice
+from pipeline.errors import SettingError, UnknownBaseError, check_choice, did_you_mean
 
 Triple = tuple[float, float, float]
 
@@ -196,7 +196,9 @@ def find_base(name: str, size_px: int | None = None) -> BaseSpec:
     """
     key = name.lower().replace("-", "").replace("_", "")
     if key not in BASES:
-        raise UnknownBaseError(f"Unknown base {name!r}. Known bases (see `bottleneck bases`): {', '.join(BASES)}.")
+        raise UnknownBaseError(
+            f"Unknown base {name!r}.{did_you_mean(key, BASES)} Known bases (see `bottleneck bases`): {', '.join(BASES)}."
+        )
     spec = BASES[key]
     if size_px is not None and size_px < spec.smallest_px:
         raise UnknownBaseError(

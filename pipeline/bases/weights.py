@@ -14,7 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from pipeline.bases.cut import trunk_layers
+from pipeline.bases.cut import last_layer, trunk_layers
 from pipeline.bases.digests import DigestMemory, TrunkInfo, tensor_digest
 from pipeline.bases.files import weights_path
 from pipeline.bases.network import build_base
@@ -105,14 +105,18 @@ def assign(base: keras.Model, tensors: Tensors) -> None:
 
 
 def learn_trunk(spec: BaseSpec, weights_file: Path, cut: str, home: Path) -> TrunkInfo:
-    """Compute digest and size of the layers up to the cut, and remember them.
+    """Compute digest and size of the layers up to the cut, which may be the name of a block, and remember them.
 
     Raises:
         InvalidCutError: The layer does not divide the graph.
         WeightsMismatchError: The file does not fit the network.
     """
-    layers = trunk_layers(load_base(spec, spec.native_px, weights_file), cut)
-    trunk = TrunkInfo(tensor_digest(layers), sum(layer.count_params() for layer in layers))
+    base = load_base(spec, spec.native_px, weights_file)
+    last = last_layer(base, cut)
+    layers = trunk_layers(base, last)
+    trunk = TrunkInfo(
+        tensor_digest(layers), sum(layer.count_params() for layer in layers), None if last == cut else last
+    )
     DigestMemory(home).remember(weights_file, spec.name, cut, trunk)
     return trunk
 

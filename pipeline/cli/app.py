@@ -16,7 +16,7 @@ from pipeline.cli.heads import features, head, sweep
 from pipeline.cli.live import endtoend, finetune
 from pipeline.cli.options import OrderedGroup
 from pipeline.cli.runs import classify, export, predict, report, runs
-from pipeline.cli.terminal import fail, say, start_logging
+from pipeline.cli.terminal import accept_all_text, fail, forget_warnings, say, start_logging, use_utf8
 from pipeline.cli.tune import tune
 from pipeline.cli.weights import weights
 from pipeline.errors import PipelineError
@@ -33,7 +33,7 @@ from pipeline.watchdog import armed
 def app() -> None:
     """Run a frozen conv base over your images once; train heads on the cached features in seconds.
 
-    DATA is a folder of images (one folder a class, or train/validation/test above them), a .zip or .tar of one, a folder
+    DATA is a folder of images (one folder per class, or train/validation/test above them), a .zip or .tar of one, a folder
     of Hugging Face (save_to_disk, or Parquet shards), a .csv, .jsonl or .parquet table, an .npz file,
     keras:mnist|fashion_mnist|cifar10|cifar100, sklearn:digits, or tfds:NAME.
     """
@@ -53,7 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug, as_json = "--debug" in given, "--json" in given
+    if arguments is None:
+        use_utf8()
+    accept_all_text()
     if not debug:
+        forget_warnings()
         quiet_tensorflow()
     start_logging(debug=debug)
     os.environ["MPLBACKEND"] = "agg"  # no command opens a window; a backend that is not installed is an error

@@ -5,14 +5,21 @@ from typing import Any
 import click
 
 from pipeline.cli import render
+from pipeline.cli.choices import SIZE
+from pipeline.cli.command import command, section
 from pipeline.cli.complete import complete_bases
 from pipeline.cli.options import output_options, show
 
 
-@click.command()
+@command("bottleneck bases", "bottleneck bases squeezenet --size 150")
 @click.argument("names", nargs=-1, metavar="[BASE]...", shell_complete=complete_bases)
-@click.option(
-    "--size", type=int, help="Build the bases at this size, and show the features' shape and where they can be cut."
+@section(
+    "Features",
+    click.option(
+        "--size",
+        type=SIZE,
+        help="Build the bases at this size, and show the features' shape and where they can be cut.",
+    ),
 )
 @output_options
 def bases(**options: Any) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from pipeline.cli import render
+from pipeline.cli.choices import COUNT_OR_NONE, POOLING
+from pipeline.cli.command import Command, section
 from pipeline.cli.complete import complete_data, complete_stores
 from pipeline.cli.options import (
     OrderedGroup,
@@ -25,7 +27,7 @@ def cache() -> None:
     """Look after the stores of cached features."""
 
 
-@cache.command("ls")
+@cache.command("ls", cls=Command, examples=["bottleneck cache ls"])
 @folder_options
 @output_options
 def cache_ls(**options: Any) -> None:
@@ -36,7 +38,7 @@ def cache_ls(**options: Any) -> None:
     show(options, stores, render.describe_stores)
 
 
-@cache.command("info")
+@cache.command("info", cls=Command, examples=["bottleneck cache info vgg16-150px-block5_pool-3f9a1c20b7de"])
 @click.argument("store", shell_complete=complete_stores)
 @folder_options
 @output_options
@@ -48,9 +50,19 @@ def cache_info(**options: Any) -> None:
     show(options, summary.as_dict(), lambda r: json.dumps(r, indent=2))
 
 
-@cache.command("verify")
-@click.option("--recompute", default=0, help="Also run so many random rows of --data through the base again.")
-@click.option("--data", help="DATA whose rows are computed again.")
+@cache.command(
+    "verify", cls=Command, examples=["bottleneck cache verify", "bottleneck cache verify --data photos --recompute 10"]
+)
+@section(
+    "Data",
+    click.option("--data", shell_complete=complete_data, help="DATA whose rows are computed again."),
+    click.option(
+        "--recompute",
+        type=COUNT_OR_NONE,
+        default=0,
+        help="Number of random rows of --data to compute again and compare.",
+    ),
+)
 @stage_one_options
 def cache_verify(**options: Any) -> None:
     """Read every byte of every store; exit with 3 if anything is damaged."""
@@ -64,7 +76,7 @@ def cache_verify(**options: Any) -> None:
         sys.exit(3)
 
 
-@cache.command("repair")
+@cache.command("repair", cls=Command, examples=["bottleneck cache repair"])
 @folder_options
 @output_options
 def cache_repair(**options: Any) -> None:
@@ -75,7 +87,7 @@ def cache_repair(**options: Any) -> None:
     show(options, done.as_dict(), render.describe_repair)
 
 
-@cache.command("compact")
+@cache.command("compact", cls=Command, examples=["bottleneck cache compact"])
 @click.argument("stores", nargs=-1, metavar="[STORE]...", shell_complete=complete_stores)
 @folder_options
 @output_options
@@ -87,9 +99,13 @@ def cache_compact(**options: Any) -> None:
     show(options, {"stores": [store.as_dict() for store in merged]}, render.describe_compact)
 
 
-@cache.command("prune")
+@cache.command(
+    "prune",
+    cls=Command,
+    examples=["bottleneck cache prune", "bottleneck cache prune --yes vgg16-150px-block5_pool-3f9a1c20b7de"],
+)
 @click.argument("stores", nargs=-1, metavar="[STORE]...", shell_complete=complete_stores)
-@click.option("--yes", is_flag=True, help="Delete; without it, only show what would be deleted.")
+@section("Output", click.option("--yes", is_flag=True, help="Delete; without it, only show what would be deleted."))
 @folder_options
 @output_options
 def cache_prune(**options: Any) -> None:
@@ -100,10 +116,13 @@ def cache_prune(**options: Any) -> None:
     show(options, done.as_dict(), render.describe_prune)
 
 
-@cache.command("export")
+@cache.command("export", cls=Command, examples=["bottleneck cache export photos features.h5 --pool avg"])
 @click.argument("data", shell_complete=complete_data)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--pool", default="none", help="none, avg or max over the grid.")
+@section(
+    "Features",
+    click.option("--pool", type=POOLING, default="none", help="Average or maximum the feature map of each row."),
+)
 @stage_one_options
 def cache_export(**options: Any) -> None:
     """Write the features of DATA to one plain HDF5 FILE: train, validation, test with features, labels, paths."""
@@ -113,7 +132,11 @@ def cache_export(**options: Any) -> None:
     show(options, done.as_dict(), lambda r: f"{r['file']}: {r['rows']}")
 
 
-@cache.command("import")
+@cache.command(
+    "import",
+    cls=Command,
+    examples=["bottleneck cache import other/features_cache/vgg16-150px-block5_pool-3f9a1c20b7de"],
+)
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @folder_options
 @output_options

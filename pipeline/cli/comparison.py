@@ -1,12 +1,19 @@
 """The commands that compare: `compare`, `advise`, `plan`, `reproduce`."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from pipeline.cli import render
-from pipeline.cli.complete import complete_bases, complete_data, complete_experiments
+from pipeline.cli.choices import COUNT, POOLING, PREPROCESSING, RATE, REGIMES, SEED, VIEWS
+from pipeline.cli.command import command, section
+from pipeline.cli.complete import (
+    complete_bases,
+    complete_data,
+    complete_experiments,
+    complete_heads,
+    complete_weights,
+)
 from pipeline.cli.options import (
     AUGMENT_HELP,
     command_line,
@@ -16,7 +23,9 @@ from pipeline.cli.options import (
     folder_options,
     head_result,
     keywords,
+    label_options,
     log_options,
+    memory_option,
     output_options,
     recipe_options,
     replace_option,
@@ -24,44 +33,61 @@ from pipeline.cli.options import (
     stage_one_options,
     training_options,
     warn_duplicates,
+    without,
     worker_options,
 )
 from pipeline.stage_two.spec import DEFAULT_LAYERS
 
 
-@click.command()
+@command(
+    "bottleneck compare photos --size 150 --regimes linear,dense --epochs 10",
+    "bottleneck compare photos --regimes linear,cached-finetune --from block5 --epochs 10",
+)
 @click.argument("data", shell_complete=complete_data)
-@click.option(
-    "--regimes", default="linear,dense,endtoend", help="Of linear, dense, cached-finetune, endtoend, finetune."
+@section(
+    "Head",
+    click.option("--head", default=DEFAULT_LAYERS, shell_complete=complete_heads, help="Layers of the dense head."),
 )
-@click.option(
-    "--from", "--from-layer", "from_layer", metavar="LAYER", help="First layer that the fine-tuning regimes train."
-)
-@click.option("--head", default=DEFAULT_LAYERS, help="Layers of the dense head.")
-@click.option("--augment", help=f"Of the live regimes. {AUGMENT_HELP} [default: r0]")
-@click.option("--lr", default=1e-3, help="Learning rate of a dense head.")
-@click.option("--head-batch-size", default=32, help="Images a step.")
-@click.option("--base-lr", default=1e-5, help="Learning rate of the base's layers.")
-@click.option("--head-lr", default=1e-5, help="Learning rate of the head while fine-tuning.")
 @training_options
+@section(
+    "Fine-tuning",
+    click.option(
+        "--regimes",
+        type=REGIMES,
+        default="linear,dense,endtoend",
+        help="Of linear, dense, cached-finetune, endtoend, finetune, with commas between them.",
+    ),
+    click.option(
+        "--from",
+        "--from-layer",
+        "from_layer",
+        metavar="LAYER|BLOCK",
+        help="First layer that the fine-tuning regimes train; a block such as block5 means its first layer.",
+    ),
+    click.option("--base-lr", type=RATE, default=1e-5, help="Learning rate of the base's layers."),
+    click.option("--head-lr", type=RATE, default=1e-5, help="Learning rate of the head while fine-tuning."),
+)
+@section("Views", click.option("--augment", help=f"Of the live regimes. {AUGMENT_HELP} [default: r0]"))
 @log_options
+@memory_option
 @worker_options
 @stage_one_options
 def compare(**options: Any) -> None:
     """Train regimes on the same splits, and set accuracy against seconds in one table and one plot."""
     from pipeline import api
+    from pipeline.images.reading import READ_KEYWORDS
     from pipeline.keywords import keywords_of
 
-    given = keywords(options) | {"regimes": options["regimes"].split(",")}
+    given = keywords(options)
     manifest = api.scan(**{name: value for name, value in given.items() if name in keywords_of(api.scan)})
     warn_duplicates(manifest.duplicates_across_splits())
-    done = api.compare(**given | {"data": manifest}, command=command_line())
+    done = api.compare(**without(given, *READ_KEYWORDS) | {"data": manifest}, command=command_line())
     show(options, done.as_dict(), render.describe_comparison)
 
 
-@click.command()
+@command("bottleneck advise photos --size 150")
 @click.argument("data", shell_complete=complete_data)
-@click.option("--sample", default=200, help="Training images to look at.")
+@section("Estimate", click.option("--sample", type=COUNT, default=200, help="Number of training images to look at."))
 @stage_one_options
 def advise(**options: Any) -> None:
     """Measure a sample of DATA, and say which regime suits it and what each would cost here."""
@@ -70,24 +96,38 @@ def advise(**options: Any) -> None:
     show(options, api.advise(**keywords(options)).as_dict(), render.describe_advice)
 
 
-@click.command()
+@command(
+    "bottleneck plan photos --images 100000 --workers 4",
+    "bottleneck plan --images 1000000 --size 150 --photo 640x480",
+)
 @click.argument("data", required=False, shell_complete=complete_data)
-@click.option("--images", type=int, metavar="N", help="How many images to plan for [default: those of DATA].")
-@click.option(
-    "--base",
-    multiple=True,
-    default=("vgg16",),
-    shell_complete=complete_bases,
-    help="A name of `bottleneck bases`; may be repeated, or several with commas between them.",
+@section(
+    "Estimate",
+    click.option("--images", type=COUNT, metavar="N", help="Number of images to plan for [default: those of DATA]."),
+    click.option("--workers", type=COUNT, default=1, help="Machines or GPUs like this one that share the work."),
+    click.option("--epochs", type=COUNT, default=30, help="Epochs of the head, for the break-even."),
+    click.option(
+        "--photo",
+        default="500x375",
+        metavar="WxH",
+        help="Size in px of the synthetic images that are used without DATA.",
+    ),
 )
-@click.option("--workers", default=1, help="Machines or GPUs like this one that share the work.")
-@click.option("--views", default=0, help="Views of each training image to be stored too.")
-@click.option("--pool", default="none", help="Store avg or max over the grid instead of the grid.")
-@click.option("--epochs", default=30, help="Epochs of a head that is trained end to end instead.")
-@click.option(
-    "--photo", default="500x375", metavar="WxH", help="Size in px of the synthetic images that are used without DATA."
-)
+@section("Views", click.option("--views", type=VIEWS, default=0, help="Views of each training image to be stored too."))
 @data_options
+@section(
+    "Features",
+    click.option(
+        "--base",
+        multiple=True,
+        default=("vgg16",),
+        shell_complete=complete_bases,
+        help="A name of `bottleneck bases`; may be repeated, or several with commas between them.",
+    ),
+    click.option(
+        "--pool", type=POOLING, default="none", help="Average or maximum the feature map before storing, to save space."
+    ),
+)
 @recipe_options
 @engine_options
 @folder_options
@@ -104,26 +144,46 @@ def plan(**options: Any) -> None:
     if not (width.isdigit() and height.isdigit()):
         raise click.UsageError(f"--photo is WIDTHxHEIGHT in px, such as 500x375. Received: {options['photo']}.")
     names = [name.strip() for entry in options["base"] for name in entry.split(",")]
-    done = api.plan(**keywords(options) | {"base": names, "photo": (int(width), int(height))})
+    photo = {"photo": (int(width), int(height))} if options["data"] is None else {}
+    done = api.plan(**keywords(options) | {"base": names} | photo)
     show(options, done.as_dict(), render.describe_plan)
 
 
-@click.command()
+@command("bottleneck reproduce r0a photos --epochs 10", "bottleneck reproduce r0c photos --cached --views 4")
 @click.argument("experiment", metavar="NAME", shell_complete=complete_experiments)
 @click.argument("data", shell_complete=complete_data)
-@click.option("--epochs", type=int, help="Fewer epochs than published.")
-@click.option("--preprocess", help="Another preprocessing than published: native, rescale or standardize.")
-@click.option("--seed", type=int, help="Seed of the head's weights, shuffling and dropout [default: 0].")
-@click.option("--cached", is_flag=True, help="Fine-tune from the cache.")
-@click.option("--views", default=0, help="With --cached: store and use views of the published augmentation.")
-@click.option("--name", "--run-name", "name", help="The run's name [default: that of the experiment].")
+@label_options
+@section(
+    "Features",
+    click.option("--preprocess", type=PREPROCESSING, help="Another preprocessing than published."),
+    click.option(
+        "--weights",
+        default="imagenet",
+        shell_complete=complete_weights,
+        help="imagenet, random (only parameters and seconds mean something), or a file.",
+    ),
+)
+@section(
+    "Views",
+    click.option(
+        "--views",
+        type=VIEWS,
+        default=0,
+        help="With --cached: number of views of the published augmentation to store and use.",
+    ),
+)
+@section(
+    "Head",
+    click.option("--epochs", type=COUNT, help="Another number of epochs than published."),
+    click.option("--seed", type=SEED, help="Seed of weights, shuffling and dropout [default: 0]."),
+)
+@section("Fine-tuning", click.option("--cached", is_flag=True, help="Fine-tune from the cache."))
+@section(
+    "Output", click.option("--name", "--run-name", "name", help="The run's name [default: that of the experiment].")
+)
 @replace_option
 @log_options
-@click.option("--label", default="label", help="Label column of a table.")
-@click.option(
-    "--root", type=click.Path(path_type=Path, file_okay=False), help="Folder that a table's paths are relative to."
-)
-@click.option("--weights", default="imagenet", help="imagenet, random (mechanics only), or a file.")
+@memory_option
 @compute_options
 @folder_options
 @output_options

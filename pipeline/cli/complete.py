@@ -36,6 +36,21 @@ def complete_bases(_: click.Context, __: click.Parameter, incomplete: str) -> li
     return _starting(BASES, incomplete)
 
 
+def complete_weights(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of weights, or files."""
+    return (_starting(("imagenet", "random"), incomplete)) or _files(incomplete)
+
+
+def complete_devices(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Devices of this machine are not looked up: that takes seconds."""
+    return _starting(("auto", "cpu", "gpu", "gpu:0", "gpu:1"), incomplete)
+
+
+def complete_optimizers(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of optimizers; settings are not completed."""
+    return _starting(("adam", "rmsprop", "sgd"), incomplete)
+
+
 def complete_heads(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Linear heads, and a dense head as an example."""
     from pipeline.stage_two.spec import DEFAULT_LAYERS, LINEAR_GRIDS

@@ -5,65 +5,91 @@ from typing import Any
 import click
 
 from pipeline.cli import render
+from pipeline.cli.choices import COUNT, POOLING, RATE
+from pipeline.cli.command import command, section
 from pipeline.cli.complete import complete_data, complete_heads
 from pipeline.cli.options import (
-    AUGMENT_HELP,
     HEAD_HELP,
+    augment_option,
     command_line,
+    dense_options,
     head_result,
     keywords,
     log_options,
+    memory_option,
     replace_option,
     run_options,
     show,
     stage_one_options,
     training_options,
+    view_mode_option,
     view_options,
     warn_duplicates,
     without,
     worker_options,
 )
+from pipeline.cli.outlook import next_command
+
+VIEWS = ("views", "augment", "view_seed", "tta")
+"""Options about stored views."""
 
 
-@click.command()
+@command("bottleneck features photos --size 150", "bottleneck features photos --views 4 --augment r0")
 @click.argument("data", shell_complete=complete_data)
-@click.option("--pool", default="none", help="Store avg or max over the grid instead of the grid, to save space.")
-@click.option("--augment", default="none", help=AUGMENT_HELP)
+@section(
+    "Features",
+    click.option(
+        "--pool", type=POOLING, default="none", help="Average or maximum the feature map before storing, to save space."
+    ),
+)
+@augment_option
 @view_options
 @worker_options
 @stage_one_options
 def features(**options: Any) -> None:
     """Stage one: run the frozen trunk over DATA and store the features that are missing."""
     from pipeline import api
+    from pipeline.images.reading import READ_KEYWORDS
 
     given = keywords(options)
-    with_views = bool(given["views"]) or given["augment"] != "none"
-    done = api.extract(**without(given, "views", "augment", "view_seed", "tta"))
-    viewed = api.extract_views(**given | {"data": done.manifest}) if with_views else None
+    with_views = bool(options["views"]) or options["augment"] != "none"
+    done = api.extract(**without(given, *VIEWS))
+    viewed = api.extract_views(**without(given, *READ_KEYWORDS) | {"data": done.manifest}) if with_views else None
     warn_duplicates(done.manifest.duplicates_across_splits())
     result = done.as_dict()
     if viewed:
         result["views"] = {
-            "rows": len(viewed.manifest) * given["views"],
+            "rows": len(viewed.manifest) * options["views"],
             "new": viewed.num_new,
             "store": str(viewed.store.folder),
             "seconds": viewed.seconds,
         }
-    show(options, result, render.describe_features)
+    with_augment = ["--views", str(options["views"]), "--augment", options["augment"]] if viewed else []
+    pool = ["--pool", options["pool"]] if options["pool"] != "none" else []
+    following = next_command("head", options["data"], *pool, *with_augment, without=("pool",))
+    show(options, result, lambda r: f"{render.describe_features(r)}\nNext: `{following}` trains a head on these rows.")
 
 
-@click.command()
-@click.argument("data", shell_complete=complete_data)
-@click.option("--head", default="ridge", shell_complete=complete_heads, help=HEAD_HELP)
-@click.option(
-    "--pool", help="none, avg or max over the grid, at read time [default: avg for linear heads, none for dense]"
+@command(
+    "bottleneck head photos --size 150 --head logreg",
+    "bottleneck head photos --head dense:64,relu,dropout:0.5 --epochs 20 --name first",
 )
-@click.option("--augment", default="none", help=AUGMENT_HELP)
+@click.argument("data", shell_complete=complete_data)
+@section(
+    "Head",
+    click.option("--head", default="ridge", shell_complete=complete_heads, help=HEAD_HELP),
+    click.option(
+        "--pool",
+        type=POOLING,
+        help="Average or maximum the feature map of each row [default: avg for linear heads, none for dense heads].",
+    ),
+)
+@augment_option
 @view_options
-@click.option("--lr", default=1e-3, help="Learning rate of a dense head.")
-@click.option("--head-batch-size", default=32, help="Rows a step of a dense head.")
+@view_mode_option
 @training_options
 @run_options
+@memory_option
 @stage_one_options
 def head(**options: Any) -> None:
     """Stage two: train a head on the cached features of DATA; missing rows are made first."""
@@ -74,23 +100,32 @@ def head(**options: Any) -> None:
     show(options, head_result(run), render.describe_head)
 
 
-@click.command()
+@command(
+    "bottleneck sweep photos --size 150",
+    "bottleneck sweep photos --head ridge --head 'dense:64|256,relu' --lr 0.001 --lr 0.0001 --epochs 20",
+)
 @click.argument("data", shell_complete=complete_data)
-@click.option(
-    "--head",
-    multiple=True,
-    shell_complete=complete_heads,
-    help="As in `head`; | separates choices: dense:64|256,relu. May be repeated.",
+@section(
+    "Head",
+    click.option(
+        "--head",
+        multiple=True,
+        shell_complete=complete_heads,
+        help="As in `head`; | separates choices: dense:64|256,relu. May be repeated [default: a selection of both kinds].",
+    ),
+    click.option(
+        "--pool",
+        type=POOLING,
+        help="Average or maximum the feature map of each row, for all heads [default: avg for linear heads, none for dense heads].",
+    ),
+    click.option("--lr", multiple=True, type=RATE, help="A learning rate to try for dense heads; may be repeated."),
+    click.option(
+        "--head-batch-size", multiple=True, type=COUNT, help="A batch size to try for dense heads; may be repeated."
+    ),
+    click.option("--random", type=COUNT, help="Number of heads to draw from the grid [default: all]."),
 )
-@click.option(
-    "--pool",
-    help="none, avg or max over the grid, for all heads [default: avg for linear heads, none for dense]",
-)
-@click.option("--lr", multiple=True, type=float, help="A learning rate to try; may be repeated.")
-@click.option("--head-batch-size", multiple=True, type=int, help="A batch size to try; may be repeated.")
-@click.option("--random", type=int, help="Draw so many from the grid [default: all].")
-@training_options
-@click.option("--name", help="Name of the best head's run [default: made up].")
+@dense_options
+@section("Output", click.option("--name", help="Name of the best head's run [default: made up]."))
 @replace_option
 @log_options
 @worker_options

@@ -1,7 +1,5 @@
 """Options that commands share, and how options become keywords and results become text."""
 
-import functools
-import json
 import logging
 import shlex
 import sys
@@ -11,22 +9,42 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.complete import complete_bases
-from pipeline.cli.terminal import be_verbose, write
+from pipeline.cli.choices import (
+    BACKEND,
+    CLASS_FOLDER,
+    COUNT,
+    COUNT_OR_NONE,
+    DTYPE,
+    ENGINE,
+    FIT,
+    GIGABYTES,
+    KEEP,
+    PRECISION,
+    PREPROCESSING,
+    RATE,
+    RESIZE_METHOD,
+    SCHEDULE,
+    SEED,
+    SIZE,
+    VIEW_MODE,
+    VIEWS,
+)
+from pipeline.cli.command import given_options, section, stack
+from pipeline.cli.complete import complete_bases, complete_devices, complete_optimizers, complete_weights
+from pipeline.cli.outlook import epochs_of
+from pipeline.cli.terminal import be_verbose, to_json, write
 
 if TYPE_CHECKING:
     from pipeline.runs.run import Run
 
-
-Command = Callable[..., Any]
 
 OUTPUT = ("as_json", "quiet", "debug")
 """Options about what is printed; no function has them."""
 
 
 HEAD_HELP = (
-    "What to train: ridge (regularisation chosen by leave-one-out; the quickest first look), logreg, svm, sgd, lda or knn "
-    "(chosen on validation), each also with a value given: logreg:C=0.01; or layers: dense:256,relu,dropout:0.5."
+    "A linear head: ridge (regularisation by leave-one-out; the fastest), logreg, svm, sgd, lda or knn (regularisation by "
+    "validation), or with a given value, such as logreg:C=0.01. A dense head: its layers, such as dense:256,relu,dropout:0.5."
 )
 
 
@@ -45,12 +63,8 @@ class OrderedGroup(click.Group):
         return list(self.commands)
 
 
-def stack(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Join decorators into one; the first is the outermost."""
-    return lambda command: functools.reduce(lambda inner, add: add(inner), reversed(decorators), command)
-
-
-output_options = stack(
+output_options = section(
+    "Output",
     click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout; all else goes to stderr."),
     click.option("-q", "--quiet", is_flag=True, help="No progress bars."),
     click.option(
@@ -61,11 +75,12 @@ output_options = stack(
         callback=be_verbose,
         help="Say what is reused, where rows come from, and what was chosen.",
     ),
-    click.option("--debug", is_flag=True, help="Log all there is, and show tracebacks."),
+    click.option("--debug", is_flag=True, help="Log everything, and show tracebacks."),
 )
 
 
-folder_options = stack(
+folder_options = section(
+    "Folders",
     click.option(
         "--cache", type=click.Path(path_type=Path), default=Path("features_cache"), help="Folder of the stores."
     ),
@@ -73,55 +88,87 @@ folder_options = stack(
 )
 
 
-engine_options = stack(
-    click.option("--engine", default="auto", help="auto, tensorflow, openvino: what runs the trunk."),
-    click.option("--device", default="auto", help="auto, cpu, gpu, gpu:1."),
+engine_options = section(
+    "Compute",
+    click.option("--engine", type=ENGINE, default="auto", help="What runs the trunk; auto: the faster one."),
+    click.option("--device", default="auto", shell_complete=complete_devices, help="auto, cpu, gpu, gpu:1."),
     click.option(
-        "--batch-size", default=32, help="Images a step in stage one; halved when the device is out of memory."
+        "--batch-size",
+        type=COUNT,
+        default=32,
+        help="Images per step in stage one; halved when the device is out of memory.",
     ),
 )
 
 
-compute_options = stack(
-    engine_options,
-    click.option("--workers", type=int, help="Processes, or decoding threads in this one [default: one a core]."),
-    click.option(
-        "--memory-gb",
-        type=float,
-        help="Rows held in memory while a head is trained; more are read in blocks [default: half of what is free].",
-    ),
-    click.option("--strict", is_flag=True, help="Fail when an image has to be skipped."),
+strict_option = section(
+    "Data",
+    click.option("--strict", is_flag=True, help="Fail if an image has to be skipped."),
     click.option(
         "--max-pixels",
+        type=COUNT,
         default=89_478_485,
         help="Images with more pixels are skipped; 108-megapixel photographs need more.",
     ),
 )
+workers_option = section(
+    "Compute",
+    click.option("--workers", type=COUNT, help="Processes, or decoding threads in this one [default: one per core]."),
+)
+compute_options = stack(engine_options, workers_option, strict_option)
 
 
-worker_options = stack(
+memory_option = section(
+    "Compute",
+    click.option(
+        "--memory-gb",
+        type=GIGABYTES,
+        help="Rows held in memory while a head is trained; more are read in blocks [default: half of the free memory].",
+    ),
+)
+
+
+worker_options = section(
+    "Compute",
     click.option(
         "--backend",
+        type=BACKEND,
         default="auto",
         help="Execution backend: threading (this process), loky (processes of this machine) or dask; auto: the faster of the first two.",
     ),
-    click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster that is there: tcp://host:8786."),
+    click.option(
+        "--scheduler", metavar="ADDRESS", help="Scheduler of a running Dask cluster, such as tcp://host:8786."
+    ),
     click.option("--gather", is_flag=True, help="Workers send their rows; without it they write them to --cache."),
     click.option("--ship-images", is_flag=True, help="Send images to the workers; without it, workers read them."),
 )
 
 
-recipe_options = stack(
-    click.option("--size", type=int, help="Input height and width in px [default: the base's native size]."),
-    click.option("--cut", help="Last layer of the trunk [default: the base's last layer]."),
+recipe_options = section(
+    "Features",
+    click.option("--size", type=SIZE, help="Input height and width in px [default: the base's native size]."),
     click.option(
-        "--preprocess", default="native", help="native, rescale (1/255), or standardize (by the training images)."
+        "--cut",
+        metavar="LAYER|BLOCK",
+        help="Last layer of the trunk; a block such as block4 means its last layer [default: the base's last layer].",
     ),
-    click.option("--weights", default="imagenet", help="imagenet, random, or a .weights.h5, .h5 or .keras file."),
-    click.option("--resize", default="lanczos", help="lanczos, bicubic, bilinear, box or nearest."),
+    click.option(
+        "--preprocess",
+        type=PREPROCESSING,
+        default="native",
+        help="native (that of the weights), rescale (1/255), or standardize (by the training images).",
+    ),
+    click.option(
+        "--weights",
+        default="imagenet",
+        shell_complete=complete_weights,
+        help="imagenet, random, or a .weights.h5, .h5 or .keras file.",
+    ),
+    click.option("--resize", type=RESIZE_METHOD, default="lanczos", help="Resize filter."),
     click.option("--exif/--no-exif", default=True, help="Turn images upright as their EXIF orientation says."),
     click.option(
         "--fit",
+        type=FIT,
         default="stretch",
         help="stretch (the aspect ratio changes), crop (the square in the middle) or pad (filled up with the background).",
     ),
@@ -131,74 +178,158 @@ recipe_options = stack(
         help="Behind transparent pixels, and for pad: white, black, #rrggbb; drop: transparency is ignored [default: white].",
     ),
     click.option(
-        "--decoder", type=int, default=2, help="2, or 1: pixels as versions 0.1 and 0.2 made them, for their stores."
+        "--decoder",
+        type=click.IntRange(1, 2),
+        metavar="N",
+        default=2,
+        help="2, or 1: pixels as versions 0.1 and 0.2 made them, for their stores.",
     ),
-    click.option("--dtype", default="float32", help="Stored as float32 or float16."),
-    click.option("--precision", default="float32", help="float32, mixed_float16 or mixed_bfloat16."),
+    click.option("--dtype", type=DTYPE, default="float32", help="Number format of the stored rows."),
+    click.option("--precision", type=PRECISION, default="float32", help="Arithmetic of the trunk."),
 )
 
 
 base_options = stack(
-    click.option("--base", default="vgg16", shell_complete=complete_bases, help="A name of `bottleneck bases`."),
+    section(
+        "Features",
+        click.option("--base", default="vgg16", shell_complete=complete_bases, help="A name of `bottleneck bases`."),
+    ),
     recipe_options,
 )
 
 
-data_options = stack(
+label_options = section(
+    "Data",
     click.option("--label", default="label", help="Label column of a table; fine or coarse for keras:cifar100."),
     click.option(
-        "--root", type=click.Path(path_type=Path, file_okay=False), help="Folder that a table's paths are relative to."
+        "--root",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder that a table's paths are relative to [default: the table's own].",
     ),
-    click.option("--split", default="80/10/10", help="Percentages train/validation/test, where the data has no split."),
-    click.option("--split-seed", default=0, help="Seed of that split."),
+    click.option("--path-column", metavar="NAME", help="Column of the paths [default: found by its name]."),
+    click.option("--split-column", metavar="NAME", help="Column of the splits [default: found by its name]."),
+    click.option(
+        "--group-column",
+        metavar="NAME",
+        help="Column of groups, such as a patient; a group is in one split [default: found by its name].",
+    ),
+    click.option(
+        "--ignore-column",
+        metavar="NAME",
+        multiple=True,
+        help="A column or array that is not used, although its name looks as if it should be; may be repeated.",
+    ),
+    click.option(
+        "--classes-from",
+        type=CLASS_FOLDER,
+        default="top",
+        help="Which of nested class folders names the class: the first one, or the one that the image is in.",
+    ),
+    click.option("--follow-links", is_flag=True, help="Follow symbolic links to folders."),
+)
+data_options = stack(
+    label_options,
+    section(
+        "Data",
+        click.option(
+            "--split",
+            default="80/10/10",
+            metavar="A/B[/C]",
+            help="Percentages train/validation/test, or train/validation, where the data has no splits.",
+        ),
+        click.option("--split-seed", type=int, metavar="N", default=0, help="Seed of that split."),
+    ),
 )
 
 
-view_options = stack(
-    click.option("--views", default=0, help="Augmented views of each training image, stored as rows."),
-    click.option("--view-seed", default=0, help="Seed of the views."),
+augment_option = section("Views", click.option("--augment", default="none", help=AUGMENT_HELP))
+view_options = section(
+    "Views",
+    click.option("--views", type=VIEWS, default=0, help="Augmented views of each training image, stored as rows."),
+    click.option("--view-seed", type=SEED, default=0, help="Seed of the views."),
     click.option(
         "--tta", is_flag=True, help="Views of validation and test images too; predictions are averaged over them."
     ),
 )
-log_options = stack(
+view_mode_option = section(
+    "Views",
+    click.option(
+        "--view-mode",
+        type=VIEW_MODE,
+        default="sample",
+        help="An epoch of a dense head draws one view per image (sample), or sees all views.",
+    ),
+)
+
+
+log_options = section(
+    "Output",
     click.option(
         "--tensorboard",
         type=click.Path(path_type=Path, file_okay=False),
-        help="Folder for TensorBoard's logs; each run's are in a folder of its name.",
+        help="Folder for TensorBoard's logs; those of each run are in a folder of its name.",
     ),
     click.option("--mlflow", metavar="URI|FOLDER", help="Log to an MLflow server, or to a database in a folder."),
 )
-replace_option = click.option("--replace", is_flag=True, help="Replace an existing run of that --name.")
+replace_option = section(
+    "Output", click.option("--replace", is_flag=True, help="Replace an existing run of that --name.")
+)
 run_options = stack(
-    click.option("--name", help="The run's name [default: made up]."),
+    section("Output", click.option("--name", help="The run's name [default: made up].")),
     replace_option,
     log_options,
-    click.option("--plots/--no-plots", default=True, help="Draw learning curves and confusion matrix."),
-)
-training_options = stack(
-    click.option("--epochs", default=30, help="Epochs of a dense head."),
-    click.option("--optimizer", default="adam", help="adam, rmsprop, sgd; with settings: sgd:momentum=0.9."),
-    click.option("--schedule", default="constant", help="Learning rate: constant, cosine or plateau."),
-    click.option(
-        "--patience", default=0, help="Stop after so many epochs without a smaller validation loss; 0: never."
+    section(
+        "Output", click.option("--plots/--no-plots", default=True, help="Draw learning curves and confusion matrix.")
     ),
-    click.option("--keep", default="best", help="Weights of the best epoch by validation loss, or of the last."),
-    click.option("--view-mode", default="sample", help="With --views: an epoch draws one view an image, or sees all."),
-    click.option("--seed", default=0, help="Seed of the head's weights, shuffling and dropout."),
 )
+
+
+dense_options = section(
+    "Head",
+    click.option("--epochs", type=COUNT, default=30, help="Epochs of a dense head."),
+    click.option(
+        "--optimizer",
+        default="adam",
+        shell_complete=complete_optimizers,
+        help="Of a dense head: adam, rmsprop, sgd; with settings: sgd:momentum=0.9.",
+    ),
+    click.option(
+        "--schedule", type=SCHEDULE, default="constant", help="Learning rate of a dense head over the epochs."
+    ),
+    click.option(
+        "--patience",
+        type=COUNT_OR_NONE,
+        default=0,
+        help="Stop a dense head after this many epochs without a smaller validation loss; 0: never.",
+    ),
+    click.option(
+        "--keep",
+        type=KEEP,
+        default="best",
+        help="Weights of a dense head to keep: of the epoch with the smallest validation loss, or of the last.",
+    ),
+    click.option("--seed", type=SEED, default=0, help="Seed of weights, shuffling and dropout."),
+)
+step_options = section(
+    "Head",
+    click.option("--lr", type=RATE, default=1e-3, help="Learning rate of a dense head."),
+    click.option("--head-batch-size", type=COUNT, default=32, help="Rows per step of a dense head."),
+)
+training_options = stack(step_options, dense_options)
 
 
 stage_one_options = stack(data_options, base_options, compute_options, folder_options, output_options)
+"""Those of commands that need features; `memory_option` comes to it where heads are trained."""
 
 
 def keywords(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a command as keywords of its function in `pipeline`: they have the same names.
+    """The options that the user gave as keywords of the command's function in `pipeline`: they have the same names.
 
-    Options that were not given and have no default are left out: the function's own default holds.
+    All others are left out: the function has the same defaults, and can tell what was given.
     """
-    given = {name: value for name, value in options.items() if name not in OUTPUT and value is not None}
-    return given | {"progress": not options["quiet"]}
+    given = given_options(click.get_current_context())
+    chosen = {name: value for name, value in options.items() if name in given and name not in OUTPUT}
+    return chosen | {"progress": not options["quiet"]}
 
 
 def without(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
@@ -213,12 +344,12 @@ def command_line() -> str:
 
 def show(options: Mapping[str, Any], result: Any, describe: Callable[[Any], str]) -> None:
     """Print a result, as JSON or as text: the one place where results are printed."""
-    write(json.dumps(result, ensure_ascii=False) if options["as_json"] else describe(result))
+    write(to_json(result) if options["as_json"] else describe(result))
 
 
 def head_result(run: "Run") -> dict[str, Any]:
     """What the commands that train print."""
-    return run.as_dict()
+    return run.as_dict() | epochs_of(run)
 
 
 def warn_duplicates(duplicates: Sequence[Sequence[str]]) -> None:

@@ -2,9 +2,12 @@
 
 import io
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
+
+from pipeline.cli.outlook import uses_of
 
 _WIDTH = 10_000
 """Of a table, in characters: no cell is ever wrapped, whatever the terminal's width, so that tables can be piped."""
@@ -19,6 +22,7 @@ def describe_features(result: Mapping[str, Any]) -> str:
         f"Store: {result['store']}",
         *([f"{result['views']['rows']} rows of views: {result['views']['new']} new."] if "views" in result else []),
         *(f"  skipped {entry['path']}: {entry['reason']}" for entry in result["skipped"]),
+        f"Seconds: {result['seconds']:.1f}",
     ]
     return "\n".join(lines)
 
@@ -26,7 +30,19 @@ def describe_features(result: Mapping[str, Any]) -> str:
 def describe_head(result: Mapping[str, Any]) -> str:
     """The head, and its scores by split."""
     rows = [_score_row(split, result[split]) for split in ("train", "validation", "test") if split in result]
-    return "\n".join([_trained(result), table(rows), f"Run: {result['folder']}"])
+    lines = [_trained(result), *_kept_epoch(result), table(rows), f"Run: {result['folder']}"]
+    return "\n".join([*lines, uses_of(result["run"], Path(result["folder"]).parent)])
+
+
+def _kept_epoch(result: Mapping[str, Any]) -> list[str]:
+    """Which epoch was kept, and what fine-tuning changed."""
+    if "kept_epoch" not in result:
+        return []
+    kept = f"Kept the weights of epoch {result['kept_epoch']} of {result['epochs']}."
+    if "validation_before" not in result:
+        return [kept]
+    before, after = result["validation_before"], result["validation"]["accuracy"]
+    return [f"{kept} Validation accuracy: {before:.4f} before fine-tuning, {after:.4f} after."]
 
 
 def _trained(result: Mapping[str, Any]) -> str:

@@ -6,19 +6,24 @@ from typing import Any
 import click
 
 from pipeline.cli import render
-from pipeline.cli.complete import complete_bases, complete_files, complete_runs
+from pipeline.cli.choices import COUNT, SHARE
+from pipeline.cli.command import command, section
+from pipeline.cli.complete import complete_bases, complete_files, complete_runs, complete_weights
 from pipeline.cli.options import compute_options, folder_options, keywords, output_options, show
 
 
-@click.command()
+@command("bottleneck predict first new.jpg", "bottleneck predict first photos/test --json")
 @click.argument("run", shell_complete=complete_runs)
 @click.argument("images", nargs=-1, required=True, shell_complete=complete_files)
-@click.option("--top", type=click.IntRange(min=1), default=5, help="Classes to list for each image.")
-@click.option(
-    "--digest",
-    metavar="SHA256",
-    help="The SHA-256 that `export` printed. Needed for a SavedModel whose run is not in the runs folder.",
+@section(
+    "Data",
+    click.option(
+        "--digest",
+        metavar="SHA256",
+        help="The SHA-256 that `export` printed. Needed for a SavedModel whose run is not in the runs folder.",
+    ),
 )
+@section("Output", click.option("--top", type=COUNT, default=5, help="Number of classes to list for each image."))
 @compute_options
 @folder_options
 @output_options
@@ -29,11 +34,16 @@ def predict(**options: Any) -> None:
     show(options, api.predict(**keywords(options)).as_dict(), render.describe_predictions)
 
 
-@click.command()
+@command("bottleneck classify new.jpg --top 3")
 @click.argument("images", nargs=-1, required=True, shell_complete=complete_files)
-@click.option("--base", default="squeezenet", shell_complete=complete_bases, help="A name of `bottleneck bases`.")
-@click.option("--weights", default="imagenet", help="imagenet, or a file with the top.")
-@click.option("--top", type=click.IntRange(min=1), default=5, help="Names to list for each image.")
+@section(
+    "Features",
+    click.option("--base", default="squeezenet", shell_complete=complete_bases, help="A name of `bottleneck bases`."),
+    click.option(
+        "--weights", default="imagenet", shell_complete=complete_weights, help="imagenet, or a file with the top."
+    ),
+)
+@section("Output", click.option("--top", type=COUNT, default=5, help="Number of classes to list for each image."))
 @compute_options
 @folder_options
 @output_options
@@ -44,7 +54,7 @@ def classify(**options: Any) -> None:
     show(options, api.classify(**keywords(options)).as_dict(), render.describe_predictions)
 
 
-@click.command()
+@command("bottleneck export first model.keras", "bottleneck export first model.onnx")
 @click.argument("run", shell_complete=complete_runs)
 @click.argument("file", type=click.Path(path_type=Path))
 @folder_options
@@ -60,17 +70,23 @@ def export(**options: Any) -> None:
     show(options, api.export(**keywords(options)).as_dict(), render.describe_export)
 
 
-@click.command()
+@command("bottleneck report", "bottleneck report first --out first.html")
 @click.argument("names", nargs=-1, metavar="[RUN]...", shell_complete=complete_runs)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The page [default: report.html in the runs folder; for a single RUN, in its own folder].",
+@section(
+    "Output",
+    click.option(
+        "--out",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="The page [default: report.html in the runs folder; for a single RUN, in its own folder].",
+    ),
+    click.option(
+        "--near",
+        type=SHARE,
+        default=0.98,
+        help="Cosine similarity from which images of two splits are shown as near-duplicates.",
+    ),
+    click.option("--umap", is_flag=True, help="Draw a second map of the features, by UMAP (an extra)."),
 )
-@click.option(
-    "--near", default=0.98, help="Cosine of features from which on images of two splits are shown as near-duplicates."
-)
-@click.option("--umap", is_flag=True, help="Draw a second map of the features, by UMAP (an extra).")
 @folder_options
 @output_options
 def report(**options: Any) -> None:
@@ -86,7 +102,7 @@ def report(**options: Any) -> None:
     show(options, done.as_dict(), render.describe_report)
 
 
-@click.command()
+@command("bottleneck runs", "bottleneck runs --json")
 @folder_options
 @output_options
 def runs(**options: Any) -> None:

@@ -1,9 +1,12 @@
 """The terminal: colours, log lines, errors."""
 
+import contextlib
+import io
 import json
 import logging
 import os
 import sys
+import warnings
 from typing import Any, NoReturn, TextIO
 
 import click
@@ -29,6 +32,41 @@ def write(text: str) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the interpreter's end
         sys.exit(_PIPE_CLOSED)
+
+
+def to_json(value: Any) -> str:
+    """One line of JSON; characters that standard output cannot encode are escaped as JSON does."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return text
+
+
+def accept_all_text() -> None:
+    """Escape characters that a pipe in ascii or cp1252 cannot encode, and surrogates of undecodable file names."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            with contextlib.suppress(OSError):  # a stream that cannot be flushed now reports it when it is written to
+                stream.reconfigure(errors="backslashreplace")
+
+
+def use_utf8() -> None:
+    """Start again in UTF-8 mode where Python's locale cannot express all file names and labels."""
+    if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode:
+        sys.stdout.flush()
+        os.execve(sys.executable, sys.orig_argv, os.environ | {"PYTHONUTF8": "1"})  # noqa: S606
+
+
+def forget_warnings() -> None:
+    """Ignore PYTHONWARNINGS of another project: warnings of libraries, here and in workers, as Python has them by default."""
+    os.environ.pop("PYTHONWARNINGS", None)
+    if sys.warnoptions:
+        sys.warnoptions.clear()
+        warnings.resetwarnings()
+        for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", category)
 
 
 def start_logging(*, debug: bool) -> None:
@@ -65,7 +103,7 @@ def fail(as_json: bool, error: str, message: str, code: int) -> NoReturn:
 def say(as_json: bool, error: str, message: str) -> None:
     """Print an error in one line."""
     if as_json:
-        print(json.dumps({"error": error, "message": message}), flush=True)
+        print(to_json({"error": error, "message": message}), flush=True)
     else:
         name = click.style("bottleneck:", fg="red") if has_colours(sys.stderr) else "bottleneck:"
         print(f"{name} {message}", file=sys.stderr, flush=True)

@@ -5,25 +5,44 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.choices import PORT
+from pipeline.cli.command import command, section
 from pipeline.cli.complete import complete_data
-from pipeline.cli.options import command_line, keywords, log_options, show, stage_one_options, warn_duplicates
+from pipeline.cli.options import (
+    command_line,
+    keywords,
+    log_options,
+    memory_option,
+    show,
+    stage_one_options,
+    warn_duplicates,
+)
 from pipeline.cli.terminal import write
 
 if TYPE_CHECKING:
     from pipeline.tuner.session import Session
 
 
-@click.command()
+@command("bottleneck tune photos --size 150", "bottleneck tune photos --labels photos.csv --port 8081")
 @click.argument("data", shell_complete=complete_data)
-@click.option(
-    "--labels",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="CSV table that new labels are kept in [default: photos.labels.csv beside the folder photos].",
+@section(
+    "Data",
+    click.option(
+        "--labels",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="CSV table of the new labels [default: photos.labels.csv beside the folder photos].",
+    ),
 )
-@click.option(
-    "--host", default="127.0.0.1", help="Address to listen on; any but this machine's own lets others relabel."
+@section(
+    "Output",
+    click.option(
+        "--host",
+        default="127.0.0.1",
+        help="Address to listen on; with any but this machine's own, others can relabel your images.",
+    ),
+    click.option("--port", type=PORT, default=8080, help="Port to listen on."),
 )
-@click.option("--port", default=8080, help="Port to listen on.")
+@memory_option
 @log_options
 @stage_one_options
 def tune(**options: Any) -> None:

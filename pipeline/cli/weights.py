@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from pipeline.cli import render
+from pipeline.cli.command import Command
 from pipeline.cli.complete import complete_bases
 from pipeline.cli.options import OrderedGroup, output_options, show
 
@@ -14,7 +15,7 @@ def weights() -> None:
     """Look after the bases' weights."""
 
 
-@weights.command("ls")
+@weights.command("ls", cls=Command, examples=["bottleneck weights ls"])
 @output_options
 def weights_ls(**options: Any) -> None:
     """List the weights in the project's own folder."""
@@ -24,7 +25,7 @@ def weights_ls(**options: Any) -> None:
     show(options, result, render.describe_weights)
 
 
-@weights.command("fetch")
+@weights.command("fetch", cls=Command, examples=["bottleneck weights fetch vgg16 squeezenet"])
 @click.argument("names", nargs=-1, required=True, metavar="BASE...", shell_complete=complete_bases)
 @output_options
 def weights_fetch(**options: Any) -> None:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipeline.bases.cut import cut_before
+from pipeline.bases.cut import cut_before, first_layer
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.dense.train import compile_inference, make_group, make_steps
 from pipeline.stage_two.spec import DenseSpec
@@ -45,6 +45,7 @@ def measure_costs(
         num_classes: Number of classes.
         pooling: Between the base's last layer and the head.
     """
+    first = None if first is None else first_layer(base, first)
     cut = str(base.layers[-1].name) if first is None else cut_before(base, first)
     top = build_top(base, cut, spec, pooling=pooling, num_classes=num_classes, seed=0)
     top.unfreeze(first)

@@ -7,6 +7,7 @@ from typing import TypedDict
 from pipeline.errors import check_choice
 from pipeline.images.hashing import FileHashes
 from pipeline.images.splits import Fractions
+from pipeline.surroundings import home_folder
 
 CLASS_FOLDERS = ("top", "leaf")
 
@@ -66,7 +67,7 @@ class Reading:
     hashes: FileHashes = field(default_factory=FileHashes)
     """Remembered digests; by default none are remembered."""
 
-    home: Path = field(default_factory=lambda: Path.home() / ".cache" / "bottleneck")
+    home: Path = field(default_factory=home_folder)
     """Folder of downloaded data sets and of temporary files."""
 
     progress: bool = False

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
-from pipeline.errors import DataLayoutError, DataNotFoundError
+from pipeline.errors import DataLayoutError, DataNotFoundError, did_you_mean
 from pipeline.images.checks import with_warnings
 from pipeline.images.manifest import Manifest
 from pipeline.images.reading import Reading
@@ -50,8 +50,18 @@ def _scan(data: Data, reading: Reading) -> Manifest:
         return replace(arrays.scan_keras(name, reading), source=str(data))
     path = tfds.fetch(name, home=reading.home) if prefix == "tfds" and name else Path(data)
     if not path.exists():
-        raise DataNotFoundError(f"No such data: {str(data)!r}. Expected {_EXPECTED}.")
+        near = _suggestion(path)
+        raise DataNotFoundError(f"No such data: {str(data)!r}.{near} Expected {_EXPECTED}.")
     return replace(_scan_path(path, reading), source=str(path.resolve()))
+
+
+def _suggestion(path: Path) -> str:
+    """A name in the same folder that is nearly that of a path which does not exist."""
+    folder = path.absolute().parent
+    try:
+        return did_you_mean(path.name, [entry.name for entry in folder.iterdir()])
+    except OSError:
+        return ""
 
 
 def _scan_path(path: Path, reading: Reading) -> Manifest:

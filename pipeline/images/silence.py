@@ -7,6 +7,7 @@ libtiff writes to stderr itself.
 import contextlib
 import ctypes
 import functools
+import re
 import threading
 import warnings
 from collections.abc import Iterator
@@ -23,6 +24,12 @@ class _WhileDecoding(threading.local):
     """
 
     depth = 0
+    pattern = "(?!)"
+    """What scikit-learn reads from a filter in order to set it in its workers: an expression that never matches."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process, where nothing of this one is decoded, such an expression takes its place."""
+        return re.compile, (self.pattern,)
 
     def match(self, _module: str) -> bool:
         return self.depth > 0

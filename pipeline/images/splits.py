@@ -35,18 +35,21 @@ class Fractions:
 
     @classmethod
     def parse(cls, text: str) -> "Fractions":
-        """Read `80/10/10`.
+        """Read `80/10/10`, or `80/20` for data without a test split.
 
         Raises:
-            SettingError: The text is not three numbers that sum to 100, with train above 0.
+            SettingError: The text is not two or three numbers that sum to 100, with train above 0.
         """
         try:
             shares = [float(part) for part in text.split("/")]
         except ValueError:
             shares = []
+        if len(shares) == 2:
+            shares.append(0.0)
         if len(shares) != 3 or min(shares) < 0 or shares[0] <= 0 or not abs(sum(shares) - 100) <= 1e-6:
             raise SettingError(
-                f"A split must be three percentages train/validation/test that sum to 100, such as 80/10/10. Received: {text!r}."
+                "A split is percentages train/validation/test or train/validation that sum to 100, such as 80/10/10 or 80/20. "
+                f"Received: {text!r}."
             )
         return cls(*(share / 100 for share in shares))
 

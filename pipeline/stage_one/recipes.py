@@ -44,7 +44,7 @@ def make_recipe(manifest: Manifest, settings: Settings) -> tuple[Recipe, TrunkIn
 
 
 def trunk_of(features: FeatureSettings) -> tuple[TrunkInfo, str]:
-    """The facts known about the trunk, and its cut; the network is built only for a weights file that was never read before."""
+    """The facts known about the trunk, and its last layer; the network is built only for a weights file that was never read before."""
     spec = find_base(features.base)
     cut = features.cut or spec.last_layer
     file = weights_path(spec, features.weights, home_folder())
@@ -54,7 +54,7 @@ def trunk_of(features: FeatureSettings) -> tuple[TrunkInfo, str]:
         from pipeline.bases.weights import learn_trunk
 
         known = learn_trunk(spec, weights_file(spec.name, features.weights), cut, home_folder())
-    return known, cut
+    return known, known.layer or cut
 
 
 def weights_file(base: str, weights: str) -> Path:

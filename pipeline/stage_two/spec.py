@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.errors import HeadSpecError
+from pipeline.errors import HeadSpecError, did_you_mean
 
 # 25 values, because all of them come from one decomposition and cost next to nothing.
 _RIDGE_PATH = tuple(float(f"{10 ** (step / 4):.3g}") for step in range(25))
@@ -176,8 +176,9 @@ def _parse_layer(token: str, text: str) -> tuple[str, float | None]:
             return name, units
     if name == "dropout" and argument and 0 <= (rate := _number(argument, text)) < 1:
         return name, rate
+    hint = did_you_mean(name, (*LINEAR_GRIDS, "dense", "dropout", "batchnorm", *ACTIVATIONS, *OUTPUTS))
     raise HeadSpecError(
-        f"Cannot understand {token!r} in the head {text!r}. Expected one of {', '.join(LINEAR_GRIDS)}; or layers "
+        f"Cannot understand {token!r} in the head {text!r}.{hint} Expected one of {', '.join(LINEAR_GRIDS)}; or layers "
         f"dense:UNITS, dropout:RATE, batchnorm, {', '.join(ACTIVATIONS)}, and at the end softmax or sigmoid."
     )
 

@@ -4,7 +4,16 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.bases.cut import check_cut, cut_before, divide, trunk_digests, trunk_layers, valid_cuts
+from pipeline.bases.cut import (
+    check_cut,
+    cut_before,
+    divide,
+    first_layer,
+    last_layer,
+    trunk_digests,
+    trunk_layers,
+    valid_cuts,
+)
 from pipeline.bases.digests import tensor_digest
 from pipeline.bases.network import build_base
 from pipeline.bases.table import BASES
@@ -190,8 +199,37 @@ def test_there_is_no_cut_before_the_first_layer():
 
 def test_training_from_an_unknown_layer_is_refused():
     """The message names layers that are called like it."""
-    with pytest.raises(InvalidCutError, match=r"vgg16 has no layer 'block5' to train from\. Similar names: .*block5_"):
-        cut_before(small_base("vgg16"), "block5")
+    expected = (
+        r"vgg16 has no layer 'blok5' to train from\. Similar names: .*block5.*; blocks: block1, block2, .*block5\."
+    )
+    with pytest.raises(InvalidCutError, match=expected):
+        cut_before(small_base("vgg16"), "blok5")
+
+
+@pytest.mark.parametrize(
+    ("name", "block", "first", "last"),
+    [
+        ("vgg16", "block5", "block5_conv1", "block5_pool"),
+        ("squeezenet", "fire9", "fire9_squeeze1x1", "fire9_concat"),
+        ("resnet50", "conv5", "conv5_block1_1_conv", "conv5_block3_out"),
+        ("mobilenetv2", "block_2", "block_2_expand", "block_2_add"),
+        ("vgg16", "block5_conv2", "block5_conv2", "block5_conv2"),
+    ],
+)
+def test_a_block_stands_for_its_first_or_last_layer(name: str, block: str, first: str, last: str):
+    """Training from a block on begins with its first layer, and a cut at a block is at its last one; layers stand for themselves."""
+    base = small_base(name)
+
+    assert (first_layer(base, block), last_layer(base, block)) == (first, last)
+    assert cut_before(base, block) == cut_before(base, first)
+
+
+def test_a_block_that_connections_skip_is_no_cut():
+    """The sum behind the block has another name; the message names the nearest layers that divide the base."""
+    with pytest.raises(
+        InvalidCutError, match=r"in the block 'block2': connections skip .* divide it: block1_conv2_act, add"
+    ):
+        last_layer(small_base("xception"), "block2")
 
 
 def test_trunk_of_every_cut_has_its_digest():

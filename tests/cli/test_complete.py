@@ -38,6 +38,8 @@ def complete(line, **settings):
         ("bottleneck sweep photos --head den", {("plain", "dense:256,relu,dropout:0.5")}),
         ("bottleneck reproduce r0", {("plain", "r0a"), ("plain", "r0b"), ("plain", "r0c")}),
         ("bottleneck head photos --tens", {("plain", "--tensorboard")}),
+        ("bottleneck head photos --engine o", {("plain", "openvino")}),
+        ("bottleneck compare photos --regimes linear,end", {("plain", "linear,endtoend")}),
         ("bottleneck features skl", {("plain", "sklearn:digits")}),
         ("bottleneck features pho", {("file", "pho")}),
         ("bottleneck predict mine pho", {("file", "pho")}),

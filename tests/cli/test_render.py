@@ -17,6 +17,7 @@ RESULT = {
     "validation": SCORES,
     "seconds": 2.0,
     "seconds_per_epoch": 1.0,
+    "pool": "avg",
     "trainable_params": 1281,
     "total_params": 2259265,
 }

@@ -28,11 +28,12 @@ def make_keys(count: int, name: str = "image") -> list[bytes]:
         ("80/10/10", (0.8, 0.1, 0.1)),
         ("100/0/0", (1, 0, 0)),
         (" 70 / 30 / 0 ", (0.7, 0.3, 0)),
+        ("80/20", (0.8, 0.2, 0)),
         ("33.4/33.3/33.3", (0.334, 0.333, 0.333)),
     ],
 )
 def test_percentages_are_read(text, shares):
-    """Three percentages become three shares of 1."""
+    """Two or three percentages become shares of 1; two leave no test split."""
     fractions = Fractions.parse(text)
 
     assert (fractions.train, fractions.validation, fractions.test) == pytest.approx(shares)
@@ -40,11 +41,13 @@ def test_percentages_are_read(text, shares):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "80", "80/20", "80/10/10/0", "80/10/20", "0/50/50", "110/-10/0", "a/b/c", "80,10,10", "nan/50/50", "inf/0/0"],
+    ["", "80", "80/30", "80/10/10/0", "80/10/20", "0/50/50", "110/-10/0", "a/b/c", "80,10,10", "nan/50/50", "inf/0/0"],
 )
 def test_text_that_is_no_split_is_refused(text):
     """The message shows what a split looks like, and what came instead."""
-    with pytest.raises(SettingError, match="three percentages train/validation/test that sum to 100") as caught:
+    with pytest.raises(
+        SettingError, match="percentages train/validation/test or train/validation that sum to 100"
+    ) as caught:
         Fractions.parse(text)
 
     assert str(caught.value).endswith(f"Received: {text!r}.")

@@ -14,6 +14,7 @@ from pipeline.stage_two.dense.settings import OnEpoch, Training
 from pipeline.stage_two.dense.train import make_group, train
 from pipeline.stage_two.rows import Task
 from pipeline.stage_two.spec import DenseSpec
+from pipeline.surroundings import check_keras
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def build_head(spec: DenseSpec, row_shape: tuple[int, ...], num_classes: int) ->
     Raises:
         HeadSpecError: One sigmoid for more than two classes.
     """
+    check_keras()
     features = keras.Input(row_shape, name="features")
     x = keras.layers.Flatten(name="flatten")(features) if len(row_shape) > 1 else features
     for name, argument in spec.layers:
@@ -108,6 +110,7 @@ def load_dense(path: Path) -> DenseHead:
     Raises:
         DamagedStoreError: The file is not a Keras model that safe mode accepts.
     """
+    check_keras()
     try:
         return DenseHead(keras.saving.load_model(path, compile=False, safe_mode=True))
     except (ValueError, OSError, LookupError, TypeError, AttributeError, EOFError, BadZipFile) as error:

@@ -190,9 +190,11 @@ def _row_pooling(first: str | None, tuning: FineTuning) -> str:
 
 
 def _first_layer(base: "keras.Model", tuning: FineTuning) -> str | None:
-    """Name of the first trained layer, which the settings name or count from the end."""
+    """Name of the first trained layer, which the settings name, by its block too, or count from the end."""
+    from pipeline.bases.cut import first_layer
+
     if tuning.last is None:
-        return tuning.first
+        return None if tuning.first is None else first_layer(base, tuning.first)
     if not 0 < tuning.last < len(base.layers):
         raise SettingError(f"{base.name} has {len(base.layers)} layers. Received: the last {tuning.last}.")
     return str(base.layers[-tuning.last].name)

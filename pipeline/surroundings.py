@@ -1,0 +1,103 @@
+"""The surroundings of the program: the home folder, and what must not leak in from the configuration of Keras.
+
+Rows would differ under one fingerprint if `KERAS_BACKEND` or `~/.keras/keras.json` (backend, floatx, epsilon, image_data_format)
+had an effect on them. Keras reads both once, while it is imported, so that is the moment at which they are overruled.
+"""
+
+import contextlib
+import importlib.machinery
+import os
+import sys
+import types
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipeline.errors import SettingError
+
+_BACKEND = "tensorflow"
+_FLOATX, _EPSILON, _IMAGES = "float32", 1e-7, "channels_last"
+_LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED")
+"""Variables for debugging, which shorten a training."""
+
+
+def home_folder() -> Path:
+    """The project's own folder: `$BOTTLENECK_HOME`, or `~/.cache/bottleneck`.
+
+    Raises:
+        SettingError: The user has neither, as in a container whose user has no entry in passwd.
+    """
+    if given := os.environ.get("BOTTLENECK_HOME"):
+        return Path(given)
+    try:
+        return Path.home() / ".cache" / "bottleneck"
+    except RuntimeError as error:
+        raise SettingError(
+            "The home folder is unknown: HOME is not set, and the user has no entry in passwd. Set BOTTLENECK_HOME to a folder "
+            "in which weights and temporary files can be kept."
+        ) from error
+
+
+def shield_keras() -> None:
+    """Overrule the configuration of Keras whenever it is imported; one that is imported already is not touched."""
+    if "keras" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+
+
+def check_keras() -> None:
+    """Check the configuration before a network is built or loaded: a host program may have set another one.
+
+    Raises:
+        SettingError: Keras has another backend, or other defaults.
+    """
+    import keras
+
+    config = keras.config
+    received = (config.backend(), config.floatx(), config.image_data_format(), config.dtype_policy().name)
+    expected = (_BACKEND, _FLOATX, _IMAGES, _FLOATX)
+    if received == expected:
+        return
+    names = ("backend", "floatx", "image_data_format", "dtype_policy")
+    wrong = ", ".join(
+        f"{name} {got} (expected {want})"
+        for name, got, want in zip(names, received, expected, strict=True)
+        if got != want
+    )
+    raise SettingError(
+        f"This program has set up Keras in another way: {wrong}. Features would differ. Import and use `pipeline` before "
+        "Keras, reset these values, or run the two in processes of their own."
+    )
+
+
+class _Finder:
+    """Wraps the loader of the module `keras`, and of no other."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name != "keras":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def run_shielded(module: types.ModuleType) -> None:
+                with _no_settings():
+                    run(module)
+                module.config.set_floatx(_FLOATX)
+                module.config.set_epsilon(_EPSILON)
+                module.config.set_image_data_format(_IMAGES)
+
+            spec.loader.exec_module = run_shielded  # type: ignore[method-assign]
+        return spec
+
+
+@contextlib.contextmanager
+def _no_settings() -> Iterator[None]:
+    """Set the variables that Keras reads while it is imported. The backend stays set, for processes that are started later."""
+    os.environ["KERAS_BACKEND"] = _BACKEND
+    os.environ.pop("TF_USE_LEGACY_KERAS", None)
+    limits = {name: os.environ.pop(name) for name in _LIMITS if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(limits)

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pipeline.cache.own import check_no_links, check_tree, is_gone
-from pipeline.cache.shard import check_bytes, read_features, read_rows
+from pipeline.cache.shard import check_shard
 from pipeline.cache.store import Store
 from pipeline.cache.stores import find_store, open_stores, store_folders
 from pipeline.errors import DamagedStoreError, ForeignEntryError, UnreadableStoreError
@@ -97,14 +97,11 @@ def verify(stores: Sequence[Store], *, progress: bool = False) -> Verification:
 def _verify_shard(store: Store, path: Path) -> tuple[int, list[BadRow]]:
     name = f"{store.name}/{path.name}"
     try:
-        check_bytes(path)
-        read_rows(path, store.recipe)
-        features = read_features(path, store.recipe)
+        _, finite = check_shard(path, store.recipe)
     except (DamagedStoreError, ForeignEntryError, UnreadableStoreError) as error:
         if is_gone(path):
             return 0, []  # merged or removed meanwhile (`compact`), not damaged
         return 0, [BadRow(name, None, str(error), isinstance(error, DamagedStoreError))]
-    finite = np.isfinite(features).reshape(len(features), -1).all(axis=1)
     return int(finite.sum()), [BadRow(name, int(row), "not finite") for row in np.flatnonzero(~finite)]
 
 

@@ -25,6 +25,9 @@ _ABSURD_OFFSETS = (errno.EINVAL, errno.EOVERFLOW)
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 
+MAX_BYTES = 2**32
+"""The largest shard. Those that are written here have 256 MiB of rows, or one batch more."""
+
 
 def check_no_links(*paths: Path) -> None:
     """Refuse paths that are symbolic links; paths that do not exist are accepted.
@@ -47,6 +50,21 @@ def check_store_folder(folder: Path) -> None:
         ForeignEntryError: One of them is.
     """
     check_no_links(folder, *(folder / name for name in ("shards", "quarantine", "recipe.json", ".lock")))
+
+
+def check_lock(path: Path) -> None:
+    """Refuse a lock file that is not an empty file of its own: to take the lock empties it.
+
+    Raises:
+        ForeignEntryError: It is a link or a special file, it has another name (a hard link), or it has content.
+    """
+    check_no_links(path)
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            raise _not_regular(path)
+        if found.st_size or found.st_nlink > 1:
+            raise ForeignEntryError(f"{path} is not an empty file of the cache. It was left as it is. Remove it.")
 
 
 def check_tree(folder: Path) -> None:
@@ -115,18 +133,23 @@ class OwnFile(io.FileIO):
 
 
 @contextlib.contextmanager
-def reading(path: Path) -> Iterator[OwnFile]:
+def reading(path: Path, at_most: int = MAX_BYTES) -> Iterator[OwnFile]:
     """Open a regular file of the cache for reading; errors that its content causes in the body are damage.
 
     Only bytes that were read and are wrong are damage. If the machine refuses to read (permission, open files, memory, a disk or
     server that does not answer), nothing is known about the bytes.
 
+    Args:
+        path: The file.
+        at_most: The largest size in bytes that such a file has.
+
     Raises:
         ForeignEntryError: The path is a symbolic link, or not a regular file.
         UnreadableStoreError: The file does not exist or cannot be read.
-        DamagedStoreError: The body found that the bytes are wrong.
+        DamagedStoreError: The file is too large, or the body found that the bytes are wrong.
     """
     check_no_links(path)  # before opening: for the message, and for systems without O_NOFOLLOW
+    _check_regular(path)  # before opening too: a pipe's writer goes on when it is opened, and a device may do anything
     try:
         file = OwnFile(path, opener=lambda name, _: os.open(name, _FLAGS | _BINARY))
     except IsADirectoryError:
@@ -134,8 +157,11 @@ def reading(path: Path) -> Iterator[OwnFile]:
     except OSError as error:
         raise _unreadable(path, error) from error
     with file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
             raise _not_regular(path)
+        if found.st_size > at_most:
+            raise DamagedStoreError(f"{path} has {found.st_size:,} bytes, and at most {at_most:,} are expected.")
         try:
             yield file
         except PipelineError:
@@ -148,6 +174,15 @@ def reading(path: Path) -> Iterator[OwnFile]:
             if isinstance(failure, OSError) and failure.errno not in (None, *_ABSURD_OFFSETS):
                 raise _unreadable(path, failure) from error
             raise DamagedStoreError(f"{path} cannot be read: {error}") from error
+
+
+def _check_regular(path: Path) -> None:
+    try:
+        is_regular = stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return  # opening says what is wrong
+    if not is_regular:
+        raise _not_regular(path)
 
 
 def _not_regular(path: Path) -> ForeignEntryError:

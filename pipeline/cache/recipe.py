@@ -162,8 +162,8 @@ def read_recipe(folder: Path) -> Recipe:
     path = folder / "recipe.json"
     if is_gone(path):
         raise DamagedStoreError(f"{folder} is not a store: it has no recipe.json.")
-    with reading(path) as source:
-        text = source.read(_MAX_BYTES)
+    with reading(path, _MAX_BYTES) as source:
+        text = source.readall()
     try:
         return Recipe.from_dict(json.loads(text))
     except (ValueError, RecursionError) as error:

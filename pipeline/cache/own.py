@@ -9,7 +9,7 @@ import errno
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,38 @@ def check_tree(folder: Path) -> None:
     check_no_links(folder)
     for root, folders, files in os.walk(folder):
         check_no_links(*(Path(root, name) for name in (*folders, *files)))
+
+
+def check_only_own(folder: Path, parts: Sequence[str] = ("recipe.json", ".lock", "shards", "quarantine")) -> None:
+    """Refuse to delete a store in which something lies that no store has: it may be the user's.
+
+    Args:
+        folder: The store's folder.
+        parts: What is to be deleted of it; all: the folder itself.
+
+    Raises:
+        ForeignEntryError: The message names what was found.
+        UnreadableStoreError: A folder cannot be read.
+    """
+    check_tree(folder)
+    found = [path for path in _entries(folder) if path.name not in parts and len(parts) > 1]
+    for name in parts:
+        path = folder / name
+        is_file = name not in ("shards", "quarantine")
+        if not is_gone(path) and path.is_dir() == is_file:
+            found.append(path)
+        elif path.is_dir():
+            found += [entry for entry in _entries(path) if entry.suffix != ".h5"]
+    if found:
+        raise ForeignEntryError(
+            f"{found[0]} is nothing that a store has. Nothing was deleted, since it may be yours. Move it away first."
+        )
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What lies in a folder, without hidden files, such as those that are being written."""
+    hidden = [path for path in list_folder(folder, hidden=True) if path.is_dir()]
+    return list_folder(folder) + hidden
 
 
 def is_gone(path: Path) -> bool:

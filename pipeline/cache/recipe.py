@@ -176,6 +176,21 @@ def write_recipe(recipe: Recipe, folder: Path) -> None:
     write_json(folder / "recipe.json", values, sync=True)
 
 
+def mend_recipe(recipe: Recipe, folder: Path) -> None:
+    """Write recipe.json if it is missing or damaged, or is that of another recipe.
+
+    Raises:
+        UnreadableStoreError, ForeignEntryError: The file cannot be read; see `reading`.
+        OSError: It cannot be written.
+    """
+    try:
+        found = read_recipe(folder).fingerprint
+    except DamagedStoreError:
+        found = None
+    if found != recipe.fingerprint:
+        write_recipe(recipe, folder)
+
+
 def _check_augmentation(text: str | None) -> None:
     """Raise SettingError unless the text is None or the settings of a `ViewMaker`."""
     if text is None:

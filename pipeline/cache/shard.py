@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from pipeline.cache.chunks import FILTERS, PackedRows, Visit
 from pipeline.cache.own import check_no_links, reading
 from pipeline.cache.recipe import SCHEMA, Recipe
-from pipeline.errors import DamagedStoreError, UnreadableStoreError
+from pipeline.errors import DamagedStoreError, SettingError, UnreadableStoreError
 from pipeline.files import write_bytes
-from pipeline.images.hashing import Stamp, file_stamp
+from pipeline.images.hash_table import Stamp
+from pipeline.images.hashing import file_stamp
 
 FULL_ROWS = 1024
 FULL_BYTES = 256 * 2**20
@@ -218,6 +219,24 @@ def read_provenance(path: Path) -> dict[str, str]:
     """
     with reading(path) as source, h5py.File(source, "r") as file:
         return _provenance(file, path)
+
+
+def read_shard_recipe(path: Path) -> Recipe:
+    """The recipe that a shard was made by, for a store that has lost its own.
+
+    Raises:
+        DamagedStoreError: The shard is damaged, or has no recipe.
+        UnreadableStoreError, ForeignEntryError: The file cannot be read; see `reading`.
+    """
+    check_bytes(path)
+    with reading(path) as source, h5py.File(source, "r") as file:
+        text = _text(file, "recipe")
+        if text is None:
+            raise DamagedStoreError(f"{path} has no recipe.")
+        try:
+            return Recipe.from_dict(json.loads(text))
+        except SettingError as error:
+            raise DamagedStoreError(f"{path} has no valid recipe: {error}") from error
 
 
 def _provenance(file: h5py.File, path: Path) -> dict[str, str]:

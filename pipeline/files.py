@@ -46,7 +46,7 @@ def replacing(path: Path, *, sync: bool = False) -> Iterator[Path]:
         path: The final name; its folder is made.
         sync: Write the file to the disk before it takes its name, and the name before this returns. For files only.
     """
-    with _naming_errors(path):
+    with naming_errors(path):
         beside = name_beside(path)
         try:
             yield beside
@@ -68,7 +68,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         OSError: The disk is full or refuses the data; the error names the path, and nothing is left.
     """
-    with _naming_errors(path):
+    with naming_errors(path):
         descriptor, beside = _new_locked(path, _LOCKED, ".tmp")
         try:
             _write_all(descriptor, data)
@@ -324,17 +324,14 @@ def is_alive(process: int) -> bool:
 
 
 @contextlib.contextmanager
-def _naming_errors(path: Path) -> Iterator[None]:
+def naming_errors(path: Path) -> Iterator[None]:
     """Give an error of the disk the final name; the system names no file when a disk is full."""
     try:
         yield
     except OSError as error:
-        is_hidden = isinstance(error.filename, str) and os.path.basename(error.filename).startswith(_prefix())  # noqa: PTH119
-        if (
-            type(error) not in (OSError, PermissionError)
-            or error.errno is None
-            or not (is_hidden or not error.filename)
-        ):
+        name = os.path.basename(error.filename) if isinstance(error.filename, str) else ""  # noqa: PTH119 a text
+        is_named = error.filename is not None and not name.startswith(_prefix())
+        if error.errno is None or is_named or isinstance(error, ConnectionError | ChildProcessError):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 

@@ -17,6 +17,7 @@ from pipeline.cache.shard import check_shard, read_shard_recipe
 from pipeline.cache.store import Store
 from pipeline.cache.stores import StoreError, find_folder, open_stores, store_folders
 from pipeline.errors import DamagedStoreError, ForeignEntryError, UnreadableStoreError
+from pipeline.files import naming_errors
 
 logger = logging.getLogger(__name__)
 
@@ -232,4 +233,5 @@ def delete(paths: Sequence[Path]) -> None:
     for path in paths:
         check_tree(path)
     for path in paths:
-        shutil.rmtree(path)
+        with naming_errors(path):
+            shutil.rmtree(path)

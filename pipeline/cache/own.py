@@ -97,7 +97,7 @@ def check_only_own(folder: Path, parts: Sequence[str] = ("recipe.json", ".lock",
         if not is_gone(path) and path.is_dir() == is_file:
             found.append(path)
         elif path.is_dir():
-            found += [entry for entry in _entries(path) if entry.suffix != ".h5"]
+            found += [entry for entry in _entries(path) if entry.suffix != ".h5" or not _is_regular(entry)]
     if found:
         raise ForeignEntryError(
             f"{found[0]} is nothing that a store has. Nothing was deleted, since it may be yours. Move it away first."
@@ -163,6 +163,19 @@ class OwnFile(io.FileIO):
             raise
         return count
 
+    def readall(self) -> bytes:
+        """All bytes from here to the end."""
+        try:
+            return super().readall()
+        except OSError as error:
+            self.failure = error
+            raise
+
+    def close(self) -> None:
+        """Close the file; what was read stays right, whatever the system says to that."""
+        with contextlib.suppress(OSError):
+            super().close()
+
 
 @contextlib.contextmanager
 def reading(path: Path, at_most: int = MAX_BYTES) -> Iterator[OwnFile]:
@@ -196,25 +209,33 @@ def reading(path: Path, at_most: int = MAX_BYTES) -> Iterator[OwnFile]:
             raise DamagedStoreError(f"{path} has {found.st_size:,} bytes, and at most {at_most:,} are expected.")
         try:
             yield file
-        except PipelineError:
+        except PipelineError as error:
+            # HDF5 may go on after a read that failed, with bytes that nobody has read.
+            if file.failure is not None and isinstance(error, DamagedStoreError):
+                raise _unreadable(path, file.failure) from error
             raise
         except MemoryError as error:
             raise UnreadableStoreError(f"{path} cannot be read: memory ran out. Nothing was moved.") from error
         except _DAMAGE as error:
-            failure = file.failure or error
+            if file.failure is not None:
+                raise _unreadable(path, file.failure) from error
             # Errors that h5py raises on content have no errno.
-            if isinstance(failure, OSError) and failure.errno not in (None, *_ABSURD_OFFSETS):
-                raise _unreadable(path, failure) from error
+            if isinstance(error, OSError) and error.errno not in (None, *_ABSURD_OFFSETS):
+                raise _unreadable(path, error) from error
             raise DamagedStoreError(f"{path} cannot be read: {error}") from error
 
 
 def _check_regular(path: Path) -> None:
-    try:
-        is_regular = stat.S_ISREG(path.lstat().st_mode)
-    except OSError:
-        return  # opening says what is wrong
-    if not is_regular:
+    if not _is_regular(path):
         raise _not_regular(path)
+
+
+def _is_regular(path: Path) -> bool:
+    """Whether the path is a file; True if that cannot be found out, since opening it says why."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return True
 
 
 def _not_regular(path: Path) -> ForeignEntryError:

@@ -101,7 +101,8 @@ def hash_files(cache: Path) -> None:
     for _ in range(2):
         found = FileHashes(cache / "file_hashes.sqlite", clock_ns=lambda: later).digests(files)
         for path, digest in zip(files, found, strict=True):
-            assert isinstance(digest, OSError) or digest == hashlib.sha256(path.read_bytes()).digest()
+            with contextlib.suppress(OSError):
+                assert isinstance(digest, OSError) or digest == hashlib.sha256(path.read_bytes()).digest()
 
 
 def assert_in_order(ending: Ending, cache: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.images import hash_table
 from pipeline.images.hash_table import recall, remember
 from tests.faults.endings import RECURSIVE_VIEW
 
@@ -132,3 +133,11 @@ def test_changed_byte_costs_a_digest_or_all_but_never_changes_one(seed: int, pat
     path.write_bytes(data)
 
     assert recall(path, "/photos").items() <= EXPECTED.items()
+
+
+def test_steps_of_a_query_are_limited(path: Path):
+    """A forged file can make SQLite go round for ever; Ctrl-C would not be seen meanwhile."""
+    remember(path, ENTRIES)
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+    with closing(hash_table._read(path)) as table, pytest.raises(sqlite3.OperationalError):
+        table.execute(endless).fetchone()

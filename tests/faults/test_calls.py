@@ -1,6 +1,6 @@
 """Any system call may fail: every command ends in time and in order, no good shard is lost, and nothing unfinished is served.
 
-FAULTS_EXAMPLES sets how many calls are tried (`make faults` tries 10,000).
+A third of FAULTS_EXAMPLES says how many calls are tried (`make faults`: 3,333).
 """
 
 import errno
@@ -67,7 +67,7 @@ def fail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fail]:
     error=st.sampled_from(ERRORS.split()),
 )
 def test_any_call_may_fail(original: Path, fail: Fail, command: tuple[str, ...], kind: str, number: int, error: str):
-    """Whichever it is and whatever the system says, once or for a damaged shard besides."""
+    """Whichever it is, and whatever the system says."""
     with copy(original) as cache:
         outside, before = look(cache.parent / "outside"), good_shards(cache)
         code = getattr(errno, error)

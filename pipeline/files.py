@@ -1,32 +1,62 @@
 """Files and folders that are complete or absent: the one atomic writer of the project, and its collector of debris.
 
-What is being written has a hidden name, `.HOST-PROCESS-TOKEN-NAME`. A name whose process has ended on this host is debris.
+What is being written has a hidden name, `.HOST-PROCESS-TOKEN-NAME`, and a lock that the system releases when its process ends,
+however it ends. A hidden name without a lock is debris. Process numbers are not used for this: in two containers they differ for
+the same process and are equal for different ones.
 """
 
 import contextlib
+import errno
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
+import stat
+import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+if sys.platform != "win32":
+    import fcntl
+
+# The first letter of a token: a file that is locked itself, and a file or folder beside a lock of its own. Names of versions before
+# 0.3.0 have neither; whether their process is alive is asked by its number.
+_LOCKED, _GUARDED, _GUARD = "f", "x", "l"
+_TRIES = 100
+_LONGEST_NAME = 100  # bytes; with host, process and token a hidden name stays below the 255 that file systems allow
+
+# Windows has no O_NOFOLLOW, O_NONBLOCK and O_CLOEXEC, and only Windows has O_BINARY.
+_FLAGS = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+
+_guards: dict[Path, int] = {}
+"""Descriptors of the locks of hidden names that are in use by this process."""
 
 
 @contextlib.contextmanager
 def replacing(path: Path, *, sync: bool = False) -> Iterator[Path]:
     """A path to write a file or a folder to; when the body ends, it replaces what had the given name.
 
-    Concurrent readers see the old file until then. If the body raises, nothing is left.
+    Concurrent readers see the old file until then. If the body raises, nothing is left. Errors of the disk name the path.
 
     Args:
         path: The final name; its folder is made.
         sync: Write the file to the disk before it takes its name, and the name before this returns. For files only.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _taking_name(name_beside(path), path, sync=sync) as beside:
-        yield beside
+    with naming_errors(path):
+        beside = name_beside(path)
+        try:
+            yield beside
+            if sync:
+                _sync_file(beside)
+            put(beside, path)
+        finally:
+            remove(beside)
+        if sync:
+            _sync_folder(path.parent)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -36,10 +66,20 @@ def write_bytes(path: Path, data: bytes) -> None:
     since a store has many files: call `remove_debris` when it is opened.
 
     Raises:
-        OSError: The disk is full or refuses the data; nothing is left.
+        OSError: The disk is full or refuses the data; the error names the path, and nothing is left.
     """
-    with _taking_name(_hidden_name(path, ".tmp"), path, sync=True) as beside, beside.open("xb") as file:
-        file.write(data)
+    with naming_errors(path):
+        descriptor, beside = _new_locked(path, _LOCKED, ".tmp")
+        try:
+            _write_all(descriptor, data)
+            os.fsync(descriptor)
+            if os.name == "nt":  # there a file that is open cannot be renamed
+                descriptor = _close(descriptor)
+            put(beside, path)
+        finally:
+            remove(beside)
+            _close(descriptor)
+        _sync_folder(path.parent)
 
 
 def write_json(path: Path, content: Mapping[str, Any] | list[Any], *, sync: bool = False) -> None:
@@ -53,20 +93,84 @@ def write_json(path: Path, content: Mapping[str, Any] | list[Any], *, sync: bool
         beside.write_text(text, encoding="utf-8")
 
 
+def read_regular(path: Path, at_most: int) -> bytes:
+    """The bytes of a regular file. A pipe, a device, a link and a file that is too large are errors, and none of them is waited for.
+
+    Args:
+        path: The file.
+        at_most: Largest size in bytes.
+
+    Raises:
+        FileNotFoundError: It does not exist.
+        OSError: It is not a regular file, it is larger, or it cannot be read.
+    """
+    check_regular(path)  # before opening: to open a device can have effects
+    descriptor = os.open(path, os.O_RDONLY | _FLAGS)
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file", str(path))
+        data = file.read(at_most + 1) if found.st_size <= at_most else None
+    if data is None or len(data) > at_most:
+        raise OSError(errno.EFBIG, f"Larger than {at_most:,} bytes", str(path))
+    return data
+
+
+def check_regular(path: Path) -> None:
+    """Check that a path is a file, and not a link, a folder, a pipe or a device.
+
+    Raises:
+        FileNotFoundError: It does not exist.
+        OSError: It is something else.
+    """
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+
+
 def name_beside(path: Path) -> Path:
-    """A new hidden name in the same folder, with the same ending. Debris of the same final name is removed."""
+    """A new hidden name in the same folder, with the same ending. Debris of the same final name is removed.
+
+    The name is marked as in use until it is given to `put` or `remove`, or this process ends. The folder is made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     remove_debris(path.parent, path.name)
-    return _hidden_name(path)
+    descriptor, guard = _new_locked(path, _GUARD)
+    hidden = _Hidden.parse(guard.name)
+    beside = guard.with_name(hidden.with_mark(_GUARDED)) if hidden else guard
+    _guards[beside] = descriptor
+    return beside
 
 
 def put(made: Path, path: Path) -> None:
     """Rename a file or a folder, and replace what has the new name; a folder that is replaced is moved aside, then removed."""
-    if not (made.is_dir() and path.is_dir() and any(path.iterdir())):
-        made.replace(path)
-        return
+    for tried in range(_TRIES):  # other processes may put a folder there at the same time; the last one stays
+        try:
+            made.replace(path)
+        except OSError as error:
+            is_taken = error.errno in (errno.ENOTEMPTY, errno.EEXIST) and made.is_dir() and path.is_dir()
+            if not is_taken or tried == _TRIES - 1:
+                raise
+            _replace_folder(made, path)
+        if not made.exists():
+            break
+    _release(made)
+
+
+def _replace_folder(made: Path, path: Path) -> None:
+    """Move a folder aside, rename the new one, and remove the old one; if that fails, the old one has its name again."""
     older = name_beside(path.with_name(f"older-{path.name}"))
-    path.replace(older)
-    made.replace(path)
+    try:
+        path.replace(older)
+    except FileNotFoundError:  # another process was faster
+        _release(older)
+        return
+    try:
+        made.replace(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            older.replace(path)
+            _release(older)
+            raise
     remove(older)
 
 
@@ -75,7 +179,9 @@ def remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(NotADirectoryError):
+            path.unlink(missing_ok=True)
+    _release(path)
 
 
 def remove_debris(folder: Path, name: str | None = None) -> None:
@@ -85,28 +191,125 @@ def remove_debris(folder: Path, name: str | None = None) -> None:
         folder: Where to look; a folder that cannot be listed has nothing to remove.
         name: The final name that was being written; None: any, for folders that hold only the project's own files.
     """
+    wanted = None if name is None else (name, _short(name))
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            process = _writer(entry.name, name)
-            if process is not None and not entry.is_symlink() and not is_alive(process):
-                remove(Path(entry.path))
+            hidden = _Hidden.parse(entry.name)
+            if hidden is not None and (wanted is None or hidden.name in wanted) and not entry.is_symlink():
+                with contextlib.suppress(OSError):
+                    _remove_if_left(Path(entry.path), hidden)
 
 
-def _hidden_name(path: Path, ending: str = "") -> Path:
-    return path.with_name(f"{_prefix()}{os.getpid()}-{secrets.token_hex(4)}-{path.name}{ending}")
+@dataclass(frozen=True)
+class _Hidden:
+    """The parts of a hidden name of this host."""
+
+    process: int
+    token: str
+    name: str
+    """The final name; shortened if it is long."""
+
+    @classmethod
+    def parse(cls, hidden: str) -> "_Hidden | None":
+        """The parts; None for other names."""
+        if not hidden.startswith(_prefix()):
+            return None
+        process, _, rest = hidden.removeprefix(_prefix()).partition("-")
+        if not (process.isdecimal() and process.isascii() and len(process) < 20):
+            return None
+        token, _, name = rest.partition("-")
+        return cls(int(process), token, name)
+
+    @property
+    def mark(self) -> str:
+        """`_LOCKED`, `_GUARDED` or `_GUARD`; empty for a name of an older version."""
+        return self.token[0] if re.fullmatch(f"[{_LOCKED}{_GUARDED}{_GUARD}][0-9a-f]{{12}}", self.token) else ""
+
+    def with_mark(self, mark: str) -> str:
+        """The name that belongs to this one and has another mark."""
+        return f"{_prefix()}{self.process}-{mark}{self.token[1:]}-{self.name}"
+
+
+def _remove_if_left(path: Path, hidden: _Hidden) -> None:
+    """Remove a hidden file or folder, and its lock, unless a process uses it."""
+    guard = path if hidden.mark == _LOCKED else path.with_name(hidden.with_mark(_GUARD))
+    if not hidden.mark or not os.path.lexists(guard):
+        if not is_alive(hidden.process):
+            remove(path)
+        return
+    descriptor = _lock_unused(guard)
+    if descriptor is None:
+        return
+    try:
+        if hidden.mark != _LOCKED:
+            remove(path.with_name(hidden.with_mark(_GUARDED)))
+        remove(guard)
+    finally:
+        os.close(descriptor)
+
+
+def _new_locked(path: Path, mark: str, ending: str = "") -> tuple[int, Path]:
+    """A new hidden file that is open and locked: its descriptor and path."""
+    for tried in range(_TRIES):
+        name = f"{_prefix()}{os.getpid()}-{mark}{secrets.token_hex(6)}-{_short(path.name)}{ending}"
+        hidden = path.with_name(name)
+        descriptor = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o666)
+        # Between the two calls another process may have taken the file for debris.
+        if (_lock(descriptor) and os.fstat(descriptor).st_nlink) or tried == _TRIES - 1:
+            return descriptor, hidden
+        os.close(descriptor)
+        remove(hidden)
+    raise AssertionError
+
+
+def _lock_unused(path: Path) -> int | None:
+    """A descriptor with the file's lock; None if a process holds the lock, or the file cannot be locked."""
+    check_regular(path)
+    descriptor = os.open(path, os.O_RDWR | _FLAGS)
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock a new file; False if another process holds it. On a file system without locks nobody can, and nobody collects debris."""
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+    return True
+
+
+def _release(path: Path) -> None:
+    """End the use of a hidden name: remove its lock."""
+    descriptor = _guards.pop(path, None)
+    hidden = _Hidden.parse(path.name) if descriptor is not None else None
+    if descriptor is not None and hidden is not None:
+        with contextlib.suppress(OSError):
+            path.with_name(hidden.with_mark(_GUARD)).unlink()
+        os.close(descriptor)
+
+
+def _close(descriptor: int) -> int:
+    """Close a descriptor that is not closed yet; what stands for a closed one."""
+    if descriptor >= 0:
+        os.close(descriptor)
+    return -1
+
+
+def _short(name: str) -> str:
+    """The end of a name, short enough for a hidden name to contain it."""
+    return os.fsencode(name)[-_LONGEST_NAME:].decode(errors="ignore")
 
 
 def _prefix() -> str:
     return f".{socket.gethostname()}-"
-
-
-def _writer(hidden: str, name: str | None) -> int | None:
-    """Number of the process that a hidden name of this host belongs to; None for other names."""
-    if not hidden.startswith(_prefix()):
-        return None
-    process, _, rest = hidden.removeprefix(_prefix()).partition("-")
-    is_wanted = name is None or rest.partition("-")[2] == name
-    return int(process) if is_wanted and process.isdecimal() and process.isascii() else None
 
 
 def is_alive(process: int) -> bool:
@@ -121,17 +324,23 @@ def is_alive(process: int) -> bool:
 
 
 @contextlib.contextmanager
-def _taking_name(beside: Path, path: Path, *, sync: bool) -> Iterator[Path]:
-    """Rename the first path to the second when the body ends; remove it when the body raises."""
+def naming_errors(path: Path) -> Iterator[None]:
+    """Give an error of the disk the final name; the system names no file when a disk is full."""
     try:
-        yield beside
-        if sync:
-            _sync_file(beside)
-        put(beside, path)
-    finally:
-        remove(beside)
-    if sync:
-        _sync_folder(path.parent)
+        yield
+    except OSError as error:
+        name = os.path.basename(error.filename) if isinstance(error.filename, str) else ""  # noqa: PTH119 a text
+        is_named = error.filename is not None and not name.startswith(_prefix())
+        if error.errno is None or is_named or isinstance(error, ConnectionError | ChildProcessError):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write all bytes; the system may take fewer at a time."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 def _sync_file(path: Path) -> None:

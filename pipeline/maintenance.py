@@ -209,14 +209,17 @@ def compact_cache(
         stores: Names of stores, or the start or end of a name; empty: all stores.
         cache: The cache folder.
         progress: Show progress bars on stderr.
+
+    Returns:
+        One entry per store; one that could not be merged has an `error`, and the others are merged.
     """
-    from pipeline.cache.compact import compact
+    from pipeline.cache.compact import compact_all
     from pipeline.cache.stores import find_store
     from pipeline.cache.stores import list_stores as list_all
 
     names, folder = (stores,) if isinstance(stores, str) else stores, Path(cache)
     chosen = [find_store(name, folder) for name in names] or list_all(folder)
-    return [compact(store, progress=progress) for store in chosen]
+    return compact_all(chosen, progress=progress)
 
 
 def prune_cache(stores: str | Sequence[str] = (), cache: str | Path = _CACHE, *, yes: bool = False) -> "Pruning":

@@ -1,7 +1,9 @@
 """Files and folders that are complete or absent."""
 
+import errno
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -9,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.files import name_beside, remove_debris, replacing, write_bytes, write_json
+from pipeline import files
+from pipeline.files import name_beside, put, read_regular, remove, remove_debris, replacing, write_bytes, write_json
 
 
 def names(folder):
@@ -157,3 +160,135 @@ def test_a_folder_replaces_a_folder(tmp_path):
 
     assert names(tmp_path) == ["folder"]
     assert names(path) == ["second"]
+
+
+HOLDING = """
+import sys
+from pathlib import Path
+from pipeline import files
+folder = Path(sys.argv[1])
+(files.name_beside(folder / "run")).mkdir()
+files._new_locked(folder / "x.h5", files._LOCKED, ".tmp")
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no locks of this kind")
+def test_what_a_process_is_writing_is_told_by_its_lock(tmp_path, monkeypatch):
+    """In two containers process numbers say nothing: what is written stays while its process lives, and is removed after that."""
+    command = [sys.executable, "-c", HOLDING, tmp_path]
+    environment = os.environ | {"PYTHONPATH": str(Path(files.__file__).parents[1])}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as child:
+        assert child.stdout.readline() == b"ready\n"
+        before = names(tmp_path)
+        monkeypatch.setattr(files, "is_alive", lambda process: False)
+        remove_debris(tmp_path)
+        during = names(tmp_path)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    monkeypatch.setattr(files, "is_alive", lambda process: True)
+    remove_debris(tmp_path)
+
+    assert len(before) == 3
+    assert during == before
+    assert names(tmp_path) == []
+
+
+def _in_processes(count, work):
+    """Whether all of so many forked processes do some work without an error."""
+    children = []
+    for number in range(count):
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                signal.alarm(60)
+                work(number)
+                code = 0
+            finally:
+                os._exit(code)
+        children.append(child)
+    return [os.waitpid(child, 0)[1] for child in children] == [0] * count
+
+
+def test_writers_with_equal_process_numbers_do_not_disturb_each_other(tmp_path, monkeypatch):
+    """Three processes write and collect debris in one folder; none finds the numbers of the others alive."""
+    monkeypatch.setattr(files, "is_alive", lambda process: False)
+
+    def work(number):
+        for step in range(40):
+            write_bytes(tmp_path / f"{number}-{step}.h5", bytes(1000))
+            write_json(tmp_path / "shared.json", [number])
+            remove_debris(tmp_path)
+
+    assert _in_processes(3, work)
+    assert len(list(tmp_path.glob("[!.]*.h5"))) == 120
+    assert [name for name in names(tmp_path) if name.startswith(".")] == []
+
+
+def test_folders_that_replace_each_other_at_the_same_time(tmp_path):
+    """One complete folder is left, and nothing hidden."""
+
+    def work(number):
+        for step in range(15):
+            made = name_beside(tmp_path / "run")
+            made.mkdir()
+            (made / "a").write_text(f"{number} {step}")
+            (made / "b").write_text(f"{number} {step}")
+            put(made, tmp_path / "run")
+
+    assert _in_processes(4, work)
+    assert names(tmp_path) == ["run"]
+    assert (tmp_path / "run/a").read_text() == (tmp_path / "run/b").read_text()
+
+
+@pytest.mark.parametrize("write", [lambda path: write_bytes(path, b"x"), lambda path: write_json(path, [1], sync=True)])
+def test_error_of_the_disk_names_the_file(write, tmp_path, monkeypatch):
+    """The system names none when a disk is full."""
+
+    def fail(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write(tmp_path / "a.json")
+
+    assert caught.value.filename == str(tmp_path / "a.json")
+    assert names(tmp_path) == []
+
+
+def test_longest_name_that_a_file_system_takes(tmp_path):
+    """The hidden name is not longer, and debris of the same long name is found."""
+    path = tmp_path / ("ä" * 120 + ".json")
+    write_json(path, [1])
+    write_bytes(path, b"[2]")
+    left = name_beside(path)
+    left.write_text("half")
+
+    assert names(tmp_path)[-1] == path.name
+    assert len(os.fsencode(left.name)) < 255
+    remove(left)
+    assert names(tmp_path) == [path.name]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+def test_only_regular_files_of_bounded_size_are_read(tmp_path):
+    """A pipe, a folder, a link and an endless file are errors that name the path, at once."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_bytes(b"12345")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    (tmp_path / "endless").touch()
+    os.truncate(tmp_path / "endless", 2**43)
+
+    assert read_regular(tmp_path / "file", 5) == b"12345"
+    for name, message in (
+        ("pipe", "Not a regular file"),
+        ("folder", "Not a regular file"),
+        ("link", "Not a regular file"),
+        ("endless", "Larger than 5 bytes"),
+        ("nothing", "No such file"),
+    ):
+        with pytest.raises(OSError, match=f"{message}.*{name}"):
+            read_regular(tmp_path / name, 5)

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from pipeline.files import write_json
-from pipeline.images.hashing import Stamp, file_stamp, sha256_file
+from pipeline.images.hash_table import Stamp
+from pipeline.images.hashing import file_stamp, sha256_file
 
 
 class _Tensor(Protocol):

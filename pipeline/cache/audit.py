@@ -1,5 +1,6 @@
 """Looking after stores: verify, repair, and delete what is not needed."""
 
+import contextlib
 import logging
 import shutil
 from collections.abc import Iterator, Sequence
@@ -10,11 +11,13 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from pipeline.cache.own import check_no_links, check_tree, is_gone
-from pipeline.cache.shard import check_bytes, read_features, read_rows
+from pipeline.cache.own import check_only_own, check_tree, is_gone, list_folder
+from pipeline.cache.recipe import Recipe, write_recipe
+from pipeline.cache.shard import check_shard, read_shard_recipe
 from pipeline.cache.store import Store
-from pipeline.cache.stores import find_store, open_stores, store_folders
+from pipeline.cache.stores import StoreError, find_folder, open_stores, store_folders
 from pipeline.errors import DamagedStoreError, ForeignEntryError, UnreadableStoreError
+from pipeline.files import naming_errors
 
 logger = logging.getLogger(__name__)
 
@@ -53,20 +56,23 @@ class Repair:
 
     found: Verification
 
+    mended: tuple[str, ...] = ()
+    """Stores whose recipe.json was written again."""
+
     @property
     def set_aside(self) -> list[str]:
         """Damaged shards, which are in quarantine now: `store/shard`, sorted."""
-        return sorted({entry.shard for entry in self.found.bad if entry.is_damage})
+        return sorted({entry.shard for entry in self.found.bad if entry.is_damage and "/" in entry.shard})
 
     @property
     def left(self) -> list[BadRow]:
-        """What could not be read, and stays where it is."""
-        return [entry for entry in self.found.bad if not entry.is_damage]
+        """What could not be read, and stores that could not be mended; they stay where they are."""
+        return [entry for entry in self.found.bad if not entry.is_damage or "/" not in entry.shard]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         left = [{"shard": entry.shard, "reason": entry.reason} for entry in self.left]
-        return {**_counts(self.found), "set_aside": self.set_aside, "left": left}
+        return {**_counts(self.found), "set_aside": self.set_aside, "mended": list(self.mended), "left": left}
 
 
 def _counts(found: Verification) -> dict[str, int]:
@@ -97,25 +103,47 @@ def verify(stores: Sequence[Store], *, progress: bool = False) -> Verification:
 def _verify_shard(store: Store, path: Path) -> tuple[int, list[BadRow]]:
     name = f"{store.name}/{path.name}"
     try:
-        check_bytes(path)
-        read_rows(path, store.recipe)
-        features = read_features(path, store.recipe)
+        _, finite = check_shard(path, store.recipe)
     except (DamagedStoreError, ForeignEntryError, UnreadableStoreError) as error:
         if is_gone(path):
             return 0, []  # merged or removed meanwhile (`compact`), not damaged
         return 0, [BadRow(name, None, str(error), isinstance(error, DamagedStoreError))]
-    finite = np.isfinite(features).reshape(len(features), -1).all(axis=1)
     return int(finite.sum()), [BadRow(name, int(row), "not finite") for row in np.flatnonzero(~finite)]
 
 
 def repair_cache(cache: Path, *, progress: bool = False) -> Repair:
-    """Repair all stores of a cache folder; stores that are refused are left as they are.
+    """Repair all stores of a cache folder: damaged shards are set aside, and a damaged recipe.json is written again from a shard.
 
     Raises:
         UnreadableStoreError: The cache folder itself cannot be read.
+        OSError: The cache cannot be written.
     """
+    mended = tuple(folder.name for folder in store_folders(cache) if _mend(folder))
     stores, refused = open_stores(cache)
-    return Repair(_with_refused(repair(stores, progress=progress).found, refused))
+    return Repair(_with_refused(repair(stores, progress=progress).found, refused), mended)
+
+
+def _mend(folder: Path) -> bool:
+    """Write a damaged recipe.json again if a shard of the folder has the recipe of the folder's name."""
+    try:
+        Store.open(folder)
+    except DamagedStoreError:
+        recipe = next(_recipes_in(folder), None)
+    except (ForeignEntryError, UnreadableStoreError):
+        return False
+    else:
+        return False
+    if recipe is not None:
+        write_recipe(recipe, folder)
+    return recipe is not None
+
+
+def _recipes_in(folder: Path) -> Iterator[Recipe]:
+    for path in list_folder(folder / "shards", ".h5"):
+        with contextlib.suppress(DamagedStoreError, ForeignEntryError, UnreadableStoreError):
+            recipe = read_shard_recipe(path)
+            if recipe.folder_name == folder.name:
+                yield recipe
 
 
 def repair(stores: Sequence[Store], *, progress: bool = False) -> Repair:
@@ -131,8 +159,10 @@ def repair(stores: Sequence[Store], *, progress: bool = False) -> Repair:
     return done
 
 
-def _with_refused(found: Verification, refused: dict[str, str]) -> Verification:
-    entries = tuple(BadRow(name, None, reason, is_damage=False) for name, reason in refused.items())
+def _with_refused(found: Verification, refused: dict[str, StoreError]) -> Verification:
+    entries = tuple(
+        BadRow(name, None, str(error), isinstance(error, DamagedStoreError)) for name, error in refused.items()
+    )
     return Verification(found.num_ok, entries + found.bad)
 
 
@@ -159,9 +189,11 @@ def prune(cache: Path, names: Sequence[str] = (), *, is_dry: bool = True) -> Pru
 
     Raises:
         DataNotFoundError: A name fits no store, or several.
-        ForeignEntryError: A folder is a symbolic link or holds one; nothing is deleted.
+        ForeignEntryError: A folder is a symbolic link or holds one, or something that no store has; nothing is deleted.
     """
-    folders = [find_store(name, cache).folder for name in names]
+    folders = [find_folder(name, cache) for name in names]
+    for folder in folders:
+        check_only_own(folder)
     folders += [path for path in quarantines(cache) if path.parent not in folders]
     done = Pruning(tuple(folders), size_of(folders), not is_dry)
     if not is_dry:
@@ -170,25 +202,26 @@ def prune(cache: Path, names: Sequence[str] = (), *, is_dry: bool = True) -> Pru
 
 
 def quarantines(cache: Path) -> list[Path]:
-    """Folders of damaged shards that were set aside; one that is or holds a link is skipped with a warning."""
+    """Folders of damaged shards that were set aside, in stores; one that holds anything else is skipped with a warning."""
     return list(_quarantines(cache))
 
 
 def _quarantines(cache: Path) -> Iterator[Path]:
     for folder in store_folders(cache):
+        if is_gone(folder / "quarantine"):
+            continue
         try:
-            check_no_links(folder)
-            check_tree(folder / "quarantine")
-        except ForeignEntryError as error:
+            Store.open(folder)
+            check_only_own(folder, ("quarantine",))
+        except (DamagedStoreError, ForeignEntryError, UnreadableStoreError) as error:
             logger.warning("%s It is skipped.", error)
             continue
-        if (folder / "quarantine").is_dir():
-            yield folder / "quarantine"
+        yield folder / "quarantine"
 
 
 def size_of(folders: Sequence[Path]) -> int:
     """Bytes of all files below these folders."""
-    return sum(path.lstat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+    return sum(path.lstat().st_size for folder in folders for path in folder.rglob("*") if not path.is_dir())
 
 
 def delete(paths: Sequence[Path]) -> None:
@@ -200,4 +233,5 @@ def delete(paths: Sequence[Path]) -> None:
     for path in paths:
         check_tree(path)
     for path in paths:
-        shutil.rmtree(path)
+        with naming_errors(path):
+            shutil.rmtree(path)

@@ -5,6 +5,7 @@ the two, the store has rows twice: rows are then read from the larger shard, and
 with a removed shard in its index reads the merged one (`Store.read`).
 """
 
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -24,6 +25,9 @@ from pipeline.cache.shard import (
     read_provenance,
 )
 from pipeline.cache.store import Keys, Store, pack_rows, shard_keys
+from pipeline.errors import DamagedStoreError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,13 @@ class Compaction:
     bytes_before: int
     bytes_after: int
 
+    error: str | None = None
+    """Why the store was left as it is; the numbers are 0 then."""
+
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
+        """Plain values for JSON; `error` only if there is one."""
+        values = asdict(self)
+        return values if self.error else {name: value for name, value in values.items() if name != "error"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,19 @@ class _Part:
     def seconds(self) -> float:
         """Seconds that the rows took to compute."""
         return float(self.provenance.get("seconds", 0)) * len(self.rows) / len(self.shard)
+
+
+def compact_all(stores: Sequence[Store], *, progress: bool = False) -> list[Compaction]:
+    """Merge the small shards of several stores; one that cannot be merged is named, and the others are."""
+    return [_compact_or_error(store, progress=progress) for store in stores]
+
+
+def _compact_or_error(store: Store, *, progress: bool) -> Compaction:
+    try:
+        return compact(store, progress=progress)
+    except (DamagedStoreError, OSError) as error:
+        logger.warning("%s The store %s is left as it is.", error, store.name)
+        return Compaction(store.name, 0, 0, 0, 0, 0, str(error))
 
 
 def compact(store: Store, *, progress: bool = False) -> Compaction:

@@ -9,8 +9,11 @@ import h5py
 from tqdm import tqdm
 
 from pipeline.cache.own import reading
-from pipeline.cache.shard import check_bytes, commit_shard, read_rows
+from pipeline.cache.recipe import Recipe
+from pipeline.cache.shard import ShardRows, check_shard, commit_shard, shard_name
+from pipeline.cache.sink import writing
 from pipeline.cache.store import Store, row_keys
+from pipeline.errors import DamagedStoreError
 from pipeline.files import replacing
 from pipeline.images.manifest import SPLITS, Manifest
 
@@ -34,7 +37,11 @@ def export_plain(manifest: Manifest, store: Store, path: Path, *, pooling: str =
     """
     counts = {}
     # HDF5 formats before 1.8 hold at most 64 KiB of class names.
-    with replacing(path) as beside, h5py.File(beside, "w", libver=("v108", "v110")) as file:
+    with (
+        replacing(path) as beside,
+        writing(beside) as sink,
+        h5py.File(sink, "w", libver=("v108", "v110")) as file,
+    ):
         file.attrs["classes"] = list(manifest.classes)
         file.attrs["recipe"] = store.recipe.canonical_json()
         for name in SPLITS:
@@ -42,6 +49,7 @@ def export_plain(manifest: Manifest, store: Store, path: Path, *, pooling: str =
             if len(part):
                 _write_split(file.create_group(name), part, manifest.classes, store, pooling)
                 counts[name] = len(part)
+                sink.check()
     return counts
 
 
@@ -69,7 +77,7 @@ class Import:
 
 
 def import_store(folder: Path, cache: Path, *, progress: bool = False) -> Import:
-    """Copy the shards of a store from elsewhere. The bytes of each are checked before HDF5 opens it, then its structure.
+    """Copy the shards of a store from elsewhere, after the checks of `verify`. Their bytes are checked before HDF5 opens them.
 
     Raises:
         DamagedStoreError: A shard is damaged, or its store may not hold it; shards copied before it are kept.
@@ -80,10 +88,23 @@ def import_store(folder: Path, cache: Path, *, progress: bool = False) -> Import
     shards = target.prepare()
     present = {path.name for path in target.shard_paths()}
     new = [path for path in source.shard_paths() if path.name not in present]
+    shape = target.row_shape
     for path in tqdm(new, desc="import", unit="shard", delay=2, disable=not progress):
-        check_bytes(path)
-        read_rows(path, source.recipe)
-        with reading(path) as shard:
-            data = shard.readall()
+        data, rows = _checked(path, source.recipe)
+        if shape not in (None, rows.row_shape):
+            raise DamagedStoreError(f"{path} has rows of shape {rows.row_shape}; those of {target.name} have {shape}.")
+        shape = rows.row_shape
         commit_shard(shards, data)
     return Import(Store(cache, source.recipe), len(new))
+
+
+def _checked(path: Path, recipe: Recipe) -> tuple[bytes, ShardRows]:
+    """The bytes of a shard in which nothing is wrong, and its keys."""
+    rows, finite = check_shard(path, recipe)
+    if not finite.all():
+        raise DamagedStoreError(f"{path} is damaged: {int((~finite).sum())} of its {len(rows)} rows are not finite.")
+    with reading(path) as shard:
+        data = shard.readall()
+    if shard_name(data) != path.name:
+        raise DamagedStoreError(f"{path} changed while it was read. Run the command again.")
+    return data, rows

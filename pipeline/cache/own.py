@@ -9,7 +9,7 @@ import errno
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,9 @@ _ABSURD_OFFSETS = (errno.EINVAL, errno.EOVERFLOW)
 # Windows has none of the three. With O_NONBLOCK, a pipe without a writer can be opened, and then refused.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
+
+MAX_BYTES = 2**32
+"""The largest shard. Those that are written here have 256 MiB of rows, or one batch more."""
 
 
 def check_no_links(*paths: Path) -> None:
@@ -49,6 +52,21 @@ def check_store_folder(folder: Path) -> None:
     check_no_links(folder, *(folder / name for name in ("shards", "quarantine", "recipe.json", ".lock")))
 
 
+def check_lock(path: Path) -> None:
+    """Refuse a lock file that is not an empty file of its own: to take the lock empties it.
+
+    Raises:
+        ForeignEntryError: It is a link or a special file, it has another name (a hard link), or it has content.
+    """
+    check_no_links(path)
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            raise _not_regular(path)
+        if found.st_size or found.st_nlink > 1:
+            raise ForeignEntryError(f"{path} is not an empty file of the cache. It was left as it is. Remove it.")
+
+
 def check_tree(folder: Path) -> None:
     """Refuse a folder that is a symbolic link or has one anywhere below it.
 
@@ -58,6 +76,38 @@ def check_tree(folder: Path) -> None:
     check_no_links(folder)
     for root, folders, files in os.walk(folder):
         check_no_links(*(Path(root, name) for name in (*folders, *files)))
+
+
+def check_only_own(folder: Path, parts: Sequence[str] = ("recipe.json", ".lock", "shards", "quarantine")) -> None:
+    """Refuse to delete a store in which something lies that no store has: it may be the user's.
+
+    Args:
+        folder: The store's folder.
+        parts: What is to be deleted of it; all: the folder itself.
+
+    Raises:
+        ForeignEntryError: The message names what was found.
+        UnreadableStoreError: A folder cannot be read.
+    """
+    check_tree(folder)
+    found = [path for path in _entries(folder) if path.name not in parts and len(parts) > 1]
+    for name in parts:
+        path = folder / name
+        is_file = name not in ("shards", "quarantine")
+        if not is_gone(path) and path.is_dir() == is_file:
+            found.append(path)
+        elif path.is_dir():
+            found += [entry for entry in _entries(path) if entry.suffix != ".h5" or not _is_regular(entry)]
+    if found:
+        raise ForeignEntryError(
+            f"{found[0]} is nothing that a store has. Nothing was deleted, since it may be yours. Move it away first."
+        )
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What lies in a folder, without hidden files, such as those that are being written."""
+    hidden = [path for path in list_folder(folder, hidden=True) if path.is_dir()]
+    return list_folder(folder) + hidden
 
 
 def is_gone(path: Path) -> bool:
@@ -113,20 +163,38 @@ class OwnFile(io.FileIO):
             raise
         return count
 
+    def readall(self) -> bytes:
+        """All bytes from here to the end."""
+        try:
+            return super().readall()
+        except OSError as error:
+            self.failure = error
+            raise
+
+    def close(self) -> None:
+        """Close the file; what was read stays right, whatever the system says to that."""
+        with contextlib.suppress(OSError):
+            super().close()
+
 
 @contextlib.contextmanager
-def reading(path: Path) -> Iterator[OwnFile]:
+def reading(path: Path, at_most: int = MAX_BYTES) -> Iterator[OwnFile]:
     """Open a regular file of the cache for reading; errors that its content causes in the body are damage.
 
     Only bytes that were read and are wrong are damage. If the machine refuses to read (permission, open files, memory, a disk or
     server that does not answer), nothing is known about the bytes.
 
+    Args:
+        path: The file.
+        at_most: The largest size in bytes that such a file has.
+
     Raises:
         ForeignEntryError: The path is a symbolic link, or not a regular file.
         UnreadableStoreError: The file does not exist or cannot be read.
-        DamagedStoreError: The body found that the bytes are wrong.
+        DamagedStoreError: The file is too large, or the body found that the bytes are wrong.
     """
     check_no_links(path)  # before opening: for the message, and for systems without O_NOFOLLOW
+    _check_regular(path)  # before opening too: a pipe's writer goes on when it is opened, and a device may do anything
     try:
         file = OwnFile(path, opener=lambda name, _: os.open(name, _FLAGS | _BINARY))
     except IsADirectoryError:
@@ -134,20 +202,40 @@ def reading(path: Path) -> Iterator[OwnFile]:
     except OSError as error:
         raise _unreadable(path, error) from error
     with file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
             raise _not_regular(path)
+        if found.st_size > at_most:
+            raise DamagedStoreError(f"{path} has {found.st_size:,} bytes, and at most {at_most:,} are expected.")
         try:
             yield file
-        except PipelineError:
+        except PipelineError as error:
+            # HDF5 may go on after a read that failed, with bytes that nobody has read.
+            if file.failure is not None and isinstance(error, DamagedStoreError):
+                raise _unreadable(path, file.failure) from error
             raise
         except MemoryError as error:
             raise UnreadableStoreError(f"{path} cannot be read: memory ran out. Nothing was moved.") from error
         except _DAMAGE as error:
-            failure = file.failure or error
+            if file.failure is not None:
+                raise _unreadable(path, file.failure) from error
             # Errors that h5py raises on content have no errno.
-            if isinstance(failure, OSError) and failure.errno not in (None, *_ABSURD_OFFSETS):
-                raise _unreadable(path, failure) from error
+            if isinstance(error, OSError) and error.errno not in (None, *_ABSURD_OFFSETS):
+                raise _unreadable(path, error) from error
             raise DamagedStoreError(f"{path} cannot be read: {error}") from error
+
+
+def _check_regular(path: Path) -> None:
+    if not _is_regular(path):
+        raise _not_regular(path)
+
+
+def _is_regular(path: Path) -> bool:
+    """Whether the path is a file; True if that cannot be found out, since opening it says why."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return True
 
 
 def _not_regular(path: Path) -> ForeignEntryError:

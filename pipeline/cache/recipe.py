@@ -162,8 +162,8 @@ def read_recipe(folder: Path) -> Recipe:
     path = folder / "recipe.json"
     if is_gone(path):
         raise DamagedStoreError(f"{folder} is not a store: it has no recipe.json.")
-    with reading(path) as source:
-        text = source.read(_MAX_BYTES)
+    with reading(path, _MAX_BYTES) as source:
+        text = source.readall()
     try:
         return Recipe.from_dict(json.loads(text))
     except (ValueError, RecursionError) as error:
@@ -174,6 +174,21 @@ def write_recipe(recipe: Recipe, folder: Path) -> None:
     """Write recipe.json; it is complete whenever its name exists."""
     values = dict(sorted(recipe.as_dict().items()))
     write_json(folder / "recipe.json", values, sync=True)
+
+
+def mend_recipe(recipe: Recipe, folder: Path) -> None:
+    """Write recipe.json if it is missing or damaged, or is that of another recipe.
+
+    Raises:
+        UnreadableStoreError, ForeignEntryError: The file cannot be read; see `reading`.
+        OSError: It cannot be written.
+    """
+    try:
+        found = read_recipe(folder).fingerprint
+    except DamagedStoreError:
+        found = None
+    if found != recipe.fingerprint:
+        write_recipe(recipe, folder)
 
 
 def _check_augmentation(text: str | None) -> None:

@@ -8,6 +8,8 @@ structure against what a shard may hold, since a file from elsewhere may be forg
 import hashlib
 import io
 import json
+import math
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +21,10 @@ from numpy.typing import NDArray
 from pipeline.cache.chunks import FILTERS, PackedRows, Visit
 from pipeline.cache.own import check_no_links, reading
 from pipeline.cache.recipe import SCHEMA, Recipe
-from pipeline.errors import DamagedStoreError, UnreadableStoreError
+from pipeline.errors import DamagedStoreError, SettingError, UnreadableStoreError
 from pipeline.files import write_bytes
-from pipeline.images.hashing import Stamp, file_stamp
+from pipeline.images.hash_table import Stamp
+from pipeline.images.hashing import file_stamp
 
 FULL_ROWS = 1024
 FULL_BYTES = 256 * 2**20
@@ -31,6 +34,7 @@ ROWS_PER_CHUNK = 8
 _CHUNK_BYTES = 256 * 1024
 _MAX_ROWS = 2**22
 _MAX_RATIO = 256  # LZ4 compresses at most 255 bytes into one
+_MAX_TEXT = 2**16  # characters of provenance; HDF5 keeps larger attributes in another way
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,27 @@ def commit_shard(folder: Path, data: bytes) -> Path:
     check_no_links(folder, final)
     write_bytes(final, data)
     return final
+
+
+def check_shard(path: Path, recipe: Recipe) -> tuple[ShardRows, NDArray[np.bool_]]:
+    """Check everything that can be known of a shard: its bytes, its structure, and that its rows can be unpacked.
+
+    Returns:
+        Its keys, and which of its rows are finite, (n,).
+
+    Raises:
+        DamagedStoreError: Something is wrong.
+        UnreadableStoreError, ForeignEntryError: It cannot be read; see `reading`.
+    """
+    check_bytes(path)
+    rows = read_rows(path, recipe)
+    finite = np.ones(len(rows), np.bool_)
+
+    def visit(first: int, part: NDArray[np.floating]) -> None:
+        finite[first : first + len(part)] = np.isfinite(part).reshape(len(part), -1).all(axis=1)
+
+    visit_features(path, recipe, visit)
+    return rows, finite
 
 
 def check_bytes(path: Path) -> Stamp | None:
@@ -193,10 +218,40 @@ def read_provenance(path: Path) -> dict[str, str]:
         UnreadableStoreError, ForeignEntryError: The file cannot be read; see `reading`.
     """
     with reading(path) as source, h5py.File(source, "r") as file:
-        provenance: dict[str, str] = json.loads(_text(file, "provenance") or "{}")
-        if not isinstance(provenance, dict) or not all(isinstance(value, str) for value in provenance.values()):
-            raise DamagedStoreError(f"{path}: its provenance is not a JSON object of texts.")
-        return provenance
+        return _provenance(file, path)
+
+
+def read_shard_recipe(path: Path) -> Recipe:
+    """The recipe that a shard was made by, for a store that has lost its own.
+
+    Raises:
+        DamagedStoreError: The shard is damaged, or has no recipe.
+        UnreadableStoreError, ForeignEntryError: The file cannot be read; see `reading`.
+    """
+    check_bytes(path)
+    with reading(path) as source, h5py.File(source, "r") as file:
+        text = _text(file, "recipe")
+        if text is None:
+            raise DamagedStoreError(f"{path} has no recipe.")
+        try:
+            return Recipe.from_dict(json.loads(text))
+        except SettingError as error:
+            raise DamagedStoreError(f"{path} has no valid recipe: {error}") from error
+
+
+def _provenance(file: h5py.File, path: Path) -> dict[str, str]:
+    """The provenance, checked: texts that can be printed, and seconds that are a number."""
+    text = _text(file, "provenance")
+    if text is None and "provenance" not in file.attrs:
+        return {}
+    provenance = json.loads(text) if text is not None and len(text) <= _MAX_TEXT else None
+    if not isinstance(provenance, dict) or not all(isinstance(value, str) for value in provenance.values()):
+        raise DamagedStoreError(f"{path}: its provenance is not a JSON object of texts.")
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for word in provenance.items() for letter in "".join(word)):
+        raise DamagedStoreError(f"{path}: its provenance has characters that cannot be printed.")
+    if not 0 <= float(provenance.get("seconds", 0)) < math.inf:
+        raise DamagedStoreError(f"{path}: its rows took {provenance['seconds'][:32]!r} seconds, which is not a time.")
+    return provenance
 
 
 def _check_structure(file: h5py.File, recipe: Recipe, path: Path) -> None:
@@ -222,6 +277,9 @@ def _check_structure(file: h5py.File, recipe: Recipe, path: Path) -> None:
             raise DamagedStoreError(
                 f"{path}: {name} is {item.dtype} {item.shape}; expected {dtype} {shape or (*rows, '...')}."
             )
+    if len(rows) != 1 or file["features"].ndim not in (2, 4):
+        raise DamagedStoreError(f"{path}: a row has the shape {file['features'].shape[1:]}, which no row has.")
+    _provenance(file, path)
 
 
 def _text(file: h5py.File, name: str) -> str | None:
@@ -253,7 +311,7 @@ def _check_dataset(item: h5py.Dataset, path: Path) -> None:
         )
     if item.nbytes > _MAX_RATIO * item.id.get_storage_size():
         raise DamagedStoreError(f"{path}: {item.name} promises {item.nbytes:,} bytes, more than its chunks can hold.")
-    if item.ndim not in (1, 2, 4) or not 0 < item.shape[0] <= _MAX_ROWS:
+    if item.ndim not in (1, 2, 4) or not 0 < item.shape[0] <= _MAX_ROWS or not all(item.shape):
         raise DamagedStoreError(f"{path}: {item.name} has the shape {item.shape}, which no shard has.")
 
 

@@ -13,13 +13,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.cache.own import check_no_links, check_store_folder, is_gone, list_folder
+from pipeline.cache.own import check_lock, check_no_links, check_store_folder, is_gone, list_folder
 from pipeline.cache.pooling import pool_rows, to_float32
-from pipeline.cache.recipe import POOLINGS, Recipe, read_recipe, write_recipe
+from pipeline.cache.recipe import POOLINGS, Recipe, mend_recipe, read_recipe
 from pipeline.cache.shard import ShardRows, build_shard, check_bytes, commit_shard, read_rows, visit_features
-from pipeline.errors import DamagedStoreError, ForeignEntryError, MissingRowsError, SettingError, UnreadableStoreError
+from pipeline.errors import (
+    DamagedStoreError,
+    ForeignEntryError,
+    MissingRowsError,
+    PipelineError,
+    SettingError,
+    UnreadableStoreError,
+)
 from pipeline.files import remove_debris
-from pipeline.images.hashing import Stamp, file_stamp
+from pipeline.images.hash_table import Stamp
+from pipeline.images.hashing import file_stamp
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +92,8 @@ class Store:
     """The rows of one recipe, below a cache folder.
 
     Opening checks every shard's bytes against its name. A damaged shard is moved to `quarantine/` with a
-    warning, and its rows count as missing, so that stage one computes them again. A shard that cannot be
+    warning, and its rows count as missing, so that stage one computes them again; a damaged recipe.json
+    beside good shards is written anew. In a cache that is read-only both stay. A shard that cannot be
     read is an error, and nothing is moved. A shard that is a symbolic link is skipped with a warning; a
     store whose own folders are links is refused.
     """
@@ -195,7 +204,8 @@ class Store:
             return
         from filelock import FileLock, Timeout
 
-        check_store_folder(self.folder)  # the lock file is opened for writing
+        check_store_folder(self.folder)
+        check_lock(self.folder / ".lock")
         lock = FileLock(self.folder / ".lock")
         with contextlib.ExitStack() as held:
             try:
@@ -307,6 +317,8 @@ class Store:
         if self._shards is None:
             self._remove_debris()
             self._shards = self._look([])
+            if self._shards:
+                self._mend_recipe()
         return self._shards
 
     @property
@@ -330,8 +342,22 @@ class Store:
                     continue  # merged or removed by another process, not damaged
                 if not isinstance(error, DamagedStoreError):
                     raise
-                self.quarantine(path)
-                logger.warning("%s It was set aside in quarantine/; its rows will be computed again.", error)
+                self._set_aside(path, error)
+
+    def _set_aside(self, path: Path, damage: DamagedStoreError) -> None:
+        """Move a damaged shard to `quarantine/`; where nothing can be moved, its rows are skipped all the same."""
+        try:
+            self.quarantine(path)
+        except PipelineError:
+            raise
+        except OSError as error:
+            if path not in self._passed_over:
+                self._passed_over.add(path)
+                logger.warning(
+                    "%s It cannot be moved to quarantine/ (%s); its rows are skipped.", damage, error.strerror
+                )
+        else:
+            logger.warning("%s It was set aside in quarantine/; its rows will be computed again.", damage)
 
     def quarantine(self, path: Path) -> None:
         """Move a damaged shard to `quarantine/`, where its bytes are kept for inspection. A link is never moved."""
@@ -352,13 +378,15 @@ class Store:
         check_store_folder(self.folder)
         shards = self.folder / "shards"
         shards.mkdir(parents=True, exist_ok=True)
-        try:
-            found = read_recipe(self.folder).fingerprint
-        except DamagedStoreError:
-            found = None
-        if found != self.recipe.fingerprint:
-            write_recipe(self.recipe, self.folder)
+        mend_recipe(self.recipe, self.folder)
         return shards
+
+    def _mend_recipe(self) -> None:
+        """Write recipe.json if it is missing or damaged: without it, commands on the cache do not know this store."""
+        try:
+            mend_recipe(self.recipe, self.folder)
+        except OSError as error:
+            logger.warning("%s is not whole: %s", self.folder, error)
 
     def _remove_debris(self) -> None:
         """Remove unfinished files of dead processes of this machine, also those of version 0.1.0 (`.tmp`)."""

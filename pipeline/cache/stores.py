@@ -1,6 +1,7 @@
 """The stores of a cache folder: which there are, what each holds, and what its rows cost."""
 
 import logging
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,11 @@ from pipeline.errors import DamagedStoreError, DataNotFoundError, ForeignEntryEr
 
 logger = logging.getLogger(__name__)
 
+StoreError = DamagedStoreError | ForeignEntryError | UnreadableStoreError
+"""Why a store is refused."""
+
+_NAME = re.compile(r"-[0-9a-f]{12}$")
+
 
 def list_stores(cache: Path) -> list[Store]:
     """All stores below a cache folder, by name; one that cannot be opened is skipped with a warning.
@@ -26,30 +32,31 @@ def list_stores(cache: Path) -> list[Store]:
     return open_stores(cache)[0]
 
 
-def open_stores(cache: Path) -> tuple[list[Store], dict[str, str]]:
-    """All stores below a cache folder, by name, and those that are refused, with the reasons.
+def open_stores(cache: Path) -> tuple[list[Store], dict[str, StoreError]]:
+    """All stores below a cache folder, by name, and the errors of those that are refused, by name.
 
-    A store is refused if it cannot be read or is reached through a link. A folder of something else, or with a damaged recipe, is
-    neither.
+    A store is refused if its recipe is damaged, if it cannot be read, or if it is reached through a link.
 
     Raises:
         UnreadableStoreError: The cache folder itself cannot be read.
     """
-    stores, refused = [], {}
+    stores, refused = [], dict[str, StoreError]()
     for folder in store_folders(cache):
         try:
             stores.append(Store.open(folder))
-        except DamagedStoreError as error:
-            logger.warning("%s It is skipped.", error)
-        except (ForeignEntryError, UnreadableStoreError) as error:
+        except (DamagedStoreError, ForeignEntryError, UnreadableStoreError) as error:
             logger.warning("%s The store is skipped.", error)
-            refused[folder.name] = str(error)
+            refused[folder.name] = error
     return stores, refused
 
 
 def store_folders(cache: Path) -> list[Path]:
-    """The folders below a cache folder that have a recipe.json, by name."""
-    return [path for path in list_folder(cache) if not is_gone(path / "recipe.json")]
+    """The folders below a cache folder that have a recipe.json, or a store's name and shards, by name."""
+    return [
+        path
+        for path in list_folder(cache)
+        if not is_gone(path / "recipe.json") or (_NAME.search(path.name) and not is_gone(path / "shards"))
+    ]
 
 
 def find_store(name: str, cache: Path) -> Store:
@@ -57,14 +64,25 @@ def find_store(name: str, cache: Path) -> Store:
 
     Raises:
         DataNotFoundError: None or several do.
+        DamagedStoreError, ForeignEntryError, UnreadableStoreError: It cannot be opened.
     """
-    stores = list_stores(cache)
-    matches = [store for store in stores if store.name.startswith(name) or store.name.endswith(name)]
-    if len(matches) != 1:
+    return Store.open(find_folder(name, cache))
+
+
+def find_folder(name: str, cache: Path) -> Path:
+    """The folder of the one store whose name starts or ends with `name`, also of one that cannot be opened.
+
+    Raises:
+        DataNotFoundError: None or several do.
+    """
+    folders = store_folders(cache)
+    matches = [path for path in folders if path.name.startswith(name) or path.name.endswith(name)]
+    exact = [path for path in matches if path.name == name]
+    if len(exact or matches) != 1:
         raise DataNotFoundError(
-            f"{name!r} names {len(matches)} stores below {cache}. Expected one of: {', '.join(s.name for s in stores)}."
+            f"{name!r} names {len(matches)} stores below {cache}. Expected one of: {', '.join(p.name for p in folders)}."
         )
-    return matches[0]
+    return (exact or matches)[0]
 
 
 @dataclass(frozen=True)
@@ -112,7 +130,7 @@ def summarize_all(cache: Path) -> list[StoreSummary]:
     for store in list_stores(cache):
         try:
             summaries.append(summarize(store))
-        except (ForeignEntryError, UnreadableStoreError) as error:
+        except (DamagedStoreError, OSError) as error:
             logger.warning("%s The store is skipped.", error)
     return summaries
 

@@ -92,11 +92,16 @@ def cache_repair(**options: Any) -> None:
 @folder_options
 @output_options
 def cache_compact(**options: Any) -> None:
-    """Merge the small shards of STOREs (all, if none is named) into full ones; a row is never off the disk meanwhile."""
+    """Merge the small shards of STOREs (all, if none is named) into full ones; exit with 3 if one could not be merged.
+
+    A row is never off the disk meanwhile.
+    """
     from pipeline import maintenance
 
     merged = maintenance.compact_cache(**without(keywords(options), "runs"))
     show(options, {"stores": [store.as_dict() for store in merged]}, render.describe_compact)
+    if any(store.error for store in merged):
+        sys.exit(3)
 
 
 @cache.command(

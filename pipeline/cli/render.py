@@ -284,6 +284,7 @@ def describe_repair(result: Mapping[str, Any]) -> str:
         f"  {shard} was moved to quarantine/; `bottleneck features` makes its rows again."
         for shard in result["set_aside"]
     ]
+    lines += [f"  {store}/recipe.json was written again, from the recipe in its shards." for store in result["mended"]]
     lines += [f"  {entry['shard']} was not moved: {entry['reason']}" for entry in result["left"]]
     return "\n".join(lines)
 
@@ -298,7 +299,11 @@ def describe_prune(result: Mapping[str, Any]) -> str:
 
 def describe_compact(result: Mapping[str, Any]) -> str:
     """Shards and bytes of each store, before and after."""
-    return table(result["stores"]) if result["stores"] else "No stores yet."
+    if not result["stores"]:
+        return "No stores yet."
+    merged = [store for store in result["stores"] if "error" not in store]
+    lines = [table(merged)] if merged else []
+    return "\n".join(lines + [f"{s['store']} was not merged: {s['error']}" for s in result["stores"] if "error" in s])
 
 
 def describe_stores(stores: Sequence[Mapping[str, Any]]) -> str:

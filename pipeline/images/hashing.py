@@ -7,33 +7,25 @@ digest of the bytes that it decodes.
 import hashlib
 import itertools
 import os
-import sqlite3
 import time
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
+from pipeline.images.hash_table import Stamp, recall, remember
+
 # A file that was written less than this time before its stat may change again without a change of
 # its time stamp (git's "racy" rule), so its digest is not remembered yet.
 RACY_NS = 2_000_000_000
 
-# SQLite reads zeros from a truncated file and has no checksums, so each row has one.
-_TABLE = """CREATE TABLE IF NOT EXISTS digests (
-    path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, sha256 BLOB, crc32 INTEGER
-) WITHOUT ROWID"""
-
-Stamp = tuple[int, int, int, int]
-
 
 @dataclass(frozen=True)
 class FileHashes:
-    """Digests of files, remembered in an SQLite file, which can be deleted at any time."""
+    """Digests of files, remembered in an SQLite file, which can be deleted at any time; see `pipeline.images.hash_table`."""
 
     path: Path | None = None
     """The SQLite file; None remembers nothing."""
@@ -92,50 +84,21 @@ class FileHashes:
         self._remember(((keys[p], stamps[p], found[p]) for p in unknown), stat_ns)
         return [digest for digest in found if digest is not None]
 
-    def _connect(self) -> sqlite3.Connection:
-        if self.path is None:
-            return sqlite3.connect(":memory:")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        return sqlite3.connect(self.path, timeout=30)
-
     def _recall(self, keys: Sequence[str]) -> dict[str, tuple[Stamp, bytes]]:
         if self.path is None or not keys:
             return {}
-        folder = os.path.commonpath({os.path.dirname(key) for key in keys})  # noqa: PTH120 of many strings
-        try:
-            with closing(self._connect()) as connection:
-                connection.execute(_TABLE)
-                rows = connection.execute(
-                    "SELECT path, size, mtime_ns, ctime_ns, inode, sha256, crc32 FROM digests WHERE path >= ? AND path < ?",
-                    (folder, folder + "\U0010ffff"),
-                ).fetchall()
-        except (sqlite3.OperationalError, OSError):
-            return {}  # locked, or in a folder that is not writable
-        except sqlite3.DatabaseError:
-            self.path.unlink(missing_ok=True)  # damaged; it is only a cache
-            return {}
-        return {
-            path: ((size, mtime, ctime, inode), digest)
-            for path, size, mtime, ctime, inode, digest, crc32 in rows
-            if isinstance(digest, bytes) and crc32 == _crc32(path, (size, mtime, ctime, inode), digest)
-        }
+        return recall(self.path, os.path.commonpath({os.path.dirname(key) for key in keys}))  # noqa: PTH120 of many strings
 
     def _remember(self, entries: Iterable[tuple[str, Stamp | None, bytes | OSError | None]], stat_ns: int) -> None:
         # Counted from the stat, not from now: hashing the other files may have taken minutes since then.
         newest = stat_ns - RACY_NS
         rows = [
-            (path, *stamp, digest, _crc32(path, stamp, digest))
+            (path, stamp, digest)
             for path, stamp, digest in entries
             if stamp is not None and isinstance(digest, bytes) and max(stamp[1], stamp[2]) < newest
         ]
-        if self.path is None or not rows:
-            return
-        try:
-            with closing(self._connect()) as connection, connection:
-                connection.execute(_TABLE)
-                connection.executemany("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-        except (sqlite3.DatabaseError, OSError):
-            return  # locked or read-only: the next call hashes the files again
+        if self.path is not None and rows:
+            remember(self.path, rows)
 
 
 def sha256_file(path: Path | str) -> bytes:
@@ -159,10 +122,6 @@ def file_stamp(path: Path | str) -> Stamp | None:
         return None
     # ctime shows an edit after which the old mtime was set again.
     return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
-
-
-def _crc32(path: str, stamp: Stamp, digest: bytes) -> int:
-    return zlib.crc32(f"{path} {stamp} ".encode() + digest)
 
 
 def _key(here: str, file: Path | str) -> str:

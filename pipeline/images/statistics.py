@@ -1,5 +1,6 @@
 """Mean and standard deviation of each color channel, for `--preprocess standardize`."""
 
+import contextlib
 import hashlib
 import json
 from dataclasses import asdict, dataclass
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pipeline.errors import DataLayoutError, UnreadableImageError
-from pipeline.files import write_json
+from pipeline.files import read_regular, write_json
 from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
+
+_MAX_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -79,10 +82,11 @@ def kept_statistics(manifest: Manifest, decoder: Decoder, folder: Path, *, progr
     content = hashlib.sha256(repr(decoder).encode() + b"".join(train)).hexdigest()
     kept = folder / f"{content[:32]}.json"
     try:
-        return ChannelStatistics(**json.loads(kept.read_text()))
+        return ChannelStatistics(**json.loads(read_regular(kept, _MAX_BYTES)))
     except (OSError, ValueError, TypeError, RecursionError):
         statistics = channel_statistics(manifest, decoder, progress=progress)
-        write_json(kept, asdict(statistics))
+        with contextlib.suppress(OSError):  # in a read-only cache they are computed each time
+            write_json(kept, asdict(statistics))
         return statistics
 
 

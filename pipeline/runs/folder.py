@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DamagedStoreError, RunNotFoundError, did_you_mean
-from pipeline.files import name_beside, put, write_json
+from pipeline.files import name_beside, put, remove, write_json
 from pipeline.runs.info import RunInfo
 from pipeline.runs.naming import check_run_name, numbered, plain_name
 from pipeline.stage_two.metrics import Scores
@@ -137,7 +137,7 @@ class NewRun:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
-            shutil.rmtree(self.path, ignore_errors=True)
+            remove(self.path)
             if self._claimed is not None:
                 with contextlib.suppress(OSError):
                     self._claimed.rmdir()

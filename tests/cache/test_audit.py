@@ -2,14 +2,17 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
 from pipeline.cache.audit import Verification, delete, prune, quarantines, repair_cache, size_of, verify, verify_cache
+from pipeline.cache.recipe import read_recipe
 from pipeline.cache.store import Store
 from pipeline.cache.stores import list_stores
+from pipeline.errors import ForeignEntryError
 from tests.cache.samples import HALF, RECIPE, damage, forge, make_rows, snapshot
 
 
@@ -122,3 +125,90 @@ def test_pruning_deletes_named_stores_and_all_quarantines(cache, is_dry):
     assert [path.exists() for path in doomed] == [is_dry, is_dry]
     assert (snapshot(cache) == before) == is_dry
     assert len(Store(cache, RECIPE).shard_paths()) == 1
+
+
+RECIPES = {"no bytes": "", "another schema": '{"schema": 2}', "deep": "[" * 100_000, "no JSON": "{", "missing": None}
+
+
+def injure_recipe(cache: Path, kind: str) -> Path:
+    """Replace the recipe of the first store."""
+    path = cache / RECIPE.folder_name / "recipe.json"
+    text = RECIPES[kind]
+    path.unlink() if text is None else path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+def test_damaged_recipe_is_said_and_mended(cache, kind):
+    """Verifying counts it as damage; repair writes it again, from a shard, and the store has all its rows."""
+    path = injure_recipe(cache, kind)
+    found = verify_cache(cache)
+    done = repair_cache(cache)
+
+    assert [(entry.shard, entry.is_damage) for entry in found.bad] == [(RECIPE.folder_name, True)]
+    assert "recipe.json" in found.bad[0].reason
+    assert found.num_ok == 5
+    assert done.as_dict() == {"rows": 25, "ok": 25, "set_aside": [], "mended": [RECIPE.folder_name], "left": []}
+    assert read_recipe(path.parent).fingerprint == RECIPE.fingerprint
+    assert verify_cache(cache) == Verification(25)
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+def test_stage_one_mends_a_damaged_recipe(cache, kind):
+    """Whoever opens the store by its recipe knows what belongs there."""
+    path = injure_recipe(cache, kind)
+
+    assert len(Store(cache, RECIPE)) == 20
+    assert read_recipe(path.parent).fingerprint == RECIPE.fingerprint
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+def test_store_with_a_damaged_recipe_can_be_named_and_deleted(cache, kind):
+    """Also one that has no shard to mend it from."""
+    path = injure_recipe(cache, kind)
+    prune(cache, [RECIPE.folder_name], is_dry=False)
+
+    assert not path.parent.exists()
+    assert verify_cache(cache) == Verification(5)
+
+
+def test_recipe_of_a_store_without_a_whole_shard_is_left(cache):
+    """Repair names it and what it cannot mend, and moves nothing."""
+    injure_recipe(cache, "no bytes")
+    for path in (cache / RECIPE.folder_name / "shards").iterdir():
+        damage(path, 4000)
+    before = snapshot(cache)
+    done = repair_cache(cache)
+
+    assert (done.mended, done.set_aside) == ((), [])
+    assert [entry.shard for entry in done.left] == [RECIPE.folder_name]
+    assert snapshot(cache) == before
+
+
+@pytest.mark.parametrize("place", ["notes/quarantine", f"{RECIPE.folder_name}/quarantine"])
+def test_quarantine_that_is_not_of_a_store_is_not_deleted(cache, place, caplog):
+    """A folder of that name may be the user's, and so may a file in it."""
+    thesis = cache / place / "thesis.txt"
+    thesis.parent.mkdir(parents=True)
+    thesis.write_text("years of work")
+    (cache / "notes").mkdir(exist_ok=True)
+    (cache / "notes/recipe.json").write_text('{"schema": 1, "flour": "500 g"}')
+
+    assert prune(cache, is_dry=False).folders == ()
+    assert thesis.read_text() == "years of work"
+    assert "It is skipped" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "place", ["thesis.txt", "shards/thesis.txt", "shards/x.h5/thesis.txt", ".git/config", "quarantine/deep/thesis.h5"]
+)
+def test_store_with_something_else_in_it_is_not_deleted(cache, place):
+    """The message names what was found."""
+    thesis = cache / RECIPE.folder_name / place
+    thesis.parent.mkdir(parents=True, exist_ok=True)
+    thesis.write_text("years of work")
+    before = snapshot(cache)
+
+    with pytest.raises(ForeignEntryError, match="is nothing that a store has"):
+        prune(cache, [RECIPE.folder_name], is_dry=False)
+    assert snapshot(cache) == before

@@ -185,3 +185,19 @@ def test_command_merges_the_named_store_or_all(store):
     assert "shards before" in call("cache", "compact", *place).out
     assert call("cache", "compact", "--cache", Path("nowhere")).out == "No stores yet.\n"
     assert json.dumps(every)
+
+
+def test_store_that_cannot_be_merged_does_not_end_the_others(store):
+    """It is named, and the command exits with 3."""
+    cache = store.folder.parent
+    fill(Store(cache, HALF), range(3), range(3, 6))
+    (cache / HALF.folder_name / ".lock").write_text("years of work")
+    outcomes = [call("cache", "compact", "--cache", cache, *words) for words in (["--json"], [])]
+    done, said = outcomes[0].json["stores"], outcomes[1].out
+
+    assert [outcome.code for outcome in outcomes] == [3, 3]
+    assert {entry["store"]: entry["shards_after"] for entry in done} == {HALF.folder_name: 0, RECIPE.folder_name: 3}
+    assert [entry["store"] for entry in done if "error" in entry] == [HALF.folder_name]
+    assert f"{HALF.folder_name} was not merged: " in said
+    assert ".lock is not an empty file of the cache" in said
+    assert (cache / HALF.folder_name / ".lock").read_text() == "years of work"

@@ -1,7 +1,10 @@
 """Rows are exported to a plain file, and stores from elsewhere are imported only if they are whole."""
 
 import json
+import os
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -171,3 +174,63 @@ def test_recipe_from_elsewhere_cannot_lead_out_of_the_cache(cache, tmp_path, par
     with pytest.raises(DamagedStoreError, match=f"The {part} has up to 96 letters"):
         import_store(folder, here)
     assert not (tmp_path / "a").exists()
+
+
+def test_shard_with_rows_that_are_not_finite_is_not_taken_over(cache, tmp_path):
+    """What `verify` calls bad is refused at the border."""
+    rows = make_rows(range(4))
+    rows[2] = np.nan
+    source = Store(tmp_path / "theirs", RECIPE)
+    forge(
+        source.prepare(),
+        lambda file: file.create_dataset("features", data=rows, chunks=rows.shape),
+        without="features",
+    )
+
+    with pytest.raises(DamagedStoreError, match="1 of its 4 rows are not finite"):
+        import_store(source.folder, tmp_path / "here")
+    assert Store(tmp_path / "here", RECIPE).shard_paths() == []
+
+
+def test_shard_with_rows_of_another_shape_is_not_taken_over(cache, tmp_path):
+    """Rows of two shapes could not be read together afterwards."""
+    source = Store(tmp_path / "theirs", RECIPE)
+    source.append(make_keys(range(50, 54)), make_rows(range(4), shape=(1, 1, 5)), {})
+    before = snapshot(cache)
+
+    with pytest.raises(DamagedStoreError, match=r"rows of shape \(1, 1, 5\); those of .* have \(2, 2, 5\)"):
+        import_store(source.folder, cache)
+    assert snapshot(cache) == before
+
+
+def _export_with_little_room(cache: Path, path: Path, most: int) -> tuple[int, str]:
+    """Export in a process in which no file may grow beyond so many bytes: exit code, and what it said."""
+    said = path.with_name("said")
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+            export_plain(make_manifest(), Store(cache, RECIPE), path)
+            code = 0
+        except OSError as error:
+            said.write_text(f"{error}")
+            code = 2
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said.read_text()
+
+
+@pytest.mark.parametrize("most", [400, 2_000, 5_000, 10_000])
+def test_export_to_a_full_disk_is_an_error(cache, tmp_path, most):
+    """Not a crash inside HDF5: it names the file, and the older one stays."""
+    path = tmp_path / "out/plain.h5"
+    path.parent.mkdir()
+    path.write_bytes(b"older export")
+    code, said = _export_with_little_room(cache, path, most)
+
+    assert code == 2
+    assert said == f"[Errno 27] File too large: '{path}'"
+    assert sorted(item.name for item in path.parent.iterdir()) == ["plain.h5", "said"]
+    assert path.read_bytes() == b"older export"

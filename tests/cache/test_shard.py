@@ -329,6 +329,13 @@ def _schema(value):
 
 PLAIN = "must lie in this file, in chunks that are all there, with LZ4 and Fletcher-32 only"
 LINK = "features is not a plain data set of this file"
+
+
+def _provenance(text: bytes):
+    """Another provenance."""
+    return lambda file: file.attrs.__setitem__("provenance", np.bytes_(text))
+
+
 FORGERIES = {
     "external link": ("features", _external_link, LINK),
     "soft link": ("features", _soft_link, LINK),
@@ -365,6 +372,29 @@ FORGERIES = {
         lambda file: file.create_dataset("view", data=np.zeros(4, "u2"), chunks=(4,)),
         r"view is uint16 \(4,\); expected uint8",
     ),
+    **{
+        f"provenance: {name}": ("", _provenance(text), message)
+        for name, text, message in (
+            ("seconds that are a word", b'{"seconds": "soon"}', "could not convert string to float"),
+            ("seconds that are NaN", b'{"seconds": "nan"}', "'nan' seconds, which is not a time"),
+            ("infinite seconds", b'{"seconds": "1e999"}', "which is not a time"),
+            ("negative seconds", b'{"seconds": "-1"}', "which is not a time"),
+            ("a number", b'{"seconds": 1.5}', "not a JSON object of texts"),
+            ("a list", b"[]", "not a JSON object of texts"),
+            ("deep", b"[" * 9000 + b"]" * 9000, "cannot be read: maximum recursion|not a JSON object"),
+            ("no JSON", b"{", "cannot be read"),
+            ("no UTF-8", b'{"engine": "\xff"}', "cannot be read"),
+            ("half a letter", b'{"engine": "\\ud800"}', "characters that cannot be printed"),
+            ("an escape sequence", b'{"engine": "\\u001b[2J"}', "characters that cannot be printed"),
+        )
+    },
+    "provenance: of variable length": (
+        "",
+        lambda file: file.attrs.__setitem__("provenance", "{}"),
+        "not a JSON object",
+    ),
+    "provenance: an array": ("", lambda file: file.attrs.__setitem__("provenance", [1, 2]), "not a JSON object"),
+    "rows that are numbers": ("features", _stored(shape=(4,)), r"a row has the shape \(\)"),
     "scalar view": ("view", lambda file: file.create_dataset("view", data=np.uint8(0)), PLAIN),
     "far too many rows": (
         "view",

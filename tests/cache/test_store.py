@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from pipeline.cache.shard import ShardRows
 from pipeline.cache.store import Store, _Index, row_keys
-from pipeline.errors import DamagedStoreError, MissingRowsError
+from pipeline.errors import DamagedStoreError, ForeignEntryError, MissingRowsError
 from tests.cache.samples import HALF, RECIPE, SHAPE, damage, fill, forge, make_keys, make_rows
 
 ROOT = Path(__file__).parents[2]
@@ -583,3 +583,38 @@ def test_renamed_folder_is_refused(store):
 
     with pytest.raises(DamagedStoreError, match=rf"holds the recipe of {RECIPE.folder_name}\. Give it that name"):
         Store.open(renamed)
+
+
+def test_damaged_shard_that_cannot_be_moved_is_skipped(store, caplog):
+    """In a read-only cache, say; a file in the place of the folder stands for it. The other rows are served."""
+    keys, before = store.keys(), store.read(store.keys())
+    victim = store.shard_paths()[0]
+    damage(victim, 4000)
+    (store.folder / "quarantine").write_text("no folder")
+    opened = reopen(store)
+    rows = len(opened)
+    opened.refresh()
+
+    assert 0 < rows < 20
+    np.testing.assert_array_equal(opened.read(opened.keys()), before[np.isin(keys, opened.keys())])
+    assert victim.exists()
+    assert caplog.text.count("It cannot be moved to quarantine/ (File exists); its rows are skipped.") == 1
+
+
+@pytest.mark.parametrize("kind", ["content", "hard link", "pipe", "folder"])
+def test_lock_of_another_hand_is_not_emptied(store, kind, tmp_path):
+    """To take the lock opens the file for writing and empties it."""
+    lock, thesis = store.folder / ".lock", tmp_path / "thesis"
+    lock.unlink(missing_ok=True)
+    thesis.touch()
+    {
+        "content": lambda: lock.write_text("years of work"),
+        "hard link": lambda: lock.hardlink_to(thesis),
+        "pipe": lambda: os.mkfifo(lock),
+        "folder": lock.mkdir,
+    }[kind]()
+    before = lock.lstat()
+
+    with pytest.raises(ForeignEntryError, match=str(lock)), store.adding():
+        pass
+    assert lock.lstat() == before

@@ -8,7 +8,12 @@
 | the power is cut: what was synced, and in which order | `test_disk`, `tests/cache/test_shard.py` |
 | two and eight processes on one store, two machines, no locks, four sweeps, a killed worker | `test_together` |
 | shards cut, flipped, zeroed, swapped, renamed, missing, damaged while open; damaged recipe; threads, fork, a reader | `test_damage` |
-| damaged remembered hashes | `tests/images/test_hashing.py` |
+| damaged, foreign, locked or newer remembered hashes, journals of another hand | `tests/images/test_hashing.py`, `tests/images/test_hash_table.py` |
+| any tree of bytes, any changed byte, pipes, devices, links and endless files in any place of a cache | `test_any_cache` |
+| the n-th open, read, write, fsync, close, rename, link, unlink, mkdir, rmdir or flock fails with any error | `test_calls` |
+| writers with equal process numbers, four that replace one folder | `tests/test_files.py` |
+| an export without room for it | `tests/cache/test_exchange.py`, `tests/cache/test_sink.py` |
+| a read-only cache with a damaged shard, damaged recipes, folders that only look like a store's | `tests/cache/test_store.py`, `tests/cache/test_audit.py` |
 | damaged, huge, odd and changed photographs; links, pipes, loops, names | `test_images` |
 | another recipe | `test_damage`, `tests/cache/test_recipe.py` |
 | forged shards (links, external storage, virtual data sets, bombs), paths that lead out, heads that would run code | `test_hostile` |

@@ -1,12 +1,14 @@
 """Mean and deviation of the training images' channels."""
 
+import os
+
 import numpy as np
 import pytest
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.decode import Decoder
 from pipeline.images.sources.arrays import array_manifest
-from pipeline.images.statistics import ChannelStatistics, channel_statistics
+from pipeline.images.statistics import ChannelStatistics, channel_statistics, kept_statistics
 from tests.calls import read as scan
 from tests.conftest import draw_tree
 
@@ -66,6 +68,25 @@ def test_one_colour_has_no_deviation():
     manifest = array_manifest(pixels, splits=["train", "validation"] * 20)
 
     assert channel_statistics(manifest, Decoder(6)) == ChannelStatistics((200.0, 77.0, 3.0), (0.0, 0.0, 0.0))
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a folder", "nothing that can be written"])
+def test_short_cut_that_cannot_be_used_costs_only_time(kind, photos, tmp_path):
+    """Nothing waits for a pipe in the place of remembered statistics."""
+    manifest, decoder = scan(photos), Decoder(8)
+    folder = tmp_path / "statistics"
+    expected = kept_statistics(manifest, decoder, folder)
+    (kept,) = folder.iterdir()
+    kept.unlink()
+    if kind == "a pipe":
+        os.mkfifo(kept)
+    elif kind == "a folder":
+        (kept / "thesis").mkdir(parents=True)
+    else:
+        folder.rmdir()
+        folder.touch()
+
+    assert kept_statistics(manifest, decoder, folder) == expected
 
 
 def test_no_readable_training_image_is_an_error(tmp_path):

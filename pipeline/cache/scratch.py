@@ -1,0 +1,70 @@
+"""A store for a cache that cannot be written: its rows, and new ones in a temporary folder that goes away with it."""
+
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+
+from pipeline.cache.own import is_gone
+from pipeline.cache.store import Store
+
+logger = logging.getLogger(__name__)
+
+
+class ScratchStore(Store):
+    """Reads the rows of another store; adds rows to a temporary folder, which is deleted when this store is.
+
+    Workers on other machines do not see that folder.
+
+    Args:
+        below: The store that cannot be written.
+    """
+
+    def __init__(self, below: Store) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="bottleneck-"))
+        super().__init__(folder, below.recipe)
+        self._below = below
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+
+    def shard_paths(self) -> list[Path]:
+        """The shards of both folders; raises the errors of `check_store_folder` and `list_folder`."""
+        return self._below.shard_paths() + super().shard_paths()
+
+    def quarantine(self, path: Path) -> None:
+        """Move a damaged shard aside.
+
+        Raises:
+            OSError: It is in the folder that cannot be written; it stays there.
+        """
+        if path.is_relative_to(self.folder):
+            super().quarantine(path)
+        else:
+            self._below.quarantine(path)
+
+
+def store_that_takes_rows(store: Store) -> Store:
+    """The store itself if its folder can be written; otherwise a `ScratchStore` over it, with a warning that says so."""
+    try:
+        _try_to_write(store.folder)
+    except OSError as error:
+        logger.warning("%s. New features are computed for this command and not stored.", error)
+        return ScratchStore(store)
+    return store
+
+
+def _try_to_write(folder: Path) -> None:
+    """Make an empty file where shards are made, or in the first folder above that exists, and remove it.
+
+    Raises:
+        OSError: It cannot be made; the error names the folder.
+    """
+    place = next((path for path in (folder / "shards", *(folder / "shards").parents) if not is_gone(path)), folder)
+    probe = place / f".{secrets.token_hex(8)}.tmp"
+    try:
+        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        probe.unlink()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(place)) from error

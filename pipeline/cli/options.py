@@ -1,9 +1,8 @@
 """Options that commands share, and how options become keywords and results become text."""
 
-import logging
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -350,14 +349,3 @@ def show(options: Mapping[str, Any], result: Any, describe: Callable[[Any], str]
 def head_result(run: "Run") -> dict[str, Any]:
     """What the commands that train print."""
     return run.as_dict() | epochs_of(run)
-
-
-def warn_duplicates(duplicates: Sequence[Sequence[str]]) -> None:
-    """Warn that scores may be too good."""
-    if duplicates:
-        listed = "; ".join(" = ".join(names) for names in duplicates[:3])
-        logging.getLogger("pipeline").warning(
-            "%d images are in more than one split, byte for byte, so scores may be too good: %s",
-            len(duplicates),
-            listed,
-        )

@@ -19,9 +19,9 @@ def describe_features(result: Mapping[str, Any]) -> str:
     source = f" ({result['from_rows']} of them from rows of an earlier layer)" if result["from_rows"] else ""
     lines = [
         f"{result['rows']} rows of {tuple(result['shape'])}: {result['new']} new{source}, {result['reused']} reused{speed}.",
-        f"Store: {result['store']}",
         *([f"{result['views']['rows']} rows of views: {result['views']['new']} new."] if "views" in result else []),
-        *(f"  skipped {entry['path']}: {entry['reason']}" for entry in result["skipped"]),
+        *_image_lines(result),
+        f"Store: {result['store']}",
         f"Seconds: {result['seconds']:.1f}",
     ]
     return "\n".join(lines)
@@ -30,8 +30,16 @@ def describe_features(result: Mapping[str, Any]) -> str:
 def describe_head(result: Mapping[str, Any]) -> str:
     """The head, and its scores by split."""
     rows = [_score_row(split, result[split]) for split in ("train", "validation", "test") if split in result]
-    lines = [_trained(result), *_kept_epoch(result), table(rows), f"Run: {result['folder']}"]
+    use = _image_lines(result)
+    lines = [_trained(result), *_kept_epoch(result), table(rows), *use, f"Run: {result['folder']}"]
     return "\n".join([*lines, uses_of(result["run"], Path(result["folder"]).parent)])
+
+
+def _image_lines(result: Mapping[str, Any]) -> list[str]:
+    """Images by class, skipped images and ignored files."""
+    from pipeline.images.summary import ImageUse
+
+    return ImageUse.from_dict(result).as_lines()
 
 
 def _kept_epoch(result: Mapping[str, Any]) -> list[str]:
@@ -103,6 +111,7 @@ def describe_comparison(result: Mapping[str, Any]) -> str:
     ]
     best = max(range(len(rows)), key=lambda number: float(result["rows"][number]["validation"]))
     lines = [table(rows, best=[best]), "Overfitting gap: training accuracy minus validation accuracy."]
+    lines += _image_lines(result)
     if result["plot"]:
         lines.append(f"Plot: {result['plot']}")
     for regime, found in result["break_even"].items():

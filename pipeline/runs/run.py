@@ -77,7 +77,9 @@ class Run:
             "trunk_digest_before": info.trunk_digest_before,
             "trunk_digest_after": info.trunk_digest_after,
             "folder": str(self.folder.path),
+            "classes": dict(info.class_images),
             "skipped": list(info.skipped),
+            "ignored": list(info.ignored),
             "duplicates": list(info.duplicates),
         }
 

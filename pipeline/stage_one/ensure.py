@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import view_keys
 from pipeline.errors import DataLayoutError
-from pipeline.images.manifest import Manifest
+from pipeline.images.manifest import Manifest, Skipped
 from pipeline.settings import Settings
 from pipeline.stage_one.compute import Computed
 from pipeline.stage_one.dispatch import compute_missing
@@ -18,6 +18,8 @@ from pipeline.stage_one.missing import leave_out, missing_items
 from pipeline.stage_one.older import name_others, store_with_most
 
 logger = logging.getLogger(__name__)
+
+_NUM_NAMED = 5
 
 
 def ensure(
@@ -38,15 +40,12 @@ def ensure(
         alternative: Another recipe that serves as well. Its store is used if it has all rows and the first one has not.
 
     Raises:
-        DataLayoutError: An image had to be skipped and `strict` is set, or none can be read.
+        DataLayoutError: An image had to be skipped and `strict` is set; or no image of a class or a split can be read.
     """
     extraction = make_rows(manifest, recipe, settings, views=views, alternative=alternative)
-    skipped = extraction.manifest.skipped
-    listed = "; ".join(f"{entry.path}: {entry.reason}" for entry in skipped[:5])
-    if skipped and settings.compute.strict:
-        raise DataLayoutError(f"{len(skipped)} images had to be skipped, and --strict is set: {listed}")
-    if not len(extraction.manifest):
-        raise DataLayoutError(f"None of the {len(skipped)} images can be read: {listed}")
+    if settings.compute.strict:
+        _refuse_skipped(extraction.manifest)
+    _check_what_is_left(manifest, extraction.manifest)
     return extraction
 
 
@@ -87,6 +86,34 @@ def make_rows(
         f", computed by {extraction.engine}" if extraction.engine else "",
     )
     return extraction
+
+
+def _refuse_skipped(manifest: Manifest) -> None:
+    """Raise DataLayoutError if images were skipped, or are of a kind that could be read but is not."""
+    unread = [f"{entry.count:,} {entry.kind}: {entry.reason}" for entry in manifest.ignored if entry.reason]
+    if manifest.skipped or unread:
+        listed = "; ".join([*_first(manifest.skipped), *unread])
+        num_unread = len(manifest.skipped) + sum(entry.count for entry in manifest.ignored if entry.reason)
+        raise DataLayoutError(f"{num_unread:,} images had to be skipped, and --strict is set: {listed}")
+
+
+def _check_what_is_left(scanned: Manifest, read: Manifest) -> None:
+    """Raise DataLayoutError if no image of the data, of a class or of a split can be read."""
+    listed = "; ".join(_first(read.skipped))
+    if not len(read):
+        raise DataLayoutError(f"None of the {len(read.skipped):,} images can be read: {listed}")
+    for what, name in (
+        *(("class", name) for name in scanned.classes if name not in set(read.classes)),
+        *(("split", name) for name in sorted(set(scanned.splits) - set(read.splits))),
+    ):
+        raise DataLayoutError(
+            f"No image of the {what} {name!r} can be read. Mend its images, or remove them from the data. Skipped: {listed}"
+        )
+
+
+def _first(skipped: Sequence[Skipped]) -> list[str]:
+    rest = [f"and {len(skipped) - _NUM_NAMED:,} more"] if len(skipped) > _NUM_NAMED else []
+    return [f"{entry.path}: {entry.reason}" for entry in skipped[:_NUM_NAMED]] + rest
 
 
 def _warn_judged(done: Computed) -> None:

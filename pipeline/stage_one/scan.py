@@ -2,16 +2,16 @@
 
 import logging
 import shlex
+from collections import Counter
 from pathlib import Path
 from typing import Unpack
 
 from pipeline.bases.files import home_folder
 from pipeline.errors import DataLayoutError
-from pipeline.images.manifest import Manifest
+from pipeline.images.manifest import SPLITS, Manifest
 from pipeline.images.reading import Reading, ReadKeywords
 from pipeline.images.scan import Data
 from pipeline.images.scan import scan as scan_data
-from pipeline.images.summary import DataSummary
 from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -54,8 +54,9 @@ def scan(
     mention_labels(data)
     for warning in manifest.warnings:
         logger.warning("%s", warning)
-    for line in DataSummary.of(manifest).as_lines():
-        logger.info("%s", line)
+    counts = Counter(manifest.splits)
+    listed = ", ".join(f"{counts[split]} {split}" for split in SPLITS)
+    logger.info("%s: %d images (%s), %d skipped.", manifest.title, len(manifest), listed, len(manifest.skipped))
     return manifest
 
 

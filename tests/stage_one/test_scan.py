@@ -25,7 +25,7 @@ def test_counts_and_warnings_are_logged(photos, caplog):
     manifest = scan(photos, Settings())
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
 
-    assert f"{manifest.title}: 48 images in 2 classes (24 train, 12 validation, 12 test)." in caplog.text
+    assert f"{manifest.title}: 48 images (24 train, 12 validation, 12 test), 0 skipped." in caplog.text
     assert warnings == list(manifest.warnings) != []
 
 

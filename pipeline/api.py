@@ -268,7 +268,6 @@ def finetune(
         finetune,
         augment="none" if cached else LIVE_DEFAULT,
         data=data,
-        head=head,
         head_epochs=head_epochs,
         on_run=on_run,
     )
@@ -321,7 +320,6 @@ def compare(
         compare,
         augment=COMPARE_DEFAULT,
         data=data,
-        head=head,
         regimes=regimes,
         from_layer=from_layer,
         base_lr=base_lr,

@@ -60,9 +60,8 @@ def test_comparison_is_kept_where_its_plot_fails(photos, settings, monkeypatch, 
     assert json.loads(table.read_text())["rows"] == comparison.as_dict()["rows"]
     assert "Plot:" not in describe_comparison(comparison.as_dict())
     assert "<img" not in comparison._repr_html_()
-    assert caplog.messages == [
-        "The comparison is saved, but comparison.png could not be drawn: ZeroDivisionError: division by zero"
-    ]
+    reason = "The comparison is saved, but comparison.png could not be drawn: ZeroDivisionError: division by zero"
+    assert caplog.messages.count(reason) == 1
 
 
 def test_a_comparison_that_cannot_be_made_is_refused(photos, settings):

@@ -422,8 +422,7 @@ def reproduce(
     splits = {} if isinstance(data, Manifest) else {"split": chosen.split, "split_seed": chosen.split_seed}
     given = gather({**splits, **keywords}, reproduce, data=data, experiment=experiment)
     check_run_name(name, given.settings.paths.runs, replace=replace)
-    settings = settings_of(chosen, given.settings)
-    manifest = given.scan(data).require_task()
+    settings, manifest = settings_of(chosen, given.settings), given.scan(data).require_task()
     return train(
         chosen, manifest, settings, cached=cached, num_views=views, name=name, replace=replace, command=command
     )
@@ -549,8 +548,7 @@ def report(
 
     Args:
         names: Runs, or folders that `compare` made; empty: all runs.
-        out: The page; None: report.html in the runs folder for all runs, in the run's own folder for one run or comparison, and
-            a file in the runs folder that is named after them for several.
+        out: The page; None: see `pipeline.reports.report.write_report`.
         near: Cosine similarity from which two images of different splits are shown as near-duplicates.
         umap: Also draw a UMAP map of the features (needs the extra `umap`).
         keywords: Of `pipeline.keywords.SettingsKeywords`.

@@ -10,7 +10,10 @@ from pipeline.exports.description import Description, Predict
 from pipeline.exports.digests import check_known
 from pipeline.exports.formats import check_exported, is_exported, load_format
 from pipeline.images.given import GivenImages, read_given
+from pipeline.images.manifest import Manifest
+from pipeline.images.reading import Reading
 from pipeline.predictions import Predictions, check_top, decode_rows, label_given
+from pipeline.runs.predict import Predicted
 from pipeline.runs.run import Run, load_run
 from pipeline.settings import Settings
 
@@ -24,12 +27,23 @@ class ExportedRun:
     probabilities: Predict
     settings: Settings = field(default_factory=Settings)
 
-    def predict(self, images: GivenImages, *, top: int = 5) -> Predictions:
+    @property
+    def name(self) -> str:
+        """The file, as it was named."""
+        return str(self.path)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the K classes, in the order of the probabilities."""
+        return self.description.labels
+
+    def predict(self, images: GivenImages, *, top: int = 5, reading: Reading | None = None) -> Predictions:
         """Label images, decoded as the description says, by the decoder that made the run's rows.
 
         Args:
             images: What `Run.predict` takes.
             top: How many classes to list for each.
+            reading: As in `Run.predict`.
 
         Returns:
             What `Run.predict` returns.
@@ -39,11 +53,16 @@ class ExportedRun:
             SettingError: `top` is below 1.
         """
         check_top(top)
-        decoder = replace(self.description.decoder, max_pixels=self.settings.compute.max_pixels)
         strict = self.settings.compute.strict
-        given = read_given(images, self.settings.paths.hashes, exif=decoder.exif)
+        given = read_given(images, self.settings.paths.hashes, exif=self.description.decoder.exif, reading=reading)
         given.check(given.manifest, need_all=strict)
-        manifest, batches = given.manifest, []
+        done = self.predict_manifest(given.manifest)
+        return label_given(given, done.manifest, done.probabilities, self.classes, top=top, strict=strict)
+
+    def predict_manifest(self, manifest: Manifest) -> Predicted:
+        """The probabilities of the images of a manifest, batch after batch; what cannot be decoded is listed as skipped."""
+        decoder = replace(self.description.decoder, max_pixels=self.settings.compute.max_pixels)
+        batches = [np.empty((0, len(self.classes)), np.float32)]
         unread: dict[int, str] = {}
         for start in range(0, len(manifest), self.settings.compute.batch_size):
             rows = range(start, min(start + self.settings.compute.batch_size, len(manifest)))
@@ -51,9 +70,11 @@ class ExportedRun:
             unread |= reasons
             if pixels:
                 batches.append(self.probabilities(np.stack(pixels).astype(np.float32)))
-        read = manifest.without(unread)
-        given.check(read, need_all=strict)
-        return label_given(given, read, np.concatenate(batches), self.description.labels, top=top, strict=strict)
+        return Predicted(manifest.without(unread), np.concatenate(batches))
+
+    def training_digests(self) -> frozenset[bytes]:
+        """Empty: an exported file does not know its training images."""
+        return frozenset()
 
 
 def load_exported(path: str | Path, settings: Settings, *, digest: str | None = None) -> ExportedRun:

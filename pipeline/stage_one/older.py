@@ -19,17 +19,25 @@ from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.stage_one.compute import read_scanned
 from pipeline.stage_one.pending import Pending
+from pipeline.stage_one.unwritable import writable
 
 logger = logging.getLogger(__name__)
 
 _BLOCK_ROWS = 2048
 
 
-def store_with_most(manifest: Manifest, cache: Path, recipes: Sequence[Recipe], keys: Keys) -> Store:
-    """The store of the first recipe that has all of these rows, if need be with rows of decoder 1; if none has, that of the first."""
+def store_with_most(
+    manifest: Manifest, cache: Path, recipes: Sequence[Recipe], keys: Keys, *, keep: bool = True
+) -> Store:
+    """The store of the first recipe that has all of these rows, if need be with rows of decoder 1; if none has, that of the first.
+
+    Without `keep`, a store that lacks rows and cannot be written is replaced by a temporary one that has its rows.
+    """
     found = Store.first_complete(cache, recipes, keys)
     if found.has(keys).all():
         return found
+    if not keep and (usable := writable(found)) is not found:
+        return usable
     for recipe in recipes:
         store = Store(cache, recipe)
         if take_over(manifest, store, keys, cache) and store.has(keys).all():

@@ -2,10 +2,10 @@
 
 import csv
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Self
 
 from pipeline.errors import MissingExtraError, SettingError
@@ -56,7 +56,7 @@ class PredictionFile:
 
 
 def check_writable(path: Path) -> None:
-    """Check that a file, or a folder of results, can be made at a path; nothing is made.
+    """Check that a file can be made at a path; nothing is left.
 
     Raises:
         SettingError: Its folder does not exist or cannot be written, or something else has the name.
@@ -65,8 +65,13 @@ def check_writable(path: Path) -> None:
         raise SettingError(f"{path} is not a file that can be replaced. Choose another --out.")
     if not path.parent.is_dir():
         raise SettingError(f"There is no folder {path.parent} for {path.name}. Make it, or choose another --out.")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise SettingError(f"The folder {path.parent.resolve()} cannot be written. Choose another --out.")
+    try:
+        with TemporaryFile(dir=path.parent):
+            return
+    except OSError as error:
+        raise SettingError(
+            f"Nothing can be written to the folder {path.parent.resolve()} ({error.strerror}). Choose another --out."
+        ) from error
 
 
 def plain_cell(text: str) -> str:
@@ -108,33 +113,33 @@ def _write_jsonl(path: Path, predictions: Sequence[Prediction]) -> None:
 
 
 def _write_parquet(path: Path, predictions: Sequence[Prediction]) -> None:
-    pyarrow, parquet = _import_parquet()
-    pair = pyarrow.struct([("label", pyarrow.string()), ("probability", pyarrow.float64())])
-    schema = pyarrow.schema(
+    pa, parquet = _import_parquet()
+    pair = pa.struct([("label", pa.string()), ("probability", pa.float64())])
+    schema = pa.schema(
         [
-            ("path", pyarrow.string()),
-            ("label", pyarrow.string()),
-            ("probability", pyarrow.float64()),
-            ("top", pyarrow.list_(pair)),
-            ("reason", pyarrow.string()),
+            ("path", pa.string()),
+            ("label", pa.string()),
+            ("probability", pa.float64()),
+            ("top", pa.list_(pair)),
+            ("reason", pa.string()),
         ]
     )
     rows = [
         entry.as_dict() | {"top": [{"label": label, "probability": p} for label, p in entry.top]}
         for entry in predictions
     ]
-    parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), path)
+    parquet.write_table(pa.Table.from_pylist(rows, schema=schema), path)
 
 
 def _import_parquet() -> tuple[Any, Any]:
     try:
-        import pyarrow
+        import pyarrow as pa
         from pyarrow import parquet
     except ImportError:
         raise MissingExtraError(
             "A Parquet file needs pyarrow: pip install 'bottleneck-pipeline[parquet]', or write a .csv or .jsonl file."
         ) from None
-    return pyarrow, parquet
+    return pa, parquet
 
 
 _WRITERS: Mapping[str, Callable[[Path, Sequence[Prediction]], None]] = {

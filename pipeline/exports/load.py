@@ -16,6 +16,7 @@ from pipeline.predictions import Predictions, check_top, decode_rows, label_give
 from pipeline.runs.predict import Predicted
 from pipeline.runs.run import Run, load_run
 from pipeline.settings import Settings
+from pipeline.stage_one.scan import make_reading
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class ExportedRun:
         """
         check_top(top)
         strict = self.settings.compute.strict
+        reading = reading or make_reading(self.settings)
         given = read_given(images, self.settings.paths.hashes, exif=self.description.decoder.exif, reading=reading)
         given.check(given.manifest, need_all=strict)
         done = self.predict_manifest(given.manifest)

@@ -13,6 +13,7 @@ from pipeline.predictions import Predictions, check_top, label_given
 from pipeline.runs.info import RunInfo
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import make_rows
+from pipeline.stage_one.scan import make_reading
 from pipeline.stage_two.head import Head, predict_rows
 from pipeline.stage_two.rows import stored_rows
 
@@ -54,6 +55,7 @@ def predict(
     check_top(top)
     strict = settings.compute.strict
     exif = Recipe.from_dict(info.recipe).decoder.exif
+    reading = reading or make_reading(settings)
     given = read_given(images, settings.paths.hashes, exif=exif, reading=reading)
     given.check(given.manifest, need_all=strict)
     done = predict_manifest(head, info, given.manifest, settings)

@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import secrets
 import shutil
 import tempfile
 import weakref
@@ -46,10 +45,7 @@ def writable(store: Store) -> Store:
 def _try_to_write(store: Store) -> str | None:
     """Why nothing can be written to a store; None if it can be. Other errors than a refusal are left to the writing itself."""
     try:
-        probe = store.prepare() / f".probe-{secrets.token_hex(4)}"
-        probe.touch(exist_ok=False)
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=store.prepare()):
+            return None
     except OSError as error:
-        if error.errno in _REFUSED:
-            return error.strerror
-    return None
+        return error.strerror if error.errno in _REFUSED else None

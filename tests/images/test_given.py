@@ -241,14 +241,14 @@ def test_nothing_is_an_error(given):
         (None, "NoneType"),
         (7, "int"),
         ({"path": ["a.png"]}, "dict"),
-        (pd.DataFrame({"path": ["a.png"], "label": ["a"]}), r"the shape \(1, 2\)"),
+        (pd.DataFrame({"x": [1.5], "y": [2.5]}), r"columns: \['x', 'y'\]"),
         (np.zeros(5, np.uint8), r"\(5,\)"),
         (np.zeros((1, 2, 3, 4, 5), np.uint8), r"\(1, 2, 3, 4, 5\)"),
     ],
 )
 def test_what_is_no_image_is_refused(given, received):
     """The message says what was received."""
-    with pytest.raises(DataLayoutError, match=f"Received: {received}"):
+    with pytest.raises(DataLayoutError, match=f"Received:? {received}"):
         read(given)
 
 

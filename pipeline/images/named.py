@@ -53,7 +53,7 @@ def _is_image(path: Path) -> bool:
 
 def is_frame(given: Any) -> bool:
     """Whether this is a data frame with several columns; one column is a list of images."""
-    shape = getattr(given, "shape", ())
+    shape: tuple[int, ...] = getattr(given, "shape", ())
     return hasattr(given, "columns") and len(shape) == 2 and shape[1] > 1
 
 

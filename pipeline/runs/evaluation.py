@@ -125,6 +125,7 @@ class Evaluation:
 
 
 def unknown_text(unknown: Mapping[str, int]) -> str:
+    """Labels that a run does not know, with the numbers of their images."""
     num_images = sum(unknown.values())
     names = shorten([f"{label!r} ({count:,})" for label, count in unknown.items()])
     return (
@@ -133,5 +134,6 @@ def unknown_text(unknown: Mapping[str, int]) -> str:
 
 
 def shorten(names: Sequence[str]) -> str:
+    """The first names, and how many others there are."""
     rest = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + rest

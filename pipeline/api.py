@@ -475,16 +475,10 @@ def predict(
         keywords: Of `pipeline.keywords.GivenKeywords`: folders, compute, and how data sets are read. A `Run` keeps the folders and
             the compute that it was loaded with.
     """
-    from pipeline.exports.load import load_predictor
-    from pipeline.prediction_files import PredictionFile
+    from pipeline.exports.load import predict_images
 
     given = gather(keywords, predict)
-    file = PredictionFile.of(out)
-    predictor = run if isinstance(run, Run) else load_predictor(run, given.settings, digest=digest)
-    predictions = predictor.predict(images, top=top, reading=given.reading)
-    if file is not None:
-        file.write(predictions)
-    return predictions
+    return predict_images(run, images, given.settings, top=top, digest=digest, out=out, reading=given.reading)
 
 
 def evaluate(

@@ -12,6 +12,7 @@ from pipeline.exports.formats import check_exported, is_exported, load_format
 from pipeline.images.given import GivenImages, read_given
 from pipeline.images.manifest import Manifest
 from pipeline.images.reading import Reading
+from pipeline.prediction_files import PredictionFile
 from pipeline.predictions import Predictions, check_top, decode_rows, label_given
 from pipeline.runs.predict import Predicted
 from pipeline.runs.run import Run, load_run
@@ -111,3 +112,32 @@ def load_predictor(name: str | Path, settings: Settings, *, digest: str | None =
     if digest is not None:
         raise SettingError(f"A digest is that of an exported file, and {name} is not one. Leave out --digest.")
     return load_run(name, settings)
+
+
+def predict_images(
+    run: str | Path | Run,
+    images: GivenImages,
+    settings: Settings,
+    *,
+    top: int = 5,
+    digest: str | None = None,
+    out: str | Path | None = None,
+    reading: Reading | None = None,
+) -> Predictions:
+    """Label images with a run or an exported file, and write a file of the predictions if one is named.
+
+    Args:
+        run: A run, its name or folder, or an exported file.
+        images: What `Run.predict` takes.
+        settings: Of `load_predictor`; a `Run` keeps its own.
+        top: Number of classes to list for each image.
+        digest: Of `load_predictor`.
+        out: The file; it is checked before the work.
+        reading: As in `Run.predict`.
+    """
+    file = PredictionFile.of(out)
+    predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
+    predictions = predictor.predict(images, top=top, reading=reading)
+    if file is not None:
+        file.write(predictions)
+    return predictions

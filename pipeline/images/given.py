@@ -234,7 +234,7 @@ def _split_array(array: NDArray[Any], how: _How) -> list[Any]:
 def _entries(item: Any, number: str, how: _How, top: float | None) -> list[Entry]:
     """One image, with its content or the reason why it has none; for a folder or a data set all images in it."""
     if isinstance(item, str | os.PathLike):
-        return _entries_of_path(os.fsdecode(item), how)
+        return _entries_of_path(str(os.fsdecode(item)), how)  # a text of numpy becomes a plain one
     try:
         return [Entry(number, _content(item, exif=how.exif, top=top))]
     except (UnreadableImageError, DataLayoutError, OSError) as error:

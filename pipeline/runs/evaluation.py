@@ -103,7 +103,7 @@ class Evaluation:
         """What became of the images that were not used, and what makes the scores doubtful: a sentence each."""
         found = skipped_lines(self.skipped)
         if self.num_unlabelled:
-            found.append(f"Not used: {self.num_unlabelled:,} images without a label.")
+            found.append(f"Not used: {_count_images(self.num_unlabelled)} without a label.")
         if self.unknown_labels:
             found.append(f"Not used: {unknown_text(self.unknown_labels)}.")
         if self.missing_classes:
@@ -126,14 +126,15 @@ class Evaluation:
 
 def unknown_text(unknown: Mapping[str, int]) -> str:
     """Labels that a run does not know, with the numbers of their images."""
-    num_images = sum(unknown.values())
     names = shorten([f"{label!r} ({count:,})" for label, count in unknown.items()])
-    return (
-        f"{num_images:,} {'image' if num_images == 1 else 'images'} with labels that are no classes of the run: {names}"
-    )
+    return f"{_count_images(sum(unknown.values()))} with labels that are no classes of the run: {names}"
 
 
 def shorten(names: Sequence[str]) -> str:
     """The first names, and how many others there are."""
     rest = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + rest
+
+
+def _count_images(number: int) -> str:
+    return f"{number:,} image{'' if number == 1 else 's'}"

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.cache.recipe import Recipe
+from pipeline.cache.scratch import store_that_takes_rows
 from pipeline.cache.shard import read_provenance
 from pipeline.cache.store import Keys, Store, split_keys
 from pipeline.cache.stores import list_stores, seconds_to_make
@@ -19,7 +20,6 @@ from pipeline.images.decode import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.stage_one.compute import read_scanned
 from pipeline.stage_one.pending import Pending
-from pipeline.stage_one.unwritable import writable
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def store_with_most(
     found = Store.first_complete(cache, recipes, keys)
     if found.has(keys).all():
         return found
-    if not keep and (usable := writable(found)) is not found:
+    if not keep and (usable := store_that_takes_rows(found)) is not found:
         return usable
     for recipe in recipes:
         store = Store(cache, recipe)

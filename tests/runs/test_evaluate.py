@@ -177,5 +177,5 @@ def test_cache_and_runs_may_be_read_only(photos, settings, runs, tmp_path, caplo
     assert evaluation.scores.n == 1
     assert first[1:] == tuple(known)
     assert sorted(settings.paths.cache.rglob("*.h5")) == shards
-    assert caplog.text.count("new rows are computed for this time only") == 2
+    assert caplog.text.count("New features are computed for this command and not stored") == 2
     assert run.predict([new, photos / "test"])[0].label == first[0].label

@@ -63,7 +63,7 @@ def predict(**options: Any) -> None:
         click.echo(render.hint_evaluate(options["run"], done.labelled_folders[0]), err=True)
 
 
-@command("bottleneck evaluate first photos/test", "bottleneck evaluate first new.csv --label species --out results")
+@command("bottleneck evaluate first photos/test", "bottleneck evaluate first photos --split validation --out results")
 @click.argument("run", shell_complete=complete_runs)
 @click.argument("data", shell_complete=complete_data)
 @label_options

@@ -505,15 +505,10 @@ def evaluate(
         DataLayoutError: No image has a label that is a class of the run.
         SettingError: The data has no such split, or the folder cannot be written.
     """
-    from pipeline.exports.load import load_predictor
-    from pipeline.runs.evaluate import OWN_SPLITS
-    from pipeline.runs.evaluate import evaluate as score_run
+    from pipeline.exports.load import evaluate_data
 
     given = gather(keywords, evaluate)
-    predictor = run if isinstance(run, Run) else load_predictor(run, given.settings, digest=digest)
-    manifest = given.with_split(OWN_SPLITS).scan(data)
-    folder = None if out is None else Path(out)
-    return score_run(predictor, manifest, split=split, out=folder, strict=given.settings.compute.strict)
+    return evaluate_data(run, data, given.settings, given.read, split=split, digest=digest, out=out)
 
 
 def classify(images: GivenImages, *, top: int = 5, **keywords: Unpack[SettingsKeywords]) -> Predictions:

@@ -6,7 +6,7 @@ an augmentation. A keyword that the function does not have is an error that name
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -158,10 +158,6 @@ class Inputs:
     def scan(self, data: Data | Manifest) -> Manifest:
         """The images, labels and splits of a data set."""
         return scan(data, self.settings, **self.read)
-
-    def with_split(self, percentages: str) -> "Inputs":
-        """The same inputs with these percentages of train, validation and test."""
-        return replace(self, read={**self.read, "split": percentages})
 
     @property
     def reading(self) -> Reading:

@@ -1,7 +1,9 @@
-"""Predictions of an exported file, without its run, its cache or its base."""
+"""Predictions of an exported file, without its run, its cache or its base; and what predicts and is scored: such a file, or a run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,12 +14,15 @@ from pipeline.exports.formats import check_exported, is_exported, load_format
 from pipeline.images.given import GivenImages, read_given
 from pipeline.images.manifest import Manifest
 from pipeline.images.reading import Reading
+from pipeline.images.scan import Data
 from pipeline.prediction_files import PredictionFile
 from pipeline.predictions import Predictions, check_top, decode_rows, label_given
+from pipeline.runs.evaluate import OWN_SPLITS, check_out, evaluate
+from pipeline.runs.evaluation import Evaluation
 from pipeline.runs.predict import Predicted
 from pipeline.runs.run import Run, load_run
 from pipeline.settings import Settings
-from pipeline.stage_one.scan import make_reading
+from pipeline.stage_one.scan import make_reading, scan
 
 
 @dataclass(frozen=True)
@@ -141,3 +146,32 @@ def predict_images(
     if file is not None:
         file.write(predictions)
     return predictions
+
+
+def evaluate_data(
+    run: str | Path | Run,
+    data: Data | Manifest,
+    settings: Settings,
+    read: Mapping[str, Any],
+    *,
+    split: str | None = None,
+    digest: str | None = None,
+    out: str | Path | None = None,
+) -> Evaluation:
+    """Score a run or an exported file on labelled data.
+
+    Args:
+        run: A run, its name or folder, or an exported file.
+        data: What `pipeline.stage_one.scan.scan` takes.
+        settings: Of `load_predictor`, and for the scan; a `Run` predicts with its own.
+        read: Keywords of the scan.
+        split: Of `pipeline.runs.evaluate.evaluate`.
+        digest: Of `load_predictor`.
+        out: Folder of the results; it is checked before the work.
+    """
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        check_out(folder)
+    predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
+    manifest = scan(data, settings, **{**read, "split": OWN_SPLITS})
+    return evaluate(predictor, manifest, split=split, out=folder, strict=settings.compute.strict)

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.html import show_table
 from pipeline.images.manifest import Ignored, Skipped
-from pipeline.images.summary import skipped_lines
+from pipeline.images.summary import ImageUse
 from pipeline.runs.predict import Predicted
 from pipeline.stage_two.metrics import Scores
 
@@ -68,7 +68,7 @@ class Evaluation:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        scores = self.scores
+        scores, use = self.scores, ImageUse({}, self.skipped, self.ignored).as_dict()
         return {
             "run": self.run,
             "data": self.data,
@@ -90,8 +90,7 @@ class Evaluation:
                 for name, count in self._counts().items()
             },
             "confusion": [list(row) for row in scores.confusion],
-            "skipped": [{"path": entry.path, "reason": entry.reason} for entry in self.skipped],
-            "ignored": [{"kind": entry.kind, "count": entry.count} for entry in self.ignored],
+            **{name: use[name] for name in ("skipped", "ignored")},
             "unlabelled": self.num_unlabelled,
             "unknown_labels": dict(self.unknown_labels),
             "missing_classes": list(self.missing_classes),
@@ -101,7 +100,7 @@ class Evaluation:
 
     def notes(self) -> list[str]:
         """What became of the images that were not used, and what makes the scores doubtful: a sentence each."""
-        found = skipped_lines(self.skipped)
+        found = ImageUse({}, self.skipped, self.ignored).as_lines()
         if self.num_unlabelled:
             found.append(f"Not used: {_count_images(self.num_unlabelled)} without a label.")
         if self.unknown_labels:

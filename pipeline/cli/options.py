@@ -197,34 +197,43 @@ base_options = stack(
 )
 
 
-label_options = section(
+path_options = section(
     "Data",
-    click.option("--label", default="label", help="Label column of a table; fine or coarse for keras:cifar100."),
     click.option(
         "--root",
         type=click.Path(path_type=Path, file_okay=False),
         help="Folder that a table's paths are relative to [default: the table's own].",
     ),
     click.option("--path-column", metavar="NAME", help="Column of the paths [default: found by its name]."),
-    click.option("--split-column", metavar="NAME", help="Column of the splits [default: found by its name]."),
-    click.option(
-        "--group-column",
-        metavar="NAME",
-        help="Column of groups, such as a patient; a group is in one split [default: found by its name].",
-    ),
     click.option(
         "--ignore-column",
         metavar="NAME",
         multiple=True,
         help="A column or array that is not used, although its name looks as if it should be; may be repeated.",
     ),
-    click.option(
-        "--classes-from",
-        type=CLASS_FOLDER,
-        default="top",
-        help="Which of nested class folders names the class: the first one, or the one that the image is in.",
-    ),
     click.option("--follow-links", is_flag=True, help="Follow symbolic links to folders."),
+)
+label_options = stack(
+    section(
+        "Data",
+        click.option("--label", default="label", help="Label column of a table; fine or coarse for keras:cifar100."),
+    ),
+    path_options,
+    section(
+        "Data",
+        click.option("--split-column", metavar="NAME", help="Column of the splits [default: found by its name]."),
+        click.option(
+            "--group-column",
+            metavar="NAME",
+            help="Column of groups, such as a patient; a group is in one split [default: found by its name].",
+        ),
+        click.option(
+            "--classes-from",
+            type=CLASS_FOLDER,
+            default="top",
+            help="Which of nested class folders names the class: the first one, or the one that the image is in.",
+        ),
+    ),
 )
 data_options = stack(
     label_options,

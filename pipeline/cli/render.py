@@ -1,6 +1,7 @@
 """Results as text; `--json` prints the same values."""
 
 import io
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -254,6 +255,34 @@ def describe_predictions(results: Sequence[Mapping[str, Any]]) -> str:
     if not any(row["reason"] for row in rows):
         rows = [{name: value for name, value in row.items() if name != "reason"} for row in rows]
     return table(rows)
+
+
+def hint_evaluate(run: str, folder: str) -> str:
+    """The command that scores a labelled folder."""
+    return f"The folders look like the labels of the run. For scores: {shlex.join(['bottleneck', 'evaluate', run, folder])}"
+
+
+def describe_evaluation(result: Mapping[str, Any], notes: Sequence[str]) -> str:
+    """The scores, those of each class, and what was left out."""
+    low, high = result["ci95"]
+    images = "images" if result["split"] == "all" else f"{result['split']} images"
+    lines = [
+        f"{result['run']} on {result['data']}: {result['n']:,} {images}",
+        (
+            f"Accuracy {result['accuracy']:.4f} (95 % interval {low:.3f} to {high:.3f}), balanced accuracy "
+            f"{result['balanced_accuracy']:.4f}, log loss {result['loss']:.4f}."
+        ),
+        table(
+            [
+                {"class": name, "precision": row["precision"], "recall": row["recall"], "images": row["n"]}
+                for name, row in result["classes"].items()
+            ]
+        ),
+        *notes,
+    ]
+    if result["folder"]:
+        lines.append(f"Written to {result['folder']}: evaluation.json, predictions.csv, confusion.png, report.html.")
+    return "\n".join(lines)
 
 
 def describe_export(result: Mapping[str, Any]) -> str:

@@ -56,13 +56,24 @@ def make_rows(
     *,
     views: Sequence[int] = (0,),
     alternative: Recipe | None = None,
+    keep: bool = True,
 ) -> Extraction:
-    """Like `ensure`, but images that cannot be read are no error: they are only listed in `manifest.skipped` of the result."""
+    """Like `ensure`, but images that cannot be read are no error: they are only listed in `manifest.skipped` of the result.
+
+    Args:
+        manifest: The images.
+        recipe: Of the rows.
+        settings: As in `ensure`.
+        views: View numbers.
+        alternative: As in `ensure`.
+        keep: New rows have to be stored. Without it, a cache that cannot be written is only a warning: the rows are then in a
+            temporary store.
+    """
     start = time.monotonic()
     recipe = recipe.with_max_pixels(settings.compute.max_pixels)
     keys = view_keys(manifest.digests, views)
     cache, recipes = settings.paths.cache, [recipe, alternative] if alternative else [recipe]
-    store = store_with_most(manifest, cache, recipes, keys)
+    store = store_with_most(manifest, cache, recipes, keys, keep=keep)
     missing = keys[~store.has(keys)]
     if len(missing) > settings.compute.batch_size:
         name_others(missing, store, cache)

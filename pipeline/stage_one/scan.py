@@ -39,13 +39,7 @@ def scan(
     """
     if isinstance(data, Manifest):
         return data
-    reading = Reading(
-        **keywords,
-        hashes=settings.paths.hashes,
-        home=home_folder(),
-        progress=settings.compute.progress,
-    )
-    manifest = scan_data(data, reading)
+    manifest = scan_data(data, make_reading(settings, **keywords))
     conflicts = manifest.conflicting_labels() if settings.compute.strict else []
     if conflicts:
         raise DataLayoutError(
@@ -84,3 +78,18 @@ def _is_label_table(path: Path) -> bool:
     except (OSError, UnicodeDecodeError):
         return False
     return {"path", "label", "split"} <= {name.strip('"') for name in header.split(",")}
+
+
+def make_reading(settings: Settings, **keywords: Unpack[ReadKeywords]) -> Reading:
+    """How data is read.
+
+    Args:
+        settings: Cache folder, where file digests are remembered, and progress.
+        keywords: The options of a user.
+    """
+    return Reading(
+        **keywords,
+        hashes=settings.paths.hashes,
+        home=home_folder(),
+        progress=settings.compute.progress,
+    )

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -95,8 +96,10 @@ def main() -> None:
         folder = make_photos(pipeline.scan(given.data), given.images, Path(scratch, "photos"))
         manifest = pipeline.scan(folder)
         precisions = [name for name in GOALS if name != "bfloat16" or has_bfloat16()]
+        engine = "openvino" if find_spec("openvino") else "auto"  # auto converts a network for 500 images and more
         made = {
-            name: StageOne.make(manifest, Path(scratch), base=BASE, size=SIZE, precision=name) for name in precisions
+            name: StageOne.make(manifest, Path(scratch), base=BASE, size=SIZE, precision=name, engine=engine)
+            for name in precisions
         }
         contestants = {"Keras's way": keras_way(folder), "a loop of Pillow": pillow_loop(folder)}
         contestants["decoding alone"] = made["float32"].decoding

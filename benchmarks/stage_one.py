@@ -4,7 +4,7 @@ The published way is Keras's directory iterator with `predict` batch after batch
 decoding alone and the forward pass alone, added: both want all cores. Large networks are measured in float32, and in bfloat16 where
 the processor has it; small ones with grids and with pooled rows.
 
-    python benchmarks/stage_one.py --data photos [--images 400] [--repeats 3] [--bases vgg16 mobilenetv2]
+    python benchmarks/stage_one.py --data photos [--images 500] [--repeats 3] [--bases vgg16 mobilenetv2]
 """
 
 import argparse
@@ -113,7 +113,7 @@ def main() -> None:
     """All networks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default=os.environ.get("DATA"), help="a folder of photographs")
-    parser.add_argument("--images", type=int, default=400)
+    parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--bases", nargs="+", default=[case.base for case in CASES])
     given = parser.parse_args()

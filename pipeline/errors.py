@@ -139,15 +139,15 @@ class UnsavedRunError(PipelineError, OSError):
 
 
 @contextlib.contextmanager
-def foreign_file(path: Path, what: str, *, error_type: type[PipelineError] = DamagedStoreError) -> Iterator[None]:
+def foreign_file(path: Path, problem: str, *, error_type: type[PipelineError] = DamagedStoreError) -> Iterator[None]:
     """A block in which a library works on a file of the user's or from elsewhere: its errors are errors of that file.
 
     Libraries raise errors of any type on content that they do not expect. Errors of the project go on as they are, and so does what
-    the system refuses (permission, open files).
+    the system refuses to open.
 
     Args:
         path: The file.
-        what: What is done with it, such as `loaded by ONNX Runtime`.
+        problem: What is wrong if the library raises an error, such as `cannot be loaded by ONNX Runtime`.
         error_type: Of the error that is raised.
 
     Raises:
@@ -155,14 +155,14 @@ def foreign_file(path: Path, what: str, *, error_type: type[PipelineError] = Dam
     """
     try:
         yield
-    except (PipelineError, PermissionError, FileNotFoundError, IsADirectoryError):
+    except (PipelineError, PermissionError):
         raise
     except MemoryError as error:
-        raise error_type(f"{path} cannot be {what}: it needs more memory than there is.") from error
+        raise error_type(f"{path} {problem}: it needs more memory than there is.") from error
     except RecursionError as error:
-        raise error_type(f"{path} cannot be {what}: it is nested too deeply.") from error
+        raise error_type(f"{path} {problem}: it is nested too deeply.") from error
     except Exception as error:
-        raise error_type(f"{path} cannot be {what}: {_in_short(error)}") from error
+        raise error_type(f"{path} {problem}: {_in_short(error)}") from error
 
 
 _MAX_CAUSE = 500

@@ -5,7 +5,6 @@ if its content is known, from the run that exported it or from the user.
 """
 
 import hashlib
-import json
 import logging
 import os
 import re
@@ -13,13 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.errors import DamagedStoreError, SettingError, UnknownExportError
-from pipeline.files import write_json
+from pipeline.files import read_json, write_json
 
 logger = logging.getLogger(__name__)
 
 RECORD = "exports.json"
 """In a run's folder: a list of {file, format, sha256}, one entry per export."""
 
+_MAX_BYTES = 2**24
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -101,11 +101,11 @@ def _check_recorded(path: Path, runs: Path) -> None:
 def _read_record(path: Path) -> list[dict[str, str]]:
     """The entries of a record; none where there is no record, or none that can be understood."""
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = read_json(path, _MAX_BYTES)
         return [{name: str(entry[name]) for name in ("file", "format", "sha256")} for entry in entries]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, LookupError) as error:
         logger.warning("%s cannot be read, so its exports are unknown: %r", path, error)
         return []
 

@@ -4,7 +4,11 @@ A compressed file of kilobytes can promise gigabytes. What it promises in its me
 what comes is counted, since promises can be false.
 """
 
+import zipfile
+from pathlib import Path
+
 from pipeline.errors import DataLayoutError
+from pipeline.files import open_regular
 
 MAX_RATIO = 200
 """Unpacked bytes per packed byte. Encoded images shrink by a few per cent, a blank 24-bit bitmap by a factor of a few hundred."""
@@ -14,6 +18,9 @@ SMALL_BYTES = 2**20
 
 SMALL_ARRAYS_BYTES = 2**28
 """Of smaller arrays the ratio is not checked: masks and blank images can be compressed by more."""
+
+MAX_ARCHIVE_BYTES = 2**40
+"""The largest archive of arrays or weights: what counts is what it becomes."""
 
 MAX_TEXT_BYTES = 2**30
 """The largest table of delimited text, or with one JSON object per line."""
@@ -48,6 +55,19 @@ def check_growth(source: object, packed: int, unpacked: int, *, small: int = SMA
             f"{source} has {packed:,} bytes and would unpack to {unpacked:,}, as only decompression bombs do. Expected at most "
             f"{MAX_RATIO} times as many. If it is yours, save it again without compression."
         )
+
+
+def check_archive(path: Path) -> None:
+    """Check that a zip archive, such as a Keras file, does not unpack to many times its size.
+
+    Raises:
+        DataLayoutError: It does; see `check_growth`.
+        OSError: It is not a regular file.
+        BadZipFile: It is not an archive.
+    """
+    with open_regular(path, MAX_ARCHIVE_BYTES, follow_links=True) as file, zipfile.ZipFile(file) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+        check_growth(path, path.stat().st_size, unpacked, small=SMALL_ARRAYS_BYTES)
 
 
 def check_cells(source: object, packed: int, cells: int) -> None:

@@ -132,7 +132,7 @@ def scan_keras(name: str, reading: Reading) -> Manifest:
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
-    with foreign_file(path, "read as an .npz file of plain arrays", error_type=DataLayoutError):
+    with foreign_file(path, "is not an .npz file of plain arrays", error_type=DataLayoutError):
         found = read_npz(path)
         foreign = [name for name, array in found.items() if not isinstance(array, np.ndarray)]
         if foreign:

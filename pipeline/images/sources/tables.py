@@ -205,5 +205,5 @@ def _read_parquet(table: Path) -> Table:
         )
     from pipeline.images.sources.parquet import read_columns
 
-    with foreign_file(table, "read as a Parquet file", error_type=DataLayoutError):
+    with foreign_file(table, "is not a Parquet file", error_type=DataLayoutError):
         return Table({name: plain_texts(values) for name, values in read_columns(table).items()})

@@ -185,7 +185,7 @@ def test_cut_npz_is_refused(tmp_path, kept):
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * kept) if isinstance(kept, float) else kept])
 
-    with pytest.raises(DataLayoutError, match=r"birds\.npz cannot be read as an \.npz file of plain arrays: "):
+    with pytest.raises(DataLayoutError, match=r"birds\.npz is not an \.npz file of plain arrays: "):
         scan(path)
 
 
@@ -197,7 +197,7 @@ def test_altered_npz_is_refused(tmp_path):
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)
 
-    with pytest.raises(DataLayoutError, match=r"cannot be read as an \.npz file of plain arrays: "):
+    with pytest.raises(DataLayoutError, match=r"is not an \.npz file of plain arrays: "):
         scan(path)
 
 
@@ -222,7 +222,7 @@ def test_single_array_that_is_named_npz_is_refused(tmp_path):
     with (tmp_path / "birds.npz").open("wb") as file:
         np.save(file, make_images(2))
 
-    with pytest.raises(DataLayoutError, match=r"birds\.npz cannot be read as an \.npz file of plain arrays"):
+    with pytest.raises(DataLayoutError, match=r"birds\.npz is not an \.npz file of plain arrays"):
         scan(tmp_path / "birds.npz")
 
 
@@ -330,5 +330,5 @@ def test_damaged_kept_arrays_are_named(tmp_path):
     kept.parent.mkdir()
     kept.write_bytes(b"")
 
-    with pytest.raises(DataLayoutError, match=r"keras-mnist\.npz cannot be read as an \.npz file of plain arrays"):
+    with pytest.raises(DataLayoutError, match=r"keras-mnist\.npz is not an \.npz file of plain arrays"):
         scan_keras("mnist", replace(READING, home=tmp_path))

@@ -282,7 +282,7 @@ def test_cut_parquet_is_refused(folder, kept):
     data = table.read_bytes()
     table.write_bytes(data[: int(len(data) * kept) if isinstance(kept, float) else kept])
 
-    with pytest.raises(DataLayoutError, match=r"table\.parquet cannot be read as a Parquet file: "):
+    with pytest.raises(DataLayoutError, match=r"table\.parquet is not a Parquet file: "):
         scan(table)
 
 

@@ -20,7 +20,7 @@ from pipeline.errors import DamagedStoreError, RunNotFoundError, did_you_mean, f
 from pipeline.files import check_regular, name_beside, put, read_json, remove, write_json
 from pipeline.images.npz import read_npz
 from pipeline.runs.info import RunInfo
-from pipeline.runs.naming import check_run_name, numbered, plain_name
+from pipeline.runs.naming import check_form, numbered, plain_name
 from pipeline.runs.tables import read_table, write_table
 from pipeline.stage_two.metrics import Scores
 
@@ -162,11 +162,13 @@ class NewRun:
         replace: Replace a run of this name.
 
     Raises:
-        SettingError: As in `check_run_name`.
+        SettingError: The name is not one of a folder. Whether it is free is checked before the training (`check_run_name`): if it was
+            taken since then, the run gets another one.
     """
 
     def __init__(self, runs: Path, name: str | None, stem: str, *, replace: bool = False) -> None:
-        check_run_name(name, runs, replace=replace)
+        if name is not None:
+            check_form(name)
         self._runs, self._name, self._replace = runs, name, replace
         self._stem = plain_name(stem)
         self.path = name_beside(runs / (name or self._stem))

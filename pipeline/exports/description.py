@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import DamagedStoreError, foreign_file
+from pipeline.errors import DamagedStoreError, SettingError, foreign_file
 from pipeline.files import check_regular, parse_json, read_regular
 from pipeline.images.decode import Decoder
 from pipeline.images.formats import MAX_PIXELS
@@ -62,7 +62,7 @@ class Description:
         """
         with foreign_file(path, "has a description that cannot be read"):
             content = parse_json(text)
-            labels, decoder, origin = content["labels"], Decoder.from_dict(content["decoder"]), content["origin"]
+            labels, decoder, origin = content["labels"], _decoder_of(content["decoder"]), content["origin"]
             is_sound = (
                 content["schema"] == _SCHEMA
                 and isinstance(labels, list)
@@ -75,6 +75,14 @@ class Description:
         if not is_sound or not labels:
             raise DamagedStoreError(f"The description in {path} is not of schema {_SCHEMA}, or has impossible values.")
         return cls(tuple(labels), decoder, origin)
+
+
+def _decoder_of(values: Any) -> Decoder:
+    """The decoder of a description; one that does not exist is an error of the file, and not of a setting."""
+    try:
+        return Decoder.from_dict(values)
+    except SettingError as error:
+        raise ValueError(str(error)) from error
 
 
 def add_member(path: Path, description: Description) -> None:
@@ -107,7 +115,7 @@ def read_file(path: Path) -> Description:
     Raises:
         DamagedStoreError: The file cannot be read.
     """
-    with foreign_file(path, f"is no readable description ({NAME}), so its folder is no export of a run"):
+    with foreign_file(path, "is no readable description, so it is no export of a run"):
         text = read_regular(path, _MAX_BYTES)
     return Description.from_json(text, path)
 

@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -58,7 +59,7 @@ def gather(groups: Sequence[Sequence[RunFolder]], settings: Settings, *, near: f
     runs = [run for group in groups for run in group]
     for run in tqdm(runs, desc="runs", unit="run", delay=2, disable=not settings.compute.progress):
         section = summarise(run)
-        if run in detailed and (run.path / "predictions.csv").is_file():
+        if run in detailed and os.path.lexists(run.path / "predictions.csv"):
             draw = partial(draw_map, settings=settings, near=near, with_umap=with_umap)
             section |= _details(content, run, draw, settings)
         content.sections.append(section)

@@ -165,10 +165,10 @@ def foreign_file(path: Path, problem: str, *, error_type: type[PipelineError] = 
         raise error_type(f"{path} {problem}: {_in_short(error)}") from error
 
 
-_MAX_CAUSE = 500
-"""Characters of a library's message that are quoted; some quote the whole file."""
+_CAUSE_BEGIN, _CAUSE_END = 400, 600
+"""Characters of a library's message that are quoted: some quote the whole file, and Keras gives the cause at the end."""
 
 
 def _in_short(error: Exception) -> str:
     text = str(error) or type(error).__name__
-    return text if len(text) <= _MAX_CAUSE else f"{text[:_MAX_CAUSE]} ..."
+    return text if len(text) <= _CAUSE_BEGIN + _CAUSE_END else f"{text[:_CAUSE_BEGIN]} ... {text[-_CAUSE_END:]}"

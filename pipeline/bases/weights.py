@@ -75,10 +75,7 @@ def load_base(
     with foreign_file(weights_file, f"does not fit {spec.name} {top} its top", error_type=WeightsMismatchError):
         check_regular(weights_file, follow_links=True)
         if weights_file.suffix == ".keras":
-            check_archive(weights_file)
-            source = keras.saving.load_model(weights_file, compile=False, safe_mode=True)
-            tensors = {layer.name: [np.asarray(w) for w in layer.weights] for layer in _leaves(source)}
-            assign(base, tensors)
+            _assign_model(base, weights_file)
         else:
             with warnings.catch_warnings():
                 # One warning per layer that the file nests differently; a layer that gets no tensors raises an error.
@@ -86,6 +83,16 @@ def load_base(
                 base.load_weights(weights_file)
     _check_finite(base, weights_file)
     return base
+
+
+def _assign_model(base: keras.Model, weights_file: Path) -> None:
+    """Copy the tensors of a saved model into a network by layer name."""
+    check_archive(weights_file)
+    source = keras.saving.load_model(weights_file, compile=False, safe_mode=True)
+    try:
+        assign(base, {layer.name: [np.asarray(w) for w in layer.weights] for layer in _leaves(source)})
+    except WeightsMismatchError as error:
+        raise ValueError(str(error)) from error  # the caller names the file
 
 
 def _check_finite(base: keras.Model, weights_file: Path) -> None:

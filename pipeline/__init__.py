@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         classify,
         compare,
         end_to_end,
+        evaluate,
         export,
         extract,
         extract_views,
@@ -70,7 +71,7 @@ if TYPE_CHECKING:
 
 # Names are loaded when first used, so that `import pipeline` costs nothing.
 _NAMES = {
-    "pipeline.api": "advise classify compare end_to_end export extract extract_views finetune fit list_runs load_exported load_run plan predict report reproduce scan sweep tune",
+    "pipeline.api": "advise classify compare end_to_end evaluate export extract extract_views finetune fit list_runs load_exported load_run plan predict report reproduce scan sweep tune",
     "pipeline.images.augment": "Augmentation",
     "pipeline.images.manifest": "Manifest",
     "pipeline.maintenance": "compact_cache describe_store export_cache fetch_weights import_cache list_bases list_stores list_weights prune_cache repair_cache verify_cache",
@@ -96,6 +97,7 @@ __all__ = [
     "compare",
     "describe_store",
     "end_to_end",
+    "evaluate",
     "export",
     "export_cache",
     "extract",

@@ -15,6 +15,8 @@ from pipeline.images.manifest import Manifest
 from pipeline.images.scan import Data
 from pipeline.keywords import (
     DataKeywords,
+    EvaluateKeywords,
+    GivenKeywords,
     LiveKeywords,
     PlanKeywords,
     SettingsKeywords,
@@ -24,6 +26,7 @@ from pipeline.keywords import (
     gather,
 )
 from pipeline.predictions import Predictions
+from pipeline.runs.evaluation import Evaluation
 from pipeline.runs.listing import RunList
 from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
@@ -268,7 +271,6 @@ def finetune(
         finetune,
         augment="none" if cached else LIVE_DEFAULT,
         data=data,
-        head=head,
         head_epochs=head_epochs,
         on_run=on_run,
     )
@@ -321,7 +323,6 @@ def compare(
         compare,
         augment=COMPARE_DEFAULT,
         data=data,
-        head=head,
         regimes=regimes,
         from_layer=from_layer,
         base_lr=base_lr,
@@ -424,8 +425,7 @@ def reproduce(
     splits = {} if isinstance(data, Manifest) else {"split": chosen.split, "split_seed": chosen.split_seed}
     given = gather({**splits, **keywords}, reproduce, data=data, experiment=experiment)
     check_run_name(name, given.settings.paths.runs, replace=replace)
-    settings = settings_of(chosen, given.settings)
-    manifest = given.scan(data).require_task()
+    settings, manifest = settings_of(chosen, given.settings), given.scan(data).require_task()
     return train(
         chosen, manifest, settings, cached=cached, num_views=views, name=name, replace=replace, command=command
     )
@@ -460,22 +460,54 @@ def predict(
     *,
     top: int = 5,
     digest: str | None = None,
-    **keywords: Unpack[SettingsKeywords],
+    out: str | Path | None = None,
+    **keywords: Unpack[GivenKeywords],
 ) -> Predictions:
     """Label images with a run, or with a file that `export` wrote.
 
     Args:
         run: A run, its name or folder, or an exported file.
-        images: One image or a list of them; see `pipeline.runs.predict.predict`.
+        images: One image or data set, or a list of them; see `pipeline.images.given.read_given`.
         top: Number of classes to list for each image.
         digest: Of an exported file: see `load_exported`.
-        keywords: Of `pipeline.keywords.SettingsKeywords`: folders and compute. A `Run` keeps those that it was loaded with.
+        out: A `.csv`, `.jsonl` or `.parquet` file for the predictions; see `pipeline.prediction_files.PredictionFile`.
+        keywords: Of `pipeline.keywords.GivenKeywords`: folders, compute, and how data sets are read. A `Run` keeps the folders and
+            the compute that it was loaded with.
     """
-    from pipeline.exports.load import load_predictor
+    from pipeline.exports.load import predict_images
 
-    settings = gather(keywords, predict).settings
-    predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
-    return predictor.predict(images, top=top)
+    given = gather(keywords, predict)
+    return predict_images(run, images, given.settings, top=top, digest=digest, out=out, reading=given.reading)
+
+
+def evaluate(
+    run: str | Path | Run,
+    data: Data | Manifest,
+    *,
+    split: str | None = None,
+    digest: str | None = None,
+    out: str | Path | None = None,
+    **keywords: Unpack[EvaluateKeywords],
+) -> Evaluation:
+    """Score a run, or a file that `export` wrote, on labelled images.
+
+    Args:
+        run: A run, its name or folder, or an exported file.
+        data: What `scan` takes, or its result.
+        split: `train`, `validation` or `test`: only these images; `all`: all images. None: the test images if the data itself names
+            some, otherwise all. In a `Manifest`, all splits count as the data's own.
+        digest: Of an exported file: see `load_exported`.
+        out: Folder for evaluation.json, predictions.csv, confusion.png and report.html.
+        keywords: Of `pipeline.keywords.EvaluateKeywords`. A `Run` keeps the folders and the compute that it was loaded with.
+
+    Raises:
+        DataLayoutError: No image has a label that is a class of the run.
+        SettingError: The data has no such split, or the folder cannot be written.
+    """
+    from pipeline.exports.load import evaluate_data
+
+    given = gather(keywords, evaluate)
+    return evaluate_data(run, data, given.settings, given.read, split=split, digest=digest, out=out)
 
 
 def classify(images: GivenImages, *, top: int = 5, **keywords: Unpack[SettingsKeywords]) -> Predictions:
@@ -551,8 +583,7 @@ def report(
 
     Args:
         names: Runs, or folders that `compare` made; empty: all runs.
-        out: The page; None: report.html in the runs folder for all runs, in the run's own folder for one run or comparison, and
-            a file in the runs folder that is named after them for several.
+        out: The page; None: see `pipeline.reports.report.write_report`.
         near: Cosine similarity from which two images of different splits are shown as near-duplicates.
         umap: Also draw a UMAP map of the features (needs the extra `umap`).
         keywords: Of `pipeline.keywords.SettingsKeywords`.

@@ -14,11 +14,11 @@ from pipeline.effects import check_effects
 from pipeline.errors import SettingError, did_you_mean
 from pipeline.images.augment import Augmentation, parse_augmentation
 from pipeline.images.manifest import Manifest
-from pipeline.images.reading import READ_KEYWORDS, ReadKeywords
+from pipeline.images.reading import READ_KEYWORDS, Reading, ReadKeywords
 from pipeline.images.scan import Data
 from pipeline.settings import KEYWORDS as SETTINGS
 from pipeline.settings import Settings
-from pipeline.stage_one.scan import scan
+from pipeline.stage_one.scan import make_reading, scan
 from pipeline.stage_one.stored import with_stored_features
 from pipeline.stage_one.views import Views
 from pipeline.stage_two.dense.settings import Training
@@ -64,6 +64,24 @@ class SettingsKeywords(CommonKeywords, total=False):
 
 class DataKeywords(SettingsKeywords, ReadKeywords, total=False):
     """Settings, and how a data set is read."""
+
+
+class GivenKeywords(SettingsKeywords, total=False):
+    """Settings, and how data sets among given images are read: options that have nothing to do with labels."""
+
+    root: str | Path | None
+    path_column: str | None
+    ignore_column: tuple[str, ...]
+    follow_links: bool
+
+
+class EvaluateKeywords(GivenKeywords, total=False):
+    """Settings, and how a data set is read that brings its own splits or none."""
+
+    label: str
+    split_column: str | None
+    group_column: str | None
+    classes_from: str
 
 
 class PlanKeywords(CommonKeywords, ReadKeywords, total=False):
@@ -140,6 +158,11 @@ class Inputs:
     def scan(self, data: Data | Manifest) -> Manifest:
         """The images, labels and splits of a data set."""
         return scan(data, self.settings, **self.read)
+
+    @property
+    def reading(self) -> Reading:
+        """How data is read."""
+        return make_reading(self.settings, **self.read)
 
     def open(self, data: Data | Manifest) -> tuple[Manifest, Settings]:
         """The data set, and the settings: feature settings that were not given are those of the rows stored for these images."""

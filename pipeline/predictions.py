@@ -9,6 +9,7 @@ import reprlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -59,16 +60,24 @@ class Predictions(tuple[Prediction, ...]):  # noqa: SLOT001 a tuple with slots c
     """One prediction per image, in the order given."""
 
     _images: Manifest | None
+    labelled_folders: tuple[str, ...]
+    """Given folders whose class folders have the names of the run's classes: `evaluate` can score them."""
 
-    def __new__(cls, predictions: Iterable[Prediction], images: Manifest | None = None) -> Self:
+    def __new__(
+        cls,
+        predictions: Iterable[Prediction],
+        images: Manifest | None = None,
+        labelled_folders: tuple[str, ...] = (),
+    ) -> Self:
         """Predictions, with the images that a notebook may show.
 
         Args:
             predictions: N predictions.
             images: Readable images; their `positions` are indices of the N predictions.
+            labelled_folders: See the attribute.
         """
         made = super().__new__(cls, predictions)
-        made._images = images
+        made._images, made.labelled_folders = images, labelled_folders
         return made
 
     def __repr__(self) -> str:
@@ -165,6 +174,8 @@ def label_given(
         DataNotFoundError, UnreadableImageError: As `Given.check` raises them.
     """
     problem = given.check(read, need_all=strict)
+    for sentence in given.manifest.warnings:
+        logger.warning("%s", sentence)
     if problem:
         logger.warning("%s", problem)
     unread = given.unread(read)
@@ -173,7 +184,19 @@ def label_given(
         Prediction(name, None, None, (), unread[index]) if index in unread else _ranked(name, rows[index], classes, top)
         for index, name in enumerate(given.names)
     )
-    return Predictions(predictions, given.first(MAX_SHOWN))
+    return Predictions(predictions, given.first(MAX_SHOWN), _labelled_folders(given, classes))
+
+
+def _labelled_folders(given: Given, classes: Sequence[str]) -> tuple[str, ...]:
+    """The given folders in which all images are in folders below that have the names of classes."""
+    return tuple(
+        folder
+        for folder in given.folders
+        if (
+            below := [Path(name).relative_to(folder).parts for name in given.names if Path(name).is_relative_to(folder)]
+        )
+        and all(set(parts[:-1]) & set(classes) for parts in below)
+    )
 
 
 def _ranked(name: str, probabilities: NDArray[np.float32], classes: Sequence[str], top: int) -> Prediction:

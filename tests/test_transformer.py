@@ -1,5 +1,6 @@
 """The scikit-learn transformer."""
 
+import pickle
 import re
 
 import numpy as np
@@ -7,9 +8,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.utils import estimator_checks
 from sklearn.utils.validation import check_is_fitted
 
 from pipeline import FeatureExtractor
@@ -149,9 +152,16 @@ def test_settings_can_be_read_and_set():
         "pool": "avg",
         "preprocess": "native",
         "weights": "imagenet",
+        "resize": "lanczos",
+        "exif": True,
+        "aspect": "stretch",
+        "background": None,
+        "decoder": 2,
         "cache": "features_cache",
+        "engine": "auto",
         "batch_size": 32,
         "device": "auto",
+        "max_pixels": 89_478_485,
         "progress": False,
     }
     assert extractor.set_params(base="squeezenet", pool="none").get_params()["base"] == "squeezenet"
@@ -252,3 +262,99 @@ def test_setting_that_cannot_work_is_refused(settings, error, expected, cache, i
     """A wrong setting is refused when it is used, with what was expected."""
     with pytest.raises(error, match=expected):
         FeatureExtractor(**(RANDOM | {"cache": cache} | settings)).transform(images[0][:2])
+
+
+@pytest.mark.parametrize(
+    "setting", [{"resize": "nearest"}, {"aspect": "pad"}, {"aspect": "crop"}, {"background": "black"}]
+)
+def test_settings_of_the_decoder_change_the_rows(setting, cache, tmp_path):
+    """They are in the recipe: other rows, and no row of the other settings is touched."""
+    wide = draw_photo(tmp_path / "wide.png", (10, 200, 30), seed=5, size=(90, 40))
+    Image.open(wide).convert("RGBA").save(wide)
+    with Image.open(wide) as image:
+        image.putalpha(128)
+        image.save(wide)
+    rows = FeatureExtractor(**RANDOM, cache=cache).transform([wide])
+
+    assert not np.allclose(FeatureExtractor(**RANDOM, cache=cache, **setting).transform([wide]), rows)
+
+
+def test_exif_orientation_can_be_ignored(cache, tmp_path):
+    """For files and PIL images alike."""
+    path = draw_photo(tmp_path / "turned.png", (10, 200, 30), seed=6)
+    with Image.open(path) as image:
+        exif = image.getexif()
+        exif[0x0112] = 6
+        image.save(tmp_path / "turned.jpg", exif=exif)
+    upright, ignored = (FeatureExtractor(**RANDOM, cache=cache, exif=exif) for exif in (True, False))
+
+    assert not np.allclose(upright.transform([tmp_path / "turned.jpg"]), ignored.transform([tmp_path / "turned.jpg"]))
+
+
+def test_large_image_is_refused(cache, tmp_path):
+    """`max_pixels` is the limit for images that have no row yet."""
+    new = draw_photo(tmp_path / "large.png", (10, 20, 30), seed=7)
+    with pytest.raises(UnreadableImageError, match="pixels"):
+        FeatureExtractor(**RANDOM, cache=cache, max_pixels=100).transform([new])
+
+
+@pytest.mark.parametrize("pool", ["avg", "none"])
+def test_features_have_names(pool, cache, extractor, images):
+    """Before and after transform, and after the pooling has changed."""
+    fresh = FeatureExtractor(**RANDOM, cache=cache, pool=pool)
+    names = fresh.get_feature_names_out()
+    used = clone(extractor)
+    used.transform(images[0][:2])
+
+    assert list(names[:2]) == ["featureextractor0", "featureextractor1"]
+    assert len(names) == fresh.transform(images[0][:2]).shape[1]
+    assert list(used.set_params(pool=pool).get_feature_names_out()) == list(names)
+
+
+def test_output_may_be_a_frame(cache, extractor, images):
+    """With the names of the features, and the index of the frame that was given."""
+    frame = pd.DataFrame({"path": [str(path) for path in images[0][:3]]}, index=[7, 8, 9])
+    shown = clone(extractor).set_output(transform="pandas").transform(frame)
+
+    assert list(shown.index) == [7, 8, 9]
+    assert list(shown.columns[:1]) == ["featureextractor0"]
+    assert np.array_equal(shown.to_numpy(), extractor.transform(images[0][:3]))
+
+
+@pytest.mark.parametrize("column", ["path", ["path"]])
+def test_works_on_a_column_of_a_table(column, extractor, images):
+    """In a ColumnTransformer beside other columns, with names for all of them."""
+    frame = pd.DataFrame({"path": [str(path) for path in images[0]], "age": range(24)})
+    columns = ColumnTransformer([("image", clone(extractor), column), ("rest", "passthrough", ["age"])])
+    X = columns.fit_transform(frame)
+
+    assert np.array_equal(X[:, :512], extractor.transform(images[0]))
+    assert list(columns.get_feature_names_out()[[0, -1]]) == ["image__featureextractor0", "rest__age"]
+
+
+def test_works_in_parallel_after_images_were_decoded(extractor, cache, images):
+    """Two processes of joblib take the extractor, pickled, with the filters for warnings of this process."""
+    paths, labels = images
+    model = make_pipeline(clone(extractor), LogisticRegression(max_iter=1000))
+    search = GridSearchCV(model, {"featureextractor__pool": ["avg", "max"]}, cv=2, n_jobs=2, error_score="raise")
+
+    assert search.fit(paths, labels).best_score_ >= 0
+    assert np.array_equal(pickle.loads(pickle.dumps(extractor)).transform(paths), extractor.transform(paths))
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        estimator_checks.check_estimator_cloneable,
+        estimator_checks.check_estimator_repr,
+        estimator_checks.check_no_attributes_set_in_init,
+        estimator_checks.check_parameters_default_constructible,
+        estimator_checks.check_get_params_invariance,
+        estimator_checks.check_set_params,
+        estimator_checks.check_mixin_order,
+    ],
+    ids=lambda check: check.__name__,
+)
+def test_conventions_of_scikit_learn_hold(check, cache):
+    """Those of its own checks that need no table of numbers as X."""
+    check("FeatureExtractor", FeatureExtractor(cache=cache))

@@ -15,7 +15,7 @@ from pipeline.cli.comparison import advise, compare, plan, reproduce
 from pipeline.cli.heads import features, head, sweep
 from pipeline.cli.live import endtoend, finetune
 from pipeline.cli.options import OrderedGroup
-from pipeline.cli.runs import classify, export, predict, report, runs
+from pipeline.cli.runs import classify, evaluate, export, predict, report, runs
 from pipeline.cli.terminal import accept_all_text, fail, forget_warnings, say, start_logging, use_utf8
 from pipeline.cli.tune import tune
 from pipeline.cli.weights import weights
@@ -40,7 +40,7 @@ def app() -> None:
 
 
 for command in (
-    *(features, head, sweep, predict, export, report, runs, bases, tune, endtoend, finetune),
+    *(features, head, sweep, predict, evaluate, export, report, runs, bases, tune, endtoend, finetune),
     *(compare, advise, plan, reproduce, classify, cache, weights),
 ):
     app.add_command(command)

@@ -32,8 +32,6 @@ from pipeline.cli.options import (
     show,
     stage_one_options,
     training_options,
-    warn_duplicates,
-    without,
     worker_options,
 )
 from pipeline.stage_two.spec import DEFAULT_LAYERS
@@ -75,13 +73,8 @@ from pipeline.stage_two.spec import DEFAULT_LAYERS
 def compare(**options: Any) -> None:
     """Train regimes on the same splits, and set accuracy against seconds in one table and one plot."""
     from pipeline import api
-    from pipeline.images.reading import READ_KEYWORDS
-    from pipeline.keywords import keywords_of
 
-    given = keywords(options)
-    manifest = api.scan(**{name: value for name, value in given.items() if name in keywords_of(api.scan)})
-    warn_duplicates(manifest.duplicates_across_splits())
-    done = api.compare(**without(given, *READ_KEYWORDS) | {"data": manifest}, command=command_line())
+    done = api.compare(**keywords(options), command=command_line())
     show(options, done.as_dict(), render.describe_comparison)
 
 

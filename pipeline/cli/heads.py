@@ -24,7 +24,6 @@ from pipeline.cli.options import (
     training_options,
     view_mode_option,
     view_options,
-    warn_duplicates,
     without,
     worker_options,
 )
@@ -55,7 +54,6 @@ def features(**options: Any) -> None:
     with_views = bool(options["views"]) or options["augment"] != "none"
     done = api.extract(**without(given, *VIEWS))
     viewed = api.extract_views(**without(given, *READ_KEYWORDS) | {"data": done.manifest}) if with_views else None
-    warn_duplicates(done.manifest.duplicates_across_splits())
     result = done.as_dict()
     if viewed:
         result["views"] = {
@@ -96,7 +94,6 @@ def head(**options: Any) -> None:
     from pipeline import api
 
     run = api.fit(**keywords(options), command=command_line())
-    warn_duplicates(run.info.duplicates)
     show(options, head_result(run), render.describe_head)
 
 

@@ -20,7 +20,6 @@ from pipeline.cli.options import (
     stage_one_options,
     view_mode_option,
     view_options,
-    warn_duplicates,
 )
 from pipeline.stage_two.spec import DEFAULT_LAYERS
 
@@ -53,7 +52,6 @@ def endtoend(**options: Any) -> None:
     from pipeline import api
 
     run = api.end_to_end(**keywords(options), command=command_line())
-    warn_duplicates(run.info.duplicates)
     show(options, head_result(run), render.describe_head)
 
 
@@ -99,5 +97,4 @@ def finetune(**options: Any) -> None:
     from pipeline import api
 
     run = api.finetune(**keywords(options), command=command_line())
-    warn_duplicates(run.info.duplicates)
     show(options, head_result(run), render.describe_head)

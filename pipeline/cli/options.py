@@ -1,9 +1,8 @@
 """Options that commands share, and how options become keywords and results become text."""
 
-import logging
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -199,34 +198,43 @@ base_options = stack(
 )
 
 
-label_options = section(
+path_options = section(
     "Data",
-    click.option("--label", default="label", help="Label column of a table; fine or coarse for keras:cifar100."),
     click.option(
         "--root",
         type=click.Path(path_type=Path, file_okay=False),
         help="Folder that a table's paths are relative to [default: the table's own].",
     ),
     click.option("--path-column", metavar="NAME", help="Column of the paths [default: found by its name]."),
-    click.option("--split-column", metavar="NAME", help="Column of the splits [default: found by its name]."),
-    click.option(
-        "--group-column",
-        metavar="NAME",
-        help="Column of groups, such as a patient; a group is in one split [default: found by its name].",
-    ),
     click.option(
         "--ignore-column",
         metavar="NAME",
         multiple=True,
         help="A column or array that is not used, although its name looks as if it should be; may be repeated.",
     ),
-    click.option(
-        "--classes-from",
-        type=CLASS_FOLDER,
-        default="top",
-        help="Which of nested class folders names the class: the first one, or the one that the image is in.",
-    ),
     click.option("--follow-links", is_flag=True, help="Follow symbolic links to folders."),
+)
+label_options = stack(
+    section(
+        "Data",
+        click.option("--label", default="label", help="Label column of a table; fine or coarse for keras:cifar100."),
+    ),
+    path_options,
+    section(
+        "Data",
+        click.option("--split-column", metavar="NAME", help="Column of the splits [default: found by its name]."),
+        click.option(
+            "--group-column",
+            metavar="NAME",
+            help="Column of groups, such as a patient; a group is in one split [default: found by its name].",
+        ),
+        click.option(
+            "--classes-from",
+            type=CLASS_FOLDER,
+            default="top",
+            help="Which of nested class folders names the class: the first one, or the one that the image is in.",
+        ),
+    ),
 )
 data_options = stack(
     label_options,
@@ -351,14 +359,3 @@ def show(options: Mapping[str, Any], result: Any, describe: Callable[[Any], str]
 def head_result(run: "Run") -> dict[str, Any]:
     """What the commands that train print."""
     return run.as_dict() | epochs_of(run)
-
-
-def warn_duplicates(duplicates: Sequence[Sequence[str]]) -> None:
-    """Warn that scores may be too good."""
-    if duplicates:
-        listed = "; ".join(" = ".join(names) for names in duplicates[:3])
-        logging.getLogger("pipeline").warning(
-            "%d images are in more than one split, byte for byte, so scores may be too good: %s",
-            len(duplicates),
-            listed,
-        )

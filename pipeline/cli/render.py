@@ -1,6 +1,7 @@
 """Results as text; `--json` prints the same values."""
 
 import io
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ def describe_features(result: Mapping[str, Any]) -> str:
     source = f" ({result['from_rows']} of them from rows of an earlier layer)" if result["from_rows"] else ""
     lines = [
         f"{result['rows']} rows of {tuple(result['shape'])}: {result['new']} new{source}, {result['reused']} reused{speed}.",
-        f"Store: {result['store']}",
         *([f"{result['views']['rows']} rows of views: {result['views']['new']} new."] if "views" in result else []),
-        *(f"  skipped {entry['path']}: {entry['reason']}" for entry in result["skipped"]),
+        *_image_lines(result),
+        f"Store: {result['store']}",
         f"Seconds: {result['seconds']:.1f}",
     ]
     return "\n".join(lines)
@@ -30,8 +31,16 @@ def describe_features(result: Mapping[str, Any]) -> str:
 def describe_head(result: Mapping[str, Any]) -> str:
     """The head, and its scores by split."""
     rows = [_score_row(split, result[split]) for split in ("train", "validation", "test") if split in result]
-    lines = [_trained(result), *_kept_epoch(result), table(rows), f"Run: {result['folder']}"]
+    use = _image_lines(result)
+    lines = [_trained(result), *_kept_epoch(result), table(rows), *use, f"Run: {result['folder']}"]
     return "\n".join([*lines, uses_of(result["run"], Path(result["folder"]).parent)])
+
+
+def _image_lines(result: Mapping[str, Any]) -> list[str]:
+    """Images by class, skipped images and ignored files."""
+    from pipeline.images.summary import ImageUse
+
+    return ImageUse.from_dict(result).as_lines()
 
 
 def _kept_epoch(result: Mapping[str, Any]) -> list[str]:
@@ -103,6 +112,7 @@ def describe_comparison(result: Mapping[str, Any]) -> str:
     ]
     best = max(range(len(rows)), key=lambda number: float(result["rows"][number]["validation"]))
     lines = [table(rows, best=[best]), "Overfitting gap: training accuracy minus validation accuracy."]
+    lines += _image_lines(result)
     if result["plot"]:
         lines.append(f"Plot: {result['plot']}")
     for regime, found in result["break_even"].items():
@@ -245,6 +255,34 @@ def describe_predictions(results: Sequence[Mapping[str, Any]]) -> str:
     if not any(row["reason"] for row in rows):
         rows = [{name: value for name, value in row.items() if name != "reason"} for row in rows]
     return table(rows)
+
+
+def hint_evaluate(run: str, folder: str) -> str:
+    """The command that scores a labelled folder."""
+    return f"The folders look like the labels of the run. For scores: {shlex.join(['bottleneck', 'evaluate', run, folder])}"
+
+
+def describe_evaluation(result: Mapping[str, Any], notes: Sequence[str]) -> str:
+    """The scores, those of each class, and what was left out."""
+    low, high = result["ci95"]
+    images = "images" if result["split"] == "all" else f"{result['split']} images"
+    lines = [
+        f"{result['run']} on {result['data']}: {result['n']:,} {images}",
+        (
+            f"Accuracy {result['accuracy']:.4f} (95 % interval {low:.3f} to {high:.3f}), balanced accuracy "
+            f"{result['balanced_accuracy']:.4f}, log loss {result['loss']:.4f}."
+        ),
+        table(
+            [
+                {"class": name, "precision": row["precision"], "recall": row["recall"], "images": row["n"]}
+                for name, row in result["classes"].items()
+            ]
+        ),
+        *notes,
+    ]
+    if result["folder"]:
+        lines.append(f"Written to {result['folder']}: evaluation.json, predictions.csv, confusion.png, report.html.")
+    return "\n".join(lines)
 
 
 def describe_export(result: Mapping[str, Any]) -> str:

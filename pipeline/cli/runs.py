@@ -1,5 +1,6 @@
-"""The commands that use runs: `predict`, `classify`, `export`, `report`, `runs`."""
+"""The commands that use runs: `predict`, `evaluate`, `classify`, `export`, `report`, `runs`."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,18 @@ import click
 from pipeline.cli import render
 from pipeline.cli.choices import COUNT, SHARE
 from pipeline.cli.command import command, section
-from pipeline.cli.complete import complete_bases, complete_files, complete_runs, complete_weights
-from pipeline.cli.options import compute_options, folder_options, keywords, output_options, show
+from pipeline.cli.complete import complete_bases, complete_data, complete_files, complete_runs, complete_weights
+from pipeline.cli.options import (
+    compute_options,
+    folder_options,
+    keywords,
+    label_options,
+    output_options,
+    path_options,
+    show,
+)
 
-
-@command("bottleneck predict first new.jpg", "bottleneck predict first photos/test --json")
-@click.argument("run", shell_complete=complete_runs)
-@click.argument("images", nargs=-1, required=True, shell_complete=complete_files)
-@section(
+_digest_option = section(
     "Data",
     click.option(
         "--digest",
@@ -23,15 +28,75 @@ from pipeline.cli.options import compute_options, folder_options, keywords, outp
         help="The SHA-256 that `export` printed. Needed for a SavedModel whose run is not in the runs folder.",
     ),
 )
+
+
+@command("bottleneck predict first new.jpg", "bottleneck predict first photos/test --out labels.csv")
+@click.argument("run", shell_complete=complete_runs)
+@click.argument("images", nargs=-1, required=True, shell_complete=complete_files)
+@path_options
+@_digest_option
+@section(
+    "Output",
+    click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        help="Write one row per image to a .csv, .jsonl or .parquet file; an older file is replaced.",
+    ),
+)
 @section("Output", click.option("--top", type=COUNT, default=5, help="Number of classes to list for each image."))
 @compute_options
 @folder_options
 @output_options
 def predict(**options: Any) -> None:
-    """Label images (files or folders) with a RUN, or with a file that `export` wrote."""
+    """Label IMAGES with a RUN, or with a file that `export` wrote.
+
+    IMAGES are files, folders, tables of paths, archives, .npz files, patterns in quotes ('photos/*.jpg'), or - for one image on
+    stdin. Each image has one row, in the order given; an image that cannot be read has the reason instead of a label.
+    """
     from pipeline import api
 
-    show(options, api.predict(**keywords(options)).as_dict(), render.describe_predictions)
+    given = keywords(options)
+    given["images"] = [sys.stdin.buffer.read() if name == "-" else name for name in given["images"]]
+    done = api.predict(**given)
+    show(options, done.as_dict(), render.describe_predictions)
+    if done.labelled_folders and not options["quiet"]:
+        click.echo(render.hint_evaluate(options["run"], done.labelled_folders[0]), err=True)
+
+
+@command("bottleneck evaluate first photos/test", "bottleneck evaluate first photos --split validation --out results")
+@click.argument("run", shell_complete=complete_runs)
+@click.argument("data", shell_complete=complete_data)
+@label_options
+@section(
+    "Data",
+    click.option(
+        "--split",
+        type=click.Choice(["train", "validation", "test", "all"]),
+        help="Images to use [default: test if DATA itself names test images, otherwise all].",
+    ),
+)
+@_digest_option
+@section(
+    "Output",
+    click.option(
+        "--out",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder for evaluation.json, predictions.csv, confusion.png and report.html.",
+    ),
+)
+@compute_options
+@folder_options
+@output_options
+def evaluate(**options: Any) -> None:
+    """Score a RUN, or a file that `export` wrote, on the labelled images of DATA.
+
+    Accuracy with its 95 % interval, log loss, balanced accuracy, and precision and recall of each class. Images without a label, and
+    labels that are no classes of the run, are counted and not used.
+    """
+    from pipeline import api
+
+    done = api.evaluate(**keywords(options))
+    show(options, done.as_dict(), lambda result: render.describe_evaluation(result, done.notes()))
 
 
 @command("bottleneck classify new.jpg --top 3")

@@ -15,7 +15,6 @@ from pipeline.cli.options import (
     memory_option,
     show,
     stage_one_options,
-    warn_duplicates,
 )
 from pipeline.cli.terminal import write
 
@@ -58,7 +57,6 @@ def tune(**options: Any) -> None:
 
     def say(address: str, session: "Session") -> None:
         opened.append(session)
-        warn_duplicates(session.manifest.duplicates_across_splits())
         kept = str(session.labels.path) if session.labels else None
         shown = {"address": address, "labels": kept}
         show(options, shown, lambda r: f"{r['address']} shows the page; Ctrl-C ends it.")

@@ -83,12 +83,16 @@ class Comparison:
     plot: Path | None
     """Accuracy against seconds; None if it could not be drawn."""
 
+    use: Mapping[str, Any] = field(default_factory=dict)
+    """What became of the images: {classes, skipped, ignored}; see `pipeline.images.summary.ImageUse`."""
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
             "rows": [row.as_dict() for row in self.rows],
             "break_even": {regime: found.as_dict() for regime, found in self.break_even.items()},
             "plot": None if self.plot is None else str(self.plot),
+            **self.use,
         }
 
     def _repr_html_(self) -> str:
@@ -134,7 +138,8 @@ def compare_regimes(
         name = _run_name(title, regime)
         run = _train(name, regime, head_of, manifest, chosen, settings, command)
         results[regime] = _result(regime, run, settings)
-    comparison = Comparison(tuple(results.values()), break_even(tuple(results.values())), None)
+    use = {name: run.as_dict()[name] for name in ("classes", "skipped", "ignored")}
+    comparison = Comparison(tuple(results.values()), break_even(tuple(results.values())), None, use)
     folder = settings.paths.runs / f"comparison-{title}"
     plot, file = folder / "comparison.png", folder / "comparison.json"
     write_json(file, comparison.as_dict() | {"command": command})

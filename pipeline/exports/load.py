@@ -1,7 +1,9 @@
-"""Predictions of an exported file, without its run, its cache or its base."""
+"""Predictions of an exported file, without its run, its cache or its base; and what predicts and is scored: such a file, or a run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +12,17 @@ from pipeline.exports.description import Description, Predict
 from pipeline.exports.digests import check_known
 from pipeline.exports.formats import check_exported, is_exported, load_format
 from pipeline.images.given import GivenImages, read_given
+from pipeline.images.manifest import Manifest
+from pipeline.images.reading import Reading
+from pipeline.images.scan import Data
+from pipeline.prediction_files import PredictionFile
 from pipeline.predictions import Predictions, check_top, decode_rows, label_given
+from pipeline.runs.evaluate import OWN_SPLITS, check_out, evaluate
+from pipeline.runs.evaluation import Evaluation
+from pipeline.runs.predict import Predicted
 from pipeline.runs.run import Run, load_run
 from pipeline.settings import Settings
+from pipeline.stage_one.scan import make_reading, scan
 
 
 @dataclass(frozen=True)
@@ -24,12 +34,23 @@ class ExportedRun:
     probabilities: Predict
     settings: Settings = field(default_factory=Settings)
 
-    def predict(self, images: GivenImages, *, top: int = 5) -> Predictions:
+    @property
+    def name(self) -> str:
+        """The file, as it was named."""
+        return str(self.path)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the K classes, in the order of the probabilities."""
+        return self.description.labels
+
+    def predict(self, images: GivenImages, *, top: int = 5, reading: Reading | None = None) -> Predictions:
         """Label images, decoded as the description says, by the decoder that made the run's rows.
 
         Args:
             images: What `Run.predict` takes.
             top: How many classes to list for each.
+            reading: As in `Run.predict`.
 
         Returns:
             What `Run.predict` returns.
@@ -39,11 +60,17 @@ class ExportedRun:
             SettingError: `top` is below 1.
         """
         check_top(top)
-        decoder = replace(self.description.decoder, max_pixels=self.settings.compute.max_pixels)
         strict = self.settings.compute.strict
-        given = read_given(images, self.settings.paths.hashes, exif=decoder.exif)
+        reading = reading or make_reading(self.settings)
+        given = read_given(images, self.settings.paths.hashes, exif=self.description.decoder.exif, reading=reading)
         given.check(given.manifest, need_all=strict)
-        manifest, batches = given.manifest, []
+        done = self.predict_manifest(given.manifest)
+        return label_given(given, done.manifest, done.probabilities, self.classes, top=top, strict=strict)
+
+    def predict_manifest(self, manifest: Manifest) -> Predicted:
+        """The probabilities of the images of a manifest, batch after batch; what cannot be decoded is listed as skipped."""
+        decoder = replace(self.description.decoder, max_pixels=self.settings.compute.max_pixels)
+        batches = [np.empty((0, len(self.classes)), np.float32)]
         unread: dict[int, str] = {}
         for start in range(0, len(manifest), self.settings.compute.batch_size):
             rows = range(start, min(start + self.settings.compute.batch_size, len(manifest)))
@@ -51,9 +78,11 @@ class ExportedRun:
             unread |= reasons
             if pixels:
                 batches.append(self.probabilities(np.stack(pixels).astype(np.float32)))
-        read = manifest.without(unread)
-        given.check(read, need_all=strict)
-        return label_given(given, read, np.concatenate(batches), self.description.labels, top=top, strict=strict)
+        return Predicted(manifest.without(unread), np.concatenate(batches))
+
+    def training_digests(self) -> frozenset[bytes]:
+        """Empty: an exported file does not know its training images."""
+        return frozenset()
 
 
 def load_exported(path: str | Path, settings: Settings, *, digest: str | None = None) -> ExportedRun:
@@ -88,3 +117,61 @@ def load_predictor(name: str | Path, settings: Settings, *, digest: str | None =
     if digest is not None:
         raise SettingError(f"A digest is that of an exported file, and {name} is not one. Leave out --digest.")
     return load_run(name, settings)
+
+
+def predict_images(
+    run: str | Path | Run,
+    images: GivenImages,
+    settings: Settings,
+    *,
+    top: int = 5,
+    digest: str | None = None,
+    out: str | Path | None = None,
+    reading: Reading | None = None,
+) -> Predictions:
+    """Label images with a run or an exported file, and write a file of the predictions if one is named.
+
+    Args:
+        run: A run, its name or folder, or an exported file.
+        images: What `Run.predict` takes.
+        settings: Of `load_predictor`; a `Run` keeps its own.
+        top: Number of classes to list for each image.
+        digest: Of `load_predictor`.
+        out: The file; it is checked before the work.
+        reading: As in `Run.predict`.
+    """
+    file = PredictionFile.of(out)
+    predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
+    predictions = predictor.predict(images, top=top, reading=reading)
+    if file is not None:
+        file.write(predictions)
+    return predictions
+
+
+def evaluate_data(
+    run: str | Path | Run,
+    data: Data | Manifest,
+    settings: Settings,
+    read: Mapping[str, Any],
+    *,
+    split: str | None = None,
+    digest: str | None = None,
+    out: str | Path | None = None,
+) -> Evaluation:
+    """Score a run or an exported file on labelled data.
+
+    Args:
+        run: A run, its name or folder, or an exported file.
+        data: What `pipeline.stage_one.scan.scan` takes.
+        settings: Of `load_predictor`, and for the scan; a `Run` predicts with its own.
+        read: Keywords of the scan.
+        split: Of `pipeline.runs.evaluate.evaluate`.
+        digest: Of `load_predictor`.
+        out: Folder of the results; it is checked before the work.
+    """
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        check_out(folder)
+    predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
+    manifest = scan(data, settings, **{**read, "split": OWN_SPLITS})
+    return evaluate(predictor, manifest, split=split, out=folder, strict=settings.compute.strict)

@@ -16,7 +16,7 @@ PROVES_NOTHING = 10
 
 def with_warnings(manifest: Manifest) -> Manifest:
     """The manifest with a warning for everything about its labels and splits that may be a mistake."""
-    found = (*_label_warnings(manifest), *_split_warnings(manifest))
+    found = (*_label_warnings(manifest), *_split_warnings(manifest), *_duplicate_warnings(manifest))
     return replace(manifest, warnings=(*manifest.warnings, *found))
 
 
@@ -56,3 +56,10 @@ def _split_warnings(manifest: Manifest) -> Iterator[str]:
             f"Only {num_validation} validation images: look at the intervals of the scores, which are wide. Add images, or give "
             "validation a larger share, such as --split 60/30/10."
         )
+
+
+def _duplicate_warnings(manifest: Manifest) -> Iterator[str]:
+    found = manifest.duplicates_across_splits()
+    if found:
+        names = "; ".join(" = ".join(names) for names in found[:3])
+        yield f"{len(found):,} images are in more than one split, byte for byte, so scores may be too good: {names}"

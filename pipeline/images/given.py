@@ -1,9 +1,9 @@
-"""Images that a user gives for prediction: paths, encoded bytes, PIL images or arrays, one or many of them."""
+"""Images that a user gives for prediction: paths, encoded bytes, PIL images, arrays or data sets, one or many of them."""
 
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +13,25 @@ from PIL import Image
 
 from pipeline.errors import DataLayoutError, DataNotFoundError, UnreadableImageError
 from pipeline.images.decode import encode_array, encode_image
+from pipeline.images.entries import Content, Entry, Part
 from pipeline.images.hashing import FileHashes
 from pipeline.images.kinds import Other
-from pipeline.images.manifest import Files, ImageBytes, Manifest, Skipped
+from pipeline.images.manifest import Files, Manifest, Skipped
+from pipeline.images.named import is_frame, is_pattern, kind_of, list_data, matches_of
+from pipeline.images.reading import Reading
 from pipeline.images.sources.folders import NOT_UNICODE, count_kinds, find_images, is_unicode
-from pipeline.images.sources.pixels import as_uint8
+from pipeline.images.sources.paths import Locator
+from pipeline.images.sources.pixels import as_uint8, float_top
 
 OneImage = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 """A path, the bytes of an image file, a PIL image, or an array of shape (H, W) or (H, W, 1, 3 or 4)."""
 
 GivenImages = OneImage | Iterable[OneImage]
-"""One image or many: a list of any kinds, a column of paths, or an array (N, H, W) or (N, H, W, 1, 3 or 4)."""
+"""One image or many: a list of any kinds, a column of paths, an array (N, H, W) or (N, H, W, 1, 3 or 4), or a frame."""
 
 NOT_FOUND = "no such file"
 _KINDS = "a path, the bytes of an image file, a PIL image, or an array of pixels"
 _CHANNELS = (1, 3, 4)
-
-_Content = str | bytes | NDArray[np.uint8]
-"""A file's path, encoded bytes, or pixels."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ class Given:
     manifest: Manifest
     """The images whose bytes can be read (they are not decoded yet). Its `positions` are their indices among the N; the others
     are in its `skipped`."""
+
+    folders: tuple[str, ...] = ()
+    """The folders among what was given."""
 
     def first(self, count: int) -> Manifest:
         """The readable ones of the first `count` images, without references to the content of the others."""
@@ -95,51 +99,55 @@ class Given:
 
 
 @dataclass(frozen=True)
-class _Entry:
-    """One of the N images."""
-
-    name: str
-    content: _Content | None
-    reason: str = ""
-    """Why there is no content; empty if there is."""
-
-
-@dataclass(frozen=True)
 class _Mixed:
     """Images of several types."""
 
-    contents: tuple[_Content | None, ...]
+    contents: tuple[Content | None, ...]
     """None for images that cannot be read."""
 
     def read(self, position: int) -> bytes:
         content = self.contents[position]
         if isinstance(content, np.ndarray):
             return encode_array(content)
+        if isinstance(content, Part):
+            return content.images.read(content.position)
         return content if isinstance(content, bytes) else Path(str(content)).read_bytes()
 
 
-def read_given(given: GivenImages, hashes: FileHashes, *, exif: bool = True, with_folders: bool = True) -> Given:
+def read_given(
+    given: GivenImages,
+    hashes: FileHashes,
+    *,
+    exif: bool = True,
+    with_folders: bool = True,
+    reading: Reading | None = None,
+) -> Given:
     """List and hash the images that a user gives.
 
-    One path, `bytes`, PIL image, open file or array is one image; a folder means all images below it. An array of
-    three dimensions is one image (H, W, channels) if its last dimension is 1, 3 or 4, and otherwise N gray images (N, H, W).
-    A column of paths, such as a data frame with one column or an array (N, 1), is N paths.
+    One path, `bytes`, PIL image, open file or array is one image. An array of three dimensions is one image (H, W, channels) if its
+    last dimension is 1, 3 or 4, and otherwise N gray images (N, H, W). Pixels are integers in [0, 255], or floats: in [0, 1] if no
+    float of all arrays is larger, otherwise in [0, 255]. A column of paths, such as a data frame with one column or an array
+    (N, 1), is N paths.
+
+    | a text that names | means |
+    |---|---|
+    | a folder | all images below it |
+    | a table (`.csv`, `.tsv`, `.json`, `.jsonl`, `.parquet` ...), or a frame with several columns | one image per row |
+    | an archive, an `.npz` file, `keras:NAME`, a folder of Hugging Face | all images in it |
+    | no file, with `*`, `?` or `[` in it | the files that match the pattern, or the folders if no file does |
 
     Args:
         given: The images.
         hashes: Remembered digests of files.
         exif: Turn PIL images upright as their EXIF orientation says.
-        with_folders: A folder means all images below it; otherwise it is an image that cannot be read.
+        with_folders: A text may mean many images; otherwise one that does is an image that cannot be read.
+        reading: How data sets among the images are read.
 
     Raises:
-        DataLayoutError: No image was given, or something else than images.
+        DataLayoutError: No image was given, or something else than images; or a data set cannot be read.
     """
-    others: list[Other] = []
-    entries = [
-        entry
-        for number, item in enumerate(_split(given))
-        for entry in _entries(item, f"#{number}", others, exif=exif, with_folders=with_folders)
-    ]
+    how = _How(replace(reading or Reading(), hashes=hashes), exif, with_folders)
+    entries = _all_entries(given, how)
     if not entries:
         raise DataLayoutError(f"No image was given. Expected {_KINDS}, or a list of these.")
     digests = _digests(entries, hashes)
@@ -147,9 +155,9 @@ def read_given(given: GivenImages, hashes: FileHashes, *, exif: bool = True, wit
     contents = tuple(entry.content for entry in entries)
     names = tuple(entry.name for entry in entries)
     is_files = all(content is None or isinstance(content, str) for content in contents)
-    images: ImageBytes = Files(Path(), names) if is_files else _Mixed(contents)
+    paths = tuple(content if isinstance(content, str) else "" for content in contents)
     manifest = Manifest(
-        images=images,
+        images=Files(Path(), paths) if is_files else _Mixed(contents),
         positions=tuple(positions),
         names=tuple(names[row] for row in positions),
         digests=tuple(digest for digest in digests if isinstance(digest, bytes)),
@@ -158,88 +166,156 @@ def read_given(given: GivenImages, hashes: FileHashes, *, exif: bool = True, wit
         skipped=tuple(
             Skipped(name, digest) for name, digest in zip(names, digests, strict=True) if isinstance(digest, str)
         ),
-        ignored=count_kinds(others),
+        ignored=count_kinds(how.others),
+        warnings=tuple(dict.fromkeys(how.warnings)),
     )
-    return Given(names, manifest)
+    return Given(names, manifest, tuple(how.folders))
 
 
-def _split(given: Any) -> list[Any]:
-    """One item per image or folder."""
+@dataclass
+class _How:
+    """How images are read, and what was noticed while they were listed."""
+
+    reading: Reading
+    exif: bool
+    with_folders: bool
+    others: list[Other] = field(default_factory=list)
+    """Kinds of files in folders that are no images."""
+
+    folders: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def listed(self, data: Any) -> list[Entry]:
+        """The images of a data set."""
+        found = list_data(data, self.reading)
+        self.warnings += found.warnings
+        return found.entries
+
+
+def _all_entries(given: Any, how: _How) -> list[Entry]:
+    if how.with_folders and is_frame(given):
+        return how.listed(given)
+    items = _split(given, how)
+    top = float_top([np.asarray(item) for item in items if _is_array(item)])
+    return [entry for number, item in enumerate(items) for entry in _entries(item, f"#{number}", how, top)]
+
+
+def _is_array(item: Any) -> bool:
+    return hasattr(item, "__array__") and not isinstance(item, str | bytes | Image.Image)
+
+
+def _split(given: Any, how: _How) -> list[Any]:
+    """One item per image, folder or data set."""
     if isinstance(given, str | os.PathLike | bytes | bytearray | memoryview | Image.Image) or hasattr(given, "read"):
         return [given]
     if hasattr(given, "__array__"):  # numpy, and the columns, frames and tensors of other libraries
-        return _split_array(np.asarray(given))
+        return _split_array(np.asarray(given), how)
     if isinstance(given, Mapping) or not isinstance(given, Iterable):
         raise DataLayoutError(f"Expected {_KINDS}, or a list of these. Received: {type(given).__name__}.")
     # A list of lists with one path each is a column, like an array (N, 1).
     return [item[0] if isinstance(item, list | tuple) and len(item) == 1 else item for item in given]
 
 
-def _split_array(array: NDArray[Any]) -> list[Any]:
+def _split_array(array: NDArray[Any], how: _How) -> list[Any]:
     if array.dtype.kind not in "biuf":
         if array.ndim > 2 or array.shape[1:] not in ((), (1,)):
             raise DataLayoutError(f"Expected one column of images. Received: the shape {array.shape}.")
         return list(array.reshape(-1))
     if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in _CHANNELS):
         return [array]
+    if array.ndim == 3 and array.shape[0] in _CHANNELS:
+        how.warnings.append(
+            f"The array {array.shape} is read as {array.shape[0]} gray images. If it is one image with its channels first, give it "
+            "in a list."
+        )
     return list(as_uint8(array))
 
 
-def _entries(item: Any, number: str, others: list[Other], *, exif: bool, with_folders: bool) -> list[_Entry]:
-    """One image, with its content or the reason why it has none; for a folder all images below it.
-
-    The kinds of the other files in a folder are added to `others`.
-    """
+def _entries(item: Any, number: str, how: _How, top: float | None) -> list[Entry]:
+    """One image, with its content or the reason why it has none; for a folder or a data set all images in it."""
     if isinstance(item, str | os.PathLike):
-        return _entries_of_path(os.fsdecode(item), others, with_folders=with_folders)
+        return _entries_of_path(str(os.fsdecode(item)), how)  # a text of numpy becomes a plain one
     try:
-        return [_Entry(number, _content(item, exif=exif))]
+        return [Entry(number, _content(item, exif=how.exif, top=top))]
     except (UnreadableImageError, DataLayoutError, OSError) as error:
-        return [_Entry(number, None, str(error).rstrip("."))]
+        return [Entry(number, None, str(error).rstrip("."))]
 
 
-def _content(item: Any, *, exif: bool) -> _Content:
+def _content(item: Any, *, exif: bool, top: float | None) -> Content:
     if isinstance(item, Image.Image):
         return encode_image(item, exif=exif)
     if hasattr(item, "__array__"):
-        pixels: NDArray[np.uint8] = as_uint8(np.asarray(item)[None])[0]
+        pixels: NDArray[np.uint8] = as_uint8(np.asarray(item)[None], top=top)[0]
         return pixels
     content = item.read() if hasattr(item, "read") else item
+    if isinstance(content, Mapping):  # as in the data sets of Hugging Face
+        content = content.get("bytes")
     if isinstance(content, bytes | bytearray | memoryview):
         return bytes(content)
     raise UnreadableImageError(f"expected {_KINDS}; received {type(content).__name__}")
 
 
-def _entries_of_path(path: str, others: list[Other], *, with_folders: bool) -> list[_Entry]:
-    if not path:
-        return [_Entry(path, None, "an empty path")]
+def _entries_of_path(path: str, how: _How) -> list[Entry]:
+    """The file of a path, or all images of what else it names."""
+    if not path.strip():
+        return [Entry(path, None, "an empty path")]
     try:
-        if Path(path).is_dir():
-            if not with_folders:
-                return [_Entry(path, None, "a folder; expected one image for each label")]
-            return _entries_of_folder(path, others)
-        reason = None if Path(path).is_file() else "not a regular file" if Path(path).exists() else NOT_FOUND
+        if path.startswith("~") and not Path(path).exists():
+            path = os.path.expanduser(path)  # noqa: PTH111 an unknown user is no error
+        is_folder, kind, is_many = Path(path).is_dir(), kind_of(path), is_pattern(path)
+    except (OSError, ValueError) as error:
+        return [_entry_of_file(path, f"cannot be read: {getattr(error, 'strerror', None) or error}")]
+    if (is_folder or kind or is_many) and not how.with_folders:
+        what = "a folder" if is_folder else kind or "a pattern"
+        return [Entry(path, None, f"{what}; expected one image for each label")]
+    if kind:
+        return how.listed(path)
+    if is_folder:
+        how.folders.append(path)
+        return _entries_of_folder(path, how)
+    return _entries_of_pattern(path, how) if is_many else [_find_file(path)]
+
+
+def _entries_of_pattern(pattern: str, how: _How) -> list[Entry]:
+    found = matches_of(pattern)
+    if not found:
+        return [Entry(pattern, None, "no file matches this pattern")]
+    folders = [path for path in found if Path(path).is_dir()]
+    how.folders += folders
+    return [
+        entry for path in found for entry in (_entries_of_folder(path, how) if path in folders else [_find_file(path)])
+    ]
+
+
+def _find_file(path: str) -> Entry:
+    """The file of a path; if there is none under this very name, it is looked for as a table's paths are."""
+    try:
+        if Path(path).is_file():
+            return _entry_of_file(path, None)
+        if Path(path).exists():
+            return _entry_of_file(path, "not a regular file")
+        found, reason = Locator(Path(), may_leave=True, follow_links=True).locate(path)
     except OSError as error:
-        reason = f"cannot be read: {error.strerror}"
-    return [_entry_of_file(path, reason)]
+        return _entry_of_file(path, f"cannot be read: {error.strerror}")
+    return _entry_of_file(path, reason) if reason else Entry(path, found)
 
 
-def _entries_of_folder(path: str, others: list[Other]) -> list[_Entry]:
-    found = find_images(Path(path))
-    others += found.others
+def _entries_of_folder(path: str, how: _How) -> list[Entry]:
+    found = find_images(Path(path), follow_links=how.reading.follow_links)
+    how.others += found.others
     reasons = dict.fromkeys(found.names, "") | {entry.path: entry.reason for entry in found.skipped}
     names = sorted(reasons, key=lambda name: name.split("/"))
     listed = [_entry_of_file(str(Path(path, name)), reasons[name]) for name in names]
-    return listed or [_Entry(path, None, f"no image in this folder.{found.summary}".rstrip("."))]
+    return listed or [Entry(path, None, f"no image in this folder.{found.summary}".rstrip("."))]
 
 
-def _entry_of_file(path: str, reason: str | None) -> _Entry:
+def _entry_of_file(path: str, reason: str | None) -> Entry:
     if not is_unicode(path):
-        return _Entry(ascii(path), None, NOT_UNICODE)
-    return _Entry(path, None, reason) if reason else _Entry(path, path)
+        return Entry(ascii(path), None, NOT_UNICODE)
+    return Entry(path, None, reason) if reason else Entry(path, path)
 
 
-def _digests(entries: list[_Entry], hashes: FileHashes) -> list[bytes | str]:
+def _digests(entries: list[Entry], hashes: FileHashes) -> list[bytes | str]:
     """SHA-256 of each entry's encoded bytes, or the reason why there is none."""
     of_files = iter(hashes.digests([entry.content for entry in entries if isinstance(entry.content, str)]))
     digests: list[bytes | str] = []
@@ -247,6 +323,8 @@ def _digests(entries: list[_Entry], hashes: FileHashes) -> list[bytes | str]:
         if isinstance(entry.content, str):
             digest = next(of_files)
             digests.append(digest if isinstance(digest, bytes) else f"cannot be read: {digest.strerror or digest}")
+        elif isinstance(entry.content, Part):
+            digests.append(entry.content.digest)
         elif entry.content is None:
             digests.append(entry.reason)
         else:

@@ -1,95 +1,92 @@
 """What became of the files of a data set: used, skipped with reasons, ignored by kind; and the classes by split."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from pipeline.images.manifest import SPLITS, Ignored, Manifest, Skipped
 
 MAX_NAMES = 5
-"""Skipped images that are named for each reason."""
+"""Skipped images that are named for each kind of reason."""
+
+MAX_CLASSES = 10
+"""Classes whose counts are listed in a line of text."""
 
 
 @dataclass(frozen=True)
-class DataSummary:
-    """Counts of a manifest, for people and for JSON."""
+class ImageUse:
+    """What became of the files of a data set."""
 
-    title: str
-    splits: dict[str, int]
-    """Number of images by split, without empty splits."""
-
-    classes: dict[str, dict[str, int]]
+    classes: Mapping[str, Mapping[str, int]]
     """Number of images by class and split."""
 
-    num_unlabelled: int
-    skipped: tuple[Skipped, ...]
-    ignored: tuple[Ignored, ...]
+    skipped: Sequence[Skipped]
+    ignored: Sequence[Ignored]
 
     @classmethod
-    def of(cls, manifest: Manifest) -> "DataSummary":
-        """The summary of a manifest."""
-        counts: dict[str, Counter[str]] = defaultdict(Counter)
-        for label, split in zip(manifest.labels, manifest.splits, strict=True):
-            if label is not None:
-                counts[label][split] += 1
-        by_split = Counter(manifest.splits)
-        return cls(
-            title=manifest.title,
-            splits={split: by_split[split] for split in SPLITS if by_split[split]},
-            classes={name: {split: counts[name][split] for split in by_split} for name in manifest.classes},
-            num_unlabelled=manifest.labels.count(None),
-            skipped=manifest.skipped,
-            ignored=manifest.ignored,
-        )
+    def of(cls, manifest: Manifest) -> Self:
+        """Of the images of a manifest."""
+        counts = Counter(zip(manifest.labels, manifest.splits, strict=True))
+        present = set(manifest.splits)
+        splits = [split for split in SPLITS if split in present]
+        classes = {name: {split: counts[name, split] for split in splits} for name in manifest.classes}
+        return cls(classes, manifest.skipped, manifest.ignored)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: `classes` by class and split, `skipped` and `ignored` as lists."""
+        """Plain values for JSON."""
         return {
-            "classes": self.classes,
+            "classes": {name: dict(counts) for name, counts in self.classes.items()},
             "skipped": [{"path": entry.path, "reason": entry.reason} for entry in self.skipped],
             "ignored": [
                 {"kind": entry.kind, "count": entry.count, "reason": entry.reason or None} for entry in self.ignored
             ],
         }
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The result of `as_dict`, among other values."""
+        return cls(
+            values["classes"],
+            [Skipped(entry["path"], entry["reason"]) for entry in values["skipped"]],
+            [Ignored(entry["kind"], entry["count"], entry["reason"] or "") for entry in values["ignored"]],
+        )
+
     def as_lines(self) -> list[str]:
-        """One sentence each on what is used, skipped and ignored."""
-        return [self._used(), *skipped_lines(self.skipped), *self._ignored()]
+        """Lines of text: images by class, skipped images by kind of reason, ignored files by kind."""
+        return [*self._class_line(), *self._skipped_lines(), *self._ignored_lines()]
 
-    def _used(self) -> str:
-        num_images = sum(self.splits.values())
-        splits = ", ".join(f"{count:,} {split}" for split, count in self.splits.items())
-        classes = f" in {len(self.classes):,} classes" if self.classes else ""
-        unlabelled = f", {self.num_unlabelled:,} of them without label" if self.classes and self.num_unlabelled else ""
-        return f"{self.title}: {_count(num_images, 'image')}{classes} ({splits}){unlabelled}."
+    def _class_line(self) -> list[str]:
+        if not self.classes:
+            return []
+        splits = next(iter(self.classes.values()))
+        if len(self.classes) > MAX_CLASSES:
+            counts = [of["train"] for of in self.classes.values()] if "train" in splits else []
+            images = f", {min(counts):,} to {max(counts):,} training images each" if counts else ""
+            return [f"Classes: {len(self.classes):,}{images}"]
+        listed = "; ".join(
+            f"{name} {', '.join(f'{of[split]:,}' for split in splits)}" for name, of in self.classes.items()
+        )
+        return [f"Classes ({', '.join(splits)}): {listed}"]
 
-    def _ignored(self) -> list[str]:
+    def _skipped_lines(self) -> list[str]:
+        if not self.skipped:
+            return []
+        kinds: dict[str, list[Skipped]] = defaultdict(list)
+        for entry in self.skipped:
+            kinds[entry.reason.partition(":")[0]].append(entry)
+        ranked = sorted(kinds.items(), key=lambda pair: -len(pair[1]))
+        lines = [f"  {len(entries):,} {kind}: {_first(entry.path for entry in entries)}" for kind, entries in ranked]
+        return [f"Skipped: {len(self.skipped):,} image{'s' * (len(self.skipped) > 1)}", *lines]
+
+    def _ignored_lines(self) -> list[str]:
         if not self.ignored:
             return []
         listed = ", ".join(f"{entry.kind} {entry.count:,}" for entry in self.ignored)
-        cures = [f"  {entry.kind}: {entry.reason}" for entry in self.ignored if entry.reason]
-        return [f"Ignored: {listed}.", *cures]
+        return [f"Ignored: {listed}", *(f"  {entry.kind}: {entry.reason}" for entry in self.ignored if entry.reason)]
 
 
-def skipped_lines(skipped: Sequence[Skipped]) -> list[str]:
-    """Skipped images by kind of reason: their number, and the first names with their full reasons."""
-    if not skipped:
-        return []
-    kinds: dict[str, list[Skipped]] = defaultdict(list)
-    for entry in skipped:
-        kinds[entry.reason.partition(":")[0]].append(entry)
-    lines = [f"Skipped: {_count(len(skipped), 'image')}."]
-    for kind, entries in sorted(kinds.items(), key=lambda pair: -len(pair[1])):
-        lines.append(f"  {len(entries):,} {kind}: {_first_names(entry.path for entry in entries)}")
-    return lines
-
-
-def _first_names(names: Iterable[str]) -> str:
+def _first(names: Iterable[str]) -> str:
     listed = list(names)
-    rest = f" and {len(listed) - MAX_NAMES:,} more" if len(listed) > MAX_NAMES else ""
+    rest = f" and {len(listed) - MAX_NAMES:,} more (--json lists all)" if len(listed) > MAX_NAMES else ""
     return ", ".join(listed[:MAX_NAMES]) + rest
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import DamagedStoreError
 from pipeline.images.manifest import Files, Manifest
+from pipeline.images.summary import ImageUse
 from pipeline.stage_one.extraction import Extraction
 
 SCHEMA = 1
@@ -117,7 +118,13 @@ class RunInfo(TrainingFacts):
     """Number of images by split."""
 
     skipped: Sequence[Mapping[str, str]] = ()
-    """Images that cannot be read: {path, reason}."""
+    """Images that were left out: {path, reason}."""
+
+    ignored: Sequence[Mapping[str, Any]] = ()
+    """Files beside the images: {kind, count, reason}."""
+
+    class_images: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Number of images by class and split."""
 
     duplicates: Sequence[Sequence[str]] = ()
     """Groups of names of images that have the same bytes and are in more than one split."""
@@ -191,6 +198,7 @@ def describe_run(facts: TrainingFacts, extraction: Extraction, images: Mapping[s
         weights: `imagenet`, `random`, or a file.
     """
     manifest, recipe = extraction.manifest, extraction.store.recipe
+    use = ImageUse.of(manifest).as_dict()
     is_file = weights not in ("imagenet", "random")
     return RunInfo(
         **vars(facts),
@@ -203,7 +211,9 @@ def describe_run(facts: TrainingFacts, extraction: Extraction, images: Mapping[s
         task_digest=task_digest(manifest, recipe, "any"),
         classes=tuple(manifest.classes),
         images=dict(images),
-        skipped=[asdict(entry) for entry in manifest.skipped],
+        skipped=use["skipped"],
+        ignored=use["ignored"],
+        class_images=use["classes"],
         duplicates=manifest.duplicates_across_splits(),
         recipe=recipe.as_dict(),
         fingerprint=recipe.fingerprint,

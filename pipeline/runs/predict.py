@@ -1,26 +1,49 @@
 """Predictions of a run on new images."""
 
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.cache.recipe import Recipe
 from pipeline.images.given import GivenImages, read_given
+from pipeline.images.manifest import Manifest
+from pipeline.images.reading import Reading
 from pipeline.predictions import Predictions, check_top, label_given
 from pipeline.runs.info import RunInfo
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import make_rows
+from pipeline.stage_one.scan import make_reading
 from pipeline.stage_two.head import Head, predict_rows
+from pipeline.stage_two.rows import stored_rows
 
 
-def predict(head: Head, info: RunInfo, images: GivenImages, settings: Settings, *, top: int = 5) -> Predictions:
+@dataclass(frozen=True)
+class Predicted:
+    """The probabilities of the images that could be read."""
+
+    manifest: Manifest
+    """M images; the others are in its `skipped`."""
+
+    probabilities: NDArray[np.float32]
+    """float32 (M, K)."""
+
+
+def predict(
+    head: Head, info: RunInfo, images: GivenImages, settings: Settings, *, top: int = 5, reading: Reading | None = None
+) -> Predictions:
     """Label images, from files or pixels.
 
     Their rows are stored too: predicting again, also with another run of the same recipe, needs no forward pass of the trunk.
+    If the cache cannot be written, they are not, with a warning.
 
     Args:
         head: The head of the run.
         info: Features and classes of the run.
-        images: One image or a list of images: paths (a folder stands for the images below it), bytes of image files, PIL images,
-            or arrays (H, W) or (H, W, 3). Or an array of N images, (N, H, W) or (N, H, W, 3).
+        images: One image or data set, or a list of them; see `pipeline.images.given.read_given`.
         settings: Cache folder and compute.
         top: Number of classes to list for each image.
+        reading: How tables, archives and other data sets among the images are read.
 
     Returns:
         One row for each image, in the order given.
@@ -30,11 +53,28 @@ def predict(head: Head, info: RunInfo, images: GivenImages, settings: Settings, 
         SettingError: `top` is below 1.
     """
     check_top(top)
-    recipe, strict = Recipe.from_dict(info.recipe), settings.compute.strict
-    own = settings.with_changes(base=recipe.base, weights=info.weights)
-    given = read_given(images, settings.paths.hashes, exif=recipe.decoder.exif)
+    strict = settings.compute.strict
+    exif = Recipe.from_dict(info.recipe).decoder.exif
+    reading = reading or make_reading(settings)
+    given = read_given(images, settings.paths.hashes, exif=exif, reading=reading)
     given.check(given.manifest, need_all=strict)
-    extraction = make_rows(given.manifest, recipe, own)
-    given.check(extraction.manifest, need_all=strict)
-    X = extraction.store.read(extraction.keys(), pooling=info.pool)
-    return label_given(given, extraction.manifest, predict_rows(head, X), info.classes, top=top, strict=strict)
+    done = predict_manifest(head, info, given.manifest, settings)
+    return label_given(given, done.manifest, done.probabilities, info.classes, top=top, strict=strict)
+
+
+def predict_manifest(head: Head, info: RunInfo, manifest: Manifest, settings: Settings) -> Predicted:
+    """The probabilities of the images of a manifest; rows that are missing are made first, and stored if the cache can be written.
+
+    Args:
+        head: The head of the run.
+        info: Features of the run.
+        manifest: The images.
+        settings: Cache folder and compute.
+    """
+    recipe = Recipe.from_dict(info.recipe)
+    own = settings.with_changes(base=recipe.base, weights=info.weights)
+    extraction = make_rows(manifest, recipe, own, keep=False)
+    if not len(extraction.manifest):
+        return Predicted(extraction.manifest, np.empty((0, len(info.classes)), np.float32))
+    rows = stored_rows(extraction.store, extraction.keys(), info.pool, settings.compute.memory_bytes())
+    return Predicted(extraction.manifest, predict_rows(head, rows))

@@ -7,10 +7,12 @@ from typing import Any
 from pipeline.errors import DamagedStoreError, PipelineError
 from pipeline.html import show_png, show_table
 from pipeline.images.given import GivenImages
+from pipeline.images.manifest import Manifest
+from pipeline.images.reading import Reading
 from pipeline.predictions import Predictions
 from pipeline.runs.folder import RunFolder, load_arrays, open_run
 from pipeline.runs.info import RunInfo
-from pipeline.runs.predict import predict
+from pipeline.runs.predict import Predicted, predict, predict_manifest
 from pipeline.settings import Settings
 from pipeline.stage_two.head import Head
 from pipeline.stage_two.linear.heads import head_from_arrays
@@ -52,9 +54,23 @@ class Run:
         """The scores by split as plain values; see `Scores.as_dict`."""
         return {split: scores.as_dict() for split, scores in self.scores.items()}
 
-    def predict(self, images: GivenImages, *, top: int = 5) -> Predictions:
+    def predict(self, images: GivenImages, *, top: int = 5, reading: Reading | None = None) -> Predictions:
         """Label images; see `pipeline.runs.predict.predict`."""
-        return predict(self.head, self.info, images, self.settings, top=top)
+        return predict(self.head, self.info, images, self.settings, top=top, reading=reading)
+
+    def predict_manifest(self, manifest: Manifest) -> Predicted:
+        """The probabilities of the images of a manifest; see `pipeline.runs.predict.predict_manifest`."""
+        return predict_manifest(self.head, self.info, manifest, self.settings)
+
+    def training_digests(self) -> frozenset[bytes]:
+        """SHA-256 of each training image; empty if the run's predictions.csv is gone or was written without digests."""
+        try:
+            rows = self.folder.predictions()
+        except OSError:
+            return frozenset()
+        return frozenset(
+            bytes.fromhex(row["sha256"]) for row in rows if row.get("sha256") and row.get("split") == "train"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, as the commands that train print them."""
@@ -77,7 +93,9 @@ class Run:
             "trunk_digest_before": info.trunk_digest_before,
             "trunk_digest_after": info.trunk_digest_after,
             "folder": str(self.folder.path),
+            "classes": dict(info.class_images),
             "skipped": list(info.skipped),
+            "ignored": list(info.ignored),
             "duplicates": list(info.duplicates),
         }
 

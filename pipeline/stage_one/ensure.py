@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import view_keys
 from pipeline.errors import DataLayoutError
-from pipeline.images.manifest import Manifest
+from pipeline.images.manifest import Manifest, Skipped
 from pipeline.settings import Settings
 from pipeline.stage_one.compute import Computed
 from pipeline.stage_one.copies import compute_with_copies
@@ -19,6 +19,8 @@ from pipeline.stage_one.missing import missing_items
 from pipeline.stage_one.older import name_others, store_with_most
 
 logger = logging.getLogger(__name__)
+
+_NUM_NAMED = 5
 
 
 def ensure(
@@ -39,15 +41,12 @@ def ensure(
         alternative: Another recipe that serves as well. Its store is used if it has all rows and the first one has not.
 
     Raises:
-        DataLayoutError: An image had to be skipped and `strict` is set, or none can be read.
+        DataLayoutError: An image had to be skipped and `strict` is set; or no image of a class or a split can be read.
     """
     extraction = make_rows(manifest, recipe, settings, views=views, alternative=alternative)
-    skipped = extraction.manifest.skipped
-    listed = "; ".join(f"{entry.path}: {entry.reason}" for entry in skipped[:5])
-    if skipped and settings.compute.strict:
-        raise DataLayoutError(f"{len(skipped)} images had to be skipped, and --strict is set: {listed}")
-    if not len(extraction.manifest):
-        raise DataLayoutError(f"None of the {len(skipped)} images can be read: {listed}")
+    if settings.compute.strict:
+        _refuse_skipped(extraction.manifest)
+    _check_what_is_left(manifest, extraction.manifest)
     return extraction
 
 
@@ -58,13 +57,24 @@ def make_rows(
     *,
     views: Sequence[int] = (0,),
     alternative: Recipe | None = None,
+    keep: bool = True,
 ) -> Extraction:
-    """Like `ensure`, but images that cannot be read are no error: they are only listed in `manifest.skipped` of the result."""
+    """Like `ensure`, but images that cannot be read are no error: they are only listed in `manifest.skipped` of the result.
+
+    Args:
+        manifest: The images.
+        recipe: Of the rows.
+        settings: As in `ensure`.
+        views: View numbers.
+        alternative: As in `ensure`.
+        keep: New rows have to be stored. Without it, a cache that cannot be written is only a warning: the rows are then in a
+            temporary store.
+    """
     start = time.monotonic()
     recipe = recipe.with_max_pixels(settings.compute.max_pixels)
     keys = view_keys(manifest.digests, views)
     cache, recipes = settings.paths.cache, [recipe, alternative] if alternative else [recipe]
-    store = store_with_most(manifest, cache, recipes, keys)
+    store = store_with_most(manifest, cache, recipes, keys, keep=keep)
     missing = keys[~store.has(keys)]
     if len(missing) > settings.compute.batch_size:
         name_others(missing, store, cache)
@@ -92,6 +102,34 @@ def make_rows(
         f", computed by {extraction.engine}" if extraction.engine else "",
     )
     return extraction
+
+
+def _refuse_skipped(manifest: Manifest) -> None:
+    """Raise DataLayoutError if images were skipped, or are of a kind that could be read but is not."""
+    unread = [f"{entry.count:,} {entry.kind}: {entry.reason}" for entry in manifest.ignored if entry.reason]
+    if manifest.skipped or unread:
+        listed = "; ".join([*_first(manifest.skipped), *unread])
+        num_unread = len(manifest.skipped) + sum(entry.count for entry in manifest.ignored if entry.reason)
+        raise DataLayoutError(f"{num_unread:,} images had to be skipped, and --strict is set: {listed}")
+
+
+def _check_what_is_left(scanned: Manifest, read: Manifest) -> None:
+    """Raise DataLayoutError if no image of the data, of a class or of a split can be read."""
+    listed = "; ".join(_first(read.skipped))
+    if not len(read):
+        raise DataLayoutError(f"None of the {len(read.skipped):,} images can be read: {listed}")
+    for what, name in (
+        *(("class", name) for name in scanned.classes if name not in set(read.classes)),
+        *(("split", name) for name in sorted(set(scanned.splits) - set(read.splits))),
+    ):
+        raise DataLayoutError(
+            f"No image of the {what} {name!r} can be read. Mend its images, or remove them from the data. Skipped: {listed}"
+        )
+
+
+def _first(skipped: Sequence[Skipped]) -> list[str]:
+    rest = [f"and {len(skipped) - _NUM_NAMED:,} more"] if len(skipped) > _NUM_NAMED else []
+    return [f"{entry.path}: {entry.reason}" for entry in skipped[:_NUM_NAMED]] + rest
 
 
 def _warn_judged(done: Computed) -> None:

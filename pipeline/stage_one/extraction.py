@@ -1,11 +1,12 @@
 """The result of stage one."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 from pipeline.cache.store import Keys, Store, row_keys
 from pipeline.images.manifest import Manifest
+from pipeline.images.summary import ImageUse
 
 _NUM_SHOWN = 10
 """Skipped images that a notebook lists."""
@@ -51,7 +52,7 @@ class Extraction:
             "new": self.num_new,
             "from_rows": self.num_derived,
             "reused": self.num_rows - self.num_new,
-            "skipped": [asdict(entry) for entry in self.manifest.skipped],
+            **ImageUse.of(self.manifest).as_dict(),
             "shape": list(self.store.row_shape or ()),
             "store": str(self.store.folder),
             "fingerprint": recipe.fingerprint,

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.cache.recipe import Recipe
+from pipeline.cache.scratch import store_that_takes_rows
 from pipeline.cache.shard import read_provenance
 from pipeline.cache.store import Keys, Store, split_keys
 from pipeline.cache.stores import list_stores, seconds_to_make
@@ -25,11 +26,18 @@ logger = logging.getLogger(__name__)
 _BLOCK_ROWS = 2048
 
 
-def store_with_most(manifest: Manifest, cache: Path, recipes: Sequence[Recipe], keys: Keys) -> Store:
-    """The store of the first recipe that has all of these rows, if need be with rows of decoder 1; if none has, that of the first."""
+def store_with_most(
+    manifest: Manifest, cache: Path, recipes: Sequence[Recipe], keys: Keys, *, keep: bool = True
+) -> Store:
+    """The store of the first recipe that has all of these rows, if need be with rows of decoder 1; if none has, that of the first.
+
+    Without `keep`, a store that lacks rows and cannot be written is replaced by a temporary one that has its rows.
+    """
     found = Store.first_complete(cache, recipes, keys)
     if found.has(keys).all():
         return found
+    if not keep and (usable := store_that_takes_rows(found)) is not found:
+        return usable
     for recipe in recipes:
         store = Store(cache, recipe)
         if take_over(manifest, store, keys, cache) and store.has(keys).all():

@@ -2,16 +2,16 @@
 
 import logging
 import shlex
+from collections import Counter
 from pathlib import Path
 from typing import Unpack
 
 from pipeline.bases.files import home_folder
 from pipeline.errors import DataLayoutError
-from pipeline.images.manifest import Manifest
+from pipeline.images.manifest import SPLITS, Manifest
 from pipeline.images.reading import Reading, ReadKeywords
 from pipeline.images.scan import Data
 from pipeline.images.scan import scan as scan_data
-from pipeline.images.summary import DataSummary
 from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -39,13 +39,7 @@ def scan(
     """
     if isinstance(data, Manifest):
         return data
-    reading = Reading(
-        **keywords,
-        hashes=settings.paths.hashes,
-        home=home_folder(),
-        progress=settings.compute.progress,
-    )
-    manifest = scan_data(data, reading)
+    manifest = scan_data(data, make_reading(settings, **keywords))
     conflicts = manifest.conflicting_labels() if settings.compute.strict else []
     if conflicts:
         raise DataLayoutError(
@@ -54,8 +48,9 @@ def scan(
     mention_labels(data)
     for warning in manifest.warnings:
         logger.warning("%s", warning)
-    for line in DataSummary.of(manifest).as_lines():
-        logger.info("%s", line)
+    counts = Counter(manifest.splits)
+    listed = ", ".join(f"{counts[split]} {split}" for split in SPLITS)
+    logger.info("%s: %d images (%s), %d skipped.", manifest.title, len(manifest), listed, len(manifest.skipped))
     return manifest
 
 
@@ -83,3 +78,18 @@ def _is_label_table(path: Path) -> bool:
     except (OSError, UnicodeDecodeError):
         return False
     return {"path", "label", "split"} <= {name.strip('"') for name in header.split(",")}
+
+
+def make_reading(settings: Settings, **keywords: Unpack[ReadKeywords]) -> Reading:
+    """How data is read.
+
+    Args:
+        settings: Cache folder, where file digests are remembered, and progress.
+        keywords: The options of a user.
+    """
+    return Reading(
+        **keywords,
+        hashes=settings.paths.hashes,
+        home=home_folder(),
+        progress=settings.compute.progress,
+    )

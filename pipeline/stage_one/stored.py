@@ -45,8 +45,7 @@ def with_stored_features(manifest: Manifest, settings: Settings) -> Settings:
     found = _prefer_defaults(_with_rows_of(manifest, stores))
     if found == [wanted] or not found:
         return settings
-    differing = [name for name in _NAMES if len({getattr(features, name) for features in (wanted, *found)}) > 1]
-    options = [_as_options(features, differing) for features in found]
+    options = [_as_options(features) for features in found]
     if len(found) > 1:
         listed = "\n".join(f"  {line}" for line in options)
         raise SettingError(
@@ -135,12 +134,9 @@ def _is_default(features: FeatureSettings, name: str) -> bool:
     return bool(getattr(features, name) == getattr(default if name != "base" else FeatureSettings(), name))
 
 
-def _as_options(features: FeatureSettings, names: Sequence[str]) -> str:
-    """Settings as options of the command line."""
-    values = {name: getattr(features, name) for name in names}
-    return " ".join(
-        ("" if value else "no-").join(("--", name))
-        if isinstance(value, bool)
-        else f"--{name} {shlex.quote(str(value))}"
-        for name, value in values.items()
-    )
+def _as_options(features: FeatureSettings) -> str:
+    """Base, size, and what else is not usual, as options of the command line."""
+    usual = _completed(FeatureSettings(base=features.base))
+    values = {name: getattr(features, name) for name in _NAMES}
+    unusual = {name: value for name, value in values.items() if name == "size" or value != getattr(usual, name)}
+    return shlex.join(FeatureSettings(**{"base": features.base, **unusual}).as_options())

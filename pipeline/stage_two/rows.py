@@ -63,6 +63,15 @@ class StoredRows:
 Rows = NDArray[np.float32] | StoredRows
 
 
+def stored_rows(store: Store, keys: Keys, pooling: str, memory_bytes: float) -> Rows:
+    """Rows of a store: in memory, or read from the shards in blocks if they need more memory than is given as float32."""
+    shape = store.row_shape or (1,)
+    row_bytes = 4 * (math.prod(shape) if pooling == "none" else shape[-1])
+    if len(keys) * row_bytes <= memory_bytes:
+        return store.read(keys, pooling=pooling)
+    return StoredRows(store, keys, pooling, max(1, int(memory_bytes / _BLOCKS / row_bytes)))
+
+
 @dataclass(frozen=True)
 class Split:
     """The images of one split."""

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -62,6 +63,12 @@ def start(*arguments, python=sys.executable, **settings):
     return subprocess.run(
         command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(PROJECT)}, **settings
     )
+
+
+def noise(outcome):
+    """Standard error without the warning that the small sets of the tests have few validation images."""
+    err = outcome.stderr if isinstance(outcome.stderr, str) else outcome.stderr.decode()
+    return "".join(line for line in err.splitlines(keepends=True) if not re.match(r"WARNING: .*validation", line))
 
 
 def imported(outcome):

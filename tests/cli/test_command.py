@@ -92,7 +92,8 @@ def few_epochs(name, line):
     """Options that make a training short."""
     few = {"finetune": ("--head-epochs", 1, "--epochs", 1), "endtoend": ("--epochs", 1), "compare": ("--epochs", 1)}
     limits = {"sweep": ("--random", 2), "advise": ("--sample", 8), "plan": ("--epochs", 1)}
-    return few.get(name) or limits.get(name) or (("--epochs", 1) if "--epochs" in line else ())
+    replace = ("--replace",) if "--name" in line else ()
+    return (*few.get(name, ()), *limits.get(name, ()), *(("--epochs", 1) if "--epochs" in line else ()), *replace)
 
 
 def test_next_command_repeats_what_decides_which_rows_are_used():

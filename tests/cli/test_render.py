@@ -20,6 +20,9 @@ RESULT = {
     "pool": "avg",
     "trainable_params": 1281,
     "total_params": 2259265,
+    "classes": {},
+    "skipped": [],
+    "ignored": [],
 }
 
 

@@ -1,5 +1,7 @@
 """The commands `predict`, `classify`, `export`, `report` and `runs`."""
 
+import io
+
 import pytest
 
 from tests.cli.commands import call
@@ -84,3 +86,60 @@ def test_runs_are_listed_best_first(work):
         rows[0]
     )
     assert rows[0]["validation"] >= rows[1]["validation"]
+
+
+def test_predictions_are_written(work, photos, tmp_path):
+    """--out has a row for each image; a name that cannot be written is a mistake of usage, before the work."""
+    out = tmp_path / "labels.csv"
+    shown = call("predict", "linear", photos / "test", "gone.png", *work["places"], "--out", out)
+    refused = call("predict", "nobody", photos, "--out", tmp_path / "labels.xlsx", *work["places"])
+    lines = out.read_text().splitlines()
+
+    assert shown.code == 0
+    assert len(lines) == 1 + 12 + 1
+    assert lines[-1] == "gone.png,,,,,no such file"
+    assert (refused.code, ".csv, .jsonl, .parquet" in refused.err) == (2, True)
+
+
+def test_predict_points_to_evaluate(work, photos):
+    """If class folders have the names of the run's classes, the command for scores is shown on stderr."""
+    labelled = call("predict", "linear", photos / "test", *work["places"])
+    plain = call("predict", "linear", photos / "test" / "red", *work["places"])
+
+    assert f"For scores: bottleneck evaluate linear {photos / 'test'}" in labelled.err
+    assert "evaluate" not in plain.err + labelled.out
+
+
+def test_one_image_may_come_from_stdin(work, photos, monkeypatch):
+    """A dash is the bytes of one image."""
+    image = photos / "test" / "red" / "red000.png"
+    [expected] = call("predict", "linear", image, *work["places"], "--json").json
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(image.read_bytes())))
+    [received] = call("predict", "linear", "-", *work["places"], "--json").json
+
+    assert received["top"] == expected["top"]
+
+
+def test_evaluate_prints_scores(work, photos, tmp_path):
+    """The test images of the data by default; the same scores as those of the run, and a folder of results."""
+    args = ("evaluate", "linear", photos, *work["places"])
+    result = call(*args, "--out", tmp_path / "out", "--json").json
+    shown = call(*args, "--split", "all")
+
+    assert result["accuracy"] == work["linear"].json["test"]["accuracy"]
+    assert result["loss"] == pytest.approx(work["linear"].json["test"]["loss"], abs=1e-5)
+    assert (result["split"], result["n"], result["trained_on"]) == ("test", 12, 0)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("evaluation.json", "predictions.csv", "confusion.png", "report.html"),
+    }
+    assert f"linear on {photos}: 48 images" in shown.out
+    assert "24 of the 48 images are training images of this run" in shown.out
+
+
+def test_evaluate_takes_an_exported_file(work, photos, tmp_path):
+    """With the scores of its run."""
+    call("export", "linear", tmp_path / "model.keras", *work["places"], "-q")
+    result = call("evaluate", tmp_path / "model.keras", photos / "test", *work["places"], "--json").json
+
+    assert (result["run"], result["n"]) == (str(tmp_path / "model.keras"), 12)
+    assert result["accuracy"] == work["linear"].json["test"]["accuracy"]

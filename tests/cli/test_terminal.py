@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from pipeline.runs import listing as runs
-from tests.cli.commands import BASE, PROJECT, call, imported, start
+from tests.cli.commands import BASE, PROJECT, call, imported, noise, start
 from tests.runs.samples import read_curves
 
 RED, BOLD = "\x1b[31m", "\x1b[1m"
@@ -67,7 +67,7 @@ def test_verbose_says_what_is_reused_and_chosen(photos, own):
     command = ("-m", "pipeline", "head", photos, *BASE, *own, "--json", "--no-plots")
     silent, verbose = start(*command), start(*command, "-qv")
 
-    assert silent.stderr == ""
+    assert noise(silent) == ""
     assert "INFO: " in verbose.stderr
     assert "48 rows needed, 0 of them new" in verbose.stderr
     assert "ridge: chose alpha = " in verbose.stderr

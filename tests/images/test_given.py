@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from pipeline.errors import DataLayoutError, DataNotFoundError, UnreadableImageE
 from pipeline.images.decode import Decoder
 from pipeline.images.given import NOT_FOUND, read_given
 from pipeline.images.hashing import FileHashes
+from pipeline.images.reading import Reading
 from tests.conftest import draw_photo
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 8, 9, 3)).astype(np.uint8)
@@ -241,14 +243,14 @@ def test_nothing_is_an_error(given):
         (None, "NoneType"),
         (7, "int"),
         ({"path": ["a.png"]}, "dict"),
-        (pd.DataFrame({"path": ["a.png"], "label": ["a"]}), r"the shape \(1, 2\)"),
+        (pd.DataFrame({"x": [1.5], "y": [2.5]}), r"columns: \['x', 'y'\]"),
         (np.zeros(5, np.uint8), r"\(5,\)"),
         (np.zeros((1, 2, 3, 4, 5), np.uint8), r"\(1, 2, 3, 4, 5\)"),
     ],
 )
 def test_what_is_no_image_is_refused(given, received):
     """The message says what was received."""
-    with pytest.raises(DataLayoutError, match=f"Received: {received}"):
+    with pytest.raises(DataLayoutError, match=f"Received:? {received}"):
         read(given)
 
 
@@ -269,3 +271,110 @@ def test_a_changed_file_is_read_again(tmp_path):
     draw_photo(path, (200, 40, 40), seed=2)
 
     assert read(path).manifest.digests != before
+
+
+def named(given):
+    """Names and reasons of all images; None where there is no reason."""
+    reasons = given.unread(given.manifest)
+    return [(name, reasons.get(row)) for row, name in enumerate(given.names)]
+
+
+def test_table_gives_one_image_for_each_row(paths, tmp_path):
+    """Rows are in the table's order under the paths that it has; missing files and empty paths keep their places."""
+    table = tmp_path / "table.csv"
+    table.write_text("species;file\nx;a/1.png\ny;gone.png\nz;\nx;a/0.png\nx;https://example.com/1.png\n")
+    given = read([table, paths[2]])
+
+    assert named(given)[:4] == [
+        ("a/1.png", None),
+        ("gone.png", "no such file"),
+        ("row 3", "empty path"),
+        ("a/0.png", None),
+    ]
+    assert named(given)[4][1].startswith("is a URL")
+    assert named(given)[5] == (str(paths[2]), None)
+    assert np.array_equal(pixels_of(given)[0], Decoder(12).decode(paths[1].read_bytes()))
+
+
+@pytest.mark.parametrize("kind", ["zip", "gztar"])
+def test_archive_gives_one_image_for_each_member(kind, paths, tmp_path):
+    """Whatever its folders are called; a member that is refused has its reason."""
+    (tmp_path / "a" / "link.png").symlink_to("0.png")
+    archive = shutil.make_archive(str(tmp_path / "packed"), kind, tmp_path, "a")
+    given = read(archive)
+
+    assert given.names[:3] == tuple(f"{archive}/a/{number}.png" for number in range(3))
+    assert given.manifest.digests[:3] == read(paths).manifest.digests
+
+
+def test_npz_and_named_data_give_one_image_for_each_row(tmp_path):
+    """Labels are not needed; a data set of scikit-learn is read by its name."""
+    np.savez(tmp_path / "x.npz", x=PIXELS)
+    given = read(tmp_path / "x.npz")
+
+    assert given.names == tuple(f"{tmp_path}/x.npz/#{row}" for row in range(4))
+    assert given.manifest.digests == read(PIXELS).manifest.digests
+    assert len(read("sklearn:digits").names) == 1797
+
+
+def test_frame_with_several_columns_is_a_table(paths):
+    """The column of paths is found by its name or by the option; a column of encoded images counts too."""
+    frame = pd.DataFrame({"path": [str(paths[1]), "gone.png"], "age": [1, 2]})
+    encoded = pd.DataFrame({"image": [{"bytes": path.read_bytes(), "path": None} for path in paths], "age": 1})
+
+    assert [reason for _, reason in named(read(frame))] == [None, "no such file"]
+    assert read(frame.rename(columns={"path": "x"}), reading=Reading(path_column="x")).names == read(frame).names
+    assert read(encoded).manifest.digests == read(paths).manifest.digests
+
+
+def test_pattern_that_the_shell_did_not_expand(paths, tmp_path):
+    """The matching files, or the folders if no file matches; an existing name with a bracket is no pattern."""
+    bracket = draw_photo(tmp_path / "x[1].png", (1, 2, 3), seed=1)
+
+    assert read(f"{tmp_path}/a/[01].png").names == tuple(map(str, paths[:2]))
+    assert read(f"{tmp_path}/**/?.png").names == tuple(map(str, paths))
+    assert read(f"{tmp_path}/?").names == tuple(map(str, paths))
+    assert read(bracket).names == (str(bracket),)
+    assert named(read([paths[0], f"{tmp_path}/*.gif"]))[1] == (f"{tmp_path}/*.gif", "no file matches this pattern")
+
+
+@pytest.mark.parametrize("name", ["table.csv", "packed.zip", "x.npz", "*.png"])
+def test_what_means_many_images_is_refused_where_rows_must_be_paired(name, paths, tmp_path, monkeypatch):
+    """As a folder is."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.csv").write_text("path\na/1.png\n")
+    shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path, "a")
+    np.savez(tmp_path / "x.npz", x=PIXELS)
+    ((_, reason),) = named(read([name], with_folders=False))
+
+    assert reason.endswith("; expected one image for each label")
+
+
+def test_image_that_is_called_like_a_table_is_an_image(paths, tmp_path):
+    """The content decides."""
+    path = shutil.copy(paths[0], tmp_path / "image.csv")
+
+    assert read(path).manifest.digests == read(paths[0]).manifest.digests
+
+
+def test_range_of_floats_is_one_for_all_arrays(paths):
+    """A dark image among floats up to 255 is dark, and not multiplied by 255."""
+    dark = np.ones((8, 9, 3), np.float32)
+    bytes_, shares = read([PIXELS[0].astype(np.float32), dark]), read([PIXELS[0] / 255, dark])
+
+    assert np.array_equal(pixels_of(bytes_)[0], pixels_of(shares)[0])
+    assert pixels_of(bytes_)[1].max() == 1
+    assert pixels_of(shares)[1].min() == 255
+
+
+def test_one_image_with_its_channels_first_is_a_question():
+    """Alone it is read as gray images, with a warning; in a list it is one image."""
+    first = np.moveaxis(PIXELS[0], -1, 0)
+
+    assert "in a list" in read(first).manifest.warnings[0]
+    assert np.array_equal(pixels_of(read([first]))[0], pixels_of(read(PIXELS[0]))[0])
+
+
+def test_texts_of_numpy_become_plain_names(paths):
+    """A name is written to files, where numpy's text would show its type."""
+    assert {type(name) for name in read(np.array([str(path) for path in paths])).names} == {str}

@@ -6,58 +6,66 @@ import numpy as np
 
 from pipeline.images.manifest import Ignored, Skipped
 from pipeline.images.sources.arrays import array_manifest
-from pipeline.images.summary import DataSummary
+from pipeline.images.summary import MAX_CLASSES, ImageUse
+
+HEIF = "pip install 'bottleneck-pipeline[heif]'"
 
 
-def make_manifest(**changes):
-    pixels = np.arange(6 * 4, dtype=np.uint8).reshape(6, 2, 2)
-    splits = ["train", "train", "train", "validation", "validation", "test"]
-    manifest = array_manifest(pixels, np.array(["cat", "dog", "cat", "cat", "dog", "dog"]), splits=splits, title="pets")
-    return replace(manifest, **changes)
+def make_manifest(labels=("cat", "dog", "cat", "cat", "dog", "dog"), **changes):
+    pixels = np.arange(len(labels) * 4, dtype=np.uint8).reshape(len(labels), 2, 2)
+    splits = [("train", "train", "train", "validation", "validation", "test")[row % 6] for row in range(len(labels))]
+    return replace(array_manifest(pixels, np.array(labels), splits=splits), **changes)
 
 
-def test_used_images_are_counted_by_class_and_split():
-    """One sentence counts images, classes and splits; JSON has the counts of each class."""
-    summary = DataSummary.of(make_manifest())
+def test_images_are_counted_by_class_and_split():
+    """One line of text; JSON has the counts of each class."""
+    use = ImageUse.of(make_manifest())
 
-    assert summary.as_lines() == ["pets: 6 images in 2 classes (3 train, 2 validation, 1 test)."]
-    assert summary.as_dict() == {
+    assert use.as_lines() == ["Classes (train, validation, test): cat 2, 1, 0; dog 1, 1, 1"]
+    assert use.as_dict() == {
         "classes": {"cat": {"train": 2, "validation": 1, "test": 0}, "dog": {"train": 1, "validation": 1, "test": 1}},
         "skipped": [],
         "ignored": [],
     }
 
 
-def test_skipped_images_are_named_by_reason():
-    """Images of one kind of reason stand together, the most frequent first; five are named."""
-    damaged = [Skipped(f"{number}.jpg", f"damaged: byte {number}") for number in range(7)]
-    summary = DataSummary.of(make_manifest(skipped=(Skipped("gone.jpg", "no such file"), *damaged)))
+def test_many_classes_take_one_line():
+    """Their number, and the smallest and the largest."""
+    names = [f"class {number}" for number in range(MAX_CLASSES + 1)]
+    use = ImageUse.of(make_manifest([name for name in names for _ in range(6)]))
 
-    assert summary.as_lines()[1:] == [
-        "Skipped: 8 images.",
-        "  7 damaged: 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg and 2 more",
+    assert use.as_lines() == ["Classes: 11, 3 to 3 training images each"]
+
+
+def test_skipped_images_are_named_by_reason():
+    """Images of one kind of reason are together, the most frequent first; five are named."""
+    damaged = [Skipped(f"{number}.jpg", f"damaged: byte {number}") for number in range(7)]
+    use = ImageUse.of(make_manifest(skipped=(Skipped("gone.jpg", "no such file"), *damaged)))
+
+    assert use.as_lines()[1:] == [
+        "Skipped: 8 images",
+        "  7 damaged: 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg and 2 more (--json lists all)",
         "  1 no such file: gone.jpg",
     ]
-    assert summary.as_dict()["skipped"][1] == {"path": "0.jpg", "reason": "damaged: byte 0"}
+    assert use.as_dict()["skipped"][1] == {"path": "0.jpg", "reason": "damaged: byte 0"}
 
 
 def test_ignored_files_are_counted_by_kind_with_the_cure():
     """Kinds that could be read say how."""
-    ignored = (Ignored(".heic", 12, "pip install 'bottleneck-pipeline[heif]'"), Ignored(".txt", 3))
-    summary = DataSummary.of(make_manifest(ignored=ignored))
+    use = ImageUse.of(make_manifest(ignored=(Ignored(".heic", 12, HEIF), Ignored(".txt", 3))))
 
-    assert summary.as_lines()[1:] == ["Ignored: .heic 12, .txt 3.", "  .heic: pip install 'bottleneck-pipeline[heif]'"]
-    assert [entry["reason"] for entry in summary.as_dict()["ignored"]] == [
-        "pip install 'bottleneck-pipeline[heif]'",
-        None,
-    ]
+    assert use.as_lines()[1:] == ["Ignored: .heic 12, .txt 3", f"  .heic: {HEIF}"]
+    assert [entry["reason"] for entry in use.as_dict()["ignored"]] == [HEIF, None]
 
 
-def test_images_without_label_are_counted():
-    """Beside labelled ones; data without any label is not called unlabelled image by image."""
-    labels = (None, *make_manifest().labels[1:])
+def test_json_is_read_again():
+    """What a run's JSON says is the same text."""
+    use = ImageUse.of(make_manifest(skipped=(Skipped("a", "b: c"),), ignored=(Ignored(".heic", 1, HEIF),)))
 
-    assert "1 of them without label" in DataSummary.of(make_manifest(labels=labels)).as_lines()[0]
-    assert DataSummary.of(make_manifest(labels=(None,) * 6)).as_lines() == [
-        "pets: 6 images (3 train, 2 validation, 1 test)."
-    ]
+    assert ImageUse.from_dict({"run": "first", **use.as_dict()}).as_lines() == use.as_lines()
+
+
+def test_images_without_labels_have_no_classes():
+    """Data to predict has nothing to say of classes."""
+    assert ImageUse.of(make_manifest(labels=["x"] * 6, skipped=())).as_lines() != []
+    assert ImageUse.of(replace(make_manifest(), labels=(None,) * 6)).as_lines() == []

@@ -60,7 +60,7 @@ def test_several_sizes_are_a_question(store_rows, complete):
     store_rows(size=48)
     store_rows(size=64)
 
-    with pytest.raises(SettingError, match=r"--size 48\n.*--size 64"):
+    with pytest.raises(SettingError, match=r"--size 48 --weights random\n.*--size 64"):
         complete(**USUAL)
     assert complete(**USUAL, size=64).size == 64
 

@@ -6,13 +6,14 @@ A compressed tar can only be read sequentially: its images go through a `Spool`.
 
 import zipfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.decode import MAX_BYTES
+from pipeline.images.entries import Entry, Listed, entries_of
 from pipeline.images.kinds import SYSTEM_FILES, SYSTEM_FOLDERS, is_system_file, is_system_folder
-from pipeline.images.manifest import Manifest, Skipped
+from pipeline.images.manifest import ImageBytes, Manifest, Skipped
 from pipeline.images.reading import Reading
 from pipeline.images.sources.columns import Columns
 from pipeline.images.sources.folders import NOT_UNICODE, Found, is_unicode, leave_out, shown_names
@@ -42,6 +43,43 @@ def scan_archive(path: Path, reading: Reading) -> Manifest:
     Raises:
         DataLayoutError: The archive is damaged, contains no image, or it is not clear which folders are splits.
     """
+    content = _open(path, reading)
+    title = next(path.name[: -len(ending)] for ending in EXTENSIONS if path.name.lower().endswith(ending))
+    columns = _columns(content.found, reading, content.warnings)
+    return columns.manifest(content.images, content.digests, reading, title)
+
+
+def list_archive(path: Path, reading: Reading) -> Listed:
+    """All images of an archive by their names in it, whatever its folders mean; those that are not read with the reason.
+
+    Raises:
+        DataLayoutError: The archive is damaged, or contains no image.
+    """
+    content = _open(path, reading)
+    beside = f"{path}/"
+    entries = entries_of(content.found.names, content.images, content.digests, beside=beside)
+    entries += [Entry(f"{beside}{entry.path}", None, entry.reason) for entry in content.found.skipped]
+    return Listed(sorted(entries, key=lambda entry: entry.name.split("/")), content.warnings)
+
+
+@dataclass(frozen=True)
+class _Content:
+    """The images of an archive."""
+
+    found: Found
+    """Its `names` are those of the images, sorted."""
+
+    images: ImageBytes
+    digests: Sequence[bytes | OSError]
+    warnings: tuple[str, ...]
+
+
+def _open(path: Path, reading: Reading) -> _Content:
+    """List and hash the images of an archive.
+
+    Raises:
+        DataLayoutError: It is damaged, or contains no image.
+    """
     try:
         listing = list_zip(path) if path.name.lower().endswith(".zip") else list_tar(path, reading.home)
     except DataLayoutError:
@@ -58,8 +96,7 @@ def scan_archive(path: Path, reading: Reading) -> Manifest:
         )
     images = listing.make_images(chosen)
     digests = reading.hashes.member_digests(path, found.names, images.read, progress=reading.progress)
-    title = next(path.name[: -len(ending)] for ending in EXTENSIONS if path.name.lower().endswith(ending))
-    return _columns(found, reading, listing.warnings).manifest(images, digests, reading, title)
+    return _Content(found, images, digests, tuple(listing.warnings))
 
 
 def _columns(found: Found, reading: Reading, warnings: Sequence[str]) -> Columns:

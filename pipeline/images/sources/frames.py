@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DataLayoutError
+from pipeline.images.entries import Listed, entries_of
 from pipeline.images.labels import plain_texts
 from pipeline.images.manifest import Contents, Manifest
 from pipeline.images.reading import Reading
 from pipeline.images.sources.delimited import Table, Texts
 from pipeline.images.sources.roles import find_path, find_roles, without_ignored
-from pipeline.images.sources.tables import columns_of, manifest_of_paths
+from pipeline.images.sources.tables import columns_of, list_paths, manifest_of_paths
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoDataFrame
@@ -36,9 +37,7 @@ def scan_frame(
     Raises:
         DataLayoutError: It is not a data frame, or its columns are not usable.
     """
-    columns = _read(frame)
-    images = columns.pop("image", None) if _is_encoded(columns.get("image")) else None
-    texts = without_ignored({name: plain_texts(values) for name, values in columns.items()}, reading, _SOURCE)
+    texts, images = _columns(frame, reading)
     if images is None:
         return manifest_of_paths(
             Table(texts),
@@ -47,14 +46,44 @@ def scan_frame(
             title="frame",
             folder=Path(reading.root or _folder_of(texts, reading)),
         )
-    if not images:
-        raise DataLayoutError(f"The frame has no rows. Received columns: {['image', *columns]}.")
     roles = find_roles(texts, reading, _SOURCE)
+    contents, digests, names = _encoded(images)
+    found = columns_of(texts, roles, names, range(len(images)))
+    return found.manifest(contents, digests, reading, "frame")
+
+
+def list_frame(frame: "IntoDataFrame", reading: Reading) -> Listed:
+    """One image for each row of a frame, in its order, by its path or number; columns other than those of `scan_frame` are not used.
+
+    Raises:
+        DataLayoutError: It is not a data frame, or has no images.
+    """
+    texts, images = _columns(frame, reading)
+    if images is None:
+        folder = Path(reading.root or _folder_of(texts, reading))
+        return Listed(list_paths(texts, reading, source=_SOURCE, folder=folder))
+    contents, digests, names = _encoded(images)
+    return Listed(entries_of(names, contents, digests))
+
+
+def _columns(frame: "IntoDataFrame", reading: Reading) -> tuple[Texts, list[Any] | None]:
+    """The columns of texts that are used, and the column of encoded images if there is one.
+
+    Raises:
+        DataLayoutError: There are images, and no rows.
+    """
+    columns = _read(frame)
+    images = columns.pop("image", None) if _is_encoded(columns.get("image")) else None
+    if images is not None and not images:
+        raise DataLayoutError(f"The frame has no rows. Received columns: {['image', *columns]}.")
+    return without_ignored({name: plain_texts(values) for name, values in columns.items()}, reading, _SOURCE), images
+
+
+def _encoded(images: Sequence[Any]) -> tuple[Contents, list[bytes | OSError], list[str]]:
+    """The bytes of N images, their digests and their names."""
     contents = tuple(_bytes_of(value, row) for row, value in enumerate(images))
     digests = [content if isinstance(content, OSError) else hashlib.sha256(content).digest() for content in contents]
-    names = [f"#{row}" for row in range(len(images))]
-    found = columns_of(texts, roles, names, range(len(images)))
-    return found.manifest(Contents(contents), digests, reading, "frame")
+    return Contents(contents), digests, [f"#{row}" for row in range(len(images))]
 
 
 def _is_encoded(images: Sequence[Any] | None) -> bool:

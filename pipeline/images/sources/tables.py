@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.errors import DataLayoutError, DataNotFoundError, MissingExtraError, foreign_file
 from pipeline.files import parse_json
+from pipeline.images.entries import Entry, Listed
 from pipeline.images.kinds import has_image_extension
 from pipeline.images.labels import counted, label_text, missing_spellings, plain_texts
 from pipeline.images.limits import MAX_JSON_BYTES, MAX_LINE, check_cells
@@ -38,19 +39,69 @@ def scan_table(
         DataLayoutError: The table has no path column, no such label column, an unknown split, or no rows; or it is a question what a
             column is.
     """
+    folder = Path(reading.root or table.parent)
+    return manifest_of_paths(read_table(table), reading, source=str(table), title=table.stem, folder=folder)
+
+
+def list_table(table: Path, reading: Reading) -> Listed:
+    """One image for each row of a table, in its order, by the path that the row gives; its other columns are not used.
+
+    Raises:
+        DataLayoutError: The table has no path column, or no rows.
+    """
+    content = read_table(table)
+    folder = Path(reading.root or table.parent)
+    return Listed(list_paths(content.texts, reading, source=str(table), folder=folder), content.warnings)
+
+
+def read_table(table: Path) -> Table:
+    """The columns of a table of any kind.
+
+    Raises:
+        DataLayoutError: It is not what its ending says.
+    """
     readers: Mapping[str, Callable[[Path], Table]] = {
         ".parquet": _read_parquet,
         ".json": _read_json,
         ".jsonl": _read_jsonl,
         ".ndjson": _read_jsonl,
     }
-    return manifest_of_paths(
-        readers.get(table.suffix.lower(), read_delimited)(table),
-        reading,
-        source=str(table),
-        title=table.stem,
-        folder=Path(reading.root or table.parent),
-    )
+    return readers.get(table.suffix.lower(), read_delimited)(table)
+
+
+def list_paths(texts: Texts, reading: Reading, *, source: str, folder: Path) -> list[Entry]:
+    """The file of each row, by the path that the row gives.
+
+    Args:
+        texts: The columns of a table.
+        reading: How it is read.
+        source: Its name in messages.
+        folder: The folder that the paths are relative to.
+    """
+    path, locator = _find_files(without_ignored(texts, reading, source), reading, source, folder)
+    entries = []
+    for row, given in enumerate(texts[path]):
+        name, reason = locator.locate(given)
+        shown = given or f"row {row + 1}"
+        entries.append(Entry(shown, None, reason) if reason else Entry(shown, os.path.join(folder, name)))  # noqa: PTH118
+    return entries
+
+
+def _find_files(texts: Texts, reading: Reading, source: str, folder: Path) -> tuple[str, Locator]:
+    """The column of paths, and what finds their files.
+
+    Raises:
+        DataLayoutError: There is no such column, or the table has no rows.
+        DataNotFoundError: The folder does not exist.
+    """
+    path = find_path(texts, reading, source)
+    if path is None or not texts[path]:
+        raise DataLayoutError(
+            f"{source} needs a column `path` and at least one row. Received columns: {list(texts)}. {_path_cure(texts)}"
+        )
+    if not folder.is_dir():
+        raise DataNotFoundError(f"The folder of the images does not exist: {folder}. Give another one with --root.")
+    return path, Locator(folder, may_leave=reading.root is not None, follow_links=reading.follow_links)
 
 
 def manifest_of_paths(
@@ -71,15 +122,8 @@ def manifest_of_paths(
         folder: The folder that the paths are relative to.
     """
     texts = without_ignored(table.texts, reading, source)
-    path = find_path(texts, reading, source)
-    if path is None or not texts[path]:
-        raise DataLayoutError(
-            f"{source} needs a column `path` and at least one row. Received columns: {list(texts)}. {_path_cure(texts)}"
-        )
+    path, locator = _find_files(texts, reading, source, folder)
     roles = find_roles(texts, reading, source, path=path)
-    if not folder.is_dir():
-        raise DataNotFoundError(f"The folder of the images does not exist: {folder}. Give another one with --root.")
-    locator = Locator(folder, may_leave=reading.root is not None, follow_links=reading.follow_links)
     names, rows, skipped = _locate(locator, texts[path])
     if not names:
         first = f"the first: {texts[path][0]!r}: {skipped[0].reason}"

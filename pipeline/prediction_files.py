@@ -1,0 +1,149 @@
+"""Predictions as a file for other programs: a table with one row per image, as `.csv`, `.jsonl` or `.parquet`."""
+
+import csv
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, Self
+
+from pipeline.errors import MissingExtraError, SettingError
+from pipeline.files import replacing
+from pipeline.predictions import Prediction
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class PredictionFile:
+    """Where predictions are written. It is checked when this is made, before hours of work."""
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        if self.path.suffix.lower() not in _WRITERS:
+            raise SettingError(
+                f"Predictions are written to a file that ends with {', '.join(_WRITERS)}. Received: {self.path}."
+            )
+        check_writable(self.path)
+        if self.path.suffix.lower() == ".parquet":
+            _import_parquet()
+
+    @classmethod
+    def of(cls, path: str | Path | None) -> Self | None:
+        """The file of this name; None for none.
+
+        Raises:
+            SettingError: The ending is not known, or the file cannot be written.
+            MissingExtraError: A Parquet file is wanted and pyarrow is not installed.
+        """
+        return None if path is None else cls(Path(path))
+
+    def write(self, predictions: Sequence[Prediction]) -> None:
+        """Write one row per prediction, in order; the file is complete whenever its name exists.
+
+        | ending | columns |
+        |---|---|
+        | `.csv` | path, label, probability, label_2, probability_2 ... for the further classes, reason |
+        | `.jsonl` | path, label, probability, top ([[label, probability], ...]), reason |
+        | `.parquet` | path, label, probability, top (list of {label, probability}), reason |
+
+        In the CSV file, texts that a spreadsheet would run as formulas begin with an apostrophe; see `plain_cell`.
+        """
+        with replacing(self.path) as beside:
+            _WRITERS[self.path.suffix.lower()](beside, predictions)
+
+
+def check_writable(path: Path) -> None:
+    """Check that a file can be made at a path; nothing is left.
+
+    Raises:
+        SettingError: Its folder does not exist or cannot be written, or something else has the name.
+    """
+    if path.exists() and not path.is_file():
+        raise SettingError(f"{path} is not a file that can be replaced. Choose another --out.")
+    if not path.parent.is_dir():
+        raise SettingError(f"There is no folder {path.parent} for {path.name}. Make it, or choose another --out.")
+    try:
+        with TemporaryFile(dir=path.parent):
+            return
+    except OSError as error:
+        raise SettingError(
+            f"Nothing can be written to the folder {path.parent.resolve()} ({error.strerror}). Choose another --out."
+        ) from error
+
+
+def plain_cell(text: str) -> str:
+    """A text that a spreadsheet shows and does not run.
+
+    Spreadsheets take texts that begin with `=`, `+`, `-`, `@`, a tab or a carriage return as formulas (OWASP, "CSV injection"),
+    and names of files may come from strangers.
+    """
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _write_csv(path: Path, predictions: Sequence[Prediction]) -> None:
+    num_more = max((len(entry.top) for entry in predictions), default=1) - 1
+    more = [f"{name}_{number}" for number in range(2, num_more + 2) for name in ("label", "probability")]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "label", "probability", *more, "reason"])
+        for entry in predictions:
+            others = [cell for label, p in entry.top[1:] for cell in (plain_cell(label), _number(p))]
+            writer.writerow(
+                [
+                    plain_cell(entry.path),
+                    plain_cell(entry.label or ""),
+                    _number(entry.probability),
+                    *others,
+                    *[""] * (len(more) - len(others)),
+                    plain_cell(entry.reason or ""),
+                ]
+            )
+
+
+def _number(probability: float | None) -> str:
+    return "" if probability is None else f"{probability:.6g}"
+
+
+def _write_jsonl(path: Path, predictions: Sequence[Prediction]) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(json.dumps(entry.as_dict(), ensure_ascii=False) + "\n" for entry in predictions)
+
+
+def _write_parquet(path: Path, predictions: Sequence[Prediction]) -> None:
+    pa, parquet = _import_parquet()
+    pair = pa.struct([("label", pa.string()), ("probability", pa.float64())])
+    schema = pa.schema(
+        [
+            ("path", pa.string()),
+            ("label", pa.string()),
+            ("probability", pa.float64()),
+            ("top", pa.list_(pair)),
+            ("reason", pa.string()),
+        ]
+    )
+    rows = [
+        entry.as_dict() | {"top": [{"label": label, "probability": p} for label, p in entry.top]}
+        for entry in predictions
+    ]
+    parquet.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+
+
+def _import_parquet() -> tuple[Any, Any]:
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise MissingExtraError(
+            "A Parquet file needs pyarrow: pip install 'bottleneck-pipeline[parquet]', or write a .csv or .jsonl file."
+        ) from None
+    return pa, parquet
+
+
+_WRITERS: Mapping[str, Callable[[Path, Sequence[Prediction]], None]] = {
+    ".csv": _write_csv,
+    ".jsonl": _write_jsonl,
+    ".parquet": _write_parquet,
+}

@@ -1,0 +1,201 @@
+"""Scores of a run, or of an exported file, on any labelled data."""
+
+import html
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DataLayoutError, SettingError, check_choice
+from pipeline.files import replacing, write_json
+from pipeline.html import show_png
+from pipeline.images.manifest import SPLITS, Manifest
+from pipeline.prediction_files import plain_cell
+from pipeline.runs.attempts import attempt
+from pipeline.runs.evaluation import Evaluation, shorten, unknown_text
+from pipeline.runs.folder import write_predictions
+from pipeline.runs.plots import draw_confusion
+from pipeline.runs.predict import Predicted
+from pipeline.stage_two.metrics import score
+
+OWN_SPLITS = "100/0/0"
+"""Percentages with which a data set is read, so that validation and test images are those that the data itself names."""
+
+
+class Predictor(Protocol):
+    """A run, or an exported file."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the K classes, in the order of the probabilities."""
+        ...
+
+    def predict_manifest(self, manifest: Manifest) -> Predicted:
+        """The probabilities of the images that can be read."""
+        ...
+
+    def training_digests(self) -> frozenset[bytes]:
+        """SHA-256 of each training image, as far as they are known."""
+        ...
+
+
+def check_out(folder: Path) -> None:
+    """Make the folder of the results, before the work.
+
+    Raises:
+        SettingError: It cannot be made or written, or a file has its name.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise SettingError(
+            f"Nothing can be written to the folder {folder} ({error.strerror}). Choose another --out."
+        ) from error
+
+
+def evaluate(
+    predictor: Predictor, manifest: Manifest, *, split: str | None = None, out: Path | None = None, strict: bool = False
+) -> Evaluation:
+    """Predict the labelled images of a data set and score the predictions.
+
+    Args:
+        predictor: A run or an exported file.
+        manifest: The data; its `validation` and `test` images are those that the data itself names (see `OWN_SPLITS`).
+        split: `train`, `validation` or `test`; None: the data's test split, or all images if it names none.
+        out: Folder for evaluation.json, predictions.csv, confusion.png and report.html; they replace older ones.
+        strict: An image that cannot be used is an error.
+
+    Raises:
+        SettingError: The data has no such split; or the folder cannot be written.
+        DataLayoutError: No image can be used: none is readable and has a label that is a class of the run.
+    """
+    if out is not None:
+        check_out(out)
+    chosen, part = _choose_split(manifest, split)
+    labels = Counter(part.labels)
+    num_unlabelled = labels.pop(None, 0)
+    unknown = {str(label): count for label, count in sorted(labels.items()) if label not in predictor.classes}
+    _check_labels(predictor, part, unknown, strict=strict)
+    known = set(predictor.classes)
+    kept = part.select([row for row, label in enumerate(part.labels) if label in known])
+    done = predictor.predict_manifest(kept)
+    used, skipped = done.manifest, done.manifest.skipped
+    if skipped and (strict or not len(used)):
+        first = f"{skipped[0].path}: {skipped[0].reason}"
+        raise DataLayoutError(
+            f"{len(skipped):,} of {len(skipped) + len(used):,} images cannot be read; the first: {first}."
+        )
+    seen = predictor.training_digests()
+    evaluation = Evaluation(
+        run=predictor.name,
+        data=manifest.source or manifest.title,
+        split=chosen,
+        scores=score(done.probabilities, used.label_ids(predictor.classes), predictor.classes),
+        skipped=skipped,
+        ignored=manifest.ignored,
+        num_unlabelled=num_unlabelled,
+        unknown_labels=unknown,
+        missing_classes=tuple(name for name in predictor.classes if name not in set(used.labels)),
+        num_trained_on=sum(digest in seen for digest in used.digests),
+        folder=out,
+        predicted=done,
+    )
+    if out is not None:
+        _write(evaluation, used, done.probabilities, out, predictor.classes)
+    return evaluation
+
+
+def _choose_split(manifest: Manifest, split: str | None) -> tuple[str, Manifest]:
+    """The name of the part to use, and its images."""
+    if split is None:
+        split = "test" if "test" in manifest.splits else "all"
+    if split == "all":
+        return split, manifest
+    check_choice("split", split, (*SPLITS, "all"))
+    part = manifest.split(split)
+    if not len(part):
+        own = [name for name in SPLITS if name in manifest.splits and name != "train"]
+        found = f"It names {' and '.join(own)}" if own else "It names no validation or test images"
+        raise SettingError(
+            f"{manifest.title} names no {split} images. {found}. Without --split, its test images are used if it names some, "
+            "otherwise all images. The scores on a run's own test images are in its metrics.json."
+        )
+    return split, part
+
+
+def _check_labels(predictor: Predictor, part: Manifest, unknown: Mapping[str, int], *, strict: bool) -> None:
+    """Check that there are labels which the run knows.
+
+    Raises:
+        DataLayoutError: There are none; or with `strict`, one is missing or unknown.
+    """
+    num_unlabelled, num_unknown = part.labels.count(None), sum(unknown.values())
+    if num_unlabelled == len(part):
+        choices = f" Choose a column with --label: {shorten(part.label_choices)}." if part.label_choices else ""
+        raise DataLayoutError(
+            f"None of the {len(part):,} images of {part.title} has a label, so there is nothing to compare with.{choices} "
+            "Put the images into one folder per class, or give a table with the columns path and label; to label images, use predict."
+        )
+    if num_unlabelled + num_unknown == len(part):
+        raise DataLayoutError(
+            f"No label of {part.title} is a class of {predictor.name}: {unknown_text(unknown)}. "
+            f"The classes are {shorten(predictor.classes)}.{_nearest(unknown, predictor.classes)} Rename the labels, or choose "
+            "another column with --label."
+        )
+    if strict and num_unlabelled + num_unknown:
+        text = f" ({unknown_text(unknown)})" if unknown else ""
+        raise DataLayoutError(
+            f"{num_unlabelled:,} images have no label and {num_unknown:,} one that is no class of the run{text}, and --strict is set."
+        )
+
+
+def _nearest(unknown: Mapping[str, int], classes: Sequence[str]) -> str:
+    """The class that an unknown label is probably meant to be."""
+    folded = {name.casefold(): name for name in classes}
+    for label in unknown:
+        near = get_close_matches(label.casefold(), folded, n=1, cutoff=0.6)
+        if near:
+            return f" Is {label!r} {folded[near[0]]!r}?"
+    return ""
+
+
+def _write(
+    evaluation: Evaluation, used: Manifest, probabilities: NDArray[np.float32], out: Path, classes: Sequence[str]
+) -> None:
+    names, labels = map(plain_cell, used.names), map(str, used.labels)
+    splits = [evaluation.split] * len(used)
+    rows = zip(names, splits, labels, used.digests, probabilities, strict=True)
+    with replacing(out / "predictions.csv") as beside:
+        write_predictions(beside, rows, classes)
+    write_json(out / "evaluation.json", evaluation.as_dict())
+    plot = out / "confusion.png"
+    plot.unlink(missing_ok=True)
+    title = f"{Path(evaluation.data).name}: {evaluation.run}\n{evaluation.split} images"
+    attempt(
+        "The evaluation is written, but its plot could not be drawn",
+        *(draw_confusion, plot, evaluation.scores.confusion, classes, title),
+    )
+    image = show_png(plot, "Confusion matrix") if plot.is_file() else ""
+    with replacing(out / "report.html") as beside:
+        beside.write_text(_page(evaluation, image), encoding="utf-8")
+
+
+def _page(evaluation: Evaluation, plot: str) -> str:
+    title = html.escape(f"{evaluation.run} on {evaluation.data}")
+    style = "body{font-family:sans-serif;margin:2em}table{border-collapse:collapse;margin-bottom:1em}td,th{padding:.2em .8em}"
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{style}</style></head>'
+        f"<body><h1>{title}</h1>{evaluation._repr_html_()}{plot}</body></html>\n"
+    )

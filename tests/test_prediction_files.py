@@ -1,0 +1,63 @@
+"""Predictions as files."""
+
+import csv
+import json
+
+import pandas as pd
+import pytest
+
+from pipeline.errors import SettingError
+from pipeline.prediction_files import PredictionFile, plain_cell
+from pipeline.predictions import Prediction
+from tests.locked import read_only
+
+GOOD = Prediction("b.png", "=cat", 0.75, (("=cat", 0.75), ("dog", 0.25)))
+BAD = Prediction("=HYPERLINK(1).png", None, None, (), "no such file")
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet", ".CSV"])
+def test_file_has_one_row_per_prediction(ending, tmp_path):
+    """Rows are in order, also those of images that cannot be read; an older file is replaced."""
+    path = tmp_path / f"out{ending}"
+    path.write_text("old")
+    PredictionFile(path).write([GOOD, BAD, GOOD])
+    if ending == ".jsonl":
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+
+        assert rows == [GOOD.as_dict(), BAD.as_dict(), GOOD.as_dict()]
+    elif ending == ".parquet":
+        frame = pd.read_parquet(path)
+
+        assert list(frame.columns) == ["path", "label", "probability", "top", "reason"]
+        assert list(frame["path"]) == [GOOD.path, BAD.path, GOOD.path]
+        assert list(frame["top"][0]) == [{"label": "=cat", "probability": 0.75}, {"label": "dog", "probability": 0.25}]
+    else:
+        header, *rows = csv.reader(path.read_text().splitlines())
+
+        assert header == ["path", "label", "probability", "label_2", "probability_2", "reason"]
+        assert rows[0] == rows[2] == ["b.png", "'=cat", "0.75", "dog", "0.25", ""]
+        assert rows[1] == ["'=HYPERLINK(1).png", "", "", "", "", "no such file"]
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\r=1"])
+def test_formulas_are_text(text):
+    """A spreadsheet shows what begins with an apostrophe; other texts stay as they are."""
+    assert plain_cell(text) == f"'{text}"
+    assert plain_cell(f"a{text}") == f"a{text}"
+
+
+def test_file_that_cannot_be_written_is_noticed_at_once(tmp_path):
+    """The ending, the folder, and whether it can be written are checked before anything is predicted."""
+    (tmp_path / "folder.csv").mkdir()
+    for name, message in (
+        ("out.xlsx", r"ends with \.csv, \.jsonl, \.parquet\. Received: .*out\.xlsx"),
+        ("gone/out.csv", r"no folder .*gone for out\.csv"),
+        ("folder.csv", "not a file that can be replaced"),
+    ):
+        with pytest.raises(SettingError, match=message):
+            PredictionFile.of(tmp_path / name)
+    with read_only(tmp_path), pytest.raises(SettingError, match=r"cannot|Nothing can be written to the folder"):
+        PredictionFile.of(tmp_path / "out.csv")
+
+    assert PredictionFile.of(None) is None

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.errors import DamagedStoreError, SettingError, UnknownExportError
+from pipeline.errors import DamagedStoreError, SettingError, UnknownExportError, foreign_file
 from pipeline.files import read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,9 @@ def digest_export(path: Path) -> str:
     """
     if path.is_file():
         return _digest_file(path)
-    lines = [b"%s  %s\n" % (_digest_file(path / os.fsdecode(name)).encode(), name) for name in sorted(_names(path))]
+    with foreign_file(path, "cannot be read"):
+        names = sorted(_names(path))
+    lines = [b"%s  %s\n" % (_digest_file(path / os.fsdecode(name)).encode(), name) for name in names]
     return hashlib.sha256(b"".join(lines)).hexdigest()
 
 
@@ -112,21 +114,21 @@ def _read_record(path: Path) -> list[dict[str, str]]:
 
 def _names(folder: Path) -> Iterator[bytes]:
     """Names of all files, relative to the folder, with slashes."""
-    for parent, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            path = Path(parent, name)
-            relative = os.fsencode(path.relative_to(folder).as_posix())
-            # A name of several lines could make two folders of different content print the same text.
-            if (
-                path.is_symlink()
-                or not (path.is_dir() or path.is_file())
-                or any(byte in relative for byte in b"\n\r\\")
-            ):
-                raise DamagedStoreError(
-                    f"{path} is a link or has a name that no export has, so {folder} is not loaded."
-                )
-            if not path.is_dir():
-                yield relative
+    waiting = [os.fspath(folder)]  # a list, because folders can be very deep
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                relative = os.fsencode(os.path.relpath(entry.path, folder)).replace(os.sep.encode(), b"/")
+                is_folder = entry.is_dir(follow_symlinks=False)
+                # A name of several lines could make two folders of different content print the same text.
+                if not (is_folder or entry.is_file(follow_symlinks=False)) or any(c in relative for c in b"\n\r\\"):
+                    raise DamagedStoreError(
+                        f"{entry.path} is a link or has a name that no export has, so {folder} is not loaded."
+                    )
+                if is_folder:
+                    waiting.append(entry.path)
+                else:
+                    yield relative
 
 
 def _digest_file(path: Path) -> str:

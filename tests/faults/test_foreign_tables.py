@@ -3,8 +3,9 @@
 import json
 import os
 import resource
+import subprocess
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from pipeline.errors import DataLayoutError, PipelineError
+from pipeline.errors import DamagedStoreError, DataLayoutError, PipelineError
+from pipeline.exports.digests import digest_export
 from pipeline.images.limits import SMALL_CELLS, check_cells, check_growth, check_memory
 from pipeline.images.reading import Reading
 from pipeline.images.sources.huggingface import DataFile, scan_data_files
@@ -163,8 +165,9 @@ def test_link_to_a_table_is_followed(tmp_path: Path):
     assert read(tmp_path / "table.csv").names == ("0.png", "1.png")
 
 
-def test_tree_of_1200_folders_is_scanned(tmp_path: Path):
-    """Images near the top are read; what is too deep for the system is skipped, and named."""
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[Path]:
+    """Two images, and 1,200 folders in each other. Python's own clean-up is too recursive for them."""
     for label in ("a", "b"):
         draw_photo(tmp_path / "data" / label / "1.png", (9, 9, 9), ord(label))
     here = os.open(tmp_path / "data" / "a", os.O_RDONLY)
@@ -174,7 +177,19 @@ def test_tree_of_1200_folders_is_scanned(tmp_path: Path):
         os.close(here)
         here = inner
     os.close(here)
-    manifest = read(tmp_path / "data")
+    yield tmp_path / "data"
+    subprocess.run(["rm", "-rf", tmp_path / "data"], check=True)
+
+
+def test_tree_of_1200_folders_is_scanned(deep: Path):
+    """Images near the top are read; what is too deep for the system is skipped, and named."""
+    manifest = read(deep)
 
     assert manifest.names == ("a/1.png", "b/1.png")
     assert [entry.reason for entry in manifest.skipped] == ["cannot be read: File name too long"]
+
+
+def test_tree_of_1200_folders_is_no_export(deep: Path):
+    """A folder that is too deep to be looked at is an error of that folder."""
+    with pytest.raises(DamagedStoreError, match=r"data cannot be read: .*File name too long"):
+        digest_export(deep)

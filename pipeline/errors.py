@@ -1,7 +1,9 @@
 """Errors that a user can act on. Every message names what was received, what was expected and the cure."""
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class PipelineError(Exception):
@@ -130,3 +132,43 @@ class MissingRowsError(PipelineError, LookupError):
     """Requested rows are in no shard of the store."""
 
     exit_code = 3
+
+
+class UnsavedRunError(PipelineError, OSError):
+    """A trained run cannot be written to the runs folder; the message says where it was kept."""
+
+
+@contextlib.contextmanager
+def foreign_file(path: Path, problem: str, *, error_type: type[PipelineError] = DamagedStoreError) -> Iterator[None]:
+    """A block in which a library works on a file of the user's or from elsewhere: its errors are errors of that file.
+
+    Libraries raise errors of any type on content that they do not expect. Errors of the project go on as they are, and so does what
+    the system refuses to open.
+
+    Args:
+        path: The file.
+        problem: What is wrong if the library raises an error, such as `cannot be loaded by ONNX Runtime`.
+        error_type: Of the error that is raised.
+
+    Raises:
+        PipelineError: Of `error_type`; it names the file and the cause.
+    """
+    try:
+        yield
+    except (PipelineError, PermissionError):
+        raise
+    except MemoryError as error:
+        raise error_type(f"{path} {problem}: it needs more memory than there is.") from error
+    except RecursionError as error:
+        raise error_type(f"{path} {problem}: it is nested too deeply.") from error
+    except Exception as error:
+        raise error_type(f"{path} {problem}: {_in_short(error)}") from error
+
+
+_CAUSE_BEGIN, _CAUSE_END = 400, 600
+"""Characters of a library's message that are quoted: some quote the whole file, and Keras gives the cause at the end."""
+
+
+def _in_short(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    return text if len(text) <= _CAUSE_BEGIN + _CAUSE_END else f"{text[:_CAUSE_BEGIN]} ... {text[-_CAUSE_END:]}"

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 if sys.platform != "win32":
     import fcntl
@@ -88,43 +88,85 @@ def write_json(path: Path, content: Mapping[str, Any] | list[Any], *, sync: bool
     Raises:
         TypeError, ValueError: The content has no JSON form; the old file stays.
     """
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:  # a path that is not Unicode; as an escape it can be read back
+        data = json.dumps(content, indent=2, allow_nan=False).encode()
     with replacing(path, sync=sync) as beside:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_bytes(data + b"\n")
 
 
-def read_regular(path: Path, at_most: int) -> bytes:
+def read_regular(path: Path, at_most: int, *, follow_links: bool = False) -> bytes:
     """The bytes of a regular file. A pipe, a device, a link and a file that is too large are errors, and none of them is waited for.
 
     Args:
         path: The file.
         at_most: Largest size in bytes.
+        follow_links: A link to a regular file stands for it.
 
     Raises:
         FileNotFoundError: It does not exist.
         OSError: It is not a regular file, it is larger, or it cannot be read.
     """
-    check_regular(path)  # before opening: to open a device can have effects
-    descriptor = os.open(path, os.O_RDONLY | _FLAGS)
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "Not a regular file", str(path))
-        data = file.read(at_most + 1) if found.st_size <= at_most else None
-    if data is None or len(data) > at_most:
-        raise OSError(errno.EFBIG, f"Larger than {at_most:,} bytes", str(path))
+    with open_regular(path, at_most, follow_links=follow_links) as file:
+        data = file.read(at_most + 1)
+    if len(data) > at_most:  # it grew
+        raise _too_large(path, at_most)
     return data
 
 
-def check_regular(path: Path) -> None:
-    """Check that a path is a file, and not a link, a folder, a pipe or a device.
+def open_regular(path: Path, at_most: int, *, follow_links: bool = False) -> BinaryIO:
+    """A regular file, open for reading; arguments and errors are those of `read_regular`."""
+    check_regular(path, follow_links=follow_links)  # before opening: to open a device can have effects
+    flags = _FLAGS & ~getattr(os, "O_NOFOLLOW", 0) if follow_links else _FLAGS
+    file = os.fdopen(os.open(path, os.O_RDONLY | flags), "rb")
+    found = os.fstat(file.fileno())
+    if stat.S_ISREG(found.st_mode) and found.st_size <= at_most:
+        return file
+    file.close()
+    raise _too_large(path, at_most) if stat.S_ISREG(found.st_mode) else _not_regular(path)
+
+
+def read_json(path: Path, at_most: int, *, follow_links: bool = False) -> Any:
+    """The content of a JSON file, read as by `read_regular`.
+
+    Raises:
+        OSError: As there.
+        ValueError: It is not JSON in UTF-8, or it is nested too deeply.
+    """
+    return parse_json(read_regular(path, at_most, follow_links=follow_links))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: It is not JSON, or it is nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("JSON that is nested too deeply") from None
+
+
+def check_regular(path: Path, *, follow_links: bool = False) -> None:
+    """Check that a path is a file, and not a folder, a pipe or a device, nor, without `follow_links`, a link.
 
     Raises:
         FileNotFoundError: It does not exist.
         OSError: It is something else.
     """
-    if not stat.S_ISREG(path.lstat().st_mode):
-        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    if not stat.S_ISREG(path.stat(follow_symlinks=follow_links).st_mode):
+        raise _not_regular(path)
+
+
+def _not_regular(path: Path) -> OSError:
+    return OSError(errno.EINVAL, "Not a regular file", str(path))
+
+
+def _too_large(path: Path, at_most: int) -> OSError:
+    return OSError(errno.EFBIG, f"Larger than {at_most:,} bytes", str(path))
 
 
 def name_beside(path: Path) -> Path:

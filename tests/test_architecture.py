@@ -63,7 +63,7 @@ MAY_USE = {
     "tf2onnx": "(exports/onnx_file)",
     "ai_edge_litert": "(exports/tflite_file)",
     "tensorflow_datasets": "(images/sources/tfds)",
-    "pyarrow": "(prediction_files) (images/sources/tables) (images/sources/huggingface) (images/sources/tfds)",
+    "pyarrow": "(prediction_files) (images/sources/parquet) (images/sources/huggingface) (images/sources/tfds)",
     "narwhals": "(images/sources/frames) images/scan",
     "pillow_heif": "images/heif",
     "tensorboard": "(runs/tensorboard)",

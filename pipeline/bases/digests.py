@@ -6,7 +6,6 @@ weights, under the SHA-256 of the weights file, so that a head on existing rows 
 
 import functools
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,9 +13,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pipeline.files import write_json
+from pipeline.files import read_json, write_json
 from pipeline.images.hash_table import Stamp
 from pipeline.images.hashing import file_stamp, sha256_file
+
+_MAX_BYTES = 2**26
 
 
 class _Tensor(Protocol):
@@ -86,7 +87,7 @@ class DigestMemory:
 
     def _read(self) -> dict[str, Any]:
         try:
-            known = json.loads(self._path.read_text())
+            known = read_json(self._path, _MAX_BYTES, follow_links=True)
         except (OSError, ValueError):
             return {}
         return known if isinstance(known, dict) else {}

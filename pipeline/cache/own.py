@@ -74,8 +74,16 @@ def check_tree(folder: Path) -> None:
         ForeignEntryError: There is one.
     """
     check_no_links(folder)
-    for root, folders, files in os.walk(folder):
-        check_no_links(*(Path(root, name) for name in (*folders, *files)))
+    waiting = [os.fspath(folder)]  # a list, because folders can be very deep
+    while waiting:
+        with (
+            contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError),
+            os.scandir(waiting.pop()) as entries,
+        ):
+            for entry in entries:
+                check_no_links(Path(entry.path))
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
 
 
 def check_only_own(folder: Path, parts: Sequence[str] = ("recipe.json", ".lock", "shards", "quarantine")) -> None:

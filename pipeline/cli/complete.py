@@ -76,4 +76,5 @@ def _files(incomplete: str) -> list[CompletionItem]:
 def _folders(context: click.Context, option: str, file: str) -> list[str]:
     """Names of the folders that hold such a file, below the folder that an option names."""
     folder = Path(context.params.get(option) or {"runs": "runs", "cache": "features_cache"}[option])
-    return sorted(path.parent.name for path in folder.glob(f"[!.]*/{file}"))
+    names = (path.parent.name for path in folder.glob(f"[!.]*/{file}"))
+    return sorted(name for name in names if name.isprintable())  # the shell would obey the others

@@ -30,6 +30,7 @@ from pipeline.cli.choices import (
 )
 from pipeline.cli.command import given_options, section, stack
 from pipeline.cli.complete import complete_bases, complete_devices, complete_optimizers, complete_weights
+from pipeline.cli.names import with_visible_names
 from pipeline.cli.outlook import epochs_of
 from pipeline.cli.terminal import be_verbose, to_json, write
 
@@ -357,7 +358,7 @@ def command_line() -> str:
 
 def show(options: Mapping[str, Any], result: Any, describe: Callable[[Any], str]) -> None:
     """Print a result, as JSON or as text: the one place where results are printed."""
-    write(to_json(result) if options["as_json"] else describe(result))
+    write(to_json(result) if options["as_json"] else describe(with_visible_names(result)))
 
 
 def head_result(run: "Run") -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import Any, NoReturn, TextIO
 
 import click
 
+from pipeline.cli.names import escape_json, visible, visible_result
+
 _PIPE_CLOSED = 141
 """Exit code of a program that writes to a closed pipe, as shells report it (128 + SIGPIPE)."""
 
@@ -23,11 +25,12 @@ def has_colours(stream: TextIO) -> bool:
 
 
 def write(text: str) -> None:
-    """Print a result; bold type and colours are removed where the output is no terminal.
+    """Print a result; control characters are shown, and bold type and colours are removed where the output is no terminal.
 
     If the reader of a pipe closes it, as `head` does, the program ends silently.
     """
     try:
+        text = visible_result(text)
         print(text if has_colours(sys.stdout) else click.unstyle(text), flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the interpreter's end
@@ -36,7 +39,7 @@ def write(text: str) -> None:
 
 def to_json(value: Any) -> str:
     """One line of JSON; characters that standard output cannot encode are escaped as JSON does."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = escape_json(json.dumps(value, ensure_ascii=False))
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -84,10 +87,10 @@ def be_verbose(_: click.Context, __: click.Parameter, value: Any) -> None:
 
 
 class _Formatter(logging.Formatter):
-    """Colours the level of a message."""
+    """Colours the level of a message; control characters in it, as of a file's name, are shown."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
+        text = visible(super().format(record))
         colour = _COLOURS.get(record.levelno)
         if colour is None or not has_colours(sys.stderr):
             return text
@@ -106,4 +109,4 @@ def say(as_json: bool, error: str, message: str) -> None:
         print(to_json({"error": error, "message": message}), flush=True)
     else:
         name = click.style("bottleneck:", fg="red") if has_colours(sys.stderr) else "bottleneck:"
-        print(f"{name} {message}", file=sys.stderr, flush=True)
+        print(f"{name} {visible(message)}", file=sys.stderr, flush=True)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import DamagedStoreError, SettingError
+from pipeline.errors import DamagedStoreError, SettingError, foreign_file
+from pipeline.files import check_regular, parse_json, read_regular
 from pipeline.images.decode import Decoder
 from pipeline.images.formats import MAX_PIXELS
 
@@ -59,22 +60,29 @@ class Description:
         Raises:
             DamagedStoreError: The text is not a description, or has impossible values.
         """
-        try:
-            content = json.loads(text)
-            labels, decoder, origin = content["labels"], Decoder.from_dict(content["decoder"]), content["origin"]
+        with foreign_file(path, "has a description that cannot be read"):
+            content = parse_json(text)
+            labels, decoder, origin = content["labels"], _decoder_of(content["decoder"]), content["origin"]
             is_sound = (
                 content["schema"] == _SCHEMA
+                and isinstance(labels, list)
                 and all(isinstance(label, str) for label in labels)
                 and isinstance(decoder.size_px, int)
-                and decoder.size_px**2 <= MAX_PIXELS
+                and 0 < decoder.size_px**2 <= MAX_PIXELS
                 and isinstance(decoder.exif, bool)
                 and isinstance(origin, dict)
             )
-        except (ValueError, TypeError, LookupError, SettingError) as error:
-            raise DamagedStoreError(f"The description in {path} cannot be read: {error!r}.") from error
         if not is_sound or not labels:
             raise DamagedStoreError(f"The description in {path} is not of schema {_SCHEMA}, or has impossible values.")
         return cls(tuple(labels), decoder, origin)
+
+
+def _decoder_of(values: Any) -> Decoder:
+    """The decoder of a description; one that does not exist is an error of the file, and not of a setting."""
+    try:
+        return Decoder.from_dict(values)
+    except SettingError as error:
+        raise ValueError(str(error)) from error
 
 
 def add_member(path: Path, description: Description) -> None:
@@ -94,11 +102,10 @@ def read_member(path: Path) -> Description:
     Raises:
         DamagedStoreError: The file has none.
     """
-    try:
+    with foreign_file(path, f"has no readable description ({NAME}), so it is no export of a run"):
+        check_regular(path, follow_links=True)
         with zipfile.ZipFile(path) as archive, archive.open(NAME) as member:
             text = member.read(_MAX_BYTES)
-    except (OSError, ValueError, LookupError, NotImplementedError, RuntimeError, zipfile.BadZipFile) as error:
-        raise _missing(path, error) from error
     return Description.from_json(text, path)
 
 
@@ -108,16 +115,9 @@ def read_file(path: Path) -> Description:
     Raises:
         DamagedStoreError: The file cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_BYTES)
-    except OSError as error:
-        raise _missing(path, error) from error
+    with foreign_file(path, "is no readable description, so it is no export of a run"):
+        text = read_regular(path, _MAX_BYTES)
     return Description.from_json(text, path)
-
-
-def _missing(path: Path, error: Exception) -> DamagedStoreError:
-    return DamagedStoreError(f"{path} has no readable description ({NAME}), so it is no export of a run: {error!r}.")
 
 
 def check_shapes(path: Path, description: Description, inputs: Any, outputs: Any) -> None:

@@ -5,21 +5,21 @@ if its content is known, from the run that exported it or from the user.
 """
 
 import hashlib
-import json
 import logging
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.errors import DamagedStoreError, SettingError, UnknownExportError
-from pipeline.files import write_json
+from pipeline.errors import DamagedStoreError, SettingError, UnknownExportError, foreign_file
+from pipeline.files import read_json, write_json
 
 logger = logging.getLogger(__name__)
 
 RECORD = "exports.json"
 """In a run's folder: a list of {file, format, sha256}, one entry per export."""
 
+_MAX_BYTES = 2**24
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -35,7 +35,9 @@ def digest_export(path: Path) -> str:
     """
     if path.is_file():
         return _digest_file(path)
-    lines = [b"%s  %s\n" % (_digest_file(path / os.fsdecode(name)).encode(), name) for name in sorted(_names(path))]
+    with foreign_file(path, "cannot be read"):
+        names = sorted(_names(path))
+    lines = [b"%s  %s\n" % (_digest_file(path / os.fsdecode(name)).encode(), name) for name in names]
     return hashlib.sha256(b"".join(lines)).hexdigest()
 
 
@@ -101,32 +103,32 @@ def _check_recorded(path: Path, runs: Path) -> None:
 def _read_record(path: Path) -> list[dict[str, str]]:
     """The entries of a record; none where there is no record, or none that can be understood."""
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = read_json(path, _MAX_BYTES)
         return [{name: str(entry[name]) for name in ("file", "format", "sha256")} for entry in entries]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, LookupError) as error:
         logger.warning("%s cannot be read, so its exports are unknown: %r", path, error)
         return []
 
 
 def _names(folder: Path) -> Iterator[bytes]:
     """Names of all files, relative to the folder, with slashes."""
-    for parent, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            path = Path(parent, name)
-            relative = os.fsencode(path.relative_to(folder).as_posix())
-            # A name of several lines could make two folders of different content print the same text.
-            if (
-                path.is_symlink()
-                or not (path.is_dir() or path.is_file())
-                or any(byte in relative for byte in b"\n\r\\")
-            ):
-                raise DamagedStoreError(
-                    f"{path} is a link or has a name that no export has, so {folder} is not loaded."
-                )
-            if not path.is_dir():
-                yield relative
+    waiting = [os.fspath(folder)]  # a list, because folders can be very deep
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                relative = os.fsencode(os.path.relpath(entry.path, folder)).replace(os.sep.encode(), b"/")
+                is_folder = entry.is_dir(follow_symlinks=False)
+                # A name of several lines could make two folders of different content print the same text.
+                if not (is_folder or entry.is_file(follow_symlinks=False)) or any(c in relative for c in b"\n\r\\"):
+                    raise DamagedStoreError(
+                        f"{entry.path} is a link or has a name that no export has, so {folder} is not loaded."
+                    )
+                if is_folder:
+                    waiting.append(entry.path)
+                else:
+                    yield relative
 
 
 def _digest_file(path: Path) -> str:

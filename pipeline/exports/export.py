@@ -21,6 +21,7 @@ from pipeline.exports.sample_images import sample_images
 from pipeline.files import replacing, write_json
 from pipeline.images.decode import Decoder
 from pipeline.runs.folder import load_arrays
+from pipeline.runs.naming import check_target
 from pipeline.runs.run import Run
 from pipeline.settings import Settings
 from pipeline.stage_one.engines.choose import make_tensorflow_engine
@@ -112,7 +113,10 @@ def export(run: Run, path: str | Path) -> Export:
 
 
 def _check_name(path: Path) -> None:
-    """Only a file, or the folder of an earlier export, is replaced."""
+    """Only a file, or the folder of an earlier export, is replaced; what can be known is checked before the work."""
+    if not str(path).isprintable():
+        raise SettingError(f"The name of an export is printable Unicode. Received: {str(path)!r}. Choose another FILE.")
+    check_target(path, "FILE")
     is_free = not path.exists() or (path.is_file() if path.suffix else (path / "saved_model.pb").is_file())
     if not is_free:
         raise SettingError(f"{path} exists, and is not an earlier export. Choose another name.")

@@ -1,9 +1,13 @@
 """The four formats of exports, by the ending of the file name."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.errors import RunNotFoundError, SettingError
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DamagedStoreError, RunNotFoundError, SettingError, foreign_file
 from pipeline.exports import keras_file, onnx_file, saved_model, tflite_file
 from pipeline.exports.description import Description, Predict
 
@@ -71,8 +75,31 @@ def load_format(path: Path) -> tuple[Description, Predict]:
 
     Raises:
         RunNotFoundError: There is no such file, or it looks like none of the formats.
-        DamagedStoreError: It is not the export of a run.
+        DamagedStoreError: It is not the export of a run. Calling the result raises it too.
         MissingExtraError: The library that runs this format is not installed.
     """
     check_exported(path)
-    return (saved_model if path.is_dir() else FORMATS[path.suffix]).load(path)
+    form = saved_model if path.is_dir() else FORMATS[path.suffix]
+    with foreign_file(path, f"cannot be loaded as {form.NAME}"):
+        description, predict = form.load(path)
+    return description, partial(_predict, path, description, predict)
+
+
+def _predict(
+    path: Path, description: Description, predict: Predict, pixels: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """What the file predicts.
+
+    Raises:
+        DamagedStoreError: It cannot be run, or its output is not (N, K) finite numbers.
+    """
+    with foreign_file(path, "cannot be run"):
+        probabilities = np.asarray(predict(pixels))
+    expected = (len(pixels), len(description.labels))
+    if probabilities.shape != expected or probabilities.dtype.kind != "f" or not np.isfinite(probabilities).all():
+        raise DamagedStoreError(
+            f"{path} does not predict {expected} finite probabilities. Received: shape {probabilities.shape}, {probabilities.dtype}, "
+            f"{'with' if probabilities.dtype.kind == 'f' and not np.isfinite(probabilities).all() else 'without'} NaN or infinity. "
+            "Export the run again."
+        )
+    return probabilities

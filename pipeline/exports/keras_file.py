@@ -1,17 +1,17 @@
 """The `.keras` file: Keras's own format, with the description as one more member of the archive."""
 
 import contextlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import DamagedStoreError, SettingError
+from pipeline.errors import DamagedStoreError, SettingError, foreign_file
 from pipeline.exports.description import Description, Predict, add_member, check_shapes, read_member
+from pipeline.files import read_json
+from pipeline.images.limits import check_archive
 
 if TYPE_CHECKING:
     import keras
@@ -22,7 +22,6 @@ LABELS_ENDING = ".labels.json"
 """Ending of the file beside the export that has the names of the classes, in the order of the outputs."""
 
 _MAX_LABEL_BYTES = 2**24
-_DAMAGE = (ValueError, OSError, LookupError, TypeError, AttributeError, EOFError, NotImplementedError, BadZipFile)
 
 
 def require() -> None:
@@ -61,10 +60,8 @@ def check_labels(labels: Path, path: Path, classes: Sequence[str]) -> None:
 def _read_labels(path: Path) -> Any:
     """The content of a file of labels; None if it is not a regular file of JSON."""
     try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > _MAX_LABEL_BYTES:
-            return None
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_json(path, _MAX_LABEL_BYTES)
+    except (OSError, ValueError):
         return None
 
 
@@ -77,11 +74,10 @@ def load(path: Path) -> tuple[Description, Predict]:
     description = read_member(path)
     import keras
 
-    try:
+    with foreign_file(path, "cannot be loaded in Keras's safe mode"):
+        check_archive(path)
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
         shapes = model.input_shape, model.output_shape
-    except _DAMAGE as error:
-        raise DamagedStoreError(f"{path} cannot be loaded in Keras's safe mode: {error}") from error
     check_shapes(path, description, *shapes)
 
     def predict(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,6 +1,5 @@
 """The `.onnx` file: converted by tf2onnx, run by ONNX Runtime; the description is in its metadata."""
 
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import DamagedStoreError, MissingExtraError
+from pipeline.errors import DamagedStoreError, MissingExtraError, foreign_file
 from pipeline.exports.description import KEY, Description, Predict, check_shapes
+from pipeline.files import read_regular
 
 if TYPE_CHECKING:
     import keras
 
 NAME = "ONNX"
 _OPSET = 17
+_MAX_BYTES = 2**31  # the format stores lengths in 32 bits
 
 
 def require() -> None:
@@ -43,7 +44,9 @@ def write(model: "keras.Model", path: Path, description: Description) -> None:
 
 
 def load(path: Path) -> tuple[Description, Predict]:
-    """Load with ONNX Runtime, on the CPU. Weights outside the file are refused: they could be any file.
+    """Load with ONNX Runtime, on the CPU.
+
+    Weights outside the file are refused, since they could be any file, and so are loops, which nothing could end.
 
     Raises:
         DamagedStoreError: It is not an exported file.
@@ -51,23 +54,14 @@ def load(path: Path) -> tuple[Description, Predict]:
     """
     require()
     import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as states
 
-    description = _read_description(path)
-    onnxruntime.set_default_logger_severity(3)  # errors only
-    try:
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    except (
-        states.Fail,
-        states.InvalidArgument,
-        states.InvalidGraph,
-        states.InvalidProtobuf,
-        states.NoModel,
-        states.NotImplemented,
-        states.RuntimeException,
-    ) as error:
-        raise DamagedStoreError(f"{path} cannot be loaded by ONNX Runtime: {error}") from error
-    inputs, outputs = session.get_inputs(), session.get_outputs()
+    data = read_regular(path, _MAX_BYTES, follow_links=True)
+    description = _read_description(path, data)
+    onnxruntime.set_default_logger_severity(4)  # fatal errors only: it logs what it raises
+    with foreign_file(path, "cannot be loaded by ONNX Runtime"):
+        # From memory: what was checked is what is loaded.
+        session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+        inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or len(outputs) != 1:
         raise DamagedStoreError(
             f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; an exported file has one each."
@@ -81,26 +75,37 @@ def load(path: Path) -> tuple[Description, Predict]:
     return description, predict
 
 
-def _read_description(path: Path) -> Description:
+def _read_description(path: Path, data: bytes) -> Description:
     import onnx
-    from google.protobuf.message import DecodeError
 
-    try:
-        proto = onnx.load(path, load_external_data=False)
-    except (DecodeError, ValueError, OSError) as error:
-        raise DamagedStoreError(f"{path} is not an ONNX file: {error}") from error
-    texts = {entry.key: entry.value for entry in proto.metadata_props}
+    with foreign_file(path, "is not an ONNX file"):
+        proto = onnx.ModelProto.FromString(data)
+        texts = {entry.key: entry.value for entry in proto.metadata_props}
+        problem = _foreign_part(proto)
     if KEY not in texts:
         raise DamagedStoreError(f"{path} has no description ({KEY!r} in its metadata), so it is no export of a run.")
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(proto.graph)):
-        raise DamagedStoreError(f"{path} takes weights from other files; an exported file holds its own.")
+    if problem:
+        raise DamagedStoreError(f"{path} {problem}, which no exported file does.")
     return Description.from_json(texts[KEY], path)
 
 
-def _tensors(graph: Any) -> Iterator[Any]:
-    """All tensors of a graph and of its inner graphs."""
-    yield from graph.initializer
-    for attribute in (attribute for node in graph.node for attribute in node.attribute):
-        yield from (attribute.t, *attribute.tensors)
-        for inner in (attribute.g, *attribute.graphs):
-            yield from _tensors(inner)
+def _foreign_part(proto: Any) -> str | None:
+    """What a model has that no exported one has, and that can read files or run without end; None if there is nothing.
+
+    All messages of the file are looked at, wherever they are: a tensor can be an initializer, an attribute, or a part of a sparse
+    tensor, in the graph, in an inner graph or in a function.
+    """
+    waiting = [proto]
+    while waiting:
+        message = waiting.pop()
+        kind = message.DESCRIPTOR.name
+        if kind == "FunctionProto" or (kind == "GraphProto" and message is not proto.graph):
+            return "has inner graphs or functions, such as loops"
+        if kind == "TensorProto" and (message.external_data or message.data_location):
+            return "takes weights from other files"
+        if kind == "NodeProto" and message.domain not in ("", "ai.onnx"):
+            return f"has operations of another domain ({message.domain!r})"
+        for field, value in message.ListFields():
+            if field.message_type is not None:
+                waiting += value if hasattr(value, "add") else [value]
+    return None

@@ -1,5 +1,6 @@
 """The images that an exported file and its run are compared on: the run's own, and synthetic ones where these are gone."""
 
+import contextlib
 import io
 import random
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.errors import UnreadableImageError
+from pipeline.files import read_regular
 from pipeline.images.decode import MAX_BYTES, Decoder
 from pipeline.runs.run import Run
 
@@ -57,9 +59,8 @@ def _own_images(run: Run) -> Iterator[bytes]:
     rows = run.folder.predictions()
     random.Random(0).shuffle(rows)
     for name in [row["path"] for split in ("validation", "test", "train") for row in rows if row["split"] == split]:
-        path = Path(root, name)
-        if path.is_file() and path.stat().st_size <= MAX_BYTES:
-            yield path.read_bytes()
+        with contextlib.suppress(OSError, ValueError):  # ValueError: a NUL in the name
+            yield read_regular(Path(root, name), MAX_BYTES, follow_links=True)
 
 
 def synthetic_images(count: int, size_px: int) -> list[bytes]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import DamagedStoreError
+from pipeline.errors import foreign_file
 from pipeline.exports.description import NAME as DESCRIPTION
 from pipeline.exports.description import Description, Predict, check_shapes, read_file
 
@@ -88,11 +88,9 @@ def _load(path: Path) -> tuple[Description, Any]:
     description = read_file(path / "assets.extra" / DESCRIPTION)
     import tensorflow as tf
 
-    try:
+    with foreign_file(path, "cannot be loaded as a SavedModel"):
         signatures = tf.saved_model.load(str(path)).signatures
         pixels = signatures["pixels"]
         shapes = pixels.structured_input_signature[1]["pixels"].shape, pixels.structured_outputs["scores"].shape
-    except (ValueError, OSError, LookupError, TypeError, AttributeError, tf.errors.OpError) as error:
-        raise DamagedStoreError(f"{path} cannot be loaded as a SavedModel: {error}") from error
     check_shapes(path, description, *shapes)
     return description, signatures

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import DamagedStoreError, MissingExtraError
+from pipeline.errors import MissingExtraError, foreign_file
 from pipeline.exports.description import Description, Predict, add_member, check_shapes, read_member
 
 if TYPE_CHECKING:
@@ -47,14 +47,12 @@ def load(path: Path) -> tuple[Description, Predict]:
     from ai_edge_litert.interpreter import Interpreter
 
     description = read_member(path)
-    try:
+    with foreign_file(path, "cannot be loaded by the TFLite interpreter"):
         interpreter = Interpreter(str(path), num_threads=os.cpu_count())
         [(signature, names)] = interpreter.get_signature_list().items()
         [pixels], [probabilities] = names["inputs"], names["outputs"]
         runner = interpreter.get_signature_runner(signature)
         inputs, outputs = runner.get_input_details()[pixels], runner.get_output_details()[probabilities]
-    except (ValueError, RuntimeError) as error:
-        raise DamagedStoreError(f"{path} cannot be loaded by the TFLite interpreter: {error}") from error
     check_shapes(path, description, inputs["shape_signature"], outputs["shape_signature"])
 
     def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 from pipeline.errors import DataLayoutError, DataNotFoundError, did_you_mean
+from pipeline.files import check_regular
 from pipeline.images.checks import with_warnings
 from pipeline.images.manifest import Manifest
 from pipeline.images.reading import Reading
@@ -64,11 +65,23 @@ def _suggestion(path: Path) -> str:
         return ""
 
 
+def _check_file(path: Path) -> None:
+    """Refuse a pipe, a device or a socket, which a reader would wait for, or read without end."""
+    try:
+        check_regular(path, follow_links=True)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DataLayoutError(f"{path} is not a regular file. Expected {_EXPECTED}.") from error
+
+
 def _scan_path(path: Path, reading: Reading) -> Manifest:
     """The manifest of a file or a folder."""
     found = huggingface.find_data_files(path) if path.is_dir() else []
     if path.is_dir() and not found:
         return folders.scan_folder(path, reading)
+    if not path.is_dir():
+        _check_file(path)
     if path.suffix.lower() == ".npz":
         return arrays.scan_npz(path, reading)
     if archives.is_archive(path):

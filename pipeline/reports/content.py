@@ -1,6 +1,8 @@
 """What is gathered for a page: the sections of its runs, and the galleries and maps that these share."""
 
 import base64
+import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +19,10 @@ from pipeline.reports.prediction_table import PredictionTable, read_prediction_t
 from pipeline.reports.sections import detail, summarise
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.images import find_images
+from pipeline.runs.listing import FAULTS
 from pipeline.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 MAX_DETAILED = 12
 """Runs of one page that have all details; the others are in the leaderboard only."""
@@ -54,14 +59,26 @@ def gather(groups: Sequence[Sequence[RunFolder]], settings: Settings, *, near: f
     runs = [run for group in groups for run in group]
     for run in tqdm(runs, desc="runs", unit="run", delay=2, disable=not settings.compute.progress):
         section = summarise(run)
-        if run in detailed and (run.path / "predictions.csv").is_file():
-            predictions = read_prediction_table(run)
-            number = _gallery_number(content, run, predictions, settings)
+        if run in detailed and os.path.lexists(run.path / "predictions.csv"):
             draw = partial(draw_map, settings=settings, near=near, with_umap=with_umap)
-            section |= detail(run, predictions) | {"gallery": number, "map": _map_number(content, run, number, draw)}
+            section |= _details(content, run, draw, settings)
         content.sections.append(section)
     _fill_galleries(content, progress=settings.compute.progress)
     return content
+
+
+def _details(
+    content: Content, run: RunFolder, draw: Callable[[RunFolder, PredictionTable], dict[str, Any]], settings: Settings
+) -> dict[str, Any]:
+    """Details of a run, and the numbers of its gallery and map; none, with a warning, if its files cannot be read."""
+    try:
+        predictions = read_prediction_table(run)
+        found = detail(run, predictions)
+    except FAULTS as error:
+        logger.warning("The page shows no details of the run %s: %s", run.name, error)
+        return {}
+    number = _gallery_number(content, run, predictions, settings)
+    return found | {"gallery": number, "map": _map_number(content, run, number, draw)}
 
 
 def _best(groups: Sequence[Sequence[RunFolder]]) -> list[RunFolder]:

@@ -18,6 +18,9 @@ MAX_CELL_IMAGES = 60
 
 MAX_MISTAKES = 24
 
+MAX_MISSES = 1_000
+"""Images that are tried in vain: a run from elsewhere may name any files, which are read to compare their digests."""
+
 
 @dataclass
 class Gallery:
@@ -106,14 +109,14 @@ def add_thumbnails(gallery: Gallery, rows: Iterable[int], make: Callable[[int], 
         gallery: Gets the thumbnails.
         rows: Rows in order of preference; each is tried once.
         make: Row to thumbnail, JPEG as base64; None if the image cannot be read.
-        limit: Maximum number of thumbnails.
+        limit: Maximum number of thumbnails; no more are made either once `MAX_MISSES` rows have none.
 
     Returns:
         Number of thumbnails that the gallery has.
     """
     tried: set[int] = set()
     for row in rows:
-        if len(gallery.thumbnails) >= limit:
+        if len(gallery.thumbnails) >= limit or len(tried) - len(gallery.thumbnails) >= MAX_MISSES:
             break
         if row not in tried:
             tried.add(row)

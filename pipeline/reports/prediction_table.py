@@ -62,7 +62,9 @@ def read_prediction_table(run: RunFolder) -> PredictionTable:
         entries = run.predictions()
         chosen = sorted(entries, key=lambda entry: SPLITS.index(entry["split"]))[:MAX_ROWS]
         return _columns(chosen, classes, len(entries))
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, LookupError, ValueError, TypeError) as error:
+        if isinstance(error, DamagedStoreError):
+            raise
         raise DamagedStoreError(f"{run.path / 'predictions.csv'} cannot be read: {error!r}.") from error
 
 

@@ -21,7 +21,7 @@ from pipeline.reports.selection import Selection, select
 from pipeline.reports.similar import NEAR
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.listing import RunGroup, group_runs
-from pipeline.runs.naming import plain_name
+from pipeline.runs.naming import check_target, plain_name
 from pipeline.settings import Settings
 
 
@@ -70,10 +70,11 @@ def write_report(
     selection = select(names, settings.paths.runs)
     if not selection.runs:
         raise RunNotFoundError("There is no run to report on; `bottleneck head DATA` makes one.")
+    path = path or _path_of(selection, settings.paths.runs, is_all=not names)
+    check_target(path, "--out")
     groups = group_runs(selection.runs)
     content = gather(groups, settings, near=near, with_umap=with_umap)
     text = render(_page_data(names, selection, groups, content))
-    path = path or _path_of(selection, settings.paths.runs, is_all=not names)
     with replacing(path) as beside:
         # A file name that is not Unicode has characters that UTF-8 cannot encode.
         beside.write_text(text, encoding="utf-8", errors="replace")

@@ -1,15 +1,19 @@
 """One run as plain data, for its section of the page."""
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.errors import PipelineError
 from pipeline.reports.calibration import reliability
 from pipeline.reports.gallery import MAX_MISTAKES, confident_mistakes
 from pipeline.reports.prediction_table import SPLITS, PredictionTable
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.info import RunInfo
 from pipeline.stage_two.metrics import Scores
+
+logger = logging.getLogger(__name__)
 
 _SCORES = ("accuracy", "ci95", "loss", "n", "macro_f1", "roc_auc", "top5")
 _NO_SETTINGS = ("candidates",)
@@ -34,12 +38,7 @@ def summarise(run: RunFolder) -> dict[str, Any]:
             split: {key: value for key, value in scores.as_dict().items() if key in _SCORES}
             for split, scores in run.scores.items()
         },
-        "sweep": [
-            {key: entry[key] for key in ("head", "params", "seconds")}
-            | {key: entry["validation"][key] for key in ("accuracy", "ci95", "loss")}
-            | {"settings": _as_text(entry.get("settings", {}))}
-            for entry in read_sweep(run)
-        ],
+        "sweep": read_sweep(run),
     }
 
 
@@ -55,10 +54,16 @@ def _as_text(settings: Mapping[str, Any]) -> str:
 
 
 def read_sweep(run: RunFolder) -> list[dict[str, Any]]:
-    """All heads of the sweep whose best head a run is; empty for a run of no sweep."""
+    """The heads of the sweep whose best head a run is, as the page shows them; none, with a warning, if they cannot be read."""
     try:
-        return list(json.loads((run.path / "sweep.json").read_text(encoding="utf-8")))
-    except FileNotFoundError:
+        return [
+            {key: entry[key] for key in ("head", "params", "seconds")}
+            | {key: entry["validation"][key] for key in ("accuracy", "ci95", "loss")}
+            | {"settings": _as_text(entry.get("settings", {}))}
+            for entry in run.sweep()
+        ]
+    except (PipelineError, LookupError, TypeError, ValueError, AttributeError) as error:
+        logger.warning("The page shows no sweep of the run %s: %s", run.name, error)
         return []
 
 

@@ -1,15 +1,20 @@
 """Which runs and comparisons are on a page."""
 
-import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DamagedStoreError
+from pipeline.files import read_json
 from pipeline.reports.board import describe_comparison
 from pipeline.runs.folder import RunFolder, open_run
 from pipeline.runs.listing import list_runs, readable
+
+logger = logging.getLogger(__name__)
+
+_MAX_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,12 @@ def select(names: Sequence[str | Path], folder: Path) -> Selection:
 def _select_all(folder: Path) -> Selection:
     runs = readable(list_runs(folder))
     present = {run.name for run in runs}
-    found = [_read_comparison(path) for path in sorted(folder.glob("comparison-*/comparison.json"))]
+    found = []
+    for path in sorted(folder.glob("comparison-*/comparison.json")):
+        try:
+            found.append(_read_comparison(path))
+        except DamagedStoreError as error:
+            logger.warning("The comparison %s is left out: %s", path.parent.name, error)
     complete = [comparison for comparison in found if {row["run"] for row in comparison["rows"]} <= present]
     return Selection(tuple(runs), tuple(complete))
 
@@ -64,6 +74,6 @@ def _select_named(names: Sequence[str | Path], folder: Path) -> Selection:
 
 def _read_comparison(path: Path) -> dict[str, Any]:
     try:
-        return describe_comparison(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return describe_comparison(read_json(path, _MAX_BYTES))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise DamagedStoreError(f"{path} is not a comparison: {error!r}.") from error

@@ -4,9 +4,7 @@ runs/<name>/  run.json  metrics.json  history.csv  predictions.csv  head.npz | h
 """
 
 import contextlib
-import csv
 import itertools
-import json
 import logging
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,18 +12,22 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import DamagedStoreError, RunNotFoundError, did_you_mean
-from pipeline.files import name_beside, put, remove, write_json
+from pipeline.errors import DamagedStoreError, RunNotFoundError, did_you_mean, foreign_file
+from pipeline.files import check_regular, name_beside, put, read_json, remove, write_json
+from pipeline.images.npz import read_npz
 from pipeline.runs.info import RunInfo
-from pipeline.runs.naming import check_run_name, numbered, plain_name
+from pipeline.runs.naming import check_form, numbered, plain_name
+from pipeline.runs.tables import read_table, write_table
 from pipeline.stage_two.metrics import Scores
 
 logger = logging.getLogger(__name__)
+
+_MAX_JSON_BYTES = 2**28
+"""Of run.json, metrics.json and sweep.json; those of 20,000 classes take some megabytes."""
 
 
 @dataclass(frozen=True)
@@ -52,40 +54,80 @@ class RunFolder:
         """metrics.json, by split."""
         try:
             return {split: Scores.from_dict(values) for split, values in self._json("metrics.json").items()}
-        except (TypeError, KeyError, AttributeError) as error:
+        except (TypeError, LookupError, ValueError, AttributeError) as error:
+            if isinstance(error, DamagedStoreError):
+                raise
             raise DamagedStoreError(f"{self.path / 'metrics.json'} does not hold scores by split: {error}") from error
 
     @property
     def head_path(self) -> Path:
         """The head's file: `head.npz` or `head.keras`."""
         for name in ("head.npz", "head.keras"):
-            if (self.path / name).is_file():
+            if is_regular(self.path / name):
                 return self.path / name
         raise DamagedStoreError(
             f"{self.path} has no head.npz and no head.keras: the run is incomplete. Train it again."
         )
 
     def predictions(self) -> list[dict[str, str]]:
-        """predictions.csv: path, split, label, predicted, sha256, and the probability of each class."""
-        with (self.path / "predictions.csv").open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+        """predictions.csv: path, split, label, predicted, sha256, and the probability of each class.
+
+        Raises:
+            FileNotFoundError: The run has none.
+            DamagedStoreError: It is not such a table.
+        """
+        return read_table(self.path / "predictions.csv")
 
     def history(self) -> list[dict[str, float]]:
-        """history.csv, one entry per epoch; empty for linear heads."""
+        """history.csv, one entry per epoch; empty for linear heads.
+
+        Raises:
+            DamagedStoreError: It is not such a table.
+        """
         path = self.path / "history.csv"
-        if not path.exists():
+        try:
+            return [{name: float(value) for name, value in row.items()} for row in read_table(path)]
+        except FileNotFoundError:
             return []
-        with path.open(newline="", encoding="utf-8") as file:
-            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        except ValueError as error:
+            if isinstance(error, DamagedStoreError):
+                raise
+            raise DamagedStoreError(f"{path} is not a table of numbers: {error}") from error
+
+    def sweep(self) -> list[dict[str, Any]]:
+        """sweep.json: all heads of the sweep whose best head this run is; empty for a run of no sweep.
+
+        Raises:
+            DamagedStoreError: It is not such a list.
+        """
+        path = self.path / "sweep.json"
+        try:
+            content = read_json(path, _MAX_JSON_BYTES)
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError) as error:
+            raise DamagedStoreError(f"{path} cannot be read: {error}") from error
+        if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
+            raise DamagedStoreError(f"{path} is not a list of JSON objects.")
+        return content
 
     def _json(self, name: str) -> dict[str, Any]:
         try:
-            content = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+            content = read_json(self.path / name, _MAX_JSON_BYTES)
+        except (OSError, ValueError) as error:
             raise DamagedStoreError(f"{self.path / name} cannot be read: {error}") from error
         if not isinstance(content, dict):
             raise DamagedStoreError(f"{self.path / name} is not a JSON object.")
         return content
+
+
+def is_regular(path: Path) -> bool:
+    """Whether a path is a file, and not a link, a pipe or a device."""
+    try:
+        check_regular(path)
+    except OSError:
+        return False
+    return True
 
 
 def open_run(name: str | Path, runs: Path, *, also: Iterable[str] = ()) -> RunFolder:
@@ -120,11 +162,13 @@ class NewRun:
         replace: Replace a run of this name.
 
     Raises:
-        SettingError: As in `check_run_name`.
+        SettingError: The name is not one of a folder. Whether it is free is checked before the training (`check_run_name`): if it was
+            taken since then, the run gets another one.
     """
 
     def __init__(self, runs: Path, name: str | None, stem: str, *, replace: bool = False) -> None:
-        check_run_name(name, runs, replace=replace)
+        if name is not None:
+            check_form(name)
         self._runs, self._name, self._replace = runs, name, replace
         self._stem = plain_name(stem)
         self.path = name_beside(runs / (name or self._stem))
@@ -182,7 +226,7 @@ class NewRun:
 
 def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     """Write one line per epoch."""
-    _write_csv(path, list(history[0]), [list(row.values()) for row in history])
+    write_table(path, list(history[0]), [list(row.values()) for row in history])
 
 
 def write_predictions(
@@ -201,7 +245,7 @@ def write_predictions(
         [name, split, label, classes[int(p.argmax())], digest.hex(), *_probabilities(p)]
         for name, split, label, digest, p in rows
     )
-    _write_csv(path, ["path", "split", "label", "predicted", "sha256", *(f"p:{label}" for label in classes)], lines)
+    write_table(path, ["path", "split", "label", "predicted", "sha256", *(f"p:{label}" for label in classes)], lines)
 
 
 def _probabilities(p: NDArray[np.float32]) -> list[str]:
@@ -209,13 +253,6 @@ def _probabilities(p: NDArray[np.float32]) -> list[str]:
     texts = [f"{value:.6f}" for value in p]
     texts[int(p.argmax())] = f"{p.max():.9g}"  # 9 digits give every float32 back
     return texts
-
-
-def _write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows(lines)
 
 
 def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -233,13 +270,9 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
     Raises:
         DamagedStoreError: The file is not a readable `.npz`, or it holds objects.
     """
-    try:
-        # Opened here, because numpy does not close a file that is not an archive.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
-        raise DamagedStoreError(f"{path} is not a readable file of plain arrays: {error}") from error
-    foreign = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
-    if foreign:
-        raise DamagedStoreError(f"{path} is not a readable file of plain arrays: it also holds {foreign}.")
-    return arrays
+    with foreign_file(path, "is not a readable file of plain arrays"):
+        arrays = read_npz(path)
+        foreign = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
+        if foreign:
+            raise ValueError(f"it also holds {foreign}")
+        return arrays

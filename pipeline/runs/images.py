@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.bases.files import home_folder
-from pipeline.errors import PipelineError, UnreadableImageError
+from pipeline.errors import PipelineError
 from pipeline.images.manifest import Files, ImageBytes
+from pipeline.images.sources.archives import is_archive
 from pipeline.images.sources.folders import real_names
+from pipeline.images.sources.huggingface import find_data_files
 from pipeline.runs.folder import RunFolder
 from pipeline.settings import Settings
 from pipeline.stage_one.scan import scan
@@ -32,7 +34,7 @@ class RunImages:
             return None
         try:
             data = self.images.read(position)
-        except (OSError, UnreadableImageError):
+        except (OSError, ValueError):  # ValueError: a NUL in the name, or no image
             return None
         # A run from another machine may name any file of this one. It is read only if the run knows its content.
         return data if hashlib.sha256(data).digest() == digest else None
@@ -70,9 +72,20 @@ def find_images(run: RunFolder, names: Sequence[str], digests: Sequence[bytes], 
 
 
 def _is_here(source: str) -> bool:
-    """Whether the data can be read without a download."""
+    """Whether the data can be read without a download, and is one file or data set.
+
+    A folder or a table of paths is not: runs on these have a `root`. A run from elsewhere could name any folder, and all files in it
+    would be hashed.
+    """
     prefix, _, name = source.partition(":")
     if prefix == "keras":
         kept = (f"keras-{name}.npz", f"keras-{name}-fine.npz")
         return any((home_folder() / "datasets" / file).exists() for file in kept)
-    return source == "sklearn:digits" or Path(source).exists()
+    path = Path(source)
+    try:
+        is_one = is_archive(path) or path.suffix.lower() in (".npz", ".parquet")
+        return (
+            source == "sklearn:digits" or (path.is_file() and is_one) or (path.is_dir() and bool(find_data_files(path)))
+        )
+    except (OSError, ValueError, PipelineError):  # ValueError: a NUL in the name
+        return False

@@ -2,12 +2,14 @@
 
 import datetime as dt
 import hashlib
+import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin
 
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import DamagedStoreError
@@ -161,7 +163,29 @@ class RunInfo(TrainingFacts):
                 f"Received: schema {values.get('schema')!r}{', without ' * bool(missing)}{', '.join(missing)}."
             )
         known = {entry.name: values[entry.name] for entry in fields(cls) if entry.name in values}
+        wrong = [entry.name for entry in fields(cls) if entry.name in known and not fits(known[entry.name], entry.type)]
+        if wrong:
+            name = wrong[0]
+            raise DamagedStoreError(
+                f"{origin} is not a run: the type of {name!r} is wrong. Received: {known[name]!r:.80}."
+            )
         return cls(**{**known, "classes": tuple(values["classes"])})
+
+
+def fits(value: Any, kind: Any) -> bool:
+    """Whether a value of JSON is one of a type: of plain types, unions, and sequences and mappings of these."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return True
+    if origin is UnionType:
+        return any(fits(value, part) for part in parts)
+    if origin is Mapping:
+        return isinstance(value, dict) and all(fits(entry, parts[1]) for entry in value.values())
+    if origin in (Sequence, tuple):
+        return isinstance(value, list | tuple) and all(fits(entry, parts[0]) for entry in value)
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
 def describe_run(facts: TrainingFacts, extraction: Extraction, images: Mapping[str, int], weights: str) -> RunInfo:

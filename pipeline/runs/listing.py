@@ -14,8 +14,17 @@ from pipeline.runs.info import RunInfo
 
 logger = logging.getLogger(__name__)
 
-_FAULTS = (DamagedStoreError, LookupError, TypeError, ValueError, AttributeError)
-"""What a run.json or metrics.json with values of other types raises when it is shown."""
+FAULTS = (
+    DamagedStoreError,
+    OSError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+"""What files of a run with content of other types raise when they are shown."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +136,7 @@ def _is_readable(run: RunFolder) -> bool:
     try:
         RunGroup([run]).as_rows()
         _ = RunGroup([run]).heading, rank([run])
-    except _FAULTS as error:
+    except FAULTS as error:
         logger.warning("The run %s is left out, because its files cannot be read: %s", run.name, error)
         return False
     return True

@@ -1,5 +1,6 @@
 """Names of runs: which are valid, which are free, and which may be replaced."""
 
+import os
 import re
 from pathlib import Path
 
@@ -18,19 +19,15 @@ def check_run_name(name: str | None, runs: Path, *, replace: bool = False) -> No
         replace: A run of this name will be replaced.
 
     Raises:
-        SettingError: It is not a valid name of one folder, the folder exists and is not a run, or it is a run that would be replaced
-            without `replace`.
+        SettingError: It is not a valid name of one folder, the folder exists and is not a run, it is a run that would be replaced
+            without `replace`, or nothing can be written to the folder of the runs.
     """
+    check_target(runs / "run", "--runs")
     if name is None:
         if replace:
             raise SettingError("--replace replaces the run that --name names. Received: --replace without --name.")
         return
-    is_plain = bool(name) and Path(name).name == name and not name.startswith(".") and name.isprintable()
-    if not is_plain or len(name.encode()) > _MAX_NAME_BYTES:
-        raise SettingError(
-            f"A run's name is one folder name of at most {_MAX_NAME_BYTES} bytes, without a dot at its start. "
-            f"Received: {name!r}."
-        )
+    check_form(name)
     if not (runs / name).exists():
         return
     if not (runs / name / "run.json").is_file():
@@ -39,6 +36,44 @@ def check_run_name(name: str | None, runs: Path, *, replace: bool = False) -> No
         raise SettingError(
             f"The run {name!r} already exists in {runs}. Choose another --name, or replace it with --replace."
         )
+
+
+def check_form(name: str) -> None:
+    """Check that a name is one of a folder.
+
+    Raises:
+        SettingError: It is not.
+    """
+    is_plain = bool(name) and Path(name).name == name and not name.startswith(".") and name.isprintable()
+    if not is_plain or len(name.encode()) > _MAX_NAME_BYTES:
+        raise SettingError(
+            f"A run's name is one folder name of at most {_MAX_NAME_BYTES} bytes, without a dot at its start. "
+            f"Received: {name!r}."
+        )
+
+
+def check_target(path: Path, option: str) -> None:
+    """Check that a file or folder can be written, before any work is done for it. Nothing is made.
+
+    Args:
+        path: What will be written.
+        option: What names it, for the message.
+
+    Raises:
+        SettingError: Its folder is none, cannot be written to, or is on a disk that is full.
+    """
+    folder = path.absolute().parent
+    while not folder.exists() and folder != folder.parent:  # it will be made
+        folder = folder.parent
+    problem = None
+    if not folder.is_dir():
+        problem = "is not a folder"
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        problem = "cannot be written to"
+    elif hasattr(os, "statvfs") and os.statvfs(folder).f_bavail == 0:
+        problem = "is on a disk that is full"
+    if problem:
+        raise SettingError(f"{folder} {problem}, so {path.name} cannot be written there. Choose another {option}.")
 
 
 def plain_name(text: str) -> str:

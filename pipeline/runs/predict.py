@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.cache.recipe import Recipe
+from pipeline.errors import DamagedStoreError
 from pipeline.images.given import GivenImages, read_given
 from pipeline.images.manifest import Manifest
 from pipeline.images.reading import Reading
@@ -70,6 +71,9 @@ def predict_manifest(head: Head, info: RunInfo, manifest: Manifest, settings: Se
         info: Features of the run.
         manifest: The images.
         settings: Cache folder and compute.
+
+    Raises:
+        DamagedStoreError: A probability is NaN.
     """
     recipe = Recipe.from_dict(info.recipe)
     own = settings.with_changes(base=recipe.base, weights=info.weights)
@@ -77,4 +81,9 @@ def predict_manifest(head: Head, info: RunInfo, manifest: Manifest, settings: Se
     if not len(extraction.manifest):
         return Predicted(extraction.manifest, np.empty((0, len(info.classes)), np.float32))
     rows = stored_rows(extraction.store, extraction.keys(), info.pool, settings.compute.memory_bytes())
-    return Predicted(extraction.manifest, predict_rows(head, rows))
+    probabilities = predict_rows(head, rows)
+    if not np.isfinite(probabilities).all():
+        raise DamagedStoreError(
+            f"The head of the run {info.name!r} predicts NaN: its weights are too large for its features. Train it again."
+        )
+    return Predicted(extraction.manifest, probabilities)

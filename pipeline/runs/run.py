@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import PipelineError
+from pipeline.errors import DamagedStoreError, PipelineError
 from pipeline.html import show_png, show_table
 from pipeline.images.given import GivenImages
 from pipeline.images.manifest import Manifest
@@ -142,7 +142,13 @@ def load_run(name: str | Path, settings: Settings) -> Run:
 def _load_head(folder: RunFolder) -> Head:
     path = folder.head_path
     if path.suffix == ".npz":
-        return head_from_arrays(load_arrays(path))
-    from pipeline.stage_two.dense.build import load_dense
+        head: Head = head_from_arrays(load_arrays(path), path)
+    else:
+        from pipeline.stage_two.dense.build import load_dense
 
-    return load_dense(path)
+        head = load_dense(path)
+    if head.num_classes != len(folder.info.classes):
+        raise DamagedStoreError(
+            f"{path} predicts {head.num_classes} classes, and run.json names {len(folder.info.classes)}. They are not of one run."
+        )
+    return head

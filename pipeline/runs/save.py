@@ -1,10 +1,12 @@
 """Saving a trained head as a run: the folder is written, plots are drawn, and the run is logged."""
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.runs.folder import NewRun, save_arrays, write_history, write_predictions
+from pipeline.errors import PipelineError, UnsavedRunError
+from pipeline.runs.folder import NewRun, RunFolder, save_arrays, write_history, write_predictions
 from pipeline.runs.info import TrainingFacts, describe_run
 from pipeline.runs.logs import Log
 from pipeline.runs.plots import draw_run
@@ -42,12 +44,41 @@ def save_run(
         name: The run's name; None: made from data, base and head.
         replace: Replace an existing run of that name.
         plots: Draw learning curves and confusion matrix.
+
+    Raises:
+        UnsavedRunError: The folder of the runs cannot be written to; the run was kept elsewhere, where the message says.
     """
+    try:
+        folder = _write(trained, settings, settings.paths.runs, name, replace=replace)
+    except OSError as error:
+        if isinstance(error, PipelineError):
+            raise
+        raise _keep_elsewhere(trained, settings, name, error) from error
+    if plots:
+        draw_run(folder)
+    log.finish(folder)
+    return Run(folder, trained.head, settings)
+
+
+def _keep_elsewhere(trained: TrainedHead, settings: Settings, name: str | None, error: OSError) -> OSError:
+    """Write a run to the system's temporary folder, and return the error that says so; the original error if that fails too."""
+    try:
+        kept = _write(trained, settings, Path(tempfile.mkdtemp(prefix="bottleneck-run-")), name, replace=False)
+    except OSError:
+        return error
+    return UnsavedRunError(
+        f"The training is finished, but the run cannot be written to {settings.paths.runs}: {error}. It was kept as {kept.path}. Move "
+        f"that folder to {settings.paths.runs} when the cause is gone, or use it where it is: `bottleneck predict {kept.path} IMAGES`."
+    )
+
+
+def _write(trained: TrainedHead, settings: Settings, runs: Path, name: str | None, *, replace: bool) -> RunFolder:
+    """Write all files of a run."""
     task, probabilities = trained.scored.task, trained.scored.probabilities
     images = {split: len(part) for split, part in task.splits.items()}
     info = describe_run(trained.facts, trained.extraction, images, settings.features.weights)
     kind = info.head.split(":")[0].split(",")[0]
-    with NewRun(settings.paths.runs, name, f"{info.data}-{info.recipe['base']}-{kind}", replace=replace) as new:
+    with NewRun(runs, name, f"{info.data}-{info.recipe['base']}-{kind}", replace=replace) as new:
         _save_head(trained.head, new.path)
         if trained.history:
             write_history(new.path / "history.csv", trained.history)
@@ -57,11 +88,7 @@ def save_run(
             for image, label, digest, p in zip(part.names, part.y, part.digests, probabilities[split], strict=True)
         )
         write_predictions(new.path / "predictions.csv", rows, task.classes)
-        folder = new.finish(info, trained.scored.scores)
-    if plots:
-        draw_run(folder)
-    log.finish(folder)
-    return Run(folder, trained.head, settings)
+        return new.finish(info, trained.scored.scores)
 
 
 def _save_head(head: Head, folder: Path) -> None:

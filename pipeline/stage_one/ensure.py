@@ -11,10 +11,11 @@ from pipeline.errors import DataLayoutError
 from pipeline.images.manifest import Manifest, Skipped
 from pipeline.settings import Settings
 from pipeline.stage_one.compute import Computed
+from pipeline.stage_one.copies import compute_with_copies
 from pipeline.stage_one.dispatch import compute_missing
 from pipeline.stage_one.earlier import derive_missing
 from pipeline.stage_one.extraction import Extraction
-from pipeline.stage_one.missing import leave_out, missing_items
+from pipeline.stage_one.missing import missing_items
 from pipeline.stage_one.older import name_others, store_with_most
 
 logger = logging.getLogger(__name__)
@@ -79,9 +80,13 @@ def make_rows(
         name_others(missing, store, cache)
     with store.adding(keys):
         num_derived, engine = derive_missing(keys, store, settings)
-        done = compute_missing(manifest, missing_items(manifest, store, views), store, settings)
+        done, readable = compute_with_copies(
+            manifest,
+            lambda images: missing_items(images, store, views),
+            lambda images, items: compute_missing(images, items, store, settings),
+        )
     extraction = Extraction(
-        manifest=leave_out(manifest, done.left_out),
+        manifest=readable,
         store=store,
         num_new=done.num_rows + num_derived,
         num_derived=num_derived,

@@ -19,6 +19,11 @@ class Head(Protocol):
         ...
 
     @property
+    def num_classes(self) -> int:
+        """K."""
+        ...
+
+    @property
     def num_parameters(self) -> int:
         """Number of values in the head that the training sets."""
         ...

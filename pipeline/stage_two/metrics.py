@@ -78,13 +78,30 @@ class Scores:
         """The scores that `as_dict` or `as_stored` gave.
 
         Raises:
-            KeyError, TypeError, AttributeError: Scores are missing or unknown.
+            LookupError, TypeError, AttributeError, ValueError: Scores are missing, unknown or impossible.
         """
         confusion = values["confusion"]
         if isinstance(confusion, Mapping):
             names = list(values["recall"])
             confusion = [[confusion[true].get(predicted, 0) for predicted in names] for true in names]
-        return cls(**{**values, "ci95": tuple(values["ci95"]), "confusion": confusion})
+        scores = cls(**{**values, "ci95": tuple(values["ci95"]), "confusion": confusion})
+        scores.check()
+        return scores
+
+    def check(self) -> None:
+        """Check scores that were read from a file.
+
+        Raises:
+            ValueError, TypeError: One of them is not of its type, or not finite.
+        """
+        low, high = self.ci95
+        numbers = [self.accuracy, low, high, self.loss, self.n, self.macro_f1, self.roc_auc, self.top5]
+        numbers += [*self.recall.values(), *self.precision.values(), *(n for row in self.confusion for n in row)]
+        if not all(number is None or math.isfinite(number) for number in numbers):
+            raise ValueError("a score is not finite")
+        size = len(self.recall)
+        if list(self.precision) != list(self.recall) or [len(row) for row in self.confusion] != [size] * size:
+            raise ValueError("recall, precision and confusion are not those of the same classes")
 
     def __repr__(self) -> str:
         low, high = self.ci95

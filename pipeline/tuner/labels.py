@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import DataLayoutError, SettingError, UnwritableLabelsError
-from pipeline.files import replacing
+from pipeline.files import read_regular, replacing
 from pipeline.images.hashing import file_stamp
 from pipeline.images.manifest import Files, Manifest
 from pipeline.images.words import split_of
@@ -25,6 +25,7 @@ from pipeline.tuner.label_table import LabelTable
 logger = logging.getLogger(__name__)
 
 _LOCK_SECONDS = 10
+_MAX_BYTES = 2**28
 _TRIES = 20
 """Attempts to write, each of which fails if another program changes the file meanwhile."""
 
@@ -171,7 +172,7 @@ class LabelFile:
 
     def _content(self) -> bytes | None:
         try:
-            return self.path.read_bytes()
+            return read_regular(self.path, _MAX_BYTES, follow_links=True)
         except FileNotFoundError:
             return None
 

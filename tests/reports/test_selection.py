@@ -51,12 +51,14 @@ def test_missing_run_is_named(runs):
         select(["svm"], runs)
 
 
-def test_damaged_comparison_is_named(runs):
-    """A file whose rows have no accuracy raises with its name."""
+def test_damaged_comparison_is_named(runs, caplog):
+    """A file whose rows have no accuracy is an error if it is wanted, and a warning if everything is."""
     write_json(runs / "comparison-whole" / "comparison.json", {"rows": [{"run": "ridge"}]})
 
     with pytest.raises(DamagedStoreError, match=r"comparison-whole/comparison\.json is not a comparison"):
-        select([], runs)
+        select(["comparison-whole"], runs)
+    assert select([], runs).runs
+    assert "The comparison comparison-whole is left out" in caplog.text
 
 
 def test_no_runs_are_an_empty_selection(tmp_path):

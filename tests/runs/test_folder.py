@@ -139,16 +139,14 @@ def test_valid_name_is_accepted(name, tmp_path):
 
 
 def test_folder_that_is_not_a_run_is_not_replaced(tmp_path):
-    """If another folder has the name, it does not change, and the run is an error."""
+    """If another folder has the name, it does not change: the name is refused before the work, and not used after it."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("all of it")
 
     with pytest.raises(SettingError, match=r"mine exists and is not a run\. Choose another --name\."):
         check_run_name("mine", tmp_path)
-    with pytest.raises(SettingError, match=r"mine exists and is not a run\. Choose another --name\."):
-        make_run(tmp_path, "mine")
+    assert make_run(tmp_path, "mine").name == "mine-001"
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "all of it"
-    assert names(tmp_path) == ["mine"]
 
 
 def test_existing_run_is_replaced_only_on_request(tmp_path):
@@ -156,7 +154,7 @@ def test_existing_run_is_replaced_only_on_request(tmp_path):
     make_run(tmp_path, "mine", head="knn")
 
     with pytest.raises(SettingError, match=r"'mine' already exists .* another --name, or replace it with --replace\."):
-        NewRun(tmp_path, "mine", "stem")
+        check_run_name("mine", tmp_path)
     with pytest.raises(SettingError, match="--replace without --name"):
         check_run_name(None, tmp_path, replace=True)
     check_run_name("mine", tmp_path, replace=True)

@@ -4,8 +4,6 @@ An image of an array is identified by the SHA-256 of its pixels in `.npy` format
 """
 
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import DataLayoutError, check_choice
+from pipeline.errors import DataLayoutError, check_choice, foreign_file
 from pipeline.files import replacing
 from pipeline.images.decode import encode_array
 from pipeline.images.labels import label_text, plain_texts
 from pipeline.images.manifest import Manifest
+from pipeline.images.npz import read_npz
 from pipeline.images.reading import Reading
 from pipeline.images.sources.array_names import Part, find_parts, label_choices
 from pipeline.images.sources.columns import group_splits
@@ -133,12 +132,12 @@ def scan_keras(name: str, reading: Reading) -> Manifest:
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
-    try:
-        # If numpy opened the file itself, it would leave it open after an error.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataLayoutError(f"{path} is not an .npz file of plain arrays: {error}.") from error
+    with foreign_file(path, "is not an .npz file of plain arrays", error_type=DataLayoutError):
+        found = read_npz(path)
+        foreign = [name for name, array in found.items() if not isinstance(array, np.ndarray)]
+        if foreign:
+            raise ValueError(f"it also holds {foreign}")
+        return found
 
 
 def _load_keras(name: str, mode: str) -> dict[str, NDArray[np.generic]]:

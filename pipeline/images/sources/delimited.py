@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import DataLayoutError
+from pipeline.files import read_regular
+from pipeline.images.limits import MAX_TEXT_BYTES, check_cells, check_memory
 
 DELIMITERS = (",", ";", "\t", "|")
 Texts = Mapping[str, Sequence[str | None]]
 """Columns of a table by name."""
+
+_LARGE_BYTES, _BYTES_PER_BYTE = 2**26, 8
+"""From this size on it is asked whether there is memory for a table's columns: so many bytes per byte of the file."""
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
@@ -41,6 +46,7 @@ def read_delimited(path: Path) -> Table:
     except csv.Error as error:
         raise DataLayoutError(f"{path} is not a table of delimited text: {error}.") from error
     names = [name.strip() for name in header]
+    check_cells(path, len(text), len(names) * len(rows))
     columns = dict(zip(range(len(names)), zip(*rows, strict=True), strict=False)) if rows else {}
     texts: dict[str, Sequence[str | None]] = {}
     for number, name in enumerate(names):
@@ -53,13 +59,16 @@ def read_delimited(path: Path) -> Table:
     return Table(texts, warnings)
 
 
-def decode_text(path: Path) -> tuple[str, tuple[str, ...]]:
+def decode_text(path: Path, at_most: int = MAX_TEXT_BYTES) -> tuple[str, tuple[str, ...]]:
     """The text of a file in UTF-8, UTF-16 or, with a warning, Windows-1252.
 
     Raises:
         DataLayoutError: It is in none of them.
+        OSError: It is not a regular file, or it is too large.
     """
-    data = path.read_bytes()
+    data = read_regular(path, at_most, follow_links=True)
+    if len(data) > _LARGE_BYTES:
+        check_memory(path, _BYTES_PER_BYTE * len(data))
     marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
     # Without a mark, UTF-16 shows by the zero byte of every ASCII character.
     pairs = data[:200]

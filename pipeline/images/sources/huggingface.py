@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DataLayoutError, MissingExtraError
+from pipeline.files import check_regular, read_json
 from pipeline.images.kinds import has_image_extension
 from pipeline.images.labels import plain_texts
+from pipeline.images.limits import SMALL_BYTES, check_growth
 from pipeline.images.manifest import Manifest, Skipped
 from pipeline.images.reading import Reading
+from pipeline.images.sources.parquet import read_batches
 from pipeline.images.sources.roles import Roles, find_roles, without_ignored
 from pipeline.images.sources.spool import Spool
 from pipeline.images.sources.tables import columns_of
@@ -29,6 +32,7 @@ from pipeline.images.words import SPLIT_WORDS, split_of
 # Names on the hub: train-00000-of-00001.parquet, with a hash in older data sets; or train.parquet.
 _HUB_NAME = re.compile(rf"(\w+?)-\d{{5}}-of-\d{{5}}\b.*\.parquet|({'|'.join(SPLIT_WORDS)})\.parquet", re.IGNORECASE)
 _BATCH_ROWS = 64
+_STATE_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ def find_data_files(folder: Path) -> list[DataFile]:
     for file in files:
         if not file.path.resolve().is_relative_to(inside):
             raise DataLayoutError(f"{file.path} leads out of the data folder. Put the file itself into the folder.")
+        with contextlib.suppress(FileNotFoundError):  # pyarrow says that, but it would wait for a pipe
+            check_regular(file.path, follow_links=True)
     return files
 
 
@@ -138,8 +144,8 @@ def _saved_files(folder: Path, split: str | None) -> list[DataFile]:
     """The Arrow files that state.json lists; the folder also contains files of the library's cache."""
     state = folder / "state.json"
     try:
-        names = [str(entry["filename"]) for entry in json.loads(state.read_bytes())["_data_files"]]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        names = [str(entry["filename"]) for entry in read_json(state, _STATE_BYTES, follow_links=True)["_data_files"]]
+    except (ValueError, TypeError, KeyError, OSError) as error:
         raise DataLayoutError(f"{state} does not name the files of a saved data set: {error!r}.") from error
     return [DataFile(folder / name, split) for name in names]
 
@@ -225,11 +231,14 @@ def _contents(sources: Sequence[tuple[Path, str]]) -> Iterator[tuple[int, bytes]
     """
     position = 0
     for path, column in sources:
+        packed, unpacked = path.stat().st_size, 0
         try:
             for _, rows in _batches(path, [column]):
                 for value in rows[column]:
                     content = value.get("bytes") if isinstance(value, dict) else value
                     if content is not None:
+                        unpacked += len(content)
+                        check_growth(path, packed, unpacked, small=64 * SMALL_BYTES)
                         yield position, content
                     position += 1
         except DataLayoutError as error:
@@ -294,11 +303,10 @@ def _batches(path: Path, columns: list[str]) -> Iterator[tuple[int, dict[str, li
 
 
 def _record_batches(path: Path, columns: list[str]) -> Iterator[Any]:
-    from pyarrow import ipc, memory_map, parquet
+    from pyarrow import ipc, memory_map
 
     if path.suffix.lower() == ".parquet":
-        with parquet.ParquetFile(path) as file:
-            yield from file.iter_batches(_BATCH_ROWS, columns=columns)
+        yield from read_batches(path, columns, _BATCH_ROWS)
     else:
         # Memory-mapped: reading the labels does not read the images.
         with memory_map(str(path)) as source, ipc.open_stream(source) as reader:
@@ -317,6 +325,8 @@ def _reading(path: Path) -> Iterator[None]:
         ) from None
     try:
         yield
+    except DataLayoutError:
+        raise
     except (ArrowException, OSError, ValueError) as error:
         kind = "a Parquet file" if path.suffix.lower() == ".parquet" else "an Arrow stream"
         raise DataLayoutError(f"{path} is not {kind}, or is damaged: {error}.") from error

@@ -7,11 +7,6 @@ from typing import BinaryIO
 from pipeline.images.kinds import Other, has_image_extension, other_kind
 from pipeline.images.manifest import ImageBytes
 
-# Encoded images shrink by a few per cent, a blank 24-bit bitmap by a factor of a few hundred.
-MAX_RATIO = 200
-# Of smaller members the ratio is not checked.
-SMALL_BYTES = 2**20
-
 
 @dataclass(frozen=True)
 class Member:

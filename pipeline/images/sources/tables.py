@@ -3,15 +3,18 @@
 `roles` says which column is what. Other columns are other label columns, for several tasks on the same images.
 """
 
-import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from pipeline.errors import DataLayoutError, DataNotFoundError, MissingExtraError
+from pipeline.errors import DataLayoutError, DataNotFoundError, MissingExtraError, foreign_file
+from pipeline.files import parse_json
 from pipeline.images.entries import Entry, Listed
 from pipeline.images.kinds import has_image_extension
 from pipeline.images.labels import counted, label_text, missing_spellings, plain_texts
+from pipeline.images.limits import MAX_JSON_BYTES, MAX_LINE, check_cells
 from pipeline.images.manifest import Files, Manifest, Skipped
 from pipeline.images.reading import Reading
 from pipeline.images.sources.columns import Columns
@@ -184,36 +187,67 @@ def _locate(locator: Locator, paths: Sequence[str | None]) -> tuple[list[str], l
 def _read_json(table: Path) -> Table:
     """A list of JSON objects; or one object per line, which some call .json too."""
     text, warnings = decode_text(table)
+    if len(text) > MAX_JSON_BYTES or not text.lstrip().startswith("["):
+        return _columns_of_lines(table, text, warnings)
     try:
-        rows = [dict(row) for row in json.loads(text)]
-    except (ValueError, TypeError, RecursionError):
-        return _read_jsonl(table)
-    return Table(_columns_of_objects(rows), warnings)
+        rows = [dict(row) for row in parse_json(text)]
+    except (ValueError, TypeError):
+        return _columns_of_lines(table, text, warnings)
+    return Table(_columns_of_objects(table, rows, len(text)), warnings)
 
 
 def _read_jsonl(table: Path) -> Table:
-    text, warnings = decode_text(table)
+    return _columns_of_lines(table, *decode_text(table))
+
+
+def _columns_of_lines(table: Path, text: str, warnings: tuple[str, ...]) -> Table:
     try:
-        rows = [dict(json.loads(line)) for line in text.split("\n") if line.strip()]
-    except (ValueError, TypeError, RecursionError) as error:
+        objects = (dict(_parse_line(line)) for line in _lines(text))
+        return Table(_columns_of_objects(table, objects, len(text)), warnings)
+    except (ValueError, TypeError) as error:
+        if isinstance(error, DataLayoutError):
+            raise
         raise DataLayoutError(f"{table} is not a UTF-8 file with one JSON object per line: {error}.") from error
-    return Table(_columns_of_objects(rows), warnings)
 
 
-def _columns_of_objects(rows: Sequence[Mapping[str, object]]) -> Texts:
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: plain_texts([row.get(name) for row in rows]) for name in names}
+def _lines(text: str) -> Iterator[str]:
+    """The lines that are not empty, one at a time: a list of all of them would be as large as the text."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        if not text[start : min(end, start + MAX_LINE)].isspace() and end > start:
+            yield text[start:end]
+        start = end + 1
+
+
+def _parse_line(line: str) -> Any:
+    if len(line) > MAX_LINE:
+        raise ValueError(f"a line of {len(line):,} characters; expected at most {MAX_LINE:,}")
+    return parse_json(line)
+
+
+def _columns_of_objects(table: Path, rows: Iterable[Mapping[str, object]], size: int) -> Texts:
+    """The columns of objects: each text is kept once, however often it occurs. An object that lacks a column has None there."""
+    columns: dict[str, list[object]] = {}
+    known: dict[str, str] = {}
+    for count, row in enumerate(rows):
+        check_cells(table, size, (count + 1) * len(columns.keys() | row.keys()))
+        for name, value in row.items():
+            column = columns.setdefault(name, [None] * count)
+            column.append(known.setdefault(value, value) if isinstance(value, str) else value)
+        for column in columns.values():
+            if len(column) == count:
+                column.append(None)
+    return {name: plain_texts(values) for name, values in columns.items()}
 
 
 def _read_parquet(table: Path) -> Table:
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError:
+    if find_spec("pyarrow") is None:
         raise MissingExtraError(
             "A Parquet manifest needs pyarrow: pip install 'bottleneck-pipeline[parquet]', or give the table as CSV."
-        ) from None
-    try:
-        content = parquet.read_table(table).to_pydict()
-    except (ArrowException, OSError, ValueError) as error:
-        raise DataLayoutError(f"{table} is not a Parquet file: {error}.") from error
-    return Table({name: plain_texts(values) for name, values in content.items()})
+        )
+    from pipeline.images.sources.parquet import read_columns
+
+    with foreign_file(table, "is not a Parquet file", error_type=DataLayoutError):
+        return Table({name: plain_texts(values) for name, values in read_columns(table).items()})

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from pipeline.images.kinds import HEAD_BYTES
+from pipeline.images.limits import MAX_RATIO, SMALL_BYTES
 from pipeline.images.manifest import ImageBytes
-from pipeline.images.sources.members import MAX_RATIO, SMALL_BYTES, Listing, Member, other_member, read_piece
+from pipeline.images.sources.members import Listing, Member, other_member, read_piece
 from pipeline.images.sources.spool import Spool
 
 _MAX_HEADER = 2**20

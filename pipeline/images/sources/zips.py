@@ -10,8 +10,9 @@ from stat import S_IFMT, S_ISDIR, S_ISLNK, S_ISREG
 from typing import BinaryIO
 
 from pipeline.images.kinds import HEAD_BYTES
+from pipeline.images.limits import MAX_RATIO, SMALL_BYTES
 from pipeline.images.manifest import ImageBytes
-from pipeline.images.sources.members import MAX_RATIO, SMALL_BYTES, Listing, Member, other_member, read_piece
+from pipeline.images.sources.members import Listing, Member, other_member, read_piece
 from pipeline.images.sources.zipnames import decode_names
 
 _HEADER = struct.Struct("<4s22xHH")

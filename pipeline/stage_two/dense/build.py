@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import DamagedStoreError
+from pipeline.errors import DamagedStoreError, foreign_file
+from pipeline.images.limits import check_archive
 from pipeline.stage_two.dense.batches import training_source, validation_source
 from pipeline.stage_two.dense.settings import OnEpoch, Training
 from pipeline.stage_two.dense.train import make_group, train
@@ -25,8 +25,19 @@ class DenseHead:
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities, float32 (N, K); one sigmoid p becomes (1 - p, p)."""
+        expected = self.model.input_shape[1:]
+        if X.shape[1:] != expected:
+            raise DamagedStoreError(
+                f"The head takes rows of the shape {expected}. Received: {X.shape[1:]}. If it is the head of a run, its files are not "
+                "of one run: train it again."
+            )
         output = self.model.predict(X, batch_size=256, verbose=0)
         return np.concatenate([1 - output, output], axis=1) if output.shape[1] == 1 else output
+
+    @property
+    def num_classes(self) -> int:
+        """K; two for one sigmoid."""
+        return max(2, int(self.model.output_shape[-1]))
 
     @property
     def num_parameters(self) -> int:
@@ -108,15 +119,32 @@ def load_dense(path: Path) -> DenseHead:
     """A saved head, loaded in Keras's safe mode, which runs no code from the file.
 
     Raises:
-        DamagedStoreError: The file is not a Keras model that safe mode accepts.
+        DamagedStoreError: The file is not a Keras model that safe mode accepts, it does not go from rows to probabilities, or one of
+            its weights is NaN or infinite.
     """
     check_keras()
-    try:
-        return DenseHead(keras.saving.load_model(path, compile=False, safe_mode=True))
-    except (ValueError, OSError, LookupError, TypeError, AttributeError, EOFError, BadZipFile) as error:
-        raise DamagedStoreError(
-            f"{path} cannot be loaded in Keras's safe mode, which runs no code from a file: {error}"
-        ) from error
+    with foreign_file(path, "cannot be loaded in Keras's safe mode, which runs no code from a file"):
+        check_archive(path)
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        check_finite(path, model)
+        # One row at once: errors of layers that fit the file's own description only show when the model runs.
+        output = np.asarray(model(np.zeros((1, *model.input_shape[1:]), np.float32), training=False))
+        if output.ndim != 2 or output.shape[0] != 1:
+            raise ValueError(f"its output for one row has the shape {output.shape}; expected (1, K)")
+    return DenseHead(model)
+
+
+def check_finite(path: Path, model: keras.Model) -> None:
+    """Check that no weight is NaN or infinite.
+
+    Raises:
+        DamagedStoreError: One is; the message names the file and the layer.
+    """
+    for layer in model.layers:
+        if not all(np.isfinite(np.asarray(weight)).all() for weight in layer.weights):
+            raise DamagedStoreError(
+                f"{path} has weights that are NaN or infinite, in the layer {layer.name!r}. Train it again."
+            )
 
 
 def save_dense(head: DenseHead, path: Path) -> None:

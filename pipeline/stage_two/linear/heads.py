@@ -3,6 +3,8 @@
 Letters: N images, D features, K classes.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +33,14 @@ class LinearHead:
 
     def predict_proba(self, X: Array) -> Array:
         """Probabilities, float32 (N, K), of features (N, D)."""
+        _check_width(X, self.mean)
         scores = ((X - self.mean) / self.scale) @ self.weights + self.bias
         return softmax(self.temperature * scores)
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return len(self.bias)
 
     @property
     def num_parameters(self) -> int:
@@ -74,6 +82,7 @@ class NeighboursHead:
 
     def predict_proba(self, X: Array) -> Array:
         """Probabilities, float32 (N, K), of features (N, D)."""
+        _check_width(X, self.mean)
         similarity = unit_rows((X - self.mean) / self.scale) @ self.rows.T
         nearest = np.argsort(-similarity, axis=1, kind="stable")[:, : self.k]
         votes = self.labels[nearest][..., None] == np.arange(self.num_classes)
@@ -104,41 +113,70 @@ class NeighboursHead:
 ArrayHead = LinearHead | NeighboursHead
 
 
-def head_from_arrays(arrays: dict[str, NDArray[Any]]) -> ArrayHead:
+def head_from_arrays(arrays: dict[str, NDArray[Any]], origin: object = "The file") -> ArrayHead:
     """The head whose `arrays()` these are.
 
+    Args:
+        arrays: By name.
+        origin: The file, for messages.
+
     Raises:
-        DamagedStoreError: Arrays are missing, or their shapes do not fit each other.
+        DamagedStoreError: Arrays are missing, their types or shapes do not fit, or a value is NaN or infinite.
     """
     try:
-        if "rows" in arrays:
-            neighbours = NeighboursHead(
-                arrays["mean"],
-                arrays["scale"],
-                arrays["rows"],
-                arrays["labels"],
-                int(arrays["num_classes"][0]),
-                int(arrays["k"][0]),
-            )
-            fits = (
-                neighbours.rows.shape == (len(neighbours.labels), len(neighbours.mean))
-                and neighbours.labels.ndim == 1
-                and 1 <= neighbours.k <= len(neighbours.labels)
-                and 0 <= neighbours.labels.min() <= neighbours.labels.max() == neighbours.num_classes - 1
-            )
-            head: ArrayHead = neighbours
-        else:
-            linear = LinearHead(
-                arrays["mean"], arrays["scale"], arrays["weights"], arrays["bias"], float(arrays["temperature"][0])
-            )
-            fits = linear.weights.shape == (len(linear.mean), len(linear.bias)) and linear.bias.ndim == 1
-            head = linear
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise DamagedStoreError(f"Not the arrays of a linear head: {error}. Received: {sorted(arrays)}.") from error
+        head, fits = _neighbours(arrays) if "rows" in arrays else _linear(arrays)
+    except (LookupError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        received = sorted(map(str, arrays))
+        raise DamagedStoreError(
+            f"{origin} does not contain the arrays of a linear head: {error}. Received: {received}."
+        ) from error
     if not fits or head.mean.ndim != 1 or head.mean.shape != head.scale.shape:
         shapes = {name: array.shape for name, array in arrays.items()}
-        raise DamagedStoreError(f"The arrays of the head do not fit each other: {shapes}.")
+        raise DamagedStoreError(f"{origin}: the arrays of the head do not fit each other: {shapes}.")
+    wrong = [name for name, array in head.arrays().items() if not np.isfinite(array).all()]
+    if wrong:
+        raise DamagedStoreError(f"{origin} has values that are NaN or infinite, in {', '.join(wrong)}. Train it again.")
     return head
+
+
+def _linear(arrays: Mapping[str, NDArray[Any]]) -> tuple[ArrayHead, bool]:
+    """A linear head, and whether its arrays fit each other."""
+    mean, scale, weights, bias = (_floats(arrays, name) for name in ("mean", "scale", "weights", "bias"))
+    head = LinearHead(mean, scale, weights, bias, float(_floats(arrays, "temperature")[0]))
+    return head, head.weights.shape == (len(mean), len(bias)) and bias.ndim == 1 and len(bias) > 0
+
+
+def _neighbours(arrays: Mapping[str, NDArray[Any]]) -> tuple[ArrayHead, bool]:
+    """A head of neighbours, and whether its arrays fit each other."""
+    labels, num_classes, k = arrays["labels"], arrays["num_classes"][0], arrays["k"][0]
+    if any(array.dtype.kind not in "iu" for array in (labels, num_classes, k)):
+        raise TypeError("labels, num_classes and k are whole numbers")
+    head = NeighboursHead(
+        _floats(arrays, "mean"), _floats(arrays, "scale"), _floats(arrays, "rows"), labels, int(num_classes), int(k)
+    )
+    fits = (
+        head.rows.shape == (len(labels), len(head.mean))
+        and labels.ndim == 1
+        and 1 <= head.k <= len(labels)
+        and 0 <= labels.min() <= labels.max() == head.num_classes - 1
+    )
+    return head, bool(fits)
+
+
+def _floats(arrays: Mapping[str, NDArray[Any]], name: str) -> Array:
+    """An array of floating-point numbers."""
+    if arrays[name].dtype.kind != "f":
+        raise TypeError(f"{name} is an array of floats; received {arrays[name].dtype}")
+    return arrays[name]
+
+
+def _check_width(X: Array, mean: Array) -> None:
+    """Check that rows are as long as those that a head was trained on."""
+    if X.shape[1:] != mean.shape:
+        raise DamagedStoreError(
+            f"The head of this run takes rows of {len(mean):,} features, and the recipe in its run.json makes rows of "
+            f"{math.prod(X.shape[1:]):,}. The files are not of one run. Train it again."
+        )
 
 
 def softmax(scores: NDArray[np.floating]) -> Array:

@@ -73,7 +73,7 @@ def test_missing_array_is_refused(name):
     """A head's file without one of its arrays is damaged."""
     arrays = {key: array for key, array in LINEAR.items() if key != name}
 
-    with pytest.raises(DamagedStoreError, match=f"Not the arrays of a linear head: '{name}'. Received: "):
+    with pytest.raises(DamagedStoreError, match=f"does not contain the arrays of a linear head: '{name}'. Received: "):
         head_from_arrays(arrays)
 
 
@@ -82,7 +82,7 @@ def test_missing_array_of_neighbours_is_refused(name):
     """A neighbours head's file without one of its arrays is damaged."""
     arrays = {key: array for key, array in NEIGHBOURS.items() if key != name}
 
-    with pytest.raises(DamagedStoreError, match=f"Not the arrays of a linear head: '{name}'. Received: "):
+    with pytest.raises(DamagedStoreError, match=f"does not contain the arrays of a linear head: '{name}'. Received: "):
         head_from_arrays(arrays)
 
 
@@ -110,12 +110,12 @@ def test_arrays_that_do_not_fit_each_other_are_refused(arrays, changed):
     shape = next(iter(changed.values())).shape
 
     with pytest.raises(
-        DamagedStoreError, match=f"The arrays of the head do not fit each other: .*{re.escape(str(shape))}"
+        DamagedStoreError, match=f"the arrays of the head do not fit each other: .*{re.escape(str(shape))}"
     ):
         head_from_arrays({**arrays, **changed})
 
 
 def test_empty_arrays_are_refused():
     """An array that must hold one number and holds none is damage."""
-    with pytest.raises(DamagedStoreError, match="Not the arrays of a linear head"):
+    with pytest.raises(DamagedStoreError, match="does not contain the arrays of a linear head"):
         head_from_arrays({**LINEAR, "temperature": np.zeros(0)})

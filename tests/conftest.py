@@ -16,6 +16,8 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadFileScheduling
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # A shell starts background jobs with Ctrl-C ignored, and children inherit that; some tests press it.
@@ -51,6 +53,22 @@ LONGEST = (
     *("bases/test_network.py", "bases/test_weights.py", "faults/test_together.py"),
 )
 """Files that take longest, to be begun first: a worker takes whole files, and none should be left with one at the end."""
+
+
+ROOMS = ("tests/bases/", "tests/cli/", "tests/stage_one/engines/")
+"""Rooms whose files go to one worker, since they share what takes long to make: networks, engines, runs."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "LoadFileScheduling":
+    """Give workers whole files, as `--dist loadfile` does, and whole rooms where that is less work."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Rooms(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((room for room in ROOMS if nodeid.startswith(room)), super()._split_scope(nodeid))
+
+    return Rooms(config, log)
 
 
 @pytest.hookimpl(trylast=True)

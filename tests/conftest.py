@@ -79,9 +79,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Take what is imported by now out of the garbage collector's sight: Keras collects at every model that it builds.
+    """All modules of the tests have been imported by now."""
+    _forget_what_lives()
 
-    In a worker of pytest-xdist alone, where all modules of the tests have been imported.
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """After a file, what lives on are networks and engines that later files use again."""
+    done = yield
+    if nextitem is not None and nextitem.path != item.path:
+        _forget_what_lives()
+    return done
+
+
+def _forget_what_lives() -> None:
+    """Take all that lives out of the garbage collector's sight: Keras collects at every model that it builds.
+
+    In a worker of pytest-xdist alone, which runs many files.
     """
     if "PYTEST_XDIST_WORKER" in os.environ:
         gc.collect()

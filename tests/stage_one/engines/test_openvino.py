@@ -25,6 +25,7 @@ from tests.calls import read as scan
 from tests.conftest import draw_tree
 from tests.stage_one.trunks import BATCH_SIZE, make_recipe
 
+CUT = "fire3_concat"  # to convert fewer layers
 PIXELS = np.random.default_rng(0).integers(0, 256, (2 * BATCH_SIZE + 3, 32, 32, 3), np.uint8)
 
 
@@ -39,8 +40,8 @@ def tensorflow_engine(home: Path, recipe, earlier) -> TensorFlowEngine:
 class Reference:
     """TensorFlow's engine, asked for when it is called; counts how often that was."""
 
-    def __init__(self, home: Path, earlier=None, **changes):
-        self.recipe, _ = make_recipe(home, **changes)
+    def __init__(self, home: Path, earlier=None, *, cut: str = CUT, **changes):
+        self.recipe, _ = make_recipe(home, cut=cut, **changes)
         self.exact = replace(self.recipe, precision="float32")
         self.home, self.earlier, self.num_made = home, earlier, 0
 
@@ -91,7 +92,7 @@ def test_rows_are_those_of_tensorflow(converted, home):
     "changes",
     [
         {"pooling": "avg"},
-        {"cut": "fire5_concat"},
+        {"cut": "fire9_concat"},
         {"base": "mobilenetv2", "cut": "block_3_expand_relu", "pooling": "max"},  # with batch norms and an addition
     ],
     ids=str,
@@ -105,10 +106,12 @@ def test_rows_of_other_recipes_are_those_of_tensorflow(changes, home, tmp_path):
 
 def test_rows_of_a_later_layer_come_from_those_of_an_earlier_one(home, tmp_path):
     """The conversion starts where the stored rows end."""
-    earlier, _ = make_recipe(home, cut="fire5_concat")
-    rows = Reference(home, cut="fire5_concat")().features(PIXELS)
+    earlier, _ = make_recipe(home, cut=CUT)
+    rows, later = Reference(home)().features(PIXELS), {"cut": "fire5_concat"}
 
-    assert_agree(Reference(home, earlier).engine(tmp_path).features(rows), Reference(home)().features(PIXELS))
+    assert_agree(
+        Reference(home, earlier, **later).engine(tmp_path).features(rows), Reference(home, **later)().features(PIXELS)
+    )
 
 
 def test_an_image_has_the_same_bits_whoever_is_beside_it(converted, folder, home):

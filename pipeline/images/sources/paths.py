@@ -87,9 +87,10 @@ class Locator:
         """Names of the images of a folder by their names without ending."""
         if folder not in self._listings:
             found: dict[str, list[str]] = defaultdict(list)
-            for entry in os.scandir(self.root / folder):
-                if has_image_extension(entry.name):
-                    found[unicodedata.normalize("NFC", entry.name.rpartition(".")[0])].append(entry.name)
+            with os.scandir(self.root / folder) as entries:
+                for entry in entries:
+                    if has_image_extension(entry.name):
+                        found[unicodedata.normalize("NFC", entry.name.rpartition(".")[0])].append(entry.name)
             self._listings[folder] = found
         return self._listings[folder]
 

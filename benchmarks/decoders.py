@@ -1,14 +1,14 @@
 """Which decoder? Images a second on one core, and how far the pixels are from the documented ones, in grey levels.
 
-Ours is Pillow with its Lanczos filter. `draft` lets the JPEG library shrink by a power of two while it decodes. simplejpeg and
-OpenCV take part where they are installed; OpenCV has no Lanczos filter that averages, so it shrinks by area.
+Ours is Pillow with its Lanczos filter, and a large JPEG is decoded at a smaller size first; `full` never does that (decoder 1), and
+`bilinear` and `box` are our other filters. simplejpeg and OpenCV take part where they are installed; OpenCV has no Lanczos filter that
+averages, so it shrinks by area.
 
     python benchmarks/decoders.py --data photos [--images 200] [--size 150] [--repeats 3]
 """
 
 import argparse
 import importlib.util
-import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -22,17 +22,6 @@ from pipeline.images.decode import Decoder
 from pipeline.images.scan import scan
 
 Decode = Callable[[bytes], NDArray[np.uint8]]
-
-
-def with_draft(size: int) -> Decode:
-    """The JPEG library shrinks first, to no less than twice the size."""
-
-    def decode(data: bytes) -> NDArray[np.uint8]:
-        image = Image.open(io.BytesIO(data))
-        image.draft("RGB", (2 * size, 2 * size))
-        return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.LANCZOS))
-
-    return decode
 
 
 def with_simplejpeg(size: int) -> Decode:
@@ -73,7 +62,12 @@ def main() -> None:
     manifest = scan(given.data)
     images = [manifest.read(row) for row in range(min(len(manifest), given.images))]
     images = [data for data in images if data.startswith(b"\xff\xd8")]
-    decoders: dict[str, Decode] = {"Pillow (ours)": Decoder(given.size).decode, "Pillow, draft": with_draft(given.size)}
+    decoders: dict[str, Decode] = {
+        "Pillow (ours)": Decoder(given.size).decode,
+        "full": Decoder(given.size, background="drop", version=1).decode,
+        "bilinear": Decoder(given.size, "bilinear").decode,
+        "box": Decoder(given.size, "box").decode,
+    }
     for name, module, make in (
         ("simplejpeg, Pillow", "simplejpeg", with_simplejpeg),
         ("OpenCV, area", "cv2", with_opencv),

@@ -1,4 +1,4 @@
-"""The whole process of a logistic regression on a warm store, against one that only imports scikit-learn and h5py.
+"""The whole process of a ridge and of a logistic regression on a warm store, against one that only imports scikit-learn and h5py.
 
 python benchmarks/warm_head.py [--data photos] [--repeats 5]
 """
@@ -13,6 +13,8 @@ from pathlib import Path
 from _turns import in_turns, ratio, say
 
 IMPORTS = "import sklearn.linear_model, h5py"
+GOALS = {"ridge": 1.0, "logreg": 1.5}
+"""Times of the imports at most; turned round below, as all ratios are better when larger."""
 
 
 def main() -> None:
@@ -33,15 +35,19 @@ def main() -> None:
         seconds = in_turns(
             {
                 "imports alone": lambda: subprocess.run([sys.executable, "-c", IMPORTS], check=True),
-                "head": lambda: bottleneck("head", given.data, "--head", "logreg", "--pool", "avg", "--name", "warm"),
+                **{
+                    head: lambda head=head: bottleneck(
+                        "head", given.data, "--head", head, "--pool", "avg", "--name", f"warm-{head}"
+                    )
+                    for head in GOALS
+                },
             },
             given.repeats,
         )
-    # Stated as at most 1.6 times the time of the imports; turned round here, as all ratios are better when larger.
     say(
         "a whole process on a warm store",
         seconds,
-        {"imports / head": (ratio(seconds, "imports alone", "head"), 1 / 1.6)},
+        {f"imports / {head}": (ratio(seconds, "imports alone", head), 1 / most) for head, most in GOALS.items()},
     )
 
 

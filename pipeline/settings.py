@@ -68,7 +68,8 @@ class FeatureSettings:
     """Stored dtype, `float32` or `float16`."""
 
     precision: str = "float32"
-    """Arithmetic of the trunk: `float32`, `mixed_float16` or `mixed_bfloat16`."""
+    """Arithmetic of the trunk: `float32`; `bfloat16` on CPUs that have it, through OpenVINO; on GPUs `mixed_float16` or
+    `mixed_bfloat16`."""
 
     def __post_init__(self) -> None:
         check_choice("preprocessing", self.preprocess, PREPROCESSING_NAMES)

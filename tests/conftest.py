@@ -16,6 +16,8 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadFileScheduling
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # A shell starts background jobs with Ctrl-C ignored, and children inherit that; some tests press it.
@@ -53,6 +55,22 @@ LONGEST = (
 """Files that take longest, to be begun first: a worker takes whole files, and none should be left with one at the end."""
 
 
+ROOMS = ("tests/bases/", "tests/cli/", "tests/stage_one/engines/")
+"""Rooms whose files go to one worker, since they share what takes long to make: networks, engines, runs."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "LoadFileScheduling":
+    """Give workers whole files, as `--dist loadfile` does, and whole rooms where that is less work."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Rooms(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((room for room in ROOMS if nodeid.startswith(room)), super()._split_scope(nodeid))
+
+    return Rooms(config, log)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first, the others after them as they were collected."""
@@ -61,9 +79,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Take what is imported by now out of the garbage collector's sight: Keras collects at every model that it builds.
+    """All modules of the tests have been imported by now."""
+    _forget_what_lives()
 
-    In a worker of pytest-xdist alone, where all modules of the tests have been imported.
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """After a file, what lives on are networks and engines that later files use again."""
+    done = yield
+    if nextitem is not None and nextitem.path != item.path:
+        _forget_what_lives()
+    return done
+
+
+def _forget_what_lives() -> None:
+    """Take all that lives out of the garbage collector's sight: Keras collects at every model that it builds.
+
+    In a worker of pytest-xdist alone, which runs many files.
     """
     if "PYTEST_XDIST_WORKER" in os.environ:
         gc.collect()

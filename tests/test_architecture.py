@@ -57,7 +57,7 @@ MAY_USE = {
     "sklearn": "(stage_two/linear) (images/sources/arrays) transformer",
     "matplotlib": "runs/plots (runs/fonts)",
     "umap": "(reports/projection)",
-    "openvino": "stage_one/engines/openvino",
+    "openvino": "stage_one/engines/openvino stage_one/engines/conversion",
     "onnx": "(exports/onnx_file) (bases/onnx) (bases/wheels)",
     "onnxruntime": "(exports/onnx_file)",
     "tf2onnx": "(exports/onnx_file)",

@@ -10,12 +10,13 @@ import pytest
 
 from pipeline.errors import SettingError
 from pipeline.surroundings import check_keras, home_folder
+from tests import ready
 from tests.cli.commands import BASE, PROJECT, noise
 
 
-def run(*arguments, **environment):
+def run(*arguments, python=sys.executable, **environment):
     """The command in a process of its own."""
-    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+    command = [python, "-m", "pipeline", *map(str, arguments)]
     return subprocess.run(
         command, capture_output=True, check=False, env=os.environ | {"PYTHONPATH": str(PROJECT)} | environment
     )
@@ -47,7 +48,7 @@ def test_configuration_of_others_has_no_effect(tmp_path, photos):
         "LC_ALL": "C",
     }
     results = {}
-    for name, environment in {"plain": {}, "hostile": hostile}.items():
+    for name, environment in {"plain": {"python": ready.python()}, "hostile": hostile}.items():
         places = ("--cache", tmp_path / name, "--runs", tmp_path / "runs" / name)
         head = ("--head", "dense:4,relu", "--epochs", 2, "--name", "caf\u00e9")
         outcome = run("head", photos, *head, *BASE, *places, "--json", "--quiet", "--no-plots", **environment)

@@ -7,60 +7,21 @@ labels rightly and the other wrongly. Data of square images shows no difference,
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scipy.stats import binomtest
+from _paired import HEADS, Right, accuracy, compared, labelled_rightly, some_of
 
 import pipeline
-from pipeline.images.manifest import Manifest
 from pipeline.images.pixels import FITS
 from pipeline.quiet import quiet_tensorflow
 
-HEADS = ("ridge", "logreg")
-Right = dict[str, bool]
-"""Whether each validation image was labelled rightly, by its path."""
 
-
-def some_of(manifest: Manifest, num_train: int) -> Manifest:
-    """All validation images, and the first training images of each class."""
-    chosen, taken = [], dict.fromkeys(manifest.classes, 0)
-    for row, (split, label) in enumerate(zip(manifest.splits, manifest.labels, strict=True)):
-        if split == "validation":
-            chosen.append(row)
-        elif split == "train" and label is not None and taken[label] < num_train // len(manifest.classes):
-            taken[label] += 1
-            chosen.append(row)
-    return manifest.select(chosen)
-
-
-def labelled_rightly(manifest: Manifest, base: str, size: int, fit: str, head: str, out: Path) -> Right:
-    """Train a head, and look at each of its validation predictions."""
-    run = pipeline.fit(
-        manifest,
-        head,
-        base=base,
-        size=size,
-        fit=fit,
-        cache=out / "cache",
-        runs=out / "runs",
-        name=f"{base}-{size}-{fit}-{head}",
-        plots=False,
-    )
-    rows = [row for row in run.folder.predictions() if row["split"] == "validation"]
-    return {row["path"]: row["label"] == row["predicted"] for row in rows}
-
-
-def line(names: Sequence[str], results: dict[str, Right]) -> str:
+def line(names: Sequence[str], results: Mapping[str, Right]) -> str:
     """A line of the table: accuracies, and of crop and pad the counts and the p-value against stretch."""
-    stretch, cells = results["stretch"], list(names)
-    for fit in FITS:
-        accuracy = sum(results[fit].values()) / len(results[fit])
-        gained = sum(right and not stretch[path] for path, right in results[fit].items())
-        lost = sum(stretch[path] and not right for path, right in results[fit].items())
-        test = binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
-        cells.append(f"{accuracy:.3f}" if fit == "stretch" else f"{accuracy:.3f} (+{gained} -{lost}, p = {test:.3f})")
-    return f"| {' | '.join(cells)} |"
+    stretch = results["stretch"]
+    cells = [f"{accuracy(stretch):.3f}", *(compared(results[fit], stretch) for fit in FITS if fit != "stretch")]
+    return f"| {' | '.join([*names, *cells])} |"
 
 
 def main() -> None:
@@ -81,7 +42,12 @@ def main() -> None:
     for base in given.bases:
         for size in given.sizes:
             for head in HEADS:
-                results = {fit: labelled_rightly(manifest, base, size, fit, head, given.out) for fit in FITS}
+                results = {
+                    fit: labelled_rightly(
+                        manifest, head, given.out, f"{base}-{size}-{fit}-{head}", base=base, size=size, fit=fit
+                    )
+                    for fit in FITS
+                }
                 print(line((base, str(size), head), results), flush=True)
 
 

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from pipeline.bases.squeezenet import build_squeezenet
-from pipeline.bases.table import PRECISIONS, TORCH_STD, BaseSpec, Preprocessing
+from pipeline.bases.table import PRECISIONS, TORCH_STD, BaseSpec, Preprocessing, keras_policy
 from pipeline.errors import UnknownBaseError, check_choice
 from pipeline.surroundings import check_keras
 
@@ -26,7 +26,7 @@ def build_base(spec: BaseSpec, size_px: int, *, precision: str = "float32", incl
     check_keras()
     policy = keras.config.dtype_policy()  # read before the reset, which clears it
     keras.backend.clear_session()
-    keras.config.set_dtype_policy(precision)
+    keras.config.set_dtype_policy(keras_policy(precision))
     try:
         if spec.builder == "SqueezeNet":
             return build_squeezenet(size_px, include_top=include_top)

@@ -11,8 +11,21 @@ from pipeline.errors import SettingError, UnknownBaseError, check_choice, did_yo
 
 Triple = tuple[float, float, float]
 
-PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
-"""Arithmetic of a network: names of Keras's dtype policies."""
+BFLOAT16 = "bfloat16"
+"""Arithmetic of OpenVINO on processors with bfloat16 (AVX512_BF16, AMX, Arm): for stored rows only."""
+
+PRECISIONS = ("float32", BFLOAT16, "mixed_float16", "mixed_bfloat16")
+"""Arithmetic of a network: `bfloat16`, or names of Keras's dtype policies."""
+
+
+def keras_policy(precision: str) -> str:
+    """Keras's dtype policy for a precision.
+
+    Networks whose rows OpenVINO computes in bfloat16 are float32 in Keras, where they are trained, run live, exported, and compared
+    with OpenVINO.
+    """
+    return "float32" if precision == BFLOAT16 else precision
+
 
 # Mean and deviation of ImageNet in [0, 1], as torchvision publishes them.
 TORCH_MEAN: Triple = (0.485, 0.456, 0.406)

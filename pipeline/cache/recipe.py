@@ -64,7 +64,7 @@ class Recipe:
     """`float32`, or `float16`: half the space, with a relative error of 2^-11."""
 
     precision: str = "float32"
-    """Arithmetic of the trunk: `float32`, `mixed_float16` or `mixed_bfloat16`."""
+    """Arithmetic of the trunk; see `pipeline.bases.table.PRECISIONS`."""
 
     augmentation: str | None = None
     """Settings of views 1 to K as canonical JSON; None for view 0, which they cannot change."""

@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.cache.chunks import FILTERS, PackedRows, Visit
+from pipeline.cache.chunks import FILTERS, PackedRows, Visit, write_packed
 from pipeline.cache.own import check_no_links, reading
 from pipeline.cache.recipe import SCHEMA, Recipe
 from pipeline.errors import DamagedStoreError, SettingError, UnreadableStoreError
@@ -74,7 +74,7 @@ def build_shard(
     Raises:
         OverflowError: A value is not finite, or too large for float16.
     """
-    import hdf5plugin  # registers LZ4 with HDF5; `pipeline.cache.chunks` unpacks without it
+    import hdf5plugin  # noqa: F401 (registers LZ4 with HDF5; `pipeline.cache.chunks` packs and unpacks without it)
 
     stored = _to_dtype(features, recipe.dtype)
     image = io.BytesIO()
@@ -87,9 +87,7 @@ def build_shard(
         ):
             file.attrs[name] = np.bytes_(text.encode())  # of fixed length; see `_text`
         # Half of all ReLU features are zeros, in runs. A byte shuffle would break the runs and make the file larger.
-        file.create_dataset(
-            "features", data=stored, chunks=_chunks(stored), fletcher32=True, **hdf5plugin.LZ4(), track_times=False
-        )
+        write_packed(file, "features", stored, _chunks(stored))
         file.create_dataset("digest", data=digests, fletcher32=True, chunks=digests.shape, track_times=False)
         file.create_dataset("view", data=views, fletcher32=True, chunks=views.shape, track_times=False)
     return image.getvalue()

@@ -185,7 +185,12 @@ recipe_options = section(
         help="2, or 1: pixels as versions 0.1 and 0.2 made them, for their stores.",
     ),
     click.option("--dtype", type=DTYPE, default="float32", help="Number format of the stored rows."),
-    click.option("--precision", type=PRECISION, default="float32", help="Arithmetic of the trunk."),
+    click.option(
+        "--precision",
+        type=PRECISION,
+        default="float32",
+        help="Arithmetic of the trunk. bfloat16: OpenVINO, on CPUs that have it; mixed: for GPUs.",
+    ),
 )
 
 

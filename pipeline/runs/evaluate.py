@@ -17,9 +17,9 @@ from pipeline.html import show_png
 from pipeline.images.manifest import SPLITS, Manifest
 from pipeline.prediction_files import plain_cell
 from pipeline.runs.attempts import attempt
+from pipeline.runs.confusion import draw_confusion
 from pipeline.runs.evaluation import Evaluation, shorten, unknown_text
 from pipeline.runs.folder import write_predictions
-from pipeline.runs.plots import draw_confusion
 from pipeline.runs.predict import Predicted
 from pipeline.stage_two.metrics import score
 

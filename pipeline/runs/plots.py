@@ -1,4 +1,4 @@
-"""Plots of runs and comparisons: learning curves, confusion matrix, regimes side by side.
+"""Plots of runs and comparisons: learning curves and regimes side by side; the confusion matrix is in `confusion`.
 
 They are readable at half size and without colour vision. A plot that cannot be drawn is a warning, because what it shows is saved.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.files import replacing
 from pipeline.runs.attempts import attempt
+from pipeline.runs.confusion import draw_confusion
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.fonts import use_fonts
 
@@ -77,39 +78,6 @@ def draw_curves(path: Path, history: Sequence[Mapping[str, float]], title: str) 
             axes.grid(alpha=0.25)
             axes.legend(fontsize=_FONT, frameon=False)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def draw_confusion(path: Path, confusion: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> None:
-    """Numbers of images, true classes in rows, shaded by their share of the row.
-
-    Above 20 classes the cells have no numbers, and above 100 the axes have class numbers instead of names.
-    """
-    size = min(16.0, 3.4 + 0.62 * len(classes))
-    with _figure(path, size + 1.2, size, title) as figure:
-        axes = figure.add_subplot()
-        shares = [[count / max(1, sum(row)) for count in row] for row in confusion]
-        # Cells need not be square: with a fixed aspect the labels of many classes push the axes out of the figure.
-        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        ticks = range(len(classes))
-        names = [name if len(name) <= 18 else f"{name[:17]}…" for name in classes]
-        tilted = max(map(len, names)) > 3
-        rotation, ha = (45, "right") if tilted else (0, "center")
-        small = min(_FONT - 1, 44 * size / len(classes))  # 72 points per inch, shared by the classes
-        numbers = ""
-        if len(classes) > _MAX_NAMED:
-            numbers = f" (class number, 0 is {names[0]})"
-        else:
-            axes.set_xticks(ticks, names, rotation=rotation, ha=ha, fontsize=small, parse_math=False)
-            axes.set_yticks(ticks, names, fontsize=small, parse_math=False)
-        axes.set_xlabel(f"predicted{numbers}", fontsize=_FONT, parse_math=False)
-        axes.set_ylabel(f"true{numbers}", fontsize=_FONT, parse_math=False)
-        if len(classes) <= 20:
-            for row, counts in enumerate(confusion):
-                for column, count in enumerate(counts):
-                    colour = "white" if shares[row][column] > 0.55 else "black"
-                    axes.text(column, row, str(count), ha="center", va="center", fontsize=_FONT, color=colour)
-        bar = figure.colorbar(image, ax=axes, fraction=0.046)
-        bar.set_label("share of the true class", fontsize=_FONT - 1)
 
 
 def draw_regimes(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> None:

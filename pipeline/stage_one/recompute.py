@@ -10,9 +10,9 @@ from pipeline.settings import Settings
 from pipeline.stage_one.engines.choose import make_engine
 from pipeline.stage_one.recipes import make_recipe
 
-_TOLERANCE = {"float32": 1e-4, "float16": 2e-3}
-"""Maximum difference by stored dtype, relative to the row's maximum. Engines agree to 1e-4, and another engine may have made
-the rows."""
+_TOLERANCE = {"float32": 1e-4, "float16": 2e-3, "mixed_float16": 1e-2, "bfloat16": 5e-2, "mixed_bfloat16": 5e-2}
+"""Maximum difference by stored dtype and by arithmetic, relative to the row's maximum; the coarser of the two counts. Engines agree
+to 1e-4 in float32. Another engine or processor may have made the rows."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,6 @@ def recompute(manifest: Manifest, count: int, settings: Settings) -> Recomputed:
     engine = make_engine(recipe, settings.features.weights, settings.compute, len(part))
     fresh = engine.features(pixels).reshape(len(part), -1)
     difference = np.abs(fresh - stored).max(axis=1) / np.maximum(np.abs(fresh).max(axis=1), 1e-12)
-    tolerance = _TOLERANCE[recipe.dtype]
+    tolerance = max(_TOLERANCE[recipe.dtype], _TOLERANCE[recipe.precision])
     bad = tuple(name for name, value in zip(part.names, difference, strict=True) if not value <= tolerance)
     return Recomputed(len(part), float(difference.max()), bad)

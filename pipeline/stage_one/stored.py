@@ -51,7 +51,7 @@ def with_stored_features(manifest: Manifest, settings: Settings) -> Settings:
         raise SettingError(
             f"The cache has features of these images with several settings. Choose by options:\n{listed}"
         )
-    logger.warning("Using the stored features of these images: %s. For others, give these options.", options[0])
+    logger.warning("Using the stored features of these images: %s. Give other values to compute others.", options[0])
     return replace(settings, features=found[0])
 
 

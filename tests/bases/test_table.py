@@ -116,7 +116,9 @@ def test_a_base_is_found_however_it_is_spelt(spelling: str):
 
 def test_an_unknown_base_is_refused():
     """The message lists the known ones."""
-    with pytest.raises(UnknownBaseError, match=r"Unknown base 'vgg17'\. Known bases .*vgg16, vgg19, squeezenet"):
+    with pytest.raises(
+        UnknownBaseError, match=r"Unknown base 'vgg17'\. Did you mean 'vgg19'\? Known bases .*vgg16, vgg19, squeezenet"
+    ):
         find_base("vgg17")
 
 

@@ -3,7 +3,6 @@
 import errno
 import os
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from pipeline.bases.network import build_base
 from pipeline.bases.table import BASES
 from pipeline.bases.weights import assign, fetch_weights, learn_trunk, load_base
 from pipeline.errors import InvalidCutError, WeightsMismatchError, WeightsUnavailableError
+from tests import ready
 from tests.bases.networks import small_base
 
 SQUEEZENET = BASES["squeezenet"]
@@ -55,10 +55,12 @@ class TestRoutes:
 
     def test_when_no_route_works_the_message_names_all_three(self, tmp_path: Path):
         """The message has the error of the own folder, of Keras's download and of the package index, in this order."""
-        # A process of its own: Keras reads its home folder and Python its proxies only once. Nothing
-        # listens on port 9 of this machine, so both routes fail as they do without a network.
+        # A process of its own, whose Keras has another home folder. Nothing listens on port 9 of this
+        # machine, so both routes fail as they do without a network.
         program = (
             "from pathlib import Path\n"
+            "from keras.src.backend import config\n"
+            f"config._KERAS_DIR = {str(tmp_path / 'keras')!r}\n"
             "from pipeline.bases.weights import fetch_weights\n"
             "from pipeline.bases.table import BASES\n"
             "from pipeline.errors import WeightsUnavailableError\n"
@@ -70,7 +72,6 @@ class TestRoutes:
         nowhere = "http://127.0.0.1:9"
         environment = {name: value for name, value in os.environ.items() if not name.lower().startswith("pip_")}
         environment |= {
-            "KERAS_HOME": str(tmp_path / "keras"),
             "https_proxy": nowhere,
             "HTTPS_PROXY": nowhere,
             "no_proxy": "",
@@ -81,7 +82,7 @@ class TestRoutes:
         }
 
         done = subprocess.run(
-            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=120
+            [ready.python(), "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=120
         )
 
         first, own, download, wheel, last = done.stdout.strip().splitlines()

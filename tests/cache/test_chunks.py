@@ -1,12 +1,13 @@
-"""Chunks of features, unpacked without HDF5."""
+"""Chunks of features, packed and unpacked without HDF5."""
 
 import struct
 
 import h5py
+import hdf5plugin
 import numpy as np
 import pytest
 
-from pipeline.cache.chunks import PackedRows
+from pipeline.cache.chunks import PackedRows, fletcher32, write_packed
 from pipeline.cache.shard import build_shard, commit_shard, read_features
 from pipeline.errors import DamagedStoreError
 from tests.cache.samples import HALF, RECIPE, SHAPE, digest_of, forge, make_rows
@@ -22,6 +23,35 @@ def packed_rows(path):
     """Where the rows lie in a file."""
     with h5py.File(path) as file:
         return PackedRows.of(file["features"])
+
+
+@pytest.mark.parametrize("size", [2, 3, 10, 511, 512, 513, 1024, 70_001])
+@pytest.mark.parametrize("kind", ["noise", "ones", "zeros"])
+def test_checksums_are_those_of_hdf5(kind, size, tmp_path):
+    """Odd sizes, and sums that are multiples of 65535, which HDF5 does not reduce to 0."""
+    data = {"noise": np.random.default_rng(size).integers(0, 256, size, np.uint8), "ones": np.full(size, 255, np.uint8)}
+    content = data.get(kind, np.zeros(size, np.uint8))
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        item = file.create_dataset("bytes", data=content, chunks=(size,), fletcher32=True)
+        _, stored = item.id.read_direct_chunk((0,))
+
+    assert struct.unpack("<I", stored[size:]) == (fletcher32(content.tobytes()),)
+
+
+@pytest.mark.parametrize(("count", "chunk"), [(1, 1), (24, 8), (21, 8)])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_chunks_are_packed_as_hdf5_packs_them(count, chunk, dtype, tmp_path):
+    """HDF5 reads every bit of them through the same filters, the last chunk that is not full included."""
+    rows = np.maximum(np.random.default_rng(0).normal(size=(count, 5, 5, 64)), 0).astype(dtype)
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        write_packed(file, "ours", rows, (chunk, 5, 5, 64))
+        file.create_dataset("theirs", data=rows, chunks=(chunk, 5, 5, 64), fletcher32=True, **hdf5plugin.LZ4())
+    with h5py.File(tmp_path / "file.h5") as file:
+        ours, theirs = (file[name].id.get_create_plist() for name in ("ours", "theirs"))
+
+        np.testing.assert_array_equal(file["ours"][()], rows)
+        assert ours.get_nfilters() == theirs.get_nfilters()
+        assert all(ours.get_filter(number) == theirs.get_filter(number) for number in range(ours.get_nfilters()))
 
 
 @pytest.mark.parametrize("count", [1, 8, 200, 1000])

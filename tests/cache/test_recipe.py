@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.bases.table import Preprocessing
+from pipeline.bases.table import PRECISIONS, Preprocessing
 from pipeline.cache.recipe import POOLINGS, Recipe
 from pipeline.errors import SettingError
 from pipeline.images.augment import Augmentation, ViewMaker
@@ -62,7 +62,7 @@ RECIPES = st.builds(
     cut=NAMES,
     pooling=st.sampled_from(POOLINGS),
     dtype=st.sampled_from(("float32", "float16")),
-    precision=st.sampled_from(("float32", "mixed_float16", "mixed_bfloat16")),
+    precision=st.sampled_from(PRECISIONS),
     augmentation=st.none() | MAKERS.map(ViewMaker.canonical_json),
 )
 

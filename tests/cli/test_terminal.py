@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from pipeline.runs import listing as runs
+from tests import ready
 from tests.cli.commands import BASE, PROJECT, call, imported, noise, start
 from tests.runs.samples import read_curves
 
@@ -65,7 +66,7 @@ def test_no_colours_in_a_pipe(work):
 def test_verbose_says_what_is_reused_and_chosen(photos, own):
     """-v logs to standard error how many rows are new and what was chosen; without it nothing is logged."""
     command = ("-m", "pipeline", "head", photos, *BASE, *own, "--json", "--no-plots")
-    silent, verbose = start(*command), start(*command, "-qv")
+    silent, verbose = (start(*command, *more, python=ready.python()) for more in ([], ["-qv"]))
 
     assert noise(silent) == ""
     assert "INFO: " in verbose.stderr

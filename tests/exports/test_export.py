@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from pipeline.runs import run as loading
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
 from pipeline.training.finetune.settings import FineTuning
+from tests import ready
 from tests.calls import fit, tune
 from tests.exports.models import build_once
 
@@ -162,19 +162,19 @@ def test_what_is_no_earlier_export_is_kept(runs, tmp_path):
 def test_a_killed_export_leaves_nothing_under_the_name(settings, runs, tmp_path):
     """Killed when the file is written and not yet compared; the next export removes what is left beside."""
     path = tmp_path / "out" / "model"
-    # The child says that the file is written, then waits for a line that never comes.
+    # The child says that the file is written, and its number, then waits for a line that never comes.
     script = (
-        "import sys; from pathlib import Path; import pipeline; from pipeline.exports import export as module\n"
-        "module._compare = lambda *_: (print('written', flush=True), sys.stdin.readline())\n"
+        "import os, sys; from pathlib import Path; import pipeline; from pipeline.exports import export as module\n"
+        "module._compare = lambda *_: (print('written', os.getpid(), flush=True), sys.stdin.readline())\n"
         "run = pipeline.load_run(sys.argv[1]); pipeline.export(run, Path(sys.argv[2]))"
     )
-    command = [sys.executable, "-c", script, str(runs["linear"].folder.path), str(path)]
+    command = [ready.python(), "-c", script, str(runs["linear"].folder.path), str(path)]
     with subprocess.Popen(
         command, env=os.environ | {"PYTHONPATH": str(PROJECT)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
         lines = iter(child.stdout.readline, "")
-        assert any(line == "written\n" for line in lines)
-        child.kill()
+        number = next(int(line.split()[1]) for line in lines if line.startswith("written "))
+        os.kill(number, signal.SIGKILL)
     left = names(path.parent)
     remove(name_beside(path))
 

@@ -5,39 +5,16 @@ import sys
 import matplotlib as mpl
 import numpy as np
 import pytest
-from PIL import Image
 
 from pipeline.runs import plots
-from pipeline.runs.plots import draw_comparison, draw_confusion, draw_curves, draw_regimes, draw_run
+from pipeline.runs.plots import draw_comparison, draw_curves, draw_regimes, draw_run
 from tests.runs import samples
+from tests.runs.images import ODD_NAMES, is_drawn, pixels
 
 HISTORY = [
     {"epoch": epoch, "loss": 1 / epoch, "val_loss": 1.2 / epoch, "accuracy": 1 - 0.5 / epoch, "val_accuracy": 0.6}
     for epoch in range(1, 8)
 ]
-ODD_NAMES = (
-    "a class whose name is much longer than any plot has room for, and then some",
-    "$x_$",
-    "100$ and $200",
-    r"\frac{a}",
-    "猫",
-    "\N{DOG FACE}",
-    "line\nbreak",
-    "",
-)
-
-
-def pixels(path):
-    """Grey values of a PNG file, (H, W)."""
-    with Image.open(path) as image:
-        assert image.format == "PNG"
-        return np.asarray(image.convert("L"))
-
-
-def is_drawn(grey):
-    """Something dark on much white, and nothing that touches the border."""
-    edge = np.concatenate([grey[:2].ravel(), grey[-2:].ravel(), grey[:, :2].ravel(), grey[:, -2:].ravel()])
-    return (grey > 240).mean() > 0.3 and (grey < 128).mean() > 0.002 and edge.min() > 200
 
 
 def test_curves_are_drawn(tmp_path):
@@ -66,52 +43,12 @@ def test_curve_of_one_epoch_is_drawn(tmp_path):
     assert is_drawn(pixels(tmp_path / "curves.png"))
 
 
-@pytest.mark.parametrize("num_classes", [2, 10, 20, 100])
-def test_confusion_grows_with_the_classes_up_to_a_limit(num_classes, tmp_path):
-    """The plot grows with the number of classes, up to a limit of 2,000 pixels."""
-    names = [f"class {number}" for number in range(num_classes)]
-    confusion = (np.eye(num_classes, dtype=int) * 9).tolist()
-    draw_confusion(tmp_path / "confusion.png", confusion, names, "photos: logreg on vgg16")
-    grey = pixels(tmp_path / "confusion.png")
-
-    assert is_drawn(grey)
-    assert 400 < min(grey.shape) <= max(grey.shape) < 2000
-
-
-def test_confusion_has_true_classes_in_rows(tmp_path):
-    """Row 0, column 1 is the upper right cell; another value in row 1 changes the lower half of the plot."""
-    draw_confusion(tmp_path / "confusion.png", [[0, 9], [9, 9]], ("a", "b"), "title")
-    draw_confusion(tmp_path / "other.png", [[0, 9], [0, 9]], ("a", "b"), "title")
-    changed = np.argwhere(pixels(tmp_path / "confusion.png") != pixels(tmp_path / "other.png"))
-    height, _ = pixels(tmp_path / "other.png").shape
-
-    assert len(changed)
-    assert changed[:, 0].min() > height * 0.4  # the second row is the lower one
-
-
-def test_class_without_images_is_an_empty_row(tmp_path):
-    """A class without images does not lead to a division by zero."""
-    draw_confusion(tmp_path / "confusion.png", [[3, 0], [0, 0]], ("a", "b"), "title")
-
-    assert is_drawn(pixels(tmp_path / "confusion.png"))
-
-
-@pytest.mark.parametrize("name", ODD_NAMES)
-def test_any_class_name_can_be_drawn(name, tmp_path):
-    """Long names are shortened, and no name is parsed as a formula or breaks the plot."""
-    draw_confusion(tmp_path / "confusion.png", [[3, 1], [0, 4]], (name, "b"), f"{name}: logreg")
-    grey = pixels(tmp_path / "confusion.png")
-
-    assert is_drawn(grey)
-    assert max(grey.shape) < 1200
-
-
 @pytest.mark.parametrize("title", [*ODD_NAMES, "photos: dense:256,relu,dropout:0.5,dense:256,relu,dropout:0.5 " * 3])
 def test_any_title_can_be_drawn(title, tmp_path):
     """A title is text, however odd the data set's name, and a long one is broken into lines."""
-    draw_confusion(tmp_path / "confusion.png", [[3, 1], [0, 4]], ("a", "b"), title)
+    draw_curves(tmp_path / "curves.png", HISTORY, title)
 
-    assert is_drawn(pixels(tmp_path / "confusion.png"))
+    assert is_drawn(pixels(tmp_path / "curves.png"))
 
 
 def test_comparison_is_drawn(tmp_path):
@@ -136,10 +73,10 @@ def test_comparison_is_drawn(tmp_path):
 
 def test_matplotlibrc_does_not_change_plots(tmp_path):
     """A matplotlibrc does not change these plots (`text.usetex` needs LaTeX), and still holds for the user's own plots."""
-    arguments = [[2, 1], [0, 3]], ("a", "b"), "title"
-    draw_confusion(tmp_path / "plain.png", *arguments)
+    arguments = HISTORY, "title"
+    draw_curves(tmp_path / "plain.png", *arguments)
     with mpl.rc_context({"text.usetex": True, "font.size": 3, "savefig.format": "svg"}):
-        draw_confusion(tmp_path / "other.png", *arguments)
+        draw_curves(tmp_path / "other.png", *arguments)
         kept = mpl.rcParams["text.usetex"]
 
     assert (tmp_path / "other.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
@@ -174,7 +111,7 @@ def test_run_that_cannot_be_drawn_is_kept_with_a_warning(broken, tmp_path, monke
         monkeypatch.setattr(plots, "draw_confusion", fail)
     else:
         monkeypatch.setitem(sys.modules, "matplotlib", None)
-    run = samples.make_run(tmp_path)
+    run = samples.make_run(tmp_path, history=samples.HISTORY)
     error = {"plot": "RuntimeError: no ink", "import": "ModuleNotFoundError: "}[broken]
 
     assert not draw_run(run)

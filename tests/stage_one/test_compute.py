@@ -1,10 +1,14 @@
 """From images to rows, without a store and without a network."""
 
+import itertools
+import threading
+
 import numpy as np
 import pytest
 from tqdm import tqdm
 
 from pipeline.cache.outbox import BytesOutbox
+from pipeline.stage_one import compute as module
 from pipeline.stage_one.compute import Item, compute, keys_of, read_scanned
 from tests.calls import read as scan
 from tests.conftest import draw_tree
@@ -87,3 +91,63 @@ def test_bytes_are_those_of_the_scan_or_a_reason(tmp_path):
 
     assert read_scanned(manifest, 0) == "changed while it was read; run the command again"
     assert read_scanned(manifest, 1) == "cannot be read: No such file or directory"
+
+
+class Device(Averages):
+    """Stands for a device that takes two calls at a time; `on_call` is called with the number of each call, from 0."""
+
+    def __init__(self, on_call):
+        super().__init__(concurrency=2)
+        self.on_call, self.numbers = on_call, itertools.count()
+
+    def features(self, inputs):
+        self.on_call(next(self.numbers))
+        return super().features(inputs)
+
+
+def test_a_device_gets_the_next_batch_while_it_computes_one(photos):
+    """Call 1 does not end before call 2 has begun; only call 0 runs alone."""
+    has_begun, waited = threading.Event(), []
+
+    def on_call(number):
+        if number == 1:
+            waited.append(has_begun.wait(60))
+        elif number == 2:
+            has_begun.set()
+
+    assert run(scan(photos), Sink(), lambda: Device(on_call)).num_rows == 48
+    assert waited == [True]
+
+
+def test_images_are_decoded_while_the_device_computes(photos, monkeypatch):
+    """Call 0 does not end before images of later batches have been decoded."""
+    decode, numbers, is_ahead, waited = module._decode, itertools.count(1), threading.Event(), []
+
+    def counted(*given):
+        pixels = decode(*given)
+        if next(numbers) > 20:
+            is_ahead.set()
+        return pixels
+
+    monkeypatch.setattr(module, "_decode", counted)
+    device = Device(lambda number: number or waited.append(is_ahead.wait(60)))
+    run(scan(photos), Sink(), lambda: device)
+
+    assert waited == [True]
+
+
+def test_a_shard_is_written_while_the_device_computes(photos):
+    """The first shard, of four batches, is not written before call 5 has begun."""
+    has_begun, waited = threading.Event(), []
+
+    class Waiting(Sink):
+        def append(self, *given):
+            waited.append(has_begun.wait(60))
+            super().append(*given)
+
+    sink = Waiting()
+    device = Device(lambda number: has_begun.set() if number == 5 else None)
+    run(scan(photos), sink, lambda: device, shard_rows=16)
+
+    assert waited == [True] * 3
+    assert [len(shard) for shard in sink.shards] == [16] * 3

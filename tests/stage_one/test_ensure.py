@@ -1,5 +1,7 @@
 """Missing rows are derived from rows of an earlier layer where there are any, and computed from images otherwise."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +19,45 @@ from tests.calls import extract, extract_views, scan
 EARLY, LATE = "fire5_concat", "fire8_concat"
 
 
+def settings_in(folder: Path) -> Settings:
+    places = {"cache": folder / "cache", "runs": folder / "runs"}
+    return Settings.of(base="squeezenet", size=48, weights="random", batch_size=8, **places)
+
+
 @pytest.fixture
 def options(tmp_path: Path) -> Settings:
-    places = {"cache": tmp_path / "cache", "runs": tmp_path / "runs"}
-    return Settings.of(base="squeezenet", size=48, weights="random", batch_size=8, **places)
+    return settings_in(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def make(photos: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Extraction]:
+    """Extracts the features of all photos into a cache of its own."""
+
+    def extract_apart(**changes: object) -> Extraction:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("BOTTLENECK_HOME", str(home))
+            return extract(photos, settings=settings_in(tmp_path_factory.mktemp("apart")).with_changes(**changes))
+
+    return extract_apart
+
+
+@pytest.fixture(scope="module")
+def direct(make: Callable[..., Extraction]) -> np.ndarray:
+    """Rows of the last layer, computed from the images."""
+    return rows_of(make())
+
+
+@pytest.fixture(scope="module")
+def _early(make: Callable[..., Extraction]) -> Path:
+    """A cache with the rows of all photos at an early layer. Read only."""
+    return make(cut=EARLY).store.folder.parent
+
+
+@pytest.fixture
+def with_early(_early: Path, options: Settings) -> Settings:
+    """The settings, with a copy of that cache."""
+    shutil.copytree(_early, options.paths.cache)
+    return options
 
 
 @pytest.fixture
@@ -38,37 +75,33 @@ def rows_of(done: Extraction) -> np.ndarray:
 
 
 def test_rows_of_a_later_layer_come_from_an_earlier_one(
-    photos: Path, options: Settings, request: pytest.FixtureRequest
+    photos: Path, direct: np.ndarray, with_early: Settings, request: pytest.FixtureRequest
 ):
     """No image is decoded, and the rows are those of the whole trunk, bit for bit."""
-    direct = extract(photos, settings=options.with_changes(cache=options.paths.cache / "direct"))
-    extract(photos, settings=options.with_changes(cut=EARLY))
-    extract(photos, settings=options.with_changes(cut=LATE))
+    extract(photos, settings=with_early.with_changes(cut=LATE))
     request.getfixturevalue("_no_images")
-    done = extract(photos, settings=options)
+    done = extract(photos, settings=with_early)
 
     assert (done.num_new, done.num_derived, done.engine) == (48, 48, "tensorflow")
-    assert np.array_equal(rows_of(done), rows_of(direct))
-    assert extract(photos, settings=options).num_new == 0
+    assert np.array_equal(rows_of(done), direct)
+    assert extract(photos, settings=with_early).num_new == 0
 
 
-def test_what_no_earlier_row_is_there_for_comes_from_its_image(photos: Path, options: Settings):
+def test_what_no_earlier_row_is_there_for_comes_from_its_image(photos: Path, direct: np.ndarray, options: Settings):
     """Of 48 images 24 have an earlier row."""
     manifest = scan(photos, settings=options)
-    direct = extract(manifest, settings=options.with_changes(cache=options.paths.cache / "direct"))
     extract(manifest.split("train"), settings=options.with_changes(cut=EARLY))
     done = extract(manifest, settings=options)
 
     assert (done.num_new, done.num_derived) == (48, 24)
-    assert np.array_equal(rows_of(done), rows_of(direct))
+    assert np.array_equal(rows_of(done), direct)
 
 
-def test_a_few_missing_rows_are_made_from_images(photos: Path, options: Settings):
+def test_a_few_missing_rows_are_made_from_images(photos: Path, with_early: Settings):
     """No more than a batch are not worth opening another store; above all not those of images that cannot be read."""
-    manifest = scan(photos, settings=options)
-    extract(manifest, settings=options.with_changes(cut=EARLY))
-    extract(manifest.select(range(40)), settings=options)
-    done = extract(manifest, settings=options)
+    manifest = scan(photos, settings=with_early)
+    extract(manifest.select(range(40)), settings=with_early)
+    done = extract(manifest, settings=with_early)
 
     assert (done.num_new, done.num_derived) == (8, 0)
 

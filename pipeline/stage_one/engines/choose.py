@@ -1,13 +1,14 @@
 """Which engine runs the trunk, and on which backend: the one that the user names, or the fastest one here."""
 
 import logging
+from dataclasses import replace
 from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.bases.files import home_folder
-from pipeline.bases.table import find_base
+from pipeline.bases.table import BFLOAT16, find_base
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import MissingExtraError, SettingError
 from pipeline.execution.threads import num_threads
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 _GPU_DEVICES = ("nvidia[0-9]*", "kfd", "dxg")
 """Device files of CUDA, of ROCm, and of either under WSL, which show a GPU without importing TensorFlow."""
+
+_INSTALL = "pip install 'bottleneck-pipeline[openvino]'"
 
 _WORTH_CONVERTING = 500
 """Number of rows from which `auto` chooses OpenVINO: converting and checking a trunk costs as much as a few hundred images."""
@@ -44,23 +47,24 @@ def make_engine(
 
     Raises:
         MissingExtraError: The user names OpenVINO, and it is not installed.
-        SettingError: The user names OpenVINO, and it cannot run on this device or in this precision.
+        SettingError: The user names OpenVINO or bfloat16, and they cannot run on this device, in this precision or on this
+            processor.
     """
-    tensorflow = partial(make_tensorflow_engine, recipe, weights, compute, earlier=earlier)
     takes_openvino = _takes_openvino(recipe, compute, num_rows)
     engine = "OpenVINO, if it agrees with TensorFlow and is faster" if takes_openvino else "TensorFlow"
     logger.info("%d rows to compute (--engine %s): %s.", num_rows, compute.engine, engine)
     if not takes_openvino:
-        return tensorflow()
+        return make_tensorflow_engine(recipe, weights, compute, earlier=earlier)
     from pipeline.stage_one.engines.openvino import OpenVINOEngine
 
     return OpenVINOEngine(
         recipe,
         home_folder() / "engines",
-        tensorflow,
+        partial(make_tensorflow_engine, replace(recipe, precision="float32"), weights, compute, earlier=earlier),
         earlier=earlier,
         batch_size=compute.batch_size,
-        is_asked=compute.engine == "openvino",
+        is_asked=compute.engine == "openvino" or recipe.precision == BFLOAT16,
+        num_rows=num_rows,
     )
 
 
@@ -108,14 +112,30 @@ def _has_gpu(compute: Compute) -> bool:
 
 def _takes_openvino(recipe: Recipe, compute: Compute, num_rows: int) -> bool:
     is_there = find_spec("openvino") is not None
-    is_cpu = compute.device.lower() in ("auto", "cpu", "cpu:0") and recipe.precision == "float32"
+    is_cpu = compute.device.lower() in ("auto", "cpu", "cpu:0")
+    if recipe.precision == BFLOAT16:
+        _check_bfloat16(compute, is_there=is_there, is_cpu=is_cpu)
+        return True
     if compute.engine == "openvino":
         if not is_there:
-            raise MissingExtraError("OpenVINO needs its package: pip install 'bottleneck-pipeline[openvino]'.")
-        if not is_cpu:
+            raise MissingExtraError(f"OpenVINO needs its package: {_INSTALL}.")
+        if not is_cpu or recipe.precision != "float32":
             raise SettingError(
-                "OpenVINO runs on the CPU and in float32. "
+                "OpenVINO runs on the CPU, in float32 or bfloat16. "
                 f"Received: --device {compute.device} --precision {recipe.precision}; use --engine auto."
             )
         return True
-    return compute.engine == "auto" and is_there and is_cpu and not _has_gpu(compute) and num_rows >= _WORTH_CONVERTING
+    can_run = is_there and is_cpu and recipe.precision == "float32"
+    return compute.engine == "auto" and can_run and not _has_gpu(compute) and num_rows >= _WORTH_CONVERTING
+
+
+def _check_bfloat16(compute: Compute, *, is_there: bool, is_cpu: bool) -> None:
+    """Raise unless OpenVINO may compute in bfloat16 here; whether the processor can is the engine's to know."""
+    what = "--precision bfloat16 is computed by OpenVINO on the CPU"
+    if compute.engine == "tensorflow":
+        raise SettingError(f"{what}. Received: --engine tensorflow; use --engine auto, or --precision mixed_bfloat16.")
+    if not is_cpu or _has_gpu(compute):
+        found = "this machine has a GPU" if is_cpu else f"received --device {compute.device}"
+        raise SettingError(f"{what}, and {found}. Use --precision mixed_bfloat16, or --device cpu.")
+    if not is_there:
+        raise MissingExtraError(f"{what}, which needs its package: {_INSTALL}. Or use --precision float32.")

@@ -1,11 +1,8 @@
 """The OpenVINO engine: the trunk is converted once, kept on disk, and compared with TensorFlow before it is used."""
 
-import hashlib
 import importlib.metadata
-import json
 import logging
 import queue
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -17,22 +14,31 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
+from pipeline.bases.table import BFLOAT16
 from pipeline.cache.recipe import Recipe
-from pipeline.errors import DisagreementError
+from pipeline.errors import DisagreementError, SettingError
 from pipeline.execution.threads import is_worker, num_threads
-from pipeline.files import write_json
+from pipeline.stage_one.engines.conversion import Conversion, conversion_name
 
 if TYPE_CHECKING:
     from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 
 logger = logging.getLogger(__name__)
 
-TOLERANCE = 1e-4
-"""Maximum difference from TensorFlow, relative to the maximum of the batch."""
+TOLERANCE = {"float32": 1e-4, BFLOAT16: 5e-2}
+"""Maximum difference from TensorFlow in float32, relative to the maximum of the batch, by arithmetic. The rows of real photographs
+differ by 0.5 to 1.5 % in bfloat16, whose significand has 8 bits."""
+
+_HINTS = {"float32": "f32", BFLOAT16: "bf16"}
+
+_LONG_SECONDS = 30.0
+"""Jobs that are expected to take longer are told about bfloat16, if it makes them faster by at least this factor:"""
+
+_WORTH_TELLING = 1.2
 
 
 class OpenVINOEngine:
-    """The trunk in OpenVINO's CPU runtime, in float32 and with a fixed batch size.
+    """The trunk in OpenVINO's CPU runtime, in float32 or bfloat16 and with a fixed batch size.
 
     The conversion is kept with digests of its files. On each processor model, the first batch is also
     computed by TensorFlow, and both are timed. If they agree and OpenVINO is faster, that is recorded and
@@ -41,13 +47,15 @@ class OpenVINOEngine:
     Args:
         recipe: What to compute.
         folder: Where conversions are kept.
-        make_reference: Makes TensorFlow's engine for the same recipe; called when it is needed.
+        make_reference: Makes TensorFlow's engine for the same trunk in float32; called when it is needed.
         earlier: Recipe of stored rows to start from; None: start from pixels.
         batch_size: Images per call of the runtime.
-        is_asked: The user names OpenVINO: raise if the engines disagree, and stay even if TensorFlow is faster. Otherwise
-            TensorFlow takes over in both cases.
+        is_asked: The user names OpenVINO or bfloat16: raise if the engines disagree, and stay even if TensorFlow is faster.
+            Otherwise TensorFlow takes over in both cases.
+        num_rows: Rows that will be computed; in a long job, the user is told what bfloat16 would save.
 
     Raises:
+        SettingError: The recipe's arithmetic is bfloat16, and the processor has none.
         DisagreementError: By `features`, see `is_asked`.
     """
 
@@ -60,27 +68,24 @@ class OpenVINOEngine:
         earlier: Recipe | None = None,
         batch_size: int = 32,
         is_asked: bool = False,
+        num_rows: int = 0,
     ) -> None:
-        core = openvino.Core()
         self.batch_size = batch_size
+        self._precision, self._num_rows = recipe.precision, num_rows
         self._make_reference, self._is_asked = make_reference, is_asked
-        self._cpu = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
-        self._conversion = _Conversion(folder / _name(recipe, earlier))
+        self._cpu = processor_name()
+        if recipe.precision == BFLOAT16 and not has_bfloat16():
+            raise SettingError(
+                "--precision bfloat16 needs a processor that computes in bfloat16 (x86 with AVX512_BF16 or AMX, or Arm with BF16). "
+                f"This one does not: {self._cpu}. Use --precision float32."
+            )
+        self._conversion = Conversion(folder / conversion_name(recipe, earlier))
         self._conversion.make(make_reference)
-        model = core.read_model(self._conversion.xml, self._conversion.weights)
-        model.reshape([batch_size, *list(model.input(0).partial_shape)[1:]])
-        # Without the hint, processors with bfloat16 would use it for float32 networks.
-        hints: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
-        if is_worker():
-            hints["INFERENCE_NUM_THREADS"] = num_threads()
-        compiled = core.compile_model(model, "CPU", hints)
-        self.concurrency = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-        self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        for _ in range(self.concurrency):
-            self._requests.put(compiled.create_infer_request())
+        self._network = _Network(self._conversion, batch_size, recipe.precision)
+        self.concurrency = self._network.concurrency
         self._checking = threading.Lock()
-        gain = self._conversion.known_gain(self._cpu)
-        self._is_checked = gain is not None
+        gain = self._conversion.known_gain(self._where)
+        self._is_checked, self._is_first = gain is not None, True
         self._other: TensorFlowEngine | None = None
         if gain is not None and gain < 1 and not is_asked:
             self._hand_over(make_reference())
@@ -98,47 +103,112 @@ class OpenVINOEngine:
         with self._checking:
             if not self._is_checked:
                 self._check(inputs[: self.batch_size])
+            if self._is_first and self._other is None:
+                self._is_first = False
+                self._tell_of_bfloat16(inputs[: self.batch_size])
         if self._other is not None:
             return self._other.features(inputs)
-        return self._infer(inputs)
+        return self._network.infer(inputs)
 
-    def _infer(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Run the network. Smaller batches are padded, so that the row of an image does not depend on the others in its batch."""
-        parts = []
-        request = self._requests.get()
-        try:
-            for start in range(0, len(inputs), self.batch_size):
-                batch = inputs[start : start + self.batch_size]
-                full = np.zeros((self.batch_size, *batch.shape[1:]), batch.dtype)
-                full[: len(batch)] = batch
-                parts.append(request.infer([full])[0][: len(batch)].copy())
-        finally:
-            self._requests.put(request)
-        return np.concatenate(parts)
+    @property
+    def _where(self) -> str:
+        """The name under which comparisons are recorded."""
+        return self._cpu if self._precision == "float32" else f"{self._cpu}, {self._precision}"
 
     def _check(self, inputs: NDArray[Any]) -> None:
         """Compare the conversion with TensorFlow; use it if both agree and it is faster, otherwise hand over to TensorFlow."""
-        reference = self._make_reference()
+        reference, infer = self._make_reference(), self._network.infer
         expected = reference.features(inputs)
-        difference = float(np.abs(self._infer(inputs) - expected).max() / max(float(np.abs(expected).max()), 1e-30))
+        difference = float(np.abs(infer(inputs) - expected).max() / max(float(np.abs(expected).max()), 1e-30))
         self._is_checked = True
-        if not difference <= TOLERANCE:
-            message = (
-                f"OpenVINO differs from TensorFlow by {difference:.2g} of the maximum feature (limit {TOLERANCE:g})"
-            )
+        limit = TOLERANCE[self._precision]
+        if not difference <= limit:
+            message = f"OpenVINO in {self._precision} differs from TensorFlow by {difference:.2g} of the maximum feature (limit {limit:g})"
+            if self._precision == BFLOAT16:
+                raise DisagreementError(f"{message}: use --precision float32.")
             if self._is_asked:
                 raise DisagreementError(f"{message}: use --engine tensorflow.")
             logger.warning("%s: TensorFlow is used instead.", message)
             self._hand_over(reference)
             return
-        gain = _seconds(reference.features, inputs, 1) / _seconds(self._infer, inputs, self.concurrency)
-        self._conversion.approve(self._cpu, difference, gain)
+        gain = _seconds(reference.features, inputs, 1) / _seconds(infer, inputs, self.concurrency)
+        self._conversion.approve(self._where, difference, gain)
         logger.info("OpenVINO agrees with TensorFlow to %.1e and is %.2f times as fast.", difference, gain)
         if gain < 1 and not self._is_asked:
             self._hand_over(reference)
 
     def _hand_over(self, other: "TensorFlowEngine") -> None:
         self._other, self.concurrency = other, other.concurrency
+
+    def _tell_of_bfloat16(self, inputs: NDArray[Any]) -> None:
+        """In a long job in float32, say once how much faster bfloat16 is; it is measured once for each network and processor."""
+        if self._precision != "float32" or self._num_rows <= len(inputs) or is_worker() or not has_bfloat16():
+            return
+        batches = self._num_rows / len(inputs)
+        seconds = batches * _seconds(self._network.infer, inputs, 1) / self.concurrency
+        if seconds < _LONG_SECONDS:
+            return
+        where = f"{self._cpu}, bfloat16 against float32"
+        gain = self._conversion.known_gain(where)
+        if gain is None:
+            lower, plain = _Network(self._conversion, self.batch_size, BFLOAT16), self._network
+            difference = float(np.abs(lower.infer(inputs) - (expected := plain.infer(inputs))).max())
+            gain = _seconds(plain.infer, inputs, self.concurrency) / _seconds(lower.infer, inputs, lower.concurrency)
+            self._conversion.approve(where, difference / max(float(np.abs(expected).max()), 1e-30), gain)
+        if gain >= _WORTH_TELLING:
+            logger.warning(
+                "The network needs about %.0f s for these %s rows. With --precision bfloat16 it is %.1f times as fast on this "
+                "processor; features then differ by 1 to 2 %% of the largest one, and are stored apart.",
+                seconds,
+                f"{self._num_rows:,}",
+                gain,
+            )
+
+
+class _Network:
+    """A conversion that is compiled for one arithmetic and one batch size, with as many requests as may run at a time."""
+
+    def __init__(self, conversion: Conversion, batch_size: int, precision: str) -> None:
+        core = openvino.Core()
+        model = core.read_model(conversion.xml, conversion.weights)
+        model.reshape([batch_size, *list(model.input(0).partial_shape)[1:]])
+        # Without the hint, processors with bfloat16 would use it for float32 networks.
+        hints: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": _HINTS[precision]}
+        if is_worker():
+            hints["INFERENCE_NUM_THREADS"] = num_threads()
+        compiled = core.compile_model(model, "CPU", hints)
+        self.concurrency = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        self._batch_size = batch_size
+        self._row_shape = tuple(compiled.output(0).shape)[1:]
+        self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(self.concurrency):
+            self._requests.put(compiled.create_infer_request())
+
+    def infer(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Run the network. Smaller batches are padded, so that the row of an image does not depend on the others in its batch."""
+        rows = np.empty((len(inputs), *self._row_shape), np.float32)
+        request = self._requests.get()
+        try:
+            for start in range(0, len(inputs), self._batch_size):
+                batch = np.ascontiguousarray(inputs[start : start + self._batch_size])
+                if len(batch) < self._batch_size:
+                    padding = np.zeros((self._batch_size - len(batch), *batch.shape[1:]), batch.dtype)
+                    batch = np.concatenate([batch, padding])
+                received = request.infer([batch], share_inputs=True, share_outputs=True)[0]
+                rows[start : start + self._batch_size] = received[: len(rows) - start]
+        finally:
+            self._requests.put(request)
+        return rows
+
+
+def processor_name() -> str:
+    """The processor's full name, as OpenVINO has it."""
+    return str(openvino.Core().get_property("CPU", "FULL_DEVICE_NAME"))
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor computes in bfloat16."""
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _seconds(run: Callable[[NDArray[Any]], object], inputs: NDArray[Any], concurrency: int) -> float:
@@ -147,69 +217,3 @@ def _seconds(run: Callable[[NDArray[Any]], object], inputs: NDArray[Any], concur
         start = time.perf_counter()
         list(calls.map(run, [inputs] * concurrency))
         return (time.perf_counter() - start) / concurrency
-
-
-class _Conversion:
-    """A converted trunk on disk: the network, its weights, and the processors on which it was checked, with its speed there."""
-
-    def __init__(self, stem: Path) -> None:
-        self.xml, self.weights, self._notes = (stem.with_suffix(end) for end in (".xml", ".bin", ".json"))
-
-    def make(self, make_reference: "Callable[[], TensorFlowEngine]") -> None:
-        """Convert the trunk, unless its files exist and have the recorded digests."""
-        notes = self._read_notes()
-        if notes and notes["files"] == self._digests():
-            return
-        self.xml.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.xml.parent, prefix=".") as folder:
-            saved, made = Path(folder, "saved_model"), Path(folder, self.xml.name)
-            make_reference().save(saved)
-            # The runtime's own reader: the separate converter sends usage reports over the network.
-            openvino.save_model(openvino.Core().read_model(saved), made, compress_to_fp16=False)
-            self._notes.unlink(missing_ok=True)
-            made.with_suffix(".bin").replace(self.weights)
-            made.replace(self.xml)
-        write_json(self._notes, {"files": self._digests(), "approved": {}})
-
-    def known_gain(self, cpu: str) -> float | None:
-        """TensorFlow's time divided by OpenVINO's on this processor model; None if they were never compared there."""
-        notes = self._read_notes() or {"approved": {}}
-        return notes["approved"][cpu]["gain"] if cpu in notes["approved"] else None
-
-    def approve(self, cpu: str, difference: float, gain: float) -> None:
-        """Record that both agree on this processor model, with the difference and the gain in speed."""
-        notes = self._read_notes() or {"files": self._digests(), "approved": {}}
-        entry = {"difference": difference, "gain": gain}
-        write_json(self._notes, {**notes, "approved": {**notes["approved"], cpu: entry}})
-
-    def _digests(self) -> list[str] | None:
-        try:
-            return [hashlib.sha256(path.read_bytes()).hexdigest() for path in (self.xml, self.weights)]
-        except FileNotFoundError:
-            return None
-
-    def _read_notes(self) -> dict[str, Any] | None:
-        try:
-            notes = json.loads(self._notes.read_text())
-            approved = {
-                cpu: {name: float(entry[name]) for name in ("difference", "gain")}
-                for cpu, entry in notes["approved"].items()
-            }
-            return {"files": list(notes["files"]), "approved": approved}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None
-
-
-def _name(recipe: Recipe, earlier: Recipe | None) -> str:
-    """File name of a conversion, with a digest of what its values depend on and of OpenVINO's version."""
-    parts = {
-        "trunk": recipe.trunk_digest,
-        "size": recipe.decoder.size_px,
-        "preprocessing": recipe.preprocessing.as_dict(),
-        "from": earlier.cut if earlier else None,
-        "cut": recipe.cut,
-        "pooling": recipe.pooling,
-        "openvino": openvino.__version__,
-    }
-    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-    return f"{recipe.base}-{recipe.decoder.size_px}px-{recipe.cut}-{digest[:16]}"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.bases.cut import divide
 from pipeline.bases.digests import tensor_digest
 from pipeline.bases.network import pool, with_preprocessing
-from pipeline.bases.table import find_base
+from pipeline.bases.table import BFLOAT16, find_base
 from pipeline.bases.weights import load_base
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import SettingError, WeightsMismatchError
@@ -38,7 +38,7 @@ class TensorFlowEngine:
 
     Raises:
         WeightsMismatchError: The file's trunk differs from the one in the recipe.
-        SettingError: The device does not exist, or the batch size is not positive.
+        SettingError: The device does not exist, the batch size is not positive, or the recipe's arithmetic is OpenVINO's.
     """
 
     def __init__(
@@ -52,6 +52,10 @@ class TensorFlowEngine:
     ) -> None:
         if batch_size < 1:
             raise SettingError(f"The batch size is a positive number. Received: {batch_size}.")
+        if recipe.precision == BFLOAT16:
+            raise SettingError(
+                "TensorFlow does not compute rows in bfloat16. Use OpenVINO, or --precision mixed_bfloat16."
+            )
         self.batch_size = batch_size
         self._device = _device_name(device)
         with tf.device(self._device):

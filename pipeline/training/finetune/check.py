@@ -11,7 +11,7 @@ from pipeline.training.finetune.assembly import Assembly
 from pipeline.training.finetune.live import live_forward
 
 _NUM_IMAGES = 8
-_TOLERANCE = {"float32": 1e-3, "float16": 2e-2, "mixed_float16": 2e-2, "mixed_bfloat16": 1e-1}
+_TOLERANCE = {"float32": 1e-3, "float16": 2e-2, "mixed_float16": 2e-2, "bfloat16": 1e-1, "mixed_bfloat16": 1e-1}
 """Largest allowed difference of a probability, by stored dtype and arithmetic; the coarser of the two counts. float16 has a
 significand of 11 bits, bfloat16 one of 8."""
 

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from pipeline.images.decode import Decoder, encode_array
 from pipeline.images.manifest import Manifest
 from pipeline.images.reading import Reading
 from pipeline.images.sources.arrays import FASHION, array_manifest, scan_keras, scan_npz, scan_sklearn
+from tests import ready
 
 READING = Reading(split="60/20/20")
 
@@ -261,13 +261,16 @@ def test_what_keras_does_not_have_is_refused(tmp_path, name, label, message):
         scan_keras(name, replace(READING, label=label, home=tmp_path))
 
 
-def scan_in_a_process(home: Path, data: str, **environment: str) -> dict:
-    """Scan keras:NAME in a Python of its own: Keras reads its home when it is imported, and costs seconds."""
+def scan_in_a_process(home: Path, data: str, keras_home: Path | None = None) -> dict:
+    """Scan keras:NAME in a Python of its own, where Keras has another home or cannot be imported."""
     code = f"""
 import json, sys
 from pathlib import Path
-if {environment.get("KERAS_HOME") is None}:
+if {keras_home is None}:
     sys.modules["keras"] = None  # whoever imports it fails
+else:
+    from keras.src.backend import config
+    config._KERAS_DIR = {str(keras_home)!r}
 from pipeline.errors import DataLayoutError
 from pipeline.images.reading import Reading
 from pipeline.images.scan import scan
@@ -282,14 +285,14 @@ for name in {data.split()}:
 print(json.dumps(found))
 """
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [ready.python(), "-c", code],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
         cwd=Path(__file__).parents[3],
         # A closed port in the place of the network: what is not there cannot be downloaded.
-        env=os.environ | {"https_proxy": "http://127.0.0.1:9", "TF_CPP_MIN_LOG_LEVEL": "3"} | environment,
+        env=os.environ | {"https_proxy": "http://127.0.0.1:9"},
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -306,7 +309,7 @@ def test_keras_data_set_is_loaded_once_and_kept(tmp_path):
         (archive / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(16) + pixels.tobytes()))
         (archive / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(bytes(8) + bytes(labels)))
     home = tmp_path / "home"
-    first = scan_in_a_process(home, "keras:fashion_mnist keras:mnist", KERAS_HOME=str(tmp_path / "keras"))
+    first = scan_in_a_process(home, "keras:fashion_mnist keras:mnist", tmp_path / "keras")
     labels, splits, pixels, title = first["keras:fashion_mnist"]
 
     assert (

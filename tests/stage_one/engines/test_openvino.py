@@ -4,6 +4,7 @@ import functools
 import json
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from pipeline.errors import DisagreementError, MissingExtraError, SettingError
 from pipeline.settings import Settings
 from pipeline.stage_one.engines import choose, openvino
 from pipeline.stage_one.engines.choose import make_engine
-from pipeline.stage_one.engines.openvino import OpenVINOEngine
+from pipeline.stage_one.engines.openvino import OpenVINOEngine, has_bfloat16
 from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 from pipeline.stage_one.recipes import make_recipe as recipe_of
 from pipeline.stage_one.recompute import recompute
@@ -24,6 +25,7 @@ from tests.calls import read as scan
 from tests.conftest import draw_tree
 from tests.stage_one.trunks import BATCH_SIZE, make_recipe
 
+CUT = "fire3_concat"  # to convert fewer layers
 PIXELS = np.random.default_rng(0).integers(0, 256, (2 * BATCH_SIZE + 3, 32, 32, 3), np.uint8)
 
 
@@ -38,13 +40,14 @@ def tensorflow_engine(home: Path, recipe, earlier) -> TensorFlowEngine:
 class Reference:
     """TensorFlow's engine, asked for when it is called; counts how often that was."""
 
-    def __init__(self, home: Path, earlier=None, **changes):
-        self.recipe, _ = make_recipe(home, **changes)
+    def __init__(self, home: Path, earlier=None, *, cut: str = CUT, **changes):
+        self.recipe, _ = make_recipe(home, cut=cut, **changes)
+        self.exact = replace(self.recipe, precision="float32")
         self.home, self.earlier, self.num_made = home, earlier, 0
 
     def __call__(self) -> TensorFlowEngine:
         self.num_made += 1
-        return tensorflow_engine(self.home, self.recipe, self.earlier)
+        return tensorflow_engine(self.home, self.exact, self.earlier)
 
     def engine(self, folder: Path, **settings) -> OpenVINOEngine:
         settings.setdefault("is_asked", True)  # not to depend on which is faster here
@@ -89,7 +92,7 @@ def test_rows_are_those_of_tensorflow(converted, home):
     "changes",
     [
         {"pooling": "avg"},
-        {"cut": "fire5_concat"},
+        {"cut": "fire9_concat"},
         {"base": "mobilenetv2", "cut": "block_3_expand_relu", "pooling": "max"},  # with batch norms and an addition
     ],
     ids=str,
@@ -103,10 +106,12 @@ def test_rows_of_other_recipes_are_those_of_tensorflow(changes, home, tmp_path):
 
 def test_rows_of_a_later_layer_come_from_those_of_an_earlier_one(home, tmp_path):
     """The conversion starts where the stored rows end."""
-    earlier, _ = make_recipe(home, cut="fire5_concat")
-    rows = Reference(home, cut="fire5_concat")().features(PIXELS)
+    earlier, _ = make_recipe(home, cut=CUT)
+    rows, later = Reference(home)().features(PIXELS), {"cut": "fire5_concat"}
 
-    assert_agree(Reference(home, earlier).engine(tmp_path).features(rows), Reference(home)().features(PIXELS))
+    assert_agree(
+        Reference(home, earlier, **later).engine(tmp_path).features(rows), Reference(home, **later)().features(PIXELS)
+    )
 
 
 def test_an_image_has_the_same_bits_whoever_is_beside_it(converted, folder, home):
@@ -159,7 +164,7 @@ def test_a_damaged_conversion_is_made_again(end, damage, converted, folder, home
 
 def test_where_it_disagrees_tensorflow_takes_over(home, unchecked, monkeypatch, caplog):
     """With a warning, and the rows say who made them."""
-    monkeypatch.setattr(openvino, "TOLERANCE", -1.0)
+    monkeypatch.setitem(openvino.TOLERANCE, "float32", -1.0)
     reference = Reference(home)
     engine = reference.engine(unchecked, is_asked=False)
     with caplog.at_level(logging.WARNING):
@@ -189,7 +194,7 @@ def test_the_faster_one_is_taken(gain, home, unchecked, monkeypatch):
 
 def test_where_it_was_asked_for_and_disagrees_is_an_error(home, unchecked, monkeypatch):
     """Nobody who names an engine gets another."""
-    monkeypatch.setattr(openvino, "TOLERANCE", -1.0)
+    monkeypatch.setitem(openvino.TOLERANCE, "float32", -1.0)
 
     with pytest.raises(DisagreementError, match="use --engine tensorflow"):
         Reference(home).engine(unchecked, is_asked=True).features(PIXELS)
@@ -242,7 +247,7 @@ def test_auto_leaves_it_where_there_is_a_gpu(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "error", "expected"),
     [
-        ({"device": "gpu"}, SettingError, "on the CPU and in float32"),
+        ({"device": "gpu"}, SettingError, "on the CPU, in float32 or bfloat16"),
         ({"precision": "mixed_float16"}, SettingError, "Received: --device auto --precision mixed_float16"),
     ],
 )
@@ -269,3 +274,132 @@ def test_an_unknown_engine_is_refused():
     """Before anything is read."""
     with pytest.raises(SettingError, match="The engine is one of"):
         Settings.of(engine="tensorrt")
+
+
+class TestBfloat16:
+    """The arithmetic of a recipe, which OpenVINO has on some processors."""
+
+    needs_bfloat16 = pytest.mark.skipif(not has_bfloat16(), reason="this processor has no bfloat16")
+
+    @needs_bfloat16
+    def test_rows_differ_from_those_of_float32_by_the_rounding_only(self, converted, folder, home):
+        """They are float32 numbers, more than the tolerance of float32 away and less than that of bfloat16."""
+        reference, plain = Reference(home, precision="bfloat16"), converted[1]
+        rows = reference.engine(folder).features(PIXELS)
+        difference = np.abs(rows - plain).max() / np.abs(plain).max()
+
+        assert rows.dtype == np.float32
+        assert openvino.TOLERANCE["float32"] < difference < openvino.TOLERANCE["bfloat16"]
+
+    @needs_bfloat16
+    def test_the_conversion_of_float32_serves_and_is_checked_again(self, folder, home):
+        """One TensorFlow engine is made for the check, none for the conversion, and none the next time."""
+        first, again = (Reference(home, precision="bfloat16") for _ in range(2))
+        rows = first.engine(folder).features(PIXELS)
+
+        assert np.array_equal(again.engine(folder).features(PIXELS), rows)
+        assert (first.num_made, again.num_made) == (1, 0)
+
+    @needs_bfloat16
+    def test_an_image_has_the_same_bits_in_every_batch(self, folder, home):
+        """As in float32."""
+        engine = Reference(home, precision="bfloat16").engine(folder)
+
+        assert np.array_equal(engine.features(PIXELS[5:8]), engine.features(PIXELS)[5:8])
+
+    @needs_bfloat16
+    def test_a_difference_beyond_the_tolerance_is_an_error(self, home, unchecked, monkeypatch):
+        """No other engine computes these rows."""
+        monkeypatch.setitem(openvino.TOLERANCE, "bfloat16", 1e-6)
+
+        with pytest.raises(DisagreementError, match=r"in bfloat16 differs .* use --precision float32"):
+            Reference(home, precision="bfloat16").engine(unchecked, is_asked=False).features(PIXELS)
+
+    @needs_bfloat16
+    def test_stage_one_stores_them_apart(self, tmp_path):
+        """By the name of the precision alone, even for a few images; a second call finds them."""
+        options = Settings.of(
+            base="squeezenet", size=48, weights="random", precision="bfloat16", cache=tmp_path / "a", runs=tmp_path
+        )
+        photos = draw_tree(tmp_path / "photos", {"": 4})
+        done = extract(photos, settings=options)
+        plain = extract(photos, settings=options.with_changes(precision="float32"))
+
+        assert (done.engine, done.store.recipe.precision, plain.num_new) == ("openvino", "bfloat16", 8)
+        assert extract(photos, settings=options).num_new == 0
+        assert recompute(scan(photos), 4, options).bad == ()
+
+    def test_a_processor_without_it_is_an_error(self, home, tmp_path, monkeypatch):
+        """The message names what the processor lacks, before anything is converted."""
+        monkeypatch.setattr(openvino, "has_bfloat16", lambda: False)
+
+        with pytest.raises(SettingError, match=r"AVX512_BF16 or AMX.* Use --precision float32"):
+            Reference(home, precision="bfloat16").engine(tmp_path)
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize(
+        ("settings", "error", "expected"),
+        [
+            ({"engine": "tensorflow"}, SettingError, "Received: --engine tensorflow"),
+            ({"device": "gpu:1"}, SettingError, "received --device gpu:1. Use --precision mixed_bfloat16"),
+            ({}, MissingExtraError, r"pip install 'bottleneck-pipeline\[openvino\]'"),
+        ],
+        ids=str,
+    )
+    def test_what_cannot_compute_it_is_refused(self, settings, error, expected, home, monkeypatch):
+        """Another engine or device, or a machine without OpenVINO."""
+        monkeypatch.setattr(choose, "_GPU_DEVICES", ())
+        monkeypatch.setattr(choose, "find_spec", lambda name: None)
+        recipe, _ = make_recipe(home, precision="bfloat16")
+
+        with pytest.raises(error, match=expected):
+            make_engine(recipe, "random", Settings.of(**settings).compute, 1)
+
+    def test_a_gpu_is_a_question(self, home, monkeypatch):
+        """Whether the GPU or the processor is meant is not guessed."""
+        monkeypatch.setattr(choose, "_GPU_DEVICES", ("null",))
+        recipe, _ = make_recipe(home, precision="bfloat16")
+
+        with pytest.raises(
+            SettingError, match=r"this machine has a GPU. Use --precision mixed_bfloat16, or --device cpu"
+        ):
+            make_engine(recipe, "random", Settings.of().compute, 1)
+
+    def test_tensorflow_does_not_compute_it(self, home):
+        """Rows of another arithmetic would get the name of this one."""
+        recipe, file = make_recipe(home, precision="bfloat16")
+
+        with pytest.raises(SettingError, match="TensorFlow does not compute rows in bfloat16"):
+            TensorFlowEngine(recipe, file)
+
+    @needs_bfloat16
+    @pytest.mark.parametrize(("gain", "is_told"), [(1.9, True), (1.1, False)])
+    def test_a_long_job_in_float32_is_told_of_it(self, gain, is_told, folder, home, monkeypatch, caplog):
+        """Once, with the measured gain, where it is worth it; the next job does not measure again."""
+        monkeypatch.setattr(openvino, "_LONG_SECONDS", 0.0)
+        monkeypatch.setattr(openvino, "_seconds", _Falling(gain))
+        for _ in range(2):
+            caplog.clear()
+            engine = Reference(home).engine(folder, num_rows=10_000)
+            for _ in range(2):
+                engine.features(PIXELS)
+            assert [("--precision bfloat16 it is 1.9 times" in line) for line in caplog.messages] == [True] * is_told
+            monkeypatch.setattr(openvino, "_seconds", lambda *_: 1.0)
+
+    @needs_bfloat16
+    @pytest.mark.parametrize("num_rows", [0, 40])
+    def test_a_short_job_is_not(self, num_rows, folder, home, caplog):
+        """Nor one of unknown length."""
+        Reference(home).engine(folder, num_rows=num_rows).features(PIXELS)
+
+        assert caplog.messages == []
+
+
+class _Falling:
+    """Stands for the seconds of calls: the last of three is faster by a factor."""
+
+    def __init__(self, gain: float):
+        self.left = [1.0, gain, 1.0]
+
+    def __call__(self, *_: object) -> float:
+        return self.left.pop(0)

@@ -58,7 +58,7 @@ def losses(photos: Path, settings: Settings, first: str, *, cached: bool) -> lis
     ("base", "size", "first", "weights"),
     [
         ("squeezenet", 48, "fire9_squeeze1x1", "random"),  # a tail that branches
-        ("mobilenetv2", 32, "block_16_expand", "random"),  # batch normalisation
+        ("mobilenet", 32, "conv_pw_13_bn", "random"),  # batch normalisation
         pytest.param("vgg16", 32, "block5_conv1", "imagenet", marks=pytest.mark.real),
     ],
 )

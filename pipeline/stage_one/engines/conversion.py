@@ -1,0 +1,89 @@
+"""A trunk that was converted for OpenVINO, kept on disk with what is known of it on each processor model."""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import openvino
+
+from pipeline.cache.recipe import Recipe
+from pipeline.files import write_json
+
+if TYPE_CHECKING:
+    from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
+
+
+class Conversion:
+    """A converted trunk on disk: the network, its weights, and the processors on which it was checked, with its speed there.
+
+    The files are those of float32. They serve bfloat16 too, which has its own entries among the notes.
+    """
+
+    def __init__(self, stem: Path) -> None:
+        self.xml, self.weights, self._notes = (stem.with_suffix(end) for end in (".xml", ".bin", ".json"))
+
+    def make(self, make_reference: "Callable[[], TensorFlowEngine]") -> None:
+        """Convert the trunk, unless its files exist and have the recorded digests."""
+        notes = self._read_notes()
+        if notes and notes["files"] == self._digests():
+            return
+        self.xml.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.xml.parent, prefix=".") as folder:
+            saved, made = Path(folder, "saved_model"), Path(folder, self.xml.name)
+            make_reference().save(saved)
+            # The runtime's own reader: the separate converter sends usage reports over the network.
+            openvino.save_model(openvino.Core().read_model(saved), made, compress_to_fp16=False)
+            self._notes.unlink(missing_ok=True)
+            made.with_suffix(".bin").replace(self.weights)
+            made.replace(self.xml)
+        write_json(self._notes, {"files": self._digests(), "approved": {}})
+
+    def known_gain(self, where: str) -> float | None:
+        """The gain in speed that was recorded there; None if nothing was compared there.
+
+        Args:
+            where: The processor model, with what was compared if it is not TensorFlow with OpenVINO in float32.
+        """
+        notes = self._read_notes() or {"approved": {}}
+        return notes["approved"][where]["gain"] if where in notes["approved"] else None
+
+    def approve(self, where: str, difference: float, gain: float) -> None:
+        """Record that both agree there, with the difference and the gain in speed."""
+        notes = self._read_notes() or {"files": self._digests(), "approved": {}}
+        entry = {"difference": difference, "gain": gain}
+        write_json(self._notes, {**notes, "approved": {**notes["approved"], where: entry}})
+
+    def _digests(self) -> list[str] | None:
+        try:
+            return [hashlib.sha256(path.read_bytes()).hexdigest() for path in (self.xml, self.weights)]
+        except FileNotFoundError:
+            return None
+
+    def _read_notes(self) -> dict[str, Any] | None:
+        try:
+            notes = json.loads(self._notes.read_text())
+            approved = {
+                cpu: {name: float(entry[name]) for name in ("difference", "gain")}
+                for cpu, entry in notes["approved"].items()
+            }
+            return {"files": list(notes["files"]), "approved": approved}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+
+def conversion_name(recipe: Recipe, earlier: Recipe | None) -> str:
+    """File name of a conversion, with a digest of what its values depend on and of OpenVINO's version."""
+    parts = {
+        "trunk": recipe.trunk_digest,
+        "size": recipe.decoder.size_px,
+        "preprocessing": recipe.preprocessing.as_dict(),
+        "from": earlier.cut if earlier else None,
+        "cut": recipe.cut,
+        "pooling": recipe.pooling,
+        "openvino": openvino.__version__,
+    }
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return f"{recipe.base}-{recipe.decoder.size_px}px-{recipe.cut}-{digest[:16]}"

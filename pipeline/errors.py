@@ -165,7 +165,7 @@ def foreign_file(path: Path, problem: str, *, error_type: type[PipelineError] = 
         raise error_type(f"{path} {problem}: {_in_short(error)}") from error
 
 
-_CAUSE_BEGIN, _CAUSE_END = 400, 600
+_CAUSE_BEGIN, _CAUSE_END = 2000, 2000
 """Characters of a library's message that are quoted: some quote the whole file, and Keras gives the cause at the end."""
 
 

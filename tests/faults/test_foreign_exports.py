@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pipeline.errors import PipelineError, RunNotFoundError
 from pipeline.exports.description import KEY, NAME, add_member
 from pipeline.exports.formats import check_exported, load_format
+from pipeline.stage_two.dense.build import load_dense
 from tests.exports.models import LABELS, SIZE_PX, describe, make_pixels
 
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -216,11 +217,13 @@ def _layer(name: str, **config: object) -> Callable[[Path], None]:
 KERAS = {
     "deep JSON in the network": _with_member("config.json", f'{{"a": {DEEP}}}'),
     "deep JSON in the description": _with_member(NAME, DEEP),
-    "a list as description": _with_member(NAME, "[]"),
-    "labels that are a text": _with_member(
+    "a list as the description": _with_member(NAME, "[]"),
+    "a text as the labels of the description": _with_member(
         NAME, describe().to_json().replace('"labels": [', '"labels": "abc", "x": [')
     ),
-    "a decoder that is a number": _with_member(NAME, '{"schema": 1, "labels": ["a"], "decoder": 1, "origin": {}}'),
+    "a number as the decoder of the description": _with_member(
+        NAME, '{"schema": 1, "labels": ["a"], "decoder": 1, "origin": {}}'
+    ),
     "no weights": _with_member("model.weights.h5", b""),
     "corrupt deflate": _corrupt_deflate,
     "a class of nobody": _layer("Dense", activation="nothing"),
@@ -237,6 +240,27 @@ def test_bad_keras_file_is_an_error_of_its_file(fault: str, good: Path):
 
     with pytest.raises(PipelineError, match=r"model\.keras"):
         load_format(Path("model.keras"))
+
+
+@pytest.mark.parametrize("fault", [fault for fault in KERAS if "description" not in fault])
+def test_bad_dense_head_is_an_error_of_its_file(fault: str, good: Path):
+    """The head of a run is read by the same library, with the same care."""
+    shutil.copy(good, "head.keras")
+    assert load_dense(Path("head.keras")).num_classes == len(LABELS)
+    KERAS[fault](Path("head.keras"))
+
+    with pytest.raises(PipelineError, match=r"head\.keras"):
+        load_dense(Path("head.keras"))
+
+
+def test_dense_head_with_nan_weights_is_refused(good: Path):
+    """The message names the file and the layer."""
+    model = keras.saving.load_model(good)
+    model.layers[-1].set_weights([np.full_like(weight, np.nan) for weight in model.layers[-1].get_weights()])
+    model.save("head.keras")
+
+    with pytest.raises(PipelineError, match=r"head\.keras has weights that are NaN or infinite, in the layer 'dense"):
+        load_dense(Path("head.keras"))
 
 
 @pytest.mark.parametrize("ending", [".keras", ".onnx", ".tflite"])

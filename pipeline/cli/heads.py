@@ -65,7 +65,12 @@ def features(**options: Any) -> None:
     with_augment = ["--views", str(options["views"]), "--augment", options["augment"]] if viewed else []
     pool = ["--pool", options["pool"]] if options["pool"] != "none" else []
     following = next_command("head", options["data"], *pool, *with_augment, without=("pool",))
-    show(options, result, lambda r: f"{render.describe_features(r)}\nNext: `{following}` trains a head on these rows.")
+    last = (
+        f"Next: `{following}` trains a head on these rows."
+        if done.manifest.classes
+        else f"No labels. {done.manifest.label_cure}"
+    )
+    show(options, result, lambda r: f"{render.describe_features(r)}\n{last}")
 
 
 @command(

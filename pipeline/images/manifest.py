@@ -251,6 +251,11 @@ class Manifest:
         present = {label for label, name in zip(self.labels, self.splits, strict=True) if name == split}
         return tuple(label for label in self.classes if label not in present)
 
+    def __repr__(self) -> str:
+        """Counts: the names of a million images are no help."""
+        counts = ", ".join(f"{self.splits.count(split):,} {split}" for split in SPLITS if split in self.splits)
+        return f"<Manifest of {len(self):,} images ({counts}), {len(self.classes):,} classes, {len(self.skipped):,} skipped>"
+
     def require_task(self) -> "Manifest":
         """The labelled images, if a head can be trained on them; those without a label are in `skipped`.
 
@@ -262,7 +267,7 @@ class Manifest:
         """
         unlabelled = {row: "no label" for row, label in enumerate(self.labels) if label is None}
         if len(unlabelled) == len(self):
-            raise DataLayoutError(f"None of the {len(self)} images has a label. {self._label_cure()}")
+            raise DataLayoutError(f"None of the {len(self)} images has a label. {self.label_cure}")
         labelled = self.without(unlabelled) if unlabelled else self
         if len(self.classes) < 2:
             raise DataLayoutError(
@@ -288,7 +293,9 @@ class Manifest:
             )
         return labelled
 
-    def _label_cure(self) -> str:
+    @property
+    def label_cure(self) -> str:
+        """A sentence on how to give labels to a data set that has none."""
         if self.label_choices:
             return f"Columns that could be the labels: {', '.join(map(repr, self.label_choices))}. Choose one with --label."
         return (

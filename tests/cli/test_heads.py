@@ -28,6 +28,17 @@ def test_features_prints_what_stage_one_did(work, photos):
     assert re.fullmatch("[0-9a-f]{64}", result["trunk_digest"])
 
 
+def test_features_of_images_without_labels_say_how_to_choose_labels(tmp_path, photos):
+    """The next command would fail, so it is not suggested."""
+    images = sorted(photos.rglob("*.jpg"))[:4]
+    table = tmp_path / "kinds.csv"
+    table.write_text("path,kind\n" + "".join(f"{path},{number % 2}\n" for number, path in enumerate(images)))
+    printed = call("features", table, *BASE, "--cache", tmp_path / "cache").stdout
+
+    assert "No labels. Columns that could be the labels: 'kind'. Choose one with --label." in printed
+    assert "Next:" not in printed
+
+
 def test_features_again_reuses_all_rows(work, photos):
     """On a warm store no engine is needed, and nothing is new."""
     result = call("features", photos, *BASE, *work["places"], "--json").json

@@ -175,3 +175,10 @@ def test_classes_are_sorted_as_people_count():
     names = ["10", "2", "class 10", "class 9", "b", "Ä", "01", "1", "9" * 5000, "²"]
 
     assert sorted(names, key=natural_key) == ["01", "1", "2", "10", "9" * 5000, "b", "class 9", "class 10", "²", "Ä"]
+
+
+def test_a_manifest_shows_counts_and_not_its_names():
+    """Also with a million images, it is one line."""
+    shown = repr(make_manifest(FULL))
+
+    assert shown == "<Manifest of 6 images (2 train, 2 validation, 2 test), 2 classes, 0 skipped>"

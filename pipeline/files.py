@@ -189,7 +189,7 @@ def put(made: Path, path: Path) -> None:
         try:
             made.replace(path)
         except OSError as error:
-            is_taken = error.errno in (errno.ENOTEMPTY, errno.EEXIST) and made.is_dir() and path.is_dir()
+            is_taken = error.errno in (errno.ENOTEMPTY, errno.EEXIST) and made.is_dir() and not path.is_file()
             if not is_taken or tried == _TRIES - 1:
                 raise
             _replace_folder(made, path)

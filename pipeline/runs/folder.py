@@ -6,6 +6,7 @@ runs/<name>/  run.json  metrics.json  history.csv  predictions.csv  head.npz | h
 import contextlib
 import itertools
 import logging
+import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -203,7 +204,7 @@ class NewRun:
         if self._name is None:
             return self._claim_number(self._stem)
         path = self._runs / self._name
-        if self._replace and (path / "run.json").is_file():
+        if self._replace and _is_run_or_absent(path):
             return path
         try:
             path.mkdir()
@@ -222,6 +223,19 @@ class NewRun:
                 self._claimed = path
                 break
         return path
+
+
+def _is_run_or_absent(path: Path) -> bool:
+    """Whether there is a run or nothing at a path; other processes may replace the run meanwhile."""
+    for _ in range(3):  # a folder that was listed may have been moved aside, and be half removed by now
+        try:
+            if "run.json" in os.listdir(path):  # noqa: PTH208 names alone
+                return True
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+    return False
 
 
 def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:

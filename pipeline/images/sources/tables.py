@@ -96,8 +96,9 @@ def _find_files(texts: Texts, reading: Reading, source: str, folder: Path) -> tu
     """
     path = find_path(texts, reading, source)
     if path is None or not texts[path]:
+        cure = _path_cure(texts) if path is None else "It has no rows below them."
         raise DataLayoutError(
-            f"{source} needs a column `path` and at least one row. Received columns: {list(texts)}. {_path_cure(texts)}"
+            f"{source} needs a column `path` and at least one row. Received columns: {list(texts)}. {cure}"
         )
     if not folder.is_dir():
         raise DataNotFoundError(f"The folder of the images does not exist: {folder}. Give another one with --root.")

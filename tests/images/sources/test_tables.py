@@ -119,7 +119,11 @@ def test_unknown_label_column_is_refused(folder):
 
 @pytest.mark.parametrize(
     ("text", "columns"),
-    [("", r"\[\]"), ("path,label\n", r"\['path', 'label'\]"), ("place,label\na,b\n", r"\['place', 'label'\]")],
+    [
+        ("", r"\[\]"),
+        ("path,label\n", r"\['path', 'label'\]\. It has no rows below them"),
+        ("place,label\na,b\n", r"\['place', 'label'\]"),
+    ],
 )
 def test_table_without_paths_is_refused(folder, text, columns):
     """An empty table, one of a header alone and one without a path column say what they hold."""

@@ -192,17 +192,28 @@ def test_validation_split_is_not_trained_on(text):
 
 @pytest.mark.parametrize("text", ["svm:C=0.01", "ridge:alpha=10", "sgd:alpha=0.1"])
 def test_temperature_has_the_least_validation_loss(text):
-    """The temperature minimises the validation loss: neither a higher nor a lower one gives a smaller loss."""
+    """The temperature minimises the validation loss against Platt's targets: no higher or lower one gives a smaller loss."""
     task = make_task(num_classes=4, **HARD)
     head = fit(text, task).head
+    targets = np.full((60, 4), 1 / 64)
+    targets[np.arange(60), task.validation.y] = 61 / 64
 
     def loss(factor):
         warmer = replace(head, temperature=head.temperature * factor)
-        picked = warmer.predict_proba(task.validation.flat)[np.arange(60), task.validation.y]
-        return -np.log(picked).mean()
+        return -(targets * np.log(warmer.predict_proba(task.validation.flat))).sum(axis=1).mean()
 
     assert loss(1) < loss(0.9)
     assert loss(1) < loss(1.1)
+
+
+def test_perfect_validation_does_not_make_probabilities_of_one():
+    """With every validation image right, the mean probability is what so many images can support."""
+    task = make_task(num_classes=2, distance=30.0)
+    head = fit("ridge:alpha=10", task).head
+    probabilities = head.predict_proba(task.validation.flat)
+
+    assert (probabilities.argmax(axis=1) == task.validation.y).all()
+    assert 0.9 < probabilities.max(axis=1).mean() < 61.5 / 62
 
 
 @pytest.mark.parametrize("kind", ["logreg", "lda"])

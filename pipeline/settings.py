@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import psutil
 
-from pipeline.bases.table import PRECISIONS, PREPROCESSING_NAMES
+from pipeline.bases.table import PRECISIONS, PREPROCESSING_NAMES, find_base
 from pipeline.cache.own import check_no_links
 from pipeline.cache.recipe import DTYPES
 from pipeline.errors import SettingError, check_choice
@@ -72,6 +72,7 @@ class FeatureSettings:
     `mixed_bfloat16`."""
 
     def __post_init__(self) -> None:
+        find_base(self.base)
         check_choice("preprocessing", self.preprocess, PREPROCESSING_NAMES)
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("resize method", self.resize, RESIZE_METHODS)

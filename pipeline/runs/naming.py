@@ -34,7 +34,7 @@ def check_run_name(name: str | None, runs: Path, *, replace: bool = False) -> No
         raise SettingError(f"{runs / name} exists and is not a run. Choose another --name.")
     if not replace:
         raise SettingError(
-            f"The run {name!r} already exists in {runs}. Choose another --name, or replace it with --replace."
+            f"The run {name!r} already exists in {runs}. Choose another --name, or replace it with --replace (in Python replace=True)."
         )
 
 

@@ -12,11 +12,13 @@ import sys
 
 import click
 import pytest
+from filelock import FileLock
 
 from pipeline import __version__
 from pipeline.cli.app import main
 from tests import ready
 from tests.cli.commands import BASE, COMMANDS, HEAVY, NAMES, PROJECT, call, imported, noise, start
+from tests.conftest import draw_tree
 
 # Help
 
@@ -197,18 +199,22 @@ def test_debug_shows_the_traceback():
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_stopped_program_says_so(number, tmp_path):
-    """Stopped by a signal while it reads, the program ends with code 130 and says that nothing is lost."""
-    table = tmp_path / "data.csv"
-    os.mkfifo(table)
-    command = [sys.executable, "-m", "pipeline", "features", str(table), "--json"]
+def test_stopped_program_says_so(number, own, tmp_path):
+    """Stopped by a signal while it waits for another process, the program ends with code 130 and says that nothing is lost."""
+    [store] = (tmp_path / "cache").glob("squeezenet-48px-fire9_concat-*")
+    data = draw_tree(tmp_path / "data", {"train": 1, "validation": 1})
+    command = [sys.executable, "-m", "pipeline", "features", data, *BASE, *own[:2], "--json"]
     environment = os.environ | {"PYTHONPATH": str(PROJECT)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    # Opening the pipe for writing returns when the program has begun to read it.
-    with subprocess.Popen(command, **pipes, text=True, env=environment) as process, table.open("w"):
+    with (
+        FileLock(store / ".lock"),
+        subprocess.Popen([str(word) for word in command], **pipes, text=True, env=environment) as process,
+    ):
+        waited = next((line for line in process.stderr if "waiting for it to finish" in line), None)
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
 
+    assert waited
     assert process.returncode == 130
     assert json.loads(out)["error"] == "Interrupted"
     assert "Traceback" not in err

@@ -67,8 +67,10 @@ def check_choice(name: str, received: str, expected: Sequence[str]) -> None:
 
 
 def did_you_mean(received: str, known: Iterable[str]) -> str:
-    """` Did you mean 'best'?`, with the most similar of the known names whatever its case; empty if none is similar."""
+    """` Did you mean 'best'?`, with the most similar of the known names whatever its case; empty if none is similar, or it is known."""
     names = {name.lower(): name for name in known}
+    if received in names.values():
+        return ""
     near = get_close_matches(received.lower(), names, n=1, cutoff=0.7)
     return f" Did you mean {names[near[0]]!r}?" if near else ""
 

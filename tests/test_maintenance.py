@@ -22,7 +22,13 @@ def test_stores_are_listed_checked_exported_and_imported(warm, photos, tmp_path)
     assert exported.rows == {"train": 24, "validation": 12, "test": 12}
     assert (len(imported.store), imported.num_new_shards) == (48, 1)
     assert (pruned.folders, pruned.is_done) == ((imported.store.folder,), False)
-    assert pipeline.repair_cache(warm["cache"]).as_dict() == {"rows": 48, "ok": 48, "set_aside": [], "left": []}
+    assert pipeline.repair_cache(warm["cache"]).as_dict() == {
+        "rows": 48,
+        "ok": 48,
+        "set_aside": [],
+        "left": [],
+        "mended": [],
+    }
     assert [done.shards_after for done in pipeline.compact_cache(cache=warm["cache"])] == [1]
 
 

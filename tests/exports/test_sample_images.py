@@ -34,9 +34,9 @@ def test_own_images_come_first_and_synthetic_ones_fill_up(tmp_path, monkeypatch)
 
 
 def test_images_that_are_gone_are_replaced_by_synthetic_ones(tmp_path, monkeypatch):
-    """So are those of a run whose folder is gone, unknown, or no text."""
+    """So are those of a run whose folder is gone or unknown."""
     monkeypatch.setattr(module, "NUM_IMAGES", 4)
-    for root in (str(tmp_path / "gone"), None, 7):
+    for root in (str(tmp_path / "gone"), None):
         images = sample_images(run_of(tmp_path, [("a.png", "test")], root), Decoder(24))
 
         assert images.num_own == 0

@@ -153,7 +153,9 @@ def test_existing_run_is_replaced_only_on_request(tmp_path):
     """The error comes before the work, names the run and both cures, and the run stays; --replace needs a name."""
     make_run(tmp_path, "mine", head="knn")
 
-    with pytest.raises(SettingError, match=r"'mine' already exists .* another --name, or replace it with --replace \(in Python"):
+    with pytest.raises(
+        SettingError, match=r"'mine' already exists .* another --name, or replace it with --replace \(in Python"
+    ):
         check_run_name("mine", tmp_path)
     with pytest.raises(SettingError, match="--replace without --name"):
         check_run_name(None, tmp_path, replace=True)

@@ -142,7 +142,7 @@ def test_label_that_cannot_be_written_is_not_shown(page, photos):
     select = page.all(".image select")[0]
     old = select.get_attribute("value")
     select.find_element("css selector", f"option[value='{'red' if old == 'blue' else 'blue'}']").click()
-    page.wait(lambda: "cannot be written: Is a directory. The file is as it was" in page.all(".status")[0].text)
+    page.wait(lambda: "cannot be written: Not a regular file. The file is as it was" in page.all(".status")[0].text)
     page.wait(lambda: page.all(".image select")[0].get_attribute("value") == old)
     path.rmdir()
     path.with_name("aside.csv").rename(path)

@@ -244,15 +244,15 @@ def _identity(num_coordinates: int) -> tuple[Array, Array]:
 def _temperature_of(scores: Array, y: Labels) -> float:
     """Temperature scaling (Guo et al. 2017, arXiv:1706.04599): the factor t with the smallest loss on these images.
 
-    The target of an image is (M + 1) / (M + K) for its class and 1 / (M + K) for each other class, as in Platt (1999), section
-    2.2: if all M images are classified correctly, plain targets would make every probability 1.
+    The target of an image is (M + 1) / (M + 2) for its class, as in Platt (1999), section 2.2, and the rest in equal shares for the
+    others: if all M images are classified correctly, plain targets would make every probability 1.
 
     The loss is convex in t. Its slope is the mean of E[score] under softmax(t * score), minus that under the targets. The zero of
     the slope is found by bisection of log t.
     """
     scores = scores.astype(np.float64)
-    num_images, num_classes = scores.shape
-    true = (scores[np.arange(len(y)), y].sum() + scores.sum(axis=1).mean()) / (num_images + num_classes)
+    own, total, rest = scores[np.arange(len(y)), y].mean(), scores.sum(axis=1).mean(), 1 / (len(y) + 2)
+    true = (1 - rest) * own + rest * (total - own) / max(scores.shape[1] - 1, 1)
     low, high = _LOG_TEMPERATURES
     for _ in range(40):
         middle = (low + high) / 2

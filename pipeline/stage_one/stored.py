@@ -28,8 +28,8 @@ def with_stored_features(manifest: Manifest, settings: Settings) -> Settings:
     """The settings, with the feature settings that the user did not give taken from stored rows of these images.
 
     Stores that contradict a given setting, and stores of augmented views, do not count. Where stores differ in anything but the
-    size, the default is preferred: reproduced experiments and fine-tuning store rows of other settings by themselves. Without a
-    store of these images the defaults hold.
+    size, the default is preferred: reproduced experiments store rows of other settings by themselves. The cut is never taken from a
+    store: fine-tuning stores rows of earlier layers by itself. Without a store of these images the defaults hold.
 
     Args:
         manifest: The images.
@@ -65,6 +65,8 @@ def _fitting_stores(settings: Settings) -> dict[FeatureSettings, list[Store]]:
         except PipelineError:
             continue  # reported by the commands that look after the cache
         features = _settings_of(store.recipe, settings.features.weights)
+        if features and "cut" not in given:  # rows of the last layer are derived from those of an earlier one
+            features = replace(features, cut=find_base(features.base).last_layer)
         if features and all(getattr(features, name) == getattr(wanted, name) for name in given):
             stores[features].append(store)
     return stores

@@ -75,6 +75,14 @@ def test_defaults_are_preferred_where_they_are_stored(store_rows, complete):
     assert (features.size, features.cut, features.preprocess) == (48, "fire9_concat", "native")
 
 
+def test_cut_is_not_taken_from_a_store(store_rows, complete):
+    """Fine-tuning from the cache leaves rows of an earlier layer; a head then still uses the last one, of the same size."""
+    store_rows(size=48, cut="fire5_concat")
+
+    assert (complete(**USUAL).size, complete(**USUAL).cut) == (48, "fire9_concat")
+    assert complete(**USUAL, cut="fire5_concat").cut == "fire5_concat"
+
+
 def test_stores_of_other_images_do_not_count(store_rows, complete):
     """A store that has one of the images beside a store of all of them is somebody else's."""
     store_rows(size=48)

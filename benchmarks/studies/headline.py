@@ -142,7 +142,7 @@ def draw(path: Path, done: Mapping[str, Any]) -> None:
     figure.legend(loc="outside lower center", ncols=2, fontsize=14, frameon=False, columnspacing=1.2)
     cached, live = (regimes[name]["points"][-1][0] for name in ("dense", "live"))
     figure.suptitle(
-        f"A dense head in {cached:.0f} seconds, not in {live / 60:.0f} minutes", fontsize=19, fontweight="bold"
+        f"A dense head in {cached:.1f} seconds, not in {live / 60:.0f} minutes", fontsize=19, fontweight="bold"
     )
     figure.savefig(path, dpi=130)
 

@@ -8,11 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Self
 
+from pipeline.cells import as_cell
 from pipeline.errors import MissingExtraError, SettingError
 from pipeline.files import replacing
 from pipeline.predictions import Prediction
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class PredictionFile:
         | `.jsonl` | path, label, probability, top ([[label, probability], ...]), reason |
         | `.parquet` | path, label, probability, top (list of {label, probability}), reason |
 
-        In the CSV file, texts that a spreadsheet would run as formulas begin with an apostrophe; see `plain_cell`.
+        In the CSV file, texts that a spreadsheet would run as formulas begin with an apostrophe; see `pipeline.cells`.
         """
         with replacing(self.path) as beside:
             _WRITERS[self.path.suffix.lower()](beside, predictions)
@@ -74,15 +73,6 @@ def check_writable(path: Path) -> None:
         ) from error
 
 
-def plain_cell(text: str) -> str:
-    """A text that a spreadsheet shows and does not run.
-
-    Spreadsheets take texts that begin with `=`, `+`, `-`, `@`, a tab or a carriage return as formulas (OWASP, "CSV injection"),
-    and names of files may come from strangers.
-    """
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
 def _write_csv(path: Path, predictions: Sequence[Prediction]) -> None:
     num_more = max((len(entry.top) for entry in predictions), default=1) - 1
     more = [f"{name}_{number}" for number in range(2, num_more + 2) for name in ("label", "probability")]
@@ -90,15 +80,15 @@ def _write_csv(path: Path, predictions: Sequence[Prediction]) -> None:
         writer = csv.writer(file)
         writer.writerow(["path", "label", "probability", *more, "reason"])
         for entry in predictions:
-            others = [cell for label, p in entry.top[1:] for cell in (plain_cell(label), _number(p))]
+            others = [cell for label, p in entry.top[1:] for cell in (as_cell(label), _number(p))]
             writer.writerow(
                 [
-                    plain_cell(entry.path),
-                    plain_cell(entry.label or ""),
+                    as_cell(entry.path),
+                    as_cell(entry.label or ""),
                     _number(entry.probability),
                     *others,
                     *[""] * (len(more) - len(others)),
-                    plain_cell(entry.reason or ""),
+                    as_cell(entry.reason or ""),
                 ]
             )
 

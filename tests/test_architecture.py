@@ -22,13 +22,14 @@ MAY_IMPORT = {
     "execution": "errors quiet __init__",  # __init__: workers have to have this version
     "images": "errors files html surroundings",
     "predictions": "errors html images",
-    "prediction_files": "errors files predictions",
+    "cells": "",
+    "prediction_files": "cells errors files predictions",
     "bases": "errors files surroundings images predictions",
     "cache": "errors files images bases",
     "settings": "errors execution images bases cache",  # after the cache: which dtypes are stored is a recipe's to know
     "stage_one": "errors files watchdog execution images bases settings cache",
     "stage_two": "errors files surroundings html watchdog execution images cache stage_one",
-    "runs": "errors files html images predictions prediction_files bases settings cache stage_one stage_two",
+    "runs": "cells errors files html images predictions bases settings cache stage_one stage_two",
     "training": "errors files html images bases settings cache stage_one stage_two runs",
     "exports": "errors files html images predictions prediction_files bases settings cache stage_one stage_two runs",
     "reports": "errors files html images settings cache stage_two runs",

@@ -6,8 +6,9 @@ import json
 import pandas as pd
 import pytest
 
+from pipeline.cells import as_cell
 from pipeline.errors import SettingError
-from pipeline.prediction_files import PredictionFile, plain_cell
+from pipeline.prediction_files import PredictionFile
 from pipeline.predictions import Prediction
 from tests.locked import read_only
 
@@ -43,8 +44,8 @@ def test_file_has_one_row_per_prediction(ending, tmp_path):
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\r=1"])
 def test_formulas_are_text(text):
     """A spreadsheet shows what begins with an apostrophe; other texts stay as they are."""
-    assert plain_cell(text) == f"'{text}"
-    assert plain_cell(f"a{text}") == f"a{text}"
+    assert as_cell(text) == f"'{text}"
+    assert as_cell(f"a{text}") == f"a{text}"
 
 
 def test_file_that_cannot_be_written_is_noticed_at_once(tmp_path):

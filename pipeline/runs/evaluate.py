@@ -15,7 +15,6 @@ from pipeline.errors import DataLayoutError, SettingError, check_choice
 from pipeline.files import replacing, write_json
 from pipeline.html import show_png
 from pipeline.images.manifest import SPLITS, Manifest
-from pipeline.prediction_files import plain_cell
 from pipeline.runs.attempts import attempt
 from pipeline.runs.confusion import draw_confusion
 from pipeline.runs.evaluation import Evaluation, shorten, unknown_text
@@ -174,9 +173,9 @@ def _nearest(unknown: Mapping[str, int], classes: Sequence[str]) -> str:
 def _write(
     evaluation: Evaluation, used: Manifest, probabilities: NDArray[np.float32], out: Path, classes: Sequence[str]
 ) -> None:
-    names, labels = map(plain_cell, used.names), map(str, used.labels)
+    labels = map(str, used.labels)
     splits = [evaluation.split] * len(used)
-    rows = zip(names, splits, labels, used.digests, probabilities, strict=True)
+    rows = zip(used.names, splits, labels, used.digests, probabilities, strict=True)
     with replacing(out / "predictions.csv") as beside:
         write_predictions(beside, rows, classes)
     write_json(out / "evaluation.json", evaluation.as_dict())

@@ -1,32 +1,16 @@
-"""The CSV tables of a run: history.csv and predictions.csv.
-
-Spreadsheets run a cell that starts with `=`, `+`, `-` or `@` as a formula, and the names of files and classes may come from anywhere.
-Such a text is written with an apostrophe before it, which spreadsheets read as "this is text", and read back without it.
-"""
+"""The CSV tables of a run: history.csv and predictions.csv; texts are safe for spreadsheets and read back as they were."""
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.cells import as_cell, from_cell
 from pipeline.errors import DamagedStoreError
 from pipeline.files import read_regular
 
 _MAX_BYTES = 2**31
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_QUOTED = re.compile(r"'+[=+\-@\t\r]")
-
-
-def as_cell(value: Any) -> Any:
-    """A value as a cell that no spreadsheet takes for a formula; numbers stay as they are."""
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
-
-
-def from_cell(text: str) -> str:
-    """The text that `as_cell` made a cell of."""
-    return text[1:] if _QUOTED.match(text) else text
 
 
 def write_table(path: Path, header: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:

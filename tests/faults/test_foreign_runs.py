@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.cells import as_cell, from_cell
 from pipeline.errors import DamagedStoreError, PipelineError
 from pipeline.reports.content import gather
 from pipeline.reports.selection import select
@@ -17,7 +18,6 @@ from pipeline.runs.folder import RunFolder, save_arrays, write_predictions
 from pipeline.runs.images import find_images
 from pipeline.runs.listing import group_runs, list_runs
 from pipeline.runs.run import load_run
-from pipeline.runs.tables import as_cell, from_cell
 from pipeline.settings import Settings
 from tests.runs.samples import HISTORY, make_run
 

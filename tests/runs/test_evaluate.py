@@ -1,6 +1,7 @@
 """Scores of a run on any labelled data."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -139,6 +140,15 @@ def test_results_are_written(frame, tmp_path):
     assert "0.6667" in page
     assert page.count("data:image/png") == 1
     assert "balanced accuracy" in evaluation._repr_html_()
+
+
+def test_names_are_made_safe_for_spreadsheets_once(frame, tmp_path):
+    """A name that looks like a formula has one apostrophe before it."""
+    manifest = scanned(frame)
+    names = ("=1+1.png", *manifest.names[1:])
+    evaluate(Colours(), replace(manifest, names=names), out=tmp_path)
+
+    assert list(pd.read_csv(tmp_path / "predictions.csv")["path"]) == ["'=1+1.png", *names[1:]]
 
 
 def test_folder_that_cannot_be_written_is_noticed_before_the_work(frame, tmp_path):

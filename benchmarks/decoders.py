@@ -18,7 +18,7 @@ from _turns import in_turns, ratio, say
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.scan import scan
 
 Decode = Callable[[bytes], NDArray[np.uint8]]

@@ -21,7 +21,7 @@ import numpy as np
 from _turns import in_turns, ratio, say
 from PIL import Image
 
-from pipeline.images.hashing import sha256_file
+from pipeline.images.files.hashing import sha256_file
 
 
 def make_images(folder: Path, count: int, side: int) -> list[Path]:

@@ -10,9 +10,9 @@ from typing import Any
 
 from pipeline.errors import SettingError
 from pipeline.images.manifest import Manifest
-from pipeline.images.reading import READ_KEYWORDS
-from pipeline.images.sources.archives import is_archive
-from pipeline.images.sources.tables import EXTENSIONS as TABLES
+from pipeline.images.sources.archives.archives import is_archive
+from pipeline.images.sources.reading import READ_KEYWORDS
+from pipeline.images.sources.tables.tables import EXTENSIONS as TABLES
 from pipeline.stage_two.spec import LINEAR_GRIDS
 
 Values = Mapping[str, Any]

@@ -14,12 +14,12 @@ from pipeline.effects import check_effects
 from pipeline.errors import SettingError, did_you_mean
 from pipeline.images.augment import Augmentation, parse_augmentation
 from pipeline.images.manifest import Manifest
-from pipeline.images.reading import READ_KEYWORDS, Reading, ReadKeywords
 from pipeline.images.scan import Data
+from pipeline.images.sources.reading import READ_KEYWORDS, Reading, ReadKeywords
 from pipeline.settings import KEYWORDS as SETTINGS
 from pipeline.settings import Settings
+from pipeline.stage_one.reuse.stored import with_stored_features
 from pipeline.stage_one.scan import make_reading, scan
-from pipeline.stage_one.stored import with_stored_features
 from pipeline.stage_one.views import Views
 from pipeline.stage_two.dense.settings import Training
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import SettingError, UnreadableImageError
-from pipeline.images.decode import Decoder, make_thumbnail
+from pipeline.images.decoding.decoder import Decoder, make_thumbnail
 from pipeline.images.given import Given
 from pipeline.images.manifest import Manifest
 

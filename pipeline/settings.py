@@ -21,10 +21,10 @@ from pipeline.cache.own import check_no_links
 from pipeline.cache.recipe import DTYPES
 from pipeline.errors import SettingError, check_choice
 from pipeline.execution.workers import BACKENDS, Workers
-from pipeline.images.decode import DECODERS, RESIZE_METHODS, Decoder
-from pipeline.images.formats import MAX_PIXELS
-from pipeline.images.hashing import FileHashes
-from pipeline.images.pixels import FITS, parse_background
+from pipeline.images.decoding.decoder import DECODERS, RESIZE_METHODS, Decoder
+from pipeline.images.decoding.formats import MAX_PIXELS
+from pipeline.images.decoding.pixels import FITS, parse_background
+from pipeline.images.files.hashing import FileHashes
 
 ENGINES = ("auto", "tensorflow", "openvino")
 
@@ -62,7 +62,7 @@ class FeatureSettings:
     None: white, or `drop` with decoder 1."""
 
     decoder: int = 2
-    """Version of the decoder; 1 makes the pixels of versions 0.1 and 0.2. See `pipeline.images.decode.Decoder`."""
+    """Version of the decoder; 1 makes the pixels of versions 0.1 and 0.2. See `pipeline.images.decoding.decoder.Decoder`."""
 
     dtype: str = "float32"
     """Stored dtype, `float32` or `float16`."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from pipeline.images.formats import MAX_PIXELS
+from pipeline.images.decoding.formats import MAX_PIXELS
 from pipeline.images.given import GivenImages, read_given
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import make_rows

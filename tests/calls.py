@@ -1,7 +1,7 @@
 """Rooms of the package entered from data and settings, as the public functions do, with settings that a test has at hand."""
 
 from pipeline.images import scan as reading_data
-from pipeline.images.reading import Reading
+from pipeline.images.sources.reading import Reading
 from pipeline.reports.report import write_report
 from pipeline.settings import Settings
 from pipeline.stage_one import scan as scanning

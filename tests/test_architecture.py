@@ -52,23 +52,23 @@ TENSORFLOW = (
 )
 MAY_USE = {
     "tensorflow": f"{TENSORFLOW} exports/decoding exports/served_files",
-    "keras": f"{TENSORFLOW} (images/sources/arrays) (surroundings)",
+    "keras": f"{TENSORFLOW} (images/sources/arrays/arrays) (surroundings)",
     "h5py": "cache bases",
     "hdf5plugin": "cache",
-    "sklearn": "(stage_two/linear) (images/sources/arrays) transformer",
-    "matplotlib": "runs/plots (runs/fonts)",
+    "sklearn": "(stage_two/linear) (images/sources/arrays/arrays) transformer",
+    "matplotlib": "runs/plots/plots (runs/plots/fonts)",
     "umap": "(reports/projection)",
     "openvino": "stage_one/engines/openvino stage_one/engines/conversion",
     "onnx": "(exports/onnx_file) (bases/onnx) (bases/wheels)",
     "onnxruntime": "(exports/onnx_file)",
     "tf2onnx": "(exports/onnx_file)",
     "ai_edge_litert": "(exports/tflite_file)",
-    "tensorflow_datasets": "(images/sources/tfds)",
-    "pyarrow": "(prediction_files) (images/sources/parquet) (images/sources/huggingface) (images/sources/tfds)",
-    "narwhals": "(images/sources/frames) images/scan",
-    "pillow_heif": "images/heif",
-    "tensorboard": "(runs/tensorboard)",
-    "mlflow": "(runs/mlflow)",
+    "tensorflow_datasets": "(images/sources/arrays/tfds)",
+    "pyarrow": "(prediction_files) (images/sources/tables/parquet) (images/sources/tables/huggingface) (images/sources/arrays/tfds)",
+    "narwhals": "(images/sources/tables/frames) images/scan",
+    "pillow_heif": "images/decoding/heif",
+    "tensorboard": "(runs/tracking/tensorboard)",
+    "mlflow": "(runs/tracking/mlflow)",
     "joblib": "(execution)",
     "distributed": "(execution)",
     "nicegui": "tuner/page tuner/controls tuner/view tuner/parts",
@@ -79,7 +79,7 @@ MAY_USE = {
 }
 
 # Parts of scikit-learn that are not estimators.
-NO_ESTIMATORS = {"images/sources/arrays": "sklearn.datasets", "transformer": "sklearn.base"}
+NO_ESTIMATORS = {"images/sources/arrays/arrays": "sklearn.datasets", "transformer": "sklearn.base"}
 
 # All of these can be loaded without TensorFlow: a linear head on a warm cache needs no more, and the command line starts with them.
 LIGHT_ROOMS = (

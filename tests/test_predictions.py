@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import SettingError
+from pipeline.images.files.hashing import FileHashes
 from pipeline.images.given import read_given
-from pipeline.images.hashing import FileHashes
 from pipeline.predictions import MAX_SHOWN, Prediction, Predictions, check_top, label_given
 from tests.conftest import draw_photo
 

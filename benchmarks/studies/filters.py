@@ -16,7 +16,7 @@ from _paired import HEADS, Right, accuracy, against, compared, labelled_rightly,
 from scipy.stats import binomtest
 
 import pipeline
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.quiet import quiet_tensorflow
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from _paired import HEADS, Right, accuracy, compared, labelled_rightly, some_of
 
 import pipeline
-from pipeline.images.pixels import FITS
+from pipeline.images.decoding.pixels import FITS
 from pipeline.quiet import quiet_tensorflow
 
 

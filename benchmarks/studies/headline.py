@@ -23,7 +23,7 @@ from matplotlib.ticker import MaxNLocator
 import pipeline
 from pipeline.images.manifest import Manifest
 from pipeline.quiet import quiet_tensorflow
-from pipeline.runs.plots import BLUE, COLOURS
+from pipeline.runs.plots.plots import BLUE, COLOURS
 
 DENSE, FIRST, BOUNDARY = "dense:256,relu,dropout:0.5", "block5_conv1", "block4_pool"
 GREEN, PINK, ORANGE = COLOURS[2:]

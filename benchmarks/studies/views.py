@@ -27,7 +27,7 @@ from pipeline.cache.stores import seconds_to_make
 from pipeline.images.augment import parse_augmentation
 from pipeline.images.manifest import Manifest
 from pipeline.quiet import quiet_tensorflow
-from pipeline.runs.plots import COLOURS
+from pipeline.runs.plots.plots import COLOURS
 from pipeline.runs.run import Run
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 import pipeline
 from pipeline.images.augment import NAMED, ViewMaker
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 
 CAPTIONS = {
     "flip": "mirrored, half of the time",

@@ -5,9 +5,9 @@ from numpy.typing import NDArray
 
 from pipeline.bases.files import home_folder
 from pipeline.bases.table import BaseSpec
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
+from pipeline.images.files.hashing import FileHashes
 from pipeline.images.given import GivenImages, read_given
-from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
 from pipeline.predictions import Predictions, check_top, decode_rows, label_given
 

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from pipeline.files import read_json, write_json
-from pipeline.images.hash_table import Stamp
-from pipeline.images.hashing import file_stamp, sha256_file
+from pipeline.images.files.hash_table import Stamp
+from pipeline.images.files.hashing import file_stamp, sha256_file
 
 _MAX_BYTES = 2**26
 

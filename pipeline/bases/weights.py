@@ -22,7 +22,7 @@ from pipeline.bases.table import BaseSpec
 from pipeline.bases.wheels import WHEELS, Tensors, download_tensors
 from pipeline.errors import WeightsMismatchError, WeightsUnavailableError, foreign_file
 from pipeline.files import check_regular, replacing
-from pipeline.images.limits import check_archive
+from pipeline.images.files.limits import check_archive
 
 _NETWORK_TIMEOUT_SECONDS = 20
 _RANDOM_SEED = 0

@@ -18,7 +18,7 @@ from pipeline.cache.own import is_gone, reading
 from pipeline.errors import DamagedStoreError, SettingError
 from pipeline.files import write_json
 from pipeline.images.augment import ViewMaker
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 
 SCHEMA = 1
 DTYPES = ("float32", "float16")

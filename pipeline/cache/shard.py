@@ -23,8 +23,8 @@ from pipeline.cache.own import check_no_links, reading
 from pipeline.cache.recipe import SCHEMA, Recipe
 from pipeline.errors import DamagedStoreError, SettingError, UnreadableStoreError
 from pipeline.files import write_bytes
-from pipeline.images.hash_table import Stamp
-from pipeline.images.hashing import file_stamp
+from pipeline.images.files.hash_table import Stamp
+from pipeline.images.files.hashing import file_stamp
 
 FULL_ROWS = 1024
 FULL_BYTES = 256 * 2**20

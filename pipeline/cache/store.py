@@ -26,8 +26,8 @@ from pipeline.errors import (
     UnreadableStoreError,
 )
 from pipeline.files import remove_debris
-from pipeline.images.hash_table import Stamp
-from pipeline.images.hashing import file_stamp
+from pipeline.images.files.hash_table import Stamp
+from pipeline.images.files.hashing import file_stamp
 
 logger = logging.getLogger(__name__)
 

@@ -88,7 +88,7 @@ def _backends() -> Sequence[str]:
 
 
 def _class_folders() -> Sequence[str]:
-    from pipeline.images.reading import CLASS_FOLDERS
+    from pipeline.images.sources.reading import CLASS_FOLDERS
 
     return CLASS_FOLDERS
 
@@ -106,7 +106,7 @@ def _engines() -> Sequence[str]:
 
 
 def _fits() -> Sequence[str]:
-    from pipeline.images.pixels import FITS
+    from pipeline.images.decoding.pixels import FITS
 
     return FITS
 
@@ -142,7 +142,7 @@ def _regimes() -> Iterable[str]:
 
 
 def _resize_methods() -> Iterable[str]:
-    from pipeline.images.decode import RESIZE_METHODS
+    from pipeline.images.decoding.decoder import RESIZE_METHODS
 
     return RESIZE_METHODS
 

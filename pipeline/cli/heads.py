@@ -48,7 +48,7 @@ VIEWS = ("views", "augment", "view_seed", "tta")
 def features(**options: Any) -> None:
     """Stage one: run the frozen trunk over DATA and store the features that are missing."""
     from pipeline import api
-    from pipeline.images.reading import READ_KEYWORDS
+    from pipeline.images.sources.reading import READ_KEYWORDS
 
     given = keywords(options)
     with_views = bool(options["views"]) or options["augment"] != "none"

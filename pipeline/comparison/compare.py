@@ -20,7 +20,7 @@ from pipeline.html import show_table
 from pipeline.images.augment import Augmentation
 from pipeline.images.manifest import Manifest
 from pipeline.runs.naming import numbered, plain_name
-from pipeline.runs.plots import draw_comparison
+from pipeline.runs.plots.plots import draw_comparison
 from pipeline.runs.run import Run
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure

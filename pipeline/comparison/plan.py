@@ -23,9 +23,9 @@ from pipeline.html import show_table
 from pipeline.images.manifest import Manifest
 from pipeline.images.synthetic import synthetic_images
 from pipeline.settings import Settings
-from pipeline.stage_one.pending import rows_per_shard
+from pipeline.stage_one.computing.pending import rows_per_shard
+from pipeline.stage_one.computing.tasks import rows_per_task
 from pipeline.stage_one.recipes import make_recipe
-from pipeline.stage_one.tasks import rows_per_task
 
 _NUM_SYNTHETIC = 256
 """Synthetic images; each may be used more than once, because its rows are deleted."""

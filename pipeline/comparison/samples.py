@@ -21,13 +21,13 @@ from pipeline.comparison.leftovers import LeftRows, left_rows
 from pipeline.errors import UnreadableImageError
 from pipeline.execution.apart import run_apart
 from pipeline.files import name_beside, remove
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.settings import Settings
-from pipeline.stage_one.compute import Engine, Item, keys_of
+from pipeline.stage_one.computing.compute import Engine, Item, keys_of
+from pipeline.stage_one.computing.pace import SHARD_BATCHES, Pace, measure_pace
 from pipeline.stage_one.engines.choose import make_engine
 from pipeline.stage_one.missing import missing_items
-from pipeline.stage_one.pace import SHARD_BATCHES, Pace, measure_pace
 from pipeline.stage_one.recipes import weights_file
 from pipeline.stage_two.spec import DEFAULT_LAYERS, parse_layers
 

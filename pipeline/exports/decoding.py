@@ -1,4 +1,4 @@
-"""Decode images inside a TensorFlow graph: the same pixels, bit for bit, as `pipeline.images.decode` with Pillow.
+"""Decode images inside a TensorFlow graph: the same pixels, bit for bit, as `pipeline.images.decoding.decoder` with Pillow.
 
 JPEG, PNG, WebP and GIF (of one frame). The resize follows Pillow's arithmetic (13.0, `libImaging/Resample.c`): weights in double
 precision, rounded to 22 bits; first along the width, then along the height, or the other way round for images that lose much
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from pipeline.exports.served_files import background_of, decode_file, fitted_shape
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 
 # The bytes before the value of EXIF's orientation (tag, type, count), little-endian and big-endian.
 _ORIENTATION = ((0x12, 0x01, 0x03, 0x00, 0x01, 0x00, 0x00, 0x00), (0x01, 0x12, 0x00, 0x03, 0x00, 0x00, 0x00, 0x01))
@@ -46,7 +46,7 @@ def decode_batch(encoded: tf.Tensor, decoder: Decoder) -> tf.Tensor:
 
 
 def _fit(image: tf.Tensor, extent: tf.Tensor, decoder: Decoder) -> tf.Tensor:
-    """As `pipeline.images.pixels.fit_to`."""
+    """As `pipeline.images.decoding.pixels.fit_to`."""
     size_px = decoder.size_px
     if decoder.fit == "crop":
         side = tf.reduce_min(extent)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DamagedStoreError, SettingError, foreign_file
 from pipeline.files import check_regular, parse_json, read_regular
-from pipeline.images.decode import Decoder
-from pipeline.images.formats import MAX_PIXELS
+from pipeline.images.decoding.decoder import Decoder
+from pipeline.images.decoding.formats import MAX_PIXELS
 
 NAME = "bottleneck.json"
 """Name of the description in a `.keras` or `.tflite` file (both can be read as zip archives) and in a SavedModel folder."""

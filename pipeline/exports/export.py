@@ -19,7 +19,7 @@ from pipeline.exports.keras_file import LABELS_ENDING, check_labels
 from pipeline.exports.parity import ENCODED_TOLERANCE, TOLERANCE, Parity, in_batches, measure_parity
 from pipeline.exports.sample_images import sample_images
 from pipeline.files import replacing, write_json
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.runs.folder import load_arrays
 from pipeline.runs.naming import check_target
 from pipeline.runs.run import Run

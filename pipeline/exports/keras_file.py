@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.errors import DamagedStoreError, SettingError, foreign_file
 from pipeline.exports.description import Description, Predict, add_member, check_shapes, read_member
 from pipeline.files import read_json
-from pipeline.images.limits import check_archive
+from pipeline.images.files.limits import check_archive
 
 if TYPE_CHECKING:
     import keras

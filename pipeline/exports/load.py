@@ -13,8 +13,8 @@ from pipeline.exports.digests import check_known
 from pipeline.exports.formats import check_exported, is_exported, load_format
 from pipeline.images.given import GivenImages, read_given
 from pipeline.images.manifest import Manifest
-from pipeline.images.reading import Reading
 from pipeline.images.scan import Data
+from pipeline.images.sources.reading import Reading
 from pipeline.prediction_files import PredictionFile
 from pipeline.predictions import Predictions, check_top, decode_rows, label_given
 from pipeline.runs.evaluate import OWN_SPLITS, check_out, evaluate

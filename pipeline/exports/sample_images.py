@@ -13,7 +13,7 @@ from PIL import Image
 
 from pipeline.errors import UnreadableImageError
 from pipeline.files import read_regular
-from pipeline.images.decode import MAX_BYTES, Decoder
+from pipeline.images.decoding.decoder import MAX_BYTES, Decoder
 from pipeline.runs.run import Run
 
 NUM_IMAGES = 200

@@ -1,13 +1,13 @@
 """Image files to RGB inside a TensorFlow graph: the same pixels as `pipeline.images` makes before it fits them to a size.
 
-Tables of what is done to which file: see `pipeline.images.decode.Decoder`.
+Tables of what is done to which file: see `pipeline.images.decoding.decoder.Decoder`.
 """
 
 import tensorflow as tf
 from PIL import ImageColor
 
-from pipeline.images.decode import JPEG_MARGINS, Decoder
-from pipeline.images.pixels import DROP
+from pipeline.images.decoding.decoder import JPEG_MARGINS, Decoder
+from pipeline.images.decoding.pixels import DROP
 
 _JPEG, _PNG, _GIF = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF"
 _PNG_DEPTH, _PNG_COLOUR = 24, 25
@@ -21,7 +21,7 @@ _HEAD_BYTES = 2**16
 
 
 Extended = tuple[tf.Tensor, tf.Tensor]
-"""An image, and the height and width of what it shows in its px, float64 (2,); see `pipeline.images.formats.Extent`."""
+"""An image, and the height and width of what it shows in its px, float64 (2,); see `pipeline.images.decoding.formats.Extent`."""
 
 
 def _extended(image: tf.Tensor) -> Extended:
@@ -34,7 +34,7 @@ def background_of(decoder: Decoder, default: tuple[int, int, int]) -> tuple[int,
 
 
 def fitted_shape(shape: tf.Tensor, decoder: Decoder) -> tf.Tensor:
-    """As `pipeline.images.pixels.fitted_size`, but height before width, int32 (2,)."""
+    """As `pipeline.images.decoding.pixels.fitted_size`, but height before width, int32 (2,)."""
     if decoder.fit == "stretch":
         return tf.constant([decoder.size_px, decoder.size_px])
     shape = tf.cast(shape, tf.float64)

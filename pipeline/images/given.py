@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.errors import DataLayoutError, DataNotFoundError, UnreadableImageError
-from pipeline.images.decode import encode_array, encode_image
+from pipeline.images.decoding.decoder import encode_array, encode_image
 from pipeline.images.entries import Content, Entry, Part
-from pipeline.images.hashing import FileHashes
-from pipeline.images.kinds import Other
+from pipeline.images.files.hashing import FileHashes
+from pipeline.images.files.kinds import Other
 from pipeline.images.manifest import Files, Manifest, Skipped
 from pipeline.images.named import is_frame, is_pattern, kind_of, list_data, matches_of
-from pipeline.images.reading import Reading
+from pipeline.images.sources.arrays.pixels import as_uint8, float_top
 from pipeline.images.sources.folders import NOT_UNICODE, count_kinds, find_images, is_unicode
-from pipeline.images.sources.paths import Locator
-from pipeline.images.sources.pixels import as_uint8, float_top
+from pipeline.images.sources.reading import Reading
+from pipeline.images.sources.tables.paths import Locator
 
 OneImage = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 """A path, the bytes of an image file, a PIL image, or an array of shape (H, W) or (H, W, 1, 3 or 4)."""

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.errors import DataLayoutError, UnreadableImageError
-from pipeline.images.decode import MAX_BYTES
+from pipeline.images.decoding.decoder import MAX_BYTES
 from pipeline.images.labels import check_classes, listed
 
 SPLITS = ("train", "validation", "test")

@@ -8,8 +8,11 @@ from pipeline.errors import DataLayoutError, DataNotFoundError, did_you_mean
 from pipeline.files import check_regular
 from pipeline.images.checks import with_warnings
 from pipeline.images.manifest import Manifest
-from pipeline.images.reading import Reading
-from pipeline.images.sources import archives, arrays, folders, frames, huggingface, tables, tfds
+from pipeline.images.sources import folders
+from pipeline.images.sources.archives.archives import archives
+from pipeline.images.sources.arrays.arrays import arrays, tfds
+from pipeline.images.sources.reading import Reading
+from pipeline.images.sources.tables.tables import frames, huggingface, tables
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoDataFrame

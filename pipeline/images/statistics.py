@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from pipeline.errors import DataLayoutError, UnreadableImageError
 from pipeline.files import read_regular, write_json
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.manifest import Manifest
 
 _MAX_BYTES = 4096

@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from pipeline.errors import UnreadableImageError
-from pipeline.images.decode import make_thumbnail
+from pipeline.images.decoding.decoder import make_thumbnail
 from pipeline.reports.gallery import MAX_THUMBNAILS, Gallery, add_thumbnails, by_interest
 from pipeline.reports.maps import draw_map, pairs_of
 from pipeline.reports.prediction_table import PredictionTable, read_prediction_table

@@ -16,9 +16,9 @@ from pipeline.files import replacing, write_json
 from pipeline.html import show_png
 from pipeline.images.manifest import SPLITS, Manifest
 from pipeline.runs.attempts import attempt
-from pipeline.runs.confusion import draw_confusion
 from pipeline.runs.evaluation import Evaluation, shorten, unknown_text
 from pipeline.runs.folder import write_predictions
+from pipeline.runs.plots.confusion import draw_confusion
 from pipeline.runs.predict import Predicted
 from pipeline.stage_two.metrics import score
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DamagedStoreError, RunNotFoundError, did_you_mean, foreign_file
 from pipeline.files import check_regular, name_beside, put, read_json, remove, write_json
-from pipeline.images.npz import read_npz
+from pipeline.images.sources.arrays.npz import read_npz
 from pipeline.runs.info import RunInfo
 from pipeline.runs.naming import check_form, numbered, plain_name
 from pipeline.runs.tables import read_table, write_table

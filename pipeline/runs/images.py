@@ -8,9 +8,9 @@ from pathlib import Path
 from pipeline.bases.files import home_folder
 from pipeline.errors import PipelineError
 from pipeline.images.manifest import Files, ImageBytes
-from pipeline.images.sources.archives import is_archive
+from pipeline.images.sources.archives.archives import is_archive
 from pipeline.images.sources.folders import real_names
-from pipeline.images.sources.huggingface import find_data_files
+from pipeline.images.sources.tables.huggingface import find_data_files
 from pipeline.runs.folder import RunFolder
 from pipeline.settings import Settings
 from pipeline.stage_one.scan import scan

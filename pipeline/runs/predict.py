@@ -9,7 +9,7 @@ from pipeline.cache.recipe import Recipe
 from pipeline.errors import DamagedStoreError
 from pipeline.images.given import GivenImages, read_given
 from pipeline.images.manifest import Manifest
-from pipeline.images.reading import Reading
+from pipeline.images.sources.reading import Reading
 from pipeline.predictions import Predictions, check_top, label_given
 from pipeline.runs.info import RunInfo
 from pipeline.settings import Settings

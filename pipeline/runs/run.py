@@ -8,7 +8,7 @@ from pipeline.errors import DamagedStoreError, PipelineError
 from pipeline.html import show_png, show_table
 from pipeline.images.given import GivenImages
 from pipeline.images.manifest import Manifest
-from pipeline.images.reading import Reading
+from pipeline.images.sources.reading import Reading
 from pipeline.predictions import Predictions
 from pipeline.runs.folder import RunFolder, load_arrays, open_run
 from pipeline.runs.info import RunInfo

@@ -8,9 +8,9 @@ from pathlib import Path
 from pipeline.errors import PipelineError, UnsavedRunError
 from pipeline.runs.folder import NewRun, RunFolder, save_arrays, write_history, write_predictions
 from pipeline.runs.info import TrainingFacts, describe_run
-from pipeline.runs.logs import Log
-from pipeline.runs.plots import draw_run
+from pipeline.runs.plots.plots import draw_run
 from pipeline.runs.run import Run
+from pipeline.runs.tracking.logs import Log
 from pipeline.settings import Settings
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_two.head import Head, ScoredTask

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pipeline.images.manifest import Manifest
-from pipeline.stage_one.compute import Computed, Item
+from pipeline.stage_one.computing.compute import Computed, Item
 from pipeline.stage_one.missing import leave_out
 
 Compute = Callable[[Manifest, Sequence[Item]], Computed]

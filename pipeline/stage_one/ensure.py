@@ -10,13 +10,13 @@ from pipeline.cache.store import view_keys
 from pipeline.errors import DataLayoutError
 from pipeline.images.manifest import Manifest, Skipped
 from pipeline.settings import Settings
-from pipeline.stage_one.compute import Computed
+from pipeline.stage_one.computing.compute import Computed
+from pipeline.stage_one.computing.dispatch import compute_missing
 from pipeline.stage_one.copies import compute_with_copies
-from pipeline.stage_one.dispatch import compute_missing
-from pipeline.stage_one.earlier import derive_missing
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.missing import missing_items
-from pipeline.stage_one.older import name_others, store_with_most
+from pipeline.stage_one.reuse.earlier import derive_missing
+from pipeline.stage_one.reuse.older import name_others, store_with_most
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.cache.store import Store, view_keys
 from pipeline.errors import SettingError
 from pipeline.images.manifest import Manifest
-from pipeline.stage_one.compute import Item
+from pipeline.stage_one.computing.compute import Item
 
 
 def missing_items(manifest: Manifest, store: Store, views: Sequence[int]) -> list[Item]:

@@ -11,7 +11,7 @@ from pipeline.bases.files import home_folder, weights_path
 from pipeline.bases.table import BaseSpec, Preprocessing, choose_preprocessing, find_base
 from pipeline.cache.own import check_no_links
 from pipeline.cache.recipe import Recipe
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.images.statistics import kept_statistics
 from pipeline.settings import FeatureSettings, Settings

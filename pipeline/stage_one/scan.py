@@ -9,9 +9,9 @@ from typing import Unpack
 from pipeline.bases.files import home_folder
 from pipeline.errors import DataLayoutError
 from pipeline.images.manifest import SPLITS, Manifest
-from pipeline.images.reading import Reading, ReadKeywords
 from pipeline.images.scan import Data
 from pipeline.images.scan import scan as scan_data
+from pipeline.images.sources.reading import Reading, ReadKeywords
 from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def scan(
     Args:
         data: What `pipeline.images.scan.scan` takes; a manifest is returned as it is.
         settings: Cache folder, where file digests are remembered, and progress.
-        keywords: How the data is read: fields of `pipeline.images.reading.Reading`.
+        keywords: How the data is read: fields of `pipeline.images.sources.reading.Reading`.
 
     Raises:
         DataLayoutError: The data is not usable, or `strict` is set and an image has more than one label.

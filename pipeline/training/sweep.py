@@ -9,9 +9,9 @@ from pipeline.files import write_json
 from pipeline.html import show_table
 from pipeline.images.manifest import Manifest
 from pipeline.runs.info import task_digest
-from pipeline.runs.logs import log_sweep, open_log
 from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
+from pipeline.runs.tracking.logs import log_sweep, open_log
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.spec import DenseSpec, parse_head

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from pipeline.errors import DataLayoutError, SettingError, UnwritableLabelsError
 from pipeline.files import read_regular, replacing
-from pipeline.images.hashing import file_stamp
+from pipeline.images.files.hashing import file_stamp
 from pipeline.images.manifest import Files, Manifest
-from pipeline.images.words import split_of
+from pipeline.images.sources.words import split_of
 from pipeline.settings import FeatureSettings
 from pipeline.stage_one.scan import LABELS_ENDING
 from pipeline.tuner.label_table import LabelTable

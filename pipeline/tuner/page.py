@@ -13,7 +13,7 @@ from nicegui import app, html, run, ui
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from pipeline.errors import PipelineError, UnreadableImageError
-from pipeline.images.decode import make_thumbnail
+from pipeline.images.decoding.decoder import make_thumbnail
 from pipeline.tuner.choice import Choice
 from pipeline.tuner.controls import Controls
 from pipeline.tuner.parts import curve_of_epochs, curve_of_sizes

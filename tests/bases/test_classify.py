@@ -10,8 +10,8 @@ from pipeline.bases.classify import classify_images
 from pipeline.bases.table import find_base
 from pipeline.bases.weights import fetch_weights, load_base
 from pipeline.errors import DataNotFoundError, SettingError, UnreadableImageError
-from pipeline.images.decode import Decoder
-from pipeline.images.hashing import FileHashes
+from pipeline.images.decoding.decoder import Decoder
+from pipeline.images.files.hashing import FileHashes
 
 SQUEEZENET = find_base("squeezenet")
 

@@ -10,7 +10,7 @@ from pipeline.bases.table import Preprocessing
 from pipeline.cache.recipe import SCHEMA, Recipe
 from pipeline.cache.shard import shard_name
 from pipeline.cache.store import Store, row_keys
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 
 RECIPE = Recipe(
     "vgg16",

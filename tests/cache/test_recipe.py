@@ -12,8 +12,8 @@ from pipeline.bases.table import PRECISIONS, Preprocessing
 from pipeline.cache.recipe import POOLINGS, Recipe
 from pipeline.errors import SettingError
 from pipeline.images.augment import Augmentation, ViewMaker
-from pipeline.images.decode import RESIZE_METHODS, Decoder
-from pipeline.images.pixels import FITS
+from pipeline.images.decoding.decoder import RESIZE_METHODS, Decoder
+from pipeline.images.decoding.pixels import FITS
 from tests.cache.samples import RECIPE
 
 CHANGES = {

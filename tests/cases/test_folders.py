@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import DataLayoutError
-from pipeline.images import heif
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding import heif
+from pipeline.images.decoding.decoder import Decoder
+from pipeline.images.files.hashing import FileHashes
 from pipeline.images.given import read_given
-from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Ignored, Manifest
 from tests.calls import read
 from tests.conftest import COLOURS, draw_photo

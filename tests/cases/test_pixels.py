@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import UnreadableImageError
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import make_rows
 from pipeline.stage_one.recipes import make_recipe
 from tests.calls import extract, scan
 from tests.conftest import RANDOM
-from tests.images.files import png_chunk, png_of, png_of_sixteen_bits
+from tests.images.samples import png_chunk, png_of, png_of_sixteen_bits
 from tests.images.test_decode import SIDE, decode, draw_photograph, encode, make_pixels
 
 RUBBISH = bytes(range(256)) * 9000

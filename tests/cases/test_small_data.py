@@ -6,7 +6,7 @@ import pytest
 import pipeline
 from pipeline.errors import DataLayoutError, HeadSpecError
 from pipeline.images.checks import with_warnings
-from pipeline.images.sources.arrays import array_manifest
+from pipeline.images.sources.arrays.arrays import array_manifest
 from pipeline.stage_two.head import predict_split
 from pipeline.stage_two.linear.fit import cross_validated_accuracy, fit_linear
 from pipeline.stage_two.metrics import score

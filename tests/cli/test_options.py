@@ -7,7 +7,7 @@ import pytest
 
 import pipeline
 from pipeline.cli.options import OUTPUT, keywords
-from pipeline.images.reading import Reading
+from pipeline.images.sources.reading import Reading
 from pipeline.keywords import keywords_of
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training

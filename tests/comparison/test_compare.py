@@ -52,7 +52,7 @@ def test_regimes_are_compared_in_one_table_and_one_plot(photos, settings):
 
 def test_comparison_is_kept_where_its_plot_fails(photos, settings, monkeypatch, caplog):
     """The table is written and printed without a plot, and the warning says why."""
-    monkeypatch.setattr("pipeline.runs.plots.draw_regimes", lambda *_: 1 / 0)
+    monkeypatch.setattr("pipeline.runs.plots.plots.draw_regimes", lambda *_: 1 / 0)
     comparison = compare_regimes(scan(photos, settings), ComparisonSettings(regimes=("linear",)), settings)
     [table] = settings.paths.runs.glob("comparison-*/comparison.json")
 

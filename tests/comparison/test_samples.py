@@ -7,10 +7,10 @@ import pytest
 from pipeline.cache.store import Store
 from pipeline.comparison import samples as module
 from pipeline.comparison.samples import decoding_seconds, measure_sample
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.manifest import Contents, Manifest
 from pipeline.settings import Settings
-from pipeline.stage_one.pace import measure_pace
+from pipeline.stage_one.computing.pace import measure_pace
 from tests.calls import read as scan
 from tests.faults.child import SMALL, Averages
 

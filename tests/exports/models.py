@@ -11,7 +11,7 @@ from pipeline.bases.table import find_base
 from pipeline.exports import export as module
 from pipeline.exports.description import Description
 from pipeline.exports.stitch import head_of_arrays, stitch
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 
 SIZE_PX = 12
 LABELS = ("ä b", '"c"', "d\ne")

@@ -8,8 +8,8 @@ import tensorflow as tf
 from PIL import Image
 
 from pipeline.exports.decoding import can_decode, decode_batch
-from pipeline.images.decode import RESIZE_METHODS, Decoder
-from tests.images.files import png_of_sixteen_bits
+from pipeline.images.decoding.decoder import RESIZE_METHODS, Decoder
+from tests.images.samples import png_of_sixteen_bits
 
 SHAPES = [(50, 40), (40, 50), (90, 31), (31, 90), (24, 24), (24, 60), (60, 24), (7, 9), (300, 100), (101, 77)]
 

@@ -16,7 +16,7 @@ from pipeline.exports.description import (
     read_file,
     read_member,
 )
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 
 DESCRIPTION = Description(
     ("Ameise", "蜂", "two\nlines"), Decoder(12, "nearest", exif=False), {"run": "mine", "cut": None}

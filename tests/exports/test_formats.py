@@ -18,7 +18,7 @@ from pipeline.exports import onnx_file, tflite_file
 from pipeline.exports.description import KEY, NAME
 from pipeline.exports.formats import FORMATS, format_of, is_exported, load_format
 from pipeline.exports.saved_model import load_serving
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from tests.exports.models import LABELS, SIZE_PX, describe, make_model, make_pixels
 
 NAMES = tuple(f"model{ending}" for ending in FORMATS)

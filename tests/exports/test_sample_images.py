@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.exports import sample_images as module
 from pipeline.exports.sample_images import sample_images, synthetic_images
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.runs.run import Run
 from tests.conftest import draw_photo
 from tests.reports.samples import make_run

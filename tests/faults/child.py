@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from pipeline.cache import shard
 from pipeline.cache.store import Store
 from pipeline.execution.workers import Workers
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.scan import scan
-from pipeline.stage_one import pending
+from pipeline.stage_one.computing import pending
 from pipeline.stage_one.extraction import Extraction
 from tests.cache.samples import RECIPE
 from tests.stage_one.whole import distribute, extract_in_process

@@ -18,7 +18,7 @@ from pipeline.cache.shard import check_bytes
 from pipeline.cache.store import Store
 from pipeline.cli.app import main
 from pipeline.errors import PipelineError
-from pipeline.images.hashing import FileHashes
+from pipeline.images.files.hashing import FileHashes
 from tests.cache.samples import RECIPE, make_keys, make_rows
 
 SECONDS = 20

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pipeline.cache.store import Store
 from pipeline.files import remove
-from pipeline.images.hashing import FileHashes
+from pipeline.images.files.hashing import FileHashes
 from tests.cache.samples import HALF, RECIPE, fill
 from tests.faults.endings import COMMANDS, ROWS, THINGS, assert_in_order, end, good_shards, look
 

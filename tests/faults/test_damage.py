@@ -15,7 +15,7 @@ from pipeline.cache.audit import Verification, repair, verify
 from pipeline.cache.store import Store
 from pipeline.cache.stores import list_stores
 from pipeline.errors import DamagedStoreError, MissingRowsError
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from tests.cache.samples import damage
 from tests.faults.child import SHARD_ROWS, SMALL, Averages, run
 from tests.faults.conftest import NUM_PHOTOS, assert_nothing_wrong, assert_same, start

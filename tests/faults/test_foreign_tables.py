@@ -15,10 +15,10 @@ from pyarrow import parquet
 
 from pipeline.errors import DamagedStoreError, DataLayoutError, PipelineError
 from pipeline.exports.digests import digest_export
-from pipeline.images.limits import SMALL_CELLS, check_cells, check_growth, check_memory
-from pipeline.images.reading import Reading
-from pipeline.images.sources.huggingface import DataFile, scan_data_files
-from pipeline.images.sources.parquet import read_columns
+from pipeline.images.files.limits import SMALL_CELLS, check_cells, check_growth, check_memory
+from pipeline.images.sources.reading import Reading
+from pipeline.images.sources.tables.huggingface import DataFile, scan_data_files
+from pipeline.images.sources.tables.parquet import read_columns
 from tests.calls import read
 from tests.conftest import draw_photo
 

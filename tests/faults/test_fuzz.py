@@ -21,8 +21,8 @@ from PIL import Image
 from pipeline.cache.shard import build_shard, check_bytes, commit_shard, read_features, read_rows
 from pipeline.cache.store import Store
 from pipeline.errors import DamagedStoreError, PipelineError, UnreadableImageError
-from pipeline.images.decode import Decoder
-from pipeline.images.kinds import EXTENSIONS, is_system_file, is_system_folder
+from pipeline.images.decoding.decoder import Decoder
+from pipeline.images.files.kinds import EXTENSIONS, is_system_file, is_system_folder
 from tests.cache.samples import RECIPE, make_keys, make_rows, seal
 from tests.calls import read as scan
 from tests.images.test_decode import encode, make_pixels

@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipeline.cache.store import Store, row_keys
 from pipeline.errors import PipelineError
-from pipeline.images.hashing import FileHashes
+from pipeline.images.files.hashing import FileHashes
 from tests.calls import read as scan
 from tests.conftest import COLOURS, draw_photo, draw_tree
 from tests.faults.child import SMALL, Averages, run

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import DataLayoutError, DataNotFoundError, UnreadableImageError
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
+from pipeline.images.files.hashing import FileHashes
 from pipeline.images.given import NOT_FOUND, read_given
-from pipeline.images.hashing import FileHashes
-from pipeline.images.reading import Reading
+from pipeline.images.sources.reading import Reading
 from tests.conftest import draw_photo
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 8, 9, 3)).astype(np.uint8)

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from pipeline.errors import DataLayoutError, DataNotFoundError, SettingError
-from pipeline.images import hashing
-from pipeline.images.hashing import FileHashes
+from pipeline.images.files import hashing
+from pipeline.images.files.hashing import FileHashes
 from tests.calls import read as scan
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataLayoutError
-from pipeline.images.decode import Decoder
-from pipeline.images.sources.arrays import array_manifest
+from pipeline.images.decoding.decoder import Decoder
+from pipeline.images.sources.arrays.arrays import array_manifest
 from pipeline.images.statistics import ChannelStatistics, channel_statistics, kept_statistics
 from tests.calls import read as scan
 from tests.conftest import draw_tree

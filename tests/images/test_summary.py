@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.images.manifest import Ignored, Skipped
-from pipeline.images.sources.arrays import array_manifest
+from pipeline.images.sources.arrays.arrays import array_manifest
 from pipeline.images.summary import MAX_CLASSES, ImageUse
 
 HEIF = "pip install 'bottleneck-pipeline[heif]'"

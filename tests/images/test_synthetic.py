@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import SettingError
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.synthetic import synthetic_images
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import Run, export
 from pipeline.exports.formats import FORMATS
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training

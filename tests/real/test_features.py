@@ -13,9 +13,9 @@ from pipeline.bases.table import BASES
 from pipeline.bases.weights import fetch_weights, learn_trunk, load_base
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
+from pipeline.images.files.hashing import FileHashes
 from pipeline.images.given import read_given
-from pipeline.images.hashing import FileHashes
 from pipeline.images.manifest import Manifest
 from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 from tests.bases.networks import run

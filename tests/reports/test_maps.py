@@ -6,7 +6,7 @@ import pytest
 from pipeline.bases.table import find_base
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.reports import maps as module
 from pipeline.reports.maps import draw_map, pairs_of
 from pipeline.settings import Settings

@@ -9,9 +9,9 @@ import pytest
 from pipeline.cache.store import Store
 from pipeline.images.manifest import Files, Manifest
 from pipeline.runs.info import TrainingFacts
-from pipeline.runs.logs import Log
 from pipeline.runs.run import load_run
 from pipeline.runs.save import TrainedHead, save_run
+from pipeline.runs.tracking.logs import Log
 from pipeline.settings import Settings
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_two.head import score_head

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.settings import Settings
-from pipeline.stage_one.compute import Computed, Item
+from pipeline.stage_one.computing.compute import Computed, Item
 from pipeline.stage_one.copies import compute_with_copies
 from tests.calls import extract, read, scan
 from tests.conftest import RANDOM, draw_photo

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.cache.store import Store, row_keys
 from pipeline.images.augment import AUGMENTATIONS
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.settings import Settings
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.recipes import make_recipe

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.cache.store import Store
 from pipeline.errors import SettingError
-from pipeline.stage_one.compute import keys_of
+from pipeline.stage_one.computing.compute import keys_of
 from pipeline.stage_one.missing import leave_out, missing_items
 from tests.cache.samples import RECIPE
 from tests.calls import read as scan

@@ -31,7 +31,7 @@ def test_counts_and_warnings_are_logged(photos, caplog):
 
 def test_digests_are_remembered_in_the_cache_folder(tmp_path, monkeypatch):
     """And nowhere else: the data is only read."""
-    monkeypatch.setattr("pipeline.images.hashing.RACY_NS", -(10**10))  # files of this moment count as old
+    monkeypatch.setattr("pipeline.images.files.hashing.RACY_NS", -(10**10))  # files of this moment count as old
     data = draw_tree(tmp_path / "data", {"": 2})
     scan(data, Settings.of(cache=tmp_path / "cache"))
 

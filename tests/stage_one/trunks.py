@@ -11,7 +11,7 @@ from pipeline.bases.digests import TrunkInfo
 from pipeline.bases.table import BASES
 from pipeline.bases.weights import fetch_weights, learn_trunk
 from pipeline.cache.recipe import Recipe
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 
 BATCH_SIZE = 8

@@ -2,8 +2,8 @@
 
 import time
 
-from pipeline.stage_one import distribute as workers
-from pipeline.stage_one import in_process
+from pipeline.stage_one.computing import distribute as workers
+from pipeline.stage_one.computing import in_process
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.missing import leave_out, missing_items
 

@@ -10,7 +10,7 @@ from pipeline.bases.table import Preprocessing
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
 from pipeline.images.augment import AUGMENTATIONS, ViewMaker
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.stage_two.rows import Split, StoredRows, Task
 
 RECIPE = Recipe("squeezenet", Decoder(48), Preprocessing("native"), "0" * 64, "fire9_concat")

@@ -9,7 +9,7 @@ from pipeline.bases.table import Preprocessing
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
 from pipeline.errors import DataLayoutError, MissingRowsError
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.manifest import Files, Manifest
 from pipeline.stage_two.rows import Split, load_task
 

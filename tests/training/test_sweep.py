@@ -53,7 +53,7 @@ def test_rows_are_read_once(photos, settings, monkeypatch):
 
 def test_sweep_that_cannot_be_logged_does_not_start(photos, settings, tmp_path, monkeypatch):
     """A missing package is an error before the first training."""
-    monkeypatch.setattr("pipeline.runs.tensorboard.find_spec", lambda _: None)
+    monkeypatch.setattr("pipeline.runs.tracking.tensorboard.find_spec", lambda _: None)
     monkeypatch.setattr("pipeline.training.sweep.run_sweep", lambda *_, **__: pytest.fail("The sweep started."))
 
     with pytest.raises(MissingExtraError, match="tensorboard"):

@@ -6,8 +6,8 @@ from typing import Self
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.manifest import Ignored, ImageBytes, Manifest, Skipped
-from pipeline.images.reading import Reading
 from pipeline.images.sources.layout import lay_out
+from pipeline.images.sources.reading import Reading
 from pipeline.images.splits import complete_splits, rule_of, torn_groups
 
 

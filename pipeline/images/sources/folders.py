@@ -9,7 +9,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from pipeline.errors import DataLayoutError
-from pipeline.images.kinds import (
+from pipeline.images.files.kinds import (
     HEAD_BYTES,
     SYSTEM_FILES,
     SYSTEM_FOLDERS,
@@ -20,9 +20,9 @@ from pipeline.images.kinds import (
     other_kind,
 )
 from pipeline.images.manifest import Files, Ignored, Manifest, Skipped
-from pipeline.images.reading import Reading
 from pipeline.images.sources.columns import Columns
 from pipeline.images.sources.layout import keep_folders, warn_of_empty
+from pipeline.images.sources.reading import Reading
 
 NOT_UNICODE = "file name is not valid Unicode"
 LEFT_OUT = "left out by --ignore-column"

@@ -10,8 +10,8 @@ from unicodedata import normalize as normal_form
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.manifest import SPLITS
-from pipeline.images.reading import Reading
-from pipeline.images.words import is_filler, nearly_split_of, split_of
+from pipeline.images.sources.reading import Reading
+from pipeline.images.sources.words import is_filler, nearly_split_of, split_of
 
 _SHOWN = 5
 

@@ -16,7 +16,7 @@ from pipeline.settings import Compute
 from pipeline.stage_one.recipes import weights_file
 
 if TYPE_CHECKING:
-    from pipeline.stage_one.compute import Engine
+    from pipeline.stage_one.computing.compute import Engine
     from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DamagedStoreError, foreign_file
-from pipeline.images.limits import check_archive
+from pipeline.images.files.limits import check_archive
 from pipeline.stage_two.dense.batches import training_source, validation_source
 from pipeline.stage_two.dense.settings import OnEpoch, Training
 from pipeline.stage_two.dense.train import make_group, train

@@ -14,10 +14,10 @@ from pipeline.images.manifest import Manifest
 from pipeline.runs.info import task_digest
 from pipeline.runs.run import Run, load_run
 from pipeline.settings import Settings
-from pipeline.stage_one.derive import can_derive
 from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.recipes import make_recipe, weights_file
+from pipeline.stage_one.reuse.derive import can_derive
 from pipeline.stage_one.views import ensure_views
 from pipeline.stage_two.rows import Task, load_task
 from pipeline.stage_two.spec import DenseSpec, parse_layers

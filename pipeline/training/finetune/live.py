@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.bases.network import with_preprocessing
 from pipeline.bases.table import Preprocessing
 from pipeline.images.augment import Augmentation, view_rng
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.stage_two.dense.batches import Source
 from pipeline.stage_two.dense.train import Forward

@@ -9,10 +9,10 @@ import numpy as np
 
 from pipeline.images.manifest import Manifest
 from pipeline.runs.info import TrainingFacts
-from pipeline.runs.logs import Log, open_log
 from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
 from pipeline.runs.save import TrainedHead, save_run
+from pipeline.runs.tracking.logs import Log, open_log
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.batches import Source, training_source, validation_source
 from pipeline.stage_two.head import score_head

@@ -5,8 +5,8 @@ from collections import defaultdict
 import pytest
 
 from pipeline.images.manifest import Contents, Manifest, Skipped
-from pipeline.images.reading import Reading
 from pipeline.images.sources.columns import Columns
+from pipeline.images.sources.reading import Reading
 
 
 def manifest(columns: Columns, digests: list) -> Manifest:

@@ -12,11 +12,11 @@ from unicodedata import normalize
 import pytest
 
 from pipeline.errors import DataLayoutError
-from pipeline.images.hashing import FileHashes, sha256_file
+from pipeline.images.files.hashing import FileHashes, sha256_file
 from pipeline.images.manifest import Ignored, Manifest, Skipped
-from pipeline.images.reading import Reading
 from pipeline.images.sources import folders
 from pipeline.images.sources.folders import scan_folder
+from pipeline.images.sources.reading import Reading
 from tests.conftest import draw_tree
 
 PNG = b"\x89PNG\r\n\x1a\n and so on"

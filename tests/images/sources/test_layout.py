@@ -3,8 +3,8 @@
 import pytest
 
 from pipeline.errors import DataLayoutError
-from pipeline.images.reading import Reading
 from pipeline.images.sources.layout import keep_folders, lay_out, shared_folders, warn_of_empty
+from pipeline.images.sources.reading import Reading
 
 
 def meaning(names, classes_from="top"):

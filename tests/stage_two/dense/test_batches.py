@@ -10,7 +10,7 @@ from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
 from pipeline.errors import MissingRowsError
 from pipeline.images.augment import AUGMENTATIONS
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.manifest import Files, Manifest
 from pipeline.stage_one.views import Views
 from pipeline.stage_two.dense.batches import training_source, validation_source

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.images.decode import encode_array
+from pipeline.images.decoding.decoder import encode_array
 from pipeline.stage_two.dense.batches import ArraySource
 from pipeline.stage_two.dense.build import build_head
 from pipeline.stage_two.dense.checkpoint import HISTORY_KEYS, State, load_checkpoint, save_checkpoint

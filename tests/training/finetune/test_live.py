@@ -10,7 +10,7 @@ from pipeline.bases.cut import cut_before
 from pipeline.bases.table import find_base
 from pipeline.bases.weights import load_base
 from pipeline.images.augment import AUGMENTATIONS
-from pipeline.images.decode import Decoder
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.recipes import make_recipe, weights_file

@@ -1,0 +1,1 @@
+"""Image files before they are opened: their kinds, their digests, and how large they may become."""

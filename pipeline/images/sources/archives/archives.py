@@ -1,0 +1,172 @@
+"""Manifests of archives: class folders, or train/validation/test above them, in a .zip or .tar, read without unpacking.
+
+No member is written under its own name, so none can overwrite another file; members that are not read are listed as skipped.
+A compressed tar can only be read sequentially: its images go through a `Spool`.
+"""
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.errors import DataLayoutError
+from pipeline.images.decoding.decoder import MAX_BYTES
+from pipeline.images.entries import Entry, Listed, entries_of
+from pipeline.images.files.kinds import SYSTEM_FILES, SYSTEM_FOLDERS, is_system_file, is_system_folder
+from pipeline.images.manifest import ImageBytes, Manifest, Skipped
+from pipeline.images.sources.archives.members import Member
+from pipeline.images.sources.archives.tars import DAMAGE, list_tar
+from pipeline.images.sources.archives.zips import list_zip
+from pipeline.images.sources.columns import Columns
+from pipeline.images.sources.folders import NOT_UNICODE, Found, is_unicode, leave_out, shown_names
+from pipeline.images.sources.layout import shared_folders, warn_of_empty
+from pipeline.images.sources.reading import Reading
+
+EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_MAX_FOLDERS = 32
+_MAX_NAME = 4096
+_DAMAGE = (zipfile.BadZipFile, *DAMAGE)
+
+
+def is_archive(path: Path) -> bool:
+    """Whether the file name has the extension of an archive."""
+    return path.name.lower().endswith(EXTENSIONS)
+
+
+def scan_archive(path: Path, reading: Reading) -> Manifest:
+    """The manifest that the unpacked archive would have, in the order of its sorted names.
+
+    Folders that all images share (`photos/` of `photos/cats/1.jpg`) are left out of the names, except folders of
+    splits. Links, devices, encrypted members, names that lead out of the archive, and members compressed as strongly as
+    only decompression bombs are, are skipped. If a name occurs twice the last member is used, as when unpacking.
+
+    Raises:
+        DataLayoutError: The archive is damaged, contains no image, or it is not clear which folders are splits.
+    """
+    content = _open(path, reading)
+    title = next(path.name[: -len(ending)] for ending in EXTENSIONS if path.name.lower().endswith(ending))
+    columns = _columns(content.found, reading, content.warnings)
+    return columns.manifest(content.images, content.digests, reading, title)
+
+
+def list_archive(path: Path, reading: Reading) -> Listed:
+    """All images of an archive by their names in it, whatever its folders mean; those that are not read with the reason.
+
+    Raises:
+        DataLayoutError: The archive is damaged, or contains no image.
+    """
+    content = _open(path, reading)
+    beside = f"{path}/"
+    entries = entries_of(content.found.names, content.images, content.digests, beside=beside)
+    entries += [Entry(f"{beside}{entry.path}", None, entry.reason) for entry in content.found.skipped]
+    return Listed(sorted(entries, key=lambda entry: entry.name.split("/")), content.warnings)
+
+
+@dataclass(frozen=True)
+class _Content:
+    """The images of an archive."""
+
+    found: Found
+    """Its `names` are those of the images, sorted."""
+
+    images: ImageBytes
+    digests: Sequence[bytes | OSError]
+    warnings: tuple[str, ...]
+
+
+def _open(path: Path, reading: Reading) -> _Content:
+    """List and hash the images of an archive.
+
+    Raises:
+        DataLayoutError: It is damaged, or contains no image.
+    """
+    try:
+        listing = list_zip(path) if path.name.lower().endswith(".zip") else list_tar(path, reading.home)
+    except DataLayoutError:
+        raise
+    except _DAMAGE as error:
+        raise DataLayoutError(f"{path} is not a readable archive: {error}.") from error
+    members, found = _choose(listing.members)
+    leave_out(found, reading)
+    chosen = [members[name] for name in found.names]
+    if not chosen:
+        raise DataLayoutError(
+            f"No image in {path}.{found.summary.replace(' files were', ' members were')} Expected one folder per class "
+            "(cats/1.jpg), or train/validation/test folders above them."
+        )
+    images = listing.make_images(chosen)
+    digests = reading.hashes.member_digests(path, found.names, images.read, progress=reading.progress)
+    return _Content(found, images, digests, tuple(listing.warnings))
+
+
+def _columns(found: Found, reading: Reading, warnings: Sequence[str]) -> Columns:
+    """Names, labels and splits of the images."""
+    columns = Columns.of_paths(found.names, reading)
+    shared = shared_folders(found.names)
+    return replace(
+        columns,
+        names=shown_names([name.split("/", shared)[-1] for name in found.names]),
+        skipped=found.skipped,
+        ignored=found.ignored,
+        warnings=[*warnings, *columns.warnings, *warn_of_empty(found.folders, found.names)],
+    )
+
+
+def _choose(members: Sequence[Member]) -> tuple[dict[str, Member], Found]:
+    """Image members by their normalized names, and all that a walk over the unpacked folder would find."""
+    chosen: dict[str, Member] = {}
+    found = Found()
+    folders: set[str] = set()
+    system: set[str] = set()
+    for member in members:
+        if not is_unicode(member.name):
+            found.skipped.append(Skipped(ascii(member.name), NOT_UNICODE))
+            continue
+        parts = [part for part in member.name.split("/") if part not in ("", ".")]
+        if not parts:
+            continue
+        left = _system_part(parts)
+        if left is not None:
+            if left == len(parts) - 1:
+                found.others.append(SYSTEM_FILES)
+            else:
+                system.add("/".join(parts[: left + 1]))
+            continue
+        # A refused member is listed whatever its name: a link may lead to a folder of images.
+        name = "/".join(parts)
+        folders.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
+        reason = _name_refusal(member.name, parts) or member.refusal or _size_refusal(member.size)
+        if member.other and not reason:
+            found.others.append(member.other)
+        elif reason:
+            found.skipped.append(Skipped(member.name[:_MAX_NAME], reason))
+        else:
+            if name in chosen:
+                found.skipped.append(Skipped(name, "occurs again later in the archive"))
+            chosen[name] = Member(name, member.size, member.position, None)
+    found.names = sorted(chosen, key=lambda name: name.split("/"))
+    found.others += [SYSTEM_FOLDERS] * len(system)
+    found.folders = sorted(folders)
+    return chosen, found
+
+
+def _system_part(parts: Sequence[str]) -> int | None:
+    """The position of the first part of a path that systems leave behind; None if there is none."""
+    for position, part in enumerate(parts[:-1]):
+        if part != ".." and is_system_folder(part):
+            return position
+    return len(parts) - 1 if parts[-1] != ".." and is_system_file(parts[-1]) else None
+
+
+def _name_refusal(name: str, parts: Sequence[str]) -> str | None:
+    if name.startswith("/") or parts[0].endswith(":"):
+        return "absolute path"
+    if ".." in parts:
+        return "path leaves the archive"
+    if "\0" in name or len(name) > _MAX_NAME:
+        return "not a path"
+    return f"more than {_MAX_FOLDERS} folders deep" if len(parts) > _MAX_FOLDERS else None
+
+
+def _size_refusal(size: int) -> str | None:
+    return None if 0 <= size <= MAX_BYTES else f"{size:,} bytes; the limit is {MAX_BYTES:,}"

@@ -1,0 +1,1 @@
+"""Arrays of pixels: `.npz` files, and the data sets of other libraries."""

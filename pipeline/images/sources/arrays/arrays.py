@@ -1,0 +1,244 @@
+"""Manifests of arrays: `.npz` files, and the data sets of scikit-learn and Keras.
+
+An image of an array is identified by the SHA-256 of its pixels in `.npy` format, so it has a row key like a file.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DataLayoutError, check_choice, foreign_file
+from pipeline.files import replacing
+from pipeline.images.decoding.decoder import encode_array
+from pipeline.images.labels import label_text, plain_texts
+from pipeline.images.manifest import Manifest
+from pipeline.images.sources.arrays.array_names import Part, find_parts, label_choices
+from pipeline.images.sources.arrays.npz import read_npz
+from pipeline.images.sources.arrays.pixels import as_uint8, float_top, pixel_warnings
+from pipeline.images.sources.columns import group_splits
+from pipeline.images.sources.reading import Reading
+from pipeline.images.sources.tables.roles import Roles, find_roles
+from pipeline.images.splits import rule_of
+
+KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+_NAMED_LABELS = {"cifar10": CIFAR10, "fashion_mnist": FASHION}
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Images that are rows of one array: uint8 of shape (N, H, W) or (N, H, W, channels)."""
+
+    pixels: NDArray[np.uint8]
+
+    def read(self, position: int) -> bytes:
+        return encode_array(self.pixels[position])
+
+
+def array_manifest(
+    pixels: NDArray[np.generic],
+    labels: NDArray[np.generic] | Sequence[str | None] | None = None,
+    *,
+    splits: list[str | None] | None = None,
+    groups: list[str | None] | None = None,
+    reading: Reading | None = None,
+    title: str = "arrays",
+) -> Manifest:
+    """The manifest of an array of images.
+
+    Args:
+        pixels: Shape (N, H, W), (N, H, W, 1), (N, H, W, 3) or (N, H, W, 4); what `as_uint8` takes.
+        labels: N texts, or an array that `flat_labels` takes; None where there are none.
+        splits: The split of each image; None for an image whose split is not set.
+        groups: The group of each image; all images of a group are in one split.
+        reading: Shares of the splits that are not set; default 80/10/10.
+        title: Short name of the data set.
+
+    Raises:
+        DataLayoutError: The array has no valid shape or range of images, or the lengths differ.
+    """
+    reading = reading or Reading()
+    images = Arrays(as_uint8(pixels))
+    count = len(images.pixels)
+    flat = flat_labels(labels) if isinstance(labels, np.ndarray) else labels
+    if count == 0 or (flat is not None and len(flat) != count):
+        raise DataLayoutError(
+            f"x and y must have the same length, above 0. Received: x {tuple(pixels.shape)}, y {None if flat is None else (len(flat),)}."
+        )
+    known = [None] * count if flat is None else list(flat)
+    given = splits or [None] * count
+    digests = tuple(hashlib.sha256(images.read(position)).digest() for position in range(count))
+    return Manifest(
+        images=images,
+        positions=tuple(range(count)),
+        names=tuple(f"#{position}" for position in range(count)),
+        digests=digests,
+        labels=tuple(known),
+        splits=group_splits(given, groups, digests, reading, known),
+        title=title,
+        split_rule=rule_of(given, reading.fractions, reading.split_seed),
+    )
+
+
+def scan_npz(path: Path, reading: Reading) -> Manifest:
+    """The manifest of an `.npz` file with `x` and `y`, or `x_train`, `y_train`, `x_test`, `y_test` (and `x_validation`).
+
+    Other spellings are known too: see `find_parts`. `reading.label` names another array of labels, such as `y_coarse`.
+
+    Raises:
+        DataLayoutError: The file contains none of these arrays, or contains Python objects.
+    """
+    return _manifest_of(_read_npz(path), reading, path.stem)
+
+
+def scan_sklearn(name: str, reading: Reading) -> Manifest:
+    """`digits`: 1,797 scans of handwritten digits, 8x8 px grayscale, a part of scikit-learn (UCI, CC BY 4.0).
+
+    Raises:
+        SettingError: Another name.
+    """
+    check_choice("data set of scikit-learn", name, ("digits",))
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    # Gray levels from 0 to 16 become 8 bits.
+    pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)
+    return array_manifest(pixels, digits.target, reading=reading, title="digits")
+
+
+def scan_keras(name: str, reading: Reading) -> Manifest:
+    """A data set of keras.datasets, with its own test split. The labels of cifar100 are `fine` (default) or `coarse`.
+
+    The arrays are kept as an `.npz` file below `reading.home`, so that later calls do not import Keras.
+
+    Raises:
+        SettingError: Keras has no such data set, or the data set no such labels.
+        DataLayoutError: The download failed.
+    """
+    check_choice("data set of Keras", name, KERAS_DATASETS)
+    choices = {"label": "fine", "fine": "fine", "coarse": "coarse"} if name == "cifar100" else {"label": ""}
+    check_choice(f"label of keras:{name}", reading.label, tuple(choices))
+    mode = choices[reading.label]
+    kept = reading.home / "datasets" / f"keras-{name}{'-' + mode if mode else ''}.npz"
+    if not kept.exists():
+        _keep(kept, _load_keras(name, mode))
+    manifest = _manifest_of(_read_npz(kept), replace(reading, label="label"), name)
+    return replace(manifest, label_column=mode or None)
+
+
+def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
+    with foreign_file(path, "is not an .npz file of plain arrays", error_type=DataLayoutError):
+        found = read_npz(path)
+        foreign = [name for name, array in found.items() if not isinstance(array, np.ndarray)]
+        if foreign:
+            raise ValueError(f"it also holds {foreign}")
+        return found
+
+
+def _load_keras(name: str, mode: str) -> dict[str, NDArray[np.generic]]:
+    import keras
+
+    module = getattr(keras.datasets, name)
+    try:
+        (x_train, y_train), (x_test, y_test) = module.load_data(label_mode=mode) if mode else module.load_data()
+    except Exception as error:  # get_file raises a bare Exception when the download fails
+        raise DataLayoutError(
+            f"Keras could not load {name}: {error}. Put its archive into the datasets folder of Keras, or give the "
+            "images as a folder or an .npz file."
+        ) from error
+    named = _NAMED_LABELS.get(name)
+    if named:
+        y_train, y_test = (np.array(named)[np.asarray(y).reshape(-1)] for y in (y_train, y_test))
+    return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
+
+
+def _keep(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    with replacing(path) as beside:
+        np.savez_compressed(beside, allow_pickle=False, **dict(arrays))
+
+
+def _manifest_of(arrays: Mapping[str, NDArray[np.generic]], reading: Reading, title: str) -> Manifest:
+    """Join x/y, or x_train/x_validation/x_test, into one manifest."""
+    parts = find_parts(arrays, reading)
+    given = [arrays[part.images] for part in parts]
+    top = float_top(given)
+    images = [as_uint8(array, top=top) for array in given]
+    if len({part.shape[1:] for part in images}) > 1:
+        raise DataLayoutError(
+            f"All images must have the same shape. Received: {[tuple(part.shape) for part in images]}."
+        )
+    # Labels of each part: if only the sums of the lengths were equal, labels would be shifted.
+    labels = [label for part in parts for label in _labels_of(arrays[part.images], arrays.get(part.labels or ""), part)]
+    splits = [part.split for part, array in zip(parts, images, strict=True) for _ in range(len(array))]
+    roles = _other_columns(arrays, parts, reading, title) if len(parts) == 1 else Roles()
+    groups = None if roles.group is None else _texts(arrays[roles.group])
+    found = array_manifest(
+        np.concatenate(images),
+        labels,
+        splits=splits if roles.splits is None else list(roles.splits),
+        groups=groups,
+        reading=reading,
+        title=title,
+    )
+    warnings = [
+        text for part, array in zip(parts, given, strict=True) for text in pixel_warnings(part.images, array, top)
+    ]
+    choices = () if any(part.labels for part in parts) else label_choices(arrays, parts)
+    column = reading.label if reading.label != "label" else None
+    return replace(found, warnings=(*warnings, *roles.warnings), label_choices=choices, label_column=column)
+
+
+def _other_columns(
+    arrays: Mapping[str, NDArray[np.generic]], parts: Sequence[Part], reading: Reading, title: str
+) -> Roles:
+    """Splits and groups in other arrays with one value per image, by the rules of a table's columns."""
+    count = len(arrays[parts[0].images])
+    used = {*reading.ignore_column, parts[0].images, parts[0].labels}
+    texts = {
+        name: _texts(array)
+        for name, array in arrays.items()
+        if name not in used and array.shape in ((count,), (count, 1))
+    }
+    return find_roles(texts, replace(reading, label="label"), f"{title}.npz")
+
+
+def _texts(array: NDArray[np.generic]) -> list[str | None]:
+    return plain_texts(array.reshape(-1).tolist())
+
+
+def _labels_of(images: NDArray[np.generic], labels: NDArray[np.generic] | None, part: Part) -> list[str | None]:
+    """The label of each image of a part."""
+    if labels is None:
+        return [None] * len(images)
+    flat = flat_labels(labels, str(part.labels))
+    if len(flat) != len(images):
+        raise DataLayoutError(
+            f"{part.images} and {part.labels} must have the same length. Received: {len(images)} and {len(flat)}."
+        )
+    return flat
+
+
+def flat_labels(labels: NDArray[np.generic], name: str = "y") -> list[str | None]:
+    """Labels as texts.
+
+    Args:
+        labels: Shape (N,) or (N, 1), or one-hot rows (N, K).
+        name: The array, for messages.
+
+    Raises:
+        DataLayoutError: Rows have several labels, or probabilities.
+    """
+    array = np.asarray(labels)
+    if array.ndim == 2 and array.shape[1] > 1:
+        if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all() or not (array.sum(axis=1) == 1).all():
+            raise DataLayoutError(
+                f"{name} {tuple(array.shape)} has one row per image, and its rows are not one-hot (a single 1, all others 0). Are "
+                "several labels per image meant, or probabilities? A head needs one class for each image: give an array (N,)."
+            )
+        array = array.argmax(axis=1)
+    return [label_text(text) for text in _texts(array)]

@@ -1,0 +1,83 @@
+"""How a data set is read: the options of a user, and what the readers of all formats share."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypedDict
+
+from pipeline.errors import check_choice
+from pipeline.images.files.hashing import FileHashes
+from pipeline.images.splits import Fractions
+from pipeline.surroundings import home_folder
+
+CLASS_FOLDERS = ("top", "leaf")
+
+
+class ReadKeywords(TypedDict, total=False):
+    """The options of a user about a data set; they are fields of `Reading`."""
+
+    label: str
+    root: str | Path | None
+    path_column: str | None
+    split_column: str | None
+    group_column: str | None
+    ignore_column: tuple[str, ...]
+    classes_from: str
+    follow_links: bool
+    split: str
+    split_seed: int
+
+
+READ_KEYWORDS = tuple(ReadKeywords.__annotations__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How a data set is read. Each format uses the fields that it has a use for."""
+
+    label: str = "label"
+    """Label column of a table or frame, label array of an `.npz` file, or `fine` or `coarse` of keras:cifar100."""
+
+    root: str | Path | None = None
+    """Folder that the paths of a table are relative to; None: the table's own folder."""
+
+    path_column: str | None = None
+    """Column of the paths; None: found by its name."""
+
+    split_column: str | None = None
+    """Column of the splits; None: found by its name."""
+
+    group_column: str | None = None
+    """Column of the groups, such as a patient: all images of a group are in one split. None: found by its name."""
+
+    ignore_column: tuple[str, ...] = ()
+    """Columns, arrays or first folders that are not used, although their names look as if they should be."""
+
+    classes_from: str = "top"
+    """Which folder names the class of nested class folders: the first one (`top`) or the one that the image is in (`leaf`)."""
+
+    follow_links: bool = False
+    """Follow symbolic links to folders."""
+
+    split: str = "80/10/10"
+    """Percentages of train, validation and test, where the data does not set the splits."""
+
+    split_seed: int = 0
+    """Seed of that split."""
+
+    hashes: FileHashes = field(default_factory=FileHashes)
+    """Remembered digests; by default none are remembered."""
+
+    home: Path = field(default_factory=home_folder)
+    """Folder of downloaded data sets and of temporary files."""
+
+    progress: bool = False
+    """Show a bar while hashing."""
+
+    def __post_init__(self) -> None:
+        check_choice("source of the classes", self.classes_from, CLASS_FOLDERS)
+        _ = self.fractions
+
+    @property
+    def fractions(self) -> Fractions:
+        """The percentages as fractions."""
+        return Fractions.parse(self.split)

@@ -1,0 +1,1 @@
+"""Tables: of paths to images, or with the images in them."""

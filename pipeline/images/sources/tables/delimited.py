@@ -1,0 +1,121 @@
+"""Delimited text files as people have them: commas, semicolons, tabs or bars, in the usual encodings."""
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import DataLayoutError
+from pipeline.files import read_regular
+from pipeline.images.files.limits import MAX_TEXT_BYTES, check_cells, check_memory
+
+DELIMITERS = (",", ";", "\t", "|")
+Texts = Mapping[str, Sequence[str | None]]
+"""Columns of a table by name."""
+
+_LARGE_BYTES, _BYTES_PER_BYTE = 2**26, 8
+"""From this size on it is asked whether there is memory for a table's columns: so many bytes per byte of the file."""
+
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that has been read."""
+
+    texts: Texts
+    warnings: tuple[str, ...] = ()
+
+
+def read_delimited(path: Path) -> Table:
+    """The columns of a delimited text file with a header; empty fields are empty texts.
+
+    The delimiter is the one with which all lines have the fields of the header.
+
+    Raises:
+        DataLayoutError: It is not text in a known encoding, or a line has more or fewer fields than the header.
+    """
+    text, warnings = decode_text(path)
+    # Excel writes the delimiter as a first line of its own.
+    text = re.sub(r"\Asep=.[\r\n]+", "", text)
+    try:
+        header, rows = _parse(text, path)
+    except csv.Error as error:
+        raise DataLayoutError(f"{path} is not a table of delimited text: {error}.") from error
+    names = [name.strip() for name in header]
+    check_cells(path, len(text), len(names) * len(rows))
+    columns = dict(zip(range(len(names)), zip(*rows, strict=True), strict=False)) if rows else {}
+    texts: dict[str, Sequence[str | None]] = {}
+    for number, name in enumerate(names):
+        column = columns.get(number, ())
+        if name and name in texts and texts[name] != column:
+            raise DataLayoutError(
+                f"{path} has two columns {name!r} with different values. Rename or remove one of them."
+            )
+        texts[name] = column
+    return Table(texts, warnings)
+
+
+def decode_text(path: Path, at_most: int = MAX_TEXT_BYTES) -> tuple[str, tuple[str, ...]]:
+    """The text of a file in UTF-8, UTF-16 or, with a warning, Windows-1252.
+
+    Raises:
+        DataLayoutError: It is in none of them.
+        OSError: It is not a regular file, or it is too large.
+    """
+    data = read_regular(path, at_most, follow_links=True)
+    if len(data) > _LARGE_BYTES:
+        check_memory(path, _BYTES_PER_BYTE * len(data))
+    marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
+    # Without a mark, UTF-16 shows by the zero byte of every ASCII character.
+    pairs = data[:200]
+    if marked is None and len(pairs) >= 4 and pairs.count(0) * 3 > len(pairs):
+        marked = "utf-16-le" if pairs[1::2].count(0) > pairs[::2].count(0) else "utf-16-be"
+    try:
+        return data.decode(marked or "utf-8"), ()
+    except UnicodeDecodeError as error:
+        if marked:
+            raise DataLayoutError(f"{path} begins as {marked} and is damaged: {error}. Save it as UTF-8.") from error
+    try:
+        text = data.decode("cp1252")
+    except UnicodeDecodeError as error:
+        raise DataLayoutError(
+            f"{path} is not text in UTF-8, UTF-16 or Windows-1252: {error}. Save it as UTF-8."
+        ) from error
+    if any(ord(character) < 9 for character in text[:4096]):
+        raise DataLayoutError(f"{path} is not a text file. Expected a table with a header, in UTF-8.")
+    return text, (
+        f"{path.name} is not UTF-8: it is read as Windows-1252 (cp1252). Save it as UTF-8 if letters look wrong.",
+    )
+
+
+def _parse(text: str, path: Path) -> tuple[list[str], list[list[str]]]:
+    """Header and rows with the best delimiter: one that fits all lines, and gives the most columns."""
+    found: list[tuple[int, str]] = []
+    for delimiter in DELIMITERS:
+        header = next((row for row in _reader(text, delimiter) if row), [])
+        if len(header) > 1:
+            found.append((len(header), delimiter))
+    problems = []
+    for _, delimiter in sorted(found, key=lambda pair: -pair[0]):  # the sort is stable: a comma comes before a bar
+        header, *rows = [row for row in _reader(text, delimiter) if row]
+        wrong = next((number for number, row in enumerate(rows, start=2) if len(row) != len(header)), None)
+        if wrong is None:
+            return header, rows
+        problems.append(
+            f"{path}, line {wrong} does not have the {len(header)} columns of the header "
+            f"(delimiter {delimiter!r}; it has {len(rows[wrong - 2])}). Put quotes around fields that contain the delimiter."
+        )
+    if problems:
+        raise DataLayoutError(problems[0])
+    header, *rows = [row for row in _reader(text, "\0") if row] or [[]]
+    return header, rows
+
+
+def _reader(text: str, delimiter: str) -> Iterator[list[str]]:
+    if delimiter == "\0":  # a single column: no character separates
+        delimiter = "\x1f"
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)

@@ -1,0 +1,129 @@
+"""Manifests of data frames in Python: pandas, polars, and the others that narwhals supports."""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import DataLayoutError
+from pipeline.images.entries import Listed, entries_of
+from pipeline.images.labels import plain_texts
+from pipeline.images.manifest import Contents, Manifest
+from pipeline.images.sources.reading import Reading
+from pipeline.images.sources.tables.delimited import Table, Texts
+from pipeline.images.sources.tables.roles import find_path, find_roles, without_ignored
+from pipeline.images.sources.tables.tables import columns_of, list_paths, manifest_of_paths
+
+if TYPE_CHECKING:
+    from narwhals.typing import IntoDataFrame
+
+_SOURCE = "the frame"
+
+
+def scan_frame(
+    frame: "IntoDataFrame",
+    reading: Reading,
+) -> Manifest:
+    """The manifest of a data frame, in its order, with the columns of a table (`scan_table`).
+
+    Instead of paths, a column `image` may contain encoded bytes, or {bytes, path} as in Hugging Face's data sets.
+
+    Args:
+        frame: A pandas or polars frame, or another eager one.
+        reading: How it is read. Without a root, paths are relative to the current folder or, if some paths are absolute, to the
+            folder that all absolute paths share.
+
+    Raises:
+        DataLayoutError: It is not a data frame, or its columns are not usable.
+    """
+    texts, images = _columns(frame, reading)
+    if images is None:
+        return manifest_of_paths(
+            Table(texts),
+            reading,
+            source=_SOURCE,
+            title="frame",
+            folder=Path(reading.root or _folder_of(texts, reading)),
+        )
+    roles = find_roles(texts, reading, _SOURCE)
+    contents, digests, names = _encoded(images)
+    found = columns_of(texts, roles, names, range(len(images)))
+    return found.manifest(contents, digests, reading, "frame")
+
+
+def list_frame(frame: "IntoDataFrame", reading: Reading) -> Listed:
+    """One image for each row of a frame, in its order, by its path or number; columns other than those of `scan_frame` are not used.
+
+    Raises:
+        DataLayoutError: It is not a data frame, or has no images.
+    """
+    texts, images = _columns(frame, reading)
+    if images is None:
+        folder = Path(reading.root or _folder_of(texts, reading))
+        return Listed(list_paths(texts, reading, source=_SOURCE, folder=folder))
+    contents, digests, names = _encoded(images)
+    return Listed(entries_of(names, contents, digests))
+
+
+def _columns(frame: "IntoDataFrame", reading: Reading) -> tuple[Texts, list[Any] | None]:
+    """The columns of texts that are used, and the column of encoded images if there is one.
+
+    Raises:
+        DataLayoutError: There are images, and no rows.
+    """
+    columns = _read(frame)
+    images = columns.pop("image", None) if _is_encoded(columns.get("image")) else None
+    if images is not None and not images:
+        raise DataLayoutError(f"The frame has no rows. Received columns: {['image', *columns]}.")
+    return without_ignored({name: plain_texts(values) for name, values in columns.items()}, reading, _SOURCE), images
+
+
+def _encoded(images: Sequence[Any]) -> tuple[Contents, list[bytes | OSError], list[str]]:
+    """The bytes of N images, their digests and their names."""
+    contents = tuple(_bytes_of(value, row) for row, value in enumerate(images))
+    digests = [content if isinstance(content, OSError) else hashlib.sha256(content).digest() for content in contents]
+    return Contents(contents), digests, [f"#{row}" for row in range(len(images))]
+
+
+def _is_encoded(images: Sequence[Any] | None) -> bool:
+    """Whether a column is one of images and not of paths."""
+    return images is not None and not any(isinstance(value, str | Path) for value in images)
+
+
+def _read(frame: "IntoDataFrame") -> dict[str, list[Any]]:
+    """The frame's columns, with None for every value that its library treats as missing."""
+    import narwhals
+
+    try:
+        table = narwhals.from_native(frame, eager_only=True)
+    except TypeError as error:
+        raise DataLayoutError(
+            f"Data is a path, a name such as keras:mnist, a manifest, or a data frame. Received: {type(frame).__name__}."
+        ) from error
+    return {
+        series.name: [
+            None if is_null else value
+            for value, is_null in zip(series.to_list(), series.is_null().to_list(), strict=True)
+        ]
+        for series in table.iter_columns()
+    }
+
+
+def _folder_of(texts: Texts, reading: Reading) -> Path:
+    name = find_path(texts, reading, _SOURCE)
+    paths = texts[name] if name else ()
+    absolute = [os.path.dirname(path) for path in paths if path and os.path.isabs(path)]  # noqa: PTH117, PTH120 strings
+    return Path(os.path.commonpath(absolute)) if absolute else Path.cwd()
+
+
+def _bytes_of(value: object, row: int) -> bytes | OSError:
+    content = value.get("bytes") if isinstance(value, Mapping) else value
+    if content is None:
+        return OSError("no bytes in the data set")
+    if not isinstance(content, bytes):
+        raise DataLayoutError(
+            "The column `image` contains encoded images: bytes, or {bytes, path}. "
+            f"Received: {type(content).__name__} in row {row}. Put paths into a column `path`."
+        )
+    return content

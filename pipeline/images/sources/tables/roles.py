@@ -1,0 +1,321 @@
+"""Which columns of a table are its paths, labels, splits and groups.
+
+Known names are read in any spelling (`words.normalize`). A column whose name or content is nearly that of a split or a group would
+change the result if it were not used, so it is a question: an error that names it and the options.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from pipeline.errors import DataLayoutError
+from pipeline.images.labels import label_text, listed
+from pipeline.images.sources.reading import Reading
+from pipeline.images.sources.tables.delimited import Texts
+from pipeline.images.sources.words import SPLIT_WORDS, normalize, split_of
+from pipeline.images.splits import torn_groups
+
+PATHS = (
+    *(
+        f"{thing}{kind}"
+        for thing in ("", "image", "img", "relative")
+        for kind in ("path", "file", "filename", "filepath")
+    ),
+    *("paths", "files", "filenames", "filepaths", "imagepaths", "imagefiles"),
+    *("fname", "pathname", "imagename", "imgname", "image", "images", "img", "photo", "picture"),
+)
+IDS = ("id", "imageid", "imgid", "photoid", "idcode", "name")
+"""Names of a column of paths where no column has one of the first names."""
+
+LABELS = (
+    *("label", "labels"),
+    *("class", "classes", "classname", "classlabel", "category", "categories", "target", "targets"),
+)
+SPLITS = ("split", "splits", "subset", "set", "partition", "datasplit", "datasetsplit", "splitname")
+GROUPS = ("group", "groups", "groupid", "groupname")
+_FOLDS = re.compile(r"(cv|k)?folds?(id|no|number|index)?")
+_NEARLY_GROUPS = re.compile(
+    "(group|patient|subject|person|participant|individual|case|donor|lesion|specimen|scene|video|sequence|series|study|slide)s?"
+    "(id|ids|no|nr|num|number|name|code|uid|key|index)?"
+)
+_TRUE, _FALSE = frozenset(["true", "t", "yes", "y", "1", "1.0"]), frozenset(["false", "f", "no", "n", "0", "0.0"])
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What the columns are."""
+
+    path: str | None = None
+    label: str | None = None
+    splits: Sequence[str | None] | None = None
+    """The split of each row; None if the table has no split column."""
+
+    group: str | None = None
+    choices: tuple[str, ...] = ()
+    """Columns that could be the labels, if there is no label column."""
+
+    warnings: tuple[str, ...] = ()
+
+
+def without_ignored(texts: Texts, reading: Reading, source: str) -> Texts:
+    """The columns that are not ignored, and have a name.
+
+    Raises:
+        DataLayoutError: There is no such column.
+    """
+    ignored = {_named(texts, name, "--ignore-column", source) for name in reading.ignore_column}
+    return {name: column for name, column in texts.items() if name not in ignored and name.strip()}
+
+
+def find_path(texts: Texts, reading: Reading, source: str) -> str | None:
+    """The column of paths.
+
+    Raises:
+        DataLayoutError: Two columns could be it, or there is no column of the name that the user gave.
+    """
+    if reading.path_column is not None:
+        return _named(texts, reading.path_column, "--path-column", source)
+    found = _known(texts, PATHS) or _known(texts, IDS)
+    while len(found) > 1 and _same_file(texts, *found[:2]):
+        # `img/1.jpg` beside `1.jpg`: the longer one says more.
+        found.remove(min(found[:2], key=lambda name: sum(len(value or "") for value in texts[name])))
+    if len(found) > 1:
+        raise DataLayoutError(
+            f"{source} has several columns that could be the paths: {found}. Choose one with --path-column, or leave the others out with "
+            "--ignore-column."
+        )
+    return found[0] if found else None
+
+
+def find_label(texts: Texts, reading: Reading, source: str) -> str | None:
+    """The column of labels; None if there is none of the usual names.
+
+    Raises:
+        DataLayoutError: Two columns could be it, or there is no column of the name that the user gave.
+    """
+    if reading.label in texts:
+        return reading.label
+    if reading.label != "label":
+        return _named(texts, reading.label, "--label", source, without=(*PATHS, *SPLITS, *GROUPS))
+    found = _known(texts, LABELS[:2]) or _known(texts, LABELS)
+    different = [name for name in found[1:] if list(texts[name]) != list(texts[found[0]])]
+    if different:
+        raise DataLayoutError(
+            f"{source} has several columns that could be the labels: {found}. Choose one with --label."
+        )
+    return found[0] if found else None
+
+
+def find_roles(
+    texts: Texts,
+    reading: Reading,
+    source: str,
+    *,
+    path: str | None = None,
+    splits: Sequence[str | None] | None = None,
+) -> Roles:
+    """Labels, splits and groups of a table.
+
+    Args:
+        texts: Its columns, without ignored ones.
+        reading: Columns that the user named.
+        source: The table, for messages.
+        path: The column of paths.
+        splits: The split of each row, if it is known already; no column is looked at then.
+
+    Raises:
+        DataLayoutError: A column has unknown splits, or it is a question what it is.
+    """
+    label = find_label(texts, reading, source)
+    named = _named_column(texts, reading.split_column, "--split-column", source)
+    group = _named_column(texts, reading.group_column, "--group-column", source)
+    rest = {name: column for name, column in texts.items() if name not in (path, label, group) or name == named}
+    splits, used = (splits, []) if splits is not None else _find_splits(rest, named, source)
+    rest = {name: column for name, column in rest.items() if name not in used}
+    group = group or _find_group(rest, source)
+    warnings = [] if group else _check_nearly_groups(rest, splits, source)
+    choices = () if label else tuple(name for name in rest if name != group)
+    if [_flag_word(name) for name in used] == ["train"]:
+        warnings.append(
+            f"Images for which {used[0]} is false are test images; validation images are taken from the others."
+        )
+    return Roles(path, label, splits, group, choices, tuple(warnings))
+
+
+def _find_splits(texts: Texts, given: str | None, source: str) -> tuple[list[str | None] | None, list[str]]:
+    """The split of each row, and the columns that it was read from."""
+    if given is not None:
+        return _read_splits(texts[given], given, source), [given]
+    named = _known(texts, SPLITS)
+    # A constant or empty column of this name may mean anything else; one that is called split may not.
+    found = {name: _read_splits(texts[name], name, source) for name in named}
+    flags = {name: split for name in texts if name not in named and (split := _flag_of(name, texts[name]))}
+    if flags:
+        found[" and ".join(flags)] = _read_flags({split: texts[name] for name, split in flags.items()}, source)
+    if len({tuple(column) for column in found.values()}) > 1:
+        raise DataLayoutError(
+            f"{source} has several columns of splits that differ: {list(found)}. Choose one with --split-column, or leave the others out "
+            "with --ignore-column."
+        )
+    used = [*named, *flags]
+    if any(any(column) for column in found.values()):
+        return next(iter(found.values())), used
+    for name, column in texts.items():
+        if name not in used:
+            _check_nearly_split(name, column, source)
+    return None, used
+
+
+def _read_splits(column: Iterable[str | None], name: str, source: str) -> list[str | None]:
+    values = [label_text(value) or "" for value in column]
+    known: dict[str, str | None] = {value: split_of(value) for value in dict.fromkeys(values)}
+    known[""] = None
+    unknown = [value for value, split in known.items() if value and split is None]
+    flag = _flag_word(name)
+    if unknown and flag and all(_is_flag(value) for value in known):
+        return _read_flags({flag: values}, source)
+    if unknown:
+        raise DataLayoutError(
+            f"A split in {source} is train, validation or test, or empty. Received: {unknown[0]!r} in the column {name!r}. "
+            f"If it is not the split, use --ignore-column {_quoted(name)}."
+        )
+    return [known[value] for value in values]
+
+
+def _flag_word(name: str) -> str | None:
+    """The split of which a column says yes or no by its name: `is_train`, `isValid`, `test`."""
+    return split_of(re.sub(r"^(is|in|for)\s*", "", normalize(name)))
+
+
+def _flag_of(name: str, column: Iterable[str | None]) -> str | None:
+    """The same for a column that is surely meant so: `is_train` of truth values."""
+    split = _flag_word(name) if re.match(r"(is|in)\b|is", normalize(name)) else None
+    return split if split and all(_is_flag(value) for value in set(column)) else None
+
+
+def _is_flag(value: str | None) -> bool:
+    text = _flag_text(value)
+    return not text or text in _TRUE or text in _FALSE
+
+
+def _flag_text(value: str | None) -> str:
+    return (label_text(value) or "").casefold()
+
+
+def _read_flags(flags: dict[str, Sequence[str | None]], source: str) -> list[str | None]:
+    """Splits from truth values. Where none is true: `is_train` alone means test, other columns mean train."""
+    others = [name for name in ("test", "validation") if name not in flags]
+    rest = "train" if "train" not in flags else others[0] if others else None
+    splits: list[str | None] = []
+    for row, values in enumerate(zip(*flags.values(), strict=True)):
+        true = [name for name, value in zip(flags, values, strict=True) if _flag_text(value) in _TRUE]
+        if len(true) > 1:
+            raise DataLayoutError(
+                f"Row {row + 1} of {source} is in several splits: {true}. Use --split-column or --ignore-column."
+            )
+        is_empty = not any(map(_flag_text, values))
+        splits.append(true[0] if true else None if is_empty else rest)
+    return splits
+
+
+def _check_nearly_split(name: str, column: Sequence[str | None], source: str) -> None:
+    """Ask about a column that seems to bring the splits under another name."""
+    key = _key(name)
+    if _FOLDS.fullmatch(key):
+        raise DataLayoutError(
+            f"{source} has a column {name!r}. Folds are not read as splits. Make a column of train, validation and test from it and name "
+            f"that one with --split-column, or use --ignore-column {_quoted(name)} to split by percentages."
+        )
+    tokens = set(normalize(name).split())
+    by_name = tokens & {"split", "subset", "partition", "fold"} or (
+        get_close_matches(key, ("split", "subset", "partition", "istrain", "isvalid", "istest"), 1, 0.8)
+    )
+    if by_name or _flag_word(name) or _has_split_words(column):
+        raise DataLayoutError(
+            f"{source} has a column {name!r} that seems to set the splits (its values: {listed(sorted(map(repr, set(column)))[:4])}). "
+            f"Use it with --split-column {_quoted(name)}, or split by percentages with --ignore-column {_quoted(name)}."
+        )
+
+
+def _has_split_words(column: Sequence[str | None]) -> bool:
+    """Whether each value has a word of a split in it, such as `train` or `PublicTest`, and there are at least two."""
+    first = next((value for value in column if value), None)
+    if first is None or not _has_split_word(first):
+        return False
+    values = {value.strip() for value in column if value and value.strip()}
+    return len(values) > 1 and all(map(_has_split_word, values))
+
+
+def _has_split_word(value: str) -> bool:
+    return len(value) < 40 and bool(split_of(value) or set(normalize(value).split()) & SPLIT_WORDS.keys())
+
+
+def _find_group(texts: Texts, source: str) -> str | None:
+    found = _known(texts, GROUPS)
+    if len(found) > 1:
+        raise DataLayoutError(f"{source} has several columns of groups: {found}. Choose one with --group-column.")
+    return found[0] if found else None
+
+
+def _check_nearly_groups(texts: Texts, splits: Sequence[str | None] | None, source: str) -> list[str]:
+    """Ask about a column such as `patient_id`, if images of one value would be divided; warn if the given splits divide them."""
+    warnings = []
+    for name, column in texts.items():
+        values = [value for value in column if value and value.strip()]
+        is_near = _NEARLY_GROUPS.fullmatch(_key(name)) or get_close_matches(_key(name), ("group",), 1, 0.8)
+        if not is_near or not 1 < len(set(values)) < len(values):
+            continue
+        if splits is None or "validation" not in splits:
+            raise DataLayoutError(
+                f"{source} has a column {name!r} with several images per value. Keep the images of each value in one split with "
+                f"--group-column {_quoted(name)}, or split them independently with --ignore-column {_quoted(name)}."
+            )
+        if num := len(torn_groups(column, splits)):
+            warnings.append(
+                f"{num:,} values of the column {name!r} have images in several splits. If they are persons or scenes, the scores are too "
+                f"good. Check with --group-column {_quoted(name)}."
+            )
+    return warnings
+
+
+def _key(name: str) -> str:
+    return normalize(name).replace(" ", "")
+
+
+def _known(texts: Texts, keys: Sequence[str]) -> list[str]:
+    """Columns with one of these names."""
+    return [name for name in texts if _key(name) in keys]
+
+
+def _same_file(texts: Texts, first: str, second: str) -> bool:
+    pairs = zip(texts[first], texts[second], strict=True)
+    return all((a or "").endswith(b or "") or (b or "").endswith(a or "") for a, b in pairs)
+
+
+def _named(texts: Texts, name: str, option: str, source: str, *, without: Sequence[str] = ()) -> str:
+    """The column of this name, or the only one that is spelled differently.
+
+    Args:
+        texts: All columns.
+        name: What the user gave.
+        option: Where the user gave it.
+        source: The table, for messages.
+        without: Names of columns that the message does not list.
+    """
+    if name in texts:
+        return name
+    found = [other for other in texts if _key(other) == _key(name)]
+    if len(found) != 1:
+        choices = [other for other in texts if _key(other) not in without]
+        kind = "Label columns" if without else "Its columns"
+        raise DataLayoutError(f"{source} has no column {name!r}. {kind} are {choices}; choose one with {option}.")
+    return found[0]
+
+
+def _named_column(texts: Texts, name: str | None, option: str, source: str) -> str | None:
+    return None if name is None else _named(texts, name, option, source)
+
+
+def _quoted(name: str) -> str:
+    return f"'{name}'" if " " in name else name

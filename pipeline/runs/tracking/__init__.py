@@ -1,0 +1,1 @@
+"""Logging of trainings for other programs: TensorBoard and MLflow."""

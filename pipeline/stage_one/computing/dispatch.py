@@ -1,0 +1,47 @@
+"""Missing rows are computed from the images: in this process, or by workers."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from pipeline.cache.store import Store
+from pipeline.images.manifest import Manifest
+from pipeline.settings import Settings
+from pipeline.stage_one.computing.compute import Computed, Item
+from pipeline.stage_one.computing.distribute import distribute
+from pipeline.stage_one.computing.in_process import extract_in_process
+from pipeline.stage_one.engines.choose import choose_backend, kept_engine, make_engine
+
+
+def compute_missing(manifest: Manifest, items: Sequence[Item], store: Store, settings: Settings) -> Computed:
+    """Run the trunk over the images whose rows are missing.
+
+    Args:
+        manifest: The images.
+        items: The missing rows; see `missing_items`.
+        store: Where rows are added.
+        settings: Weights and compute; `auto` backends are chosen by the number of rows.
+    """
+    recipe, weights, compute = store.recipe, settings.features.weights, settings.compute
+    backend = choose_backend(recipe, compute, len(items))
+    if backend == "threading":
+        return extract_in_process(
+            manifest,
+            items,
+            store,
+            partial(make_engine, recipe, weights, compute, len(items)),
+            batch_size=compute.batch_size,
+            num_workers=compute.workers,
+            progress=compute.progress,
+        )
+    return distribute(
+        manifest,
+        items,
+        store,
+        partial(kept_engine, recipe, weights, replace(compute, progress=False), len(items)),
+        replace(compute, backend=backend).executor,
+        batch_size=compute.batch_size,
+        gather=compute.gather,
+        ship_images=compute.ship_images,
+        progress=compute.progress,
+    )

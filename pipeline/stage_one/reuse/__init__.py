@@ -1,0 +1,1 @@
+"""Rows from rows that are there: of earlier layers, or made with other pixels."""

@@ -37,7 +37,7 @@ def main() -> None:
                 "imports alone": lambda: subprocess.run([sys.executable, "-c", IMPORTS], check=True),
                 **{
                     head: lambda head=head: bottleneck(
-                        "head", given.data, "--head", head, "--pool", "avg", "--name", f"warm-{head}"
+                        "head", given.data, "--head", head, "--pool", "avg", "--name", f"warm-{head}", "--replace"
                     )
                     for head in GOALS
                 },

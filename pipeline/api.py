@@ -519,10 +519,9 @@ def classify(images: GivenImages, *, top: int = 5, **keywords: Unpack[SettingsKe
         keywords: Of `pipeline.keywords.SettingsKeywords`; the base is `squeezenet` unless given.
     """
     from pipeline.bases.classify import classify_images
-    from pipeline.bases.table import find_base
 
     settings = gather({"base": "squeezenet", **keywords}, classify).settings
-    spec = find_base(settings.features.base)
+    spec = settings.features.spec
     return classify_images(
         images,
         spec,

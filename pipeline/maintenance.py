@@ -104,22 +104,24 @@ class CacheExport:
 
 
 def list_bases(names: str | Sequence[str] = (), *, size: int | None = None) -> list[BaseInfo]:
-    """The table of bases (command `bases`).
+    """The table of bases (command `bases`), or what model files are as bases.
 
     Args:
-        names: Names of bases; empty: all bases, or all that can be built at `size`.
+        names: Names of bases, or model files; empty: all bases, or all that can be built at `size`.
         size: Input height and width in px. The bases are then built, to give the shape of their features; of bases that are
-            named, also the layers at which they can be cut.
+            named, also the layers at which they can be cut. Model files are built at their own size if there is no other.
 
     Raises:
         UnknownBaseError: No base has this name, or the size is too small for it.
     """
-    from pipeline.bases.table import BASES, find_base
+    from pipeline.bases.find import find_base
+    from pipeline.bases.table import BASES
 
     chosen = (names,) if isinstance(names, str) else names
     fitting = [spec for spec in BASES.values() if size is None or size >= spec.smallest_px]
-    specs = [find_base(name, size) for name in chosen] or fitting
-    return [_describe_base(spec, size, with_cuts=bool(chosen)) for spec in specs]
+    if not chosen:
+        return [_describe_base(spec, size) for spec in fitting]
+    return [_describe_base(find_base(name, size), size, name) for name in chosen]
 
 
 def list_weights() -> WeightsFolder:
@@ -138,7 +140,7 @@ def fetch_weights(names: str | Sequence[str]) -> list[WeightsFile]:
         WeightsUnavailableError: No source has the weights; the message names each source and its error.
     """
     from pipeline.bases.files import home_folder
-    from pipeline.bases.table import find_base
+    from pipeline.bases.find import find_base
     from pipeline.bases.weights import fetch_weights as fetch
 
     chosen = (names,) if isinstance(names, str) else names
@@ -272,23 +274,26 @@ def import_cache(folder: str | Path, cache: str | Path = _CACHE, *, progress: bo
     return import_store(Path(folder), Path(cache), progress=progress)
 
 
-def _describe_base(spec: "BaseSpec", size: int | None, *, with_cuts: bool) -> BaseInfo:
+def _describe_base(spec: "BaseSpec", size: int | None, source: str | None = None) -> BaseInfo:
+    """The facts of a base, and how it looks at a size; with its cuts if the user has named it (`source`)."""
     info = BaseInfo(
         base=spec.name,
         native_px=spec.native_px,
         smallest_px=spec.smallest_px,
-        preprocessing=spec.mode if spec.mode != "none" else "inside",
+        preprocessing={"none": "inside", "": "unknown"}.get(spec.mode, spec.mode),
         last_layer=spec.last_layer,
         channels=spec.channels,
         parameters=spec.parameters,
     )
-    return info if size is None else _build_at(info, spec, size, with_cuts=with_cuts)
+    size = spec.native_px if size is None and spec.is_file else size
+    return info if size is None else _build_at(info, spec, size, source)
 
 
-def _build_at(info: BaseInfo, spec: "BaseSpec", size: int, *, with_cuts: bool) -> BaseInfo:
+def _build_at(info: BaseInfo, spec: "BaseSpec", size: int, source: str | None) -> BaseInfo:
     from pipeline.bases.cut import valid_cuts
+    from pipeline.bases.model_file import load_model_file
     from pipeline.bases.network import build_base
 
-    base = build_base(spec, size)
-    cuts = tuple(valid_cuts(base)) if with_cuts else None
+    base = load_model_file(Path(source), size) if source and spec.is_file else build_base(spec, size)
+    cuts = tuple(valid_cuts(base)) if source else None
     return replace(info, shape=tuple(base.output_shape[1:]), cuts=cuts)

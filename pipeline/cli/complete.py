@@ -30,10 +30,10 @@ def complete_stores(context: click.Context, _: click.Parameter, incomplete: str)
 
 
 def complete_bases(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names in the table of bases."""
+    """Names in the table of bases, or files."""
     from pipeline.bases.table import BASES
 
-    return _starting(BASES, incomplete)
+    return _starting(BASES, incomplete) or _files(incomplete)
 
 
 def complete_weights(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -156,7 +156,7 @@ recipe_options = section(
         "--preprocess",
         type=PREPROCESSING,
         default="native",
-        help="native (that of the weights), rescale (1/255), or standardize (by the training images).",
+        help="native (that of the weights), rescale (1/255), standardize (by the training images), or that of a model file.",
     ),
     click.option(
         "--weights",
@@ -197,7 +197,12 @@ recipe_options = section(
 base_options = stack(
     section(
         "Features",
-        click.option("--base", default="vgg16", shell_complete=complete_bases, help="A name of `bottleneck bases`."),
+        click.option(
+            "--base",
+            default="vgg16",
+            shell_complete=complete_bases,
+            help="A name of `bottleneck bases`, or a Keras model file.",
+        ),
     ),
     recipe_options,
 )

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.bases.classify import class_probabilities
-from pipeline.bases.table import find_base
 from pipeline.cache.store import Store
 from pipeline.comparison.advice import Evidence, Recommendation, advise_regime
 from pipeline.comparison.leftovers import LeftRows, describe_left, left_rows, row_bytes
@@ -98,7 +97,7 @@ def advise(manifest: Manifest, settings: Settings, *, num_sample: int = 200) -> 
 
     settings = settings.with_changes(cut=None)
     features = settings.features
-    spec = find_base(features.base)
+    spec = features.spec
     size = features.size or spec.native_px
     sample = _sample(manifest, num_sample)
     base = load_base(spec, size, weights_file(spec.name, features.weights), precision=features.precision)
@@ -178,7 +177,9 @@ def _probe(sample: Manifest, settings: Settings) -> _Probe:
 def _top_confidence(sample: Manifest, settings: Settings) -> float | None:
     rows = list(range(0, len(sample), max(1, len(sample) // 32)))
     features = settings.features
-    spec = find_base(features.base)
+    spec = features.spec
+    if spec.is_file:
+        return None  # its classes are not those of ImageNet
     decoder = settings.with_changes(size=None).make_decoder(spec.native_px)
     try:
         probabilities, _ = class_probabilities(

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.bases.table import find_base
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
 from pipeline.cache.stores import made_from, seconds_to_make
@@ -210,7 +209,7 @@ def _stage_one_seconds(run: Run, settings: Settings) -> float | None:
     recipe, num_images = Recipe.from_dict(info.recipe), sum(info.images.values())
     boundary = Store(settings.paths.cache, recipe)
     seconds = seconds_to_make(boundary, num_images)
-    last_layer = find_base(recipe.base).last_layer
+    last_layer = settings.features.spec.last_layer
     if recipe.cut == last_layer or seconds is None:
         return seconds
     trunk, _ = trunk_of(replace(settings.features, cut=last_layer))

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.bases.table import find_base
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, pack_rows
 from pipeline.comparison.estimates import Sample
@@ -140,7 +139,7 @@ def _measure_first(
     pace = measure_pace(part, items, recipe, folder, make, settings.compute.batch_size)
     file = weights_file(recipe.base, settings.features.weights)
     precision = settings.features.precision
-    base = load_base(find_base(recipe.base), recipe.decoder.size_px, file, precision=precision)
+    base = load_base(settings.features.spec, recipe.decoder.size_px, file, precision=precision)
     trunk, _ = divide(base, recipe.cut)
     return pace, measure_costs(trunk, None, parse_layers(DEFAULT_LAYERS), num_classes, pooling=recipe.pooling)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.bases.table import find_base
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import SettingError
 from pipeline.exports.description import Description
@@ -138,7 +137,7 @@ def _stitched(run: Run, recipe: Recipe, settings: Settings) -> "keras.Model":
 
     pooling, head_file = run.info.pool, run.folder.head_path
     base = load_base(
-        find_base(recipe.base), recipe.decoder.size_px, weights_file(recipe.base, settings.features.weights)
+        settings.features.spec, recipe.decoder.size_px, weights_file(recipe.base, settings.features.weights)
     )
     trunk, _ = divide(base, recipe.cut)
     row_shape = tuple(trunk.output_shape[1:]) if pooling == "none" else tuple(trunk.output_shape[-1:])

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pipeline.bases.digests import DigestMemory, TrunkInfo
 from pipeline.bases.files import home_folder, weights_path
-from pipeline.bases.table import BaseSpec, Preprocessing, choose_preprocessing, find_base
+from pipeline.bases.find import find_base
+from pipeline.bases.table import BaseSpec, Preprocessing, choose_preprocessing
 from pipeline.cache.own import check_no_links
 from pipeline.cache.recipe import Recipe
 from pipeline.images.decoding.decoder import Decoder
@@ -28,7 +29,7 @@ def make_recipe(manifest: Manifest, settings: Settings) -> tuple[Recipe, TrunkIn
         WeightsUnavailableError: No route led to the weights.
     """
     features = settings.features
-    spec = find_base(features.base, features.size)
+    spec = features.spec
     decoder = settings.make_decoder(spec.native_px)
     trunk, cut = trunk_of(features)
     recipe = Recipe(
@@ -45,7 +46,7 @@ def make_recipe(manifest: Manifest, settings: Settings) -> tuple[Recipe, TrunkIn
 
 def trunk_of(features: FeatureSettings) -> tuple[TrunkInfo, str]:
     """The facts known about the trunk, and its last layer; the network is built only for a weights file that was never read before."""
-    spec = find_base(features.base)
+    spec = features.spec
     cut = features.cut or spec.last_layer
     file = weights_path(spec, features.weights, home_folder())
     known = DigestMemory(home_folder()).recall(file, spec.name, cut) if file.exists() else None
@@ -66,7 +67,7 @@ def weights_file(base: str, weights: str) -> Path:
     """
     from pipeline.bases.weights import fetch_weights
 
-    return fetch_weights(find_base(base), weights, home_folder())
+    return fetch_weights(find_base(base, weights=weights), weights, home_folder())
 
 
 def _preprocessing(spec: BaseSpec, manifest: Manifest, decoder: Decoder, settings: Settings) -> Preprocessing:

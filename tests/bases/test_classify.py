@@ -7,7 +7,7 @@ from keras.applications import imagenet_utils
 from PIL import Image
 
 from pipeline.bases.classify import classify_images
-from pipeline.bases.table import find_base
+from pipeline.bases.find import find_base
 from pipeline.bases.weights import fetch_weights, load_base
 from pipeline.errors import DataNotFoundError, SettingError, UnreadableImageError
 from pipeline.images.decoding.decoder import Decoder

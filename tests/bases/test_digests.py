@@ -7,10 +7,12 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.bases.digests import DigestMemory, TrunkInfo, tensor_digest
+from pipeline.bases.digests import DigestMemory, TrunkInfo, growing_digests, tensor_digest
+from pipeline.bases.model_file import load_model_file
 from pipeline.bases.network import build_base
 from pipeline.bases.table import BASES
 from pipeline.bases.weights import load_base
+from tests.bases.models import save_classifier
 from tests.bases.networks import small_base
 
 
@@ -171,3 +173,40 @@ def test_a_damaged_memory_is_an_empty_one(text: str, weights: Path, tmp_path: Pa
     memory.remember(weights, "vgg16", "block5_pool", TRUNK)
 
     assert memory.recall(weights, "vgg16", "block5_pool") == TRUNK
+
+
+def graph_digest(file: Path) -> str:
+    *_, digest = growing_digests(load_model_file(file).layers, with_graph=True)
+    return digest
+
+
+def test_the_graph_of_a_model_file_is_part_of_its_digest(tmp_path):
+    """An activation has no tensors, and neither has the order of the layers; both change every row."""
+    file = save_classifier(tmp_path / "flowers.keras")
+    same = save_classifier(tmp_path / "again.h5")
+    other = save_classifier(tmp_path / "other.keras", activation="tanh")
+
+    assert graph_digest(file) == graph_digest(same) != graph_digest(other)
+    assert tensor_digest(load_model_file(file).layers) == tensor_digest(load_model_file(other).layers)
+
+
+def test_connections_are_part_of_it(tmp_path):
+    """The same layers, one of them taken from another place."""
+
+    def save(name: str, *, skips: bool) -> Path:
+        keras.utils.set_random_seed(0)
+        pixels = keras.Input((8, 8, 3))
+        first = keras.layers.Conv2D(3, 1, name="first")(pixels)
+        second = keras.layers.Conv2D(3, 1, name="second")(pixels if skips else first)
+        keras.Model(pixels, keras.layers.Add(name="sum")([first, second])).save(tmp_path / name)
+        return tmp_path / name
+
+    assert graph_digest(save("a.keras", skips=False)) != graph_digest(save("b.keras", skips=True))
+
+
+def test_the_size_of_the_images_is_not(tmp_path):
+    """It is another field of the recipe: the digest of a file is computed once."""
+    file = save_classifier(tmp_path / "flowers.keras")
+    *_, larger = growing_digests(load_model_file(file, 48).layers, with_graph=True)
+
+    assert larger == graph_digest(file)

@@ -1,7 +1,7 @@
 """Seconds per image, measured."""
 
+from pipeline.bases.find import find_base
 from pipeline.bases.network import build_base
-from pipeline.bases.table import find_base
 from pipeline.comparison.costs import measure_costs
 from pipeline.stage_two.spec import parse_layers
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.bases.table import find_base
+from pipeline.bases.find import find_base
 from pipeline.exports import export as module
 from pipeline.exports.description import Description
 from pipeline.exports.stitch import head_of_arrays, stitch

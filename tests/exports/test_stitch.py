@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.bases.table import find_base
+from pipeline.bases.find import find_base
 from pipeline.cache.pooling import pool_rows
 from pipeline.exports.stitch import head_of_arrays, stitch
 from pipeline.stage_two.dense.build import fit_dense

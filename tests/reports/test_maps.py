@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.bases.table import find_base
+from pipeline.bases.find import find_base
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
 from pipeline.images.decoding.decoder import Decoder

@@ -146,8 +146,8 @@ def test_rows_that_do_not_lead_there_are_left_alone(photos: Path, options: Setti
 
 def test_rows_of_other_weights_are_left_alone(photos: Path, options: Settings, home: Path):
     """The same layer of a network with other weights has another digest."""
+    from pipeline.bases.find import find_base
     from pipeline.bases.network import build_base
-    from pipeline.bases.table import find_base
 
     base = build_base(find_base("squeezenet"), 48)
     file = home / "others.weights.h5"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.bases.digests import DigestMemory, TrunkInfo
-from pipeline.bases.table import find_base
+from pipeline.bases.find import find_base
 from pipeline.errors import UnknownBaseError, WeightsUnavailableError
 from pipeline.settings import Settings
 from pipeline.stage_one.recipes import make_recipe, trunk_of

@@ -23,7 +23,7 @@ def compute_missing(manifest: Manifest, items: Sequence[Item], store: Store, set
         settings: Weights and compute; `auto` backends are chosen by the number of rows.
     """
     recipe, weights, compute = store.recipe, settings.features.weights, settings.compute
-    backend = choose_backend(recipe, compute, len(items))
+    backend = choose_backend(recipe, weights, compute, len(items))
     if backend == "threading":
         return extract_in_process(
             manifest,

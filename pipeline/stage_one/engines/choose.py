@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.bases.files import home_folder
-from pipeline.bases.table import BFLOAT16, find_base
+from pipeline.bases.find import find_base
+from pipeline.bases.table import BFLOAT16
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import MissingExtraError, SettingError
 from pipeline.execution.threads import num_threads
@@ -89,7 +90,7 @@ def make_tensorflow_engine(
     )
 
 
-def choose_backend(recipe: Recipe, compute: Compute, num_rows: int) -> str:
+def choose_backend(recipe: Recipe, weights: str, compute: Compute, num_rows: int) -> str:
     """The execution backend for so many rows: the one that the user names, or the faster of `threading` and `loky`.
 
     With a large network, and with OpenVINO always, one process keeps all cores busy. With depthwise convolutions, TensorFlow does
@@ -98,7 +99,7 @@ def choose_backend(recipe: Recipe, compute: Compute, num_rows: int) -> str:
     """
     if compute.backend != "auto":
         return compute.backend
-    is_worth_it = find_base(recipe.base).gains_from_processes and num_rows >= _WORTH_PROCESSES
+    is_worth_it = find_base(recipe.base, weights=weights).gains_from_processes and num_rows >= _WORTH_PROCESSES
     gains = (
         is_worth_it and num_threads() > 1 and not _has_gpu(compute) and not _takes_openvino(recipe, compute, num_rows)
     )

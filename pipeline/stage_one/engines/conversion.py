@@ -23,7 +23,8 @@ class Conversion:
     """
 
     def __init__(self, stem: Path) -> None:
-        self.xml, self.weights, self._notes = (stem.with_suffix(end) for end in (".xml", ".bin", ".json"))
+        # Not with_suffix: the name of a model file has a dot, and all that follows would be lost.
+        self.xml, self.weights, self._notes = (stem.with_name(stem.name + end) for end in (".xml", ".bin", ".json"))
 
     def make(self, make_reference: "Callable[[], TensorFlowEngine]") -> None:
         """Convert the trunk, unless its files exist and have the recorded digests."""

@@ -11,9 +11,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipeline.bases.cut import divide
-from pipeline.bases.digests import tensor_digest
+from pipeline.bases.digests import growing_digests
+from pipeline.bases.find import find_base
 from pipeline.bases.network import pool, with_preprocessing
-from pipeline.bases.table import BFLOAT16, find_base
+from pipeline.bases.table import BFLOAT16
 from pipeline.bases.weights import load_base
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import SettingError, WeightsMismatchError
@@ -109,20 +110,21 @@ class TensorFlowEngine:
 
 
 def _model_of(recipe: Recipe, weights_file: Path, earlier: Recipe | None) -> keras.Model:
-    base = load_base(find_base(recipe.base), recipe.decoder.size_px, weights_file, precision=recipe.precision)
+    spec = find_base(recipe.base, weights=str(weights_file))
+    base = load_base(spec, recipe.decoder.size_px, weights_file, precision=recipe.precision)
     trunk, _ = divide(base, recipe.cut)
-    _check_digest(trunk, recipe, weights_file)
+    _check_digest(trunk, recipe, weights_file, with_graph=spec.is_file)
     if earlier is not None:
         first, _ = divide(base, earlier.cut)
-        _check_digest(first, earlier, weights_file)
+        _check_digest(first, earlier, weights_file, with_graph=spec.is_file)
         rows = keras.Input(first.output_shape[1:], dtype="float32", name="rows")
         features = keras.Model(first.output, trunk.output)(rows, training=False)
         return keras.Model(rows, keras.ops.cast(pool(features, recipe.pooling), "float32"))
     return with_preprocessing(trunk, recipe.preprocessing, recipe.pooling)
 
 
-def _check_digest(trunk: keras.Model, recipe: Recipe, weights_file: Path) -> None:
-    received = tensor_digest(trunk.layers)
+def _check_digest(trunk: keras.Model, recipe: Recipe, weights_file: Path, *, with_graph: bool) -> None:
+    *_, received = growing_digests(trunk.layers, with_graph=with_graph)
     if received != recipe.trunk_digest:
         raise WeightsMismatchError(
             f"{weights_file} has the trunk digest {received[:12]}, the recipe {recipe.trunk_digest[:12]}: "

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
-from pipeline.bases.table import find_base
+from pipeline.bases.find import find_base
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store
 from pipeline.cache.stores import list_stores
@@ -74,9 +74,9 @@ def _earlier_trunks(recipe: Recipe, weights: str) -> dict[str, str]:
     from pipeline.bases.cut import trunk_digests
     from pipeline.bases.weights import load_base
 
-    spec = find_base(recipe.base)
+    spec = find_base(recipe.base, weights=weights)
     base = load_base(spec, spec.native_px, weights_file(spec.name, weights))
-    return dict(takewhile(lambda trunk: trunk[0] != recipe.cut, trunk_digests(base).items()))
+    return dict(takewhile(lambda trunk: trunk[0] != recipe.cut, trunk_digests(base, with_graph=spec.is_file).items()))
 
 
 def _candidates(recipe: Recipe, cache: Path) -> list[Store]:

@@ -11,7 +11,8 @@ from dataclasses import fields, replace
 
 from pipeline.bases.digests import DigestMemory
 from pipeline.bases.files import home_folder, weights_path
-from pipeline.bases.table import PREPROCESSING_NAMES, choose_preprocessing, find_base
+from pipeline.bases.find import find_base
+from pipeline.bases.table import PREPROCESSING_NAMES, choose_preprocessing
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
 from pipeline.cache.stores import count_images, store_folders
@@ -66,7 +67,7 @@ def _fitting_stores(settings: Settings) -> dict[FeatureSettings, list[Store]]:
             continue  # reported by the commands that look after the cache
         features = _settings_of(store.recipe, settings.features.weights)
         if features and "cut" not in given:  # rows of the last layer are derived from those of an earlier one
-            features = replace(features, cut=find_base(features.base).last_layer)
+            features = replace(features, cut=features.spec.last_layer)
         if features and all(getattr(features, name) == getattr(wanted, name) for name in given):
             stores[features].append(store)
     return stores
@@ -74,7 +75,7 @@ def _fitting_stores(settings: Settings) -> dict[FeatureSettings, list[Store]]:
 
 def _completed(features: FeatureSettings) -> FeatureSettings:
     """The same settings with size, cut and background as recipes have them."""
-    spec = find_base(features.base)
+    spec = features.spec
     return replace(
         features,
         base=spec.name,
@@ -89,7 +90,7 @@ def _settings_of(recipe: Recipe, weights: str) -> FeatureSettings | None:
     if recipe.augmentation is not None:
         return None
     try:
-        spec = find_base(recipe.base, recipe.decoder.size_px)
+        spec = find_base(recipe.base, recipe.decoder.size_px, weights=weights)
         file = weights_path(spec, weights, home_folder())
         trunk = DigestMemory(home_folder()).recall(file, spec.name, recipe.cut) if file.exists() else None
     except (PipelineError, OSError):
@@ -97,7 +98,7 @@ def _settings_of(recipe: Recipe, weights: str) -> FeatureSettings | None:
     if trunk is None or trunk.digest != recipe.trunk_digest:
         return None
     values = recipe.preprocessing.as_dict()
-    fixed = [name for name in PREPROCESSING_NAMES if name != "standardize"]
+    fixed = [name for name in PREPROCESSING_NAMES if name != "standardize" and (name != "native" or spec.mode)]
     return FeatureSettings(
         base=spec.name,
         size=recipe.decoder.size_px,
@@ -132,13 +133,13 @@ def _prefer_defaults(found: Sequence[FeatureSettings]) -> list[FeatureSettings]:
 
 
 def _is_default(features: FeatureSettings, name: str) -> bool:
-    default = _completed(FeatureSettings(base=features.base))
+    default = _completed(FeatureSettings(base=features.base, weights=features.weights))
     return bool(getattr(features, name) == getattr(default if name != "base" else FeatureSettings(), name))
 
 
 def _as_options(features: FeatureSettings) -> str:
     """Base, size, and what else is not usual, as options of the command line."""
-    usual = _completed(FeatureSettings(base=features.base))
+    usual = _completed(FeatureSettings(base=features.base, weights=features.weights))
     values = {name: getattr(features, name) for name in _NAMES}
     unusual = {name: value for name, value in values.items() if name == "size" or value != getattr(usual, name)}
-    return shlex.join(FeatureSettings(**{"base": features.base, **unusual}).as_options())
+    return shlex.join(FeatureSettings(**{"base": features.base, "weights": features.weights, **unusual}).as_options())

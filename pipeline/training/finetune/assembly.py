@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.bases.table import find_base
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import HeadSpecError, SettingError
 from pipeline.images.manifest import Manifest
@@ -204,7 +203,7 @@ def _load_base(settings: Settings) -> "keras.Model":
     from pipeline.bases.weights import load_base
 
     features = settings.features
-    spec = find_base(features.base)
+    spec = features.spec
     file = weights_file(spec.name, features.weights)
     return load_base(spec, features.size or spec.native_px, file, precision=features.precision)
 

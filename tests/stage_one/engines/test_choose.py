@@ -27,4 +27,4 @@ def test_processes_are_used_where_they_are_faster(given, num_rows, expected, pho
     settings = Settings.of(**{"base": "mobilenetv2", "size": 32, "weights": "random", "cache": tmp_path} | given)
     recipe, _ = make_recipe(scan(photos), settings)
 
-    assert choose.choose_backend(recipe, settings.compute, num_rows) == expected
+    assert choose.choose_backend(recipe, "random", settings.compute, num_rows) == expected

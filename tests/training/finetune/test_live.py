@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.bases.cut import cut_before
-from pipeline.bases.table import find_base
+from pipeline.bases.find import find_base
 from pipeline.bases.weights import load_base
 from pipeline.images.augment import AUGMENTATIONS
 from pipeline.images.decoding.decoder import Decoder

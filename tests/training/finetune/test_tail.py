@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from pipeline.bases.find import find_base
 from pipeline.bases.network import build_base
-from pipeline.bases.table import find_base
 from pipeline.errors import InvalidCutError
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training

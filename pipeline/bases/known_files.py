@@ -1,0 +1,51 @@
+"""What is known of model files, so that a head on existing rows needs no TensorFlow to know its base."""
+
+from pathlib import Path
+from typing import Any, TypedDict
+
+from pipeline.bases.digests import sha256_of
+from pipeline.files import read_json, write_json
+
+_MAX_BYTES = 2**24
+
+
+class FileFacts(TypedDict):
+    """Fields of a base that are read from a model file; see `pipeline.bases.table.BaseSpec`."""
+
+    mode: str
+    native_px: int
+    smallest_px: int
+    last_layer: str
+    channels: int
+    parameters: int
+
+
+class KnownFiles:
+    """Facts of model files by their SHA-256."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / "weights" / "model_files.json"
+
+    def recall(self, file: Path) -> FileFacts | None:
+        """The facts; None if this file was never loaded."""
+        return _facts(self._read().get(sha256_of(file)))
+
+    def remember(self, file: Path, facts: FileFacts) -> None:
+        """Keep facts. If several processes do so at once, the last one wins and the others load their files again."""
+        write_json(self._path, dict(sorted((self._read() | {sha256_of(file): facts}).items())))
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            known = read_json(self._path, _MAX_BYTES, follow_links=True)
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
+
+
+def _facts(entry: object) -> FileFacts | None:
+    """An entry, if it is one of this version."""
+    types = FileFacts.__annotations__
+    is_whole = (
+        isinstance(entry, dict) and entry.keys() == types.keys() and all(type(entry[n]) is types[n] for n in types)
+    )
+    return FileFacts(**entry) if is_whole else None  # type: ignore[typeddict-item]

@@ -1,0 +1,138 @@
+"""Model files of users as bases: loaded in safe mode, as one flat graph from the image to its last grid."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from pipeline.bases.cut import valid_cuts
+from pipeline.bases.known_files import FileFacts
+from pipeline.errors import UnknownBaseError
+from pipeline.files import check_regular
+from pipeline.images.files.limits import check_archive
+from pipeline.surroundings import check_keras
+
+_ANY_SIZE_PX = 224
+"""Taken by networks that are convolutional throughout, unless `--size` says otherwise."""
+
+_PREPROCESSING_LAYERS = (keras.layers.Rescaling, keras.layers.Normalization)
+
+
+def describe_file(file: Path) -> FileFacts:
+    """What the pipeline has to know of a model file.
+
+    Raises:
+        UnknownBaseError: It cannot be a base; the message says why.
+    """
+    base = load_model_file(file)
+    size_px, channels = base.input_shape[1], base.output_shape[-1]
+    return FileFacts(
+        mode="none" if _has_preprocessing(base) else "",
+        native_px=int(size_px or _ANY_SIZE_PX),
+        smallest_px=1,
+        last_layer=str(base.layers[-1].name),
+        channels=int(channels),
+        parameters=int(base.count_params()),
+    )
+
+
+def load_model_file(file: Path, size_px: int | None = None) -> keras.Model:
+    """The base of a model file: RGB images (B, H, W, 3) to the last grid (B, h, w, C) at which it can be cut.
+
+    What comes after that, such as pooling and a classifier, is left out. Models nested in it become part of its graph, so that it
+    can be cut inside them too.
+
+    Args:
+        file: A `.keras` or `.h5` file.
+        size_px: Height and width of the images; None: those of the file.
+
+    Raises:
+        UnknownBaseError: The file is no such model, or it cannot take images of this size.
+    """
+    check_keras()
+    flat = _copy(_flat(_load(file), file), file)
+    if len(flat.input_shape) != 4 or flat.input_shape[-1] != 3:
+        raise UnknownBaseError(
+            f"A base takes RGB images, (height, width, 3). {file} takes {flat.input_shape[1:]}: put layers before it that make its "
+            "input from RGB, and save it again."
+        )
+    grids = [name for name in valid_cuts(flat) if len(flat.get_layer(name).output.shape) == 4]
+    if not grids:
+        raise UnknownBaseError(
+            f"{file} has no layer with an output (height, width, channels) that all paths lead through, so it is no conv base."
+        )
+    base = keras.Model(flat.input, flat.get_layer(grids[-1]).output, name=flat.name)
+    return base if size_px in (None, flat.input_shape[1]) else _copy(base, file, size_px)
+
+
+def _load(file: Path) -> keras.Model:
+    check_regular(file, follow_links=True)
+    try:
+        if file.suffix == ".keras":
+            check_archive(file)
+        model = keras.saving.load_model(file, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises errors of many kinds for files that it cannot read
+        raise UnknownBaseError(f"{file} cannot be loaded as a base: {_first_sentence(error)}") from error
+    if not isinstance(model, keras.Sequential) and not hasattr(model, "get_config"):
+        raise UnknownBaseError(f"{file} holds a {type(model).__name__}, expected a Keras model.")
+    return model
+
+
+def _first_sentence(error: Exception) -> str:
+    """What Keras says, with the cure where code is refused."""
+    text = " ".join(str(error).split())
+    if "ambda" in text:
+        return (
+            "it contains a Lambda layer, that is, code which anyone may have written. Replace it by a layer such as Rescaling, and save "
+            "the model again."
+        )
+    return text[:400]
+
+
+def _flat(model: keras.Model, file: Path) -> keras.Model:
+    """The same model without models nested in it, on the same layers."""
+    taken: set[str] = set()
+
+    def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(operation, keras.Model):
+            return expand(operation, args[0])
+        while operation.name in taken:  # the same name in two of the models
+            operation.name += "_again"
+        taken.add(operation.name)
+        return operation(*args, **kwargs)
+
+    def expand(part: keras.Model, tensor: keras.KerasTensor) -> keras.KerasTensor:
+        graph = keras.Model(part.inputs, part.outputs)  # a Sequential is one inside
+        return graph._run_through_graph([tensor], operation_fn=lambda operation: partial(call, operation))[0]  # noqa: SLF001  Keras has no public way
+
+    try:
+        pixels = keras.Input(model.inputs[0].shape[1:], name="pixels")
+        return keras.Model(pixels, expand(model, pixels), name=model.name)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UnknownBaseError(
+            f"{file} holds a {type(model).__name__} without a graph of layers from one input to one output, which a base needs: build it "
+            f"with keras.Sequential or keras.Model(inputs, outputs), and save it again. Keras says: {' '.join(str(error).split())[:200]}"
+        ) from error
+
+
+def _copy(base: keras.Model, file: Path, size_px: int | None = None) -> keras.Model:
+    """The same graph on layers of its own, without the connections that those of the file have, for images of a size if it is given."""
+    pixels = None if size_px is None else keras.Input((size_px, size_px, 3), name="pixels")
+    try:
+        made = keras.models.clone_model(base, input_tensors=pixels)
+        made.set_weights(base.get_weights())
+    except ValueError as error:
+        images = "" if size_px is None else f" for images of {size_px} px"
+        raise UnknownBaseError(f"{file} cannot be built{images}: {' '.join(str(error).split())[:300]}") from error
+    return made
+
+
+def _has_preprocessing(base: keras.Model) -> bool:
+    """Whether a layer that scales pixels stands before the first one with trainable weights."""
+    for layer in base.layers:
+        if isinstance(layer, _PREPROCESSING_LAYERS):
+            return True
+        if layer.trainable_weights:
+            return False
+    return False

@@ -27,7 +27,13 @@ def some_of(manifest: Manifest, num_train: int, num_validation: int | None = Non
 
 def labelled_rightly(manifest: Manifest, head: str, out: Path, name: str, **features: object) -> Right:
     """Train a head on rows of these settings, and look at each of its validation predictions."""
-    run = pipeline.fit(manifest, head, cache=out / "cache", runs=out / "runs", name=name, plots=False, **features)
+    return rightly(
+        pipeline.fit(manifest, head, cache=out / "cache", runs=out / "runs", name=name, plots=False, **features)
+    )
+
+
+def rightly(run: pipeline.Run) -> Right:
+    """Each of a run's validation predictions."""
     rows = [row for row in run.folder.predictions() if row["split"] == "validation"]
     return {row["path"]: row["label"] == row["predicted"] for row in rows}
 

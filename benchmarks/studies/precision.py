@@ -9,7 +9,7 @@ the p-value of McNemar's exact test. Needs a processor with bfloat16, and OpenVI
 import argparse
 from pathlib import Path
 
-from _paired import HEADS, accuracy, compared, labelled_rightly, some_of
+from _paired import HEADS, Right, accuracy, compared, labelled_rightly, rightly, some_of
 
 import pipeline
 from pipeline.quiet import quiet_tensorflow
@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("--bases", nargs="+", default=["squeezenet", "vgg16"])
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--heads", nargs="+", default=[*HEADS, _DENSE])
+    parser.add_argument("--finetune", nargs="*", default=["vgg16:block5"], metavar="BASE:LAYER")
     parser.add_argument("--train", type=int, default=1000)
     parser.add_argument("--validation", type=int, default=1000)
     parser.add_argument("--out", type=Path, required=True)
@@ -47,8 +48,36 @@ def main() -> None:
                     )
                     for precision in ("float32", "bfloat16")
                 )
-                cells = (name, base, str(given.size), head, f"{accuracy(plain):.3f}", compared(lower, plain))
-                print(f"| {' | '.join(cells)} |", flush=True)
+                say(name, base, given.size, head, plain, lower)
+        for base, first in (pair.split(":") for pair in given.finetune):
+            tuned = [
+                rightly(
+                    pipeline.finetune(
+                        manifest,
+                        _DENSE,
+                        from_layer=first,
+                        cached=True,
+                        head_epochs=10,
+                        epochs=5,
+                        base=base,
+                        size=given.size,
+                        engine="openvino",
+                        precision=precision,
+                        cache=given.out / "cache",
+                        runs=given.out / "runs",
+                        name=f"{name}-{base}-{precision}-tuned",
+                        plots=False,
+                    )
+                )
+                for precision in ("float32", "bfloat16")
+            ]
+            say(name, base, given.size, f"{_DENSE}, fine-tuned from {first}", *tuned)
+
+
+def say(data: str, base: str, size: int, head: str, plain: Right, lower: Right) -> None:
+    """A line of the table."""
+    cells = (data, base, str(size), head, f"{accuracy(plain):.3f}", compared(lower, plain))
+    print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from typing import Any, Self
 
 import psutil
 
-from pipeline.bases.find import find_base, is_model_file, name_of_file
+from pipeline.bases.find import find_base
+from pipeline.bases.names import is_model, name_of
 from pipeline.bases.table import PRECISIONS, PREPROCESSING_NAMES, BaseSpec
 from pipeline.cache.own import check_no_links
 from pipeline.cache.recipe import DTYPES
@@ -73,9 +74,9 @@ class FeatureSettings:
     `mixed_bfloat16`."""
 
     def __post_init__(self) -> None:
-        if is_model_file(self.base) and self.weights == "imagenet":  # the file is both
+        if is_model(self.base) and self.weights == "imagenet":  # the file is both
             object.__setattr__(self, "weights", self.base)
-            object.__setattr__(self, "base", name_of_file(self.base))
+            object.__setattr__(self, "base", name_of(self.base))
         find_base(self.base, weights=self.weights)
         check_choice("preprocessing", self.preprocess, PREPROCESSING_NAMES)
         check_choice("precision", self.precision, PRECISIONS)
@@ -121,7 +122,7 @@ class FeatureSettings:
     def as_options(self) -> list[str]:
         """The settings that are not the defaults, as words of a command line: `["--size", "150", "--no-exif"]`."""
         values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        if is_model_file(self.base):
+        if is_model(self.base):
             values |= {"base": self.weights, "weights": "imagenet"}
         changed = {entry.name: values[entry.name] for entry in fields(self) if values[entry.name] != entry.default}
         named = ((name.replace("_", "-"), value) for name, value in changed.items())

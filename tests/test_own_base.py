@@ -58,7 +58,8 @@ def test_a_run_without_its_file_says_so(photos, tmp_path):
     base.unlink()
 
     with pytest.raises(
-        pipeline.errors.WeightsUnavailableError, match=r"'flowers.keras' is a model file. Received: '.*flowers.keras'"
+        pipeline.errors.WeightsUnavailableError,
+        match=r"'flowers.keras' is a model of your own. Received: '.*flowers.keras'",
     ):
         pipeline.predict(run, min(photos.rglob("*.png")))
 

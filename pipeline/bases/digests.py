@@ -121,7 +121,16 @@ def _key(weights: Path, base: str, cut: str) -> str:
 
 
 def sha256_of(weights: Path) -> str:
-    """SHA-256 of a file, 64 hex digits; a file that has not changed is read once per process."""
+    """SHA-256 of a file, 64 hex digits; a file that has not changed is read once per process.
+
+    That of a folder is over the names and digests of its files. A name that is no path stands for itself.
+    """
+    if weights.is_dir():
+        files = sorted(path for path in weights.iterdir() if path.is_file())
+        text = "\n".join(f"{path.name} {sha256_of(path)}" for path in files)
+        return hashlib.sha256(text.encode()).hexdigest()
+    if not weights.exists():
+        return hashlib.sha256(str(weights).encode()).hexdigest()
     return _sha256(weights, file_stamp(weights)).hex()
 
 

@@ -1,49 +1,35 @@
 """Which base a name or a file is."""
 
-import re
 from pathlib import Path
 
 from pipeline.bases.known_files import KnownFiles
-from pipeline.bases.table import BASES, BaseSpec
+from pipeline.bases.names import HUB, is_model, name_of
+from pipeline.bases.table import BASES, BaseSpec, Preprocessing
 from pipeline.errors import UnknownBaseError, WeightsUnavailableError, did_you_mean
 from pipeline.surroundings import home_folder
 
-_ENDINGS = (".keras", ".h5")
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
-
-
-def is_model_file(base: str) -> bool:
-    """Whether a base is a file of the user's, by its ending; files of weights alone are no bases."""
-    name = base.lower()
-    return name.endswith(_ENDINGS) and not name.endswith(".weights.h5")
-
-
-def name_of_file(file: str) -> str:
-    """The name under which a model file is known in recipes and folders, such as `flowers.keras`."""
-    return _NOT_IN_NAMES.sub("_", Path(file).name)[-96:]
-
 
 def find_base(name: str, size_px: int | None = None, *, weights: str = "imagenet") -> BaseSpec:
-    """The base of this name, in whose spelling case, `-` and `_` do not count, or that of a model file.
+    """The base of this name, in whose spelling case, `-` and `_` do not count, or that of a model.
 
-    A model file is loaded with TensorFlow when it is seen for the first time; what was learnt is then remembered by its SHA-256.
+    A model is loaded with TensorFlow when it is seen for the first time; what was learnt is then remembered by its SHA-256.
 
     Args:
-        name: A name of the table, or that of a model file or its path.
+        name: A name of the table, that of a model, or where the model is.
         size_px: The input size that is wanted.
-        weights: The path of the model file, if the base is one and `name` is not that path.
+        weights: Where the model is, if `name` does not say it.
 
     Raises:
         UnknownBaseError: There is none, or the size is below its smallest.
-        WeightsUnavailableError: There is no such file.
+        WeightsUnavailableError: There is no such model.
     """
-    if is_model_file(name):
-        return _of_file(name, name) if weights == "imagenet" else _of_file(name, weights)
+    if is_model(name):
+        return _of_model(name if weights == "imagenet" else weights)
     key = name.lower().replace("-", "").replace("_", "")
     if key not in BASES:
         raise UnknownBaseError(
             f"Unknown base {name!r}.{did_you_mean(key, BASES)} Known bases (see `bottleneck bases`): {', '.join(BASES)}; "
-            "or a model file, .keras or .h5."
+            "or a model file, .keras or .h5; or a preset of KerasHub, hub:NAME or its folder."
         )
     spec = BASES[key]
     if size_px is not None and size_px < spec.smallest_px:
@@ -53,11 +39,11 @@ def find_base(name: str, size_px: int | None = None, *, weights: str = "imagenet
     return spec
 
 
-def _of_file(name: str, weights: str) -> BaseSpec:
-    file = Path(weights).expanduser()
-    if not file.is_file():
+def _of_model(source: str) -> BaseSpec:
+    file = Path(source if source.startswith(HUB) else Path(source).expanduser())
+    if not source.startswith(HUB) and not file.exists():
         raise WeightsUnavailableError(
-            f"The base {name_of_file(name)!r} is a model file. Received: {weights!r}, which is no file. Give its path: --base FILE."
+            f"The base {name_of(source)!r} is a model of your own. Received: {source!r}, where there is nothing. Give its path: --base FILE."
         )
     memory = KnownFiles(home_folder())
     known = memory.recall(file)
@@ -66,4 +52,16 @@ def _of_file(name: str, weights: str) -> BaseSpec:
 
         known = describe_file(file)
         memory.remember(file, known)
-    return BaseSpec(name=name_of_file(name), builder="", **known)
+    scale, offset = known["scale"], known["offset"]
+    own = Preprocessing("native", scale=tuple(scale), offset=tuple(offset)) if scale else None  # type: ignore[arg-type]
+    return BaseSpec(
+        name=name_of(source),
+        builder="",
+        mode=known["mode"],
+        native_px=known["native_px"],
+        smallest_px=known["smallest_px"],
+        last_layer=known["last_layer"],
+        channels=known["channels"],
+        parameters=known["parameters"],
+        own_preprocessing=own,
+    )

@@ -1,7 +1,7 @@
 """What is known of model files, so that a head on existing rows needs no TensorFlow to know its base."""
 
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from pipeline.bases.digests import sha256_of
 from pipeline.files import read_json, write_json
@@ -13,6 +13,10 @@ class FileFacts(TypedDict):
     """Fields of a base that are read from a model file; see `pipeline.bases.table.BaseSpec`."""
 
     mode: str
+    scale: list[float]
+    """Of a preset's own preprocessing; empty if it has none."""
+
+    offset: list[float]
     native_px: int
     smallest_px: int
     last_layer: str
@@ -42,10 +46,14 @@ class KnownFiles:
         return known if isinstance(known, dict) else {}
 
 
+_TYPES = {
+    **dict.fromkeys(("mode", "last_layer"), str),
+    **dict.fromkeys(("native_px", "smallest_px", "channels", "parameters"), int),
+    **dict.fromkeys(("scale", "offset"), list),
+}
+
+
 def _facts(entry: object) -> FileFacts | None:
     """An entry, if it is one of this version."""
-    types = FileFacts.__annotations__
-    is_whole = (
-        isinstance(entry, dict) and entry.keys() == types.keys() and all(type(entry[n]) is types[n] for n in types)
-    )
-    return FileFacts(**entry) if is_whole else None  # type: ignore[typeddict-item]
+    is_whole = isinstance(entry, dict) and {name: type(value) for name, value in entry.items()} == _TYPES
+    return cast("FileFacts", entry) if is_whole else None

@@ -1,5 +1,6 @@
-"""Model files of users as bases: loaded in safe mode, as one flat graph from the image to its last grid."""
+"""Models from elsewhere as bases, files and presets: one flat graph from the image to its last grid."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import keras
 
 from pipeline.bases.cut import valid_cuts
 from pipeline.bases.known_files import FileFacts
+from pipeline.bases.names import is_preset
+from pipeline.bases.presets import load_preset, num_patches, preset_preprocessing
 from pipeline.errors import UnknownBaseError
 from pipeline.files import check_regular
 from pipeline.images.files.limits import check_archive
@@ -20,15 +23,18 @@ _PREPROCESSING_LAYERS = (keras.layers.Rescaling, keras.layers.Normalization)
 
 
 def describe_file(file: Path) -> FileFacts:
-    """What the pipeline has to know of a model file.
+    """What the pipeline has to know of a model file or a preset.
 
     Raises:
         UnknownBaseError: It cannot be a base; the message says why.
     """
     base = load_model_file(file)
     size_px, channels = base.input_shape[1], base.output_shape[-1]
+    own = preset_preprocessing(str(file)) if is_preset(str(file)) else None
     return FileFacts(
         mode="none" if _has_preprocessing(base) else "",
+        scale=list(own.scale) if own else [],
+        offset=list(own.offset) if own else [],
         native_px=int(size_px or _ANY_SIZE_PX),
         smallest_px=1,
         last_layer=str(base.layers[-1].name),
@@ -38,32 +44,62 @@ def describe_file(file: Path) -> FileFacts:
 
 
 def load_model_file(file: Path, size_px: int | None = None) -> keras.Model:
-    """The base of a model file: RGB images (B, H, W, 3) to the last grid (B, h, w, C) at which it can be cut.
+    """The base of a model: RGB images (B, H, W, 3) to the last grid (B, h, w, C) at which it can be cut.
 
     What comes after that, such as pooling and a classifier, is left out. Models nested in it become part of its graph, so that it
-    can be cut inside them too.
+    can be cut inside them too. Networks without grids have tokens (B, T, C). Where the size of a patch is known, the tokens of
+    patches become a grid, without those of classes and registers, which come first.
 
     Args:
-        file: A `.keras` or `.h5` file.
+        file: A `.keras` or `.h5` file, or a preset's folder or name.
         size_px: Height and width of the images; None: those of the file.
 
     Raises:
         UnknownBaseError: The file is no such model, or it cannot take images of this size.
     """
     check_keras()
-    flat = _copy(_flat(_load(file), file), file)
+    model = load_preset(str(file)) if is_preset(str(file)) else _load(file)
+    try:
+        return _base_of(model, file, size_px)
+    except UnknownBaseError:
+        raise
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UnknownBaseError(f"{file} cannot be a base: {' '.join(str(error).split())[:300]}") from error
+
+
+def _base_of(model: keras.Model, file: Path, size_px: int | None) -> keras.Model:
+    flat = _flat(model, file)
     if len(flat.input_shape) != 4 or flat.input_shape[-1] != 3:
         raise UnknownBaseError(
             f"A base takes RGB images, (height, width, 3). {file} takes {flat.input_shape[1:]}: put layers before it that make its "
             "input from RGB, and save it again."
         )
-    grids = [name for name in valid_cuts(flat) if len(flat.get_layer(name).output.shape) == 4]
-    if not grids:
+    outputs = {name: flat.get_layer(name).output for name in valid_cuts(flat)}
+    shapes = {name: tuple(output.shape) for name, output in outputs.items() if isinstance(output, keras.KerasTensor)}
+    last = _last_of(shapes, rank=4) or _last_of(shapes, rank=3)
+    if last is None:
         raise UnknownBaseError(
-            f"{file} has no layer with an output (height, width, channels) that all paths lead through, so it is no conv base."
+            f"{file} has no layer with an output (height, width, channels) or (tokens, channels) that all paths lead through, so it is no "
+            "base for features of images."
         )
-    base = keras.Model(flat.input, flat.get_layer(grids[-1]).output, name=flat.name)
+    features = flat.get_layer(last).output
+    if len(features.shape) == 3:
+        features = _patch_grid(features, num_patches(model, flat.input_shape[1] or 0))
+    base = keras.Model(flat.input, features, name=flat.name)
     return base if size_px in (None, flat.input_shape[1]) else _copy(base, file, size_px)
+
+
+def _last_of(shapes: Mapping[str, tuple[int | None, ...]], *, rank: int) -> str | None:
+    return next((name for name in reversed(list(shapes)) if len(shapes[name]) == rank), None)
+
+
+def _patch_grid(tokens: keras.KerasTensor, side: int | None) -> keras.KerasTensor:
+    """Tokens (B, T, C) without those that are no patches, as a grid (B, h, h, C); as they are if no patches are known."""
+    _, count, channels = tokens.shape
+    if not side or not count or side * side > count:
+        return tokens
+    patches = keras.layers.Cropping1D((count - side * side, 0), name="patches")(tokens)
+    return keras.layers.Reshape((side, side, channels), name="patch_grid")(patches)
 
 
 def _load(file: Path) -> keras.Model:
@@ -91,7 +127,17 @@ def _first_sentence(error: Exception) -> str:
 
 
 def _flat(model: keras.Model, file: Path) -> keras.Model:
-    """The same model without models nested in it, on the same layers."""
+    """The model as a graph of layers: those of models nested in it become part of its own."""
+    is_flat = not isinstance(model, keras.Sequential) and not any(
+        isinstance(layer, keras.Model) for layer in model.layers
+    )
+    if is_flat and model.inputs and len(model.inputs) == 1:
+        return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    return _copy(_expanded(model, file), file)
+
+
+def _expanded(model: keras.Model, file: Path) -> keras.Model:
+    """The same model without models nested in it, on the same layers, which then have connections of both."""
     taken: set[str] = set()
 
     def call(operation: Any, *args: Any, **kwargs: Any) -> Any:

@@ -74,9 +74,12 @@ def preprocess(pixels: keras.KerasTensor, preprocessing: Preprocessing) -> keras
 
 
 def pool(features: keras.KerasTensor, pooling: str) -> keras.KerasTensor:
-    """Average or maximum over the grid, (B, h, w, C) to (B, C); `none` returns the features as they are."""
+    """Average or maximum over the grid, (B, h, w, C) to (B, C), or over tokens, (B, T, C) to (B, C); `none` changes nothing."""
+    if pooling == "none":
+        return features
+    has_grid = len(features.shape) == 4
     if pooling == "avg":
-        return keras.layers.GlobalAveragePooling2D(name="pool", dtype="float32")(features)
-    if pooling == "max":
-        return keras.layers.GlobalMaxPooling2D(name="pool", dtype="float32")(features)
-    return features
+        layer = keras.layers.GlobalAveragePooling2D if has_grid else keras.layers.GlobalAveragePooling1D
+    else:
+        layer = keras.layers.GlobalMaxPooling2D if has_grid else keras.layers.GlobalMaxPooling1D
+    return layer(name="pool", dtype="float32")(features)

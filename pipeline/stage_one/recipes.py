@@ -49,7 +49,7 @@ def trunk_of(features: FeatureSettings) -> tuple[TrunkInfo, str]:
     spec = features.spec
     cut = features.cut or spec.last_layer
     file = weights_path(spec, features.weights, home_folder())
-    known = DigestMemory(home_folder()).recall(file, spec.name, cut) if file.exists() else None
+    known = DigestMemory(home_folder()).recall(file, spec.name, cut) if file.exists() or spec.is_file else None
     if known is None:
         logger.info("%s, cut at %s: reading the weights for the first time.", spec.name, cut)
         from pipeline.bases.weights import learn_trunk

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.bases.find import find_base, is_model_file, name_of_file
+from pipeline.bases.find import find_base
 from pipeline.bases.table import BASES, BaseSpec, choose_preprocessing
 from pipeline.errors import SettingError, UnknownBaseError, WeightsUnavailableError
 from tests.bases.models import save_classifier, save_nested
@@ -43,34 +43,6 @@ def test_a_size_below_the_smallest_is_refused(spec: BaseSpec):
         find_base(spec.name, too_small)
 
 
-@pytest.mark.parametrize(
-    ("base", "expected"),
-    [
-        ("models/flowers.keras", True),
-        ("flowers.H5", True),
-        ("vgg16", False),
-        ("vgg16.weights.h5", False),
-        ("flowers.onnx", False),
-    ],
-)
-def test_model_files_are_known_by_their_ending(base: str, expected: bool):
-    """Files of weights alone are none."""
-    assert is_model_file(base) is expected
-
-
-@pytest.mark.parametrize(
-    ("file", "expected"),
-    [
-        ("a/flowers v2.keras", "flowers_v2.keras"),
-        ("/x/Blüten.keras", "Bl_ten.keras"),
-        (f"{'a' * 200}.h5", f"{'a' * 93}.h5"),
-    ],
-)
-def test_the_name_of_a_file_can_be_a_folders(file: str, expected: str):
-    """Names of stores have it in them."""
-    assert name_of_file(file) == expected
-
-
 def test_a_model_file_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Then its SHA-256 says what it is, without TensorFlow."""
     file = save_classifier(tmp_path / "flowers.keras")
@@ -83,7 +55,9 @@ def test_a_model_file_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_missing_model_file_is_named(tmp_path: Path):
     """And how its path is given."""
-    with pytest.raises(WeightsUnavailableError, match=r"'flowers.keras' is a model file. .*no file.* --base FILE"):
+    with pytest.raises(
+        WeightsUnavailableError, match=r"'flowers.keras' is a model of your own. .*there is nothing.* --base FILE"
+    ):
         find_base(str(tmp_path / "flowers.keras"))
 
 

@@ -6,7 +6,16 @@ import pytest
 
 from pipeline.bases.known_files import KnownFiles
 
-FACTS = {"mode": "", "native_px": 32, "smallest_px": 1, "last_layer": "a", "channels": 8, "parameters": 9}
+FACTS = {
+    "mode": "",
+    "scale": [],
+    "offset": [],
+    "native_px": 32,
+    "smallest_px": 1,
+    "last_layer": "a",
+    "channels": 8,
+    "parameters": 9,
+}
 
 
 @pytest.fixture

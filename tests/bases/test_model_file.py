@@ -26,6 +26,8 @@ def test_a_classifier_gives_its_last_grid(name, tmp_path):
     np.testing.assert_array_equal(base(PIXELS), grid(PIXELS))
     assert describe_file(file) == {
         "mode": "none",
+        "scale": [],
+        "offset": [],
         "native_px": 32,
         "smallest_px": 1,
         "last_layer": "second",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from pipeline.bases.cut import valid_cuts
 from pipeline.bases.known_files import FileFacts
@@ -83,9 +84,10 @@ def _base_of(model: keras.Model, file: Path, size_px: int | None) -> keras.Model
             "base for features of images."
         )
     features = flat.get_layer(last).output
-    if len(features.shape) == 3:
-        features = _patch_grid(features, num_patches(model, flat.input_shape[1] or 0))
     base = keras.Model(flat.input, features, name=flat.name)
+    if len(features.shape) == 3 and _counts_tokens(base):
+        features = _patch_grid(features, num_patches(model, flat.input_shape[1] or 0))
+        base = keras.Model(flat.input, features, name=flat.name)
     return base if size_px in (None, flat.input_shape[1]) else _copy(base, file, size_px)
 
 
@@ -93,12 +95,21 @@ def _last_of(shapes: Mapping[str, tuple[int | None, ...]], *, rank: int) -> str 
     return next((name for name in reversed(list(shapes)) if len(shapes[name]) == rank), None)
 
 
+def _counts_tokens(base: keras.Model) -> bool:
+    """Whether a network has as many tokens as it says: SigLIP's says one more, and no layer can be put on it."""
+    _, height, width, channels = base.input_shape
+    if None in (height, width):
+        return False
+    return bool(base(np.zeros((1, height, width, channels), np.float32)).shape[1] == base.output_shape[1])
+
+
 def _patch_grid(tokens: keras.KerasTensor, side: int | None) -> keras.KerasTensor:
     """Tokens (B, T, C) without those that are no patches, as a grid (B, h, h, C); as they are if no patches are known."""
     _, count, channels = tokens.shape
     if not side or not count or side * side > count:
         return tokens
-    patches = keras.layers.Cropping1D((count - side * side, 0), name="patches")(tokens)
+    special = count - side * side
+    patches = keras.layers.Cropping1D((special, 0), name="patches")(tokens) if special else tokens
     return keras.layers.Reshape((side, side, channels), name="patch_grid")(patches)
 
 

@@ -275,7 +275,7 @@ def _check_structure(file: h5py.File, recipe: Recipe, path: Path) -> None:
             raise DamagedStoreError(
                 f"{path}: {name} is {item.dtype} {item.shape}; expected {dtype} {shape or (*rows, '...')}."
             )
-    if len(rows) != 1 or file["features"].ndim not in (2, 4):
+    if len(rows) != 1 or file["features"].ndim not in (2, 3, 4):
         raise DamagedStoreError(f"{path}: a row has the shape {file['features'].shape[1:]}, which no row has.")
     _provenance(file, path)
 
@@ -309,7 +309,7 @@ def _check_dataset(item: h5py.Dataset, path: Path) -> None:
         )
     if item.nbytes > _MAX_RATIO * item.id.get_storage_size():
         raise DamagedStoreError(f"{path}: {item.name} promises {item.nbytes:,} bytes, more than its chunks can hold.")
-    if item.ndim not in (1, 2, 4) or not 0 < item.shape[0] <= _MAX_ROWS or not all(item.shape):
+    if item.ndim not in (1, 2, 3, 4) or not 0 < item.shape[0] <= _MAX_ROWS or not all(item.shape):
         raise DamagedStoreError(f"{path}: {item.name} has the shape {item.shape}, which no shard has.")
 
 

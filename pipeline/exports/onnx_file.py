@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import DamagedStoreError, MissingExtraError, foreign_file
+from pipeline.errors import DamagedStoreError, MissingExtraError, SettingError, foreign_file
 from pipeline.exports.description import KEY, Description, Predict, check_shapes
 from pipeline.files import read_regular
 
@@ -30,7 +30,12 @@ def require() -> None:
 
 
 def write(model: "keras.Model", path: Path, description: Description) -> None:
-    """Write the file: input `pixels`, output `probabilities`, any batch size."""
+    """Write the file: input `pixels`, output `probabilities`, any batch size.
+
+    Raises:
+        SettingError: The base has an operation that ONNX does not know.
+    """
+    import onnx
     import tensorflow as tf
     import tf2onnx
 
@@ -39,6 +44,11 @@ def write(model: "keras.Model", path: Path, description: Description) -> None:
         lambda pixels: {"probabilities": model(pixels, training=False)}, input_signature=[pixels], autograph=False
     )
     proto, _ = tf2onnx.convert.from_function(function, input_signature=[pixels], opset=_OPSET)
+    unknown = {node.op_type for node in proto.graph.node if not onnx.defs.has(node.op_type)}
+    if unknown:
+        raise SettingError(
+            f"ONNX has no {', '.join(sorted(unknown))}, which this base needs. Export to .keras, .tflite or a folder instead."
+        )
     proto.metadata_props.add(key=KEY, value=description.to_json())
     path.write_bytes(proto.SerializeToString())
 

@@ -354,7 +354,6 @@ FORGERIES = {
     "complex": ("features", _stored("complex64"), "features is complex64"),
     "text": ("features", _text, "features is object"),
     "one row too few": ("features", _stored(shape=(3, *SHAPE)), r"features is float32 \(3, 2, 2, 5\)"),
-    "three axes": ("features", _stored(shape=(4, 5, 6)), r"shape \(4, 5, 6\), which no shard has"),
     "five axes": ("features", _stored(shape=(4, 1, 1, 1, 2)), "which no shard has"),
     "no features": (
         "features",

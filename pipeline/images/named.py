@@ -8,10 +8,10 @@ from typing import Any
 from pipeline.images.entries import Entry, Listed, entries_of_manifest
 from pipeline.images.files.kinds import HEAD_BYTES, has_image_extension, other_kind
 from pipeline.images.scan import scan
-from pipeline.images.sources.archives.archives import archives
-from pipeline.images.sources.arrays.arrays import arrays
+from pipeline.images.sources.archives import archives
+from pipeline.images.sources.arrays import arrays
 from pipeline.images.sources.reading import Reading
-from pipeline.images.sources.tables.tables import frames, huggingface, tables
+from pipeline.images.sources.tables import frames, huggingface, tables
 
 _NAMED = re.compile(r"(keras|sklearn|tfds):\w")
 _MAGIC = re.compile(r"[*?\[]")

@@ -9,10 +9,10 @@ from pipeline.files import check_regular
 from pipeline.images.checks import with_warnings
 from pipeline.images.manifest import Manifest
 from pipeline.images.sources import folders
-from pipeline.images.sources.archives.archives import archives
-from pipeline.images.sources.arrays.arrays import arrays, tfds
+from pipeline.images.sources.archives import archives
+from pipeline.images.sources.arrays import arrays, tfds
 from pipeline.images.sources.reading import Reading
-from pipeline.images.sources.tables.tables import frames, huggingface, tables
+from pipeline.images.sources.tables import frames, huggingface, tables
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoDataFrame

@@ -3,8 +3,8 @@
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 
+from pipeline.runs.plots import fonts
 from pipeline.runs.plots.fonts import families_for, use_fonts
-from pipeline.runs.plots.plots import fonts
 
 
 def test_own_font_is_enough_for_latin_texts():

@@ -6,7 +6,8 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from pipeline.runs.plots.plots import draw_comparison, draw_curves, draw_regimes, draw_run, plots
+from pipeline.runs.plots import plots
+from pipeline.runs.plots.plots import draw_comparison, draw_curves, draw_regimes, draw_run
 from tests.runs import samples
 from tests.runs.images import ODD_NAMES, is_drawn, pixels
 

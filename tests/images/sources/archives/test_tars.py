@@ -5,7 +5,7 @@ import tarfile
 
 import pytest
 
-from pipeline.images.sources.archives.archives import tars
+from pipeline.images.sources.archives import tars
 from pipeline.images.sources.archives.tars import TarImages, list_tar
 
 CONTENTS = {f"cats/{number}.jpg": bytes([number]) * (100 + number) for number in range(9)}

@@ -13,7 +13,7 @@ from pipeline.errors import DataLayoutError, MissingExtraError
 from pipeline.images.files import hashing
 from pipeline.images.files.hashing import FileHashes
 from pipeline.images.manifest import Manifest
-from pipeline.images.sources.tables.tables import huggingface
+from pipeline.images.sources.tables import huggingface
 from tests.calls import read as scan_data
 from tests.conftest import draw_tree
 from tests.faults.child import Averages, run

@@ -71,9 +71,9 @@ MAY_USE = {
     "mlflow": "(runs/tracking/mlflow)",
     "joblib": "(execution)",
     "distributed": "(execution)",
-    "nicegui": "tuner/page tuner/controls tuner/view tuner/parts",
+    "nicegui": "tuner/page tuner/controls tuner/view tuner/parts tuner/visits",
     "fastapi": "tuner/page",
-    "starlette": "tuner/page",
+    "starlette": "tuner/page tuner/border tuner/visits",
     "click": "cli",
     "rich": "(cli/render)",
 }

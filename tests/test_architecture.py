@@ -14,7 +14,8 @@ MODULES = {path.relative_to(PACKAGE.parent).with_suffix("").as_posix(): path for
 MAY_IMPORT = {
     "errors": "",
     "surroundings": "errors",
-    "files": "",
+    "disk": "",
+    "files": "disk",
     "html": "",
     "quiet": "",
     "interrupts": "",

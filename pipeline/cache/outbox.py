@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.cache.own import check_store_folder, is_gone, list_folder
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.shard import check_bytes, commit_shard, read_rows
-from pipeline.cache.store import Keys, pack_rows, shard_keys
+from pipeline.cache.store import Keys, pack_rows
 from pipeline.errors import ClusterError, DamagedStoreError, UnreadableStoreError
 
 
@@ -38,7 +38,7 @@ class FolderOutbox:
             )
 
     def has(self, keys: Keys) -> NDArray[np.bool_]:
-        """Which of these rows another worker has committed since, shape (N,).
+        """Which of these rows a worker has committed since the tasks were cut, shape (N,).
 
         A cluster repeats a task whose worker died after a commit and before it could report it.
 
@@ -52,9 +52,15 @@ class FolderOutbox:
         return present
 
     def append(self, keys: Keys, features: NDArray[np.floating], provenance: Mapping[str, str]) -> None:
-        """Commit rows as one shard; when this returns, they survive a crash."""
-        data = pack_rows(self.recipe, keys, features, provenance)
-        self.names.append(commit_shard(self.folder / "shards", data).name)
+        """Commit rows as one shard; when this returns, they survive a crash.
+
+        Rows that another worker has committed are left out. A task can be late: its job has failed or has given it to another worker
+        while this one was stopped.
+        """
+        missing = ~self.has(keys)
+        if missing.any():
+            data = pack_rows(self.recipe, keys[missing], features[missing], provenance)
+            self.names.append(commit_shard(self.folder / "shards", data).name)
 
 
 @dataclass(frozen=True)
@@ -89,4 +95,4 @@ def _has(path: Path, recipe: Recipe, keys: Keys) -> NDArray[np.bool_]:
 @lru_cache(maxsize=2**14)  # 34 kB each
 def _keys_of(path: Path, recipe: Recipe) -> Keys:
     """The keys of a shard. A shard never changes, so a worker reads them once."""
-    return shard_keys(read_rows(path, recipe))
+    return read_rows(path, recipe).keys

@@ -54,6 +54,12 @@ class ShardRows:
     def __len__(self) -> int:
         return len(self.views)
 
+    @property
+    def keys(self) -> NDArray[np.bytes_]:
+        """The keys of the rows, in order, dtype S33: see `pipeline.cache.store.Keys`."""
+        joined = np.concatenate([self.digests, self.views[:, None]], axis=1)
+        return np.frombuffer(np.ascontiguousarray(joined).tobytes(), dtype="S33")
+
 
 def build_shard(
     recipe: Recipe,

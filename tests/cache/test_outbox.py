@@ -38,6 +38,21 @@ def test_rows_that_another_worker_has_committed_since_are_there(store):
     assert FolderOutbox(RECIPE, store.folder).has(asked).tolist() == [True, True, False, False]
 
 
+def test_late_rows_are_not_stored_again(store):
+    """Rows that another worker has committed while this one computed them are left out; if all are there, nothing is written."""
+    known = frozenset(path.name for path in store.shard_paths())
+    outbox = FolderOutbox(RECIPE, store.folder, known)
+    fill(store, range(10, 13))
+    before = set(store.shard_paths())
+    outbox.append(make_keys(range(10, 13)), make_rows(range(10, 13)), {})
+    assert (outbox.names, set(store.shard_paths())) == ([], before)
+
+    outbox.append(make_keys(range(11, 15)), make_rows(range(11, 15)), {})
+    found = Store(store.folder.parent, RECIPE)
+    assert sum(map(len, found.shards)) == len(found) == 4 + 3 + 2
+    assert (found.read(make_keys(range(10, 15))) == make_rows(range(10, 15))).all()
+
+
 def test_folder_of_another_disk_is_no_store(tmp_path):
     """A worker makes no folder of its own where the store should be."""
     with pytest.raises(ClusterError, match=r"A worker has no .*Use --gather"):

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "html": "",
     "quiet": "",
     "interrupts": "",
-    "watchdog": "",
+    "watchdog": "interrupts",
     "execution": "errors quiet __init__",  # __init__: workers have to have this version
     "images": "errors files html surroundings",
     "predictions": "errors html images",
@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "exports": "errors files html images predictions prediction_files bases settings cache stage_one stage_two runs",
     "reports": "errors files html images settings cache stage_two runs",
     "comparison": "errors files html execution images bases settings cache stage_one stage_two runs training",
-    "tuner": "errors files images settings stage_one stage_two runs training",
+    "tuner": "errors files interrupts images settings stage_one stage_two runs training",
     "effects": "errors images stage_two",
     "keywords": "errors images settings stage_one stage_two effects",
     "maintenance": "errors images bases cache stage_one keywords",

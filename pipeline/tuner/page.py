@@ -1,7 +1,6 @@
 """The page of a tuning session, made with NiceGUI, which serves all of the page's files from this machine."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache, partial
 from itertools import takewhile
@@ -14,6 +13,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from pipeline.errors import PipelineError, UnreadableImageError
 from pipeline.images.decoding.decoder import make_thumbnail
+from pipeline.interrupts import answer
 from pipeline.tuner.border import HEADERS, Border
 from pipeline.tuner.choice import Choice
 from pipeline.tuner.controls import Controls
@@ -93,7 +93,7 @@ def serve(
     if on_start:
         app.on_startup(lambda: on_start(address, session))
     ui.add_css(Path(__file__).with_name("page.css"), shared=True)
-    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
+    try:
         ui.run(
             open_page,
             host=host,
@@ -107,6 +107,8 @@ def serve(
             show_welcome_message=False,
             headers=HEADERS,
         )
+    except KeyboardInterrupt:  # Ctrl-C is how it ends
+        answer(exit_code=0)
 
 
 class Page:

@@ -91,7 +91,7 @@ def _main() -> None:
     from fastapi.responses import PlainTextResponse
     from nicegui import Client, app
 
-    from pipeline.interrupts import stop_in_order
+    from pipeline.interrupts import stopping_in_order
     from pipeline.tuner import page, visits
     from tests.tuner.sessions import make_session
 
@@ -108,8 +108,9 @@ def _main() -> None:
     def say(*_: object) -> None:
         print("ready", flush=True)  # noqa: T201
 
-    stop_in_order()
-    page.serve(make_session()[0], None, title="A title", host="127.0.0.1", port=int(port), is_local=True, on_start=say)
+    where = {"host": "127.0.0.1", "port": int(port), "is_local": True}
+    with stopping_in_order(print):
+        page.serve(make_session()[0], None, title="A title", on_start=say, **where)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import shutil
 import socket
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -61,11 +61,16 @@ def replacing(path: Path, *, sync: bool = False) -> Iterator[Path]:
             sync_folder(path.parent)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, check: Callable[[], object] | None = None) -> None:
     """Write a file of a store: complete and on the disk whenever its name exists.
 
     Its hidden name ends with `.tmp`, so that a listing by ending does not show it. The folder's debris is not collected here,
     since a store has many files: call `remove_debris` when it is opened.
+
+    Args:
+        path: The final name.
+        data: The bytes.
+        check: Called when they are on the disk and have no name yet; if it raises, nothing is left.
 
     Raises:
         OSError: The disk is full or refuses the data; the error names the path, and nothing is left.
@@ -75,6 +80,8 @@ def write_bytes(path: Path, data: bytes) -> None:
         try:
             write_all(descriptor, data)
             os.fsync(descriptor)
+            if check is not None:
+                check()
             if os.name == "nt":  # there a file that is open cannot be renamed
                 descriptor = _close(descriptor)
             put(beside, path)

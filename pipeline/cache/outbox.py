@@ -1,8 +1,9 @@
 """Where a worker puts its shards: into the store's folder, or into the result that it sends back."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,10 @@ from pipeline.cache.recipe import Recipe
 from pipeline.cache.shard import check_bytes, commit_shard, read_rows
 from pipeline.cache.store import Keys, pack_rows
 from pipeline.errors import ClusterError, DamagedStoreError, UnreadableStoreError
+
+
+class _LateError(Exception):
+    """Another worker has committed rows of this shard meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,18 @@ class FolderOutbox:
         """Commit rows as one shard; when this returns, they survive a crash.
 
         Rows that another worker has committed are left out. A task can be late: its job has failed or has given it to another worker
-        while this one was stopped.
+        while this one was stopped. So the last look is at the end, when the shard is on the disk and has no name yet.
         """
-        missing = ~self.has(keys)
-        if missing.any():
+        while (missing := ~self.has(keys)).any():
             data = pack_rows(self.recipe, keys[missing], features[missing], provenance)
-            self.names.append(commit_shard(self.folder / "shards", data).name)
+            with contextlib.suppress(_LateError):
+                check = partial(self._check_missing, keys[missing])
+                self.names.append(commit_shard(self.folder / "shards", data, check=check).name)
+                break
+
+    def _check_missing(self, keys: Keys) -> None:
+        if self.has(keys).any():
+            raise _LateError
 
 
 @dataclass(frozen=True)

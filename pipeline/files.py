@@ -15,10 +15,12 @@ import shutil
 import socket
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from pipeline.disk import exchange, sync_file, sync_folder, write_all
 
 if sys.platform != "win32":
     import fcntl
@@ -51,19 +53,24 @@ def replacing(path: Path, *, sync: bool = False) -> Iterator[Path]:
         try:
             yield beside
             if sync:
-                _sync_file(beside)
+                sync_file(beside)
             put(beside, path)
         finally:
             remove(beside)
         if sync:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, check: Callable[[], object] | None = None) -> None:
     """Write a file of a store: complete and on the disk whenever its name exists.
 
     Its hidden name ends with `.tmp`, so that a listing by ending does not show it. The folder's debris is not collected here,
     since a store has many files: call `remove_debris` when it is opened.
+
+    Args:
+        path: The final name.
+        data: The bytes.
+        check: Called when they are on the disk and have no name yet; if it raises, nothing is left.
 
     Raises:
         OSError: The disk is full or refuses the data; the error names the path, and nothing is left.
@@ -71,15 +78,17 @@ def write_bytes(path: Path, data: bytes) -> None:
     with naming_errors(path):
         descriptor, beside = _new_locked(path, _LOCKED, ".tmp")
         try:
-            _write_all(descriptor, data)
+            write_all(descriptor, data)
             os.fsync(descriptor)
+            if check is not None:
+                check()
             if os.name == "nt":  # there a file that is open cannot be renamed
                 descriptor = _close(descriptor)
             put(beside, path)
         finally:
             remove(beside)
             _close(descriptor)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def write_json(path: Path, content: Mapping[str, Any] | list[Any], *, sync: bool = False) -> None:
@@ -184,7 +193,7 @@ def name_beside(path: Path) -> Path:
 
 
 def put(made: Path, path: Path) -> None:
-    """Rename a file or a folder, and replace what has the new name; a folder that is replaced is moved aside, then removed."""
+    """Rename a file or a folder, and replace what has the new name; a folder that is replaced is removed then."""
     for tried in range(_TRIES):  # other processes may put a folder there at the same time; the last one stays
         try:
             made.replace(path)
@@ -192,28 +201,38 @@ def put(made: Path, path: Path) -> None:
             is_taken = error.errno in (errno.ENOTEMPTY, errno.EEXIST) and made.is_dir() and not path.is_file()
             if not is_taken or tried == _TRIES - 1:
                 raise
-            _replace_folder(made, path)
-        if not made.exists():
-            break
+            if not _replace_folder(made, path):
+                continue
+        break
     _release(made)
 
 
-def _replace_folder(made: Path, path: Path) -> None:
-    """Move a folder aside, rename the new one, and remove the old one; if that fails, the old one has its name again."""
+def _replace_folder(made: Path, path: Path) -> bool:
+    """Give a folder's name to the new one, and remove the old one; False if another process was faster.
+
+    Where names cannot be exchanged, the old folder is moved aside first. Only then can a kill leave the name without a folder.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if exchange(made, path):
+            remove(made)  # the old folder has this name now
+            return True
     older = name_beside(path.with_name(f"older-{path.name}"))
     try:
         path.replace(older)
-    except FileNotFoundError:  # another process was faster
+    except FileNotFoundError:
         _release(older)
-        return
+        return False
     try:
         made.replace(path)
     except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            older.replace(path)
-            _release(older)
-            raise
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            remove(older)
+            return False
+        older.replace(path)
+        _release(older)
+        raise
     remove(older)
+    return True
 
 
 def remove(path: Path) -> None:
@@ -376,25 +395,3 @@ def naming_errors(path: Path) -> Iterator[None]:
         if error.errno is None or is_named or isinstance(error, ConnectionError | ChildProcessError):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    """Write all bytes; the system may take fewer at a time."""
-    left = memoryview(data)
-    while left:
-        left = left[os.write(descriptor, left) :]
-
-
-def _sync_file(path: Path) -> None:
-    with path.open("rb+") as file:  # Windows syncs only what is open for writing
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # folders cannot be opened there
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -19,7 +19,6 @@ import psutil
 from pipeline.bases.find import find_base
 from pipeline.bases.names import is_model, name_of
 from pipeline.bases.table import PRECISIONS, PREPROCESSING_NAMES, BaseSpec
-from pipeline.cache.own import check_no_links
 from pipeline.cache.recipe import DTYPES
 from pipeline.errors import SettingError, check_choice
 from pipeline.execution.workers import BACKENDS, Workers
@@ -142,14 +141,8 @@ class Paths:
 
     @property
     def hashes(self) -> FileHashes:
-        """Remembered digests of files, in the cache folder.
-
-        Raises:
-            ForeignEntryError: The file, or one that SQLite writes beside it, is a symbolic link.
-        """
-        path = self.cache / "file_hashes.sqlite"
-        check_no_links(path, *(path.with_name(f"{path.name}{ending}") for ending in ("-journal", "-wal", "-shm")))
-        return FileHashes(path)
+        """Remembered digests of files, in the cache folder."""
+        return FileHashes(self.cache / "file_hashes.sqlite")
 
 
 @dataclass(frozen=True, kw_only=True)

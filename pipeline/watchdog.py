@@ -17,7 +17,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-import psutil
+from pipeline.interrupts import end_children
 
 LIMIT_SECONDS = 600.0
 """Time without any progress after which a job counts as hung. A batch, a commit and an epoch each take far less."""
@@ -135,9 +135,7 @@ class _Watch:
         )
         if sys.__stderr__ is not None:
             faulthandler.dump_traceback(sys.__stderr__, all_threads=True)
-        for child in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                child.kill()
+        end_children()
         os._exit(_EXIT_CODE)  # a hung thread would keep the interpreter from shutting down
 
     def _set_timer(self) -> None:

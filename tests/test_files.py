@@ -147,8 +147,11 @@ def test_a_name_with_signs_of_a_pattern_is_a_name(tmp_path):
     assert other.exists()
 
 
-def test_a_folder_replaces_a_folder(tmp_path):
-    """Nothing is left of the old one; a file never replaces a folder."""
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_a_folder_replaces_a_folder(can_exchange, tmp_path, monkeypatch):
+    """Nothing is left of the old one, whether or not names can be exchanged; a file never replaces a folder."""
+    if not can_exchange:
+        monkeypatch.setattr(files, "exchange", lambda *_: False)
     path = tmp_path / "folder"
     for content in ("first", "second"):
         with replacing(path) as beside:
@@ -227,8 +230,11 @@ def test_writers_with_equal_process_numbers_do_not_disturb_each_other(tmp_path, 
     assert [name for name in names(tmp_path) if name.startswith(".")] == []
 
 
-def test_folders_that_replace_each_other_at_the_same_time(tmp_path):
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_folders_that_replace_each_other_at_the_same_time(can_exchange, tmp_path, monkeypatch):
     """One complete folder is left, and nothing hidden."""
+    if not can_exchange:
+        monkeypatch.setattr(files, "exchange", lambda *_: False)
 
     def work(number):
         for step in range(15):
@@ -241,6 +247,22 @@ def test_folders_that_replace_each_other_at_the_same_time(tmp_path):
     assert _in_processes(4, work)
     assert names(tmp_path) == ["run"]
     assert (tmp_path / "run/a").read_text() == (tmp_path / "run/b").read_text()
+
+
+def test_folder_that_cannot_be_removed_is_replaced_all_the_same(tmp_path, monkeypatch):
+    """The new folder keeps the name; what is left of the old one is hidden, and removed later."""
+    path = tmp_path / "run"
+    path.mkdir()
+    (path / "old").touch()
+    with monkeypatch.context() as patch, replacing(path) as beside:
+        beside.mkdir()
+        (beside / "new").touch()
+        patch.setattr(files.shutil, "rmtree", lambda *_, **__: None)
+    assert names(path) == ["new"]
+    monkeypatch.setattr(files, "is_alive", lambda process: False)  # as after the end of this process
+    remove_debris(tmp_path)
+
+    assert names(tmp_path) == ["run"]
 
 
 @pytest.mark.parametrize("write", [lambda path: write_bytes(path, b"x"), lambda path: write_json(path, [1], sync=True)])

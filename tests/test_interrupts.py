@@ -1,11 +1,72 @@
-"""The second Ctrl-C or SIGTERM ends a command at once; that the first one stops it in order is in tests/cli/test_app.py."""
+"""Signals end a command, whatever its native code does; that the first one stops it in order is in tests/cli/test_app.py."""
 
+import json
+import os
 import signal
 import subprocess
+import sys
+import threading
 
 import pytest
 
-from tests.hanging import start_hanging
+from pipeline import interrupts
+from tests.hanging import PROJECT, start_hanging
+
+COMMAND = """
+import contextlib, ctypes, sys, threading
+from pipeline import interrupts, maintenance
+from pipeline.cli.app import main
+
+interrupts.STOP_SECONDS, interrupts.CLOSE_SECONDS, interrupts._COLLECT_SECONDS = {seconds}, 0.5, 0.2
+
+def wait(): threading.Event().wait()
+def begin(hang=wait):
+    sys.stdout.write("begun\\n")
+    sys.stdout.flush()
+    hang()
+def lose():
+    with contextlib.suppress(KeyboardInterrupt): begin()
+def lose_with_a_cycle():
+    try: wait()
+    except KeyboardInterrupt as error: kept = error
+def replace():
+    try: begin()
+    except KeyboardInterrupt: pass
+    raise RuntimeError("MISMATCH of original and normalized active exception types")
+def work(*_, **__):
+    {body}
+    return []
+
+maintenance.list_bases = work
+main(["bases", "--json"])
+"""
+"""A command that does something else. What native code does to an exception, Python code does here."""
+
+ENDINGS = {
+    "in order": ("begin()", 60),
+    "lost, then it waits for ever": ("lose(); wait()", 60),
+    "lost twice, once kept by a cycle": ("lose(); lose_with_a_cycle(); wait()", 60),
+    "lost, then it is done": ("interrupts._COLLECT_SECONDS = 60; lose()", 60),
+    "another error": ("replace()", 60),
+    "a thread that never ends": ("threading.Thread(target=wait).start(); begin()", 60),
+    "native code that never ends": ("begin(lambda: ctypes.CDLL(None).sleep(60))", 1),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_first_signal_ends_a_command_with_its_exit_code(ending: str):
+    """Exit code 130 and one value of JSON, within the time limits, whatever becomes of the exception."""
+    body, seconds = ENDINGS[ending]
+    code = COMMAND.format(body=body, seconds=seconds)
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment, text=True) as process:
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=20)
+
+    assert process.returncode == interrupts.EXIT_CODE == 130
+    said = json.loads(said)
+    assert said == [] if ending == "lost, then it is done" else said["error"] == "Interrupted"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -19,3 +80,15 @@ def test_second_signal_ends_a_command_that_cannot_run_its_handlers(number, photo
         process.send_signal(number)
 
         assert process.wait(timeout=5) == -number
+
+
+def test_handlers_are_those_of_before_when_a_command_is_done():
+    """A program that calls the command line keeps its own, and no thread stays."""
+    before = [signal.getsignal(number) for number in (*interrupts._SIGNALS, interrupts._AGAIN)]
+    with interrupts.stopping_in_order(print):
+        [thread] = [thread for thread in threading.enumerate() if thread.name == "interrupts"]
+        assert [signal.getsignal(number) for number in interrupts._SIGNALS] == [interrupts._interrupt] * 2
+    thread.join(10)
+
+    assert not thread.is_alive()
+    assert [signal.getsignal(number) for number in (*interrupts._SIGNALS, interrupts._AGAIN)] == before

@@ -24,7 +24,7 @@ from pipeline.cache.shard import (
     read_features,
     read_provenance,
 )
-from pipeline.cache.store import Keys, Store, pack_rows, shard_keys
+from pipeline.cache.store import Keys, Store, pack_rows
 from pipeline.errors import DamagedStoreError
 
 logger = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ def compact(store: Store, *, progress: bool = False) -> Compaction:
 def _parts(shards: Sequence[ShardRows]) -> list[_Part]:
     """The small shards, ordered by their first keys, so that rows computed one after the other become neighbours."""
     ordered = sorted(shards, key=lambda shard: (-len(shard), shard.path.name))
-    keys = np.concatenate([np.empty(0, "S33"), *map(shard_keys, ordered)])
+    keys = np.concatenate([np.empty(0, "S33"), *(shard.keys for shard in ordered)])
     is_first = np.zeros(len(keys), np.bool_)
     is_first[np.unique(keys, return_index=True)[1]] = True
     parts, start = [], 0

@@ -1,8 +1,9 @@
 """Where a worker puts its shards: into the store's folder, or into the result that it sends back."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,12 @@ from numpy.typing import NDArray
 from pipeline.cache.own import check_store_folder, is_gone, list_folder
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.shard import check_bytes, commit_shard, read_rows
-from pipeline.cache.store import Keys, pack_rows, shard_keys
+from pipeline.cache.store import Keys, pack_rows
 from pipeline.errors import ClusterError, DamagedStoreError, UnreadableStoreError
+
+
+class _LateError(Exception):
+    """Another worker has committed rows of this shard meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class FolderOutbox:
             )
 
     def has(self, keys: Keys) -> NDArray[np.bool_]:
-        """Which of these rows another worker has committed since, shape (N,).
+        """Which of these rows a worker has committed since the tasks were cut, shape (N,).
 
         A cluster repeats a task whose worker died after a commit and before it could report it.
 
@@ -52,9 +57,21 @@ class FolderOutbox:
         return present
 
     def append(self, keys: Keys, features: NDArray[np.floating], provenance: Mapping[str, str]) -> None:
-        """Commit rows as one shard; when this returns, they survive a crash."""
-        data = pack_rows(self.recipe, keys, features, provenance)
-        self.names.append(commit_shard(self.folder / "shards", data).name)
+        """Commit rows as one shard; when this returns, they survive a crash.
+
+        Rows that another worker has committed are left out. A task can be late: its job has failed or has given it to another worker
+        while this one was stopped. So the last look is at the end, when the shard is on the disk and has no name yet.
+        """
+        while (missing := ~self.has(keys)).any():
+            data = pack_rows(self.recipe, keys[missing], features[missing], provenance)
+            with contextlib.suppress(_LateError):
+                check = partial(self._check_missing, keys[missing])
+                self.names.append(commit_shard(self.folder / "shards", data, check=check).name)
+                break
+
+    def _check_missing(self, keys: Keys) -> None:
+        if self.has(keys).any():
+            raise _LateError
 
 
 @dataclass(frozen=True)
@@ -89,4 +106,4 @@ def _has(path: Path, recipe: Recipe, keys: Keys) -> NDArray[np.bool_]:
 @lru_cache(maxsize=2**14)  # 34 kB each
 def _keys_of(path: Path, recipe: Recipe) -> Keys:
     """The keys of a shard. A shard never changes, so a worker reads them once."""
-    return shard_keys(read_rows(path, recipe))
+    return read_rows(path, recipe).keys

@@ -10,7 +10,7 @@ import io
 import json
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,12 @@ class ShardRows:
 
     def __len__(self) -> int:
         return len(self.views)
+
+    @property
+    def keys(self) -> NDArray[np.bytes_]:
+        """The keys of the rows, in order, dtype S33: see `pipeline.cache.store.Keys`."""
+        joined = np.concatenate([self.digests, self.views[:, None]], axis=1)
+        return np.frombuffer(np.ascontiguousarray(joined).tobytes(), dtype="S33")
 
 
 def build_shard(
@@ -98,8 +104,13 @@ def shard_name(data: bytes) -> str:
     return f"{hashlib.sha256(data).hexdigest()[:32]}.h5"
 
 
-def commit_shard(folder: Path, data: bytes) -> Path:
+def commit_shard(folder: Path, data: bytes, *, check: Callable[[], object] | None = None) -> Path:
     """Write a shard. A file of its name is always whole, and when this returns it survives a power failure.
+
+    Args:
+        folder: That of the shards.
+        data: The shard.
+        check: See `write_bytes`.
 
     Raises:
         OSError: The disk is full or fails; nothing is left behind.
@@ -107,7 +118,7 @@ def commit_shard(folder: Path, data: bytes) -> Path:
     """
     final = folder / shard_name(data)
     check_no_links(folder, final)
-    write_bytes(final, data)
+    write_bytes(final, data, check=check)
     return final
 
 

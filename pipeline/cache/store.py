@@ -70,7 +70,7 @@ class _Index:
 
     @classmethod
     def build(cls, shards: Sequence[ShardRows]) -> "_Index":
-        parts = [shard_keys(shard) for shard in shards]
+        parts = [shard.keys for shard in shards]
         keys = np.concatenate(parts) if parts else np.empty(0, "S33")
         shard = np.repeat(np.arange(len(parts), dtype=np.int32), [len(part) for part in parts])
         row = (
@@ -207,17 +207,20 @@ class Store:
         check_store_folder(self.folder)
         check_lock(self.folder / ".lock")
         lock = FileLock(self.folder / ".lock")
-        with contextlib.ExitStack() as held:
+        try:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                held.enter_context(lock.acquire(blocking=False))
+                lock.acquire(blocking=False)
             except Timeout:
                 logger.warning("Another process is adding rows to %s; waiting for it to finish.", self.name)
-                held.enter_context(lock.acquire(poll_interval=0.2))
+                lock.acquire(poll_interval=0.2)
             except (NotImplementedError, OSError) as error:
                 logger.info("No lock on %s: %s", self.folder, error)
             self.refresh()
             yield
+        finally:
+            with contextlib.suppress(OSError):  # the lock ends with the process
+                lock.release()
 
     def refresh(self) -> None:
         """See the shards that other processes have added, merged or removed since this store was opened."""
@@ -392,9 +395,3 @@ class Store:
         """Remove unfinished files of dead processes of this machine, also those of version 0.1.0 (`.tmp`)."""
         check_store_folder(self.folder)
         remove_debris(self.folder / "shards")
-
-
-def shard_keys(shard: ShardRows) -> Keys:
-    """The keys of a shard's rows, in order."""
-    joined = np.concatenate([shard.digests, shard.views[:, None]], axis=1)
-    return np.frombuffer(np.ascontiguousarray(joined).tobytes(), dtype="S33")

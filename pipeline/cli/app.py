@@ -1,5 +1,6 @@
 """The command `bottleneck`: the group of all commands, and the program around it."""
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -20,9 +21,11 @@ from pipeline.cli.terminal import accept_all_text, fail, forget_warnings, say, s
 from pipeline.cli.tune import tune
 from pipeline.cli.weights import weights
 from pipeline.errors import PipelineError
-from pipeline.interrupts import stop_in_order
+from pipeline.interrupts import EXIT_CODE, answer, is_stopping, stopping_in_order
 from pipeline.quiet import quiet_tensorflow
 from pipeline.watchdog import armed
+
+logger = logging.getLogger(__name__)
 
 
 @click.group(
@@ -61,32 +64,49 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         quiet_tensorflow()
     start_logging(debug=debug)
     os.environ["MPLBACKEND"] = "agg"  # no command opens a window; a backend that is not installed is an error
-    stop_in_order()
-    try:
-        with armed(partial(say, as_json, "HungError")):
-            app.main(given, prog_name="bottleneck", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        sys.exit(2)
-    except click.ClickException as error:
-        fail(as_json, "UsageError", error.format_message(), error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        fail(
-            as_json, "Interrupted", "Stopped; what was committed is kept, and the same command goes on from there.", 130
-        )
-    except (PipelineError, OverflowError, OSError, MemoryError) as error:
-        if debug:
-            raise
-        code = error.exit_code if isinstance(error, PipelineError) else 2
-        fail(as_json, type(error).__name__, str(error) or "Memory ran out.", code)
-    except Exception as error:  # a bug: nothing that a user can act on
-        if debug:
-            raise
-        fail(as_json, type(error).__name__, _bug_message(error), 1)
+    with stopping_in_order(partial(say, as_json, "Interrupted")):
+        try:
+            with armed(partial(say, as_json, "HungError")):
+                app.main(given, prog_name="bottleneck", standalone_mode=False)
+        except BaseException as error:  # native code can make any error of a signal
+            if is_stopping() or isinstance(error, KeyboardInterrupt | click.Abort):
+                _stopped(as_json)
+            if debug and not isinstance(error, click.ClickException):
+                raise
+            _end(error, as_json)
+        if is_stopping():  # native code has lost the signal, and the command has printed its result
+            answer()
+            logger.warning("A signal arrived before the command was done, and had no effect on it.")
+            sys.exit(EXIT_CODE)
     sys.exit(0)
 
 
-def _bug_message(error: Exception) -> str:
+def _stopped(as_json: bool) -> NoReturn:
+    answer()
+    fail(
+        as_json,
+        "Interrupted",
+        "Stopped; what was committed is kept, and the same command goes on from there.",
+        EXIT_CODE,
+    )
+
+
+def _end(error: BaseException, as_json: bool) -> NoReturn:
+    """Print an error, and exit with its code."""
+    if isinstance(error, SystemExit):
+        raise error
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        sys.exit(2)
+    if isinstance(error, click.ClickException):
+        fail(as_json, "UsageError", error.format_message(), error.exit_code)
+    if isinstance(error, PipelineError | OverflowError | OSError | MemoryError):
+        code = error.exit_code if isinstance(error, PipelineError) else 2
+        fail(as_json, type(error).__name__, str(error) or "Memory ran out.", code)
+    fail(as_json, type(error).__name__, _bug_message(error), 1)  # nothing that a user can act on
+
+
+def _bug_message(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     what = ": ".join([type(error).__name__, *lines[:1]])
     return (

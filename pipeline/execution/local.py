@@ -1,10 +1,12 @@
 """Tasks in processes or threads of this machine, through joblib."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any
 
+from pipeline.execution.parent import follow
 from pipeline.execution.safe_path import safe_path
 from pipeline.execution.tasks import Lost, Result, Task
 from pipeline.execution.threads import num_threads, take_share
@@ -19,7 +21,7 @@ def run_in_processes(
     count: int,
 ) -> Iterator[tuple[Task, Result | Lost]]:
     """Run tasks in `count` processes; see `Workers.run`."""
-    call = partial(_run_with_share, function, max(1, num_threads() // count))
+    call = partial(_run_with_share, function, max(1, num_threads() // count), os.getpid())
     # At least two processes: joblib runs a single one in this process.
     return _run(call, tasks, share, pack, backend="loky", num_jobs=max(2, count), num_ahead=count)
 
@@ -74,7 +76,8 @@ def _run(
                 running.clear()
 
 
-def _run_with_share(function: Callable[..., Result], threads: int, *arguments: Any) -> Result:
+def _run_with_share(function: Callable[..., Result], threads: int, parent: int, *arguments: Any) -> Result:
+    follow(parent)
     take_share(threads)
     return function(*arguments)
 

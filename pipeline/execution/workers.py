@@ -53,7 +53,7 @@ class Workers:
         """Yield each task with its result as soon as it is finished, in any order.
 
         When a worker dies, the task that it was running comes back as `Lost.LOST`. loky then also ends its other processes,
-        so their tasks come back as lost too.
+        so their tasks come back as lost too. So do the tasks of a worker of a cluster that was not heard of for two minutes.
 
         Args:
             function: Called with a task and the shared values. Pickled by name; inside it `num_threads()` is its share of the cores.
@@ -64,7 +64,7 @@ class Workers:
                 its worker.
 
         Raises:
-            ClusterError: The scheduler does not answer, or its workers lack this package.
+            ClusterError: The scheduler does not answer or is lost, a member lacks this package, or there was no worker for too long.
             MissingExtraError: Dask is not installed.
         """
         for part in ([task] for task in tasks) if alone else [tasks]:

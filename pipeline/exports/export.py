@@ -1,6 +1,7 @@
 """Write a run as one file, which is compared with the run before it takes its name."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.cache.recipe import Recipe
-from pipeline.errors import SettingError
+from pipeline.errors import PipelineError, SettingError
 from pipeline.exports.description import Description
 from pipeline.exports.digests import digest_export, record_export
 from pipeline.exports.formats import Format, format_of
@@ -82,7 +83,8 @@ def export(run: Run, path: str | Path) -> Export:
 
     Args:
         run: A run of any kind.
-        path: name.keras, name.onnx, name.tflite, or a name without ending for a SavedModel folder. An earlier export is replaced.
+        path: name.keras, name.onnx, name.tflite, or a name without ending for a SavedModel folder. An earlier export of a run is
+            replaced.
 
     Raises:
         SettingError: No format has this ending, something else has one of the names, or the network is too large for the format.
@@ -92,7 +94,7 @@ def export(run: Run, path: str | Path) -> Export:
     path = Path(path)
     form = format_of(path)
     form.require()
-    _check_name(path)
+    _check_name(path, form)
     labels = path.with_suffix(LABELS_ENDING) if path.suffix == ".keras" else None
     if labels:
         check_labels(labels, path, run.classes)
@@ -111,14 +113,19 @@ def export(run: Run, path: str | Path) -> Export:
     return Export(path, (path, labels) if labels else (path,), form.NAME, digest, **done)
 
 
-def _check_name(path: Path) -> None:
-    """Only a file, or the folder of an earlier export, is replaced; what can be known is checked before the work."""
+def _check_name(path: Path, form: Format) -> None:
+    """Only an earlier export is replaced, and its content says whether it is one; what can be known is checked before the work."""
     if not str(path).isprintable():
         raise SettingError(f"The name of an export is printable Unicode. Received: {str(path)!r}. Choose another FILE.")
     check_target(path, "FILE")
-    is_free = not path.exists() or (path.is_file() if path.suffix else (path / "saved_model.pb").is_file())
-    if not is_free:
-        raise SettingError(f"{path} exists, and is not an earlier export. Choose another name.")
+    if os.path.lexists(path):
+        try:
+            form.describe(path)
+        except (PipelineError, OSError) as error:
+            raise SettingError(
+                f"{path} exists, and is not an export of a run that can be replaced: {error} "
+                "Choose another name, or move it away."
+            ) from error
 
 
 def _check_size(model: "keras.Model", path: Path) -> None:

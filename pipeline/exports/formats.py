@@ -26,6 +26,10 @@ class Format(Protocol):
     def write(self, model: "keras.Model", path: Path, description: Description) -> None:
         """Write a model to a path that has the format's ending."""
 
+    def describe(self, path: Path) -> Description:
+        """The description in an exported file, without its network; raises DamagedStoreError if it is no export of a run."""
+        ...
+
     def load(self, path: Path) -> tuple[Description, Predict]:
         """The file's description and its network; raises DamagedStoreError."""
         ...

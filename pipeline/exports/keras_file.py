@@ -34,6 +34,15 @@ def write(model: "keras.Model", path: Path, description: Description) -> None:
     add_member(path, description)
 
 
+def describe(path: Path) -> Description:
+    """The description in an exported file.
+
+    Raises:
+        DamagedStoreError: It has none.
+    """
+    return read_member(path)
+
+
 def check_labels(labels: Path, path: Path, classes: Sequence[str]) -> None:
     """Check that the file of the labels is free, or that an export wrote it: its content decides, not its name.
 

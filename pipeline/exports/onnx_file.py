@@ -53,6 +53,17 @@ def write(model: "keras.Model", path: Path, description: Description) -> None:
     path.write_bytes(proto.SerializeToString())
 
 
+def describe(path: Path) -> Description:
+    """The description in an exported file.
+
+    Raises:
+        DamagedStoreError: It has none.
+    """
+    with foreign_file(path, "is not an ONNX file"):
+        data = read_regular(path, _MAX_BYTES, follow_links=True)
+    return _read_description(path, data)
+
+
 def load(path: Path) -> tuple[Description, Predict]:
     """Load with ONNX Runtime, on the CPU.
 

@@ -54,6 +54,15 @@ def write(model: "keras.Model", path: Path, description: Description) -> None:
     (extra / DESCRIPTION).write_text(description.to_json(), encoding="utf-8")
 
 
+def describe(path: Path) -> Description:
+    """The description in an exported folder.
+
+    Raises:
+        DamagedStoreError: It has none.
+    """
+    return read_file(path / "assets.extra" / DESCRIPTION)
+
+
 def load(path: Path) -> tuple[Description, Predict]:
     """Load the signature `pixels`.
 
@@ -85,7 +94,7 @@ def load_serving(path: Path) -> Predict:
 
 
 def _load(path: Path) -> tuple[Description, Any]:
-    description = read_file(path / "assets.extra" / DESCRIPTION)
+    description = describe(path)
     import tensorflow as tf
 
     with foreign_file(path, "cannot be loaded as a SavedModel"):

@@ -36,6 +36,15 @@ def write(model: "keras.Model", path: Path, description: Description) -> None:
     add_member(path, description)
 
 
+def describe(path: Path) -> Description:
+    """The description in an exported file.
+
+    Raises:
+        DamagedStoreError: It has none.
+    """
+    return read_member(path)
+
+
 def load(path: Path) -> tuple[Description, Predict]:
     """Load with LiteRT's interpreter.
 

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,9 @@ from pipeline.runs.tables import read_table, write_table
 from pipeline.stage_two.metrics import Scores
 
 logger = logging.getLogger(__name__)
+
+_DIGEST = re.compile("([0-9a-f]{64})?")
+"""A SHA-256; empty if the run has not recorded it."""
 
 _MAX_JSON_BYTES = 2**28
 """Of run.json, metrics.json and sweep.json; those of 20,000 classes take some megabytes."""
@@ -75,9 +79,15 @@ class RunFolder:
 
         Raises:
             FileNotFoundError: The run has none.
-            DamagedStoreError: It is not such a table.
+            DamagedStoreError: It is not such a table, or a SHA-256 in it is none.
         """
-        return read_table(self.path / "predictions.csv")
+        rows = read_table(self.path / "predictions.csv")
+        wrong = next((row["sha256"] for row in rows if not _DIGEST.fullmatch(row.get("sha256") or "")), None)
+        if wrong is not None:
+            raise DamagedStoreError(
+                f"{self.path / 'predictions.csv'} has a SHA-256 that is not 64 hexadecimal digits: {wrong[:80]!r}."
+            )
+        return rows
 
     def history(self) -> list[dict[str, float]]:
         """history.csv, one entry per epoch; empty for linear heads.

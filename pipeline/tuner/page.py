@@ -1,7 +1,6 @@
 """The page of a tuning session, made with NiceGUI, which serves all of the page's files from this machine."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache, partial
 from itertools import takewhile
@@ -14,11 +13,14 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from pipeline.errors import PipelineError, UnreadableImageError
 from pipeline.images.decoding.decoder import make_thumbnail
+from pipeline.interrupts import answer
+from pipeline.tuner.border import HEADERS, Border
 from pipeline.tuner.choice import Choice
 from pipeline.tuner.controls import Controls
 from pipeline.tuner.parts import curve_of_epochs, curve_of_sizes
 from pipeline.tuner.session import CurvePoint, Session
 from pipeline.tuner.view import View
+from pipeline.tuner.visits import Visits
 
 
 class Keep(Protocol):
@@ -75,15 +77,25 @@ def serve(
             raise HTTPException(404) from error
         return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
+    visits = Visits()
+
+    def open_page() -> Response | None:
+        refusal = visits.admit(ui.context.client)
+        if refusal is None:
+            Page(session, keep, title)
+        return refusal
+
     if is_local:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
+    app.add_middleware(Border)
+    app.on_startup(visits.watch)
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     if on_start:
         app.on_startup(lambda: on_start(address, session))
     ui.add_css(Path(__file__).with_name("page.css"), shared=True)
-    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
+    try:
         ui.run(
-            lambda: Page(session, keep, title),
+            open_page,
             host=host,
             port=port,
             title=title,
@@ -93,7 +105,10 @@ def serve(
             reload=False,
             tailwind=False,
             show_welcome_message=False,
+            headers=HEADERS,
         )
+    except KeyboardInterrupt:  # Ctrl-C is how it ends
+        answer(exit_code=0)
 
 
 class Page:

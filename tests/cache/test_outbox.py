@@ -1,5 +1,7 @@
 """Where the shards of a worker go."""
 
+import os
+
 import pytest
 
 from pipeline.cache.outbox import BytesOutbox, FolderOutbox
@@ -36,6 +38,41 @@ def test_rows_that_another_worker_has_committed_since_are_there(store):
 
     assert FolderOutbox(RECIPE, store.folder, known).has(asked).tolist() == [False, True, False, False]
     assert FolderOutbox(RECIPE, store.folder).has(asked).tolist() == [True, True, False, False]
+
+
+def test_late_rows_are_not_stored_again(store):
+    """Rows that another worker has committed while this one computed them are left out; if all are there, nothing is written."""
+    known = frozenset(path.name for path in store.shard_paths())
+    outbox = FolderOutbox(RECIPE, store.folder, known)
+    fill(store, range(10, 13))
+    before = set(store.shard_paths())
+    outbox.append(make_keys(range(10, 13)), make_rows(range(10, 13)), {})
+    assert (outbox.names, set(store.shard_paths())) == ([], before)
+
+    outbox.append(make_keys(range(11, 15)), make_rows(range(11, 15)), {})
+    found = Store(store.folder.parent, RECIPE)
+    assert sum(map(len, found.shards)) == len(found) == 4 + 3 + 2
+    assert (found.read(make_keys(range(10, 15))) == make_rows(range(10, 15))).all()
+
+
+def test_rows_that_come_while_a_shard_is_written_are_not_stored_again(store, monkeypatch):
+    """The worker was stopped after its look: it looks again when its shard is on the disk and has no name."""
+    outbox, fsync, late = FolderOutbox(RECIPE, store.folder), os.fsync, [range(10, 12)]
+
+    def stop(descriptor):
+        fsync(descriptor)
+        if late:
+            fill(store, late.pop())
+
+    monkeypatch.setattr(os, "fsync", stop)
+    outbox.append(make_keys(range(10, 14)), make_rows(range(10, 14)), {})
+    found = Store(store.folder.parent, RECIPE)
+
+    assert late == []
+    assert sum(map(len, found.shards)) == len(found) == 4 + 2 + 2
+    assert len(outbox.names) == 1
+    assert (found.read(make_keys(range(10, 14))) == make_rows(range(10, 14))).all()
+    assert [path for path in (store.folder / "shards").iterdir() if path.name.startswith(".")] == []
 
 
 def test_folder_of_another_disk_is_no_store(tmp_path):

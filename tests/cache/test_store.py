@@ -1,5 +1,7 @@
 """The store: right rows or an error, through damage, other writers, kills and full disks."""
 
+import errno
+import fcntl
 import json
 import os
 import shutil
@@ -599,6 +601,23 @@ def test_damaged_shard_that_cannot_be_moved_is_skipped(store, caplog):
     np.testing.assert_array_equal(opened.read(opened.keys()), before[np.isin(keys, opened.keys())])
     assert victim.exists()
     assert caplog.text.count("It cannot be moved to quarantine/ (File exists); its rows are skipped.") == 1
+
+
+def test_lock_that_cannot_be_released_ends_with_the_process(store, monkeypatch):
+    """What was added is there, and nothing is said: the rows do not depend on the lock."""
+    flock = fcntl.flock
+
+    def fail(descriptor, operation):
+        if operation & fcntl.LOCK_UN:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        flock(descriptor, operation)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", fail)
+        with store.adding():
+            fill(store, range(30, 32))
+
+    assert reopen(store).has(make_keys([30, 31])).all()
 
 
 @pytest.mark.parametrize("kind", ["content", "hard link", "pipe", "folder"])

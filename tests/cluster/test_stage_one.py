@@ -1,5 +1,7 @@
 """Stage one on a cluster: bit for bit what one process makes, whatever happens to a worker."""
 
+import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -10,9 +12,11 @@ import pytest
 
 from pipeline.cache.store import Store
 from pipeline.cache.stores import list_stores
+from pipeline.execution import members
 from pipeline.settings import Settings
 from tests.calls import extract
-from tests.cluster.conftest import Cluster, running
+from tests.cluster.conftest import BLIND, Cluster, running
+from tests.cluster.tasks import wait_until
 from tests.conftest import draw_tree
 
 NUM_IMAGES = 400
@@ -84,6 +88,31 @@ def test_killed_worker_costs_only_its_task(
     assert list((tmp_path / "cluster").rglob("*.h5")) == []
 
 
+def test_late_task_of_a_stopped_worker_stores_no_row_again(
+    cluster: Cluster, many: Path, options: Settings, local: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A worker is stopped in the middle of a task, another one does its work, and it goes on when the job is done."""
+    monkeypatch.setattr(members, "SILENT_SECONDS", 4)
+    chosen = with_places(options, tmp_path, backend="dask", scheduler=cluster.address)
+    stopped, process = next(iter(cluster.processes(2).items()))
+
+    def stop_in_the_middle() -> None:
+        wait_until(lambda: cluster.num_running(stopped) and len(list(chosen.paths.cache.glob("*/shards/*.h5"))) >= 3)
+        os.kill(process, signal.SIGSTOP)
+
+    stopper = threading.Thread(target=stop_in_the_middle)
+    stopper.start()
+    done = extract(many, settings=chosen)
+    stopper.join()
+    before = num_stored(chosen.paths.cache)
+    os.kill(process, signal.SIGCONT)
+    wait_until(lambda: cluster.num_running(stopped) == 0)
+
+    assert (done.num_rows, before) == (NUM_IMAGES, NUM_IMAGES)
+    assert num_stored(chosen.paths.cache) == NUM_IMAGES
+    assert_same(list_stores(chosen.paths.cache)[0], local)
+
+
 @pytest.mark.parametrize("num_blind", [1, 2], ids=["one worker", "all workers"])
 def test_worker_without_the_images_costs_no_row(
     num_blind: int,
@@ -95,7 +124,8 @@ def test_worker_without_the_images_costs_no_row(
     caplog: pytest.LogCaptureFixture,
 ):
     """Workers whose mount point is empty are named; their images are sent to them, and the store is a local run's."""
-    with running(tmp_path / "cluster", home, num_blind=num_blind, blind_to=many) as cluster:
+    blind = [BLIND.format(str(many)), BLIND.format(str(many)) if num_blind == 2 else ""]
+    with running(tmp_path / "cluster", home, *blind) as cluster:
         chosen = with_places(options, tmp_path, backend="dask", scheduler=cluster.address)
         done = extract(many, settings=chosen)
 

@@ -41,7 +41,7 @@ def test_forty_heads_give_the_local_table(cluster: Cluster, tmp_path: Path):
 
 def test_scheduler_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """The address is named."""
-    monkeypatch.setattr("pipeline.execution.cluster._CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("pipeline.execution.members.CONNECT_SECONDS", 0.5)
     workers = Workers("dask", scheduler="tcp://127.0.0.1:9")
 
     with pytest.raises(ClusterError, match=r"No Dask scheduler answers at tcp://127.0.0.1:9"):

@@ -1,7 +1,9 @@
 """A small network from pixels to probabilities with its description, and a way to build real ones only once."""
 
+import zipfile
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 
 from pipeline.bases.find import find_base
 from pipeline.exports import export as module
-from pipeline.exports.description import Description
+from pipeline.exports.description import Description, add_member
 from pipeline.exports.stitch import head_of_arrays, stitch
 from pipeline.images.decoding.decoder import Decoder
 
@@ -41,6 +43,14 @@ def describe(**changes: object) -> Description:
     """The description of that network."""
     values = {"labels": LABELS, "decoder": Decoder(SIZE_PX), "origin": {"run": "r", "cut": None}}
     return Description(**(values | changes))
+
+
+def write_archive(path: Path) -> bytes:
+    """An earlier Keras export, of which only the description is there; its bytes."""
+    with zipfile.ZipFile(path, "w"):
+        pass
+    add_member(path, describe())
+    return path.read_bytes()
 
 
 def make_pixels(count: int) -> np.ndarray:

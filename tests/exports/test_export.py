@@ -26,7 +26,7 @@ from pipeline.stage_two.dense.settings import Training
 from pipeline.training.finetune.settings import FineTuning
 from tests import ready
 from tests.calls import fit, tune
-from tests.exports.models import build_once
+from tests.exports.models import build_once, describe, write_archive
 
 PROJECT = Path(__file__).parents[2]
 HEADS = {
@@ -104,9 +104,9 @@ def test_an_exported_file_predicts_what_its_run_does(run, ending, photos, runs, 
     """From image files, without the run, its cache or its base; compared on the run's own images and synthetic ones."""
     run, expected = runs[run], expected[run]
     if ending == "":  # an older SavedModel, which is replaced
-        (tmp_path / "out" / "model").mkdir(parents=True)
-        for name in ("saved_model.pb", "older.txt"):
-            (tmp_path / "out" / "model" / name).write_text("")
+        (tmp_path / "out" / "model" / "assets.extra").mkdir(parents=True)
+        (tmp_path / "out" / "model" / "assets.extra" / "bottleneck.json").write_text(describe().to_json())
+        (tmp_path / "out" / "model" / "older.txt").write_text("")
     done = export(run, tmp_path / "out" / f"model{ending}")
     # Another cache and no runs: only the file and its digest are there.
     elsewhere = Settings.of(cache=tmp_path / "cache", runs=tmp_path / "none", batch_size=5)
@@ -129,7 +129,7 @@ def test_an_exported_file_predicts_what_its_run_does(run, ending, photos, runs, 
 @pytest.mark.usefixtures("_few")
 def test_a_file_that_disagrees_is_not_written(runs, tmp_path, monkeypatch):
     """The earlier export stays as it was, nothing lies beside it, and nothing is recorded."""
-    (tmp_path / "model.keras").write_text("an earlier export")
+    earlier = write_archive(tmp_path / "model.keras")
     load, before = keras_file.load, names(runs["tuned"].folder.path)
 
     def load_wrongly(path):
@@ -141,22 +141,47 @@ def test_a_file_that_disagrees_is_not_written(runs, tmp_path, monkeypatch):
         export(runs["tuned"], tmp_path / "model.keras")
 
     assert names(tmp_path) == ["model.keras"]
-    assert (tmp_path / "model.keras").read_text() == "an earlier export"
+    assert (tmp_path / "model.keras").read_bytes() == earlier
     assert names(runs["tuned"].folder.path) == before
 
 
-def test_what_is_no_earlier_export_is_kept(runs, tmp_path):
-    """Only an older SavedModel is replaced by one; anything else of that name stays."""
-    for name in ("photos", "folder.onnx"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "older.txt").write_text("")
-    (tmp_path / "file").write_text("")
-    for name in ("photos", "folder.onnx", "file"):
-        with pytest.raises(SettingError, match=rf"{name} exists, and is not an earlier export"):
+FOREIGN = {
+    "mine.keras": "a network of another program",
+    "mine.onnx": "a network of another program",
+    "mine.tflite": "a network of another program",
+    "empty.keras": "",
+    "file": "a text",
+    "folder.onnx/older.txt": "",
+    "photos/older.txt": "",
+    "saved/saved_model.pb": "a network of another program",
+}
+"""What lies where an export would be written, and no export of a run has made."""
+
+
+@pytest.mark.parametrize("file", FOREIGN)
+def test_what_is_no_earlier_export_is_kept(file, runs, tmp_path):
+    """The content decides, not the name: whatever has no description of a run stays, and nothing is computed."""
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(FOREIGN[file])
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    name = tmp_path / Path(file).parts[0]
+    with pytest.raises(SettingError, match=rf"{name} exists, and is not an export of a run.*move it away"):
+        export(runs["linear"], name)
+
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+def test_link_in_the_place_of_an_export_stays(runs, tmp_path):
+    """Neither the link nor what it leads to is changed, whether or not there is something."""
+    (tmp_path / "thesis.keras").write_text("years of work")
+    (tmp_path / "link.keras").symlink_to(tmp_path / "thesis.keras")
+    (tmp_path / "nowhere.keras").symlink_to(tmp_path / "nothing")
+    for name in ("link.keras", "nowhere.keras"):
+        with pytest.raises(SettingError, match=f"{name} exists, and is not an export"):
             export(runs["linear"], tmp_path / name)
 
-    assert names(tmp_path) == ["file", "folder.onnx", "photos"]
-    assert names(tmp_path / "photos") == names(tmp_path / "folder.onnx") == ["older.txt"]
+    assert (tmp_path / "thesis.keras").read_text() == "years of work"
+    assert names(tmp_path) == ["link.keras", "nowhere.keras", "thesis.keras"]
 
 
 def test_a_killed_export_leaves_nothing_under_the_name(settings, runs, tmp_path):

@@ -61,6 +61,9 @@ ssize_t write(int file, const void *buffer, size_t size) {
 int fsync(int file) { return fails("fsync") ? -1 : NEXT(fsync)(file); }
 int close(int file) { return file > 2 && fails("close") ? (NEXT(close)(file), -1) : NEXT(close)(file); }
 int rename(const char *from, const char *to) { return fails("rename") ? -1 : NEXT(rename)(from, to); }
+int renameat2(int a, const char *from, int b, const char *to, unsigned int flags) {
+    return fails("rename") ? -1 : NEXT(renameat2)(a, from, b, to, flags);
+}
 int link(const char *from, const char *to) { return fails("link") ? -1 : NEXT(link)(from, to); }
 int unlink(const char *path) { return fails("unlink") ? -1 : NEXT(unlink)(path); }
 int mkdir(const char *path, mode_t mode) { return fails("mkdir") ? -1 : NEXT(mkdir)(path, mode); }

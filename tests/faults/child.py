@@ -109,7 +109,7 @@ def die_at(step: str) -> None:
     elif step == "renamed":
         Path.replace = around(Path.replace, before=False)  # type: ignore[method-assign]
     else:
-        files._sync_folder = around(files._sync_folder, before=False)
+        files.sync_folder = around(files.sync_folder, before=False)
 
 
 def main() -> None:

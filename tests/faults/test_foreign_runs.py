@@ -63,6 +63,10 @@ def _endless(path: Path) -> None:
     path.symlink_to("/dev/zero")
 
 
+def _digest(text: str) -> Callable[[Path], None]:
+    return _text(f"path,split,label,predicted,sha256,p:ant,p:bee\na.png,train,ant,ant,{text},1,0\n")
+
+
 WHOLE = {
     "run.json: deep JSON": _text(f'{{"a": {DEEP}}}'),
     "run.json: a list": _text("[]"),
@@ -90,6 +94,9 @@ PARTS = {
     "predictions.csv: ragged": _text("path,split\na\n"),
     "predictions.csv: bytes": lambda path: path.write_bytes(b"path\n\xff\n") and None,
     "predictions.csv: an endless file": _endless,
+    "predictions.csv: a digest of odd length": _digest("abc"),
+    "predictions.csv: a short digest": _digest("abcd"),
+    "predictions.csv: a digest of other letters": _digest("x" * 64),
 }
 """Faults of parts of a run."""
 
@@ -119,6 +126,15 @@ def test_bad_part_of_a_run_is_passed_over(fault: str, runs: Path, caplog: pytest
     assert {section["name"] for section in content.sections} == {"good", "bad"}
     assert "of the run bad" in caplog.text
     assert "run good" not in caplog.text
+
+
+@pytest.mark.parametrize("text", ["abc", "abcd", "x" * 64, "\\x00"])
+def test_digest_that_is_none_is_an_error_of_the_table(text: str, runs: Path):
+    """Whoever asks for the digests of the training images, such as an evaluation, is told the file."""
+    _digest(text)(runs / "bad" / "predictions.csv")
+
+    with pytest.raises(DamagedStoreError, match=r"predictions\.csv has a SHA-256 that is not 64 hexadecimal digits"):
+        load_run("bad", settings=Settings.of(runs=runs)).training_digests()
 
 
 def _arrays(**changes: object) -> Callable[[Path], None]:

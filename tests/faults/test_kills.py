@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline.cache.store import Store
@@ -98,5 +99,26 @@ def test_interrupted_driver_of_workers_keeps_what_is_there(many: Path, cache: Pa
 
     assert child.returncode != 0
     assert 32 <= rows < NUM_PHOTOS
+    assert engine.num_images == NUM_PHOTOS - rows
+    assert_same(cache, undisturbed)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_workers_end_with_a_killed_driver(stopped: bool, many: Path, cache: Path, undisturbed: Store):
+    """Within seconds, even one that is stopped; what they committed stays, and the next run makes the others only."""
+    with start(many, cache, "--workers", 2, "--delay", 0.15) as child:
+        wait_for_shards(cache, 1, child)
+        workers = psutil.Process(child.pid).children(recursive=True)
+        if stopped:
+            next(worker for worker in workers if "LokyProcess" in str(worker.cmdline())).suspend()
+        child.kill()
+        child.wait(timeout=10)
+        gone, alive = psutil.wait_procs(workers, timeout=10)
+    rows = assert_nothing_wrong(cache, undisturbed)
+    engine = Averages()
+    run(many, cache, engine)
+
+    assert alive == []
+    assert len(gone) >= 2
     assert engine.num_images == NUM_PHOTOS - rows
     assert_same(cache, undisturbed)

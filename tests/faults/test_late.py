@@ -4,15 +4,20 @@ import errno
 import multiprocessing
 import os
 import re
+import signal
 import tempfile
 from pathlib import Path
 
 import pytest
 
 import pipeline
+from pipeline import files
+from pipeline.disk import exchange
 from pipeline.errors import SettingError, UnsavedRunError
+from pipeline.exports import keras_file
 from pipeline.exports.export import _check_name
 from pipeline.runs import save as module
+from pipeline.runs.folder import open_run
 from pipeline.runs.naming import check_run_name, check_target
 from pipeline.runs.run import load_run
 from pipeline.settings import Settings
@@ -51,7 +56,7 @@ def test_target_that_cannot_be_written_is_refused_at_once(tmp_path: Path):
         with pytest.raises(SettingError, match=f"{problem}, so .* Choose another --runs"):
             pipeline.fit(tmp_path / "nowhere", name="mine", runs=tmp_path / folder)
         with pytest.raises(SettingError, match=f"{problem}, so model.keras cannot be written"):
-            _check_name(tmp_path / folder / "model.keras")
+            _check_name(tmp_path / folder / "model.keras", keras_file)
     check_run_name("mine", tmp_path / "new" / "runs")
 
     assert not (tmp_path / "new").exists()
@@ -106,3 +111,32 @@ def test_many_processes_replace_one_run(tmp_path: Path):
     assert [worker.exitcode for worker in workers] == [0, 0, 0, 0]
     assert [path.name for path in tmp_path.iterdir() if path.name != "kept"] == ["mine"]
     assert make_run(tmp_path, "mine", replace=True).info.name == "mine"
+
+
+def _replace_and_die(runs: Path) -> None:
+    """Replace the run, and be killed after the first rename of it."""
+    rename = files.exchange
+
+    def die(*arguments: Path) -> None:
+        rename(*arguments)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    files.exchange = die
+    make_run(runs, "mine", replace=True)
+
+
+def test_kill_while_a_run_is_replaced_leaves_a_run(tmp_path: Path):
+    """There is no moment at which the name has no run; what the killed process left is removed by the next one."""
+    make_run(tmp_path, "mine")
+    if not exchange(tmp_path, tmp_path):
+        pytest.skip("this system cannot exchange names")
+    worker = multiprocessing.get_context("fork").Process(target=_replace_and_die, args=(tmp_path,))
+    worker.start()
+    worker.join(60)
+
+    assert worker.exitcode == -signal.SIGKILL
+    assert make_run(tmp_path, "other").info.name == "other"
+    assert sorted(path.name for path in tmp_path.iterdir())[-2:] == ["mine", "other"]
+    assert open_run("mine", tmp_path).info.name == "mine"
+    make_run(tmp_path, "mine", replace=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "other"]

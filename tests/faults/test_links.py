@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from pipeline.cache.store import Store
 from pipeline.cache.stores import list_stores, open_stores, summarize_all
 from pipeline.cli.app import main
 from pipeline.errors import ForeignEntryError, PipelineError, SettingError, UnreadableStoreError
+from pipeline.images.files.hashing import sha256_file
 from pipeline.runs.run import load_run
 from pipeline.settings import Settings
 from tests.cache.samples import HALF, RECIPE, fill, make_keys, make_rows
@@ -229,15 +231,23 @@ def test_quarantine_with_a_link_in_it_is_passed_over(cache: Path, mine: Path, ca
     assert f"{HALF.folder_name}/quarantine/x.h5 is a symbolic link" in caplog.text
 
 
+@pytest.mark.parametrize("target", ["data.h5", "nothing"])
 @pytest.mark.parametrize("name", ["file_hashes.sqlite", "file_hashes.sqlite-journal", "file_hashes.sqlite-wal"])
-def test_file_hashes_are_not_written_through_a_link(name: str, tmp_path: Path, mine: Path):
-    """SQLite would make its table in whatever data base the link leads to."""
+def test_file_hashes_are_not_kept_behind_a_link(
+    name: str, target: str, photos: Path, tmp_path: Path, mine: Path, caplog: pytest.LogCaptureFixture
+):
+    """A link in its place is named and passed over, since the file is only a short cut; links beside it are never followed."""
+    before = snapshot(mine)
     (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / name).symlink_to(mine / "data.h5")
+    link = tmp_path / "cache" / name
+    link.symlink_to(mine / target)
+    files = sorted(photos.rglob("*.png"))
+    hashes = replace(Settings.of(cache=tmp_path / "cache").paths.hashes, clock_ns=lambda: 10**20)
 
-    with pytest.raises(ForeignEntryError, match=name):
-        _ = Settings.of(cache=tmp_path / "cache").paths.hashes
-    assert (mine / "data.h5").read_bytes() == b"years of work"
+    assert hashes.digests(files) == hashes.digests(files) == [sha256_file(file) for file in files]
+    assert (f"{link} is not used: Not a regular file." in caplog.text) == (name == "file_hashes.sqlite")
+    assert link.readlink() == mine / target
+    assert snapshot(mine) == before
 
 
 def _options(tmp_path: Path, **settings: object) -> Settings:

@@ -273,7 +273,7 @@ def test_history_and_predictions_come_back(tmp_path):
     """Histories are read as numbers; names and labels may have any characters."""
     run = RunFolder(tmp_path)
     history = [{"epoch": 1, "val_loss": 0.5}, {"epoch": 2, "val_loss": 0.25}]
-    rows = [('a,"b"\n.png', "test", "ä;b", b"\x01\xff", np.array([0.25, 0.75], np.float32))]
+    rows = [('a,"b"\n.png', "test", "ä;b", b"\x01\xff" * 16, np.array([0.25, 0.75], np.float32))]
     write_history(tmp_path / "history.csv", history)
     write_predictions(tmp_path / "predictions.csv", rows, ("ä;b", "c"))
 
@@ -284,7 +284,7 @@ def test_history_and_predictions_come_back(tmp_path):
             "split": "test",
             "label": "ä;b",
             "predicted": "c",
-            "sha256": "01ff",
+            "sha256": "01ff" * 16,
             "p:ä;b": "0.250000",
             "p:c": "0.75",
         }

@@ -50,12 +50,11 @@ def _split_warnings(manifest: Manifest) -> Iterator[str]:
         yield f"The {manifest.splits.count('test'):,} test images have no label, so there are no test scores."
     num_validation = counts["validation"]
     if num_validation < PROVES_NOTHING:
-        yield f"Only {num_validation} validation images: scores on so few images prove nothing. Add images."
+        images = f"{num_validation} validation image{'s' * (num_validation > 1)}"
+        yield f"Only {images}: scores on so few images prove nothing. Add images."
     elif num_validation < FEW_IMAGES:
-        yield (
-            f"Only {num_validation} validation images: look at the intervals of the scores, which are wide. Add images, or give "
-            "validation a larger share, such as --split 60/30/10."
-        )
+        cure = ", or give validation a larger share, such as --split 60/30/10" if manifest.split_rule else ""
+        yield f"Only {num_validation} validation images: look at the intervals of the scores, which are wide. Add images{cure}."
 
 
 def _duplicate_warnings(manifest: Manifest) -> Iterator[str]:

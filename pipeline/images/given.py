@@ -18,10 +18,11 @@ from pipeline.images.files.hashing import FileHashes
 from pipeline.images.files.kinds import Other
 from pipeline.images.manifest import Files, Manifest, Skipped
 from pipeline.images.named import is_frame, is_pattern, kind_of, list_data, matches_of
-from pipeline.images.sources.arrays.pixels import as_uint8, float_top
+from pipeline.images.sources.arrays.pixels import as_uint8, float_top, outside
 from pipeline.images.sources.folders import NOT_UNICODE, count_kinds, find_images, is_unicode
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.paths import Locator
+from pipeline.images.summary import unread_kinds
 
 OneImage = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 """A path, the bytes of an image file, a PIL image, or an array of shape (H, W) or (H, W, 1, 3 or 4)."""
@@ -73,7 +74,7 @@ class Given:
 
         Args:
             manifest: `self.manifest`, or the part of it that could be decoded.
-            need_all: An image that cannot be read is an error.
+            need_all: An image that cannot be read is an error, and so is a file of a kind that is not read.
 
         Returns:
             The number of images that cannot be read, and the first of them with its reason; None if all can be read.
@@ -83,6 +84,11 @@ class Given:
             UnreadableImageError: The check fails for another reason.
         """
         unread = self.unread(manifest)
+        kinds = unread_kinds(self.manifest.ignored) if need_all else []
+        if kinds:
+            raise UnreadableImageError(
+                f"Files in the given folders are not read, and --strict is set: {'; '.join(kinds)}"
+            )
         if not unread:
             return None
         index, reason = next(iter(unread.items()))
@@ -94,7 +100,7 @@ class Given:
         )
         text = f"{many}: {self.names[index]}: {reason}"
         if need_all or len(unread) == num_images:
-            raise (DataNotFoundError if reason == NOT_FOUND else UnreadableImageError)(f"{text}.")
+            raise (DataNotFoundError if reason.startswith(NOT_FOUND) else UnreadableImageError)(f"{text}.")
         return text
 
 
@@ -167,7 +173,7 @@ def read_given(
             Skipped(name, digest) for name, digest in zip(names, digests, strict=True) if isinstance(digest, str)
         ),
         ignored=count_kinds(how.others),
-        warnings=tuple(dict.fromkeys(how.warnings)),
+        warnings=tuple(dict.fromkeys([*how.warnings, *how.locator.notes(len(names))])),
     )
     return Given(names, manifest, tuple(how.folders))
 
@@ -184,6 +190,8 @@ class _How:
 
     folders: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    locator: Locator = field(default_factory=lambda: Locator(Path(), may_leave=True, follow_links=True))
+    """Finds files that are not there under the very name."""
 
     def listed(self, data: Any) -> list[Entry]:
         """The images of a data set."""
@@ -196,7 +204,9 @@ def _all_entries(given: Any, how: _How) -> list[Entry]:
     if how.with_folders and is_frame(given):
         return how.listed(given)
     items = _split(given, how)
-    top = float_top([np.asarray(item) for item in items if _is_array(item)])
+    arrays = {f"#{number}": np.asarray(item) for number, item in enumerate(items) if _is_array(item)}
+    top = float_top(list(arrays.values()))
+    how.warnings += [text for name, array in arrays.items() if (text := outside(name, array, top))]
     return [entry for number, item in enumerate(items) for entry in _entries(item, f"#{number}", how, top)]
 
 
@@ -228,6 +238,8 @@ def _split_array(array: NDArray[Any], how: _How) -> list[Any]:
             f"The array {array.shape} is read as {array.shape[0]} gray images. If it is one image with its channels first, give it "
             "in a list."
         )
+    if cut := outside("given", array, None):
+        how.warnings.append(cut)
     return list(as_uint8(array))
 
 
@@ -273,7 +285,7 @@ def _entries_of_path(path: str, how: _How) -> list[Entry]:
     if is_folder:
         how.folders.append(path)
         return _entries_of_folder(path, how)
-    return _entries_of_pattern(path, how) if is_many else [_find_file(path)]
+    return _entries_of_pattern(path, how) if is_many else [_find_file(path, how)]
 
 
 def _entries_of_pattern(pattern: str, how: _How) -> list[Entry]:
@@ -283,18 +295,20 @@ def _entries_of_pattern(pattern: str, how: _How) -> list[Entry]:
     folders = [path for path in found if Path(path).is_dir()]
     how.folders += folders
     return [
-        entry for path in found for entry in (_entries_of_folder(path, how) if path in folders else [_find_file(path)])
+        entry
+        for path in found
+        for entry in (_entries_of_folder(path, how) if path in folders else [_find_file(path, how)])
     ]
 
 
-def _find_file(path: str) -> Entry:
+def _find_file(path: str, how: _How) -> Entry:
     """The file of a path; if there is none under this very name, it is looked for as a table's paths are."""
     try:
         if Path(path).is_file():
             return _entry_of_file(path, None)
         if Path(path).exists():
             return _entry_of_file(path, "not a regular file")
-        found, reason = Locator(Path(), may_leave=True, follow_links=True).locate(path)
+        found, reason = how.locator.locate(path)
     except OSError as error:
         return _entry_of_file(path, f"cannot be read: {error.strerror}")
     return _entry_of_file(path, reason) if reason else Entry(path, found)

@@ -300,5 +300,5 @@ class Manifest:
             return f"Columns that could be the labels: {', '.join(map(repr, self.label_choices))}. Choose one with --label."
         return (
             "A head needs labels: put the images into one folder per class (DATA/cats/1.jpg), or give a table with the columns "
-            "path and label."
+            "path and label, or an .npz file with the arrays x and y."
         )

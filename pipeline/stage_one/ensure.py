@@ -9,6 +9,7 @@ from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import view_keys
 from pipeline.errors import DataLayoutError
 from pipeline.images.manifest import Manifest, Skipped
+from pipeline.images.summary import unread_kinds
 from pipeline.settings import Settings
 from pipeline.stage_one.computing.compute import Computed
 from pipeline.stage_one.computing.dispatch import compute_missing
@@ -106,7 +107,7 @@ def make_rows(
 
 def _refuse_skipped(manifest: Manifest) -> None:
     """Raise DataLayoutError if images were skipped, or are of a kind that could be read but is not."""
-    unread = [f"{entry.count:,} {entry.kind}: {entry.reason}" for entry in manifest.ignored if entry.reason]
+    unread = unread_kinds(manifest.ignored)
     if manifest.skipped or unread:
         listed = "; ".join([*_first(manifest.skipped), *unread])
         num_unread = len(manifest.skipped) + sum(entry.count for entry in manifest.ignored if entry.reason)

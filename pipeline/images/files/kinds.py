@@ -25,6 +25,7 @@ _MEDICAL = "medical images are not read; export them as PNG or TIFF with the win
 _FLOATS = "images of unlimited brightness or unknown range are not read; convert them to 8 or 16 bits"
 _RARE = "images in this format are not read; convert them to PNG"
 _ARCHIVE = "archives in a folder are not opened; unpack them, or give one as DATA"
+_ARRAYS = "arrays in a folder are not opened; put images and labels into one .npz file (x, y), and give it as DATA"
 _DOCUMENT = "documents are not read; extract their images"
 
 _ENDINGS = {
@@ -38,6 +39,7 @@ _ENDINGS = {
     _FLOATS: "exr hdr pfm fits fit",
     _RARE: "ico cur tga pcx icns dds qoi jxr wdp bpg flif sgi rgb ras xbm xpm eps wmf emf jp3d",
     _ARCHIVE: "zip tar gz tgz bz2 xz zst rar 7z tbz2 txz",
+    _ARRAYS: "npy npz",
     _DOCUMENT: "pdf djvu",
 }
 _REASONS = {f".{ending}": reason for reason, endings in _ENDINGS.items() for ending in endings.split()}

@@ -1,4 +1,4 @@
-"""Manifests of arrays: `.npz` files, and the data sets of scikit-learn and Keras.
+"""Manifests of arrays: `.npz` and `.npy` files, and the data sets of scikit-learn and Keras.
 
 An image of an array is identified by the SHA-256 of its pixels in `.npy` format, so it has a row key like a file.
 """
@@ -16,9 +16,9 @@ from pipeline.files import replacing
 from pipeline.images.decoding.decoder import encode_array
 from pipeline.images.labels import label_text, plain_texts
 from pipeline.images.manifest import Manifest
-from pipeline.images.sources.arrays.array_names import Part, find_parts, label_choices
-from pipeline.images.sources.arrays.npz import read_npz
-from pipeline.images.sources.arrays.pixels import as_uint8, float_top, pixel_warnings
+from pipeline.images.sources.arrays.array_names import Part, find_parts, label_choices, name_warnings
+from pipeline.images.sources.arrays.npz import read_npy, read_npz
+from pipeline.images.sources.arrays.pixels import CHANNELS, as_uint8, float_top, pixel_warnings
 from pipeline.images.sources.columns import group_splits
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.roles import Roles, find_roles
@@ -86,9 +86,10 @@ def array_manifest(
 
 
 def scan_npz(path: Path, reading: Reading) -> Manifest:
-    """The manifest of an `.npz` file with `x` and `y`, or `x_train`, `y_train`, `x_test`, `y_test` (and `x_validation`).
+    """The manifest of an `.npz` or `.npy` file.
 
-    Other spellings are known too: see `find_parts`. `reading.label` names another array of labels, such as `y_coarse`.
+    An `.npz` file has `x` and `y`, or `x_train`, `y_train`, `x_test`, `y_test` (and `x_validation`); an `.npy` file one array of images,
+    which have no labels. Other spellings are known too: see `find_parts`. `reading.label` names another array of labels, such as `y_coarse`.
 
     Raises:
         DataLayoutError: The file contains none of these arrays, or contains Python objects.
@@ -132,7 +133,11 @@ def scan_keras(name: str, reading: Reading) -> Manifest:
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
-    with foreign_file(path, "is not an .npz file of plain arrays", error_type=DataLayoutError):
+    ending = path.suffix.lower()
+    with foreign_file(path, f"is not an {ending} file of plain arrays", error_type=DataLayoutError):
+        if ending == ".npy":
+            array = read_npy(path)
+            return {"x": array[None] if array.ndim == 3 and array.shape[2] in CHANNELS else array}
         found = read_npz(path)
         foreign = [name for name, array in found.items() if not isinstance(array, np.ndarray)]
         if foreign:
@@ -185,7 +190,7 @@ def _manifest_of(arrays: Mapping[str, NDArray[np.generic]], reading: Reading, ti
         reading=reading,
         title=title,
     )
-    warnings = [
+    warnings = name_warnings(parts) + [
         text for part, array in zip(parts, given, strict=True) for text in pixel_warnings(part.images, array, top)
     ]
     choices = () if any(part.labels for part in parts) else label_choices(arrays, parts)

@@ -57,7 +57,7 @@ def _check_conflicts(manifest: Manifest, settings: Settings) -> None:
     conflicts = manifest.conflicting_labels() if settings.compute.strict else []
     if conflicts:
         raise DataLayoutError(
-            f"{len(conflicts):,} images have more than one label, and --strict is set. The first: {listed(conflicts[0])}. Remove the "
+            f"{len(conflicts):,} image{'s have' if len(conflicts) > 1 else ' has'} more than one label, and --strict is set. The first: {listed(conflicts[0])}. Remove the "
             "wrong ones."
         )
 

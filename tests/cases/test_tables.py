@@ -419,6 +419,41 @@ def test_arrays_without_names_are_told_apart_by_their_shapes(tmp_path):
         read(tmp_path / "four.npz")
 
 
+@pytest.mark.parametrize(
+    ("x", "cure"),
+    [
+        (X[..., :2], r"Choose 1, 3 or 4 channels"),
+        (np.moveaxis(X, 0, -1), r"np\.moveaxis\(x, -1, 0\)"),
+        (X[:, None], "with reshape"),
+        (X.astype(np.int8), r"Shift values with a sign"),
+        (X.astype(np.complex64), "Convert it to one of these types"),
+        (X.astype(np.uint16) * 16, "Divide them by their largest possible value"),
+    ],
+)
+def test_arrays_that_are_no_images_are_refused_with_the_cure(tmp_path, x, cure):
+    """Whatever shape, type or range they have."""
+    np.savez(tmp_path / "a.npz", x=x, y=Y)
+
+    with pytest.raises(DataLayoutError, match=cure):
+        read(tmp_path / "a.npz")
+
+
+def test_arrays_that_are_not_used_are_counted(tmp_path):
+    """Names of files or classes beside the images."""
+    np.savez(tmp_path / "a.npz", x=X, y=Y, split=np.array(WORDS * 9), label_names=np.array(["a", "b", "c"]))
+
+    assert [entry.kind for entry in read(tmp_path / "a.npz").ignored] == ["array label_names"]
+
+
+def test_few_groups_and_images_without_one_are_said(write):
+    """Why there is no validation image, and what is split on its own."""
+    one = read(write("path,label,group", ["x"] * 10))
+    some = read(write("path,label,group", ["x", "y", ""] * 3 + ["y"]))
+
+    assert any("there are 1 groups only, so none is left for validation" in text for text in one.warnings)
+    assert "3 of 10 images have no group; each of them is split on its own." in some.warnings
+
+
 def test_dark_part_of_floats_is_judged_with_the_others(tmp_path):
     """A dark test split of an array up to 255 is not stretched to white."""
     np.savez(tmp_path / "a.npz", x_train=X[:60] * 1.0, y_train=Y[:60], x_test=np.ones((9, 8, 8, 3)), y_test=Y[:9])

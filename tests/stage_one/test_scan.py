@@ -29,7 +29,7 @@ def test_one_image_under_two_labels_is_refused_with_strict(tmp_path):
 
     for given in (data, manifest):
         with pytest.raises(
-            DataLayoutError, match=r"1 images have more than one label, and --strict is set.*blue/copy.png"
+            DataLayoutError, match=r"1 image has more than one label, and --strict is set.*blue/copy.png"
         ):
             scan(given, Settings.of(strict=True))
 

@@ -11,8 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
+from pipeline.errors import UnreadableImageError
+
 FULL_BITS = 16
 _LEAST_BITS = 8
+_NOISE = 0.1
+"""Negative values are read as 0 if none is further below it than this share of the largest value."""
+
 _COLOURS = re.compile(r"(RGB|RGBA);16([BLN])")
 _SWAPPED = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 
@@ -30,7 +35,16 @@ def to_eight_bits(values: NDArray[Any], bits: int) -> NDArray[np.uint8]:
 
 
 def judge(values: NDArray[Any]) -> tuple[NDArray[np.uint8], int]:
-    """Gray values of 16 or 32 bits as 8 bits, and the significant bits that they were judged to have."""
+    """Gray values of 16 or 32 bits as 8 bits, and the significant bits that they were judged to have.
+
+    Raises:
+        UnreadableImageError: Values are so far below 0 that this is not noise, as in Hounsfield units: their range is not known.
+    """
+    low, high = int(values.min(initial=0)), int(values.max(initial=0))
+    if -low > _NOISE * high:
+        raise UnreadableImageError(
+            f"values from {low} to {high} have no known range; convert the image to 8 or 16 bits without a sign"
+        )
     bits = significant_bits(values)
     return to_eight_bits(values, bits), bits
 

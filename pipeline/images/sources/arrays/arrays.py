@@ -15,11 +15,11 @@ from pipeline.errors import DataLayoutError, check_choice, foreign_file
 from pipeline.files import replacing
 from pipeline.images.decoding.decoder import encode_array
 from pipeline.images.labels import label_text, plain_texts
-from pipeline.images.manifest import Manifest
+from pipeline.images.manifest import Ignored, Manifest
 from pipeline.images.sources.arrays.array_names import Part, find_parts, label_choices, name_warnings
 from pipeline.images.sources.arrays.npz import read_npy, read_npz
 from pipeline.images.sources.arrays.pixels import CHANNELS, as_uint8, float_top, pixel_warnings
-from pipeline.images.sources.columns import group_splits
+from pipeline.images.sources.columns import group_notes, group_splits
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.roles import Roles, find_roles
 from pipeline.images.splits import rule_of
@@ -73,13 +73,15 @@ def array_manifest(
     known = [None] * count if flat is None else list(flat)
     given = splits or [None] * count
     digests = tuple(hashlib.sha256(images.read(position)).digest() for position in range(count))
+    shares = group_splits(given, groups, digests, reading, known)
     return Manifest(
         images=images,
         positions=tuple(range(count)),
         names=tuple(f"#{position}" for position in range(count)),
         digests=digests,
         labels=tuple(known),
-        splits=group_splits(given, groups, digests, reading, known),
+        splits=shares,
+        warnings=tuple(group_notes(given, groups, shares)),
         title=title,
         split_rule=rule_of(given, reading.fractions, reading.split_seed),
     )
@@ -135,10 +137,18 @@ def scan_keras(name: str, reading: Reading) -> Manifest:
 def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
     ending = path.suffix.lower()
     with foreign_file(path, f"is not an {ending} file of plain arrays", error_type=DataLayoutError):
-        if ending == ".npy":
-            array = read_npy(path)
-            return {"x": array[None] if array.ndim == 3 and array.shape[2] in CHANNELS else array}
-        found = read_npz(path)
+        try:
+            if ending == ".npy":
+                array = read_npy(path)
+                return {"x": array[None] if array.ndim == 3 and array.shape[2] in CHANNELS else array}
+            found = read_npz(path)
+        except ValueError as error:
+            if "allow_pickle" not in str(error):
+                raise
+            raise DataLayoutError(
+                f"{path} holds Python objects, which could run code when they are read, so they are not. Save texts with y.astype(str), "
+                "and images of one size with np.stack; images of several sizes belong into files."
+            ) from None
         foreign = [name for name, array in found.items() if not isinstance(array, np.ndarray)]
         if foreign:
             raise ValueError(f"it also holds {foreign}")
@@ -195,7 +205,22 @@ def _manifest_of(arrays: Mapping[str, NDArray[np.generic]], reading: Reading, ti
     ]
     choices = () if any(part.labels for part in parts) else label_choices(arrays, parts)
     column = reading.label if reading.label != "label" else None
-    return replace(found, warnings=(*warnings, *roles.warnings), label_choices=choices, label_column=column)
+    return replace(
+        found,
+        ignored=_unused(arrays, parts, reading, roles),
+        warnings=(*warnings, *roles.warnings, *found.warnings),
+        label_choices=choices,
+        label_column=column,
+    )
+
+
+def _unused(
+    arrays: Mapping[str, NDArray[np.generic]], parts: Sequence[Part], reading: Reading, roles: Roles
+) -> tuple[Ignored, ...]:
+    """Arrays that are neither images nor labels, splits or groups."""
+    used = {*reading.ignore_column, roles.group, *(name for part in parts for name in (part.images, part.labels))}
+    others = [name for name in arrays if name not in used and (roles.splits is None or name not in roles.used)]
+    return tuple(Ignored(f"array {name}", 1) for name in others)
 
 
 def _other_columns(

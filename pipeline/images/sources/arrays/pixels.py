@@ -33,9 +33,8 @@ def as_uint8(pixels: NDArray[np.generic], *, top: float | None = None) -> NDArra
     if is_channels_first(array.shape):
         array = np.ascontiguousarray(np.moveaxis(array, 1, -1))
     if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in CHANNELS):
-        cure = " Reshape rows of pixels with x.reshape(N, H, W, 3)." if array.ndim == 2 else ""
         raise DataLayoutError(
-            f"Images have the shape (N, H, W) or (N, H, W, 1, 3 or 4). Received: {tuple(np.shape(pixels))}.{cure}"
+            f"Images have the shape (N, H, W) or (N, H, W, 1, 3 or 4). Received: {tuple(np.shape(pixels))}.{_shape_cure(np.shape(pixels))}"
         )
     if array.dtype == np.uint8:
         return array
@@ -48,7 +47,7 @@ def as_uint8(pixels: NDArray[np.generic], *, top: float | None = None) -> NDArra
     if limit:
         return np.round(np.clip(array, 0, limit) * (255 / limit)).astype(np.uint8)
     raise DataLayoutError(
-        f"Pixels are integers in [0, 255], or floats in [0, 1] or [0, 255]. Received: {array.dtype} in [{low:g}, {high:g}].{_cure(low, high)}"
+        f"Pixels are integers in [0, 255], or floats in [0, 1] or [0, 255]. Received: {array.dtype} in [{low:g}, {high:g}].{_cure(array.dtype.kind, low, high)}"
     )
 
 
@@ -110,13 +109,32 @@ def pixel_warnings(name: str, pixels: NDArray[np.generic], top: float | None) ->
     return found
 
 
-def _cure(low: float, high: float) -> str:
+def _shape_cure(shape: tuple[int, ...]) -> str:
+    if len(shape) == 2:
+        return " Reshape rows of pixels with x.reshape(N, H, W, 3)."
+    if len(shape) == 4:
+        is_last = shape[2] in CHANNELS and shape[3] not in CHANNELS
+        return (
+            " Move images that come last with np.moveaxis(x, -1, 0)."
+            if is_last
+            else " Choose 1, 3 or 4 channels, such as x[..., :3]."
+        )
+    return " Bring it to this shape with reshape."
+
+
+def _cure(kind: str, low: float, high: float) -> str:
+    if kind not in "fiu":
+        return " Convert it to one of these types."
+    if kind == "i" and low < 0:
+        return " Shift values with a sign to [0, 255], for example with x.astype(int) - x.min()."
+    return _cure_of_range(low, high)
+
+
+def _cure_of_range(low: float, high: float) -> str:
     if low != low or high in (float("inf"), float("-inf")):  # noqa: PLR0124 NaN differs from itself
         return " Replace NaN and infinite values first."
     if -1 <= low < 0 and high <= 1:
         return " Bring them to [0, 1], for example with (x + 1) / 2."
-    if low >= 0 and high > 255:
-        return " Divide them by their largest possible value."
     if low < 0:
         return " They look standardised: undo it with x * std + mean, or bring them to [0, 1] with (x - x.min()) / (x.max() - x.min())."
-    return ""
+    return " Divide them by their largest possible value."

@@ -57,6 +57,9 @@ class Roles:
 
     warnings: tuple[str, ...] = ()
 
+    used: tuple[str, ...] = ()
+    """Columns that the splits were read from."""
+
 
 def without_ignored(texts: Texts, reading: Reading, source: str) -> Texts:
     """The columns that are not ignored, and have a name.
@@ -140,7 +143,7 @@ def find_roles(
         warnings.append(
             f"Images for which {used[0]} is false are test images; validation images are taken from the others."
         )
-    return Roles(path, label, splits, group, choices, tuple(warnings))
+    return Roles(path, label, splits, group, choices, tuple(warnings), tuple(used))
 
 
 def _find_splits(texts: Texts, given: str | None, source: str) -> tuple[list[str | None] | None, list[str]]:

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -34,7 +35,7 @@ def app() -> None:
     """Run a frozen conv base over your images once; train heads on the cached features in seconds.
 
     DATA is a folder of images (one folder per class, or train/validation/test above them), a .zip or .tar of one, a folder
-    of Hugging Face (save_to_disk, or Parquet shards), a .csv, .jsonl or .parquet table, an .npz file,
+    of Hugging Face (save_to_disk, or Parquet shards), a .csv, .jsonl or .parquet table, an .npz or .npy file,
     keras:mnist|fashion_mnist|cifar10|cifar100, sklearn:digits, or tfds:NAME.
     """
 
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         error.show()
         sys.exit(2)
     except click.ClickException as error:
-        fail(as_json, "UsageError", error.format_message(), error.exit_code)
+        fail(as_json, "UsageError", f"{error.format_message()}{_dash_cure(given)}", error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         fail(
             as_json, "Interrupted", "Stopped; what was committed is kept, and the same command goes on from there.", 130
@@ -84,6 +85,21 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             raise
         fail(as_json, type(error).__name__, _bug_message(error), 1)
     sys.exit(0)
+
+
+_OTHER_NAMES = {
+    **dict.fromkeys(("--csv", "--jsonl", "--parquet", "--output", "-o"), "Results are written with --out FILE."),
+    **dict.fromkeys(("--pictures", "--no-pictures"), "Plots are drawn with --plots, and not with --no-plots."),
+}
+"""Options that people try, or that version 0.1 had, and what to write instead."""
+
+
+def _dash_cure(given: Sequence[str]) -> str:
+    """What to write instead of an argument that is no option: a file whose name begins like one, or an option of another name."""
+    names = [text for text in given if text.startswith("-") and len(text) > 1 and Path(text).exists()]
+    if names:
+        return f" If {names[0]!r} is the file, write ./{names[0]}."
+    return next((f" {cure}" for option, cure in _OTHER_NAMES.items() if option in given), "")
 
 
 def _bug_message(error: Exception) -> str:

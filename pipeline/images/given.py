@@ -33,6 +33,7 @@ GivenImages = OneImage | Iterable[OneImage]
 NOT_FOUND = "no such file"
 _KINDS = "a path, the bytes of an image file, a PIL image, or an array of pixels"
 _CHANNELS = (1, 3, 4)
+_MOST_PATH_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def read_given(
 
     One path, `bytes`, PIL image, open file or array is one image. An array of three dimensions is one image (H, W, channels) if its
     last dimension is 1, 3 or 4, and otherwise N gray images (N, H, W). Pixels are integers in [0, 255], or floats: in [0, 1] if no
-    float of all arrays is larger, otherwise in [0, 255]. A column of paths, such as a data frame with one column or an array
+    float of all arrays is above 2, otherwise in [0, 255]. A column of paths, such as a data frame with one column or an array
     (N, 1), is N paths.
 
     | a text that names | means |
@@ -220,6 +221,8 @@ def _split(given: Any, how: _How) -> list[Any]:
         return [given]
     if hasattr(given, "__array__"):  # numpy, and the columns, frames and tensors of other libraries
         return _split_array(np.asarray(given), how)
+    if isinstance(given, Mapping) and (given.get("bytes") or isinstance(given.get("path"), str)):
+        return [given]
     if isinstance(given, Mapping) or not isinstance(given, Iterable):
         raise DataLayoutError(f"Expected {_KINDS}, or a list of these. Received: {type(given).__name__}.")
     # A list of lists with one path each is a column, like an array (N, 1).
@@ -229,7 +232,9 @@ def _split(given: Any, how: _How) -> list[Any]:
 def _split_array(array: NDArray[Any], how: _How) -> list[Any]:
     if array.dtype.kind not in "biuf":
         if array.ndim > 2 or array.shape[1:] not in ((), (1,)):
-            raise DataLayoutError(f"Expected one column of images. Received: the shape {array.shape}.")
+            raise DataLayoutError(
+                f"Expected one column of images. Received: the shape {array.shape}. Choose the column, such as X[['path']]."
+            )
         return list(array.reshape(-1))
     if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in _CHANNELS):
         return [array]
@@ -245,6 +250,10 @@ def _split_array(array: NDArray[Any], how: _How) -> list[Any]:
 
 def _entries(item: Any, number: str, how: _How, top: float | None) -> list[Entry]:
     """One image, with its content or the reason why it has none; for a folder or a data set all images in it."""
+    if isinstance(item, Mapping) and item.get("bytes") is None and item.get("path"):  # as in the data sets of Hugging Face
+        item = item["path"]
+    if isinstance(item, bytes) and _is_path(item):  # a path in bytes, as tensors have it
+        item = os.fsdecode(item)
     if isinstance(item, str | os.PathLike):
         return _entries_of_path(str(os.fsdecode(item)), how)  # a text of numpy becomes a plain one
     try:
@@ -253,10 +262,18 @@ def _entries(item: Any, number: str, how: _How, top: float | None) -> list[Entry
         return [Entry(number, None, str(error).rstrip("."))]
 
 
+def _is_path(content: bytes) -> bool:
+    """Whether bytes are the path of a file, and not the content of one."""
+    try:
+        return 0 < len(content) <= _MOST_PATH_BYTES and Path(os.fsdecode(content)).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def _content(item: Any, *, exif: bool, top: float | None) -> Content:
     if isinstance(item, Image.Image):
         return encode_image(item, exif=exif)
-    if hasattr(item, "__array__"):
+    if _is_array(item):
         pixels: NDArray[np.uint8] = as_uint8(np.asarray(item)[None], top=top)[0]
         return pixels
     content = item.read() if hasattr(item, "read") else item

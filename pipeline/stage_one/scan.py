@@ -41,10 +41,11 @@ def scan(
     if isinstance(data, Manifest):
         _check_conflicts(data, settings)
         return data
-    manifest = scan_data(data, make_reading(settings, **keywords))
+    reading = make_reading(settings, **keywords)
+    manifest = scan_data(data, reading)
     _check_conflicts(manifest, settings)
     mention_labels(data)
-    for warning in manifest.warnings:
+    for warning in (*manifest.warnings, *_unused_split(manifest, reading)):
         logger.warning("%s", warning)
     counts = Counter(manifest.splits)
     shares = ", ".join(f"{counts[split]} {split}" for split in SPLITS)
@@ -60,6 +61,16 @@ def _check_conflicts(manifest: Manifest, settings: Settings) -> None:
             f"{len(conflicts):,} image{'s have' if len(conflicts) > 1 else ' has'} more than one label, and --strict is set. The first: {listed(conflicts[0])}. Remove the "
             "wrong ones."
         )
+
+
+def _unused_split(manifest: Manifest, reading: Reading) -> list[str]:
+    """A sentence if percentages other than the default were wanted, and the data sets its splits itself."""
+    plain = Reading()
+    is_default = (reading.split, reading.split_seed) == (plain.split, plain.split_seed)
+    if is_default or manifest.split_rule is not None or reading.fractions.train == 1:
+        return []
+    wanted = f"--split {reading.split}" if reading.split != plain.split else f"--split-seed {reading.split_seed}"
+    return [f"{wanted} has no effect, because {manifest.title} sets its splits itself."]
 
 
 def mention_labels(data: object) -> None:

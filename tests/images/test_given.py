@@ -57,6 +57,10 @@ ONE = {
     "floats": lambda path: np.asarray(Image.open(path)) / 255,
     "alpha": lambda path: np.asarray(Image.open(path).convert("RGBA")),
     "open file": opened,
+    "bytes of numpy": lambda path: np.bytes_(path.read_bytes()),
+    "path in bytes": lambda path: str(path).encode(),
+    "entry of Hugging Face": lambda path: {"bytes": path.read_bytes(), "path": None},
+    "entry with a path": lambda path: {"bytes": None, "path": str(path)},
 }
 MANY = {
     "list": list,
@@ -89,7 +93,7 @@ def test_one_image_is_one_image(kind, paths):
     assert alone.manifest.digests == listed.manifest.digests
     assert np.array_equal(pixels_of(alone)[0], expected)
     assert np.array_equal(pixels_of(listed)[0], expected)
-    assert alone.names == ((str(paths[1]),) if kind in ("text", "path") else ("#0",))
+    assert alone.names == ((str(paths[1]),) if "path" in kind or kind == "text" else ("#0",))
 
 
 @pytest.mark.parametrize("kind", MANY)

@@ -20,6 +20,17 @@ def test_manifest_is_returned_as_it_is(photos, caplog):
     assert caplog.records == []
 
 
+@pytest.mark.parametrize("given", [{"split": "60/20/20"}, {"split_seed": 3}])
+def test_percentages_without_effect_are_said(tmp_path, photos, caplog, given):
+    """The data sets its splits itself; where it does not, they have an effect."""
+    scan(photos, Settings(), **given)
+    assert f"has no effect, because {photos.name} sets its splits itself." in caplog.text
+
+    caplog.clear()
+    scan(draw_tree(tmp_path / "data", {"": 4}), Settings(), **given)
+    assert "has no effect" not in caplog.text
+
+
 def test_one_image_under_two_labels_is_refused_with_strict(tmp_path):
     """Also in a manifest that was scanned before."""
     data = draw_tree(tmp_path / "data", {"": 2})

@@ -21,7 +21,7 @@ from pipeline.images.files.kinds import (
 )
 from pipeline.images.manifest import Files, Ignored, Manifest, Skipped
 from pipeline.images.sources.columns import Columns
-from pipeline.images.sources.layout import keep_folders, warn_of_empty
+from pipeline.images.sources.layout import folders_above, keep_folders, warn_of_empty
 from pipeline.images.sources.reading import Reading
 
 NOT_UNICODE = "file name is not valid Unicode"
@@ -124,7 +124,10 @@ def leave_out(found: Found, reading: Reading) -> None:
     if reading.ignore_column and found.names:
         kept = keep_folders(found.names, reading.ignore_column)
         found.others += [Other("images in ignored folders", LEFT_OUT)] * (len(found.names) - len(kept))
+        full = folders_above(found.names)
         found.names = [found.names[position] for position in kept]
+        emptied = full - folders_above(found.names)
+        found.folders = [folder for folder in found.folders if folder not in emptied]
 
 
 def shown_names(names: Sequence[str]) -> list[str]:

@@ -72,6 +72,15 @@ def keep_folders(names: Sequence[str], ignored: Sequence[str]) -> list[int]:
     return [position for position, top in enumerate(tops) if top not in ignored]
 
 
+def folders_above(names: Iterable[str]) -> set[str]:
+    """The paths of all folders that images are in, at any depth; "" is the data itself."""
+    full = {""}
+    for parent in {name.rpartition("/")[0] for name in names}:
+        parts = parent.split("/")
+        full.update("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+    return full
+
+
 def warn_of_empty(folders: Iterable[str], names: Iterable[str]) -> list[str]:
     """A sentence about the folders with no image in them, at any depth, if there are any.
 
@@ -79,10 +88,7 @@ def warn_of_empty(folders: Iterable[str], names: Iterable[str]) -> list[str]:
         folders: Paths of all folders that were looked at.
         names: Paths of the images.
     """
-    full = {""}
-    for parent in {name.rpartition("/")[0] for name in names}:
-        parts = parent.split("/")
-        full.update("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+    full = folders_above(names)
     empty = sorted(folder for folder in folders if folder not in full and folder.rpartition("/")[0] in full)
     return [f"There is no image in the {'folders' if len(empty) > 1 else 'folder'} {_listed(empty)}."] if empty else []
 

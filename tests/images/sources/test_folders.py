@@ -410,6 +410,7 @@ def test_first_folders_that_are_ignored_are_counted(tmp_path):
     assert Counter(manifest.splits)["test"] == 2
     assert manifest.classes == ("cat",)
     assert manifest.ignored == (Ignored("images in ignored folders", 4, "left out by --ignore-column"),)
+    assert not any("There is no image" in text for text in manifest.warnings)
     with pytest.raises(DataLayoutError, match=r"No first folder is called 'pred'.*'seg_pred', 'seg_test', 'seg_train'"):
         scan_folder(tmp_path, Reading(ignore_column=("pred",)))
 

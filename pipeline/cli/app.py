@@ -1,5 +1,6 @@
 """The command `bottleneck`: the group of all commands, and the program around it."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -17,7 +18,15 @@ from pipeline.cli.heads import features, head, sweep
 from pipeline.cli.live import endtoend, finetune
 from pipeline.cli.options import OrderedGroup
 from pipeline.cli.runs import classify, evaluate, export, predict, report, runs
-from pipeline.cli.terminal import accept_all_text, fail, forget_warnings, say, start_logging, use_utf8
+from pipeline.cli.terminal import (
+    accept_all_text,
+    fail,
+    forget_warnings,
+    open_missing_streams,
+    say,
+    start_logging,
+    use_utf8,
+)
 from pipeline.cli.tune import tune
 from pipeline.cli.weights import weights
 from pipeline.errors import PipelineError
@@ -54,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug, as_json = "--debug" in given, "--json" in given
+    open_missing_streams()
     if arguments is None:
         use_utf8()
     accept_all_text()
@@ -79,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if debug:
             raise
         code = error.exit_code if isinstance(error, PipelineError) else 2
-        fail(as_json, type(error).__name__, str(error) or "Memory ran out.", code)
+        fail(as_json, type(error).__name__, _plain_message(error), code)
     except Exception as error:  # a bug: nothing that a user can act on
         if debug:
             raise
@@ -94,12 +104,41 @@ _OTHER_NAMES = {
 """Options that people try, or that version 0.1 had, and what to write instead."""
 
 
+_FULL = " Make room on its disk, or choose another folder with --cache, --runs or --out."
+_LOCKED = " Get the permission, or choose another folder with --cache, --runs or --out."
+_CURES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _FULL),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _LOCKED),
+    errno.EMFILE: " Raise the limit on open files with ulimit -n, or use fewer --workers.",
+}
+"""What a user can do about errors of the system."""
+
+
 def _dash_cure(given: Sequence[str]) -> str:
     """What to write instead of an argument that is no option: a file whose name begins like one, or an option of another name."""
     names = [text for text in given if text.startswith("-") and len(text) > 1 and Path(text).exists()]
     if names:
         return f" If {names[0]!r} is the file, write ./{names[0]}."
     return next((f" {cure}" for option, cure in _OTHER_NAMES.items() if option in given), "")
+
+
+def _plain_message(error: BaseException) -> str:
+    """The message of an error; that of the system as a sentence, with the cure."""
+    if isinstance(error, PipelineError) or not isinstance(error, OSError) or error.strerror is None:
+        return str(error) or "Memory ran out."
+    if error.errno == errno.ENOENT and error.filename is None and not _has_folder():
+        return "The current folder does not exist any more. Change to another one with cd."
+    where = "" if error.filename is None else f"{error.filename}: "
+    cure = _CURES.get(error.errno or 0, "")
+    return f"{where}{error.strerror}.{cure}"
+
+
+def _has_folder() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
 
 
 def _bug_message(error: Exception) -> str:

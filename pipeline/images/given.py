@@ -250,7 +250,9 @@ def _split_array(array: NDArray[Any], how: _How) -> list[Any]:
 
 def _entries(item: Any, number: str, how: _How, top: float | None) -> list[Entry]:
     """One image, with its content or the reason why it has none; for a folder or a data set all images in it."""
-    if isinstance(item, Mapping) and item.get("bytes") is None and item.get("path"):  # as in the data sets of Hugging Face
+    if (
+        isinstance(item, Mapping) and item.get("bytes") is None and item.get("path")
+    ):  # as in the data sets of Hugging Face
         item = item["path"]
     if isinstance(item, bytes) and _is_path(item):  # a path in bytes, as tensors have it
         item = os.fsdecode(item)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pipeline.cache.recipe import Recipe
+from pipeline.cache.scratch import check_takes_rows, naming_store
 from pipeline.cache.store import view_keys
 from pipeline.errors import DataLayoutError
 from pipeline.images.manifest import Manifest, Skipped
@@ -43,6 +44,7 @@ def ensure(
 
     Raises:
         DataLayoutError: An image had to be skipped and `strict` is set; or no image of a class or a split can be read.
+        UnwritableStoreError: Rows are missing and cannot be stored.
     """
     extraction = make_rows(manifest, recipe, settings, views=views, alternative=alternative)
     if settings.compute.strict:
@@ -79,7 +81,9 @@ def make_rows(
     missing = keys[~store.has(keys)]
     if len(missing) > settings.compute.batch_size:
         name_others(missing, store, cache)
-    with store.adding(keys):
+    if keep and len(missing):
+        check_takes_rows(store)
+    with naming_store(store), store.adding(keys):
         num_derived, engine = derive_missing(keys, store, settings)
         done, readable = compute_with_copies(
             manifest,

@@ -143,7 +143,7 @@ def _warn_judged(done: Computed) -> None:
     if counts:
         listed = ", ".join(f"{counts[bits]} with {bits} bits" for bits in sorted(counts))
         logger.warning(
-            "%d images have 16 bits a channel but no value that needs them; their range was judged by the largest value in each "
+            "%d images have 16 bits a channel and hardly a value that needs them; their range was judged by the largest values in each "
             "file: %s. If images are to be compared by brightness, convert them to 8 bits first, all in the same way.",
             counts.total(),
             listed,

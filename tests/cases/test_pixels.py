@@ -245,6 +245,22 @@ def test_colours_use_the_range_of_the_file(bits, channels):
     np.testing.assert_array_equal(decode(data, background="drop", version=1), values[..., :3] >> 8)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_hot_pixels_do_not_make_an_image_black(channels):
+    """One value in a thousand may be larger than the range, and is white; more of them are part of the image."""
+    values = np.random.default_rng(0).integers(0, 2**12, (100, 100, channels)).astype(np.uint16)
+    values[:2, :2] = 65_535
+    data = gray(values[..., 0], "PNG") if channels == 1 else png_of_sixteen_bits(values)
+    pixels, judged = Decoder(100).decode_judged(data)
+
+    assert judged == 12
+    np.testing.assert_array_equal(pixels[5, 5, :channels], values[5, 5] >> 4)
+    assert pixels[0, 0].min() == 255
+    values[:10] = 65_535
+    data = gray(values[..., 0], "PNG") if channels == 1 else png_of_sixteen_bits(values)
+    assert Decoder(100).decode_judged(data)[1] is None
+
+
 def test_negative_values_are_noise_or_refused():
     """A little below 0 is 0, as after the background was subtracted; Hounsfield units have no known range."""
     noise = np.linspace(-200, 4095, SIDE * SIDE).reshape(SIDE, SIDE).astype(np.int32)

@@ -66,7 +66,7 @@ class Decoder:
     | | version 2 | version 1 (stores of 0.1 and 0.2, and the published recipes) |
     |---|---|---|
     | transparent pixels | composed on `background` | transparency is dropped |
-    | 16 bits a channel | the range is judged by the largest value in the file | the upper 8 bits |
+    | 16 bits a channel | the range is judged by the largest values in the file | the upper 8 bits |
     | a large JPEG | decoded at a smaller size, at least twice that which is needed | decoded at full size |
     | aspect ratio | `fit` | changed |
 

@@ -57,7 +57,10 @@ def store_that_takes_rows(store: Store) -> Store:
     try:
         _try_to_write(store.folder)
     except OSError as error:
-        logger.warning("%s. New features are computed for this command and not stored.", error)
+        where, cause = error.filename or store.folder, error.strerror or error
+        logger.warning(
+            "%s cannot be written to (%s). New features are computed for this command and not stored.", where, cause
+        )
         return ScratchStore(store)
     return store
 

@@ -139,6 +139,7 @@ def describe_advice(result: Mapping[str, Any]) -> str:
         "Costs on this machine, estimated from a sample. Stage one is for the rows that are still missing:",
         table(rows),
         "",
+        *_image_lines(result),
         _left(result["left"]),
     ]
     return "\n".join(lines)
@@ -175,6 +176,7 @@ def describe_plan(result: Mapping[str, Any]) -> str:
         f"{result['images']:,} images, {result['rows']:,} rows, on {workers}; measured on {result['measured_on']}:",
         table(rows),
         *([f"Once per machine, in addition: {', '.join(first)}."] if first else []),
+        *(_image_lines(result) if "skipped" in result else []),
         _left([row["left"] for row in result["bases"] if row["left"]]),
     ]
     return "\n".join(lines)

@@ -36,6 +36,11 @@ def describe_head(result: Mapping[str, Any]) -> str:
     return "\n".join([*lines, uses_of(result["run"], Path(result["folder"]).parent)])
 
 
+def describe_page(result: Mapping[str, Any]) -> str:
+    """What became of the images, and the address of the tuner's page."""
+    return "\n".join([*_image_lines(result), f"{result['address']} shows the page; Ctrl-C ends it."])
+
+
 def _image_lines(result: Mapping[str, Any]) -> list[str]:
     """Images by class, skipped images and ignored files."""
     from pipeline.images.summary import ImageUse

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from pipeline.errors import DataLayoutError
 
 CHANNELS = (1, 3, 4)
+_EXPECTED = "Pixels are integers in [0, 255], or floats in [0, 1] or [0, 255]."
 _ROUNDING = 1e-3
 """Floats in [0, 1] may be outside by this much without a word: a resized image has rounding errors."""
 
@@ -40,6 +41,8 @@ def as_uint8(pixels: NDArray[np.generic], *, top: float | None = None) -> NDArra
         return array
     if array.dtype.kind == "b":
         return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype.kind not in "iuf":
+        raise DataLayoutError(f"{_EXPECTED} Received: {array.dtype}. Convert it to one of these types.")
     low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
     if array.dtype.kind in "iu" and low >= 0 and high <= 255:
         return array.astype(np.uint8)
@@ -47,7 +50,7 @@ def as_uint8(pixels: NDArray[np.generic], *, top: float | None = None) -> NDArra
     if limit:
         return np.round(np.clip(array, 0, limit) * (255 / limit)).astype(np.uint8)
     raise DataLayoutError(
-        f"Pixels are integers in [0, 255], or floats in [0, 1] or [0, 255]. Received: {array.dtype} in [{low:g}, {high:g}].{_cure(array.dtype.kind, low, high)}"
+        f"{_EXPECTED} Received: {array.dtype} in [{low:g}, {high:g}].{_cure(array.dtype.kind, low, high)}"
     )
 
 
@@ -123,8 +126,6 @@ def _shape_cure(shape: tuple[int, ...]) -> str:
 
 
 def _cure(kind: str, low: float, high: float) -> str:
-    if kind not in "fiu":
-        return " Convert it to one of these types."
     if kind == "i" and low < 0:
         return " Shift values with a sign to [0, 255], for example with x.astype(int) - x.min()."
     return _cure_of_range(low, high)

@@ -133,7 +133,7 @@ def _is_table(values: Values) -> bool:
         return not _is_named(values)
     if path.is_dir():
         return any(entry.suffix.lower() in (*TABLES, *_HUGGING_FACE) for entry in path.iterdir())
-    return not is_archive(path) and path.suffix.lower() != ".npz"
+    return not is_archive(path) and path.suffix.lower() not in (".npz", ".npy")
 
 
 def _has_columns(values: Values) -> bool:
@@ -189,9 +189,15 @@ EFFECTS = (
     Effect(READ_KEYWORDS, "where DATA is read", _is_read, "data"),
     Effect(("root", "path_column"), "with a table (.csv, .jsonl, .parquet) or a data frame", _is_table, "data"),
     Effect(
-        ("label", "split_column", "group_column", "ignore_column"),
+        ("label", "split_column", "group_column"),
         "with a table, a data frame or named arrays",
         _has_columns,
+        "data",
+    ),
+    Effect(
+        ("ignore_column",),
+        "with a table, a data frame, named arrays or class folders",
+        lambda values: _has_columns(values) or _has_folders(values),
         "data",
     ),
     Effect(("classes_from",), "with class folders: a folder of images, or an archive of one", _has_folders, "data"),

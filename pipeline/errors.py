@@ -124,6 +124,10 @@ class UnreadableStoreError(PipelineError, OSError):
     """The bytes of a store cannot be read: no permission, too many open files, a failing disk."""
 
 
+class UnwritableStoreError(PipelineError, OSError):
+    """Rows cannot be stored: the cache folder cannot be written to, or its disk is full."""
+
+
 class ForeignEntryError(PipelineError, OSError):
     """An entry of a cache is a symbolic link or a special file, which may lead to files outside the cache."""
 

@@ -81,7 +81,7 @@ class EvaluateKeywords(GivenKeywords, total=False):
     label: str
     split_column: str | None
     group_column: str | None
-    classes_from: str
+    classes_from: str | None
 
 
 class PlanKeywords(CommonKeywords, ReadKeywords, total=False):

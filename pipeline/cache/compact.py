@@ -83,7 +83,7 @@ def _compact_or_error(store: Store, *, progress: bool) -> Compaction:
     try:
         return compact(store, progress=progress)
     except (DamagedStoreError, OSError) as error:
-        logger.warning("%s The store %s is left as it is.", error, store.name)
+        logger.warning("The store %s is left as it is: %s", store.folder, error)
         return Compaction(store.name, 0, 0, 0, 0, 0, str(error))
 
 

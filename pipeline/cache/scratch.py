@@ -1,17 +1,24 @@
 """A store for a cache that cannot be written: its rows, and new ones in a temporary folder that goes away with it."""
 
+import contextlib
+import errno
 import logging
 import os
 import secrets
 import shutil
 import tempfile
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.cache.own import is_gone
 from pipeline.cache.store import Store
+from pipeline.errors import PipelineError, UnwritableStoreError
 
 logger = logging.getLogger(__name__)
+
+_WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+"""What the system says of a folder that takes no more files."""
 
 
 class ScratchStore(Store):
@@ -50,9 +57,49 @@ def store_that_takes_rows(store: Store) -> Store:
     try:
         _try_to_write(store.folder)
     except OSError as error:
-        logger.warning("%s. New features are computed for this command and not stored.", error)
+        where, cause = error.filename or store.folder, error.strerror or error
+        logger.warning(
+            "%s cannot be written to (%s). New features are computed for this command and not stored.", where, cause
+        )
         return ScratchStore(store)
     return store
+
+
+def check_takes_rows(store: Store) -> None:
+    """Check that rows can be stored, before they are computed.
+
+    Raises:
+        UnwritableStoreError: They cannot.
+    """
+    try:
+        _try_to_write(store.folder)
+    except OSError as error:
+        raise _unwritable(store, error) from error
+
+
+@contextlib.contextmanager
+def naming_store(store: Store) -> Iterator[None]:
+    """A block that stores rows: the errors of a disk that cannot be written, or is full, name the store and the cure.
+
+    Raises:
+        UnwritableStoreError: The block raised such an error.
+    """
+    try:
+        yield
+    except PipelineError:
+        raise
+    except OSError as error:
+        is_here = error.filename is None or Path(str(error.filename)).is_relative_to(store.folder)
+        if error.errno not in _WRITE_ERRORS or not is_here:
+            raise
+        raise _unwritable(store, error) from error
+
+
+def _unwritable(store: Store, error: OSError) -> UnwritableStoreError:
+    return UnwritableStoreError(
+        f"Rows cannot be stored in {store.folder}: {error.strerror or error}. Choose another folder with --cache, or make room, or get "
+        "the permission to write there."
+    )
 
 
 def _try_to_write(folder: Path) -> None:

@@ -1,10 +1,12 @@
 """The command `bottleneck`: the group of all commands, and the program around it."""
 
+import errno
 import logging
 import os
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -17,7 +19,15 @@ from pipeline.cli.heads import features, head, sweep
 from pipeline.cli.live import endtoend, finetune
 from pipeline.cli.options import OrderedGroup
 from pipeline.cli.runs import classify, evaluate, export, predict, report, runs
-from pipeline.cli.terminal import accept_all_text, fail, forget_warnings, say, start_logging, use_utf8
+from pipeline.cli.terminal import (
+    accept_all_text,
+    fail,
+    forget_warnings,
+    open_missing_streams,
+    say,
+    start_logging,
+    use_utf8,
+)
 from pipeline.cli.tune import tune
 from pipeline.cli.weights import weights
 from pipeline.errors import PipelineError
@@ -37,7 +47,7 @@ def app() -> None:
     """Run a frozen conv base over your images once; train heads on the cached features in seconds.
 
     DATA is a folder of images (one folder per class, or train/validation/test above them), a .zip or .tar of one, a folder
-    of Hugging Face (save_to_disk, or Parquet shards), a .csv, .jsonl or .parquet table, an .npz file,
+    of Hugging Face (save_to_disk, or Parquet shards), a .csv, .jsonl or .parquet table, an .npz or .npy file,
     keras:mnist|fashion_mnist|cifar10|cifar100, sklearn:digits, or tfds:NAME.
     """
 
@@ -56,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug, as_json = "--debug" in given, "--json" in given
+    open_missing_streams()
     if arguments is None:
         use_utf8()
     accept_all_text()
@@ -73,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
                 _stopped(as_json)
             if debug and not isinstance(error, click.ClickException):
                 raise
-            _end(error, as_json)
+            _end(error, as_json, given)
         if is_stopping():  # native code has lost the signal, and the command has printed its result
             answer()
             logger.warning("A signal arrived before the command was done, and had no effect on it.")
@@ -91,7 +102,7 @@ def _stopped(as_json: bool) -> NoReturn:
     )
 
 
-def _end(error: BaseException, as_json: bool) -> NoReturn:
+def _end(error: BaseException, as_json: bool, given: Sequence[str]) -> NoReturn:
     """Print an error, and exit with its code."""
     if isinstance(error, SystemExit):
         raise error
@@ -99,11 +110,55 @@ def _end(error: BaseException, as_json: bool) -> NoReturn:
         error.show()
         sys.exit(2)
     if isinstance(error, click.ClickException):
-        fail(as_json, "UsageError", error.format_message(), error.exit_code)
+        fail(as_json, "UsageError", f"{error.format_message()}{_dash_cure(given)}", error.exit_code)
     if isinstance(error, PipelineError | OverflowError | OSError | MemoryError):
         code = error.exit_code if isinstance(error, PipelineError) else 2
-        fail(as_json, type(error).__name__, str(error) or "Memory ran out.", code)
+        fail(as_json, type(error).__name__, _plain_message(error), code)
     fail(as_json, type(error).__name__, _bug_message(error), 1)  # nothing that a user can act on
+
+
+_OTHER_NAMES = {
+    **dict.fromkeys(("--csv", "--jsonl", "--parquet", "--output", "-o"), "Results are written with --out FILE."),
+    **dict.fromkeys(("--pictures", "--no-pictures"), "Plots are drawn with --plots, and not with --no-plots."),
+}
+"""Options that people try, or that version 0.1 had, and what to write instead."""
+
+
+_FULL = " Make room on its disk, or choose another folder with --cache, --runs or --out."
+_LOCKED = " Get the permission, or choose another folder with --cache, --runs or --out."
+_CURES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _FULL),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _LOCKED),
+    errno.EMFILE: " Raise the limit on open files with ulimit -n, or use fewer --workers.",
+}
+"""What a user can do about errors of the system."""
+
+
+def _dash_cure(given: Sequence[str]) -> str:
+    """What to write instead of an argument that is no option: a file whose name begins like one, or an option of another name."""
+    names = [text for text in given if text.startswith("-") and len(text) > 1 and Path(text).exists()]
+    if names:
+        return f" If {names[0]!r} is the file, write ./{names[0]}."
+    return next((f" {cure}" for option, cure in _OTHER_NAMES.items() if option in given), "")
+
+
+def _plain_message(error: BaseException) -> str:
+    """The message of an error; that of the system as a sentence, with the cure."""
+    if isinstance(error, PipelineError) or not isinstance(error, OSError) or error.strerror is None:
+        return str(error) or "Memory ran out."
+    if error.errno == errno.ENOENT and error.filename is None and not _has_folder():
+        return "The current folder does not exist any more. Change to another one with cd."
+    where = "" if error.filename is None else f"{error.filename}: "
+    cure = _CURES.get(error.errno or 0, "")
+    return f"{where}{error.strerror}.{cure}"
+
+
+def _has_folder() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
 
 
 def _bug_message(error: BaseException) -> str:

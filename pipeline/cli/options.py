@@ -241,8 +241,7 @@ label_options = stack(
         click.option(
             "--classes-from",
             type=CLASS_FOLDER,
-            default="top",
-            help="Which of nested class folders names the class: the first one, or the one that the image is in.",
+            help="Which of nested class folders names the class: the first one, or the one that the image is in [default: top].",
         ),
     ),
 )

@@ -36,6 +36,11 @@ def describe_head(result: Mapping[str, Any]) -> str:
     return "\n".join([*lines, uses_of(result["run"], Path(result["folder"]).parent)])
 
 
+def describe_page(result: Mapping[str, Any]) -> str:
+    """What became of the images, and the address of the tuner's page."""
+    return "\n".join([*_image_lines(result), f"{result['address']} shows the page; Ctrl-C ends it."])
+
+
 def _image_lines(result: Mapping[str, Any]) -> list[str]:
     """Images by class, skipped images and ignored files."""
     from pipeline.images.summary import ImageUse
@@ -139,6 +144,7 @@ def describe_advice(result: Mapping[str, Any]) -> str:
         "Costs on this machine, estimated from a sample. Stage one is for the rows that are still missing:",
         table(rows),
         "",
+        *_image_lines(result),
         _left(result["left"]),
     ]
     return "\n".join(lines)
@@ -175,6 +181,7 @@ def describe_plan(result: Mapping[str, Any]) -> str:
         f"{result['images']:,} images, {result['rows']:,} rows, on {workers}; measured on {result['measured_on']}:",
         table(rows),
         *([f"Once per machine, in addition: {', '.join(first)}."] if first else []),
+        *(_image_lines(result) if "skipped" in result else []),
         _left([row["left"] for row in result["bases"] if row["left"]]),
     ]
     return "\n".join(lines)

@@ -158,8 +158,8 @@ def report(**options: Any) -> None:
     """Write one HTML page on some runs, on a comparison (the folder that `compare` made), or on all runs.
 
     A leaderboard by task, accuracy against seconds, and for each run the confusion matrix with its images, recall and
-    precision, calibration, the surest mistakes, learning curves, a map of the features, images that stand in two splits, and how it
-    was made. The page is one file that opens from disk and asks no network.
+    precision, calibration, the surest mistakes, learning curves, a map of the features, images that stand under two labels or in two
+    splits, and how it was made. The page is one file that opens from disk and asks no network.
     """
     from pipeline import api
 

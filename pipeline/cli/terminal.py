@@ -32,7 +32,9 @@ def write(text: str) -> None:
     try:
         text = visible_result(text)
         print(text if has_colours(sys.stdout) else click.unstyle(text), flush=True)
-    except BrokenPipeError:
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            raise OSError(error.errno, error.strerror, "standard output") from error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the interpreter's end
         sys.exit(_PIPE_CLOSED)
 
@@ -45,6 +47,13 @@ def to_json(value: Any) -> str:
     except UnicodeEncodeError:
         return json.dumps(value)
     return text
+
+
+def open_missing_streams() -> None:
+    """Open a null device for streams that the shell has closed (`>&-`), which Python leaves as None."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 open until the end
 
 
 def accept_all_text() -> None:
@@ -78,6 +87,8 @@ def start_logging(*, debug: bool) -> None:
     handler.setFormatter(_Formatter("%(levelname)s: %(message)s"))
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
     logging.getLogger("pipeline").setLevel(logging.NOTSET)
+    if not debug:  # what it says of its own folders is nothing that a user of this program can act on
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 
 def be_verbose(_: click.Context, __: click.Parameter, value: Any) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli import render
 from pipeline.cli.choices import PORT
 from pipeline.cli.command import command, section
 from pipeline.cli.complete import complete_data
@@ -52,14 +53,15 @@ def tune(**options: Any) -> None:
     `bottleneck head photos.labels.csv --root photos`.
     """
     from pipeline import api
+    from pipeline.images.summary import ImageUse
 
     opened: list[Session] = []
 
     def say(address: str, session: "Session") -> None:
         opened.append(session)
         kept = str(session.labels.path) if session.labels else None
-        shown = {"address": address, "labels": kept}
-        show(options, shown, lambda r: f"{r['address']} shows the page; Ctrl-C ends it.")
+        shown = {"address": address, "labels": kept, **ImageUse.of(session.manifest).as_dict()}
+        show(options, shown, render.describe_page)
 
     api.tune(**keywords(options), command=command_line(), on_start=say)
     labels = opened[0].labels if opened else None

@@ -3,8 +3,8 @@
 import html
 import shlex
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ from pipeline.comparison.leftovers import LeftRows, describe_left, left_rows, ro
 from pipeline.comparison.samples import decoding_seconds
 from pipeline.errors import WeightsUnavailableError
 from pipeline.html import show_table
-from pipeline.images.manifest import Manifest
+from pipeline.images.manifest import Manifest, Skipped
+from pipeline.images.summary import ImageUse
 from pipeline.settings import FeatureSettings, Settings
 from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.missing import missing_items
@@ -66,6 +67,10 @@ class Advice:
     left: Sequence[LeftRows] = ()
     """Rows of the sample that stay in the cache."""
 
+    use: Mapping[str, Any] = field(default_factory=dict)
+    """What became of the images: {classes, unlabelled, skipped, ignored}; see `pipeline.images.summary.ImageUse`. Of damaged ones those
+    of the sample are known."""
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
@@ -73,6 +78,7 @@ class Advice:
             "advice": self.advice.as_dict() | {"command": self.command},
             "costs": [asdict(row) for row in self.costs],
             "left": [entry.as_dict() for entry in self.left],
+            **self.use,
         }
 
     def _repr_html_(self) -> str:
@@ -123,7 +129,8 @@ def advise(manifest: Manifest, settings: Settings, *, num_sample: int = 200) -> 
         probes.append(boundary)
     command = _command(manifest, features, advice)
     left = [probe.left for probe in probes if probe.left]
-    return Advice(evidence, early_layer, len(sample), advice, command, costs, left)
+    use = ImageUse.of(replace(manifest, skipped=late.skipped)).as_dict()
+    return Advice(evidence, early_layer, len(sample), advice, command, costs, left, use)
 
 
 def _command(manifest: Manifest, features: FeatureSettings, advice: Recommendation) -> str:
@@ -154,6 +161,9 @@ class _Probe:
     left: LeftRows | None
     """Rows that were added to the store."""
 
+    skipped: tuple[Skipped, ...]
+    """Images that were skipped, in the scan and in the sample."""
+
 
 def _sample(manifest: Manifest, count: int) -> Manifest:
     """Training images, the same number of each class, and the same images at every call."""
@@ -171,7 +181,7 @@ def _probe(sample: Manifest, settings: Settings) -> _Probe:
     done = ensure(sample, make_recipe(sample, settings)[0], settings)
     X = done.store.read(done.keys(), pooling="avg")
     accuracy = cross_validated_accuracy(X, done.manifest.label_ids(sample.classes))
-    return _Probe(accuracy, done.store, left_rows(done.store, done.num_new))
+    return _Probe(accuracy, done.store, left_rows(done.store, done.num_new), done.manifest.skipped)
 
 
 def _top_confidence(sample: Manifest, settings: Settings) -> float | None:

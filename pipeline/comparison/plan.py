@@ -2,8 +2,8 @@
 
 import html
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from tqdm import tqdm
@@ -21,6 +21,7 @@ from pipeline.comparison.samples import decoding_seconds, measure_sample
 from pipeline.errors import SettingError
 from pipeline.html import show_table
 from pipeline.images.manifest import Manifest
+from pipeline.images.summary import ImageUse
 from pipeline.images.synthetic import synthetic_images
 from pipeline.settings import Settings
 from pipeline.stage_one.computing.pending import rows_per_shard
@@ -117,6 +118,9 @@ class Plan:
     bases: Sequence[BasePlan]
     """One per base."""
 
+    use: Mapping[str, Any] = field(default_factory=dict)
+    """What became of the images: {classes, unlabelled, skipped, ignored}; empty for synthetic ones."""
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
@@ -125,6 +129,7 @@ class Plan:
             "workers": self.workers,
             "measured_on": self.measured_on,
             "bases": [base.as_dict() for base in self.bases],
+            **self.use,
         }
 
     def _repr_html_(self) -> str:
@@ -190,6 +195,7 @@ def plan(manifest: Manifest | None, planned: PlanSettings, bases: Sequence[str],
         workers=planned.workers,
         measured_on=f"synthetic images, {width} x {height} px" if is_synthetic else sample.title,
         bases=plans,
+        use={} if manifest is None else ImageUse.of(manifest).as_dict(),
     )
 
 

@@ -174,4 +174,5 @@ def evaluate_data(
         check_out(folder)
     predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
     manifest = scan(data, settings, **{**read, "split": OWN_SPLITS})
-    return evaluate(predictor, manifest, split=split, out=folder, strict=settings.compute.strict)
+    shown = str(data) if isinstance(data, str | Path) else None
+    return evaluate(predictor, manifest, split=split, out=folder, strict=settings.compute.strict, shown=shown)

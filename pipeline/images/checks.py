@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pipeline.images.labels import counted, listed, measured_values, spellings
+from pipeline.images.labels import counted, listed, measured_values, placeholders, spellings
 from pipeline.images.manifest import SPLITS, Manifest
 
 FEW_IMAGES = 30
@@ -23,13 +23,18 @@ def with_warnings(manifest: Manifest) -> Manifest:
 def _label_warnings(manifest: Manifest) -> Iterator[str]:
     for group in spellings(manifest.labels):
         yield f"Labels that may mean one class are different classes: {counted(group)}. Give them one spelling if they are one class."
+    if missing := placeholders(manifest.labels):
+        yield (
+            f"Classes whose names may mean that there is no label: {counted(missing)}. If so, leave these labels empty, and training "
+            "skips the images."
+        )
     if measured_values([label for label in manifest.labels if label is not None]) == "perhaps":
         yield f"The labels are {len(manifest.classes)} different numbers. Each number is a class of its own; regression does not exist."
     conflicts = manifest.conflicting_labels()
     if conflicts:
         yield (
-            f"{len(conflicts):,} images have more than one label: the same bytes are listed under each of them. The first: "
-            f"{listed(conflicts[0])}. Remove the wrong ones; --strict makes this an error."
+            f"{len(conflicts):,} image{'s have' if len(conflicts) > 1 else ' has'} more than one label: the same bytes are listed under each "
+            f"of them. The first: {listed(conflicts[0])}. Remove the wrong ones; --strict makes this an error."
         )
 
 
@@ -50,16 +55,15 @@ def _split_warnings(manifest: Manifest) -> Iterator[str]:
         yield f"The {manifest.splits.count('test'):,} test images have no label, so there are no test scores."
     num_validation = counts["validation"]
     if num_validation < PROVES_NOTHING:
-        yield f"Only {num_validation} validation images: scores on so few images prove nothing. Add images."
+        images = f"{num_validation} validation image{'s' * (num_validation > 1)}"
+        yield f"Only {images}: scores on so few images prove nothing. Add images."
     elif num_validation < FEW_IMAGES:
-        yield (
-            f"Only {num_validation} validation images: look at the intervals of the scores, which are wide. Add images, or give "
-            "validation a larger share, such as --split 60/30/10."
-        )
+        cure = ", or give validation a larger share, such as --split 60/30/10" if manifest.split_rule else ""
+        yield f"Only {num_validation} validation images: look at the intervals of the scores, which are wide. Add images{cure}."
 
 
 def _duplicate_warnings(manifest: Manifest) -> Iterator[str]:
     found = manifest.duplicates_across_splits()
     if found:
         names = "; ".join(" = ".join(names) for names in found[:3])
-        yield f"{len(found):,} images are in more than one split, byte for byte, so scores may be too good: {names}"
+        yield f"{len(found):,} image{'s are' if len(found) > 1 else ' is'} in more than one split, byte for byte, so scores may be too good: {names}"

@@ -18,10 +18,11 @@ from pipeline.images.files.hashing import FileHashes
 from pipeline.images.files.kinds import Other
 from pipeline.images.manifest import Files, Manifest, Skipped
 from pipeline.images.named import is_frame, is_pattern, kind_of, list_data, matches_of
-from pipeline.images.sources.arrays.pixels import as_uint8, float_top
+from pipeline.images.sources.arrays.pixels import as_uint8, float_top, outside
 from pipeline.images.sources.folders import NOT_UNICODE, count_kinds, find_images, is_unicode
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.paths import Locator
+from pipeline.images.summary import unread_kinds
 
 OneImage = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 """A path, the bytes of an image file, a PIL image, or an array of shape (H, W) or (H, W, 1, 3 or 4)."""
@@ -32,6 +33,7 @@ GivenImages = OneImage | Iterable[OneImage]
 NOT_FOUND = "no such file"
 _KINDS = "a path, the bytes of an image file, a PIL image, or an array of pixels"
 _CHANNELS = (1, 3, 4)
+_MOST_PATH_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Given:
 
         Args:
             manifest: `self.manifest`, or the part of it that could be decoded.
-            need_all: An image that cannot be read is an error.
+            need_all: An image that cannot be read is an error, and so is a file of a kind that is not read.
 
         Returns:
             The number of images that cannot be read, and the first of them with its reason; None if all can be read.
@@ -83,6 +85,11 @@ class Given:
             UnreadableImageError: The check fails for another reason.
         """
         unread = self.unread(manifest)
+        kinds = unread_kinds(self.manifest.ignored) if need_all else []
+        if kinds:
+            raise UnreadableImageError(
+                f"Files in the given folders are not read, and --strict is set: {'; '.join(kinds)}"
+            )
         if not unread:
             return None
         index, reason = next(iter(unread.items()))
@@ -94,7 +101,7 @@ class Given:
         )
         text = f"{many}: {self.names[index]}: {reason}"
         if need_all or len(unread) == num_images:
-            raise (DataNotFoundError if reason == NOT_FOUND else UnreadableImageError)(f"{text}.")
+            raise (DataNotFoundError if reason.startswith(NOT_FOUND) else UnreadableImageError)(f"{text}.")
         return text
 
 
@@ -126,7 +133,7 @@ def read_given(
 
     One path, `bytes`, PIL image, open file or array is one image. An array of three dimensions is one image (H, W, channels) if its
     last dimension is 1, 3 or 4, and otherwise N gray images (N, H, W). Pixels are integers in [0, 255], or floats: in [0, 1] if no
-    float of all arrays is larger, otherwise in [0, 255]. A column of paths, such as a data frame with one column or an array
+    float of all arrays is above 2, otherwise in [0, 255]. A column of paths, such as a data frame with one column or an array
     (N, 1), is N paths.
 
     | a text that names | means |
@@ -167,7 +174,7 @@ def read_given(
             Skipped(name, digest) for name, digest in zip(names, digests, strict=True) if isinstance(digest, str)
         ),
         ignored=count_kinds(how.others),
-        warnings=tuple(dict.fromkeys(how.warnings)),
+        warnings=tuple(dict.fromkeys([*how.warnings, *how.locator.notes(len(names))])),
     )
     return Given(names, manifest, tuple(how.folders))
 
@@ -184,6 +191,8 @@ class _How:
 
     folders: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    locator: Locator = field(default_factory=lambda: Locator(Path(), may_leave=True, follow_links=True))
+    """Finds files that are not there under the very name."""
 
     def listed(self, data: Any) -> list[Entry]:
         """The images of a data set."""
@@ -196,7 +205,9 @@ def _all_entries(given: Any, how: _How) -> list[Entry]:
     if how.with_folders and is_frame(given):
         return how.listed(given)
     items = _split(given, how)
-    top = float_top([np.asarray(item) for item in items if _is_array(item)])
+    arrays = {f"#{number}": np.asarray(item) for number, item in enumerate(items) if _is_array(item)}
+    top = float_top(list(arrays.values()))
+    how.warnings += [text for name, array in arrays.items() if (text := outside(name, array, top))]
     return [entry for number, item in enumerate(items) for entry in _entries(item, f"#{number}", how, top)]
 
 
@@ -210,6 +221,8 @@ def _split(given: Any, how: _How) -> list[Any]:
         return [given]
     if hasattr(given, "__array__"):  # numpy, and the columns, frames and tensors of other libraries
         return _split_array(np.asarray(given), how)
+    if isinstance(given, Mapping) and (given.get("bytes") or isinstance(given.get("path"), str)):
+        return [given]
     if isinstance(given, Mapping) or not isinstance(given, Iterable):
         raise DataLayoutError(f"Expected {_KINDS}, or a list of these. Received: {type(given).__name__}.")
     # A list of lists with one path each is a column, like an array (N, 1).
@@ -219,7 +232,9 @@ def _split(given: Any, how: _How) -> list[Any]:
 def _split_array(array: NDArray[Any], how: _How) -> list[Any]:
     if array.dtype.kind not in "biuf":
         if array.ndim > 2 or array.shape[1:] not in ((), (1,)):
-            raise DataLayoutError(f"Expected one column of images. Received: the shape {array.shape}.")
+            raise DataLayoutError(
+                f"Expected one column of images. Received: the shape {array.shape}. Choose the column, such as X[['path']]."
+            )
         return list(array.reshape(-1))
     if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in _CHANNELS):
         return [array]
@@ -228,11 +243,19 @@ def _split_array(array: NDArray[Any], how: _How) -> list[Any]:
             f"The array {array.shape} is read as {array.shape[0]} gray images. If it is one image with its channels first, give it "
             "in a list."
         )
+    if cut := outside("given", array, None):
+        how.warnings.append(cut)
     return list(as_uint8(array))
 
 
 def _entries(item: Any, number: str, how: _How, top: float | None) -> list[Entry]:
     """One image, with its content or the reason why it has none; for a folder or a data set all images in it."""
+    if (
+        isinstance(item, Mapping) and item.get("bytes") is None and item.get("path")
+    ):  # as in the data sets of Hugging Face
+        item = item["path"]
+    if isinstance(item, bytes) and _is_path(item):  # a path in bytes, as tensors have it
+        item = os.fsdecode(item)
     if isinstance(item, str | os.PathLike):
         return _entries_of_path(str(os.fsdecode(item)), how)  # a text of numpy becomes a plain one
     try:
@@ -241,10 +264,18 @@ def _entries(item: Any, number: str, how: _How, top: float | None) -> list[Entry
         return [Entry(number, None, str(error).rstrip("."))]
 
 
+def _is_path(content: bytes) -> bool:
+    """Whether bytes are the path of a file, and not the content of one."""
+    try:
+        return 0 < len(content) <= _MOST_PATH_BYTES and Path(os.fsdecode(content)).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def _content(item: Any, *, exif: bool, top: float | None) -> Content:
     if isinstance(item, Image.Image):
         return encode_image(item, exif=exif)
-    if hasattr(item, "__array__"):
+    if _is_array(item):
         pixels: NDArray[np.uint8] = as_uint8(np.asarray(item)[None], top=top)[0]
         return pixels
     content = item.read() if hasattr(item, "read") else item
@@ -273,7 +304,7 @@ def _entries_of_path(path: str, how: _How) -> list[Entry]:
     if is_folder:
         how.folders.append(path)
         return _entries_of_folder(path, how)
-    return _entries_of_pattern(path, how) if is_many else [_find_file(path)]
+    return _entries_of_pattern(path, how) if is_many else [_find_file(path, how)]
 
 
 def _entries_of_pattern(pattern: str, how: _How) -> list[Entry]:
@@ -283,18 +314,20 @@ def _entries_of_pattern(pattern: str, how: _How) -> list[Entry]:
     folders = [path for path in found if Path(path).is_dir()]
     how.folders += folders
     return [
-        entry for path in found for entry in (_entries_of_folder(path, how) if path in folders else [_find_file(path)])
+        entry
+        for path in found
+        for entry in (_entries_of_folder(path, how) if path in folders else [_find_file(path, how)])
     ]
 
 
-def _find_file(path: str) -> Entry:
+def _find_file(path: str, how: _How) -> Entry:
     """The file of a path; if there is none under this very name, it is looked for as a table's paths are."""
     try:
         if Path(path).is_file():
             return _entry_of_file(path, None)
         if Path(path).exists():
             return _entry_of_file(path, "not a regular file")
-        found, reason = Locator(Path(), may_leave=True, follow_links=True).locate(path)
+        found, reason = how.locator.locate(path)
     except OSError as error:
         return _entry_of_file(path, f"cannot be read: {error.strerror}")
     return _entry_of_file(path, reason) if reason else Entry(path, found)

@@ -1,6 +1,7 @@
 """Labels as people write them: what is no label, spellings of one label, several labels in one field, and numbers."""
 
 import math
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -36,7 +37,31 @@ NO_LABEL = frozenset(
 LEAST_NUMBERS = 20
 """So many different numbers as labels raise the question whether they are measured values."""
 
-_STRONG, _WEAK = ("|", ";"), (",", "+", "&", "/")
+PLACEHOLDERS = frozenset(
+    [
+        *("?", "??", "-", "--", "none", "nan", "na", "n.a.", "null", "nil", "nat"),
+        *(
+            "unknown",
+            "unlabeled",
+            "unlabelled",
+            "no label",
+            "not labeled",
+            "not labelled",
+            "missing",
+            "undefined",
+            "tbd",
+            "todo",
+        ),
+    ]
+)
+"""Texts that may stand for a missing label, in small letters; they are classes, with a warning."""
+
+_STRONG, _WEAK = ("|", ";", "\n"), (",", "+", "&", "/", " and ")
+_INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
+_LIST = re.compile(r"""\[\s*(['"].*['"]|[^'"\[\]]*,[^'"\[\]]*)\s*\]""", re.DOTALL)
+_MEASURED = re.compile(
+    r"(?P<before>[$€£¥]?\s?)(?P<number>[-+]?\d[\d.,]*(?:e[-+]?\d+)?)(?P<unit>\s?[a-z%€$£°²³]{0,4})", re.IGNORECASE
+)
 
 
 def plain_texts(values: Sequence[object]) -> list[str | None]:
@@ -63,26 +88,47 @@ def _plain(value: object) -> str | None:
 
 
 def label_text(text: str | None) -> str | None:
-    """A label in Unicode's composed form and without spaces around it; None for a missing value."""
+    """A label in Unicode's composed form and without spaces around it; None for a missing value.
+
+    The text of a list, such as `['cat', 'dog']`, becomes `cat|dog`, as lists do in `plain_texts`.
+    """
     text = None if text is None else clean_text(text)
+    if text and (found := _LIST.fullmatch(text)):
+        text = "|".join(filter(None, (part.strip(" \t'\"") for part in found[1].split(","))))
     return None if not text or text in NO_LABEL else text
 
 
 def clean_text(text: str) -> str:
-    """A text in Unicode's composed form and without spaces around it."""
-    text = text.strip()
+    """A text in Unicode's composed form and without spaces or invisible characters around it."""
+    text = text.strip().strip(_INVISIBLE).strip()
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def spellings(labels: Iterable[str | None]) -> list[list[tuple[str, int]]]:
-    """Labels that differ in case, spaces or the spelling of a number only, with their counts: `Cats` and `cats`, `1` and `1.0`."""
+    """Labels that differ in case, spaces, dots, accents or the spelling of a number only, with their counts: `Cats` and `cats`."""
     counts = Counter(label for label in labels if label is not None)
     found: dict[object, list[tuple[str, int]]] = defaultdict(list)
     for label, count in counts.items():
         number = _number(label)
-        key = " ".join(label.casefold().replace("_", " ").replace("-", " ").split()) if number is None else number
-        found[key].append((label, count))
+        found[_bare(label) if number is None else number].append((label, count))
     return [sorted(group) for group in found.values() if len(group) > 1]
+
+
+def _bare(label: str) -> str:
+    """A label without the differences that people overlook."""
+    letters = unicodedata.normalize("NFKD", label.casefold())
+    plain = "".join(char for char in letters if unicodedata.category(char) not in ("Mn", "Cf"))
+    return " ".join(re.split(r"[\s_.-]+", plain)).strip() or label
+
+
+def placeholders(labels: Iterable[str | None]) -> list[tuple[str, int]]:
+    """Labels that may stand for a missing one, with their counts: `?`, `none`, or `-1` beside the numbers from 0 on."""
+    counts = Counter(label for label in labels if label is not None)
+    found = [(label, count) for label, count in counts.items() if label.casefold() in PLACEHOLDERS]
+    others = [label for label in counts if label != "-1"]
+    if "-1" in counts and len(others) > 1 and all(label.isdigit() for label in others):
+        found.append(("-1", counts["-1"]))
+    return found if len(counts) > len(found) + 1 else []
 
 
 def several_labels(classes: Collection[str]) -> tuple[str, str] | None:
@@ -112,10 +158,10 @@ def several_labels(classes: Collection[str]) -> tuple[str, str] | None:
 def measured_values(labels: Sequence[str]) -> str | None:
     """`sure` if the labels look like measured values (a price, an age), `perhaps` if they could be; None for classes.
 
-    Numbers that count from 0 or 1, and codes such as `007`, are classes.
+    All may have one currency before them, or one unit behind them. Numbers that count from 0 or 1, and codes such as `007`, are classes.
     """
     counts = Counter(labels)
-    numbers = {label: _number(label) for label in counts}
+    numbers = _measures(counts)
     values = [value for value in numbers.values() if value is not None]
     if len(values) < len(counts) or any(len(name) > 1 and name[0] == "0" and name.isdigit() for name in counts):
         return None
@@ -129,6 +175,28 @@ def measured_values(labels: Sequence[str]) -> str | None:
     if not whole and len(distinct) < LEAST_NUMBERS and (len(distinct) < 10 or each >= 5):
         return None
     return "sure" if each < 20 or not whole else "perhaps"
+
+
+def _measures(labels: Iterable[str]) -> dict[str, float | None]:
+    """The number in each label; None for all that are no numbers with the same currency and unit as the first one."""
+    found: dict[str, float | None] = {}
+    around: tuple[str, str] | None = None
+    for label in labels:
+        match = _MEASURED.fullmatch(label)
+        if match is None:
+            found[label] = None
+            continue
+        own = match["before"].strip(), match["unit"].strip()
+        around = around or own
+        plain = match["number"]
+        if "," in plain:  # thousands, or a decimal comma
+            plain = (
+                plain.replace(",", "")
+                if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?", plain)
+                else plain.replace(",", ".")
+            )
+        found[label] = _number(plain) if own == around else None
+    return found
 
 
 def listed(names: Sequence[object], count: int = 5) -> str:

@@ -267,31 +267,47 @@ class Manifest:
         """
         unlabelled = {row: "no label" for row, label in enumerate(self.labels) if label is None}
         if len(unlabelled) == len(self):
-            raise DataLayoutError(f"None of the {len(self)} images has a label. {self.label_cure}")
+            raise DataLayoutError(f"None of the {len(self)} images has a label. {self.label_cure}{self._skipped_hint}")
         labelled = self.without(unlabelled) if unlabelled else self
         if len(self.classes) < 2:
             raise DataLayoutError(
                 f"A head needs at least two classes. Received: {list(self.classes)}. Use one folder per class "
-                "(DATA/cats, DATA/dogs) or choose another label column with --label."
+                f"(DATA/cats, DATA/dogs) or choose another label column with --label.{self._skipped_hint}"
             )
         check_classes([str(label) for label in labelled.labels])
         if "train" not in labelled.splits:
             raise DataLayoutError(
                 f"There is no training image with a label: all {len(labelled)} labelled images are for validation or test. Add training "
-                "images, or use a split by percentages (--ignore-column for the split column of a table)."
+                "images, or split by percentages: give the folder below the split folder, or use --ignore-column for the split column of a table."
             )
         missing = labelled.classes_without("train")
         if missing:
             raise DataLayoutError(
                 f"The train split has no image of {listed([repr(label) for label in missing])} ({len(missing)} of "
                 f"{len(self.classes)} classes). A head cannot learn a class without training images: add some, or remove the class."
+                f"{self._skipped_hint}"
+            )
+        if len(self.classes) == len(labelled) > 2:
+            raise DataLayoutError(
+                f"Each of the {len(labelled)} images has a label of its own (such as {self.classes[0]!r}), so there is nothing to learn from "
+                "the others. Add images, or choose another label column with --label."
             )
         if "validation" not in labelled.splits:
+            distinct = len(set(labelled.digests))
+            same = f", {distinct} of the images different" if distinct < len(labelled) else ""
             raise DataLayoutError(
-                f"There is no validation image with a label ({len(labelled)} images of {len(self.classes)} classes; each class keeps at "
+                f"There is no validation image with a label ({len(labelled)} images of {len(self.classes)} classes{same}; each class keeps at "
                 "least one for training). Add images, or choose a split with a share of validation, such as --split 80/10/10."
             )
         return labelled
+
+    @property
+    def _skipped_hint(self) -> str:
+        """A sentence about what was skipped, which may be what is missing; empty if nothing was."""
+        if not self.skipped:
+            return ""
+        first = self.skipped[0]
+        return f" {len(self.skipped):,} were skipped, the first: {first.path} ({first.reason})."
 
     @property
     def label_cure(self) -> str:
@@ -300,5 +316,5 @@ class Manifest:
             return f"Columns that could be the labels: {', '.join(map(repr, self.label_choices))}. Choose one with --label."
         return (
             "A head needs labels: put the images into one folder per class (DATA/cats/1.jpg), or give a table with the columns "
-            "path and label."
+            "path and label, or an .npz file with the arrays x and y."
         )

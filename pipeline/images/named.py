@@ -9,7 +9,7 @@ from pipeline.images.entries import Entry, Listed, entries_of_manifest
 from pipeline.images.files.kinds import HEAD_BYTES, has_image_extension, other_kind
 from pipeline.images.scan import scan
 from pipeline.images.sources.archives import archives
-from pipeline.images.sources.arrays import arrays
+from pipeline.images.sources.arrays import arrays, npz
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables import frames, huggingface, tables
 
@@ -37,11 +37,16 @@ def kind_of(text: str) -> str | None:
         return "a data set" if huggingface.find_data_files(path) else None
     if not path.is_file() or has_image_extension(path.name) or _is_image(path):
         return None
-    if path.suffix.lower() == ".npz":
-        return "an .npz file"
     if archives.is_archive(path):
         return "an archive"
-    return "a table" if path.suffix.lower() in tables.EXTENSIONS else None
+    return _kind_by_ending(path)
+
+
+def _kind_by_ending(path: Path) -> str | None:
+    ending = path.suffix.lower()
+    if ending == ".npy":
+        return None if npz.is_one_image(path) else "an .npy file of several images, or of another type than uint8"
+    return "an .npz file" if ending == ".npz" else "a table" if ending in tables.EXTENSIONS else None
 
 
 def _is_image(path: Path) -> bool:
@@ -78,6 +83,7 @@ def list_data(data: Any, reading: Reading) -> Listed:
         return archives.list_archive(path, reading)
     if kind == "a table" and not is_images:
         return tables.list_table(path, reading)
-    manifest = arrays.scan_npz(path, reading) if kind == "an .npz file" else scan(data, reading)
+    is_arrays = path.is_file() and path.suffix.lower() in (".npz", ".npy")
+    manifest = arrays.scan_npz(path, reading) if is_arrays else scan(data, reading)
     entries: list[Entry] = entries_of_manifest(manifest, beside=f"{data}/")
-    return Listed(entries, manifest.warnings if kind == "an .npz file" else ())
+    return Listed(entries, manifest.warnings if is_arrays else ())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Union
 from pipeline.errors import DataLayoutError, DataNotFoundError, did_you_mean
 from pipeline.files import check_regular
 from pipeline.images.checks import with_warnings
+from pipeline.images.files.kinds import has_image_extension
 from pipeline.images.manifest import Manifest
 from pipeline.images.sources import folders
 from pipeline.images.sources.archives import archives
@@ -22,8 +23,24 @@ Data = Union[str, Path, "IntoDataFrame"]
 
 _EXPECTED = (
     "a folder of images, a .zip or .tar of one, a folder of Hugging Face (save_to_disk, or Parquet files), a .csv, .tsv, "
-    ".txt, .json, .jsonl or .parquet table, an .npz file, keras:mnist (or fashion_mnist, cifar10, cifar100), sklearn:digits, or tfds:NAME"
+    ".txt, .json, .jsonl or .parquet table, an .npz or .npy file, keras:mnist (or fashion_mnist, cifar10, cifar100), sklearn:digits, or tfds:NAME"
 )
+
+
+_AS_ARRAYS = " Save images and labels as arrays: np.savez('data.npz', x=images, y=labels)."
+_CURES = {
+    **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), " Save the sheet as CSV."),
+    **dict.fromkeys((".h5", ".hdf5", ".mat", ".pkl", ".pickle", ".pt", ".pth", ".safetensors"), _AS_ARRAYS),
+    **dict.fromkeys((".7z", ".rar", ".gz", ".bz2", ".xz", ".zst"), " Unpack it, and give the folder."),
+    **dict.fromkeys(
+        (".tfrecord", ".tfrecords", ".lmdb", ".mdb", ".arrow", ".feather"),
+        " Export its images to a folder or a Parquet file.",
+    ),
+    **dict.fromkeys(
+        (".xml", ".html", ".yaml", ".yml"), " Write a table with the columns path and label, such as a .csv file."
+    ),
+}
+"""What to do with files that people have and that are not read."""
 
 
 def scan(data: Data, reading: Reading | None = None) -> Manifest:
@@ -31,7 +48,7 @@ def scan(data: Data, reading: Reading | None = None) -> Manifest:
 
     Args:
         data: A folder of images, a `.zip` or `.tar` of one, a folder that `save_to_disk` of Hugging Face made or that
-            contains Parquet files, a `.csv`, `.jsonl` or `.parquet` table, an `.npz` file, `keras:NAME`,
+            contains Parquet files, a `.csv`, `.jsonl` or `.parquet` table, an `.npz` or `.npy` file, `keras:NAME`,
             `sklearn:digits`, `tfds:NAME`; or a data frame (pandas, polars).
         reading: How it is read; None: by the defaults.
 
@@ -85,7 +102,7 @@ def _scan_path(path: Path, reading: Reading) -> Manifest:
         return folders.scan_folder(path, reading)
     if not path.is_dir():
         _check_file(path)
-    if path.suffix.lower() == ".npz":
+    if path.suffix.lower() in (".npz", ".npy"):
         return arrays.scan_npz(path, reading)
     if archives.is_archive(path):
         return archives.scan_archive(path, reading)
@@ -95,4 +112,6 @@ def _scan_path(path: Path, reading: Reading) -> Manifest:
         return huggingface.scan_data_files(found, path.resolve().name if path.is_dir() else path.stem, reading)
     if path.suffix.lower() in tables.EXTENSIONS:
         return tables.scan_table(path, reading)
-    raise DataLayoutError(f"The format of {path} is unknown. Expected {_EXPECTED}.")
+    one = " It is one image: give the folder that it is in, or use predict." if has_image_extension(path.name) else ""
+    cure = one or _CURES.get(path.suffix.lower(), "")
+    raise DataLayoutError(f"The format of {path} is unknown.{cure} Expected {_EXPECTED}.")

@@ -23,6 +23,8 @@ class ImageUse:
 
     skipped: Sequence[Skipped]
     ignored: Sequence[Ignored]
+    num_unlabelled: int = 0
+    """Images that are used and have no label."""
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
@@ -31,12 +33,13 @@ class ImageUse:
         present = set(manifest.splits)
         splits = [split for split in SPLITS if split in present]
         classes = {name: {split: counts[name, split] for split in splits} for name in manifest.classes}
-        return cls(classes, manifest.skipped, manifest.ignored)
+        return cls(classes, manifest.skipped, manifest.ignored, manifest.labels.count(None))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
             "classes": {name: dict(counts) for name, counts in self.classes.items()},
+            "unlabelled": self.num_unlabelled,
             "skipped": [{"path": entry.path, "reason": entry.reason} for entry in self.skipped],
             "ignored": [
                 {"kind": entry.kind, "count": entry.count, "reason": entry.reason or None} for entry in self.ignored
@@ -50,11 +53,12 @@ class ImageUse:
             values["classes"],
             [Skipped(entry["path"], entry["reason"]) for entry in values["skipped"]],
             [Ignored(entry["kind"], entry["count"], entry["reason"] or "") for entry in values["ignored"]],
+            values.get("unlabelled", 0),
         )
 
     def as_lines(self) -> list[str]:
-        """Lines of text: images by class, skipped images by kind of reason, ignored files by kind."""
-        return [*self._class_line(), *self._skipped_lines(), *self._ignored_lines()]
+        """Lines of text: images by class and without one, skipped images by kind of reason, ignored files by kind."""
+        return [*self._class_line(), *self._unlabelled_line(), *self._skipped_lines(), *self._ignored_lines()]
 
     def _class_line(self) -> list[str]:
         if not self.classes:
@@ -68,6 +72,10 @@ class ImageUse:
             f"{name} {', '.join(f'{of[split]:,}' for split in splits)}" for name, of in self.classes.items()
         )
         return [f"Classes ({', '.join(splits)}): {listed}"]
+
+    def _unlabelled_line(self) -> list[str]:
+        count = self.num_unlabelled if self.classes else 0
+        return [f"Without a label: {count:,} image{'s' * (count > 1)}, which training skips"] if count else []
 
     def _skipped_lines(self) -> list[str]:
         if not self.skipped:
@@ -84,6 +92,11 @@ class ImageUse:
             return []
         listed = ", ".join(f"{entry.kind} {entry.count:,}" for entry in self.ignored)
         return [f"Ignored: {listed}", *(f"  {entry.kind}: {entry.reason}" for entry in self.ignored if entry.reason)]
+
+
+def unread_kinds(ignored: Iterable[Ignored]) -> list[str]:
+    """Kinds of files that could be meant as images and are not read, with their counts and the cures: what `--strict` refuses."""
+    return [f"{entry.count:,} {entry.kind}: {entry.reason}" for entry in ignored if entry.reason]
 
 
 def _first(names: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from pipeline.cache.store import Store, row_keys
 from pipeline.errors import DamagedStoreError, ForeignEntryError, SettingError
 from pipeline.reports.prediction_table import PredictionTable
 from pipeline.reports.projection import project_pca, project_umap
-from pipeline.reports.similar import exact_duplicates, near_duplicates
+from pipeline.reports.similar import conflicting_labels, exact_duplicates, near_duplicates
 from pipeline.runs.folder import RunFolder
 from pipeline.settings import Settings
 
@@ -35,10 +35,13 @@ def draw_map(
         with_umap: Add a second projection, by UMAP.
 
     Returns:
-        {exact: rows of identical images, near, features: what they are, rows: those on the map, or None for all, pca, umap}; without
-        features {exact, note: why there is no map}.
+        {exact: rows of identical images in two splits, conflicts: the same under two labels, near, features: what they are, rows: those
+        on the map, or None for all, pca, umap}; without features {exact, conflicts, note: why there is no map}.
     """
-    exact = exact_duplicates(predictions.digests, predictions.splits)
+    same = {
+        "exact": exact_duplicates(predictions.digests, predictions.splits),
+        "conflicts": conflicting_labels(predictions.digests, predictions.labels),
+    }
     rows = np.arange(len(predictions))
     if len(rows) > _MAX_IMAGES:
         rows = np.sort(np.random.default_rng(0).choice(rows, _MAX_IMAGES, replace=False))
@@ -46,12 +49,12 @@ def draw_map(
     try:
         X, title = _read_features(run, digests, settings)
     except LookupError as reason:
-        return {"exact": exact, "note": str(reason)}
+        return {**same, "note": str(reason)}
     logger.info("%s: a map of %d rows.", run.name, len(X))
     found = near_duplicates(X, predictions.splits[rows], digests, threshold=near, progress=settings.compute.progress)
     found["pairs"] = [[int(rows[i]), int(rows[j]), cosine] for i, j, cosine in found["pairs"]]
     return {
-        "exact": exact,
+        **same,
         "near": found,
         "features": title,
         "rows": None if len(rows) == len(predictions) else rows.tolist(),
@@ -61,8 +64,8 @@ def draw_map(
 
 
 def pairs_of(drawn: dict[str, Any]) -> list[list[int]]:
-    """Rows of a map that the page shows side by side: exact and near duplicates."""
-    return [*drawn["exact"], *([i, j] for i, j, _ in drawn.get("near", {}).get("pairs", []))]
+    """Rows of a map that the page shows side by side: images under two labels, exact and near duplicates."""
+    return [*drawn["conflicts"], *drawn["exact"], *([i, j] for i, j, _ in drawn.get("near", {}).get("pairs", []))]
 
 
 def _read_features(run: RunFolder, digests: Sequence[bytes], settings: Settings) -> tuple[NDArray[np.float32], str]:

@@ -1,4 +1,4 @@
-"""Images that are in two splits: with the same bytes, or with nearly the same features."""
+"""Images that are there more than once: the same bytes or nearly the same features in two splits, the same bytes under two labels."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -27,11 +27,26 @@ def exact_duplicates(digests: Sequence[bytes], splits: NDArray[np.int8]) -> list
         digests: SHA-256 of N images, empty if it is not known.
         splits: Index of each image's split, (N,).
     """
+    return _same_bytes(digests, splits)
+
+
+def conflicting_labels(digests: Sequence[bytes], labels: NDArray[np.int64]) -> list[list[int]]:
+    """Rows with the same content under more than one label, one list per content.
+
+    Args:
+        digests: SHA-256 of N images, empty if it is not known.
+        labels: Class number of each image, (N,).
+    """
+    return _same_bytes(digests, labels)
+
+
+def _same_bytes(digests: Sequence[bytes], values: NDArray[np.integer[Any]]) -> list[list[int]]:
+    """Rows with the same content and more than one value, one list per content."""
     rows_of: dict[bytes, list[int]] = defaultdict(list)
     for row, digest in enumerate(digests):
         if digest:
             rows_of[digest].append(row)
-    return [rows for rows in rows_of.values() if len({int(splits[row]) for row in rows}) > 1]
+    return [rows for rows in rows_of.values() if len({int(values[row]) for row in rows}) > 1]
 
 
 def near_duplicates(

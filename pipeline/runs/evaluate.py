@@ -15,6 +15,7 @@ from pipeline.errors import DataLayoutError, SettingError, check_choice
 from pipeline.files import replacing, write_json
 from pipeline.html import show_png
 from pipeline.images.manifest import SPLITS, Manifest
+from pipeline.images.summary import unread_kinds
 from pipeline.runs.attempts import attempt
 from pipeline.runs.evaluation import Evaluation, shorten, unknown_text
 from pipeline.runs.folder import write_predictions
@@ -65,7 +66,13 @@ def check_out(folder: Path) -> None:
 
 
 def evaluate(
-    predictor: Predictor, manifest: Manifest, *, split: str | None = None, out: Path | None = None, strict: bool = False
+    predictor: Predictor,
+    manifest: Manifest,
+    *,
+    split: str | None = None,
+    out: Path | None = None,
+    strict: bool = False,
+    shown: str | None = None,
 ) -> Evaluation:
     """Predict the labelled images of a data set and score the predictions.
 
@@ -75,6 +82,7 @@ def evaluate(
         split: `train`, `validation` or `test`; None: the data's test split, or all images if it names none.
         out: Folder for evaluation.json, predictions.csv, confusion.png and report.html; they replace older ones.
         strict: An image that cannot be used is an error.
+        shown: The data as the user named it; None: its source, or its title.
 
     Raises:
         SettingError: The data has no such split; or the folder cannot be written.
@@ -87,6 +95,8 @@ def evaluate(
     num_unlabelled = labels.pop(None, 0)
     unknown = {str(label): count for label, count in sorted(labels.items()) if label not in predictor.classes}
     _check_labels(predictor, part, unknown, strict=strict)
+    if strict and (kinds := unread_kinds(manifest.ignored)):
+        raise DataLayoutError(f"Files are not read, and --strict is set: {'; '.join(kinds)}")
     known = set(predictor.classes)
     kept = part.select([row for row, label in enumerate(part.labels) if label in known])
     done = predictor.predict_manifest(kept)
@@ -99,7 +109,7 @@ def evaluate(
     seen = predictor.training_digests()
     evaluation = Evaluation(
         run=predictor.name,
-        data=manifest.source or manifest.title,
+        data=shown or manifest.source or manifest.title,
         split=chosen,
         scores=score(done.probabilities, used.label_ids(predictor.classes), predictor.classes),
         skipped=skipped,
@@ -181,7 +191,7 @@ def _write(
     write_json(out / "evaluation.json", evaluation.as_dict())
     plot = out / "confusion.png"
     plot.unlink(missing_ok=True)
-    title = f"{Path(evaluation.data).name}: {evaluation.run}\n{evaluation.split} images"
+    title = f"{Path(evaluation.data).name or evaluation.data}: {evaluation.run}\n{evaluation.split} images"
     attempt(
         "The evaluation is written, but its plot could not be drawn",
         *(draw_confusion, plot, evaluation.scores.confusion, classes, title),

@@ -7,13 +7,15 @@ from pathlib import Path
 
 from pipeline.bases.files import home_folder
 from pipeline.errors import PipelineError
+from pipeline.images.entries import Part
 from pipeline.images.manifest import Files, ImageBytes
+from pipeline.images.named import list_data
 from pipeline.images.sources.archives.archives import is_archive
 from pipeline.images.sources.folders import real_names
 from pipeline.images.sources.tables.huggingface import find_data_files
 from pipeline.runs.folder import RunFolder
 from pipeline.settings import Settings
-from pipeline.stage_one.scan import scan
+from pipeline.stage_one.scan import make_reading, scan
 
 _NOT_LOCAL = "The images of this run came from {data}, which is not a folder, archive or table on this machine."
 
@@ -65,10 +67,20 @@ def find_images(run: RunFolder, names: Sequence[str], digests: Sequence[bytes], 
     if not isinstance(source, str) or not _is_here(source):
         return RunImages(nowhere, {}, _NOT_LOCAL.format(data=source or info.data))
     try:
-        manifest = scan(source, settings)
+        images, positions = _scan_again(source, settings)
     except (PipelineError, OSError) as error:
         return RunImages(nowhere, {}, f"{source} cannot be scanned again: {error}")
-    return RunImages(manifest.images, dict(zip(manifest.digests, manifest.positions, strict=True)))
+    return RunImages(images, positions)
+
+
+def _scan_again(source: str, settings: Settings) -> tuple[ImageBytes, dict[bytes, int]]:
+    """The images of a data set, and the position of each by its digest. What its folders mean is not asked again."""
+    if is_archive(Path(source)):
+        parts = [entry.content for entry in list_data(source, make_reading(settings)).entries]
+        found = [part for part in parts if isinstance(part, Part)]
+        return found[0].images, {part.digest: part.position for part in found}
+    manifest = scan(source, settings)
+    return manifest.images, dict(zip(manifest.digests, manifest.positions, strict=True))
 
 
 def _is_here(source: str) -> bool:
@@ -83,7 +95,7 @@ def _is_here(source: str) -> bool:
         return any((home_folder() / "datasets" / file).exists() for file in kept)
     path = Path(source)
     try:
-        is_one = is_archive(path) or path.suffix.lower() in (".npz", ".parquet")
+        is_one = is_archive(path) or path.suffix.lower() in (".npz", ".npy", ".parquet")
         return (
             source == "sklearn:digits" or (path.is_file() and is_one) or (path.is_dir() and bool(find_data_files(path)))
         )

@@ -67,7 +67,7 @@ def _keep_elsewhere(trained: TrainedHead, settings: Settings, name: str | None, 
     except OSError:
         return error
     return UnsavedRunError(
-        f"The training is finished, but the run cannot be written to {settings.paths.runs}: {error}. It was kept as {kept.path}. Move "
+        f"The training is finished, but the run cannot be written to {settings.paths.runs}: {error.strerror or error}. It was kept as {kept.path}. Move "
         f"that folder to {settings.paths.runs} when the cause is gone, or use it where it is: `bottleneck predict {kept.path} IMAGES`."
     )
 

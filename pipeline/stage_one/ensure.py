@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pipeline.cache.recipe import Recipe
+from pipeline.cache.scratch import check_takes_rows, naming_store
 from pipeline.cache.store import view_keys
 from pipeline.errors import DataLayoutError
 from pipeline.images.manifest import Manifest, Skipped
+from pipeline.images.summary import unread_kinds
 from pipeline.settings import Settings
 from pipeline.stage_one.computing.compute import Computed
 from pipeline.stage_one.computing.dispatch import compute_missing
@@ -42,6 +44,7 @@ def ensure(
 
     Raises:
         DataLayoutError: An image had to be skipped and `strict` is set; or no image of a class or a split can be read.
+        UnwritableStoreError: Rows are missing and cannot be stored.
     """
     extraction = make_rows(manifest, recipe, settings, views=views, alternative=alternative)
     if settings.compute.strict:
@@ -78,7 +81,9 @@ def make_rows(
     missing = keys[~store.has(keys)]
     if len(missing) > settings.compute.batch_size:
         name_others(missing, store, cache)
-    with store.adding(keys):
+    if keep and len(missing):
+        check_takes_rows(store)
+    with naming_store(store), store.adding(keys):
         num_derived, engine = derive_missing(keys, store, settings)
         done, readable = compute_with_copies(
             manifest,
@@ -106,7 +111,7 @@ def make_rows(
 
 def _refuse_skipped(manifest: Manifest) -> None:
     """Raise DataLayoutError if images were skipped, or are of a kind that could be read but is not."""
-    unread = [f"{entry.count:,} {entry.kind}: {entry.reason}" for entry in manifest.ignored if entry.reason]
+    unread = unread_kinds(manifest.ignored)
     if manifest.skipped or unread:
         listed = "; ".join([*_first(manifest.skipped), *unread])
         num_unread = len(manifest.skipped) + sum(entry.count for entry in manifest.ignored if entry.reason)
@@ -138,7 +143,7 @@ def _warn_judged(done: Computed) -> None:
     if counts:
         listed = ", ".join(f"{counts[bits]} with {bits} bits" for bits in sorted(counts))
         logger.warning(
-            "%d images have 16 bits a channel but no value that needs them; their range was judged by the largest value in each "
+            "%d images have 16 bits a channel and hardly a value that needs them; their range was judged by the largest values in each "
             "file: %s. If images are to be compared by brightness, convert them to 8 bits first, all in the same way.",
             counts.total(),
             listed,

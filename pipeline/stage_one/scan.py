@@ -8,6 +8,7 @@ from typing import Unpack
 
 from pipeline.bases.files import home_folder
 from pipeline.errors import DataLayoutError
+from pipeline.images.labels import listed
 from pipeline.images.manifest import SPLITS, Manifest
 from pipeline.images.scan import Data
 from pipeline.images.scan import scan as scan_data
@@ -38,20 +39,38 @@ def scan(
         DataLayoutError: The data is not usable, or `strict` is set and an image has more than one label.
     """
     if isinstance(data, Manifest):
+        _check_conflicts(data, settings)
         return data
-    manifest = scan_data(data, make_reading(settings, **keywords))
+    reading = make_reading(settings, **keywords)
+    manifest = scan_data(data, reading)
+    _check_conflicts(manifest, settings)
+    mention_labels(data)
+    for warning in (*manifest.warnings, *_unused_split(manifest, reading)):
+        logger.warning("%s", warning)
+    counts = Counter(manifest.splits)
+    shares = ", ".join(f"{counts[split]} {split}" for split in SPLITS)
+    logger.info("%s: %d images (%s), %d skipped.", manifest.title, len(manifest), shares, len(manifest.skipped))
+    return manifest
+
+
+def _check_conflicts(manifest: Manifest, settings: Settings) -> None:
+    """Raise DataLayoutError if `strict` is set and an image has more than one label."""
     conflicts = manifest.conflicting_labels() if settings.compute.strict else []
     if conflicts:
         raise DataLayoutError(
-            f"{len(conflicts):,} images have more than one label, and --strict is set. The first: {', '.join(conflicts[0][:5])}."
+            f"{len(conflicts):,} image{'s have' if len(conflicts) > 1 else ' has'} more than one label, and --strict is set. The first: {listed(conflicts[0])}. Remove the "
+            "wrong ones."
         )
-    mention_labels(data)
-    for warning in manifest.warnings:
-        logger.warning("%s", warning)
-    counts = Counter(manifest.splits)
-    listed = ", ".join(f"{counts[split]} {split}" for split in SPLITS)
-    logger.info("%s: %d images (%s), %d skipped.", manifest.title, len(manifest), listed, len(manifest.skipped))
-    return manifest
+
+
+def _unused_split(manifest: Manifest, reading: Reading) -> list[str]:
+    """A sentence if percentages other than the default were wanted, and the data sets its splits itself."""
+    plain = Reading()
+    is_default = (reading.split, reading.split_seed) == (plain.split, plain.split_seed)
+    if is_default or manifest.split_rule is not None or reading.fractions.train == 1:
+        return []
+    wanted = f"--split {reading.split}" if reading.split != plain.split else f"--split-seed {reading.split_seed}"
+    return [f"{wanted} has no effect, because {manifest.title} sets its splits itself."]
 
 
 def mention_labels(data: object) -> None:

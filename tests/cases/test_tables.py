@@ -1,6 +1,7 @@
 """Tables, frames and arrays as people have them: known names in any spelling are read, near ones are questions."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -52,6 +53,25 @@ def test_delimiters_are_recognised(write, rows, header, name):
 
     assert manifest.labels == tuple(label for _, label in rows)
     assert manifest.names == tuple(path for path, _ in rows)
+
+
+@pytest.mark.parametrize(
+    ("word", "encoding", "title"),
+    [
+        ("Kätzchen", "cp1252", "Windows-1252"),
+        ("à côté d\u2019un «chien»", "cp1252", "Windows-1252"),
+        ("it\u2019s a cat", "cp1252", "Windows-1252"),
+        ("狗", "gbk", "GBK"),
+        ("猫", "shift-jis", "Shift JIS"),
+        ("кошка", "cp1251", "Windows-1251"),
+    ],
+)
+def test_tables_in_other_encodings_are_read(write, word, encoding, title):
+    """As the letters are plausible, with a warning that has the first word."""
+    manifest = read(write(label=lambda label: word if label == "cats" else label, encoding=encoding))
+
+    assert set(manifest.labels) == {word, "dogs"}
+    assert any(f"it is read as {title} (the first: {word!r})" in text for text in manifest.warnings)
 
 
 def test_other_delimiters_in_fields_are_no_delimiters(write):
@@ -355,6 +375,85 @@ def test_same_pixels_in_another_form_are_the_same_images(tmp_path, change, warni
     assert not warning or any(warning in text for text in found.warnings)
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "limit"), [(-0.04, 1.05, 1), (0, 1.7, 1), (0, 1.1, 1), (-12.0, 262.0, 255), (0, 255.5, 255)]
+)
+def test_floats_a_little_outside_are_cut_off(tmp_path, low, high, limit):
+    """As a cubic filter makes them; a warning has the range and the share of the values."""
+    x = X.astype(np.float64) * limit / 255
+    x[0, 0, 0, 0], x[1, 0, 0, 0] = low, high
+    np.savez(tmp_path / "a.npz", x=x, y=Y)
+    manifest = read(tmp_path / "a.npz")
+
+    assert np.array_equal(manifest.images.pixels[2:], X[2:])
+    assert (manifest.images.pixels[0, 0, 0, 0], manifest.images.pixels[1, 0, 0, 0]) == (0, 255)
+    assert any(f"read as 0 to {limit}, and 0.0" in text for text in manifest.warnings)
+
+
+def test_array_of_an_npy_file_is_images_without_labels(tmp_path):
+    """One image or many; training says what is missing."""
+    np.save(tmp_path / "many.npy", X)
+    np.save(tmp_path / "one.npy", X[0])
+    np.save(tmp_path / "flat.npy", X.reshape(len(X), -1))
+
+    assert (len(read(tmp_path / "many.npy")), len(read(tmp_path / "one.npy"))) == (90, 1)
+    with pytest.raises(
+        DataLayoutError, match=r"None of the 90 images has a label\. .*an \.npz file with the arrays x and y"
+    ):
+        read(tmp_path / "many.npy").require_task()
+    with pytest.raises(DataLayoutError, match=r"Received: \(90, 192\)\. Reshape rows"):
+        read(tmp_path / "flat.npy")
+
+
+def test_arrays_without_names_are_told_apart_by_their_shapes(tmp_path):
+    """`np.savez(file, x, y)`: one array of images and one of labels are read, with a warning; more are a question."""
+    np.savez(tmp_path / "a.npz", X, np.eye(3)[Y])
+    np.savez(tmp_path / "images.npz", X)
+    np.savez(tmp_path / "four.npz", X[:60], Y[:60], X[60:], Y[60:])
+    found = read(tmp_path / "a.npz")
+
+    assert found.labels == tuple(map(str, Y))
+    assert "The arrays have no names: arr_0 is read as the images, arr_1 as their labels." in found.warnings
+    assert set(read(tmp_path / "images.npz").labels) == {None}
+    with pytest.raises(DataLayoutError, match=r"no names\. Received: arr_0 \(60, 8, 8, 3\), arr_1 \(60,\).*np\.savez"):
+        read(tmp_path / "four.npz")
+
+
+@pytest.mark.parametrize(
+    ("x", "cure"),
+    [
+        (X[..., :2], r"Choose 1, 3 or 4 channels"),
+        (np.moveaxis(X, 0, -1), r"np\.moveaxis\(x, -1, 0\)"),
+        (X[:, None], "with reshape"),
+        (X.astype(np.int8), r"Shift values with a sign"),
+        (X.astype(np.complex64), "Convert it to one of these types"),
+        (X.astype(np.uint16) * 16, "Divide them by their largest possible value"),
+    ],
+)
+def test_arrays_that_are_no_images_are_refused_with_the_cure(tmp_path, x, cure):
+    """Whatever shape, type or range they have."""
+    np.savez(tmp_path / "a.npz", x=x, y=Y)
+
+    with pytest.raises(DataLayoutError, match=cure):
+        read(tmp_path / "a.npz")
+
+
+def test_arrays_that_are_not_used_are_counted(tmp_path):
+    """Names of files or classes beside the images."""
+    np.savez(tmp_path / "a.npz", x=X, y=Y, split=np.array(WORDS * 9), label_names=np.array(["a", "b", "c"]))
+
+    assert [entry.kind for entry in read(tmp_path / "a.npz").ignored] == ["array label_names"]
+
+
+def test_few_groups_and_images_without_one_are_said(write):
+    """Why there is no validation image, and what is split on its own."""
+    one = read(write("path,label,group", ["x"] * 10))
+    some = read(write("path,label,group", ["x", "y", ""] * 3 + ["y"]))
+
+    assert any("there are 1 groups only, so none is left for validation" in text for text in one.warnings)
+    assert "3 of 10 images have no group; each of them is split on its own." in some.warnings
+
+
 def test_dark_part_of_floats_is_judged_with_the_others(tmp_path):
     """A dark test split of an array up to 255 is not stretched to white."""
     np.savez(tmp_path / "a.npz", x_train=X[:60] * 1.0, y_train=Y[:60], x_test=np.ones((9, 8, 8, 3)), y_test=Y[:9])
@@ -390,12 +489,120 @@ def test_arrays_of_splits_and_groups_are_used(tmp_path):
         read(tmp_path / "a.npz")
 
 
+@pytest.mark.parametrize("change", [str.upper, lambda path: path.replace("img", "Img"), lambda path: f"{path[:-3]}PNG"])
+def test_paths_in_other_capital_letters_are_found(write, rows, change):
+    """As where the table was made; a warning says so. Another ending is only named."""
+    manifest = read(write(path=change))
+
+    assert manifest.names == tuple(path for path, _ in rows)
+    assert any(
+        "10 of 10 paths differ from the names of their files in capital letters" in text for text in manifest.warnings
+    )
+    with pytest.raises(DataLayoutError, match=r"no such file: there is '0000\.png'"):
+        read(write(path=lambda path: f"{path[:-3]}jpg"))
+
+
+@pytest.mark.parametrize("column", ["label", "split"])
+def test_class_or_split_without_any_file_is_an_error(write, rows, tmp_path, column):
+    """It would vanish otherwise, and a head would be trained on the rest."""
+    table = write("path,label,split", WORDS)
+    for row, (path, label) in enumerate(rows):
+        if (label == "cats") if column == "label" else SPLITS[row] == "test":
+            (tmp_path / path).unlink()
+
+    with pytest.raises(
+        DataLayoutError,
+        match=r"No image of the (class 'cats'|split 'test') can be read: .*no such file.*remove the rows",
+    ):
+        read(table)
+
+
+@pytest.mark.parametrize("with_ending", [True, False])
+def test_names_without_a_folder_are_found_below(write, tmp_path, rows, with_ending):
+    """Ids and file names of images that are spread over folders; a warning says so, and two of one name are a question."""
+    for number, (path, _) in enumerate(rows):
+        folder = tmp_path / "img" / f"part{number % 3}"
+        folder.mkdir(exist_ok=True)
+        (tmp_path / path).rename(folder / (tmp_path / path).name)
+    name = (lambda path: path[4:]) if with_ending else (lambda path: path[4:-4])
+    table = write("id,label", path=name)
+    manifest = read(table, root=tmp_path / "img")
+
+    assert manifest.names == tuple(f"part{number % 3}/{number:04d}.png" for number in range(10))
+    assert any("10 of 10 paths are names without a folder" in text for text in manifest.warnings)
+    shutil.copy(tmp_path / "img/part0/0000.png", tmp_path / "img/part1/0000.png")
+    assert [entry.reason for entry in read(table).skipped] == [
+        "several images have this name: img/part0/0000.png, img/part1/0000.png"
+    ]
+
+
 def test_empty_lines_and_missing_splits_mean_nothing(write):
     """Lines before the header are skipped; a missing value of any spelling is no split."""
     table = write("path,label,split", ["train", "nan", "NA", *WORDS[3:]])
     table.write_text("\n\n" + table.read_text())
 
     assert read(table).splits == SPLITS
+
+
+@pytest.mark.parametrize(
+    "write_json",
+    [
+        lambda rows: [{"path": path, "label": label} for path, label in rows],
+        lambda rows: {"path": [path for path, _ in rows], "label": [label for _, label in rows]},
+        lambda rows: {
+            "path": {str(n): row[0] for n, row in enumerate(rows)},
+            "label": {str(n): row[1] for n, row in enumerate(rows)},
+        },
+        lambda rows: {"version": 1, "data": [{"file_name": path, "label": label} for path, label in rows]},
+        dict,
+        lambda rows: {path: {"label": label} for path, label in rows},
+        lambda rows: [{"image": {"path": path}, "label": label} for path, label in rows],
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 1])
+def test_json_is_read_in_the_forms_that_people_have(tmp_path, rows, write_json, indent):
+    """Rows, columns as pandas writes them, a list inside an object, labels by name, and paths in an object."""
+    (tmp_path / "table.json").write_text(json.dumps(write_json(rows), indent=indent))
+    manifest = read(tmp_path / "table.json")
+
+    assert list(zip(manifest.names, manifest.labels, strict=True)) == rows
+
+
+def test_json_of_another_form_is_refused(tmp_path):
+    """With what was expected, and without all of its content."""
+    (tmp_path / "coco.json").write_text(
+        json.dumps({"images": [{"id": 1}] * 99, "annotations": [{"id": 1}] * 9, "info": {}})
+    )
+
+    with pytest.raises(
+        DataLayoutError,
+        match=r"coco.json is not a table. Expected a list of objects.*'images', 'annotations', 'info'\.$",
+    ):
+        read(tmp_path / "coco.json")
+
+
+def test_columns_of_truth_values_for_all_splits_are_read(write):
+    """`train`, `val` and `test` of which one is true in each row."""
+    flags = [",".join(str(int(word == split)) for split in ("train", "val", "test")) for word in WORDS]
+
+    assert read(write("path,label,train,val,test", flags)).splits == SPLITS
+
+
+def test_words_of_fer2013_are_splits(write):
+    """`Usage` is a question; the option that the message names answers it."""
+    words = [{"train": "Training", "val": "PublicTest", "test": "PrivateTest"}[word] for word in WORDS]
+    table = write("path,label,Usage", words)
+
+    with pytest.raises(
+        DataLayoutError, match=r"'Usage' that seems to set the splits.* Use it with --split-column Usage"
+    ):
+        read(table)
+    assert read(table, split_column="Usage").splits == SPLITS
+    other = write("path,label,Usage", [f"{word} {number}" for number, word in enumerate(WORDS)])
+    with pytest.raises(
+        DataLayoutError, match=r"Write train, validation or test in it and use it with --split-column Usage"
+    ):
+        read(other)
 
 
 @pytest.mark.parametrize("header", ["name,label,is_valid", "id_code,diagnosis,x", "FILE PATH,Class Name,x"])

@@ -1,5 +1,6 @@
 """The program: help, errors and their exit codes, and processes of its own."""
 
+import errno
 import json
 import logging
 import os
@@ -15,7 +16,7 @@ import pytest
 from filelock import FileLock
 
 from pipeline import __version__
-from pipeline.cli.app import main
+from pipeline.cli.app import _plain_message, main
 from tests import ready
 from tests.cli.commands import BASE, COMMANDS, HEAVY, NAMES, PROJECT, call, imported, noise, start
 from tests.conftest import draw_tree
@@ -114,6 +115,8 @@ def test_nothing_there_is_said_in_words(tmp_path):
         (("features",), "UsageError", "Missing argument 'DATA'"),
         (("head", "{photos}", "--epochs", "many"), "UsageError", "'many' is not a valid integer"),
         (("head", "{photos}", "--colour", "red"), "UsageError", "No such option '?--colour"),
+        (("predict", "linear", "{photos}", "--csv"), "UsageError", "Results are written with --out FILE"),
+        (("head", "{photos}", "--no-pictures"), "UsageError", "and not with --no-plots"),
         (("cache", "verify", "--recompute", "3"), "UsageError", "--recompute needs --data"),
         (("finetune", "{photos}"), "SettingError", "--from"),
         (("features", "nowhere"), "DataNotFoundError", "No such data: 'nowhere'"),
@@ -150,6 +153,41 @@ def test_error_of_the_user_has_exit_code_2(arguments, error, expected, work, pho
     assert outcome.json["error"] == error
     assert re.search(expected.replace("(", r"\("), outcome.json["message"])
     assert "Traceback" not in outcome.err
+
+
+def test_file_whose_name_begins_like_an_option_is_recognised(tmp_path, monkeypatch):
+    """The message says how to write it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-0.png").touch()
+
+    assert "If '-0.png' is the file, write ./-0.png." in call("predict", "linear", "-0.png").err
+
+
+def test_folder_that_is_gone_is_said(tmp_path, monkeypatch):
+    """The current folder of a shell may have been removed."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    outcome = call("features", "photos")
+    os.chdir(tmp_path)
+
+    assert outcome.code == 2
+    assert "The current folder does not exist any more" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "runs/x"), "runs/x: No space left on device. Make room"),
+        (PermissionError(errno.EACCES, "Permission denied", "cache"), "cache: Permission denied. Get the permission"),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files. Raise the limit"),
+        (OSError("a text"), "a text"),
+        (MemoryError(), "Memory ran out."),
+    ],
+)
+def test_errors_of_the_system_are_sentences_with_the_cure(error, message):
+    """Without the number of the error."""
+    assert _plain_message(error).startswith(message)
 
 
 def test_error_for_people_goes_to_standard_error(tmp_path):

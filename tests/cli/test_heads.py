@@ -142,4 +142,4 @@ def test_duplicates_across_splits_are_reported(own, photos, tmp_path, caplog):
     result = call("head", tree, "--head", "knn:k=1", *BASE, *own, "--json").json
 
     assert result["duplicates"] == [["test: test/red/again.png", "train: train/red/red000.png"]]
-    assert "1 images are in more than one split" in caplog.text
+    assert "1 image is in more than one split" in caplog.text

@@ -82,3 +82,15 @@ def test_best_row_is_bold():
         "a        0.5000",
         "\x1b[1mb        0.2500\x1b[0m",
     ]
+
+
+def test_page_of_the_tuner_comes_after_what_became_of_the_images():
+    """So that the address is the last line."""
+    use = {"classes": {"a": {"train": 3}}, "skipped": [{"path": "x.png", "reason": "damaged: y"}], "ignored": []}
+
+    assert text.describe_page({"address": "http://localhost:1", **use}).splitlines() == [
+        "Classes (train): a 3",
+        "Skipped: 1 image",
+        "  1 damaged: x.png",
+        "http://localhost:1 shows the page; Ctrl-C ends it.",
+    ]

@@ -1,13 +1,16 @@
 """The terminal: colours, --verbose, errors, logs."""
 
+import contextlib
 import json
 import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from pipeline.cli.terminal import open_missing_streams, write
 from pipeline.runs import listing as runs
 from tests import ready
 from tests.cli.commands import BASE, PROJECT, call, imported, noise, start
@@ -154,3 +157,26 @@ def test_every_trained_head_is_logged(photos, own, tmp_path):
     assert [step for step, _ in read_curves(tmp_path / "tuned")["val_loss"]] == [1, 2, 3]
     assert sorted(path.name for path in (tmp_path / "best-sweep").iterdir()) == ["001", "002", "003"]
     assert {path.name.rsplit("-", 1)[1] for path in tmp_path.glob("compare-*")} == {"linear", "dense"}
+
+
+def test_streams_that_the_shell_has_closed_are_no_bug(monkeypatch):
+    """`bottleneck runs >&-`: the result goes nowhere."""
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    open_missing_streams()
+
+    write("a result")
+    assert sys.stdin.read() == ""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        stream.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_output_that_cannot_be_written_is_named(monkeypatch):
+    """The disk that a result was redirected to is full."""
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(OSError, match="standard output"):
+            write("a result")
+        with contextlib.suppress(OSError):
+            full.close()

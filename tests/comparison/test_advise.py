@@ -39,6 +39,8 @@ def test_advice_measures_a_sample(photos, settings, monkeypatch):
     assert f"24 rows, {advice.left[0].megabytes:.1f} MB, in {settings.paths.cache}" in describe_advice(values)
     assert values["evidence"]["images_a_class"] == 12
     assert values["evidence"]["sample"] == 24
+    assert values["classes"]["red"] == {"train": 12, "validation": 6, "test": 6}
+    assert "Classes (train, validation, test): blue 12, 6, 6; red 12, 6, 6" in describe_advice(values)
     assert describe_advice(values).startswith(f"{advice.advice.summary} Run: `{advice.command}`.")
     assert f"<code>{advice.command}</code>" in advice._repr_html_()
 

@@ -57,6 +57,8 @@ def test_more_images_views_and_workers_than_there_are(photos, settings):
     result = plan(scan(photos), planned, ["squeezenet"], settings)
     base = result.bases[0]
 
+    assert "Classes (train, validation, test): blue 12, 6, 6; red 12, 6, 6" in describe_plan(result.as_dict())
+    assert result.as_dict()["skipped"] == []
     assert (result.images, result.rows, result.workers) == (1_000_000, 3_000_000, 8)
     assert base.shape == (512,)
     assert base.stage_one.shards >= math.ceil(3_000_000 / 1024)

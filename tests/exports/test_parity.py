@@ -38,6 +38,14 @@ def test_disagreement_is_an_error(received):
         measure_parity(EXPECTED, received, 1e-3, "It")
 
 
+def test_small_disagreement_comes_with_what_to_do():
+    """It is rounding, which is enlarged; a large one is something else."""
+    for off, has_cure in ((0.002, True), (0.2, False)):
+        with pytest.raises(DisagreementError) as caught:
+            measure_parity(EXPECTED, EXPECTED + np.float32(off), 1e-3, "It")
+        assert ("Export to another format" in str(caught.value)) == has_cure
+
+
 def test_batches_cover_all_images_in_order():
     """Whatever their number."""
     images = np.arange(70, dtype=np.float32)[:, None]

@@ -8,7 +8,7 @@
 | the power is cut: what was synced, and in which order | `test_disk`, `tests/cache/test_shard.py` |
 | two and eight processes on one store, two machines, no locks, four sweeps, a killed worker | `test_together` |
 | shards cut, flipped, zeroed, swapped, renamed, missing, damaged while open; damaged recipe; threads, fork, a reader | `test_damage` |
-| damaged, foreign, locked or newer remembered hashes, journals of another hand | `tests/images/test_hashing.py`, `tests/images/test_hash_table.py` |
+| damaged, foreign, locked or newer remembered hashes, journals of another hand | `tests/images/files/test_hashing.py`, `tests/images/files/test_hash_table.py` |
 | any tree of bytes, any changed byte, pipes, devices, links and endless files in any place of a cache | `test_any_cache` |
 | the n-th open, read, write, fsync, close, rename, link, unlink, mkdir, rmdir or flock fails with any error | `test_calls` |
 | writers with equal process numbers, four that replace one folder | `tests/test_files.py` |

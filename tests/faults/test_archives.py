@@ -83,7 +83,9 @@ def test_name_that_is_no_path_below_the_archive_is_skipped(name, kind, tmp_path)
     manifest = scan(zip_of(path, name) if kind == "zip" else tar_of(path, tar_entry(name, size=6)))
 
     assert_good_ones_are_served(manifest)
-    assert [(entry.path, entry.reason) for entry in manifest.skipped] == [(name[:4096], ESCAPES[name])]
+    assert [(entry.path, entry.reason.partition(";")[0]) for entry in manifest.skipped] == [
+        (name[:4096], ESCAPES[name])
+    ]
     assert set(tmp_path.parent.rglob("*")) - before == {path}
 
 

@@ -13,9 +13,14 @@ import pytest
 import pipeline
 from pipeline import files
 from pipeline.disk import exchange
-from pipeline.errors import SettingError, UnsavedRunError
 from pipeline.exports import keras_file
+from pipeline.bases.table import find_base
+from pipeline.cache.recipe import Recipe
+from pipeline.cache.scratch import naming_store
+from pipeline.cache.store import Store
+from pipeline.errors import SettingError, UnsavedRunError, UnwritableStoreError
 from pipeline.exports.export import _check_name
+from pipeline.images.decoding.decoder import Decoder
 from pipeline.runs import save as module
 from pipeline.runs.folder import open_run
 from pipeline.runs.naming import check_run_name, check_target
@@ -60,6 +65,32 @@ def test_target_that_cannot_be_written_is_refused_at_once(tmp_path: Path):
     check_run_name("mine", tmp_path / "new" / "runs")
 
     assert not (tmp_path / "new").exists()
+
+
+def test_cache_that_cannot_be_written_is_refused_before_rows_are_computed(photos: Path, home: Path, tmp_path: Path):
+    """The message names the store and the option; with all rows there, nothing has to be written."""
+    (tmp_path / "cache").touch()
+
+    with pytest.raises(UnwritableStoreError, match=r"Rows cannot be stored in .*cache.*: Not a directory\. .*--cache"):
+        pipeline.extract(photos, **RANDOM, cache=tmp_path / "cache")
+
+
+def test_disk_that_is_full_in_the_middle_names_the_store(tmp_path: Path):
+    """And not a hidden file in it; an error that has nothing to do with the store goes on as it is."""
+    store = Store(
+        tmp_path, Recipe("vgg16", Decoder(32), find_base("vgg16").native_preprocessing, "d" * 64, "block5_pool")
+    )
+
+    for raised, expected in (
+        (OSError(errno.ENOSPC, "No space left on device"), UnwritableStoreError),
+        (OSError(errno.ENOSPC, "No space left on device", str(store.folder / ".x.tmp")), UnwritableStoreError),
+        (OSError(errno.ENOSPC, "No space left on device", "/elsewhere/x"), OSError),
+        (OSError(errno.EIO, "Input/output error"), OSError),
+    ):
+        with pytest.raises(OSError) as caught, naming_store(store):
+            raise raised
+        assert type(caught.value) is expected
+        assert str(store.folder) in str(caught.value) or expected is OSError
 
 
 def test_full_disk_is_seen_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

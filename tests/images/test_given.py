@@ -57,6 +57,10 @@ ONE = {
     "floats": lambda path: np.asarray(Image.open(path)) / 255,
     "alpha": lambda path: np.asarray(Image.open(path).convert("RGBA")),
     "open file": opened,
+    "bytes of numpy": lambda path: np.bytes_(path.read_bytes()),
+    "path in bytes": lambda path: str(path).encode(),
+    "entry of Hugging Face": lambda path: {"bytes": path.read_bytes(), "path": None},
+    "entry with a path": lambda path: {"bytes": None, "path": str(path)},
 }
 MANY = {
     "list": list,
@@ -89,7 +93,7 @@ def test_one_image_is_one_image(kind, paths):
     assert alone.manifest.digests == listed.manifest.digests
     assert np.array_equal(pixels_of(alone)[0], expected)
     assert np.array_equal(pixels_of(listed)[0], expected)
-    assert alone.names == ((str(paths[1]),) if kind in ("text", "path") else ("#0",))
+    assert alone.names == ((str(paths[1]),) if "path" in kind or kind == "text" else ("#0",))
 
 
 @pytest.mark.parametrize("kind", MANY)
@@ -355,6 +359,28 @@ def test_image_that_is_called_like_a_table_is_an_image(paths, tmp_path):
     path = shutil.copy(paths[0], tmp_path / "image.csv")
 
     assert read(path).manifest.digests == read(paths[0]).manifest.digests
+
+
+def test_npy_file_is_one_image_or_many(tmp_path):
+    """An image of 8 bits as any other file; otherwise the images of the array, and none where one is expected."""
+    for name, array in (("one", PIXELS[0]), ("many", PIXELS), ("share", PIXELS[0] / 255)):
+        np.save(tmp_path / f"{name}.npy", array)
+    given = read([tmp_path / "one.npy", tmp_path / "many.npy", tmp_path / "share.npy"])
+    alone = read([tmp_path / "many.npy"], with_folders=False)
+
+    assert len(given.names) == len(given.manifest) == 2 + len(PIXELS)
+    assert given.manifest.digests[0] == given.manifest.digests[1] == given.manifest.digests[-1]
+    assert reasons(alone) == [
+        "an .npy file of several images, or of another type than uint8; expected one image for each label"
+    ]
+
+
+def test_floats_that_are_cut_off_are_said():
+    """For one array of images and for images in a list."""
+    overshot = PIXELS[:2] / 200
+
+    for given in (overshot, list(overshot)):
+        assert any("they are read as 0 to 1" in text for text in read(given).manifest.warnings)
 
 
 def test_range_of_floats_is_one_for_all_arrays(paths):

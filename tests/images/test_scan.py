@@ -88,7 +88,7 @@ def test_data_that_does_not_exist_is_named(data):
     """A typing error is answered with all that DATA can be."""
     message = (
         rf"^No such data: '{data}'\. Expected a folder of images, a \.zip or \.tar of one, .* \.parquet table, an \.npz "
-        r"file, keras:mnist .* or tfds:NAME\.$"
+        r"or \.npy file, keras:mnist .* or tfds:NAME\.$"
     )
     with pytest.raises(DataNotFoundError, match=message):
         scan(data)
@@ -99,7 +99,8 @@ def test_file_of_another_kind_is_refused(tmp_path):
     (tmp_path / "photos.rar").write_bytes(b"Rar!")
 
     with pytest.raises(
-        DataLayoutError, match=r"The format of .*photos\.rar is unknown\. Expected a folder of images, a"
+        DataLayoutError,
+        match=r"The format of .*photos\.rar is unknown\. Unpack it, and give the folder\. Expected a folder of images, a",
     ):
         scan(tmp_path / "photos.rar")
 

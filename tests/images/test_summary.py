@@ -24,6 +24,7 @@ def test_images_are_counted_by_class_and_split():
     assert use.as_lines() == ["Classes (train, validation, test): cat 2, 1, 0; dog 1, 1, 1"]
     assert use.as_dict() == {
         "classes": {"cat": {"train": 2, "validation": 1, "test": 0}, "dog": {"train": 1, "validation": 1, "test": 1}},
+        "unlabelled": 0,
         "skipped": [],
         "ignored": [],
     }
@@ -56,6 +57,15 @@ def test_ignored_files_are_counted_by_kind_with_the_cure():
 
     assert use.as_lines()[1:] == ["Ignored: .heic 12, .txt 3", f"  .heic: {HEIF}"]
     assert [entry["reason"] for entry in use.as_dict()["ignored"]] == [HEIF, None]
+
+
+def test_images_without_a_label_are_counted():
+    """Beside others that have one: they have rows, and no head is trained on them."""
+    manifest = make_manifest()
+    use = ImageUse.of(replace(manifest, labels=(None, *manifest.labels[1:])))
+
+    assert use.as_lines()[1:] == ["Without a label: 1 image, which training skips"]
+    assert use.as_dict()["unlabelled"] == 1
 
 
 def test_json_is_read_again():

@@ -23,7 +23,7 @@ RUN = '"><img src=x onerror=alert(1)>'
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory, home):
-    """Runs on a table of images. Two test images of each class have another colour than their label says."""
+    """Runs on a table of images. Two test images of each class have another colour than their label says, and one image two labels."""
     folder = tmp_path_factory.mktemp("report")
     lines, seed = ["path,label,split"], 0
     for label, colour in CLASSES.items():
@@ -34,6 +34,7 @@ def settings(tmp_path_factory, home):
                 name = f"{IMAGE[:25]}{seed}.png"
                 draw_photo(folder / "photos" / name, wrong if split == "test" and number < 2 else COLOURS[colour], seed)
                 lines.append(",".join('"' + text.replace('"', '""') + '"' for text in (name, label, split)))
+    lines.append(f'{lines[1][: lines[1].index(".png")]}.png","plain","train"')
     (folder / "photos" / "table.csv").write_text("\n".join(lines), encoding="utf-8")
     folders = {"cache": folder / "cache", "runs": folder / "runs", "backend": "threading"}
     made = Settings.of(base="squeezenet", size=48, weights="random", **folders)
@@ -112,6 +113,18 @@ def test_cell_of_the_matrix_shows_its_images(way, split, browser, pages, setting
             assert cell.get_attribute("aria-pressed") == "true"
 
     assert seen == len(rows)
+    assert_quiet(browser)
+
+
+def test_image_under_two_labels_is_shown_under_each(browser, pages):
+    """In a section of its own, with the names of the labels as text."""
+    open_page(browser, pages["one"])
+    [section] = [entry for entry in find(browser, "section") if entry.text.startswith("Images under two labels")]
+    shown = section.find_elements(By.CSS_SELECTOR, ".twins .photo")
+
+    assert "1 image with the same bytes under more than one label" in section.text
+    assert section.find_element(By.CSS_SELECTOR, ".twins p").text == f"{SCRIPT}, plain"
+    assert len(shown) == 2
     assert_quiet(browser)
 
 

@@ -74,6 +74,8 @@ def test_missing_features_are_explained(run, settings, tmp_path):
 
 
 def test_pairs_are_exact_and_near_duplicates():
-    """In this order; a map without features has only exact ones."""
-    assert pairs_of({"exact": [[1, 2, 3]], "near": {"pairs": [[4, 5, 0.99]]}}) == [[1, 2, 3], [4, 5]]
-    assert pairs_of({"exact": [[1, 2]], "note": "no features"}) == [[1, 2]]
+    """In this order, after images under two labels; a map without features has no near ones."""
+    drawn = {"conflicts": [[6, 7]], "exact": [[1, 2, 3]], "near": {"pairs": [[4, 5, 0.99]]}}
+
+    assert pairs_of(drawn) == [[6, 7], [1, 2, 3], [4, 5]]
+    assert pairs_of({"conflicts": [], "exact": [[1, 2]], "note": "no features"}) == [[1, 2]]

@@ -17,10 +17,11 @@ from tests.conftest import draw_tree
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory, home):
-    """Two runs on the same images, one of which is in two splits."""
+    """Two runs on the same images, one of which is in two splits, and another one under two labels."""
     folder = tmp_path_factory.mktemp("work")
     tree = draw_tree(folder / "tree", {"train": 6, "validation": 3, "test": 3})
     shutil.copy(tree / "train" / "red" / "red000.png", tree / "test" / "red" / "again.png")
+    shutil.copy(tree / "train" / "red" / "red001.png", tree / "train" / "blue" / "other.png")
     made = Settings.of(base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BOTTLENECK_HOME", str(home))
@@ -49,9 +50,9 @@ def test_runs_on_the_same_images_share_them(own):
     assert set(runs) == {run["name"] for run in data["runs"]} == {"ridge", "knn"}
     assert data["tasks"] == [{"title": "tree, 2 classes, 6 validation images", "runs": [0, 1]}]
     assert len(data["galleries"]) == len(data["maps"]) == 1
-    assert len(data["galleries"][0]["thumbnails"]) == 25
+    assert len(data["galleries"][0]["thumbnails"]) == 26
     assert data["galleries"][0]["note"] is None
-    assert len(data["maps"][0]["pca"]["x"]) == 25
+    assert len(data["maps"][0]["pca"]["x"]) == 26
 
 
 def test_copy_in_another_split_is_found(own):
@@ -65,6 +66,16 @@ def test_copy_in_another_split_is_found(own):
     assert drawn["near"]["threshold"] == 0.5
     assert near != []
     assert set(exact[0]) not in near
+
+
+def test_image_under_two_labels_is_found(own):
+    """Whatever its splits are, and also where the features are gone."""
+    for settings in (own, own.with_changes(cache=own.paths.runs / "empty")):
+        data = data_of(report(["ridge"], settings=settings)[0])
+        names = data["galleries"][0]["names"]
+        found = [[names[row] for row in rows] for rows in data["maps"][0]["conflicts"]]
+
+        assert found == [["train/blue/other.png", "train/red/red001.png"]]
 
 
 def test_page_without_the_store_says_why_there_is_no_map(own, tmp_path):
@@ -111,7 +122,7 @@ def test_umap_is_a_second_map(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(maps, "project_umap", lambda X: {"x": [0] * len(X), "y": [1] * len(X)})
     data = data_of(report(path=tmp_path / "page.html", with_umap=True, settings=settings)[0])
 
-    assert data["maps"][0]["umap"] == {"x": [0] * 25, "y": [1] * 25}
+    assert data["maps"][0]["umap"] == {"x": [0] * 26, "y": [1] * 26}
 
 
 def test_report_is_a_link_in_a_notebook(tmp_path):

@@ -1,10 +1,10 @@
-"""Images that are in two splits."""
+"""Images that are there more than once."""
 
 import numpy as np
 import pytest
 
 from pipeline.reports import similar
-from pipeline.reports.similar import exact_duplicates, near_duplicates
+from pipeline.reports.similar import conflicting_labels, exact_duplicates, near_duplicates
 
 
 def make_digests(*letters):
@@ -17,6 +17,14 @@ def test_same_content_counts_across_splits_alone():
     splits = np.array([0, 0, 2, 1, 1, 0, 2], np.int8)
 
     assert exact_duplicates(digests, splits) == [[0, 2]]
+
+
+def test_same_content_under_two_labels_counts_in_any_split():
+    """The same bytes twice under one label do not count, and neither do unknown digests."""
+    digests = make_digests("a", "b", "a", "c", "c", "a", "", "")
+    labels = np.array([0, 0, 2, 1, 1, 0, 0, 2])
+
+    assert conflicting_labels(digests, labels) == [[0, 2, 5]]
 
 
 @pytest.mark.parametrize("block_rows", [1, 3, 1024])

@@ -82,6 +82,17 @@ def test_images_of_an_archive_are_found_by_their_content(kind, tmp_path, tree):
     assert all(hashlib.sha256(found.read(digest)).digest() == digest for digest in manifest.digests)
 
 
+def test_what_folders_of_an_archive_mean_is_not_asked_again(tmp_path, tree):
+    """The run was made with an option that answered the question."""
+    draw_photo(tree / "seg_pred" / "1.png", (1, 2, 3), 99)
+    archive = Path(shutil.make_archive(str(tmp_path / "photos"), "zip", tree))
+    manifest = scan(archive, ignore_column=("seg_pred",))
+    found = find(tmp_path, manifest, source=manifest.source)
+
+    assert found.note is None
+    assert all(found.read(digest) is not None for digest in manifest.digests)
+
+
 def test_archive_that_is_damaged_is_named(tmp_path, tree):
     """Data that cannot be scanned again gives a note with the reason, and no error."""
     archive = Path(shutil.make_archive(str(tmp_path / "photos"), "zip", tree))

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from pipeline.errors import DataLayoutError
 from pipeline.settings import Settings
 from pipeline.stage_one.scan import scan
 from tests.conftest import draw_tree
@@ -17,6 +18,31 @@ def test_manifest_is_returned_as_it_is(photos, caplog):
 
     assert scan(manifest, Settings(), split="1/1/1", label="other") is manifest
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("given", [{"split": "60/20/20"}, {"split_seed": 3}])
+def test_percentages_without_effect_are_said(tmp_path, photos, caplog, given):
+    """The data sets its splits itself; where it does not, they have an effect."""
+    scan(photos, Settings(), **given)
+    assert f"has no effect, because {photos.name} sets its splits itself." in caplog.text
+
+    caplog.clear()
+    scan(draw_tree(tmp_path / "data", {"": 4}), Settings(), **given)
+    assert "has no effect" not in caplog.text
+
+
+def test_one_image_under_two_labels_is_refused_with_strict(tmp_path):
+    """Also in a manifest that was scanned before."""
+    data = draw_tree(tmp_path / "data", {"": 2})
+    copy = data / "blue" / "copy.png"
+    copy.write_bytes((data / "red" / "red000.png").read_bytes())
+    manifest = scan(data, Settings())
+
+    for given in (data, manifest):
+        with pytest.raises(
+            DataLayoutError, match=r"1 image has more than one label, and --strict is set.*blue/copy.png"
+        ):
+            scan(given, Settings.of(strict=True))
 
 
 def test_counts_and_warnings_are_logged(photos, caplog):

@@ -24,6 +24,8 @@ def serving(photos, settings, environment):
     server = subprocess.Popen([str(word) for word in command], env=env | environment, stdout=subprocess.PIPE, text=True)
     started = json.loads(server.stdout.readline())
     assert started["labels"] == f"{photos}.labels.csv"
+    assert started["classes"]["red"]["train"] > 0
+    assert (started["skipped"], started["ignored"]) == ([], [])
     yield started["address"]
     server.terminate()
     assert server.communicate(timeout=30)[0] == ""

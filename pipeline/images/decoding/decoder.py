@@ -50,7 +50,7 @@ _SHOWN_PIXELS = 2**30
 JPEG_MARGINS = {"bilinear": 2, "bicubic": 2, "lanczos": 2, "box": 8}
 """By filter: a JPEG is decoded at a smaller size if that keeps so many times the pixels that are needed along each side.
 
-The largest difference to full decoding is 9 grey levels at an edge and 6 elsewhere, the mean at most 0.6 (tests/images/test_decode.py; docs/format.md has a table). `box`
+The largest difference to full decoding is 9 grey levels at an edge and 6 elsewhere, the mean at most 0.6 (tests/images/decoding/test_decoder.py; docs/format.md has a table). `box`
 needs a larger margin because it gives each pixel of the file to one pixel of the result; `nearest` takes pixels of the file itself.
 """
 
@@ -66,7 +66,7 @@ class Decoder:
     | | version 2 | version 1 (stores of 0.1 and 0.2, and the published recipes) |
     |---|---|---|
     | transparent pixels | composed on `background` | transparency is dropped |
-    | 16 bits a channel | the range is judged by the largest value in the file | the upper 8 bits |
+    | 16 bits a channel | the range is judged by the largest values in the file | the upper 8 bits |
     | a large JPEG | decoded at a smaller size, at least twice that which is needed | decoded at full size |
     | aspect ratio | `fit` | changed |
 

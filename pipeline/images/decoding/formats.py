@@ -26,7 +26,7 @@ from pipeline.images.decoding import heif
 from pipeline.images.decoding.jpeg import JpegFile, load_without_end
 from pipeline.images.decoding.metadata import turn_of, without_metadata
 from pipeline.images.decoding.silence import silence_libtiff
-from pipeline.images.files.kinds import HEAD_BYTES, unread_reason
+from pipeline.images.files.kinds import HEAD_BYTES, other_kind, unread_reason
 
 # An explicit list: other readers of Pillow (FITS, PSD, EPS) had security bugs.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "PPM", *heif.FORMATS)
@@ -86,7 +86,7 @@ def open_image(data: bytes) -> ImageFile.ImageFile:
     """Read the header of an image file; unlike `PIL.Image.open` without Pillow's limit on pixels, which is one for the process.
 
     Raises:
-        UnreadableImageError: They are an image of another known format; the message has the cure.
+        UnreadableImageError: They are an image of another known format, and the message has the cure; or a damaged one.
         UnidentifiedImageError: The bytes have none of the formats.
     """
     head = data[:_HEAD_BYTES]
@@ -102,6 +102,8 @@ def open_image(data: bytes) -> ImageFile.ImageFile:
                 silence_libtiff()
             return image
     reason = unread_reason(data[:HEAD_BYTES])
+    if not reason and other_kind("", data[:HEAD_BYTES]) is None:
+        reason = "damaged: its header cannot be read"
     raise UnreadableImageError(reason) if reason else UnidentifiedImageError
 
 

@@ -1,6 +1,7 @@
 """Images with 16 bits a channel, whose values may use fewer: medical and industrial cameras have 10, 12 or 14.
 
-No file format has a field for that which is filled in reliably, so the range is judged by the largest value in the file.
+No file format has a field for that which is filled in reliably, so the range is judged by the largest values in the file. One in a thousand
+may be larger: a hot pixel, or a value that marks what is no part of the image, would make all others black.
 """
 
 import re
@@ -11,16 +12,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
+from pipeline.errors import UnreadableImageError
+
 FULL_BITS = 16
 _LEAST_BITS = 8
+_ONE_IN = 1000
+_NOISE = 0.1
+"""Negative values are read as 0 if none is further below it than this share of the largest value."""
+
 _COLOURS = re.compile(r"(RGB|RGBA);16([BLN])")
 _SWAPPED = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 
 
 def significant_bits(values: NDArray[Any]) -> int:
-    """8, 10, 12, 14 or 16: the fewest of these that hold the largest value (32-bit files: an even number up to 32)."""
-    bits = int(values.max(initial=0)).bit_length()
-    return max(_LEAST_BITS, bits + bits % 2)
+    """8, 10, 12, 14 or 16: the fewest of these that hold all values but one in a thousand (32-bit files: an even number up to 32)."""
+    most = int(values.max(initial=0)).bit_length()
+    enough = (bits for bits in range(_LEAST_BITS, most, 2) if _are_few(values >= 2**bits))
+    return next(enough, max(_LEAST_BITS, most + most % 2))
+
+
+def _are_few(larger: NDArray[np.bool_]) -> bool:
+    return int(np.count_nonzero(larger)) * _ONE_IN <= larger.size
 
 
 def to_eight_bits(values: NDArray[Any], bits: int) -> NDArray[np.uint8]:
@@ -30,7 +42,16 @@ def to_eight_bits(values: NDArray[Any], bits: int) -> NDArray[np.uint8]:
 
 
 def judge(values: NDArray[Any]) -> tuple[NDArray[np.uint8], int]:
-    """Gray values of 16 or 32 bits as 8 bits, and the significant bits that they were judged to have."""
+    """Gray values of 16 or 32 bits as 8 bits, and the significant bits that they were judged to have.
+
+    Raises:
+        UnreadableImageError: Values are so far below 0 that this is not noise, as in Hounsfield units: their range is not known.
+    """
+    low, high = int(values.min(initial=0)), int(values.max(initial=0))
+    if -low > _NOISE * high:
+        raise UnreadableImageError(
+            f"values from {low} to {high} have no known range; convert the image to 8 or 16 bits without a sign"
+        )
     bits = significant_bits(values)
     return to_eight_bits(values, bits), bits
 
@@ -60,7 +81,7 @@ def judge_colour(upper: NDArray[np.uint8], lower: NDArray[np.uint8]) -> tuple[ND
 
 def may_be_judged(upper: NDArray[np.uint8]) -> bool:
     """Whether the upper bytes of colours, (H, W, 3 or 4), are so small that fewer than 16 bits may be in use."""
-    return bool(upper[..., :3].max(initial=0) < 2 ** (FULL_BITS - 2 - 8))
+    return _are_few(upper[..., :3] >= 2 ** (FULL_BITS - 2 - 8))
 
 
 def as_image(pixels: NDArray[np.uint8]) -> Image.Image:

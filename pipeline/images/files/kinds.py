@@ -25,6 +25,7 @@ _MEDICAL = "medical images are not read; export them as PNG or TIFF with the win
 _FLOATS = "images of unlimited brightness or unknown range are not read; convert them to 8 or 16 bits"
 _RARE = "images in this format are not read; convert them to PNG"
 _ARCHIVE = "archives in a folder are not opened; unpack them, or give one as DATA"
+_ARRAYS = "arrays in a folder are not opened; put images and labels into one .npz file (x, y), and give it as DATA"
 _DOCUMENT = "documents are not read; extract their images"
 
 _ENDINGS = {
@@ -38,6 +39,7 @@ _ENDINGS = {
     _FLOATS: "exr hdr pfm fits fit",
     _RARE: "ico cur tga pcx icns dds qoi jxr wdp bpg flif sgi rgb ras xbm xpm eps wmf emf jp3d",
     _ARCHIVE: "zip tar gz tgz bz2 xz zst rar 7z tbz2 txz",
+    _ARRAYS: "npy npz",
     _DOCUMENT: "pdf djvu",
 }
 _REASONS = {f".{ending}": reason for reason, endings in _ENDINGS.items() for ending in endings.split()}
@@ -71,6 +73,14 @@ _STARTS = (
     (0, b"7z\xbc\xaf'\x1c", _ARCHIVE),
     (0, b"%PDF-", _DOCUMENT),
 )
+_PAGE = "a page of HTML, as left by a download that failed; download the image again"
+_LEFTOVERS = {
+    b"version https://git-lfs": "a pointer of Git LFS, not the image itself; run git lfs pull",
+    b"<!doctype html": _PAGE,
+    b"<html": _PAGE,
+}
+"""What a failed download leaves under the name of an image."""
+
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _IMAGE_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", *_TIFF_STARTS)
 _NETPBM = re.compile(rb"P[1-6](\s+#[^\n]*)*\s+\d")
@@ -83,6 +93,8 @@ _HEIF_BRANDS = frozenset(
 _SYSTEM_FOLDERS = frozenset(
     {
         "@eadir",  # Synology
+        "@tmp",
+        "@sharebin",
         "#recycle",
         "#snapshot",
         "@recycle",  # QNAP
@@ -92,7 +104,6 @@ _SYSTEM_FOLDERS = frozenset(
         "recycler",
         "recycled",
         "system volume information",
-        "found.000",
         "lost+found",  # Linux
         "lost.dir",  # Android
         "__macosx",
@@ -116,6 +127,10 @@ _SYSTEM_FILES = frozenset(
 )
 
 
+_SYSTEM_NAMES = re.compile(r"found\.\d{3}|.*\.lrdata", re.IGNORECASE)
+"""Folders of chkdsk, and previews of Lightroom."""
+
+
 class Other(NamedTuple):
     """A kind of files that are not images of the data set."""
 
@@ -137,7 +152,8 @@ def is_system_file(name: str) -> bool:
 
 def is_system_folder(name: str) -> bool:
     """Whether a folder is hidden, or one of those that systems leave behind: `@eaDir`, `$RECYCLE.BIN`, `__MACOSX`."""
-    return name.startswith(".") or name.casefold() in _SYSTEM_FOLDERS
+    is_named = _SYSTEM_NAMES.fullmatch(name) is not None
+    return name.startswith(".") or name.casefold() in _SYSTEM_FOLDERS or is_named
 
 
 def ending_of(name: str) -> str:
@@ -166,7 +182,9 @@ def other_kind(name: str, head: bytes) -> Other | None:
 
 def unread_reason(head: bytes) -> str:
     """Why a file that no reader knows is not read, from its first bytes alone; empty if they are no image in any format."""
-    return _reason_of("", head) or ""
+    start = head[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    left = next((reason for begin, reason in _LEFTOVERS.items() if start.startswith(begin)), "")
+    return left or _reason_of("", head) or ""
 
 
 def _reason_of(ending: str, head: bytes) -> str | None:

@@ -74,16 +74,17 @@ class Columns:
         groups = None if self.groups is None else [self.groups[row] for row in good]
         labels = [self.labels[row] for row in good]
         given = [self.splits[row] for row in good]
+        splits = group_splits(given, groups, good_digests, reading, labels)
         return Manifest(
             images=images,
             positions=tuple(good),
             names=tuple(self.names[row] for row in good),
             digests=tuple(good_digests),
             labels=tuple(labels),
-            splits=group_splits(given, groups, good_digests, reading, labels),
+            splits=splits,
             skipped=(*self.skipped, *unread),
             ignored=tuple(self.ignored),
-            warnings=tuple(self.warnings),
+            warnings=(*self.warnings, *group_notes(given, groups, splits)),
             label_choices=tuple(self.label_choices),
             title=title,
             label_column=self.label_column,
@@ -122,3 +123,24 @@ def group_splits(
             "to keep these splits, the split column to split the groups by percentages."
         )
     return splits
+
+
+def group_notes(given: Sequence[str | None], groups: Sequence[str | None] | None, splits: Sequence[str]) -> list[str]:
+    """Sentences on what groups mean for the splits that were made: images without one, and too few groups.
+
+    Args:
+        given: Splits that the data sets.
+        groups: Group of each image, if there are groups.
+        splits: The split of each image.
+    """
+    known = [group for group in groups or () if group]
+    found = []
+    if groups and 0 < len(known) < len(groups):
+        found.append(
+            f"{len(groups) - len(known):,} of {len(groups):,} images have no group; each of them is split on its own."
+        )
+    if known and not any(given) and "validation" not in splits:
+        found.append(
+            f"All images of a group are in one split, and there are {len(set(known)):,} groups only, so none is left for validation."
+        )
+    return found

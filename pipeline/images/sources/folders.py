@@ -21,11 +21,12 @@ from pipeline.images.files.kinds import (
 )
 from pipeline.images.manifest import Files, Ignored, Manifest, Skipped
 from pipeline.images.sources.columns import Columns
-from pipeline.images.sources.layout import keep_folders, warn_of_empty
+from pipeline.images.sources.layout import folders_above, keep_folders, warn_of_empty
 from pipeline.images.sources.reading import Reading
 
 NOT_UNICODE = "file name is not valid Unicode"
 LEFT_OUT = "left out by --ignore-column"
+_TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt")
 _BROKEN_LINKS = Other("broken links")
 _SPECIAL_FILES = Other("pipes, sockets and devices")
 
@@ -48,6 +49,9 @@ class Found:
 
     folders: list[str] = field(default_factory=list)
     """The folders that were looked into."""
+
+    tables: list[str] = field(default_factory=list)
+    """Tables beside the first folders, which may have the labels."""
 
     @property
     def ignored(self) -> tuple[Ignored, ...]:
@@ -88,9 +92,18 @@ def scan_folder(root: Path, reading: Reading) -> Manifest:
         skipped=found.skipped,
         ignored=found.ignored,
     )
-    columns = replace(columns, warnings=[*columns.warnings, *warn_of_empty(found.folders, found.names)])
+    notes = [*warn_of_empty(found.folders, found.names), *_note_tables(root, found.tables, columns.labels)]
+    columns = replace(columns, warnings=[*columns.warnings, *notes])
     digests = reading.hashes.digests([f"{root}/{name}" for name in found.names], progress=reading.progress)
     return columns.manifest(Files(root, tuple(found.names)), digests, reading, root.resolve().name)
+
+
+def _note_tables(root: Path, tables: Sequence[str], labels: Sequence[str | None]) -> list[str]:
+    """A sentence about tables in a folder whose images have no labels or a single one."""
+    if not tables or len({label for label in labels if label is not None}) > 1:
+        return []
+    names = ", ".join(str(root / name) for name in sorted(tables)[:3])
+    return [f"There is a table in the folder, which is not read: {names}. If it has the labels, give it as DATA."]
 
 
 def count_kinds(others: Iterable[Other]) -> tuple[Ignored, ...]:
@@ -111,7 +124,10 @@ def leave_out(found: Found, reading: Reading) -> None:
     if reading.ignore_column and found.names:
         kept = keep_folders(found.names, reading.ignore_column)
         found.others += [Other("images in ignored folders", LEFT_OUT)] * (len(found.names) - len(kept))
+        full = folders_above(found.names)
         found.names = [found.names[position] for position in kept]
+        emptied = full - folders_above(found.names)
+        found.folders = [folder for folder in found.folders if folder not in emptied]
 
 
 def shown_names(names: Sequence[str]) -> list[str]:
@@ -259,8 +275,10 @@ class _Walk:
         other = None if has_image_extension(entry.name) else other_kind(entry.name, _head(entry.path))
         if other is None:
             self._add(name)
-        else:
-            self.found.others.append(other)
+            return
+        self.found.others.append(other)
+        if "/" not in name and other.kind in _TABLES:
+            self.found.tables.append(name)
 
     def _look_at_rest(self, entry: os.DirEntry[str], name: str) -> None:
         """A link that leads nowhere, or a pipe, which would block a reader."""

@@ -4,11 +4,11 @@ The paths are relative to the data, with `/`: `train/cats/1.jpg`. docs/data.md h
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from unicodedata import normalize as normal_form
 
 from pipeline.errors import DataLayoutError
+from pipeline.images.labels import clean_text
 from pipeline.images.manifest import SPLITS
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.words import is_filler, nearly_split_of, split_of
@@ -72,6 +72,15 @@ def keep_folders(names: Sequence[str], ignored: Sequence[str]) -> list[int]:
     return [position for position, top in enumerate(tops) if top not in ignored]
 
 
+def folders_above(names: Iterable[str]) -> set[str]:
+    """The paths of all folders that images are in, at any depth; "" is the data itself."""
+    full = {""}
+    for parent in {name.rpartition("/")[0] for name in names}:
+        parts = parent.split("/")
+        full.update("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+    return full
+
+
 def warn_of_empty(folders: Iterable[str], names: Iterable[str]) -> list[str]:
     """A sentence about the folders with no image in them, at any depth, if there are any.
 
@@ -79,10 +88,7 @@ def warn_of_empty(folders: Iterable[str], names: Iterable[str]) -> list[str]:
         folders: Paths of all folders that were looked at.
         names: Paths of the images.
     """
-    full = {""}
-    for parent in {name.rpartition("/")[0] for name in names}:
-        parts = parent.split("/")
-        full.update("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+    full = folders_above(names)
     empty = sorted(folder for folder in folders if folder not in full and folder.rpartition("/")[0] in full)
     return [f"There is no image in the {'folders' if len(empty) > 1 else 'folder'} {_listed(empty)}."] if empty else []
 
@@ -153,8 +159,8 @@ def _split_folders(folders: Sequence[Folders], warnings: list[str]) -> dict[str,
         )
     if len(set(known.values())) > 1 or any(inner[top] for top in known):
         raise DataLayoutError(
-            f"The folders {_listed(known)} look like splits, and {_listed(others)} beside them "
-            f"{'do' if len(others) > 1 else 'does'} not. To use the splits, leave out the others with "
+            f"The {_folders(known)} {'look like splits' if len(known) > 1 else 'looks like a split'}, and {_listed(others)} beside "
+            f"{'them' if len(known) > 1 else 'it'} {'do' if len(others) > 1 else 'does'} not. To use the splits, leave out the others with "
             f"{' '.join(f'--ignore-column {top!r}' for top in others[:_SHOWN])}, or move them away. To use all of these "
             "folders as classes, rename those that look like splits, or give a table with the columns path and label."
         )
@@ -204,26 +210,48 @@ def _wrapper_depth(paths: Sequence[Folders], split: str) -> int:
 
 
 def _labels(folders: Sequence[Folders], reading: Reading, warnings: list[str]) -> list[str | None]:
-    """The class of each image: the name of a folder in normal form C, so that one written on a Mac is the same class."""
-    position = 0 if reading.classes_from == "top" else -1
+    """The class of each image: the name of a folder, in normal form C and without spaces around it, as labels of tables are.
+
+    Raises:
+        DataLayoutError: The folders are nested, and it is a question which of them are the classes.
+    """
+    position = -1 if reading.classes_from == "leaf" else 0
     spelled = [path[position] if path else None for path in folders]
     spellings: dict[str, set[str]] = defaultdict(set)
     for label in set(spelled):
         if label is not None:
-            spellings[normal_form("NFC", label)].add(label)
-    twice = sorted(label for label, forms in spellings.items() if len(forms) > 1)
-    if twice:
+            spellings[clean_text(label)].add(label)
+    if twice := sorted(label for label, forms in spellings.items() if len(forms) > 1):
         warnings.append(
-            f"The folders of {_listed(twice)} are spelled in two Unicode normal forms (NFC and NFD); they are one class."
+            f"The folders of {_listed(twice)} are spelled in several ways that look the same (spaces, or the Unicode forms NFC and NFD); "
+            "they are one class."
         )
     nested = sorted({path[0] for path in folders if len(path) > 1})
-    if nested and position == 0:
+    if nested and reading.classes_from is None:
+        _check_same_inside(folders)
         warnings.append(
             f"Images in deeper folders belong to the class of the first folder (such as {_listed(nested)}); with "
             "`--classes-from leaf` the folder that an image is in is its class."
         )
     known = {form: label for label, forms in spellings.items() for form in forms}
     return [None if label is None else known[label] for label in spelled]
+
+
+def _check_same_inside(folders: Sequence[Folders]) -> None:
+    """Raise DataLayoutError if all first folders have two folders or more in common: then the inner ones are probably the classes."""
+    inner = {top: set(below) for top, below in _inner_folders(folders).items()}
+    shared = sorted(set.intersection(*inner.values()))
+    if len(inner) < 2 or len(shared) < 2:
+        return
+    raise DataLayoutError(
+        f"The folders {_listed(inner)} contain the same folders ({_listed(shared)}). If these are the classes, use --classes-from "
+        f"leaf; and if {_listed(inner)} are splits, rename them to train, validation and test. If {_listed(inner)} are the classes, use "
+        "--classes-from top."
+    )
+
+
+def _folders(names: Collection[str]) -> str:
+    return f"folder{'s' * (len(names) > 1)} {_listed(names)}"
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -21,7 +21,7 @@ class ReadKeywords(TypedDict, total=False):
     split_column: str | None
     group_column: str | None
     ignore_column: tuple[str, ...]
-    classes_from: str
+    classes_from: str | None
     follow_links: bool
     split: str
     split_seed: int
@@ -52,8 +52,9 @@ class Reading:
     ignore_column: tuple[str, ...] = ()
     """Columns, arrays or first folders that are not used, although their names look as if they should be."""
 
-    classes_from: str = "top"
-    """Which folder names the class of nested class folders: the first one (`top`) or the one that the image is in (`leaf`)."""
+    classes_from: str | None = None
+    """Which folder names the class of nested class folders: the first one (`top`) or the one that the image is in (`leaf`). None: the
+    first one, unless that is a question."""
 
     follow_links: bool = False
     """Follow symbolic links to folders."""
@@ -74,7 +75,8 @@ class Reading:
     """Show a bar while hashing."""
 
     def __post_init__(self) -> None:
-        check_choice("source of the classes", self.classes_from, CLASS_FOLDERS)
+        if self.classes_from is not None:
+            check_choice("source of the classes", self.classes_from, CLASS_FOLDERS)
         _ = self.fractions
 
     @property

@@ -17,8 +17,13 @@ SPLIT_WORDS = {
     "tst": "test",
     "eval": "test",
     "evaluation": "test",
+    "publictest": "validation",
+    "privatetest": "test",
 }
-"""Words of splits. `eval` is a test split, as in Hugging Face's data sets."""
+"""Words of splits. `eval` is a test split, as in Hugging Face's data sets; `PublicTest` and `PrivateTest` are those of FER2013."""
+
+_PAIRS = ("publictest", "privatetest")
+"""Words of splits that are written as two."""
 
 _FILLERS = frozenset(
     [
@@ -55,7 +60,8 @@ def split_of(name: str) -> str | None:
     """`train`, `validation` or `test`, if a name means one of them: `Train`, `training_set`, `seg_test`, `dev`, `valid images`."""
     words = [word for word in normalize(name).split() if word not in _FILLERS]
     if len(words) != 1:
-        return None
+        joined_name = "".join(words)
+        return SPLIT_WORDS[joined_name] if joined_name in _PAIRS else None
     joined = _JOINED.match(words[0])
     return SPLIT_WORDS.get(words[0]) or (SPLIT_WORDS.get(joined["word"]) if joined else None)
 

@@ -30,6 +30,7 @@ function parts(run) {
     run.history.length ? curves(run) : null,
     run.sweep.length ? sweepTable(run) : null,
     featureMap(run, gallery, map),
+    conflicts(run, gallery, map),
     twins(run, gallery, map),
     made(run),
   ].filter(Boolean);

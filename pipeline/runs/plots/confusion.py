@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.files import replacing
+from pipeline.runs.plots.fonts import file_with, warn_of_boxes
 
 _FONT_PX, _MARGIN = 20, 14
 _MAX_GRID_PX, _SMALLEST_FONT_PX = 1450, 9
@@ -28,6 +29,7 @@ _BLACK: Colour = (0, 0, 0)
 
 def draw_confusion(path: Path, confusion: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> None:
     """Numbers of images, true classes in rows, shaded by their share of the row; above 20 classes without numbers."""
+    warn_of_boxes(_foreign("".join((title, *classes))))
     cell = min(_MAX_GRID_PX, 240 + 62 * len(classes)) // len(classes)
     grid = cell * len(classes)
     names = [_shortened(name) for name in classes]
@@ -109,12 +111,31 @@ def _wrapped(title: str, width: int) -> list[str]:
 
 def _text(text: str, size_px: int) -> Image.Image:
     """A text as a mask, white on black."""
-    font = _font(size_px)
+    font = _font_for(text, size_px)
     left, _, right, _ = font.getbbox(text)
     ascent, descent = font.getmetrics()
     mask = Image.new("L", (max(1, int(right - left) + 2), ascent + descent), 0)
     ImageDraw.Draw(mask).text((1 - left, 0), text, 255, font)
     return mask
+
+
+def _font_for(text: str, size_px: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, or the installed font that has the characters which that one lacks."""
+    missing = _foreign(text)
+    path = file_with(missing) if missing else None
+    return _font(size_px) if path is None else ImageFont.truetype(path, size_px)
+
+
+def _foreign(text: str) -> frozenset[str]:
+    """The characters that DejaVu Sans lacks."""
+    return frozenset(letter for letter in text if letter > "\xff" and letter.isprintable() and not _is_own(letter))
+
+
+@cache
+def _is_own(letter: str) -> bool:
+    """Whether DejaVu Sans has a character: another one is drawn as the box of one that no font can have."""
+    font = _font(_FONT_PX)
+    return bytes(font.getmask(letter)) != bytes(font.getmask("\U0010ffff"))
 
 
 def _put(image: Image.Image, mask: Image.Image, place: tuple[int, int], colour: Colour = _BLACK) -> None:

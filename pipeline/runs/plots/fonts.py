@@ -36,19 +36,43 @@ def use_fonts(figure: "Figure") -> None:
 @lru_cache(maxsize=64)
 def families_for(characters: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]]:
     """Names of fonts that together have these characters, matplotlib's own first, and the characters that none has."""
-    from matplotlib.font_manager import findfont, findSystemFonts, fontManager
+    from matplotlib.font_manager import findfont, fontManager
 
     families = [_FIRST]
-    missing = set(characters) - _characters_of(findfont(_FIRST))
+    paths, missing = _files_with(characters - _characters_of(findfont(_FIRST)))
+    for path in paths:
+        fontManager.addfont(path)  # the list that matplotlib keeps does not have fonts that were installed later
+        families.append(fontManager.ttflist[-1].name)
+    return tuple(families), missing
+
+
+@lru_cache(maxsize=64)
+def file_with(characters: frozenset[str]) -> str | None:
+    """The first installed font that has some of these characters, which matplotlib's own lacks; None if there is none."""
+    paths, _ = _files_with(characters)
+    return paths[0] if paths else None
+
+
+def warn_of_boxes(characters: frozenset[str]) -> None:
+    """Warn, once, of the characters among these that no installed font has."""
+    missing = _files_with(characters)[1] if characters else characters
+    if missing:
+        _warn("".join(sorted(missing)[:5]))
+
+
+def _files_with(characters: frozenset[str]) -> tuple[list[str], frozenset[str]]:
+    """Installed fonts that together have these characters, and the characters that none has."""
+    from matplotlib.font_manager import findSystemFonts
+
+    paths, missing = [], set(characters)
     for path in _in_order(findSystemFonts()) if missing else ():
         found = missing & _characters_of(path)
         if found:
-            fontManager.addfont(path)  # the list that matplotlib keeps does not have fonts that were installed later
-            families.append(fontManager.ttflist[-1].name)
+            paths.append(path)
             missing -= found
         if not missing:
             break
-    return tuple(families), frozenset(missing)
+    return paths, frozenset(missing)
 
 
 def _in_order(paths: Iterable[str]) -> Iterator[str]:

@@ -150,7 +150,6 @@ def test_first_frame_of_an_animation_is_the_image():
         (Image.new("I;16", (SIDE, SIDE), 0xFFFF), "TIFF", (255, 255, 255)),
         (Image.new("I;16B", (SIDE, SIDE), 0x80FF), "TIFF", (0x80, 0x80, 0x80)),
         (Image.new("I", (SIDE, SIDE), 0x80FF), "TIFF", (0x80, 0x80, 0x80)),
-        (Image.new("I", (SIDE, SIDE), -5), "TIFF", (0, 0, 0)),
     ],
     ids=lambda value: f"{value.mode}" if isinstance(value, Image.Image) else None,
 )
@@ -283,8 +282,8 @@ def test_truncated_jpeg_says_so(kept):
 
 @pytest.mark.parametrize(
     "data",
-    [b"just a text", b"<html><body>404</body></html>", bytes(1000), b"\xff\xd8", encode(make_pixels(), "TGA")],
-    ids=["text", "html", "zeros", "start of a JPEG", "TGA"],
+    [b"just a text", bytes(1000), b"\xff\xd8", encode(make_pixels(), "TGA")],
+    ids=["text", "zeros", "start of a JPEG", "TGA"],
 )
 def test_what_is_no_image_is_refused(data):
     """Only these formats are read, whatever the name of the file says."""

@@ -114,3 +114,26 @@ def test_what_systems_leave_behind_is_known():
     assert all(map(is_system_file, files))
     assert all(map(is_system_folder, folders))
     assert not any(map(is_system_folder, ["lost", "recycle", "cats", "eaDir"]))
+
+
+@pytest.mark.parametrize(
+    ("data", "cure"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n", "run git lfs pull"),
+        (b"\n<!DOCTYPE html><html>404</html>", "download the image again"),
+        (b"<HTML><body>", "download the image again"),
+    ],
+)
+def test_what_failed_downloads_leave_under_the_name_of_an_image_is_named(data, cure):
+    """With what to do; another text is no image, and nothing more is known of it."""
+    with pytest.raises(UnreadableImageError, match=cure):
+        Decoder(4).decode(data)
+    with pytest.raises(UnreadableImageError, match="not an image in any of the formats"):
+        Decoder(4).decode(b"a text")
+
+
+@pytest.mark.parametrize("name", ["@tmp", "FOUND.001", "found.123", "Catalog Previews.lrdata"])
+def test_more_folders_of_systems_are_known(name):
+    """Those with a number or a name of the user in their name."""
+    assert is_system_folder(name)
+    assert not is_system_folder(f"my {name} photos")

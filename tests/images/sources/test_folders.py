@@ -410,6 +410,7 @@ def test_first_folders_that_are_ignored_are_counted(tmp_path):
     assert Counter(manifest.splits)["test"] == 2
     assert manifest.classes == ("cat",)
     assert manifest.ignored == (Ignored("images in ignored folders", 4, "left out by --ignore-column"),)
+    assert not any("There is no image" in text for text in manifest.warnings)
     with pytest.raises(DataLayoutError, match=r"No first folder is called 'pred'.*'seg_pred', 'seg_test', 'seg_train'"):
         scan_folder(tmp_path, Reading(ignore_column=("pred",)))
 
@@ -432,3 +433,27 @@ def test_folders_may_be_deeper_than_the_stack(tmp_path, monkeypatch):
     Path("1.jpg").write_bytes(b"deep")
 
     assert scan(tmp_path).names == ("/".join(["a", *["b"] * 400, "1.jpg"]),)
+
+
+def test_table_beside_images_without_labels_is_named(tmp_path):
+    """It may have the labels; beside class folders it is counted only."""
+    fill(tmp_path / "photos", {"images": 3})
+    (tmp_path / "photos" / "labels.csv").write_text("path,label\n")
+    said = f"There is a table in the folder, which is not read: {tmp_path / 'photos' / 'labels.csv'}. If it has the labels, give it as DATA."
+
+    assert said in scan(tmp_path / "photos").warnings
+    fill(tmp_path / "photos", {"dogs": 1})
+    assert said not in scan(tmp_path / "photos").warnings
+
+
+def test_what_was_skipped_is_said_where_a_class_is_missing(tmp_path):
+    """A link to a class folder is not followed, so one class is left."""
+    tree = draw_tree(tmp_path / "tree", {"": 4})
+    (tmp_path / "data").mkdir()
+    (tree / "red").rename(tmp_path / "data" / "red")
+    (tmp_path / "data" / "blue").symlink_to(tree / "blue")
+
+    with pytest.raises(
+        DataLayoutError, match=r"two classes.* 1 were skipped, the first: blue \(symbolic link to a folder"
+    ):
+        scan(tmp_path / "data").require_task()

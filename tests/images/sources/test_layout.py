@@ -7,7 +7,7 @@ from pipeline.images.sources.layout import keep_folders, lay_out, shared_folders
 from pipeline.images.sources.reading import Reading
 
 
-def meaning(names, classes_from="top"):
+def meaning(names, classes_from=None):
     """Label and split by path."""
     layout = lay_out(names, Reading(classes_from=classes_from))
     return dict(zip(names, zip(layout.labels, layout.splits, strict=True), strict=True)), layout.warnings
@@ -90,7 +90,7 @@ def test_classes_that_are_called_nearly_like_splits_are_said():
             ["train/a/1.jpg", "test/a/1.jpg", "cat/1.jpg"],
             r"'test', 'train' look like splits, and 'cat' beside them does not",
         ),
-        (["train/a/1.jpg", "extra/a/1.jpg"], "--ignore-column 'extra'"),
+        (["train/a/1.jpg", "extra/a/1.jpg"], "The folder 'train' looks like a split, .* --ignore-column 'extra'"),
         (["seg_train/a/1.jpg", "seg_test/a/1.jpg", "seg_pred/1.jpg"], "--ignore-column 'seg_pred'"),
         (["train2017/1.jpg", "val2017/1.jpg"], "'train2017', 'val2017' are nearly those of splits"),
         (["train/a/1.jpg", "test_v2/a/1.jpg"], "'test_v2' are nearly those of splits"),
@@ -139,14 +139,27 @@ def test_only_folders_that_all_images_share_are_left_out_of_names():
     assert shared_folders(["train/a/1.jpg", "train/b/1.jpg"]) == 0
 
 
-def test_class_in_two_normal_forms_is_one():
+@pytest.mark.parametrize("other", ["Cafe\u0301", "Caf\u00e9 ", " Cafe\u0301"])
+def test_class_in_spellings_that_look_the_same_is_one(other):
     """With a warning: they are two folders on the disk."""
-    found, warnings = meaning(["train/Caf\u00e9/1.jpg", "val/Cafe\u0301/1.jpg"])
+    found, warnings = meaning(["train/Caf\u00e9/1.jpg", f"val/{other}/1.jpg"])
 
     assert {label for label, _ in found.values()} == {"Caf\u00e9"}
-    assert warnings == [
-        "The folders of 'Café' are spelled in two Unicode normal forms (NFC and NFD); they are one class."
-    ]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("The folders of 'Café' are spelled in several ways that look the same")
+
+
+@pytest.mark.parametrize("tops", [("entrenamiento", "prueba"), ("fold1", "fold2", "fold3"), ("site A", "site B")])
+def test_first_folders_with_the_same_folders_inside_are_a_question(tops):
+    """They may be splits in another language, folds, or places; the error has the option for each meaning, and each works."""
+    names = [f"{top}/{label}/1.jpg" for top in tops for label in ("cat", "dog")]
+
+    with pytest.raises(
+        DataLayoutError, match=r"contain the same folders \('cat', 'dog'\).*--classes-from leaf.*--classes-from top"
+    ):
+        meaning(names)
+    assert {label for label, _ in meaning(names, "leaf")[0].values()} == {"cat", "dog"}
+    assert {label for label, _ in meaning(names, "top")[0].values()} == set(tops)
 
 
 def test_ignored_folders_are_looked_for_inside_wrappers():

@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+from unicodedata import category
 
 import numpy as np
 import pytest
+from matplotlib.font_manager import findfont, get_font
 
+from pipeline.runs.plots import fonts
 from pipeline.runs.plots.confusion import draw_confusion
 from tests.runs.images import ODD_NAMES, is_drawn, pixels
 
@@ -38,6 +41,24 @@ def test_class_without_images_is_an_empty_row(tmp_path):
     draw_confusion(tmp_path / "confusion.png", [[3, 0], [0, 0]], ("a", "b"), "title")
 
     assert is_drawn(pixels(tmp_path / "confusion.png"))
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_class_names_in_any_script_have_a_font_or_a_warning(installed, tmp_path, monkeypatch, caplog):
+    """Another font is used where it has the characters; otherwise boxes are drawn, and that is said once."""
+    other = findfont("STIXGeneral")
+    own = set(get_font(findfont("DejaVu Sans")).get_charmap())
+    letters = (chr(code) for code in sorted(get_font(other).get_charmap()) if code > 0xFF and code not in own)
+    letter = next(letter for letter in letters if category(letter)[0] != "M")  # marks are drawn on another letter
+    monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda: [other] if installed else [])
+    fonts.file_with.cache_clear()
+    fonts._warn.cache_clear()
+    draw_confusion(tmp_path / "confusion.png", [[3, 1], [0, 4]], (letter, f"{letter}b"), "title")
+    draw_confusion(tmp_path / "latin.png", [[3, 1], [0, 4]], ("Größe", "b"), "title")
+    fonts.file_with.cache_clear()
+
+    assert is_drawn(pixels(tmp_path / "confusion.png"))
+    assert caplog.text.count("boxes for characters such as") == (0 if installed else 1)
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)

@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import DataLayoutError
+from pipeline.files import open_regular
 from pipeline.images.decoding.decoder import MAX_BYTES
 from pipeline.images.entries import Entry, Listed, entries_of
 from pipeline.images.files.kinds import SYSTEM_FILES, SYSTEM_FOLDERS, is_system_file, is_system_folder
+from pipeline.images.files.limits import MAX_ARCHIVE_BYTES
 from pipeline.images.manifest import ImageBytes, Manifest, Skipped
 from pipeline.images.sources.archives.members import Member
 from pipeline.images.sources.archives.tars import DAMAGE, list_tar
@@ -23,6 +25,10 @@ from pipeline.images.sources.layout import shared_folders, warn_of_empty
 from pipeline.images.sources.reading import Reading
 
 EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_TAR_MARK = 257, b"ustar"
+"""Offset and bytes in the header of a tar."""
+
+_PACKED_TARS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 _MAX_FOLDERS = 32
 _MAX_NAME = 4096
 _DAMAGE = (zipfile.BadZipFile, *DAMAGE)
@@ -81,11 +87,13 @@ def _open(path: Path, reading: Reading) -> _Content:
         DataLayoutError: It is damaged, or contains no image.
     """
     try:
-        listing = list_zip(path) if path.name.lower().endswith(".zip") else list_tar(path, reading.home)
+        listing = list_zip(path) if _is_zip(path) else list_tar(path, reading.home)
     except DataLayoutError:
         raise
     except _DAMAGE as error:
-        raise DataLayoutError(f"{path} is not a readable archive: {error}.") from error
+        raise DataLayoutError(
+            f"{path} is not a readable archive: {str(error).rstrip('.')}. If it is incomplete, download or copy it again."
+        ) from error
     members, found = _choose(listing.members)
     leave_out(found, reading)
     chosen = [members[name] for name in found.names]
@@ -97,6 +105,16 @@ def _open(path: Path, reading: Reading) -> _Content:
     images = listing.make_images(chosen)
     digests = reading.hashes.member_digests(path, found.names, images.read, progress=reading.progress)
     return _Content(found, images, digests, tuple(listing.warnings))
+
+
+def _is_zip(path: Path) -> bool:
+    """Whether an archive is a zip, by its first bytes; by its name if they are those of no archive."""
+    with open_regular(path, MAX_ARCHIVE_BYTES, follow_links=True) as file:
+        head = file.read(_TAR_MARK[0] + len(_TAR_MARK[1]))
+    if head.startswith(b"PK"):
+        return True
+    is_tar = head.startswith(_PACKED_TARS) or head.startswith(_TAR_MARK[1], _TAR_MARK[0])
+    return path.name.lower().endswith(".zip") and not is_tar
 
 
 def _columns(found: Found, reading: Reading, warnings: Sequence[str]) -> Columns:
@@ -160,9 +178,9 @@ def _system_part(parts: Sequence[str]) -> int | None:
 
 def _name_refusal(name: str, parts: Sequence[str]) -> str | None:
     if name.startswith("/") or parts[0].endswith(":"):
-        return "absolute path"
+        return "absolute path; make the archive again with relative names, or unpack it"
     if ".." in parts:
-        return "path leaves the archive"
+        return "path leaves the archive; make it again from inside its folder, or unpack it"
     if "\0" in name or len(name) > _MAX_NAME:
         return "not a path"
     return f"more than {_MAX_FOLDERS} folders deep" if len(parts) > _MAX_FOLDERS else None

@@ -1,7 +1,7 @@
 """What the arrays of an `.npz` file are, by their names: images or labels, and of which split."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,10 @@ _FILLERS = frozenset(["set", "split", "arr", "array"])
 _JOINED = re.compile(
     r"(xs?|ys?)(" + "|".join(SPLIT_WORDS) + r")|(" + "|".join(SPLIT_WORDS) + r")(xs?|ys?|set|images|labels|data)"
 )
+_UNNAMED = re.compile(r"arr_\d+")
 EXPECTED = "arrays named x and y, or x_train, y_train, x_test, y_test"
+
+_RENAME = "Save them under these names: np.savez('data.npz', x=images, y=labels)."
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ def find_parts(arrays: Arrays, reading: Reading) -> list[Part]:
     """
     ignored = {_ignored(arrays, name) for name in reading.ignore_column}
     arrays = {name: array for name, array in arrays.items() if name not in ignored}
+    if arrays and all(map(_UNNAMED.fullmatch, arrays)):
+        return [_find_unnamed(arrays, reading)]
     images: dict[str | None, str] = {}
     labels: dict[str | None, str] = {}
     for name in arrays:
@@ -60,13 +65,32 @@ def find_parts(arrays: Arrays, reading: Reading) -> list[Part]:
             )
         found[split] = name
     if not images:
-        raise DataLayoutError(f"Expected {EXPECTED}. Received: {sorted(arrays)}.")
+        raise DataLayoutError(f"Expected {EXPECTED}. Received: {_shapes(arrays)}. {_RENAME}")
     if reading.label != "label" and set(images) - set(labels):
         missing = [f"{reading.label}_{split}" if split else reading.label for split in images if split not in labels]
         raise DataLayoutError(f"There is no label array {missing}. Received: {sorted(arrays)}.")
     _check_leftovers(arrays, images, labels)
     order = [None, "train", "validation", "test"]
     return [Part(split, images[split], labels.get(split)) for split in sorted(images, key=order.index)]
+
+
+def _find_unnamed(arrays: Arrays, reading: Reading) -> Part:
+    """The images, and the labels if there are some, of a file that `np.savez` wrote without names: `arr_0`, `arr_1`.
+
+    Raises:
+        DataLayoutError: Their shapes do not say which is which.
+    """
+    images = [name for name, array in arrays.items() if array.ndim > 2]
+    labels = [name for name in arrays if name not in images]
+    if len(images) != 1 or len(labels) > 1:
+        raise DataLayoutError(f"The arrays have no names. Received: {_shapes(arrays)}. Expected {EXPECTED}. {_RENAME}")
+    if reading.label != "label" and reading.label not in labels:
+        raise DataLayoutError(f"There is no label array {reading.label!r}. Received: {sorted(arrays)}.")
+    return Part(None, images[0], labels[0] if labels else None)
+
+
+def _shapes(arrays: Arrays) -> str:
+    return ", ".join(f"{name} {tuple(array.shape)}" for name, array in sorted(arrays.items()))
 
 
 def label_choices(arrays: Arrays, parts: list[Part]) -> tuple[str, ...]:
@@ -133,3 +157,13 @@ def _ignored(arrays: Arrays, name: str) -> str:
     if name not in arrays:
         raise DataLayoutError(f"There is no array {name!r} to ignore. The arrays are {sorted(arrays)}.")
     return name
+
+
+def name_warnings(parts: Sequence[Part]) -> list[str]:
+    """What was assumed about arrays without names."""
+    return [
+        f"The arrays have no names: {part.images} is read as the images"
+        + (f", {part.labels} as their labels." if part.labels else ".")
+        for part in parts
+        if _UNNAMED.fullmatch(part.images)
+    ]

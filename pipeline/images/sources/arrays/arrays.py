@@ -1,4 +1,4 @@
-"""Manifests of arrays: `.npz` files, and the data sets of scikit-learn and Keras.
+"""Manifests of arrays: `.npz` and `.npy` files, and the data sets of scikit-learn and Keras.
 
 An image of an array is identified by the SHA-256 of its pixels in `.npy` format, so it has a row key like a file.
 """
@@ -15,11 +15,11 @@ from pipeline.errors import DataLayoutError, check_choice, foreign_file
 from pipeline.files import replacing
 from pipeline.images.decoding.decoder import encode_array
 from pipeline.images.labels import label_text, plain_texts
-from pipeline.images.manifest import Manifest
-from pipeline.images.sources.arrays.array_names import Part, find_parts, label_choices
-from pipeline.images.sources.arrays.npz import read_npz
-from pipeline.images.sources.arrays.pixels import as_uint8, float_top, pixel_warnings
-from pipeline.images.sources.columns import group_splits
+from pipeline.images.manifest import Ignored, Manifest
+from pipeline.images.sources.arrays.array_names import Part, find_parts, label_choices, name_warnings
+from pipeline.images.sources.arrays.npz import read_npy, read_npz
+from pipeline.images.sources.arrays.pixels import CHANNELS, as_uint8, float_top, pixel_warnings
+from pipeline.images.sources.columns import group_notes, group_splits
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.roles import Roles, find_roles
 from pipeline.images.splits import rule_of
@@ -73,22 +73,25 @@ def array_manifest(
     known = [None] * count if flat is None else list(flat)
     given = splits or [None] * count
     digests = tuple(hashlib.sha256(images.read(position)).digest() for position in range(count))
+    shares = group_splits(given, groups, digests, reading, known)
     return Manifest(
         images=images,
         positions=tuple(range(count)),
         names=tuple(f"#{position}" for position in range(count)),
         digests=digests,
         labels=tuple(known),
-        splits=group_splits(given, groups, digests, reading, known),
+        splits=shares,
+        warnings=tuple(group_notes(given, groups, shares)),
         title=title,
         split_rule=rule_of(given, reading.fractions, reading.split_seed),
     )
 
 
 def scan_npz(path: Path, reading: Reading) -> Manifest:
-    """The manifest of an `.npz` file with `x` and `y`, or `x_train`, `y_train`, `x_test`, `y_test` (and `x_validation`).
+    """The manifest of an `.npz` or `.npy` file.
 
-    Other spellings are known too: see `find_parts`. `reading.label` names another array of labels, such as `y_coarse`.
+    An `.npz` file has `x` and `y`, or `x_train`, `y_train`, `x_test`, `y_test` (and `x_validation`); an `.npy` file one array of images,
+    which have no labels. Other spellings are known too: see `find_parts`. `reading.label` names another array of labels, such as `y_coarse`.
 
     Raises:
         DataLayoutError: The file contains none of these arrays, or contains Python objects.
@@ -132,8 +135,20 @@ def scan_keras(name: str, reading: Reading) -> Manifest:
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
-    with foreign_file(path, "is not an .npz file of plain arrays", error_type=DataLayoutError):
-        found = read_npz(path)
+    ending = path.suffix.lower()
+    with foreign_file(path, f"is not an {ending} file of plain arrays", error_type=DataLayoutError):
+        try:
+            if ending == ".npy":
+                array = read_npy(path)
+                return {"x": array[None] if array.ndim == 3 and array.shape[2] in CHANNELS else array}
+            found = read_npz(path)
+        except ValueError as error:
+            if "allow_pickle" not in str(error):
+                raise
+            raise DataLayoutError(
+                f"{path} holds Python objects, which could run code when they are read, so they are not. Save texts with y.astype(str), "
+                "and images of one size with np.stack; images of several sizes belong into files."
+            ) from None
         foreign = [name for name, array in found.items() if not isinstance(array, np.ndarray)]
         if foreign:
             raise ValueError(f"it also holds {foreign}")
@@ -185,12 +200,27 @@ def _manifest_of(arrays: Mapping[str, NDArray[np.generic]], reading: Reading, ti
         reading=reading,
         title=title,
     )
-    warnings = [
+    warnings = name_warnings(parts) + [
         text for part, array in zip(parts, given, strict=True) for text in pixel_warnings(part.images, array, top)
     ]
     choices = () if any(part.labels for part in parts) else label_choices(arrays, parts)
     column = reading.label if reading.label != "label" else None
-    return replace(found, warnings=(*warnings, *roles.warnings), label_choices=choices, label_column=column)
+    return replace(
+        found,
+        ignored=_unused(arrays, parts, reading, roles),
+        warnings=(*warnings, *roles.warnings, *found.warnings),
+        label_choices=choices,
+        label_column=column,
+    )
+
+
+def _unused(
+    arrays: Mapping[str, NDArray[np.generic]], parts: Sequence[Part], reading: Reading, roles: Roles
+) -> tuple[Ignored, ...]:
+    """Arrays that are neither images nor labels, splits or groups."""
+    used = {*reading.ignore_column, roles.group, *(name for part in parts for name in (part.images, part.labels))}
+    others = [name for name in arrays if name not in used and (roles.splits is None or name not in roles.used)]
+    return tuple(Ignored(f"array {name}", 1) for name in others)
 
 
 def _other_columns(

@@ -11,15 +11,36 @@ from pathlib import Path
 from pipeline.errors import DataLayoutError
 from pipeline.files import read_regular
 from pipeline.images.files.limits import MAX_TEXT_BYTES, check_cells, check_memory
+from pipeline.images.sources.encodings import TITLES, guess_of_table
 
 DELIMITERS = (",", ";", "\t", "|")
 Texts = Mapping[str, Sequence[str | None]]
 """Columns of a table by name."""
 
+_MOST_FIELDS = 1000
+"""Fields from which the encoding is guessed."""
+
 _LARGE_BYTES, _BYTES_PER_BYTE = 2**26, 8
 """From this size on it is asked whether there is memory for a table's columns: so many bytes per byte of the file."""
 
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_MARKS = (
+    *((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")),
+    *((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")),
+)
+_FIELD = re.compile(rb"[^,;\t\r\n\"]*[\x80-\xff][^,;\t\r\n\"]*")
+_MOST_FIELDS = 1000
+"""Fields from which the encoding is guessed."""
+
+_LARGE_BYTES, _BYTES_PER_BYTE = 2**26, 8
+"""From this size on it is asked whether there is memory for a table's columns: so many bytes per byte of the file."""
+
+_MARKS = (
+    *((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")),
+    *((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")),
+)
+_FIELD = re.compile(rb"[^,;\t\r\n\"]*[\x80-\xff][^,;\t\r\n\"]*")
+_NO_TABLES = ("cp437", "cp850", "cp866")
+"""Encodings of DOS, in which archives are written still, and tables no more."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +81,10 @@ def read_delimited(path: Path) -> Table:
 
 
 def decode_text(path: Path, at_most: int = MAX_TEXT_BYTES) -> tuple[str, tuple[str, ...]]:
-    """The text of a file in UTF-8, UTF-16 or, with a warning, Windows-1252.
+    """The text of a file in UTF-8, UTF-16 or UTF-32.
+
+    Another file is read, with a warning, in the encoding in which its letters are plausible: Windows-1252, GBK, Shift JIS, EUC-KR, Big5 or
+    Windows-1251. Where none is, it is Windows-1252.
 
     Raises:
         DataLayoutError: It is in none of them.
@@ -79,16 +103,19 @@ def decode_text(path: Path, at_most: int = MAX_TEXT_BYTES) -> tuple[str, tuple[s
     except UnicodeDecodeError as error:
         if marked:
             raise DataLayoutError(f"{path} begins as {marked} and is damaged: {error}. Save it as UTF-8.") from error
+    fields = list(dict.fromkeys(field.strip() for field in _FIELD.findall(data)))
+    encoding = guess_of_table(fields[:_MOST_FIELDS])
     try:
-        text = data.decode("cp1252")
+        text = data.decode(encoding)
     except UnicodeDecodeError as error:
         raise DataLayoutError(
-            f"{path} is not text in UTF-8, UTF-16 or Windows-1252: {error}. Save it as UTF-8."
+            f"{path} is not text in UTF-8, UTF-16 or {TITLES[encoding]}: {error}. Save it as UTF-8."
         ) from error
     if any(ord(character) < 9 for character in text[:4096]):
         raise DataLayoutError(f"{path} is not a text file. Expected a table with a header, in UTF-8.")
+    first = fields[0].decode(encoding, "replace") if fields else ""
     return text, (
-        f"{path.name} is not UTF-8: it is read as Windows-1252 (cp1252). Save it as UTF-8 if letters look wrong.",
+        f"{path.name} is not UTF-8: it is read as {TITLES[encoding]} (the first: {first!r}). Save it as UTF-8 if letters look wrong.",
     )
 
 

@@ -61,7 +61,7 @@ def list_frame(frame: "IntoDataFrame", reading: Reading) -> Listed:
     texts, images = _columns(frame, reading)
     if images is None:
         folder = Path(reading.root or _folder_of(texts, reading))
-        return Listed(list_paths(texts, reading, source=_SOURCE, folder=folder))
+        return list_paths(texts, reading, source=_SOURCE, folder=folder)
     contents, digests, names = _encoded(images)
     return Listed(entries_of(names, contents, digests))
 

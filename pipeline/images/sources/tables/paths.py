@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from pipeline.images.files.kinds import has_image_extension
+from pipeline.images.files.kinds import has_image_extension, is_system_folder
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\\w")
 _NO_FILE = "no such file"
+_MOST_ENTRIES = 1_000_000
+"""Files and folders that are looked at for names without a folder: the folder of a table may be anything, even a home folder."""
 
 
 @dataclass
@@ -29,9 +31,20 @@ class Locator:
     follow_links: bool = False
     """Links to folders may lead out of the root."""
 
+    below: bool = False
+    """Names without a folder are looked for in the folders below the root, too."""
+
+    moved: dict[str, str] = field(default_factory=dict)
+    """Names without a folder that were found in a folder below the root, and the paths of their files."""
+
+    respelled: dict[str, str] = field(default_factory=dict)
+    """Paths that were found with other capital letters, and the paths of their files."""
+
     _inside: str = ""
     _folders: dict[str, str] = field(default_factory=dict)
     _listings: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    _cases: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    _deep: dict[str, list[str]] | None = None
 
     def __post_init__(self) -> None:
         self._inside = os.path.realpath(self.root)
@@ -39,8 +52,8 @@ class Locator:
     def locate(self, given: str | None) -> tuple[str, str | None]:
         """The path of a regular file, relative to the root if it is below it; and why there is none, or None.
 
-        The path is tried as it is, then with slashes for backslashes, in the other Unicode form, and with the ending of the only
-        image of that name.
+        The path is tried as it is, then with slashes for backslashes, in the other Unicode form, with other capital letters, and with
+        the ending of the only image of that name. A name without a folder is then looked for in the folders below the root.
         """
         path = (given or "").strip()
         if not path:
@@ -49,19 +62,72 @@ class Locator:
             path = unquote(path[7:])
         if _URL.match(path):
             return path, "is a URL: download the image, and give the path of the file"
-        reason = self._check(path)
-        if reason != _NO_FILE:
-            return self._shown(path), reason
-        for other in self._others(path):
+        for other in (path, *self._others(path)):
             reason = self._check(other)
             if reason != _NO_FILE:
                 return self._shown(other), reason
         if os.name != "nt" and _DRIVE.match(path):
-            return (
-                path,
-                f"is on a drive of another computer ({path[:2]}): give paths relative to the table, or to --root",
-            )
-        return self._with_ending(path.replace("\\", "/"))
+            where = f"is on a drive of another computer ({path[:2]})"
+            return path, f"{where}: give paths relative to the table, or to --root"
+        return self._locate_nearly(path, path.replace("\\", "/"))
+
+    def _locate_nearly(self, given: str, path: str) -> tuple[str, str | None]:
+        """As `locate`, for a path of no file: with other capital letters, or with an ending."""
+        if respelled := self._with_other_case(path):
+            self.respelled[given] = respelled
+            return self._shown(respelled), self._check(respelled)
+        found, reason = self._with_ending(path)
+        return found, self._with_hint(path) if reason == _NO_FILE else reason
+
+    def notes(self, num_paths: int) -> list[str]:
+        """Sentences about the paths, of so many, whose files have another name or are in another folder."""
+        found = []
+        if self.moved:
+            name, path = next(iter(self.moved.items()))
+            many = f"{len(self.moved):,} of {num_paths:,} paths are names without a folder"
+            found.append(f"{many}; their images were found in folders below {self.root}: {name!r} is {path!r}.")
+        if self.respelled:
+            name, path = next(iter(self.respelled.items()))
+            many = f"{len(self.respelled):,} of {num_paths:,} paths differ from the names of their files in capital letters"
+            found.append(f"{many}: {name!r} is {path!r}.")
+        return found
+
+    def _with_other_case(self, path: str) -> str | None:
+        """The only file whose path differs in capital letters alone, as systems that ignore them would open it; None if there is none."""
+        found = "/" if path.startswith("/") else ""
+        for part in path.strip("/").split("/"):
+            if part in ("", ".", ".."):
+                found += f"{part}/"
+                continue
+            if found not in self._cases:
+                self._cases[found] = self._list_folded(found)
+            same = self._cases[found].get(unicodedata.normalize("NFC", part).casefold(), [])
+            name = part if part in same else same[0] if len(same) == 1 else None
+            if name is None:
+                return None
+            found += f"{name}/"
+        found = found.rstrip("/")
+        return found if self._check(found) is None else None
+
+    def _list_folded(self, folder: str) -> dict[str, list[str]]:
+        """Names in a folder by their small letters."""
+        names: dict[str, list[str]] = defaultdict(list)
+        try:
+            entries = os.listdir(os.path.join(self._inside, folder))  # noqa: PTH118, PTH208 names alone
+        except (OSError, ValueError):
+            entries = []
+        for entry in entries:
+            names[unicodedata.normalize("NFC", entry).casefold()].append(entry)
+        return names
+
+    def _with_hint(self, path: str) -> str:
+        """That there is no such file, and the image of this name with another ending, if there is one."""
+        folder, name = os.path.split(path)
+        try:
+            near = self._listing(folder).get(unicodedata.normalize("NFC", name).rpartition(".")[0], [])
+        except (OSError, ValueError):
+            near = []
+        return f"{_NO_FILE}: there is {near[0]!r}" if near else _NO_FILE
 
     def _others(self, path: str) -> list[str]:
         slashed = path.replace("\\", "/")
@@ -77,11 +143,20 @@ class Locator:
             found = self._listing(folder).get(unicodedata.normalize("NFC", name), [])
         except (OSError, ValueError):
             found = []
+        if not found and self.below and not folder:
+            found = self._found_below(unicodedata.normalize("NFC", name))
+            self.moved |= {name: found[0]} if len(found) == 1 else {}
         if len(found) != 1:
             several = f"several images have this name: {', '.join(sorted(found)[:4])}" if found else _NO_FILE
             return path, several
         path = os.path.join(folder, found[0])  # noqa: PTH118 strings are faster
         return self._shown(path), self._check(path)
+
+    def _found_below(self, name: str) -> list[str]:
+        """Images of this name, with or without its ending, in the folders below the root: paths relative to the root."""
+        if self._deep is None:
+            self._deep = _list_below(self._inside)
+        return self._deep.get(name, [])
 
     def _listing(self, folder: str) -> dict[str, list[str]]:
         """Names of the images of a folder by their names without ending."""
@@ -129,3 +204,21 @@ class Locator:
         if os.path.isabs(path) and self._is_inside(os.path.dirname(path)):  # noqa: PTH117, PTH120
             return os.path.relpath(path, self._inside).replace(os.sep, "/")
         return path
+
+
+def _list_below(root: str) -> dict[str, list[str]]:
+    """Paths of the images in the folders below a root, by their names with and without ending; links to folders are not followed."""
+    found: dict[str, list[str]] = defaultdict(list)
+    num_entries = 0
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if not is_system_folder(name))
+        num_entries += len(folders) + len(names)
+        if num_entries > _MOST_ENTRIES:
+            break
+        above = os.path.relpath(folder, root).replace(os.sep, "/")
+        for name in names if above != "." else ():
+            if has_image_extension(name):
+                form = unicodedata.normalize("NFC", name)
+                for key in (form, form.rpartition(".")[0]):
+                    found[key].append(f"{above}/{name}")
+    return found

@@ -34,7 +34,7 @@ LABELS = (
 )
 SPLITS = ("split", "splits", "subset", "set", "partition", "datasplit", "datasetsplit", "splitname")
 GROUPS = ("group", "groups", "groupid", "groupname")
-_FOLDS = re.compile(r"(cv|k)?folds?(id|no|number|index)?")
+_FOLDS = re.compile(r"(cv|k|test|val)?folds?(id|no|nr|num|number|index)?|cv(id|no|number|index|split)?")
 _NEARLY_GROUPS = re.compile(
     "(group|patient|subject|person|participant|individual|case|donor|lesion|specimen|scene|video|sequence|series|study|slide)s?"
     "(id|ids|no|nr|num|number|name|code|uid|key|index)?"
@@ -56,6 +56,9 @@ class Roles:
     """Columns that could be the labels, if there is no label column."""
 
     warnings: tuple[str, ...] = ()
+
+    used: tuple[str, ...] = ()
+    """Columns that the splits were read from."""
 
 
 def without_ignored(texts: Texts, reading: Reading, source: str) -> Texts:
@@ -140,7 +143,7 @@ def find_roles(
         warnings.append(
             f"Images for which {used[0]} is false are test images; validation images are taken from the others."
         )
-    return Roles(path, label, splits, group, choices, tuple(warnings))
+    return Roles(path, label, splits, group, choices, tuple(warnings), tuple(used))
 
 
 def _find_splits(texts: Texts, given: str | None, source: str) -> tuple[list[str | None] | None, list[str]]:
@@ -150,7 +153,7 @@ def _find_splits(texts: Texts, given: str | None, source: str) -> tuple[list[str
     named = _known(texts, SPLITS)
     # A constant or empty column of this name may mean anything else; one that is called split may not.
     found = {name: _read_splits(texts[name], name, source) for name in named}
-    flags = {name: split for name in texts if name not in named and (split := _flag_of(name, texts[name]))}
+    flags = _find_flags({name: column for name, column in texts.items() if name not in named})
     if flags:
         found[" and ".join(flags)] = _read_flags({split: texts[name] for name, split in flags.items()}, source)
     if len({tuple(column) for column in found.values()}) > 1:
@@ -188,10 +191,17 @@ def _flag_word(name: str) -> str | None:
     return split_of(re.sub(r"^(is|in|for)\s*", "", normalize(name)))
 
 
-def _flag_of(name: str, column: Iterable[str | None]) -> str | None:
-    """The same for a column that is surely meant so: `is_train` of truth values."""
-    split = _flag_word(name) if re.match(r"(is|in)\b|is", normalize(name)) else None
-    return split if split and all(_is_flag(value) for value in set(column)) else None
+def _find_flags(texts: Texts) -> dict[str, str]:
+    """Columns of truth values that are surely meant so, with their splits: `is_train`; or `train` and `test` that are never both true."""
+    found = {
+        name: split for name, column in texts.items() if (split := _flag_word(name)) and all(map(_is_flag, set(column)))
+    }
+    sure = {name: split for name, split in found.items() if re.match(r"(is|in)\b|is", normalize(name))}
+    bare = {name: split for name, split in found.items() if name not in sure}
+    rows = zip(*(texts[name] for name in bare), strict=True)
+    if len(set(bare.values())) > 1 and all(sum(_flag_text(value) in _TRUE for value in row) == 1 for row in rows):
+        return sure | bare
+    return sure
 
 
 def _is_flag(value: str | None) -> bool:
@@ -232,9 +242,14 @@ def _check_nearly_split(name: str, column: Sequence[str | None], source: str) ->
         get_close_matches(key, ("split", "subset", "partition", "istrain", "isvalid", "istest"), 1, 0.8)
     )
     if by_name or _flag_word(name) or _has_split_words(column):
+        values = sorted({label_text(value) or "" for value in column})
+        is_known = all(not value or split_of(value) for value in values) or (
+            _flag_word(name) and all(map(_is_flag, values))
+        )
+        cure = "Use it with" if is_known else "Write train, validation or test in it and use it with"
         raise DataLayoutError(
-            f"{source} has a column {name!r} that seems to set the splits (its values: {listed(sorted(map(repr, set(column)))[:4])}). "
-            f"Use it with --split-column {_quoted(name)}, or split by percentages with --ignore-column {_quoted(name)}."
+            f"{source} has a column {name!r} that seems to set the splits (its values: {listed(list(map(repr, values)), 4)}). "
+            f"{cure} --split-column {_quoted(name)}, or split by percentages with --ignore-column {_quoted(name)}."
         )
 
 

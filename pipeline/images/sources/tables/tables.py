@@ -4,21 +4,20 @@
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from pipeline.errors import DataLayoutError, DataNotFoundError, MissingExtraError, foreign_file
-from pipeline.files import parse_json
 from pipeline.images.entries import Entry, Listed
 from pipeline.images.files.kinds import has_image_extension
-from pipeline.images.files.limits import MAX_JSON_BYTES, MAX_LINE, check_cells
-from pipeline.images.labels import counted, label_text, missing_spellings, plain_texts
+from pipeline.images.labels import counted, label_text, listed, missing_spellings, plain_texts
 from pipeline.images.manifest import Files, Manifest, Skipped
 from pipeline.images.sources.columns import Columns
 from pipeline.images.sources.reading import Reading
-from pipeline.images.sources.tables.delimited import Table, Texts, decode_text, read_delimited
+from pipeline.images.sources.tables.delimited import Table, Texts, read_delimited
+from pipeline.images.sources.tables.objects import read_json, read_lines
 from pipeline.images.sources.tables.paths import Locator
 from pipeline.images.sources.tables.roles import Roles, find_path, find_roles, without_ignored
 
@@ -51,7 +50,8 @@ def list_table(table: Path, reading: Reading) -> Listed:
     """
     content = read_table(table)
     folder = Path(reading.root or table.parent)
-    return Listed(list_paths(content.texts, reading, source=str(table), folder=folder), content.warnings)
+    found = list_paths(content.texts, reading, source=str(table), folder=folder)
+    return replace(found, warnings=(*content.warnings, *found.warnings))
 
 
 def read_table(table: Path) -> Table:
@@ -62,14 +62,14 @@ def read_table(table: Path) -> Table:
     """
     readers: Mapping[str, Callable[[Path], Table]] = {
         ".parquet": _read_parquet,
-        ".json": _read_json,
-        ".jsonl": _read_jsonl,
-        ".ndjson": _read_jsonl,
+        ".json": read_json,
+        ".jsonl": read_lines,
+        ".ndjson": read_lines,
     }
     return readers.get(table.suffix.lower(), read_delimited)(table)
 
 
-def list_paths(texts: Texts, reading: Reading, *, source: str, folder: Path) -> list[Entry]:
+def list_paths(texts: Texts, reading: Reading, *, source: str, folder: Path) -> Listed:
     """The file of each row, by the path that the row gives.
 
     Args:
@@ -84,7 +84,7 @@ def list_paths(texts: Texts, reading: Reading, *, source: str, folder: Path) -> 
         name, reason = locator.locate(given)
         shown = given or f"row {row + 1}"
         entries.append(Entry(shown, None, reason) if reason else Entry(shown, os.path.join(folder, name)))  # noqa: PTH118
-    return entries
+    return Listed(entries, tuple(locator.notes(len(entries))))
 
 
 def _find_files(texts: Texts, reading: Reading, source: str, folder: Path) -> tuple[str, Locator]:
@@ -97,12 +97,13 @@ def _find_files(texts: Texts, reading: Reading, source: str, folder: Path) -> tu
     path = find_path(texts, reading, source)
     if path is None or not texts[path]:
         cure = _path_cure(texts) if path is None else "It has no rows below them."
+        columns = listed([repr(name[:80]) for name in texts], 10)
         raise DataLayoutError(
-            f"{source} needs a column `path` and at least one row. Received columns: {list(texts)}. {cure}"
+            f"{source} needs a column `path` and at least one row. Received columns: [{columns}]. {cure}"
         )
     if not folder.is_dir():
         raise DataNotFoundError(f"The folder of the images does not exist: {folder}. Give another one with --root.")
-    return path, Locator(folder, may_leave=reading.root is not None, follow_links=reading.follow_links)
+    return path, Locator(folder, may_leave=reading.root is not None, follow_links=reading.follow_links, below=True)
 
 
 def manifest_of_paths(
@@ -127,15 +128,33 @@ def manifest_of_paths(
     roles = find_roles(texts, reading, source, path=path)
     names, rows, skipped = _locate(locator, texts[path])
     if not names:
-        first = f"the first: {texts[path][0]!r}: {skipped[0].reason}"
+        first = f"the first: {str(texts[path][0])[:200]!r}: {skipped[0].reason}"
         raise DataLayoutError(
             f"None of the {len(skipped)} paths of {source} is a file below {folder} that can be read ({first}). "
             "If the paths begin in another folder, give it with --root."
         )
-    columns = columns_of(texts, roles, names, rows, skipped=skipped, warnings=table.warnings)
+    _check_vanished(texts, roles, rows, skipped)
+    warnings = (*table.warnings, *locator.notes(len(texts[path])))
+    columns = columns_of(texts, roles, names, rows, skipped=skipped, warnings=warnings)
     full = [os.path.join(folder, name) for name in names]  # noqa: PTH118 strings are faster
     digests = reading.hashes.digests(full, progress=reading.progress)
     return columns.manifest(Files(folder, tuple(names)), digests, reading, title)
+
+
+def _check_vanished(texts: Texts, roles: Roles, rows: Sequence[int], skipped: Sequence[Skipped]) -> None:
+    """Raise DataLayoutError if all images of a class, or of a split, are skipped."""
+    if not skipped:
+        return
+    labels = [] if roles.label is None else [label_text(text) for text in texts[roles.label]]
+    for what, values in (("class", labels), ("split", list(roles.splits or ()))):
+        left = {values[row] for row in rows} if values else set()
+        for value in values:
+            if value is not None and value not in left:
+                first = f"{skipped[0].path[:200]}: {skipped[0].reason}"
+                raise DataLayoutError(
+                    f"No image of the {what} {value!r} can be read: {len(skipped):,} of {len(skipped) + len(rows):,} images are "
+                    f"skipped (the first: {first}). Get these files, or remove the rows of this {what}."
+                )
 
 
 def columns_of(
@@ -167,8 +186,13 @@ def columns_of(
 
 def _path_cure(texts: Texts) -> str:
     """What to do if no column is known to be that of the paths."""
-    if any(has_image_extension(name.strip()) for name in texts):
-        return "The first line looks like an image: write a line with the names of the columns above it, such as path,label."
+    expected = "a line with the names of the columns, separated by commas, semicolons or tabs, such as path,label"
+    if any(has_image_extension(word) for name in texts for word in name.split()):
+        return f"The first line looks like an image: write {expected}, above it."
+    if not texts:
+        return f"It is empty. Expected {expected}."
+    if len(texts) < 2:
+        return f"Expected {expected}, above the rows."
     return "If another column contains the paths, name it with --path-column."
 
 
@@ -183,64 +207,6 @@ def _locate(locator: Locator, paths: Sequence[str | None]) -> tuple[list[str], l
             names.append(name)
             rows.append(row)
     return names, rows, skipped
-
-
-def _read_json(table: Path) -> Table:
-    """A list of JSON objects; or one object per line, which some call .json too."""
-    text, warnings = decode_text(table)
-    if len(text) > MAX_JSON_BYTES or not text.lstrip().startswith("["):
-        return _columns_of_lines(table, text, warnings)
-    try:
-        rows = [dict(row) for row in parse_json(text)]
-    except (ValueError, TypeError):
-        return _columns_of_lines(table, text, warnings)
-    return Table(_columns_of_objects(table, rows, len(text)), warnings)
-
-
-def _read_jsonl(table: Path) -> Table:
-    return _columns_of_lines(table, *decode_text(table))
-
-
-def _columns_of_lines(table: Path, text: str, warnings: tuple[str, ...]) -> Table:
-    try:
-        objects = (dict(_parse_line(line)) for line in _lines(text))
-        return Table(_columns_of_objects(table, objects, len(text)), warnings)
-    except (ValueError, TypeError) as error:
-        if isinstance(error, DataLayoutError):
-            raise
-        raise DataLayoutError(f"{table} is not a UTF-8 file with one JSON object per line: {error}.") from error
-
-
-def _lines(text: str) -> Iterator[str]:
-    """The lines that are not empty, one at a time: a list of all of them would be as large as the text."""
-    start = 0
-    while start < len(text):
-        end = text.find("\n", start)
-        end = len(text) if end < 0 else end
-        if not text[start : min(end, start + MAX_LINE)].isspace() and end > start:
-            yield text[start:end]
-        start = end + 1
-
-
-def _parse_line(line: str) -> Any:
-    if len(line) > MAX_LINE:
-        raise ValueError(f"a line of {len(line):,} characters; expected at most {MAX_LINE:,}")
-    return parse_json(line)
-
-
-def _columns_of_objects(table: Path, rows: Iterable[Mapping[str, object]], size: int) -> Texts:
-    """The columns of objects: each text is kept once, however often it occurs. An object that lacks a column has None there."""
-    columns: dict[str, list[object]] = {}
-    known: dict[str, str] = {}
-    for count, row in enumerate(rows):
-        check_cells(table, size, (count + 1) * len(columns.keys() | row.keys()))
-        for name, value in row.items():
-            column = columns.setdefault(name, [None] * count)
-            column.append(known.setdefault(value, value) if isinstance(value, str) else value)
-        for column in columns.values():
-            if len(column) == count:
-                column.append(None)
-    return {name: plain_texts(values) for name, values in columns.items()}
 
 
 def _read_parquet(table: Path) -> Table:

@@ -200,3 +200,14 @@ def test_file_that_is_no_archive_is_refused(name, content, tmp_path):
 
     with pytest.raises(DataLayoutError, match=rf"{name} is not a readable archive: "):
         scan(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("zip", "photos.tar"), ("zip", "photos.tar.gz"), ("tar", "photos.zip"), ("gztar", "photos.zip")]
+)
+def test_archive_under_the_name_of_another_kind_is_read(kind, name, tmp_path):
+    """The first bytes decide."""
+    made = shutil.make_archive(str(tmp_path / "made"), kind, draw_tree(tmp_path / "tree", {"": 2}))
+    Path(made).rename(tmp_path / name)
+
+    assert len(scan(tmp_path / name)) == 4

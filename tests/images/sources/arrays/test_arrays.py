@@ -131,7 +131,7 @@ def test_same_pixels_in_another_type_are_the_same_images(convert):
     [
         (np.full((2, 4, 4), 256), r"or floats in \[0, 1\] or \[0, 255\]\. Received: int64 in \[256, 256\]"),
         (np.full((2, 4, 4), -1), r"Received: int64 in \[-1, -1\]"),
-        (np.full((2, 4, 4), 1.5), r"Received: float64 in \[1\.5, 1\.5\]"),
+        (np.linspace(-2, 2.6, 32).reshape(2, 4, 4), r"Received: float64 in \[-2, 2\.6\]\. They look standardised"),
         (np.full((2, 4, 4), np.nan), r"Received: float64 in \[nan, nan\]"),
         (np.full((2, 4, 4), 300.0), r"Received: float64 in \[300, 300\]\. Divide them"),
         (np.full((2, 4, 4), -0.5), r"Received: float64 in \[-0\.5, -0\.5\]\. Bring them to \[0, 1\]"),
@@ -174,7 +174,10 @@ def test_splits_of_different_image_sizes_are_refused(tmp_path):
 
 def test_file_of_other_arrays_is_refused(tmp_path):
     """The message lists the names that were expected and those that are there."""
-    with pytest.raises(DataLayoutError, match=r"Expected arrays named x and y, .*\. Received: \['a', 'b'\]\."):
+    with pytest.raises(
+        DataLayoutError,
+        match=r"Expected arrays named x and y, .*\. Received: a \(1, 8, 8\), b \(1, 8, 8\)\. .*np\.savez",
+    ):
         scan(save(tmp_path, a=make_images(1), b=make_images(1)))
 
 
@@ -212,7 +215,7 @@ def test_npz_of_objects_is_refused_and_not_run(tmp_path):
     """Pickled objects are never loaded: they could be a program."""
     path = save(tmp_path, x=np.array([Trap()], object))
 
-    with pytest.raises(DataLayoutError, match=r"Object arrays cannot be loaded when allow_pickle=False"):
+    with pytest.raises(DataLayoutError, match=r"holds Python objects, .*y\.astype\(str\)"):
         scan(path)
     assert not Path("sprung").exists()
 

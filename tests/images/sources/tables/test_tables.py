@@ -148,10 +148,10 @@ def test_table_is_read_in_the_usual_encodings(folder, encoding):
     manifest = scan(table)
 
     assert manifest.labels == ("é, grand",)
-    assert ["cp1252" in text for text in manifest.warnings] == [True] * (encoding == "latin-1")
+    assert ["Windows-1252" in text for text in manifest.warnings] == [True] * (encoding == "latin-1")
 
 
-@pytest.mark.parametrize("content", [b"path,label\n\x81\x8d\n", b"\x00\x01\xff\xfe\x81 no text", b"\xff\xfea"])
+@pytest.mark.parametrize("content", [b"path,label\n\x81\x8d\x8f,a\n", b"\x00\x01\xff\xfe\x81 no text", b"\xff\xfea"])
 def test_table_in_another_encoding_is_refused(folder, content):
     """The message says in which one to save it."""
     (folder / "table.csv").write_bytes(content)
@@ -183,7 +183,7 @@ def test_path_that_is_no_regular_file_is_skipped(folder):
         "photos/../photos/02.jpg",
         "inside.jpg",
     ]
-    manifest = scan(write(folder, "path,label\n" + "".join(f"{name},label {n}\n" for n, name in enumerate(names))))
+    manifest = scan(write(folder, "path,label\n" + "".join(f"{name},{n % 2}\n" for n, name in enumerate(names))))
 
     assert manifest.names == (
         "photos/00.jpg",
@@ -193,7 +193,7 @@ def test_path_that_is_no_regular_file_is_skipped(folder):
         "photos/../photos/02.jpg",
         "inside.jpg",
     )
-    assert manifest.labels == ("label 0", "label 2", "label 3", "label 11", "label 12", "label 13")
+    assert manifest.labels == ("0", "0", "1", "1", "0", "1")
     contents = [b"photo 0", b"secret", b"secret", b"photo 1", b"photo 2", b"photo 3"]
     assert [manifest.read(row) for row in range(6)] == contents
     *skipped, loop = manifest.skipped
@@ -240,7 +240,7 @@ def test_parquet_gives_the_manifest_of_the_csv(folder):
         ("photos/00.jpg", 3, "train"),
         ("photos/01.jpg", None, None),
         ("photos/02.jpg", 7, "test"),
-        (None, 1, "test"),
+        (None, 7, "test"),
     ]
     paths, labels, splits = (list(column) for column in zip(*rows, strict=True))
     parquet.write_table(pa.table({"path": paths, "label": labels, "split": splits}), folder / "table.parquet")

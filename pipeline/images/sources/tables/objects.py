@@ -1,0 +1,131 @@
+"""Tables of JSON objects: one per line, a list of them, or one object that is a table in another way."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import DataLayoutError
+from pipeline.files import parse_json
+from pipeline.images.files.kinds import has_image_extension
+from pipeline.images.files.limits import MAX_JSON_BYTES, MAX_LINE, check_cells
+from pipeline.images.labels import plain_texts
+from pipeline.images.sources.tables.delimited import Table, Texts, decode_text
+
+_EXPECTED = 'a list of objects, such as [{"path": "1.jpg", "label": "cat"}, ...], or one object per line'
+
+
+def read_lines(table: Path) -> Table:
+    """The columns of a file with one JSON object per line.
+
+    Raises:
+        DataLayoutError: A line is not an object.
+    """
+    return _columns_of_lines(table, *decode_text(table))
+
+
+def read_json(table: Path) -> Table:
+    """The columns of a JSON file.
+
+    | content | rows |
+    |---|---|
+    | `[{"path": "1.jpg", "label": "cat"}, ...]` | one per object |
+    | one such object per line | the same |
+    | `{"path": ["1.jpg", ...], "label": [...]}`, also `{"path": {"0": "1.jpg", ...}, ...}`, as pandas writes it | one per value |
+    | `{"data": [{"path": "1.jpg", ...}, ...]}` | one per object, if this is the only list |
+    | `{"1.jpg": "cat", ...}`, `{"1.jpg": {"label": "cat"}, ...}` | one per name |
+
+    Raises:
+        DataLayoutError: It is something else.
+    """
+    text, warnings = decode_text(table)
+    if len(text) > MAX_JSON_BYTES or text.lstrip()[:1] not in ("[", "{"):
+        return _columns_of_lines(table, text, warnings)
+    try:
+        value = parse_json(text)
+    except ValueError:
+        return _columns_of_lines(table, text, warnings)
+    rows = value if isinstance(value, list) else _rows_of(value)
+    if rows is None or not all(isinstance(row, Mapping) for row in rows):
+        raise DataLayoutError(f"{table} is not a table. Expected {_EXPECTED}. Received: {_describe(value)}.")
+    return Table(_columns_of_objects(table, rows, len(text)), warnings)
+
+
+def _rows_of(value: Mapping[str, Any]) -> list[Any] | None:
+    """The rows of a single object; None if it is no table."""
+    parts = list(value.values())
+    if all(map(has_image_extension, value)):
+        return [
+            {"path": name, **(part if isinstance(part, Mapping) else {"label": part})} for name, part in value.items()
+        ]
+    if not any(isinstance(part, list | Mapping) for part in parts):
+        return [value]
+    columns = [list(part.values()) if isinstance(part, Mapping) else part for part in parts]
+    is_table = all(
+        isinstance(column, list) and not any(isinstance(cell, list | Mapping) for cell in column) for column in columns
+    )
+    if is_table and len(set(map(len, columns))) == 1:
+        return [dict(zip(value, cells, strict=True)) for cells in zip(*columns, strict=True)]
+    lists = [
+        part for part in parts if isinstance(part, list) and part and all(isinstance(row, Mapping) for row in part)
+    ]
+    if len(lists) == 1:
+        return lists[0]
+    is_row = any(not isinstance(part, list | Mapping) for part in parts)
+    return [value] if is_row else None
+
+
+def _describe(value: object) -> str:
+    if isinstance(value, Mapping):
+        return f"one object with {', '.join(map(repr, list(value)[:5]))}{' and others' * (len(value) > 5)}"
+    return "a list of other values" if isinstance(value, list) else type(value).__name__
+
+
+def _columns_of_lines(table: Path, text: str, warnings: tuple[str, ...]) -> Table:
+    try:
+        objects = (dict(_parse_line(line)) for line in _lines(text))
+        return Table(_columns_of_objects(table, objects, len(text)), warnings)
+    except (ValueError, TypeError) as error:
+        if isinstance(error, DataLayoutError):
+            raise
+        raise DataLayoutError(f"{table} is not a UTF-8 file with one JSON object per line: {error}.") from error
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines that are not empty, one at a time: a list of all of them would be as large as the text."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        if not text[start : min(end, start + MAX_LINE)].isspace() and end > start:
+            yield text[start:end]
+        start = end + 1
+
+
+def _parse_line(line: str) -> Any:
+    if len(line) > MAX_LINE:
+        raise ValueError(f"a line of {len(line):,} characters; expected at most {MAX_LINE:,}")
+    return parse_json(line)
+
+
+def _columns_of_objects(table: Path, rows: Iterable[Mapping[str, object]], size: int) -> Texts:
+    """The columns of objects: each text is kept once, however often it occurs. An object that lacks a column has None there."""
+    columns: dict[str, list[object]] = {}
+    known: dict[str, str] = {}
+    for count, row in enumerate(rows):
+        check_cells(table, size, (count + 1) * len(columns.keys() | row.keys()))
+        for name, value in _flat(row):
+            column = columns.setdefault(name, [None] * count)
+            column.append(known.setdefault(value, value) if isinstance(value, str) else value)
+        for column in columns.values():
+            if len(column) == count:
+                column.append(None)
+    return {name: plain_texts(values) for name, values in columns.items()}
+
+
+def _flat(row: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Names and values; those of an object in it have both names: `image.path`."""
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name}.{inner}", part) for inner, part in value.items())
+        else:
+            yield name, value

@@ -19,8 +19,8 @@ from pipeline.stage_one.ensure import make_rows
 from pipeline.stage_one.recipes import make_recipe
 from tests.calls import extract, scan
 from tests.conftest import RANDOM
+from tests.images.decoding.test_decoder import SIDE, decode, draw_photograph, encode, make_pixels
 from tests.images.samples import png_chunk, png_of, png_of_sixteen_bits
-from tests.images.test_decode import SIDE, decode, draw_photograph, encode, make_pixels
 
 RUBBISH = bytes(range(256)) * 9000
 """2 MB."""

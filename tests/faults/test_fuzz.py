@@ -25,7 +25,7 @@ from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.files.kinds import EXTENSIONS, is_system_file, is_system_folder
 from tests.cache.samples import RECIPE, make_keys, make_rows, seal
 from tests.calls import read as scan
-from tests.images.test_decode import encode, make_pixels
+from tests.images.decoding.test_decoder import encode, make_pixels
 
 EXAMPLES = int(os.environ.get("FAULTS_EXAMPLES", "60"))
 often = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))

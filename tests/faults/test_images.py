@@ -18,7 +18,7 @@ from pipeline.images.files.hashing import FileHashes
 from tests.calls import read as scan
 from tests.conftest import COLOURS, draw_photo, draw_tree
 from tests.faults.child import SMALL, Averages, run
-from tests.images.test_decode import encode, png_header
+from tests.images.decoding.test_decoder import encode, png_header
 
 PICTURE = Image.linear_gradient("L").resize((24, 20))
 

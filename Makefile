@@ -97,9 +97,10 @@ format: $(INSTALLED)
 type: $(INSTALLED)
 	$(BIN)/mypy
 
+# Python's caches are written: otherwise every process of the tests compiles the package again.
 ## Run all tests, on all cores.
 test: $(INSTALLED)
-	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 ## Lint, types and tests: what CI runs.
 check: lint type test

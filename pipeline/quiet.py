@@ -1,10 +1,11 @@
-"""Keeping TensorFlow's start-up messages off the terminal.
+"""Loading TensorFlow in a program of our own: without its start-up messages, and without collecting garbage meanwhile.
 
 TensorFlow writes about ten lines to stderr before its logging is set up, whatever the value of TF_CPP_MIN_LOG_LEVEL
 (tensorflow issue 100442). They are of no use to the user of a command.
 """
 
 import contextlib
+import gc
 import importlib.machinery
 import logging
 import os
@@ -14,7 +15,10 @@ from collections.abc import Iterator, Sequence
 
 
 def quiet_tensorflow() -> None:
-    """Silence stderr during the import of TensorFlow, whenever that happens; exceptions are still raised."""
+    """Silence stderr during the import of TensorFlow, whenever that happens; exceptions are still raised.
+
+    Not for programs of others: what they have loaded by then is never looked at again for garbage.
+    """
     logging.getLogger("tensorflow").addFilter(_is_no_retracing)
     if "tensorflow" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -39,11 +43,24 @@ class _Finder:
             run = spec.loader.exec_module
 
             def run_quietly(module: types.ModuleType) -> None:
-                with _silent_stderr():
+                with _silent_stderr(), _no_garbage():
                     run(module)
 
             spec.loader.exec_module = run_quietly  # type: ignore[method-assign]
         return spec
+
+
+@contextlib.contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Do not look for garbage among 600,000 objects that are all needed to the end, while they are made and later: half a second."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @contextlib.contextmanager

@@ -23,6 +23,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # A shell starts background jobs with Ctrl-C ignored, and children inherit that; some tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# All that is imported while tests are collected lives to the end: looking for garbage in it takes seconds.
+gc.disable()
+
 COLOURS = {"red": (200, 40, 40), "green": (40, 180, 60), "blue": (40, 60, 200)}
 
 
@@ -80,7 +83,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """All modules of the tests have been imported by now."""
-    _forget_what_lives()
+    if _is_worker():
+        gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -97,9 +102,13 @@ def _forget_what_lives() -> None:
 
     In a worker of pytest-xdist alone, which runs many files.
     """
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if _is_worker():
         gc.collect()
         gc.freeze()
+
+
+def _is_worker() -> bool:
+    return "PYTEST_XDIST_WORKER" in os.environ
 
 
 @pytest.fixture(scope="session")

@@ -58,6 +58,23 @@ def test_an_import_that_fails_raises(noisy):
     assert "from C++" not in done.stderr
 
 
+@pytest.mark.parametrize(("before", "error"), [("enable", ""), ("disable", ""), ("enable", "raise ImportError")])
+def test_no_garbage_is_collected_meanwhile(before, error, noisy):
+    """While TensorFlow is imported the collector is off; then it is as it was, and looks no more at what was loaded. An import may fail."""
+    (noisy / "tensorflow.py").write_text(f"import gc\nprint(gc.isenabled(), gc.get_freeze_count())\n{error}\n")
+    program = """
+import contextlib, gc
+quiet_tensorflow()
+gc.BEFORE()
+with contextlib.suppress(ImportError):
+    import tensorflow
+print(gc.isenabled(), gc.get_freeze_count() > 1000)
+"""
+    done = run(noisy, program.replace("BEFORE", before))
+
+    assert done.stdout == f"False 0\n{before == 'enable'} {not error}\n", done.stderr
+
+
 def test_warnings_of_retracing_are_dropped(caplog):
     """A sweep compiles a function per head; other warnings of TensorFlow are kept."""
     quiet_tensorflow()

@@ -11,6 +11,13 @@ from pipeline.bases.table import PRECISIONS, TORCH_STD, BaseSpec, Preprocessing,
 from pipeline.errors import UnknownBaseError, check_choice
 from pipeline.surroundings import check_keras
 
+_MAX_UNUSED = 50_000_000
+"""Parameters of networks, 200 MB, that may lie in memory unused until Python collects garbage. Collecting takes 0.2 seconds in a
+process that has loaded TensorFlow, half of what building a small network takes, so it is not done before each of them."""
+
+_built: list[int] = []
+"""Parameters of each network that was built since garbage was last collected."""
+
 
 def build_base(spec: BaseSpec, size_px: int, *, precision: str = "float32", include_top: bool = False) -> keras.Model:
     """Build a network with random weights: from preprocessed pixels (B, H, W, 3) to the last layer.
@@ -25,7 +32,7 @@ def build_base(spec: BaseSpec, size_px: int, *, precision: str = "float32", incl
     check_choice("precision", precision, PRECISIONS)
     check_keras()
     policy = keras.config.dtype_policy()  # read before the reset, which clears it
-    keras.backend.clear_session()
+    _clear_session(spec.parameters)
     keras.config.set_dtype_policy(keras_policy(precision))
     try:
         if spec.builder == "SqueezeNet":
@@ -37,6 +44,15 @@ def build_base(spec: BaseSpec, size_px: int, *, precision: str = "float32", incl
         raise UnknownBaseError(f"{spec.name} cannot be built at {size_px} px: {error}") from error
     finally:
         keras.config.set_dtype_policy(policy)
+
+
+def _clear_session(num_parameters: int) -> None:
+    """Forget the names of Keras's layers, and collect garbage if what was built may take much memory."""
+    is_worth_it = sum(_built) > _MAX_UNUSED
+    keras.backend.clear_session(free_memory=is_worth_it)
+    if is_worth_it:
+        _built.clear()
+    _built.append(num_parameters)
 
 
 def _rescale_as_imagenet(base: keras.Model) -> keras.Model:

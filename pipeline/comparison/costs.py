@@ -17,6 +17,8 @@ from pipeline.stage_two.spec import DenseSpec
 from pipeline.training.finetune.tail import Top, build_top
 
 _BATCH, _REPEATS = 32, 3
+_NUM_STEPS = 1000
+"""Of the training whose step is timed; it decides whether the update of the weights is worth compiling."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def _step_of(top: Top) -> Callable[[tf.Tensor, tf.Tensor], Any]:
     ]
     for group in groups:
         group.optimizer.build(group.variables)
-    return make_steps(top.forward, groups, top.model.output_shape[-1], _BATCH)
+    return make_steps(top.forward, groups, top.model.output_shape[-1], _BATCH, _NUM_STEPS)
 
 
 def _seconds(work: Callable[[], Any]) -> float:

@@ -1,5 +1,7 @@
 """Networks as they are built: against the table, the published shapes, and keras.applications itself."""
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 from keras.src.utils import file_utils
 
+from pipeline.bases import network
 from pipeline.bases.network import build_base, pool, with_preprocessing
 from pipeline.bases.table import BASES, PRECISIONS, Preprocessing, keras_policy
 from pipeline.errors import SettingError, UnknownBaseError
@@ -95,6 +98,27 @@ def test_layer_names_do_not_depend_on_what_was_built_before():
 
     assert first == second
     assert first[-1] == "activation_17"
+
+
+def test_networks_that_nobody_uses_are_not_kept_for_long(monkeypatch: pytest.MonkeyPatch):
+    """Garbage is collected once their parameters are many, without Python's own collector, and not before each network."""
+    squeezenet = BASES["squeezenet"]
+
+    def build() -> weakref.ref:
+        used: list[object] = [build_base(squeezenet, 32)]
+        used.append(used)  # a circle, as a compiled function is one
+        return weakref.ref(used[0])
+
+    monkeypatch.setattr(network, "_MAX_UNUSED", 2 * squeezenet.parameters)
+    monkeypatch.setattr(network, "_built", [])
+    gc.disable()
+    try:
+        built = [build() for _ in range(6)]
+        lives = [reference() is not None for reference in built]
+    finally:
+        gc.enable()
+
+    assert lives == [False, False, False, True, True, True]
 
 
 def test_a_size_that_keras_refuses_is_named():

@@ -19,6 +19,7 @@ from tests.calls import read as scan
 from tests.conftest import COLOURS, draw_photo, draw_tree
 from tests.faults.child import SMALL, Averages, run
 from tests.images.decoding.test_decoder import encode, png_header
+from tests.images.samples import png_of
 
 PICTURE = Image.linear_gradient("L").resize((24, 20))
 
@@ -36,7 +37,7 @@ BAD: dict[str, bytes] = {
     "a postscript.jpg": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
     "a fits.jpg": b"SIMPLE  =                    T" + b" " * 2850,
     "promises 50,000 x 50,000.png": png_header(50_000, 50_000),
-    "truly 30,000 x 30,000.png": encode(Image.new("1", (30_000, 30_000)), "PNG"),
+    "truly 30,000 x 30,000.png": png_of((30_000, 30_000, 1, 0), [bytes(3750)] * 30_000),
 }
 GOOD: dict[str, bytes] = {
     "is a png.jpg": encode(PICTURE.convert("RGB"), "PNG"),

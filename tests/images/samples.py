@@ -16,7 +16,7 @@ def png_chunk(name: bytes, body: bytes) -> bytes:
 def png_of(header: tuple[int, int, int, int], lines: list[bytes], before: bytes = b"", after: bytes = b"") -> bytes:
     """A PNG of this width, height, depth and colour type, with other chunks before and after its pixels."""
     head = png_chunk(b"IHDR", struct.pack(">IIBBBBB", *header, 0, 0, 0))
-    pixels = png_chunk(b"IDAT", zlib.compress(b"".join(b"\0" + line for line in lines)))
+    pixels = png_chunk(b"IDAT", zlib.compress(b"".join(b"\0" + line for line in lines), level=1))
     return PNG + head + before + pixels + after + png_chunk(b"IEND", b"")
 
 

@@ -13,6 +13,8 @@ from pipeline.bases.table import BFLOAT16
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import MissingExtraError, SettingError
 from pipeline.execution.threads import num_threads
+from pipeline.images.files.hash_table import Stamp
+from pipeline.images.files.hashing import file_stamp
 from pipeline.settings import Compute
 from pipeline.stage_one.recipes import weights_file
 
@@ -32,6 +34,9 @@ _WORTH_CONVERTING = 500
 
 _WORTH_PROCESSES = 4000
 """Number of rows from which `auto` chooses several processes."""
+
+_KEPT_PARAMETERS = 30_000_000
+"""Size up to which TensorFlow's engine is kept in memory, 120 MB, for the next call that needs it."""
 
 
 def make_engine(
@@ -78,16 +83,31 @@ def kept_engine(recipe: Recipe, weights: str, compute: Compute, num_rows: int) -
 def make_tensorflow_engine(
     recipe: Recipe, weights: str, compute: Compute, *, earlier: Recipe | None = None
 ) -> "TensorFlowEngine":
-    """TensorFlow's engine, the reference that other engines are compared with."""
+    """TensorFlow's engine, the reference that other engines are compared with.
+
+    The last two are kept, except large ones: predicting again in the same program does not load and compile the network again. A weights
+    file that has changed since is read again.
+    """
+    file = weights_file(recipe.base, weights)
+    is_small = find_base(recipe.base).parameters <= _KEPT_PARAMETERS
+    make = _kept_tensorflow_engine if is_small else _make_tensorflow_engine
+    return make(recipe, file, file_stamp(file), earlier, compute.batch_size, compute.device)
+
+
+def _make_tensorflow_engine(
+    recipe: Recipe,
+    file: Path,
+    stamp: Stamp | None,  # noqa: ARG001 part of the key of the kept engines
+    earlier: Recipe | None,
+    batch_size: int,
+    device: str,
+) -> "TensorFlowEngine":
     from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 
-    return TensorFlowEngine(
-        recipe,
-        weights_file(recipe.base, weights),
-        earlier=earlier,
-        batch_size=compute.batch_size,
-        device=compute.device,
-    )
+    return TensorFlowEngine(recipe, file, earlier=earlier, batch_size=batch_size, device=device)
+
+
+_kept_tensorflow_engine = lru_cache(maxsize=2)(_make_tensorflow_engine)
 
 
 def choose_backend(recipe: Recipe, weights: str, compute: Compute, num_rows: int) -> str:

@@ -66,7 +66,7 @@ class TensorFlowEngine:
         self._row_shape = tuple(model.output_shape[1:])
         self._model = model
         self._input_dtype = tf.uint8 if earlier is None else tf.float32
-        self._run = tf.function(self._forward)
+        self._run = tf.function(self._forward, autograph=False)
         self.provenance = {
             "engine": "tensorflow",
             "device": self._device or "auto",

@@ -74,6 +74,20 @@ def test_output_layer_suits_the_classes(text, num_classes, units, activation):
     assert (output.units, output.activation.__name__) == (units, activation)
 
 
+def test_predictions_are_those_of_keras_and_compiled_once():
+    """Whatever the number of rows, none or several batches of them, and their number format; one graph serves all."""
+    head = DenseHead(build("dense:4,relu,dropout:0.5,batchnorm", (2, 3), num_classes=3))
+    X = np.random.default_rng(0).normal(size=(300, 2, 3))
+    expected = head.model.predict(X, verbose=0)
+
+    for count in (300, 1, 256, 0):
+        received = head.predict_proba(X[:count])
+        assert received.dtype == np.float32
+        assert received.shape == (count, 3)
+        np.testing.assert_allclose(received, expected[:count], rtol=1e-5)
+    assert head._infer.experimental_get_tracing_count() == 1
+
+
 def test_sigmoid_for_three_classes_is_refused():
     """One sigmoid for three classes is an error before the training."""
     with pytest.raises(HeadSpecError, match=r"A sigmoid output is for two classes. Received: 3 classes"):

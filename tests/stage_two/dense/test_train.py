@@ -10,7 +10,7 @@ from pipeline.errors import DivergedError, SettingError
 from pipeline.stage_two.dense.batches import ArraySource, validation_source
 from pipeline.stage_two.dense.build import build_head, fit_dense
 from pipeline.stage_two.dense.settings import Training
-from pipeline.stage_two.dense.train import make_group, train
+from pipeline.stage_two.dense.train import _make_update, make_group, train
 from pipeline.stage_two.rows import Task
 from pipeline.stage_two.spec import parse_head
 from tests.stage_two.tasks import make_task
@@ -106,6 +106,16 @@ def test_steps_are_those_of_stock_keras(num_classes, optimizer, fused_from, monk
     assert len(received) == 18
     assert np.allclose(received, expected, rtol=1e-4)
     assert all(np.allclose(a, b, atol=1e-5) for a, b in zip(ours.get_weights(), stock.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize(("num_steps", "is_compiled"), [(9_999, False), (10_000, True)])
+def test_update_is_compiled_where_that_is_worth_it(num_steps, is_compiled, monkeypatch):
+    """For many values and steps: compiling takes as long as the updates of a short training."""
+    monkeypatch.setattr("pipeline.stage_two.dense.train._FUSED_FROM", 240_000)
+    weights = build_head(parse_head("dense:4,relu"), (3,), 2).layers[1].trainable_variables[:1]
+    group = make_group([*weights, *weights], Training())
+
+    assert hasattr(_make_update(group, num_steps), "get_concrete_function") == is_compiled
 
 
 def test_test_split_is_not_used():

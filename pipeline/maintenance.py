@@ -9,6 +9,7 @@ from pipeline.errors import SettingError
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import Data
 from pipeline.keywords import DataKeywords, gather
+from pipeline.progress import is_shown
 
 if TYPE_CHECKING:
     from pipeline.bases.table import BaseSpec
@@ -195,22 +196,22 @@ def verify_cache(
     return CacheCheck(found, recompute_rows(manifest, recompute, settings))
 
 
-def repair_cache(cache: str | Path = _CACHE, *, progress: bool = False) -> "Repair":
+def repair_cache(cache: str | Path = _CACHE, *, progress: bool | None = None) -> "Repair":
     """Set damaged shards aside (command `cache repair`); stage one makes their rows again, and no others."""
     from pipeline.cache import audit
 
-    return audit.repair_cache(Path(cache), progress=progress)
+    return audit.repair_cache(Path(cache), progress=is_shown(progress))
 
 
 def compact_cache(
-    stores: str | Sequence[str] = (), cache: str | Path = _CACHE, *, progress: bool = False
+    stores: str | Sequence[str] = (), cache: str | Path = _CACHE, *, progress: bool | None = None
 ) -> "list[Compaction]":
     """Merge the small shards of stores into full ones (command `cache compact`).
 
     Args:
         stores: Names of stores, or the start or end of a name; empty: all stores.
         cache: The cache folder.
-        progress: Show progress bars on stderr.
+        progress: Show progress bars; None: on a terminal and in a notebook.
 
     Returns:
         One entry per store; one that could not be merged has an `error`, and the others are merged.
@@ -221,7 +222,7 @@ def compact_cache(
 
     names, folder = (stores,) if isinstance(stores, str) else stores, Path(cache)
     chosen = [find_store(name, folder) for name in names] or list_all(folder)
-    return compact_all(chosen, progress=progress)
+    return compact_all(chosen, progress=is_shown(progress))
 
 
 def prune_cache(stores: str | Sequence[str] = (), cache: str | Path = _CACHE, *, yes: bool = False) -> "Pruning":
@@ -258,20 +259,20 @@ def export_cache(
     return CacheExport(Path(file), export_plain(done.manifest, done.store, Path(file), pooling=pool))
 
 
-def import_cache(folder: str | Path, cache: str | Path = _CACHE, *, progress: bool = False) -> "Import":
+def import_cache(folder: str | Path, cache: str | Path = _CACHE, *, progress: bool | None = None) -> "Import":
     """Copy the shards of a store from elsewhere into the cache, after checking each (command `cache import`).
 
     Args:
         folder: The store's folder.
         cache: The cache folder.
-        progress: Show progress bars on stderr.
+        progress: Show progress bars; None: on a terminal and in a notebook.
 
     Raises:
         DamagedStoreError: A shard is damaged, or does not belong to its recipe.
     """
     from pipeline.cache.exchange import import_store
 
-    return import_store(Path(folder), Path(cache), progress=progress)
+    return import_store(Path(folder), Path(cache), progress=is_shown(progress))
 
 
 def _describe_base(spec: "BaseSpec", size: int | None, source: str | None = None) -> BaseInfo:

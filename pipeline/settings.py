@@ -26,6 +26,7 @@ from pipeline.images.decoding.decoder import DECODERS, RESIZE_METHODS, Decoder
 from pipeline.images.decoding.formats import MAX_PIXELS
 from pipeline.images.decoding.pixels import FITS, parse_background
 from pipeline.images.files.hashing import FileHashes
+from pipeline.progress import is_watched
 
 ENGINES = ("auto", "tensorflow", "openvino")
 
@@ -184,8 +185,8 @@ class Compute:
     """Images with more pixels are skipped, because they may fill the memory. 3 bytes are needed for each pixel, a JPEG that is
     much larger than needed takes less."""
 
-    progress: bool = False
-    """Show progress bars on stderr."""
+    progress: bool = field(default_factory=is_watched)
+    """Show progress bars; by default on a terminal and in a notebook."""
 
     def __post_init__(self) -> None:
         check_choice("engine", self.engine, ENGINES)

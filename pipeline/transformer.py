@@ -45,7 +45,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         batch_size: Images per step.
         device: `auto`, or a TensorFlow device.
         max_pixels: Images with more pixels are refused.
-        progress: Show bars on stderr.
+        progress: Show progress bars; None: on a terminal and in a notebook.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         batch_size: int = 32,
         device: str = "auto",
         max_pixels: int = MAX_PIXELS,
-        progress: bool = False,
+        progress: bool | None = None,
     ) -> None:
         self.base = base
         self.size = size
@@ -146,4 +146,6 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         parameters = self.get_params(deep=False)
         del parameters["pool"]
         parameters["fit"] = parameters.pop("aspect")
+        if self.progress is None:
+            del parameters["progress"]
         return Settings.of(**parameters)

@@ -162,7 +162,7 @@ def test_settings_can_be_read_and_set():
         "batch_size": 32,
         "device": "auto",
         "max_pixels": 89_478_485,
-        "progress": False,
+        "progress": None,
     }
     assert extractor.set_params(base="squeezenet", pool="none").get_params()["base"] == "squeezenet"
     assert extractor.pool == "none"

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from pipeline.cache.own import check_only_own, check_tree, is_gone, list_folder
 from pipeline.cache.recipe import Recipe, write_recipe
@@ -18,6 +17,7 @@ from pipeline.cache.store import Store
 from pipeline.cache.stores import StoreError, find_folder, open_stores, store_folders
 from pipeline.errors import DamagedStoreError, ForeignEntryError, UnreadableStoreError
 from pipeline.files import naming_errors
+from pipeline.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def verify(stores: Sequence[Store], *, progress: bool = False) -> Verification:
     """Read every byte of every shard; nothing is moved or repaired."""
     shards = [(store, path) for store in stores for path in store.shard_paths()]
     num_ok, bad = 0, list[BadRow]()
-    for store, path in tqdm(shards, desc="verify", unit="shard", delay=2, disable=not progress):
+    for store, path in progress_bar(shards, desc="verify", unit="shard", progress=progress):
         num_good, found = _verify_shard(store, path)
         num_ok += num_good
         bad += found

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from pipeline.cache.shard import (
     FULL_BYTES,
@@ -26,6 +25,7 @@ from pipeline.cache.shard import (
 )
 from pipeline.cache.store import Keys, Store, pack_rows
 from pipeline.errors import DamagedStoreError
+from pipeline.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ def compact(store: Store, *, progress: bool = False) -> Compaction:
             if not len(part.rows):
                 part.shard.path.unlink(missing_ok=True)
         kept = [part for part in parts if len(part.rows)]
-        with tqdm(desc=f"compact {store.name}", total=len(kept), unit="shard", delay=2, disable=not progress) as bar:
+        with progress_bar(desc=f"compact {store.name}", total=len(kept), unit="shard", progress=progress) as bar:
             for group in _groups(kept):
                 _merge(store, group)
                 bar.update(len(group))

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-from tqdm import tqdm
 
 from pipeline.cache.own import reading
 from pipeline.cache.recipe import Recipe
@@ -16,6 +15,7 @@ from pipeline.cache.store import Store, row_keys
 from pipeline.errors import DamagedStoreError
 from pipeline.files import replacing
 from pipeline.images.manifest import SPLITS, Manifest
+from pipeline.progress import progress_bar
 
 
 def export_plain(manifest: Manifest, store: Store, path: Path, *, pooling: str = "none") -> dict[str, int]:
@@ -89,7 +89,7 @@ def import_store(folder: Path, cache: Path, *, progress: bool = False) -> Import
     present = {path.name for path in target.shard_paths()}
     new = [path for path in source.shard_paths() if path.name not in present]
     shape = target.row_shape
-    for path in tqdm(new, desc="import", unit="shard", delay=2, disable=not progress):
+    for path in progress_bar(new, desc="import", unit="shard", progress=progress):
         data, rows = _checked(path, source.recipe)
         if shape not in (None, rows.row_shape):
             raise DamagedStoreError(f"{path} has rows of shape {rows.row_shape}; those of {target.name} have {shape}.")

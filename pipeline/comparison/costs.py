@@ -19,6 +19,8 @@ from pipeline.training.finetune.tail import Top, build_top
 _BATCH, _REPEATS = 32, 3
 _NUM_STEPS = 1000
 """Of the training whose step is timed; it decides whether the update of the weights is worth compiling."""
+_ENOUGH_SECONDS = 2.0
+"""After so many seconds of measured calls, no further one is made."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,13 @@ class Costs:
 
 
 def measure_costs(
-    base: keras.Model, first: str | None, spec: DenseSpec, num_classes: int, *, pooling: str = "none"
+    base: keras.Model,
+    first: str | None,
+    spec: DenseSpec,
+    num_classes: int,
+    *,
+    pooling: str = "none",
+    trunk_seconds: float | None = None,
 ) -> Costs:
     """Time the two sides of the cut.
 
@@ -46,19 +54,25 @@ def measure_costs(
         spec: The head.
         num_classes: Number of classes.
         pooling: Between the base's last layer and the head.
+        trunk_seconds: Per image, where it is known; None: measured.
     """
     first = None if first is None else first_layer(base, first)
     cut = str(base.layers[-1].name) if first is None else cut_before(base, first)
     top = build_top(base, cut, spec, pooling=pooling, num_classes=num_classes, seed=0)
     top.unfreeze(first)
-    pixels = tf.constant(np.random.default_rng(0).normal(0, 50, (_BATCH, *base.input_shape[1:])).astype(np.float32))
+    rng = np.random.default_rng(0)
     y = tf.constant(np.arange(_BATCH) % num_classes)
-    trunk = compile_inference(top.trunk)
-    rows = trunk(pixels)
+    rows = _noise(rng, top.trunk.output_shape)
+    if trunk_seconds is None:
+        pixels, trunk = _noise(rng, base.input_shape), compile_inference(top.trunk)
+        trunk_seconds = _seconds(lambda: trunk(pixels))
     step, infer = _step_of(top), compile_inference(top.forward)
-    return Costs(
-        trunk=_seconds(lambda: trunk(pixels)), step=_seconds(lambda: step(rows, y)), infer=_seconds(lambda: infer(rows))
-    )
+    return Costs(trunk=trunk_seconds, step=_seconds(lambda: step(rows, y)), infer=_seconds(lambda: infer(rows)))
+
+
+def _noise(rng: np.random.Generator, shape: tuple[Any, ...]) -> tf.Tensor:
+    """A batch of random values: how long a step takes does not depend on them."""
+    return tf.constant(rng.normal(0, 50, (_BATCH, *shape[1:])).astype(np.float32))
 
 
 def _step_of(top: Top) -> Callable[[tf.Tensor, tf.Tensor], Any]:
@@ -73,9 +87,9 @@ def _step_of(top: Top) -> Callable[[tf.Tensor, tf.Tensor], Any]:
 
 
 def _seconds(work: Callable[[], Any]) -> float:
-    """Median per image; the first call compiles, and is not counted."""
-    taken = []
-    for _ in range(_REPEATS + 1):
+    """Median per image of up to three calls, fewer where they take seconds; the first call compiles, and is not counted."""
+    taken: list[float] = []
+    while len(taken) <= _REPEATS and sum(taken[1:]) < _ENOUGH_SECONDS:
         start = time.perf_counter()
         tf.nest.map_structure(lambda tensor: tensor.numpy(), work())
         taken.append(time.perf_counter() - start)

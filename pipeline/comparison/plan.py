@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tqdm import tqdm
-
 from pipeline.comparison.estimates import (
     HeadCosts,
     StageOneEstimate,
@@ -23,6 +21,7 @@ from pipeline.html import show_table
 from pipeline.images.manifest import Manifest
 from pipeline.images.summary import ImageUse
 from pipeline.images.synthetic import synthetic_images
+from pipeline.progress import progress_bar
 from pipeline.settings import Settings
 from pipeline.stage_one.computing.pending import rows_per_shard
 from pipeline.stage_one.computing.tasks import rows_per_task
@@ -176,7 +175,7 @@ def plan(manifest: Manifest | None, planned: PlanSettings, bases: Sequence[str],
     num_rows = num_images + planned.num_views * round(num_images * _share(sample, "train"))
     width, height = planned.photo_px
     progress = settings.compute.progress
-    with tqdm(desc="plan", total=2 * len(bases), unit="step", delay=2, disable=not progress) as bar:
+    with progress_bar(desc="plan", total=2 * len(bases), unit="step", progress=progress) as bar:
         plans = [
             _plan_base(
                 sample,

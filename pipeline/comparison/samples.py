@@ -6,10 +6,10 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from pipeline.comparison.estimates import Sample
 from pipeline.comparison.leftovers import LeftRows, left_rows
 from pipeline.errors import UnreadableImageError
 from pipeline.execution.apart import run_apart
+from pipeline.execution.tasks import Result
 from pipeline.files import name_beside, remove
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.manifest import Manifest
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FIRST_BATCHES = 6
+_FIRST_BATCHES = 4
 """Of a first process. It converts the network if necessary, and its speed decides how large the sample is."""
 
 _LONG_SECONDS = 120.0
@@ -71,8 +72,8 @@ def measure_sample(
 ) -> Measured:
     """Make some rows as stage one does, and measure what they and a head on them take.
 
-    A first process makes a few rows. If all rows would take two minutes or more, a second one makes more of them: the first may have
-    converted the network and compared engines, which later ones need not do.
+    A first process makes a few rows, and never more than are forecast. If all rows would take two minutes or more, a second one
+    makes more of them: the first may have converted the network and compared engines, which later ones need not do.
 
     Args:
         manifest: The images.
@@ -84,42 +85,91 @@ def measure_sample(
     """
     batch = settings.compute.batch_size
     make = partial(make_engine, recipe, settings.features.weights, replace(settings.compute, progress=False), num_rows)
-    with _store(manifest, recipe, settings, is_synthetic=is_synthetic) as (store, items, is_kept):
-        before, folder = len(store), store.folder.resolve()
-
-        def taken(start: int, count: int) -> tuple[Manifest, list[Item]]:
-            return _part(manifest, [items[number % len(items)] for number in range(start, start + count)])
-
-        part, own = taken(0, _FIRST_BATCHES * batch)
-        classes = max(2, len(manifest.classes))
-        first, costs = run_apart(_measure_first, part, own, recipe, folder, make, settings, classes)
-        keys = keys_of(part, own)
-        on_process()
-        logger.info("%s: the first process made %.1f rows per second.", recipe.base, first.rows_per_second)
-        pace, once = first, 0.0
-        if first.start_seconds + num_rows / first.rows_per_second >= _LONG_SECONDS:
-            wanted = min(_MAX_ROWS, max(_MIN_BATCHES * batch, int(first.rows_per_second * _SAMPLE_SECONDS)))
-            part, own = taken(
-                _FIRST_BATCHES * batch, min(wanted, len(items) - _FIRST_BATCHES * batch) if is_kept else wanted
-            )
-            pace, keys = run_apart(measure_pace, part, own, recipe, folder, make, batch), keys_of(part, own)
-            once = max(0.0, first.start_seconds - pace.start_seconds)
-        on_process()
-        store.refresh()
-        keys = np.unique(keys[store.has(keys)])[:_MAX_PACKED]
-        rows = store.read(keys)
-        stored_bytes = len(pack_rows(recipe, keys, rows, {})) / len(keys)
-        left = left_rows(store, len(store) - before) if is_kept else None
+    sampling = _Sampling(manifest, recipe, settings, make, is_synthetic=is_synthetic)
+    before = sampling.num_stored()
+    few = min(_FIRST_BATCHES * batch, num_rows)
+    (first, costs), rows = sampling.run(few, _measure_first, settings, max(2, len(manifest.classes)))
+    on_process()
+    logger.info("%s: the first process made %.1f rows per second.", recipe.base, first.rows_per_second)
+    pace, once = first, 0.0
+    if first.start_seconds + num_rows / first.rows_per_second >= _LONG_SECONDS:
+        wanted = min(_MAX_ROWS, max(_MIN_BATCHES * batch, int(first.rows_per_second * _SAMPLE_SECONDS)))
+        pace, rows = sampling.run(wanted, measure_pace, batch)
+        once = max(0.0, first.start_seconds - pace.start_seconds)
+    on_process()
     sample = Sample(
         rows_per_second=pace.rows_per_second,
         start_seconds=pace.start_seconds,
         once_seconds=once,
         peak_bytes=max(first.peak_bytes, pace.peak_bytes),  # two engines are in memory while they are compared
         shard_rows=SHARD_BATCHES * batch,
-        row_bytes=rows[0].nbytes,
-        stored_bytes=stored_bytes,
+        row_bytes=rows.row_bytes,
+        stored_bytes=rows.stored_bytes,
     )
-    return Measured(pace, sample, rows.shape[1:], costs, left)
+    return Measured(pace, sample, rows.shape, costs, sampling.left(before))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What the rows of a sample are like."""
+
+    shape: tuple[int, ...]
+    row_bytes: int
+    """Of a row in memory."""
+
+    stored_bytes: float
+    """Of a row on disk."""
+
+
+@dataclass(frozen=True)
+class _Sampling:
+    """Makes rows in other processes: in the cache if it lacks as many, otherwise in a folder that is deleted."""
+
+    manifest: Manifest
+    recipe: Recipe
+    settings: Settings
+    make: Callable[[], Engine]
+    """Loads the network."""
+
+    _: KW_ONLY
+    is_synthetic: bool
+
+    def num_stored(self) -> int:
+        """Rows in the cache."""
+        return len(Store(self.settings.paths.cache, self.recipe))
+
+    def left(self, before: int) -> LeftRows | None:
+        """Rows that were added to the cache, which had `before` rows; None if there are none."""
+        store = Store(self.settings.paths.cache, self.recipe)
+        return left_rows(store, len(store) - before)
+
+    def run(self, count: int, measure: Callable[..., Result], *more: Any) -> tuple[Result, _Rows]:
+        """Measure `count` rows in a new process; without enough images, some are made more than once."""
+        with self._store(count) as (store, items):
+            part, own = _part(self.manifest, [items[number % len(items)] for number in range(count)])
+            result = run_apart(measure, part, own, self.recipe, store.folder.resolve(), self.make, *more)
+            store.refresh()
+            keys = np.unique(keys_of(part, own))
+            keys = keys[store.has(keys)][:_MAX_PACKED]
+            rows = store.read(keys)
+            stored_bytes = len(pack_rows(self.recipe, keys, rows, {})) / len(keys)
+        return result, _Rows(rows.shape[1:], rows[0].nbytes, stored_bytes)
+
+    @contextlib.contextmanager
+    def _store(self, count: int) -> Iterator[tuple[Store, list[Item]]]:
+        """A store, and rows that it lacks."""
+        store = Store(self.settings.paths.cache, self.recipe)
+        if not self.is_synthetic and len(missing_items(self.manifest, store, (0,))) >= count:
+            with store.adding():
+                store.prepare()
+                yield store, missing_items(self.manifest, store, (0,))
+            return
+        scratch = Store(name_beside(self.settings.paths.cache / "plan"), self.recipe)
+        try:
+            scratch.prepare()
+            yield scratch, missing_items(self.manifest, scratch, (0,))
+        finally:
+            remove(scratch.folder.parent)
 
 
 def _measure_first(
@@ -141,27 +191,10 @@ def _measure_first(
     precision = settings.features.precision
     base = load_base(settings.features.spec, recipe.decoder.size_px, file, precision=precision)
     trunk, _ = divide(base, recipe.cut)
-    return pace, measure_costs(trunk, None, parse_layers(DEFAULT_LAYERS), num_classes, pooling=recipe.pooling)
-
-
-@contextlib.contextmanager
-def _store(
-    manifest: Manifest, recipe: Recipe, settings: Settings, *, is_synthetic: bool
-) -> Iterator[tuple[Store, list[Item], bool]]:
-    """A store, rows that it lacks, and whether they are kept: the store is in the cache if that lacks enough rows."""
-    store = Store(settings.paths.cache, recipe)
-    least = (_FIRST_BATCHES + _MIN_BATCHES) * settings.compute.batch_size
-    if not is_synthetic and len(missing_items(manifest, store, (0,))) >= least:
-        with store.adding():
-            store.prepare()
-            yield store, missing_items(manifest, store, (0,)), True
-        return
-    scratch = Store(name_beside(settings.paths.cache / "plan"), recipe)
-    try:
-        scratch.prepare()
-        yield scratch, missing_items(manifest, scratch, (0,)), False
-    finally:
-        remove(scratch.folder.parent)
+    # Live training runs TensorFlow. Where the rows were made by it, their pace is known, and is not measured twice.
+    known = 1 / pace.rows_per_second if pace.engine == "tensorflow" else None
+    spec = parse_layers(DEFAULT_LAYERS)
+    return pace, measure_costs(trunk, None, spec, num_classes, pooling=recipe.pooling, trunk_seconds=known)
 
 
 def _part(manifest: Manifest, items: Sequence[Item]) -> tuple[Manifest, list[Item]]:

@@ -1,9 +1,7 @@
 """A single call in a new process, whose memory use is its own."""
 
-import multiprocessing
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -18,20 +16,23 @@ def run_apart(function: Callable[..., Result], *arguments: Any) -> Result:
     """Call a function in a new process, which may use all cores and ends with the call, and return the result.
 
     Args:
-        function: Pickled by name.
+        function: Pickled.
         arguments: Pickled.
 
     Raises:
         WorkerDiedError: The process was killed.
     """
-    context = multiprocessing.get_context("spawn")
-    with safe_path(), ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(os.getpid(),)) as pool:
+    # Not multiprocessing: its new process runs the user's script again, unless that has a guard on `__name__`.
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    with safe_path(), ProcessPoolExecutor(1, initializer=_begin, initargs=(os.getpid(),)) as pool:
         try:
-            return pool.submit(function, *arguments).result()
+            result: Result = pool.submit(function, *arguments).result()
         except BrokenProcessPool as error:
             raise WorkerDiedError(
                 "The process that measures was killed, most often because memory ran out. Try a smaller --batch-size."
             ) from error
+        return result
 
 
 def _begin(parent: int) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from pipeline.errors import DisagreementError
+from pipeline.progress import progress_bar
 
 TOLERANCE = 1e-3
 """Maximum difference of a probability, from the same pixels."""
@@ -67,7 +67,7 @@ def in_batches(
 ) -> NDArray[np.float32]:
     """Probabilities, float32 (N, K), of N images, one batch at a time."""
     parts = []
-    with tqdm(desc=desc, total=len(images), unit="image", delay=2, disable=not progress) as bar:
+    with progress_bar(desc=desc, total=len(images), unit="image", progress=progress) as bar:
         for start in range(0, len(images), _BATCH):
             batch = images[start : start + _BATCH]
             parts.append(predict(batch))

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from pipeline.errors import DataLayoutError, UnreadableImageError
 from pipeline.files import read_regular, write_json
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.manifest import Manifest
+from pipeline.progress import progress_bar
 
 _MAX_BYTES = 4096
 
@@ -53,7 +53,7 @@ def channel_statistics(manifest: Manifest, decoder: Decoder, *, progress: bool =
     """
     train = manifest.split("train")
     count, total, squares = 0, np.zeros(3, np.int64), np.zeros(3, np.int64)
-    for row in tqdm(range(len(train)), desc="statistics", unit="image", delay=2, disable=not progress):
+    for row in progress_bar(range(len(train)), desc="statistics", unit="image", progress=progress):
         try:
             pixels = decoder.decode(train.read(row)).reshape(-1, 3).astype(np.int64)
         except UnreadableImageError:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from pipeline.errors import UnreadableImageError
 from pipeline.images.decoding.decoder import make_thumbnail
+from pipeline.progress import progress_bar
 from pipeline.reports.gallery import MAX_THUMBNAILS, Gallery, add_thumbnails, by_interest
 from pipeline.reports.maps import draw_map, pairs_of
 from pipeline.reports.prediction_table import PredictionTable, read_prediction_table
@@ -57,7 +58,7 @@ def gather(groups: Sequence[Sequence[RunFolder]], settings: Settings, *, near: f
     content = Content()
     detailed = _best(groups)
     runs = [run for group in groups for run in group]
-    for run in tqdm(runs, desc="runs", unit="run", delay=2, disable=not settings.compute.progress):
+    for run in progress_bar(runs, desc="runs", unit="run", progress=settings.compute.progress):
         section = summarise(run)
         if run in detailed and os.path.lexists(run.path / "predictions.csv"):
             draw = partial(draw_map, settings=settings, near=near, with_umap=with_umap)
@@ -113,7 +114,7 @@ def _map_number(
 def _fill_galleries(content: Content, *, progress: bool) -> None:
     """Thumbnails of the most interesting images; the galleries share the maximum."""
     left = MAX_THUMBNAILS
-    with tqdm(desc="thumbnails", unit="image", delay=2, disable=not progress) as bar:
+    with progress_bar(desc="thumbnails", unit="image", progress=progress) as bar:
         for number, gallery in enumerate(content.galleries):
             if gallery.note is not None:
                 continue

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
+
+from pipeline.progress import progress_bar
 
 NEAR = 0.98
 """Minimum cosine of pooled features of two images that are shown as near duplicates.
@@ -77,7 +78,7 @@ def near_duplicates(
     ]
     pairs: list[tuple[int, int, float]] = []
     count = 0
-    for rows, others in tqdm(blocks, desc="near-duplicates", unit="block", delay=2, disable=not progress):
+    for rows, others in progress_bar(blocks, desc="near-duplicates", unit="block", progress=progress):
         cosines = unit[rows] @ unit[others].T
         found = [
             (int(rows[i]), int(others[j]), float(cosines[i, j]))

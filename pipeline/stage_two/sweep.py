@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from pipeline.errors import DivergedError, HeadSpecError, SettingError
 from pipeline.execution.tasks import Lost
 from pipeline.execution.workers import Workers
 from pipeline.files import write_json
+from pipeline.progress import progress_bar
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.head import predict_rows
 from pipeline.stage_two.linear.factors import Factors
@@ -169,7 +169,7 @@ def run_sweep(
     kept = {cell: result for cell, path in paths.items() if (result := _read(path, cell)) is not None}
     logger.info("%d heads; the results of %d are saved from an earlier sweep.", len(cells), len(kept))
     groups = _groups([cell for cell in cells if cell not in kept], task)
-    with tqdm(desc="sweep", total=sum(map(len, groups)), unit="head", delay=2, disable=not progress) as bar:
+    with progress_bar(desc="sweep", total=sum(map(len, groups)), unit="head", progress=progress) as bar:
 
         def keep(fits: Sequence[HeadResult | str]) -> None:
             bar.update(len(fits))

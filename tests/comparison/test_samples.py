@@ -40,8 +40,8 @@ def test_rows_of_the_sample_are_kept(photos, settings):
 
     assert (done.pace.engine, done.row_shape, done.sample.row_bytes) == ("averages", (2, 2, 3), 48)
     store = Store(settings.paths.cache, SMALL)
-    assert len(store) == 18  # 6 by the first process, 12 by the second
-    assert (done.left.store, done.left.rows) == (str(store.folder), 18)
+    assert len(store) == 16  # 4 by the first process, 12 by the second
+    assert (done.left.store, done.left.rows) == (str(store.folder), 16)
     assert done.sample.stored_bytes > 0
     assert done.sample.once_seconds >= 0
     assert steps == ["process", "process"]
@@ -52,19 +52,28 @@ def test_short_work_is_forecast_from_few_rows(photos, settings, monkeypatch):
     monkeypatch.setattr(module, "_LONG_SECONDS", 120.0)
     done = measure_sample(scan(photos), SMALL, 48, settings, is_synthetic=False)
 
-    assert (done.pace.num_rows, len(Store(settings.paths.cache, SMALL))) == (6, 6)
+    assert (done.pace.num_rows, len(Store(settings.paths.cache, SMALL))) == (4, 4)
     assert done.sample.once_seconds == 0
 
 
-@pytest.mark.parametrize(("count", "is_synthetic"), [(48, True), (5, False)], ids=["synthetic", "few"])
-def test_rows_that_are_of_no_use_leave_nothing(count, is_synthetic, photos, settings):
-    """Those of images that were made up, and those that are made more than once because there are too few."""
-    manifest = scan(photos).select(range(count))
-    done = measure_sample(manifest, SMALL, count, settings, is_synthetic=is_synthetic)
+def test_no_more_rows_are_made_than_are_forecast(photos, settings, monkeypatch):
+    """A plan for three images makes their three rows, which stage one then finds; a second plan makes them again, for nothing else."""
+    monkeypatch.setattr(module, "_LONG_SECONDS", 120.0)
+    few = scan(photos).select(range(3))
+    first, second = (measure_sample(few, SMALL, 3, settings, is_synthetic=False) for _ in range(2))
+
+    assert (first.pace.num_rows, first.left.rows) == (3, 3)
+    assert (second.pace.num_rows, second.left) == (3, None)
+    assert len(Store(settings.paths.cache, SMALL)) == 3
+    assert [path.name for path in settings.paths.cache.iterdir() if path.is_dir()] == [SMALL.folder_name]
+
+
+def test_rows_of_synthetic_images_leave_nothing(photos, settings):
+    """They are of no use to any other command."""
+    done = measure_sample(scan(photos), SMALL, 48, settings, is_synthetic=True)
 
     assert done.sample.rows_per_second > 0
     assert done.left is None
-    assert len(Store(settings.paths.cache, SMALL)) == 0
     assert list(settings.paths.cache.glob("*")) == []
 
 

@@ -12,13 +12,13 @@ import pytest
 
 import pipeline
 from pipeline import files
-from pipeline.disk import exchange
-from pipeline.exports import keras_file
-from pipeline.bases.table import find_base
+from pipeline.bases.find import find_base
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.scratch import naming_store
 from pipeline.cache.store import Store
+from pipeline.disk import exchange
 from pipeline.errors import SettingError, UnsavedRunError, UnwritableStoreError
+from pipeline.exports import keras_file
 from pipeline.exports.export import _check_name
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.runs import save as module

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tqdm import tqdm
-
 from pipeline.images.files.hash_table import Stamp, recall, remember
+from pipeline.progress import progress_bar
 
 # A file that was written less than this time before its stat may change again without a change of
 # its time stamp (git's "racy" rule), so its digest is not remembered yet.
@@ -78,7 +77,7 @@ class FileHashes:
         unknown = [position for position, digest in enumerate(found) if digest is None]
         with ThreadPoolExecutor() as pool:
             computed = pool.map(partial(_digest_or_error, compute), unknown)
-            bar = tqdm(computed, desc="hashing", total=len(unknown), unit="file", delay=2, disable=not progress)
+            bar = progress_bar(computed, desc="hashing", total=len(unknown), unit="file", progress=progress)
             for position, digest in zip(unknown, bar, strict=True):
                 found[position] = digest
         self._remember(((keys[p], stamps[p], found[p]) for p in unknown), stat_ns)

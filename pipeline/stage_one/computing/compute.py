@@ -19,6 +19,7 @@ from pipeline.errors import UnreadableImageError
 from pipeline.images.augment import ViewMaker
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.manifest import Manifest
+from pipeline.progress import progress_bar
 from pipeline.stage_one.computing.pending import Pending, Sink
 from pipeline.watchdog import Moved, watch
 
@@ -177,7 +178,12 @@ def _run(
 
 def row_bar(num_rows: int, *, progress: bool) -> "tqdm[None]":
     """The progress bar of stage one; it moves by one per row."""
-    return tqdm(total=num_rows, desc="stage one", unit="image", delay=1, disable=not progress)
+    return progress_bar(total=num_rows, desc="stage one", unit="image", delay=1, progress=progress)
+
+
+def finish(bar: "tqdm[Any]") -> None:
+    """Move the bar to its end: images that cannot be read are done too."""
+    bar.update((bar.total or 0) - bar.n)
 
 
 def keys_of(manifest: Manifest, items: Sequence[Item]) -> Keys:

@@ -13,7 +13,7 @@ from pipeline.errors import ClusterError, DataNotFoundError, WorkerDiedError
 from pipeline.execution.tasks import Lost
 from pipeline.execution.workers import Workers
 from pipeline.images.manifest import Files, Manifest
-from pipeline.stage_one.computing.compute import Computed, Engine, Item, read_scanned, row_bar
+from pipeline.stage_one.computing.compute import Computed, Engine, Item, finish, read_scanned, row_bar
 from pipeline.stage_one.computing.tasks import RowTask, RowTaskResult, run_task
 from pipeline.watchdog import CLUSTER_LIMIT_SECONDS, Moved, watch
 
@@ -73,6 +73,7 @@ def distribute(
     with watch("Stage one", CLUSTER_LIMIT_SECONDS) as moved, row_bar(len(items), progress=progress) as bar:
         done = _Job(store, workers, bar, moved)
         done.run(whole)
+        finish(bar)
     store.refresh()
     num_rows = int(store.has(whole.keys()).sum())
     return Computed(num_rows, done.skipped, unread={}, engine=done.engine, judged=done.judged)

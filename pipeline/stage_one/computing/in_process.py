@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pipeline.cache.store import Store
 from pipeline.execution.threads import num_threads
 from pipeline.images.manifest import Manifest
-from pipeline.stage_one.computing.compute import Computed, Engine, Item, compute, row_bar
+from pipeline.stage_one.computing.compute import Computed, Engine, Item, compute, finish, row_bar
 
 
 def extract_in_process(
@@ -36,7 +36,7 @@ def extract_in_process(
         OSError: The store cannot be written.
     """
     with row_bar(len(items), progress=progress) as bar:
-        return compute(
+        done = compute(
             manifest,
             items,
             store.recipe,
@@ -46,3 +46,5 @@ def extract_in_process(
             num_threads=num_workers or num_threads(),
             bar=bar,
         )
+        finish(bar)
+    return done

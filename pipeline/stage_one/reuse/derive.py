@@ -8,11 +8,11 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from tqdm import tqdm
 
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store
 from pipeline.cache.stores import seconds_to_make
+from pipeline.progress import progress_bar
 from pipeline.stage_one.computing.compute import Engine
 from pipeline.stage_one.computing.pending import Pending
 from pipeline.watchdog import watch
@@ -59,7 +59,7 @@ def derive(
     block_rows = max(1, _BLOCK_BYTES // row_bytes // batch_size) * batch_size
     cost = seconds_to_make(earlier, 1) or 0.0
     provenance = engine.provenance | {"from": earlier.name}
-    bar = tqdm(total=len(wanted), desc=f"from {earlier.recipe.cut}", unit="row", delay=1, disable=not progress)
+    bar = progress_bar(total=len(wanted), desc=f"from {earlier.recipe.cut}", unit="row", delay=1, progress=progress)
     with watch("Stage one") as moved, bar, Pending(later, row_seconds=cost) as pending:
         try:
             for start in range(0, len(wanted), block_rows):

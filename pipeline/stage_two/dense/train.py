@@ -16,9 +16,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from pipeline.errors import DivergedError, HeadSpecError, SettingError
+from pipeline.progress import progress_bar
 from pipeline.stage_two.dense.batches import Source
 from pipeline.stage_two.dense.checkpoint import HISTORY_KEYS, State, load_checkpoint, save_checkpoint
 from pipeline.stage_two.dense.settings import OnEpoch, Training
@@ -93,7 +93,7 @@ def train(
         group.optimizer.build(group.variables)
     variables = _variables(model, groups)
     state = _resume(checkpoint, variables, model, on_epoch)
-    bar = tqdm(total=training.epochs, initial=state.epoch, desc="training", unit="epoch", delay=2, disable=not progress)
+    bar = progress_bar(total=training.epochs, initial=state.epoch, desc="training", unit="epoch", progress=progress)
     kept = "the same command continues from there" if checkpoint else "this training does not keep checkpoints"
     with watch("Training") as moved, bar:
         while state.epoch < training.epochs and not (training.patience and state.waited >= training.patience):

@@ -1,5 +1,6 @@
 """Stage one as a whole: nothing twice, nothing lost, nothing wrong."""
 
+import io
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.shard import read_provenance
@@ -17,7 +19,7 @@ from pipeline.cache.store import Store, row_keys
 from pipeline.errors import SettingError
 from pipeline.images.augment import Augmentation, ViewMaker
 from pipeline.images.manifest import Manifest
-from pipeline.stage_one.computing import compute, pending
+from pipeline.stage_one.computing import compute, in_process, pending
 from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 from pipeline.stage_one.extraction import Extraction
 from tests.calls import read as scan
@@ -286,6 +288,15 @@ class TestBrokenImages:
             assert entry.reason.startswith(reasons[entry.path])
         assert not set(extraction.manifest.names) & set(reasons)
         np.testing.assert_array_equal(rows_of(extraction), live_rows(extraction, counting))
+
+    def test_the_bar_ends_at_its_end(self, run: Run, data: Path, monkeypatch: pytest.MonkeyPatch):
+        """An image that cannot be read is done too."""
+        (data / "train" / "red" / "bad.png").write_bytes(b"no image")
+        bar = tqdm(total=21, file=io.StringIO())
+        monkeypatch.setattr(in_process, "row_bar", lambda *_, **__: bar)
+
+        assert run(data).num_new == 20
+        assert bar.n == bar.total == 21
 
     def test_broken_images_are_named_every_time(self, run: Run, data: Path):
         """A warm store does not hide them, and needs no engine for them."""

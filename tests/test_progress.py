@@ -1,0 +1,61 @@
+"""Who sees progress bars, and which."""
+
+import io
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from pipeline.progress import is_shown, is_watched, progress_bar
+from pipeline.settings import Settings
+from pipeline.transformer import FeatureExtractor
+
+
+class _Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """IPython as the kernel of a notebook has it; it is not installed here."""
+    fake = ModuleType("IPython")
+    fake.get_ipython = lambda: SimpleNamespace(config={"IPKernelApp": {}})
+    monkeypatch.setitem(sys.modules, "IPython", fake)
+
+
+def test_bars_are_shown_on_a_terminal_and_hidden_in_a_file(monkeypatch):
+    """Functions show them by default only where standard error is a terminal; `progress` overrides both ways."""
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+
+    assert not is_watched()
+    assert not Settings.of().compute.progress
+    assert Settings.of(progress=True).compute.progress
+    monkeypatch.setattr(sys, "stderr", _Terminal())
+    assert is_watched()
+    assert Settings.of().compute.progress
+    assert not Settings.of(progress=False).compute.progress
+    assert (is_shown(None), is_shown(False)) == (True, False)
+
+
+@pytest.mark.usefixtures("notebook")
+def test_bars_are_shown_in_a_notebook(monkeypatch):
+    """Its standard error is no terminal; bars are shown all the same, as text where ipywidgets is not installed."""
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with progress_bar(desc="rows", unit="row", total=3, progress=True, delay=0) as bar:
+        bar.update(3)
+
+    assert Settings.of().compute.progress
+    assert FeatureExtractor("squeezenet")._settings().compute.progress
+    assert not FeatureExtractor("squeezenet", progress=False)._settings().compute.progress
+    assert "3/3" in sys.stderr.getvalue()
+
+
+def test_an_interactive_shell_of_ipython_is_no_notebook(monkeypatch):
+    """Only a kernel shows widgets; IPython in a terminal is a terminal, and without a terminal nobody watches."""
+    fake = ModuleType("IPython")
+    fake.get_ipython = lambda: SimpleNamespace(config={"TerminalIPythonApp": {}})
+    monkeypatch.setitem(sys.modules, "IPython", fake)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+
+    assert not is_watched()

@@ -163,7 +163,7 @@ def describe_plan(result: Mapping[str, Any]) -> str:
     """One row per base, and what was measured."""
     rows = [
         {
-            "base": f"{row['base']}, {row['size']} px",
+            "base": f"{row['base']}, {row['size']} px" + (", bfloat16" if row["precision"] == "bfloat16" else ""),
             "engine": row["engine"],
             "rows per second": f"{row['rows_per_second']:.1f}",
             "time": _duration(row["seconds"]),

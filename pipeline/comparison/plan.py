@@ -4,8 +4,10 @@ import html
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from pipeline.bases.table import BFLOAT16
 from pipeline.comparison.estimates import (
     HeadCosts,
     StageOneEstimate,
@@ -25,7 +27,11 @@ from pipeline.progress import progress_bar
 from pipeline.settings import Settings
 from pipeline.stage_one.computing.pending import rows_per_shard
 from pipeline.stage_one.computing.tasks import rows_per_task
+from pipeline.stage_one.engines.choose import may_use_bfloat16
 from pipeline.stage_one.recipes import make_recipe
+
+_LONG_SECONDS = 300.0
+"""Where stage one in float32 takes longer, bfloat16 is measured too, if the processor has it."""
 
 _NUM_SYNTHETIC = 256
 """Synthetic images; each may be used more than once, because its rows are deleted."""
@@ -69,6 +75,9 @@ class BasePlan:
     shape: tuple[int, ...]
     """Of a row."""
 
+    precision: str
+    """Arithmetic of the trunk."""
+
     engine: str
     sample: int
     """Rows that were measured."""
@@ -91,6 +100,7 @@ class BasePlan:
             "base": self.base,
             "size": self.size,
             "shape": list(self.shape),
+            "precision": self.precision,
             "engine": self.engine,
             "sample": self.sample,
             "rows_per_second": self.rows_per_second,
@@ -115,7 +125,7 @@ class Plan:
     """The images of the sample."""
 
     bases: Sequence[BasePlan]
-    """One per base."""
+    """One per base; a second one in bfloat16 where float32 takes long and the processor has both."""
 
     use: Mapping[str, Any] = field(default_factory=dict)
     """What became of the images: {classes, unlabelled, skipped, ignored}; empty for synthetic ones."""
@@ -136,6 +146,7 @@ class Plan:
         rows = [
             {
                 "base": f"{row.base}, {row.size} px",
+                "precision": row.precision,
                 "engine": row.engine,
                 "rows per second": row.rows_per_second,
                 "hours": row.stage_one.seconds / 3600,
@@ -154,6 +165,8 @@ class Plan:
 
 def plan(manifest: Manifest | None, planned: PlanSettings, bases: Sequence[str], settings: Settings) -> Plan:
     """What stage one takes with each base, and when it breaks even, compared with live training.
+
+    Where stage one takes minutes in float32, it is measured in bfloat16 too, if the processor has it.
 
     The rows of the sample are made in separate processes, in the same way as all rows, and stay in the store. If the store lacks
     too few rows, or the images are synthetic, they are made in a folder that is deleted.
@@ -175,19 +188,17 @@ def plan(manifest: Manifest | None, planned: PlanSettings, bases: Sequence[str],
     num_rows = num_images + planned.num_views * round(num_images * _share(sample, "train"))
     width, height = planned.photo_px
     progress = settings.compute.progress
+    plans = []
     with progress_bar(desc="plan", total=2 * len(bases), unit="step", progress=progress) as bar:
-        plans = [
-            _plan_base(
-                sample,
-                planned,
-                num_images,
-                num_rows,
-                settings.with_changes(base=base),
-                is_synthetic=is_synthetic,
-                on_process=bar.update,
+        for base in bases:
+            own = settings.with_changes(base=base)
+            measure = partial(
+                _plan_base, sample, planned, num_images, num_rows, is_synthetic=is_synthetic, on_process=bar.update
             )
-            for base in bases
-        ]
+            plans.append(measure(own))
+            if plans[-1].stage_one.seconds >= _LONG_SECONDS and may_use_bfloat16(own.features.precision, own.compute):
+                bar.total += 2
+                plans.append(measure(own.with_changes(precision=BFLOAT16)))
     return Plan(
         images=num_images,
         rows=num_rows,
@@ -226,6 +237,7 @@ def _plan_base(
         base=recipe.base,
         size=recipe.decoder.size_px,
         shape=measured.row_shape,
+        precision=recipe.precision,
         engine=measured.pace.engine,
         sample=measured.pace.num_rows,
         rows_per_second=sample.rows_per_second,

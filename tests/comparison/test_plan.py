@@ -7,9 +7,11 @@ import pytest
 from pipeline.cache.stores import list_stores
 from pipeline.cli.render import describe_plan
 from pipeline.comparison import costs, samples
+from pipeline.comparison import plan as module
 from pipeline.comparison.plan import PlanSettings, plan
 from pipeline.errors import SettingError
 from pipeline.settings import Settings
+from pipeline.stage_one.engines.openvino import has_bfloat16
 from tests.calls import extract, scan
 from tests.cli.test_app import call
 
@@ -77,6 +79,22 @@ def test_a_plan_without_data_keeps_nothing(settings):
     assert "synthetic images, 500 x 375 px" in result._repr_html_()
     assert list(settings.paths.cache.iterdir()) == []
     assert list_stores(settings.paths.cache) == []
+
+
+@pytest.mark.parametrize(("may", "expected"), [(True, ["float32", "bfloat16"]), (False, ["float32"])])
+def test_where_float32_takes_long_bfloat16_is_measured_too(may, expected, photos, settings, monkeypatch):
+    """If the processor has it; the sample's rows in bfloat16 are in a store of their own."""
+    monkeypatch.setattr(module, "_LONG_SECONDS", 0.0)
+    monkeypatch.setattr(
+        module, "may_use_bfloat16", lambda precision, _: may and has_bfloat16() and precision == "float32"
+    )
+    if may and not has_bfloat16():
+        pytest.skip("This processor does not compute in bfloat16.")
+
+    result = plan(scan(photos), PlanSettings(), ["squeezenet"], settings.with_changes(engine="auto"))
+
+    assert [row.precision for row in result.bases] == expected
+    assert ("squeezenet, 48 px, bfloat16" in describe_plan(result.as_dict())) is may
 
 
 def test_a_plan_of_nothing_is_refused(settings):

@@ -126,6 +126,18 @@ def choose_backend(recipe: Recipe, weights: str, compute: Compute, num_rows: int
     return "loky" if gains else "threading"
 
 
+def may_use_bfloat16(precision: str, compute: Compute) -> bool:
+    """Whether settings in float32 could be changed to `--precision bfloat16` on this machine."""
+    is_cpu = compute.device.lower() in ("auto", "cpu", "cpu:0")
+    if precision != "float32" or compute.engine == "tensorflow" or not is_cpu or _has_gpu(compute):
+        return False
+    if find_spec("openvino") is None:
+        return False
+    from pipeline.stage_one.engines.openvino import has_bfloat16
+
+    return has_bfloat16()
+
+
 def _has_gpu(compute: Compute) -> bool:
     is_cpu = compute.device.lower().startswith("cpu")
     return not is_cpu and any(any(Path("/dev").glob(name)) for name in _GPU_DEVICES)

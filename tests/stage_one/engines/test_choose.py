@@ -66,3 +66,19 @@ def test_the_engine_of_the_last_call_serves_again(home, weights, tmp_path, monke
     monkeypatch.setattr(choose, "_KEPT_PARAMETERS", squeezenet.parameters - 1)
     large = replace(recipe, trunk_digest=learn_trunk(squeezenet, weights, recipe.cut, tmp_path).digest)
     assert make(recipe=large) is not make(recipe=large)
+
+
+@pytest.mark.parametrize(
+    ("precision", "changes"),
+    [("bfloat16", {}), ("mixed_float16", {}), ("float32", {"engine": "tensorflow"}), ("float32", {"device": "gpu"})],
+)
+def test_who_has_chosen_otherwise_is_not_told_of_bfloat16(precision, changes):
+    """Another precision, engine or device."""
+    assert not choose.may_use_bfloat16(precision, Compute(**changes))
+
+
+def test_bfloat16_needs_openvino(monkeypatch):
+    """And no GPU, which would compute instead."""
+    monkeypatch.setattr(choose, "find_spec", lambda _: None)
+
+    assert not choose.may_use_bfloat16("float32", Compute())

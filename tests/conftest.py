@@ -58,7 +58,7 @@ LONGEST = (
 """Files that take longest, to be begun first: a worker takes whole files, and none should be left with one at the end."""
 
 
-ROOMS = ("tests/bases/", "tests/cli/", "tests/stage_one/engines/")
+ROOMS = ("tests/bases/", "tests/cli/", "tests/exports/", "tests/stage_one/engines/")
 """Rooms whose files go to one worker, since they share what takes long to make: networks, engines, runs."""
 
 

@@ -1,5 +1,6 @@
 """Decoding images inside a graph."""
 
+import functools
 import io
 
 import numpy as np
@@ -36,10 +37,15 @@ def save(image, kind, **settings):
 
 def decode(files, decoder):
     """Decode as a served graph does."""
-    function = tf.function(
+    return graph_of(decoder)(tf.constant(files)).numpy()
+
+
+@functools.cache
+def graph_of(decoder):
+    """Traced once for all files: that takes longer than decoding them."""
+    return tf.function(
         lambda encoded: decode_batch(encoded, decoder), input_signature=[tf.TensorSpec((None,), tf.string)]
     )
-    return function(tf.constant(files)).numpy()
 
 
 VERSION_1 = Decoder(24, background="drop", version=1)

@@ -17,7 +17,6 @@ from pipeline.exports import sample_images as samples
 from pipeline.exports.digests import RECORD, digest_export
 from pipeline.exports.formats import FORMATS
 from pipeline.exports.load import load_exported
-from pipeline.exports.sample_images import NUM_IMAGES
 from pipeline.files import name_beside, remove
 from pipeline.predictions import Predictions
 from pipeline.runs import run as loading
@@ -26,25 +25,15 @@ from pipeline.stage_two.dense.settings import Training
 from pipeline.training.finetune.settings import FineTuning
 from tests import ready
 from tests.calls import fit, tune
-from tests.exports.models import build_once, describe, write_archive
+from tests.exports.conftest import NUM_IMAGES
+from tests.exports.models import build_once, write_archive
 
 PROJECT = Path(__file__).parents[2]
-HEADS = {
-    "linear": ("logreg:C=0.01", "avg"),
-    "dense": ("batchnorm,dense:8,relu", "none"),
-}
-
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of flatbuffers and onnx
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    folder = tmp_path_factory.mktemp("work")
-    return Settings.of(base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs")
-
-
-@pytest.fixture(scope="module")
-def runs(photos: Path, settings: Settings, home: Path) -> dict[str, Run]:
+def runs(photos: Path, settings: Settings, linear: Run, home: Path) -> dict[str, Run]:
     """A run of each kind of head, one on rows of half precision, and one that trained a part of the base."""
     training = Training(epochs=2, batch_size=4, learning_rate=0.01)
     tuning = FineTuning(
@@ -59,11 +48,10 @@ def runs(photos: Path, settings: Settings, home: Path) -> dict[str, Run]:
     half = settings.with_changes(dtype="float16", precision="mixed_bfloat16")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BOTTLENECK_HOME", str(home))
-        for name, (head, pool) in HEADS.items():
-            fit(photos, head, pool=pool, name=name, training=training, plots=False, settings=settings)
+        fit(photos, "batchnorm,dense:8,relu", name="dense", training=training, plots=False, settings=settings)
         fit(photos, "ridge", name="half", plots=False, settings=half)
         tune(photos, tuning, name="tuned", plots=False, settings=settings)
-    return {name: loading.load_run(name, settings) for name in (*HEADS, "half", "tuned")}
+    return {"linear": linear, **{name: loading.load_run(name, settings) for name in ("dense", "half", "tuned")}}
 
 
 @pytest.fixture
@@ -76,6 +64,7 @@ def _few(monkeypatch):
 def _build_once():
     with pytest.MonkeyPatch.context() as patch:
         build_once(patch)
+        patch.setattr(samples, "NUM_IMAGES", NUM_IMAGES)
         yield
 
 
@@ -91,39 +80,45 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("run", "ending"),
-    [
-        *(("linear", ending) for ending in FORMATS if ending != ".keras"),  # "half" has a linear head too
-        ("tuned", ".onnx"),
-        ("dense", ".keras"),
-        ("half", ".keras"),
-    ],
-)
-def test_an_exported_file_predicts_what_its_run_does(run, ending, photos, runs, expected, tmp_path):
-    """From image files, without the run, its cache or its base; compared on the run's own images and synthetic ones."""
-    run, expected = runs[run], expected[run]
-    if ending == "":  # an older SavedModel, which is replaced
-        (tmp_path / "out" / "model" / "assets.extra").mkdir(parents=True)
-        (tmp_path / "out" / "model" / "assets.extra" / "bottleneck.json").write_text(describe().to_json())
-        (tmp_path / "out" / "model" / "older.txt").write_text("")
-    done = export(run, tmp_path / "out" / f"model{ending}")
+def check(done, run, expected, photos, folder):
+    """An export predicts what its run does, from image files, without the run, its cache or its base."""
     # Another cache and no runs: only the file and its digest are there.
-    elsewhere = Settings.of(cache=tmp_path / "cache", runs=tmp_path / "none", batch_size=5)
+    elsewhere = Settings.of(cache=folder / "cache", runs=folder / "none", batch_size=5)
     received = load_exported(done.path, elsewhere, digest=done.digest).predict([photos / "test"])
+    tolerance = 0.02 if run.name == "half" else 1e-3  # rows of bfloat16 have 8 bits of precision
 
     assert (done.parity.images, done.own_images) == (NUM_IMAGES, 48)
     assert done.parity.largest_difference <= 1e-3
-    assert (done.encoded is not None) == (ending == "")
+    assert (done.encoded is not None) == (done.path.suffix == "")
     assert done.encoded is None or done.encoded.largest_difference <= 1e-3
     assert [entry.path for entry in received] == [entry.path for entry in expected]
-    tolerance = 0.02 if run.name == "half" else 1e-3  # rows of bfloat16 have 8 bits of precision
     for mine, theirs in zip(received, expected, strict=True):
         for label, probability in theirs.top:
             assert dict(mine.top)[label] == pytest.approx(probability, abs=tolerance)
     assert np.std([dict(entry.top)["red"] for entry in expected]) > 0.01
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_an_exported_file_predicts_what_its_run_does(ending, photos, linear, exports, expected, tmp_path):
+    """In each format; compared on the run's own images and synthetic ones."""
+    check(exports[ending], linear, expected["linear"], photos, tmp_path)
+
+
+def test_an_older_export_is_replaced(exports):
+    """Nothing of an older SavedModel is left, and nothing lies beside the files."""
+    folder = exports[""].path
+
+    assert "older.txt" not in names(folder)
+    assert names(folder.parent) == ["model", "model.keras", "model.labels.json", "model.onnx", "model.tflite"]
+
+
+@pytest.mark.parametrize(("run", "ending"), [("tuned", ".onnx"), ("dense", ".keras"), ("half", ".keras")])
+def test_an_exported_file_predicts_what_runs_of_other_kinds_do(run, ending, photos, runs, expected, tmp_path):
+    """A part of the base that was trained, a dense head, and rows of half precision."""
+    done = export(runs[run], tmp_path / "out" / f"model{ending}")
+
+    check(done, runs[run], expected[run], photos, tmp_path)
     assert names(tmp_path / "out") == [f"model{ending}", *(["model.labels.json"] if ending == ".keras" else [])]
-    assert ending != "" or "older.txt" not in names(done.path)
 
 
 @pytest.mark.usefixtures("_few")

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from pipeline.errors import DamagedStoreError, MissingExtraError, RunNotFoundError, SettingError
 from pipeline.exports import onnx_file, tflite_file
-from pipeline.exports.description import KEY, NAME
+from pipeline.exports.description import KEY, NAME, add_member
 from pipeline.exports.formats import FORMATS, format_of, is_exported, load_format
 from pipeline.exports.saved_model import load_serving
 from pipeline.images.decoding.decoder import Decoder
@@ -111,6 +111,12 @@ def test_exported_files_are_recognised(folder, tmp_path):
         load_format(tmp_path / "gone.onnx")
 
 
+def without_description(path):
+    """A TFLite file as TensorFlow wrote it: the archive at its end is left out."""
+    with zipfile.ZipFile(path) as archive:
+        return path.read_bytes()[: min(member.header_offset for member in archive.infolist())]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_without_description_is_refused(name, own, model):
     """The labels and the decoder of another network are unknown."""
@@ -121,10 +127,11 @@ def test_a_file_without_description_is_refused(name, own, model):
         proto = onnx.load(path)
         del proto.metadata_props[:]
         onnx.save(proto, path)
+    elif path.suffix == ".tflite":
+        path.write_bytes(without_description(path))
     else:
         path.unlink()
-        arguments = {"format": "litert", "verbose": False} if path.suffix == ".tflite" else {}
-        (model.export if arguments else model.save)(path, **arguments)
+        model.save(path)
 
     with pytest.raises(DamagedStoreError, match="description"):
         load_format(path)
@@ -142,15 +149,17 @@ def test_a_damaged_file_is_refused(name, own):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_description_of_another_network_is_refused(name, model, tmp_path):
+def test_a_description_of_another_network_is_refused(name, model, own):
     """Labels and size have to be those of the network."""
-    for number, changes in enumerate(({"labels": ("a", "b")}, {"decoder": Decoder(SIZE_PX + 1)})):
-        path = tmp_path / str(number) / name
-        path.parent.mkdir()
-        # Size and labels are part of a SavedModel's graph, so there the description alone is exchanged.
-        format_of(path).write(model, path, describe() if path.suffix == "" else describe(**changes))
-        if path.is_dir():
+    path = own / name
+    for changes in ({"labels": ("a", "b")}, {"decoder": Decoder(SIZE_PX + 1)}):
+        if path.is_dir():  # the labels are part of its graph too, so the description alone is exchanged
             (path / "assets.extra" / NAME).write_text(describe(**changes).to_json())
+        elif path.suffix == ".tflite":
+            path.write_bytes(without_description(path))
+            add_member(path, describe(**changes))
+        else:
+            format_of(path).write(model, path, describe(**changes))
 
         with pytest.raises(DamagedStoreError, match="but its network goes from"):
             load_format(path)

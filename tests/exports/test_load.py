@@ -1,7 +1,6 @@
 """Predicting with exported files, and which of them are loaded."""
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,40 +8,18 @@ import tensorflow as tf
 
 import pipeline
 from pipeline.errors import RunNotFoundError, SettingError, UnknownExportError, UnreadableImageError
-from pipeline.exports import sample_images
-from pipeline.exports.export import Export, export
 from pipeline.exports.load import load_exported, load_predictor
 from pipeline.settings import Settings
-from tests.calls import fit
 from tests.cli.test_app import call
 from tests.conftest import draw_photo
 
 SIZE_PX = 48
 
 
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    folder = tmp_path_factory.mktemp("work")
-    return Settings.of(base="squeezenet", size=SIZE_PX, weights="random", cache=folder / "cache", runs=folder / "runs")
-
-
-@pytest.fixture(scope="module")
-def exports(
-    photos: Path, settings: Settings, home: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Export]:
-    """A run as a SavedModel and as a Keras file. Read only."""
-    folder = tmp_path_factory.mktemp("exports")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        patch.setattr(sample_images, "NUM_IMAGES", 10)
-        run = fit(photos, "logreg:C=0.01", name="mine", plots=False, settings=settings)
-        return {ending: export(run, folder / f"model{ending}") for ending in ("", ".keras")}
-
-
 def test_own_saved_model_predicts(exports, settings, photos):
     """Its digest is recorded by the run in the runs folder, so none has to be given."""
     received = load_predictor(exports[""].path, settings).predict([photos / "test"])
-    run = load_predictor("mine", settings)
+    run = load_predictor("linear", settings)
 
     for mine, theirs in zip(received, run.predict([photos / "test"]), strict=True):
         assert dict(mine.top)["red"] == pytest.approx(dict(theirs.top)["red"], abs=1e-3)
@@ -51,7 +28,7 @@ def test_own_saved_model_predicts(exports, settings, photos):
 def test_given_digest_stands_for_the_runs_folder(exports, photos, tmp_path):
     """By Python and on the command line; another digest is refused, of any format."""
     image = str(next(photos.glob("test/red/*")))
-    for done in exports.values():
+    for done in (exports[""], exports[".keras"]):
         words = ("predict", done.path, image, "--runs", tmp_path / "none", "--json", "--digest")
         [predicted] = pipeline.predict(done.path, image, digest=done.digest, runs=tmp_path / "none")
         wrong = call(*words, "0" * 64)
@@ -106,8 +83,8 @@ def test_other_formats_need_no_digest(exports, photos, tmp_path):
 
 def test_digest_of_a_run_is_refused(settings, exports):
     """A run has none, so the option would have no effect."""
-    with pytest.raises(SettingError, match=r"mine is not one\. Leave out --digest"):
-        load_predictor("mine", settings, digest="0" * 64)
+    with pytest.raises(SettingError, match=r"linear is not one\. Leave out --digest"):
+        load_predictor("linear", settings, digest="0" * 64)
     with pytest.raises(RunNotFoundError, match=r"gone\.onnx is no file"):
         load_exported("gone.onnx", settings)
 

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.cache.own import is_gone
+from pipeline.cache.own import check_store_folder, is_gone
 from pipeline.cache.store import Store
 from pipeline.errors import PipelineError, UnwritableStoreError
 
@@ -66,12 +66,15 @@ def store_that_takes_rows(store: Store) -> Store:
 
 
 def check_takes_rows(store: Store) -> None:
-    """Check that rows can be stored, before they are computed.
+    """Check that rows can be stored, before they are computed. The folder of the store is made.
 
     Raises:
         UnwritableStoreError: They cannot.
+        ForeignEntryError: The store is a symbolic link.
     """
+    check_store_folder(store.folder)
     try:
+        store.folder.mkdir(parents=True, exist_ok=True)
         _try_to_write(store.folder)
     except OSError as error:
         raise _unwritable(store, error) from error

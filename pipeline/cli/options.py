@@ -103,7 +103,11 @@ engine_options = section(
 
 strict_option = section(
     "Data",
-    click.option("--strict", is_flag=True, help="Fail if an image has to be skipped."),
+    click.option(
+        "--strict",
+        is_flag=True,
+        help="Fail if an image has to be skipped, is of a kind that is not read, or has two labels.",
+    ),
     click.option(
         "--max-pixels",
         type=COUNT,

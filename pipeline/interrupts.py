@@ -144,7 +144,7 @@ def _thread(report: Report) -> Iterator[None]:
     """A thread to which the system tells each signal, whatever the main thread does."""
     try:
         there, here = os.pipe()
-    except OSError:  # too many open files: the second signal ends the process all the same
+    except OSError:  # too many open files
         yield
         return
     os.set_blocking(here, False)
@@ -156,15 +156,17 @@ def _thread(report: Report) -> Iterator[None]:
     finally:
         signal.set_wakeup_fd(usual)
         signal.signal(_AGAIN, signal.SIG_DFL)
-        os.close(here)
+        with contextlib.suppress(OSError):
+            os.close(here)
 
 
 def _wait(pipe: int, report: Report) -> None:
     """Wait for a signal that the handler of this module gets, then for the end of the process."""
-    while number := os.read(pipe, 1):
-        if number[0] in _SIGNALS and (_State.has_arrived or signal.getsignal(number[0]) is _interrupt):
-            _watch_the_end(report)
-    os.close(pipe)
+    with contextlib.suppress(OSError):  # without the thread, the second signal ends the process all the same
+        while number := os.read(pipe, 1):
+            if number[0] in _SIGNALS and (_State.has_arrived or signal.getsignal(number[0]) is _interrupt):
+                _watch_the_end(report)
+        os.close(pipe)
 
 
 def _watch_the_end(report: Report) -> NoReturn:

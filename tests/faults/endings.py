@@ -8,7 +8,7 @@ import socket
 import sqlite3
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +49,14 @@ class Ending:
     """All that it printed."""
 
 
-def end(command: Sequence[str], cache: Path) -> Ending:
-    """Run a command in a forked process, which is ended after `SECONDS`."""
+def end(command: Sequence[str], cache: Path, run_it: Callable[[Sequence[str], Path], int] | None = None) -> Ending:
+    """Run a command in a forked process, which is ended after `SECONDS`.
+
+    Args:
+        command: One of `COMMANDS`.
+        cache: The cache.
+        run_it: Runs the command; None: `run`.
+    """
     said = cache.parent / "said"
     child = os.fork()
     if child == 0:
@@ -61,7 +67,7 @@ def end(command: Sequence[str], cache: Path) -> Ending:
             os.dup2(output, 1)
             os.dup2(output, 2)
             sys.stdout = sys.stderr = os.fdopen(1, "w")
-            os._exit(run(command, cache))
+            os._exit((run_it or run)(command, cache))
         os._exit(99)
     return Ending(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said.read_text())
 

@@ -235,7 +235,7 @@ def test_a_block_that_connections_skip_is_no_cut():
 def test_trunk_of_every_cut_has_its_digest():
     """In graph order, each as if it were taken alone."""
     base = build_base(BASES["squeezenet"], 48)
-    found = trunk_digests(base)
+    found = trunk_digests(base, with_graph=False)
 
     assert list(found) == valid_cuts(base)
     for cut in (next(iter(found)), "fire5_concat", base.layers[-1].name):

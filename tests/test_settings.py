@@ -46,7 +46,10 @@ def test_settings_are_frozen():
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
-        ({"preprocess": "caffe"}, r"The preprocessing is one of native, rescale, standardize\. Received: 'caffe'\."),
+        (
+            {"preprocess": "imagenet"},
+            r"The preprocessing is one of native, rescale, standardize, .*\. Received: 'imagenet'\.",
+        ),
         ({"precision": "float16"}, "The precision is one of float32, .* Received: 'float16'"),
         ({"resize": "cubic"}, "The resize method is one of .* Received: 'cubic'"),
         ({"dtype": "int8"}, r"The stored dtype is one of float32, float16\. Received: 'int8'\."),

@@ -255,7 +255,7 @@ def test_missing_image_is_an_error(extractor, tmp_path):
     [
         ({"base": "vgg11"}, UnknownBaseError, "Unknown base 'vgg11'"),
         ({"pool": "mean"}, SettingError, "pooling is one of .* Received: 'mean'"),
-        ({"preprocess": "caffe"}, SettingError, "preprocessing is one of .* Received: 'caffe'"),
+        ({"preprocess": "imagenet"}, SettingError, "preprocessing is one of .* Received: 'imagenet'"),
     ],
 )
 def test_setting_that_cannot_work_is_refused(settings, error, expected, cache, images):

@@ -89,7 +89,7 @@ def make_tensorflow_engine(
     file that has changed since is read again.
     """
     file = weights_file(recipe.base, weights)
-    is_small = find_base(recipe.base).parameters <= _KEPT_PARAMETERS
+    is_small = find_base(recipe.base, weights=weights).parameters <= _KEPT_PARAMETERS
     make = _kept_tensorflow_engine if is_small else _make_tensorflow_engine
     return make(recipe, file, file_stamp(file), earlier, compute.batch_size, compute.device)
 

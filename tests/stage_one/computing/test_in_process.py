@@ -273,7 +273,7 @@ class TestBrokenImages:
             "train/red/red000.png": "empty file",
             "train/red/red001.png": "damaged",
             "test/blue/blue002.png": "not an image",
-            "train/blue/extra.jpg": "not an image",
+            "train/blue/extra.jpg": "damaged: its header cannot be read",
         }
 
     def test_broken_images_are_skipped_with_their_reasons(self, run: Run, data: Path, counting: Counting):

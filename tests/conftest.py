@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis  # noqa: F401  now: it asks the garbage collector for objects that commands take out of its sight
 import numpy as np
 import pytest
 from PIL import Image

@@ -72,6 +72,11 @@ def shop(tmp_path_factory, work, photos):
 def test_examples_run(name, shop, monkeypatch):
     """Each example does what it shows, here with a small base, few epochs, and the store that is there."""
     monkeypatch.chdir(shop)
+    monkeypatch.setattr("pipeline.exports.sample_images.NUM_IMAGES", 10)
+    if name == "advise":  # it measures for seconds, as tests/comparison/test_costs.py does
+        from pipeline.comparison import costs
+
+        monkeypatch.setattr(costs, "measure_costs", lambda *_: costs.Costs(trunk=3.0, step=2.0, infer=1.0))
     store = next(path.name for path in (shop / "features_cache").glob("squeezenet-48px-fire9_concat-*"))
     options = {option for entry in COMMANDS[tuple(name.split())].params for option in entry.opts}
     examples = examples_of(name.split())
@@ -91,7 +96,7 @@ def test_examples_run(name, shop, monkeypatch):
 def few_epochs(name, line):
     """Options that make a training short."""
     few = {"finetune": ("--head-epochs", 1, "--epochs", 1), "endtoend": ("--epochs", 1), "compare": ("--epochs", 1)}
-    limits = {"sweep": ("--random", 2), "advise": ("--sample", 8), "plan": ("--epochs", 1)}
+    limits = {"sweep": ("--random", 2, "--workers", 1), "advise": ("--sample", 8), "plan": ("--epochs", 1)}
     replace = ("--replace",) if "--name" in line else ()
     return (*few.get(name, ()), *limits.get(name, ()), *(("--epochs", 1) if "--epochs" in line else ()), *replace)
 

@@ -44,22 +44,30 @@ def test_at_least_one_class_is_listed(command, top, work, photos):
     assert "--top" in outcome.err
 
 
-def test_export_writes_a_model(work, tmp_path):
+@pytest.fixture(scope="module")
+def exported(work, home, tmp_path_factory):
+    """A Keras file of the linear run, and what the command printed. Read only."""
+    path = tmp_path_factory.mktemp("exported") / "model.keras"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOTTLENECK_HOME", str(home))
+        return path, call("export", "linear", path, *work["places"], "--json")
+
+
+def test_export_writes_a_model(exported):
     """The model's file and how far it is from the run are printed."""
-    result = call("export", "dense", tmp_path / "model.keras", *work["places"], "--json").json
+    path, outcome = exported
 
-    assert result["file"] == str(tmp_path / "model.keras")
-    assert result["largest_difference"] < 1e-4
-    assert (result["format"], result["images"], result["encoded"]) == ("Keras", 200, None)
-    assert (tmp_path / "model.labels.json").is_file()
+    assert outcome.json["file"] == str(path)
+    assert outcome.json["largest_difference"] < 1e-4
+    assert (outcome.json["format"], outcome.json["images"], outcome.json["encoded"]) == ("Keras", 200, None)
+    assert path.with_name("model.labels.json").is_file()
 
 
-def test_an_exported_file_predicts_in_the_place_of_a_run(work, photos, tmp_path):
+def test_an_exported_file_predicts_in_the_place_of_a_run(work, exported, photos, tmp_path):
     """The same labels, and nothing of the run, the cache or the base is needed."""
     image = photos / "test" / "red" / "red000.png"
     [expected] = call("predict", "linear", image, *work["places"], "--json").json
-    call("export", "linear", tmp_path / "model.keras", *work["places"], "-q")
-    [received] = call("predict", tmp_path / "model.keras", image, "--cache", tmp_path / "cache", "--json").json
+    [received] = call("predict", exported[0], image, "--cache", tmp_path / "cache", "--json").json
 
     assert received["label"] == expected["label"]
     assert received["probability"] == pytest.approx(expected["probability"], abs=1e-3)
@@ -136,10 +144,9 @@ def test_evaluate_prints_scores(work, photos, tmp_path):
     assert "24 of the 48 images are training images of this run" in shown.out
 
 
-def test_evaluate_takes_an_exported_file(work, photos, tmp_path):
+def test_evaluate_takes_an_exported_file(work, exported, photos):
     """With the scores of its run."""
-    call("export", "linear", tmp_path / "model.keras", *work["places"], "-q")
-    result = call("evaluate", tmp_path / "model.keras", photos / "test", *work["places"], "--json").json
+    result = call("evaluate", exported[0], photos / "test", *work["places"], "--json").json
 
-    assert (result["run"], result["n"]) == (str(tmp_path / "model.keras"), 12)
+    assert (result["run"], result["n"]) == (str(exported[0]), 12)
     assert result["accuracy"] == work["linear"].json["test"]["accuracy"]

@@ -137,7 +137,7 @@ def test_heads_that_kill_their_workers_are_left_out(tmp_path: Path, caplog: pyte
 
 def test_four_sweeps_at_once_give_one_table(photos: Path, tmp_path: Path):
     """Four processes that run the same sweep end with the same ranking, and leave one run each."""
-    words = ["sklearn:digits", "--base", "squeezenet", "--size", "32", "--weights", "random", "--engine", "tensorflow"]
+    words = [photos, "--base", "squeezenet", "--size", "32", "--weights", "random", "--engine", "tensorflow"]
     places = ["--cache", tmp_path / "cache", "--runs", tmp_path / "runs", "--json"]
     heads = ["--head", "logreg:C=0.001|0.01|0.1", "--head", "ridge:alpha=1|100"]
 

@@ -16,7 +16,7 @@ PLACES = $(if $(CACHE),--cache $(CACHE)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
 HEADING = $(if $(HEAD),--head "$(HEAD)") $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(POOL),--pool $(POOL)) $(if $(NAME),--name $(NAME)) $(if $(REPLACE),--replace)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup weights features head sweep tune endtoend finetune compare predict report cache-verify bench faults lint format type check test demo docs clean lock
+.PHONY: help setup weights features head sweep tune endtoend finetune compare predict report cache-verify bench faults lint format type check test test-slow demo docs clean lock
 
 help:
 	@awk '/^## /{sentence=substr($$0,4)} /^[a-z-]+:/{if(sentence){split($$1,t,":");printf "  %-14s %s\n",t[1],sentence;sentence=""}}' $(MAKEFILE_LIST)
@@ -98,12 +98,18 @@ type: $(INSTALLED)
 	$(BIN)/mypy
 
 # Python's caches are written: otherwise every process of the tests compiles the package again.
-## Run all tests, on all cores.
-test: $(INSTALLED)
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-## Lint, types and tests: what CI runs.
-check: lint type test
+## Run the tests, on all cores, but for the slow ones: a few minutes.
+test: $(INSTALLED)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+## Run the slow tests: clusters, faults, the pages of docs/, every network and every export.
+test-slow: $(INSTALLED)
+	$(PYTEST) -m slow $(ARGS)
+
+## Lint, types and all tests: what CI runs.
+check: lint type test test-slow
 
 ## Main job on real scans with real weights: features, two heads, a table, curves, a confusion matrix.
 demo: $(INSTALLED)

@@ -173,17 +173,25 @@ def _watch_the_end(report: Report) -> NoReturn:
     start = looked = time.monotonic()
     while (now := time.monotonic()) < min(start + STOP_SECONDS, _State.deadline):
         time.sleep(_LOOK_SECONDS)
-        if _State.is_stopping and now - looked > _COLLECT_SECONDS:
+        if not _is_answered() and now - looked > _COLLECT_SECONDS:
             looked = now
             _raise_again_if_lost()
-    if _State.is_stopping:
+    if not _is_answered():
         report(f"Ended after {STOP_SECONDS:g} s without an orderly stop; what was committed is kept.")
     end_children()
     os._exit(_State.exit_code)
 
 
+def _is_answered() -> bool:
+    """Whether the command has stopped; before the main thread has run the handler, it has not."""
+    return _State.has_arrived and not _State.is_stopping
+
+
 def _raise_again_if_lost() -> None:
-    """Raise `Stop` in the main thread again, unless one is on its way. A signal ends its waiting, too."""
+    """Raise `Stop` in the main thread again, unless one is on its way.
+
+    A signal ends its waiting, too: Python does not run the handler of one that comes while the main thread begins to wait for a lock.
+    """
     gc.collect()  # an exception refers to itself through its traceback
     main = threading.main_thread().ident
     if not _on_their_way and main is not None:

@@ -75,10 +75,26 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Load
     return Rooms(config, log)
 
 
-@pytest.hookimpl(trylast=True)
+SLOW = (
+    *("cluster/", "faults/", "test_surroundings.py"),  # they start, kill and interrupt processes
+    *(
+        "test_docs.py",
+        "test_docs_python.py",
+        "real/test_exports.py",
+    ),  # they follow every page; every format with real weights
+    "bases/test_network.py",  # it builds every network
+)
+"""What `make test` leaves to `make test-slow`: files, and folders with all their files. CI runs both."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first, the others after them as they were collected."""
-    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    """Mark the slow tests; put the longest files first, the others after them as they were collected."""
+    tests = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(tests).as_posix().startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+    places = {tests / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
 
 

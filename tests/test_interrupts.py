@@ -33,6 +33,9 @@ def replace():
     try: begin()
     except KeyboardInterrupt: pass
     raise RuntimeError("MISMATCH of original and normalized active exception types")
+def deadlock():
+    mutex, lock = ctypes.create_string_buffer(64), ctypes.CDLL(None).pthread_mutex_lock
+    lock(mutex), lock(mutex)
 def work(*_, **__):
     {body}
     return []
@@ -49,7 +52,7 @@ ENDINGS = {
     "lost, then it is done": ("interrupts._COLLECT_SECONDS = 60; lose()", 60),
     "another error": ("replace()", 60),
     "a thread that never ends": ("threading.Thread(target=wait).start(); begin()", 60),
-    "native code that never ends": ("begin(lambda: ctypes.CDLL(None).sleep(60))", 1),
+    "native code that never ends": ("begin(deadlock)", 1),
 }
 
 

@@ -75,6 +75,18 @@ class Cluster:
         with Client(self.address, set_as_default=False) as client:
             return client.run(_num_running, workers=[worker])[worker]
 
+    def is_done(self, worker: str, process: int) -> bool:
+        """Whether a worker runs no task any more. One that the scheduler gave up leaves when its task is done."""
+        import dask
+
+        if any(one.pid == process and one.poll() is not None for one in self.workers):
+            return True
+        try:
+            with dask.config.set({"distributed.comm.timeouts.connect": "2s"}):
+                return self.num_running(worker) == 0
+        except OSError:  # it is leaving
+            return False
+
     def kill_worker(self) -> None:
         """SIGKILL, as an operating system out of memory sends it."""
         self.workers.pop().send_signal(signal.SIGKILL)

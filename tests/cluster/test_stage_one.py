@@ -106,7 +106,7 @@ def test_late_task_of_a_stopped_worker_stores_no_row_again(
     stopper.join()
     before = num_stored(chosen.paths.cache)
     os.kill(process, signal.SIGCONT)
-    wait_until(lambda: cluster.num_running(stopped) == 0)
+    wait_until(lambda: cluster.is_done(stopped, process))
 
     assert (done.num_rows, before) == (NUM_IMAGES, NUM_IMAGES)
     assert num_stored(chosen.paths.cache) == NUM_IMAGES

@@ -294,7 +294,11 @@ def _build_at(info: BaseInfo, spec: "BaseSpec", size: int, source: str | None) -
     from pipeline.bases.cut import valid_cuts
     from pipeline.bases.model_file import load_model_file
     from pipeline.bases.network import build_base
+    from pipeline.bases.onnx_model import OnnxBase
 
+    if source and spec.is_onnx:
+        onnx = OnnxBase.open(Path(source), size)
+        return replace(info, shape=onnx.row_shape(spec.last_layer), cuts=tuple(onnx.cuts))
     base = load_model_file(Path(source), size) if source and spec.is_file else build_base(spec, size)
     cuts = tuple(valid_cuts(base)) if source else None
     return replace(info, shape=tuple(base.output_shape[1:]), cuts=cuts)

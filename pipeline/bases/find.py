@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pipeline.bases.known_files import KnownFiles
-from pipeline.bases.names import HUB, is_model, name_of
+from pipeline.bases.known_files import FileFacts, KnownFiles
+from pipeline.bases.names import HUB, is_model, is_onnx, name_of
 from pipeline.bases.table import BASES, BaseSpec, Preprocessing
 from pipeline.errors import UnknownBaseError, WeightsUnavailableError, did_you_mean
 from pipeline.surroundings import home_folder
@@ -29,7 +29,7 @@ def find_base(name: str, size_px: int | None = None, *, weights: str = "imagenet
     if key not in BASES:
         raise UnknownBaseError(
             f"Unknown base {name!r}.{did_you_mean(key, BASES)} Known bases (see `bottleneck bases`): {', '.join(BASES)}; "
-            "or a model file, .keras or .h5; or a preset of KerasHub, hub:NAME or its folder."
+            "or a model file, .keras, .h5 or .onnx; or a preset of KerasHub, hub:NAME or its folder."
         )
     spec = BASES[key]
     if size_px is not None and size_px < spec.smallest_px:
@@ -48,9 +48,7 @@ def _of_model(source: str) -> BaseSpec:
     memory = KnownFiles(home_folder())
     known = memory.recall(file)
     if known is None:
-        from pipeline.bases.model_file import describe_file
-
-        known = describe_file(file)
+        known = _describe(file)
         memory.remember(file, known)
     scale, offset = known["scale"], known["offset"]
     own = Preprocessing("native", scale=tuple(scale), offset=tuple(offset)) if scale else None  # type: ignore[arg-type]
@@ -65,3 +63,13 @@ def _of_model(source: str) -> BaseSpec:
         parameters=known["parameters"],
         own_preprocessing=own,
     )
+
+
+def _describe(file: Path) -> FileFacts:
+    if is_onnx(file.name):
+        from pipeline.bases.onnx_model import describe_onnx
+
+        return describe_onnx(file)
+    from pipeline.bases.model_file import describe_file
+
+    return describe_file(file)

@@ -6,7 +6,8 @@ from pathlib import Path
 HUB = "hub:"
 """What comes before the name of a preset of KerasHub."""
 
-_FILES = (".keras", ".h5")
+ONNX = ".onnx"
+_FILES = (".keras", ".h5", ONNX)
 _PRESET = ".hub"
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -15,6 +16,11 @@ def is_model(base: str) -> bool:
     """Whether a base is a model file or a preset of the user's, or has the name of one; files of weights alone are no bases."""
     name = base.lower()
     return is_preset(base) or (name.endswith((*_FILES, _PRESET)) and not name.endswith(".weights.h5"))
+
+
+def is_onnx(base: str) -> bool:
+    """Whether a base is an ONNX file, which Keras can neither build nor train."""
+    return base.lower().endswith(ONNX)
 
 
 def is_preset(source: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.bases.names import is_onnx
 from pipeline.errors import SettingError, check_choice
 
 Triple = tuple[float, float, float]
@@ -124,6 +125,11 @@ class BaseSpec:
         return not self.builder
 
     @property
+    def is_onnx(self) -> bool:
+        """Whether it is an ONNX file, which Keras can neither build nor train."""
+        return is_onnx(self.name)
+
+    @property
     def native_preprocessing(self) -> Preprocessing:
         """The preprocessing of the training of the weights.
 
@@ -134,7 +140,7 @@ class BaseSpec:
             return self.own_preprocessing
         if not self.mode:
             raise SettingError(
-                f"{self.name} does not say how its pixels are prepared: no Rescaling or Normalization comes before its first weights. Say "
+                f"{self.name} does not say how its pixels are prepared: it contains no Rescaling or Normalization that is known. Say "
                 "with --preprocess what it was trained with: rescale (pixels / 255); caffe, tf or torch (keras.applications' "
                 "preprocess_input); standardize; or none (pixels of 0 to 255)."
             )

@@ -15,8 +15,7 @@ from tempfile import TemporaryFile
 import keras
 import numpy as np
 
-from pipeline.bases.cut import last_layer, trunk_layers
-from pipeline.bases.digests import DigestMemory, TrunkInfo, growing_digests, tensor_digest
+from pipeline.bases.digests import tensor_digest
 from pipeline.bases.files import weights_path
 from pipeline.bases.model_file import load_model_file
 from pipeline.bases.network import build_base
@@ -24,6 +23,7 @@ from pipeline.bases.table import BFLOAT16, BaseSpec
 from pipeline.bases.wheels import WHEELS, Tensors, download_tensors
 from pipeline.errors import (
     SettingError,
+    UnknownBaseError,
     WeightsMismatchError,
     WeightsUnavailableError,
     check_choice,
@@ -92,7 +92,13 @@ def load_base(
 
     Raises:
         WeightsMismatchError: The file does not fit the network, or has a weight that is NaN or infinite.
+        UnknownBaseError: The base is an ONNX file.
     """
+    if spec.is_onnx:
+        raise UnknownBaseError(
+            f"{spec.name} is an ONNX file, which Keras can neither build nor train. It serves features, head, sweep, tune, predict, evaluate, "
+            "report and export; finetune, endtoend, compare, advise and plan need a Keras model."
+        )
     if spec.is_file:
         check_choice("precision of a model file", precision, ("float32", BFLOAT16))
         base = load_model_file(weights_file, size_px)
@@ -148,22 +154,6 @@ def assign(base: keras.Model, tensors: Tensors) -> None:
                 f"Layer {layer.name} of {base.name} needs tensors of shapes {expected}. Received: {received or 'no such layer'}."
             )
         layer.set_weights(tensors[layer.name])
-
-
-def learn_trunk(spec: BaseSpec, weights_file: Path, cut: str, home: Path) -> TrunkInfo:
-    """Compute digest and size of the layers up to the cut, which may be the name of a block, and remember them.
-
-    Raises:
-        InvalidCutError: The layer does not divide the graph.
-        WeightsMismatchError: The file does not fit the network.
-    """
-    base = load_base(spec, spec.native_px, weights_file)
-    last = last_layer(base, cut)
-    layers = trunk_layers(base, last)
-    *_, digest = growing_digests(layers, with_graph=spec.is_file)
-    trunk = TrunkInfo(digest, sum(layer.count_params() for layer in layers), None if last == cut else last)
-    DigestMemory(home).remember(weights_file, spec.name, cut, trunk)
-    return trunk
 
 
 def _leaves(model: keras.Model) -> Iterator[keras.Layer]:

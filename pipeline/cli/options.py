@@ -205,7 +205,7 @@ base_options = stack(
             "--base",
             default="vgg16",
             shell_complete=complete_bases,
-            help="A name of `bottleneck bases`, or a Keras model file.",
+            help="A name of `bottleneck bases`, a Keras or ONNX model file, or hub:PRESET.",
         ),
     ),
     recipe_options,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.bases.names import is_onnx
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import PipelineError, SettingError
 from pipeline.exports.description import Description
@@ -24,7 +25,7 @@ from pipeline.runs.folder import load_arrays
 from pipeline.runs.naming import check_target
 from pipeline.runs.run import Run
 from pipeline.settings import Settings
-from pipeline.stage_one.engines.choose import make_tensorflow_engine
+from pipeline.stage_one.engines.choose import make_reference
 from pipeline.stage_one.recipes import weights_file
 from pipeline.stage_two.head import predict_rows
 
@@ -99,11 +100,10 @@ def export(run: Run, path: str | Path) -> Export:
     if labels:
         check_labels(labels, path, run.classes)
     recipe = Recipe.from_dict(run.info.recipe)
+    _check_base(recipe, path)
     settings = run.settings.with_changes(base=recipe.base, weights=run.info.weights)
-    model = _stitched(run, recipe, settings)
-    _check_size(model, path)
     with replacing(path) as beside:
-        form.write(model, beside, _describe(run, recipe))
+        _write(run, recipe, settings, form, path, beside)
         done = _compare(run, recipe, settings, beside, form)
         digest = digest_export(beside)
         # Recorded first: a kill in between leaves a record without its file, and never a SavedModel that is unknown.
@@ -128,6 +128,30 @@ def _check_name(path: Path, form: Format) -> None:
             ) from error
 
 
+def _write(run: Run, recipe: Recipe, settings: Settings, form: Format, path: Path, beside: Path) -> None:
+    description, file = _describe(run, recipe), weights_file(recipe.base, settings.features.weights)
+    if is_onnx(recipe.base):
+        from pipeline.bases.onnx_model import OnnxBase
+        from pipeline.exports.onnx_file import write_proto
+        from pipeline.exports.onnx_join import join
+        from pipeline.exports.stitch import with_two_columns
+
+        shape = OnnxBase.open(file, recipe.decoder.size_px).row_shape(recipe.cut)
+        head = with_two_columns(_head_of(run, shape))
+        write_proto(join(file, recipe, run.info.pool, head), beside, description)
+        return
+    model = _stitched(run, recipe, settings, file)
+    _check_size(model, path)
+    form.write(model, beside, description)
+
+
+def _check_base(recipe: Recipe, path: Path) -> None:
+    if is_onnx(recipe.base) and path.suffix != ".onnx":
+        raise SettingError(
+            f"A run on an ONNX base is exported as name.onnx, since Keras cannot hold its network. Received: {path}."
+        )
+
+
 def _check_size(model: "keras.Model", path: Path) -> None:
     num_bytes = 4 * model.count_params()
     if path.suffix in (".onnx", ".tflite") and num_bytes >= _MAX_BYTES:
@@ -136,22 +160,25 @@ def _check_size(model: "keras.Model", path: Path) -> None:
         )
 
 
-def _stitched(run: Run, recipe: Recipe, settings: Settings) -> "keras.Model":
+def _stitched(run: Run, recipe: Recipe, settings: Settings, file: Path) -> "keras.Model":
     from pipeline.bases.cut import divide
     from pipeline.bases.weights import load_base
-    from pipeline.exports.stitch import head_of_arrays, stitch
+    from pipeline.exports.stitch import stitch
+
+    trunk, _ = divide(load_base(settings.features.spec, recipe.decoder.size_px, file), recipe.cut)
+    head = _head_of(run, tuple(trunk.output_shape[1:]))
+    return stitch(trunk, recipe.preprocessing, run.info.pool, head)
+
+
+def _head_of(run: Run, row_shape: tuple[int, ...]) -> "keras.Model":
+    """The head as a Keras model, for rows of this shape before they are pooled."""
+    from pipeline.exports.stitch import head_of_arrays
     from pipeline.stage_two.dense.build import load_dense
 
-    pooling, head_file = run.info.pool, run.folder.head_path
-    base = load_base(
-        settings.features.spec, recipe.decoder.size_px, weights_file(recipe.base, settings.features.weights)
-    )
-    trunk, _ = divide(base, recipe.cut)
-    row_shape = tuple(trunk.output_shape[1:]) if pooling == "none" else tuple(trunk.output_shape[-1:])
-    head = (
-        head_of_arrays(load_arrays(head_file), row_shape) if head_file.suffix == ".npz" else load_dense(head_file).model
-    )
-    return stitch(trunk, recipe.preprocessing, pooling, head)
+    file = run.folder.head_path
+    if file.suffix != ".npz":
+        return load_dense(file).model
+    return head_of_arrays(load_arrays(file), row_shape if run.info.pool == "none" else row_shape[-1:])
 
 
 def _describe(run: Run, recipe: Recipe) -> Description:
@@ -176,7 +203,7 @@ def _compare(run: Run, recipe: Recipe, settings: Settings, path: Path, form: For
     """
     images = sample_images(run, recipe.decoder)
     exact = replace(recipe, precision="float32", pooling=run.info.pool)
-    engine = make_tensorflow_engine(exact, settings.features.weights, settings.compute)
+    engine = make_reference(exact, settings.features.weights, settings.compute)
     progress = run.settings.compute.progress
     expected = in_batches(
         lambda batch: predict_rows(run.head, engine.features(batch)), images.pixels, desc="the run", progress=progress

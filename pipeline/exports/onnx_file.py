@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.bases.onnx_parts import foreign_part
 from pipeline.errors import DamagedStoreError, MissingExtraError, SettingError, foreign_file
 from pipeline.exports.description import KEY, Description, Predict, check_shapes
 from pipeline.files import read_regular
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 NAME = "ONNX"
 _OPSET = 17
+NEWEST_OPSET = 18
+"""The newest one that tf2onnx writes."""
+
 _MAX_BYTES = 2**31  # the format stores lengths in 32 bits
 
 
@@ -35,22 +39,36 @@ def write(model: "keras.Model", path: Path, description: Description) -> None:
     Raises:
         SettingError: The base has an operation that ONNX does not know.
     """
+    write_proto(convert(model, "pixels"), path, description)
+
+
+def write_proto(proto: Any, path: Path, description: Description) -> None:
+    """Write an `onnx.ModelProto` with its description."""
+    proto.metadata_props.add(key=KEY, value=description.to_json())
+    path.write_bytes(proto.SerializeToString())
+
+
+def convert(model: "keras.Model", input_name: str, opset: int = _OPSET) -> Any:
+    """A Keras model as `onnx.ModelProto`, with the output `probabilities`.
+
+    Raises:
+        SettingError: It has an operation that ONNX does not know.
+    """
     import onnx
     import tensorflow as tf
     import tf2onnx
 
-    pixels = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="pixels")
+    inputs = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name=input_name)
     function = tf.function(
-        lambda pixels: {"probabilities": model(pixels, training=False)}, input_signature=[pixels], autograph=False
+        lambda inputs: {"probabilities": model(inputs, training=False)}, input_signature=[inputs], autograph=False
     )
-    proto, _ = tf2onnx.convert.from_function(function, input_signature=[pixels], opset=_OPSET)
+    proto, _ = tf2onnx.convert.from_function(function, input_signature=[inputs], opset=opset)
     unknown = {node.op_type for node in proto.graph.node if not onnx.defs.has(node.op_type)}
     if unknown:
         raise SettingError(
             f"ONNX has no {', '.join(sorted(unknown))}, which this base needs. Export to .keras, .tflite or a folder instead."
         )
-    proto.metadata_props.add(key=KEY, value=description.to_json())
-    path.write_bytes(proto.SerializeToString())
+    return proto
 
 
 def describe(path: Path) -> Description:
@@ -102,31 +120,9 @@ def _read_description(path: Path, data: bytes) -> Description:
     with foreign_file(path, "is not an ONNX file"):
         proto = onnx.ModelProto.FromString(data)
         texts = {entry.key: entry.value for entry in proto.metadata_props}
-        problem = _foreign_part(proto)
+        problem = foreign_part(proto)
     if KEY not in texts:
         raise DamagedStoreError(f"{path} has no description ({KEY!r} in its metadata), so it is no export of a run.")
     if problem:
         raise DamagedStoreError(f"{path} {problem}, which no exported file does.")
     return Description.from_json(texts[KEY], path)
-
-
-def _foreign_part(proto: Any) -> str | None:
-    """What a model has that no exported one has, and that can read files or run without end; None if there is nothing.
-
-    All messages of the file are looked at, wherever they are: a tensor can be an initializer, an attribute, or a part of a sparse
-    tensor, in the graph, in an inner graph or in a function.
-    """
-    waiting = [proto]
-    while waiting:
-        message = waiting.pop()
-        kind = message.DESCRIPTOR.name
-        if kind == "FunctionProto" or (kind == "GraphProto" and message is not proto.graph):
-            return "has inner graphs or functions, such as loops"
-        if kind == "TensorProto" and (message.external_data or message.data_location):
-            return "takes weights from other files"
-        if kind == "NodeProto" and message.domain not in ("", "ai.onnx"):
-            return f"has operations of another domain ({message.domain!r})"
-        for field, value in message.ListFields():
-            if field.message_type is not None:
-                waiting += value if hasattr(value, "add") else [value]
-    return None

@@ -30,10 +30,17 @@ def stitch(
         RGB pixels in [0, 255], float32 (B, H, W, 3), to probabilities, float32 (B, K).
     """
     features = with_preprocessing(trunk, preprocessing, pooling)
-    output = head(features.output)
-    if output.shape[-1] == 1:
-        output = ops.concatenate([1 - output, output], axis=1)
+    output = with_two_columns(head)(features.output)
     return keras.Model(features.input, output, name="pixels_to_probabilities")
+
+
+def with_two_columns(head: keras.Model) -> keras.Model:
+    """The head itself; if it has one sigmoid, a head with the probabilities of both classes."""
+    if head.output_shape[-1] > 1:
+        return head
+    rows = keras.Input(head.input_shape[1:], name="rows")
+    probability = head(rows)
+    return keras.Model(rows, ops.concatenate([1 - probability, probability], axis=1), name="two_columns")
 
 
 def head_of_arrays(arrays: Mapping[str, NDArray[Any]], row_shape: tuple[int, ...]) -> keras.Model:

@@ -52,7 +52,7 @@ def trunk_of(features: FeatureSettings) -> tuple[TrunkInfo, str]:
     known = DigestMemory(home_folder()).recall(file, spec.name, cut) if file.exists() or spec.is_file else None
     if known is None:
         logger.info("%s, cut at %s: reading the weights for the first time.", spec.name, cut)
-        from pipeline.bases.weights import learn_trunk
+        from pipeline.bases.trunks import learn_trunk
 
         known = learn_trunk(spec, weights_file(spec.name, features.weights), cut, home_folder())
     return known, known.layer or cut
@@ -65,9 +65,12 @@ def weights_file(base: str, weights: str) -> Path:
         base: A name of `bottleneck bases`.
         weights: `imagenet`, `random`, or a file.
     """
+    spec = find_base(base, weights=weights)
+    if spec.is_file:
+        return weights_path(spec, weights, home_folder())
     from pipeline.bases.weights import fetch_weights
 
-    return fetch_weights(find_base(base, weights=weights), weights, home_folder())
+    return fetch_weights(spec, weights, home_folder())
 
 
 def _preprocessing(spec: BaseSpec, manifest: Manifest, decoder: Decoder, settings: Settings) -> Preprocessing:

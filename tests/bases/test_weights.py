@@ -11,13 +11,12 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.bases.cut import divide
-from pipeline.bases.digests import DigestMemory, tensor_digest
+from pipeline.bases.digests import tensor_digest
 from pipeline.bases.files import weights_path
 from pipeline.bases.network import build_base
 from pipeline.bases.table import BASES
-from pipeline.bases.weights import assign, fetch_weights, learn_trunk, load_base
-from pipeline.errors import InvalidCutError, SettingError, WeightsMismatchError, WeightsUnavailableError
+from pipeline.bases.weights import assign, fetch_weights, load_base
+from pipeline.errors import SettingError, WeightsMismatchError, WeightsUnavailableError
 from tests import ready
 from tests.bases.networks import small_base
 
@@ -297,41 +296,3 @@ class TestAssigning:
             WeightsMismatchError, match=r"^Layer conv1 .* of shapes \[\(3, 3, 3, 64\), \(64,\)\]\. Received"
         ):
             assign(base, tensors)
-
-
-class TestLearning:
-    @pytest.mark.parametrize("cut", ["fire9_concat", "fire5_concat"])
-    def test_a_learnt_trunk_is_the_one_that_is_run(self, cut: str, home: Path, tmp_path: Path):
-        """Its digest and size are those of the trunk built at any input size and precision, and are remembered."""
-        file = fetch_weights(SQUEEZENET, "random", home)
-
-        learnt = learn_trunk(SQUEEZENET, file, cut, tmp_path)
-
-        trunk, _ = divide(load_base(SQUEEZENET, 64, file, precision="mixed_bfloat16"), cut)
-        assert learnt.digest == tensor_digest(trunk.layers)
-        assert learnt.parameters == trunk.count_params()
-        assert DigestMemory(tmp_path).recall(file, "squeezenet", cut) == learnt
-
-    def test_an_invalid_cut_is_not_remembered(self, home: Path, tmp_path: Path):
-        """The error comes before anything is written."""
-        file = fetch_weights(SQUEEZENET, "random", home)
-
-        with pytest.raises(InvalidCutError, match="fire4_expand1x1"):
-            learn_trunk(SQUEEZENET, file, "fire4_expand1x1", tmp_path)
-
-        assert list(tmp_path.iterdir()) == []
-
-    def test_a_change_behind_the_cut_does_not_change_the_trunk(self, tmp_path: Path):
-        """The trunk's digest is of the layers up to the cut only."""
-        base = build_base(SQUEEZENET, 32)
-        whole = tensor_digest(base.layers)
-        base.save_weights(tmp_path / "before.weights.h5")
-        before = learn_trunk(SQUEEZENET, tmp_path / "before.weights.h5", "fire5_concat", tmp_path)
-        kernel, bias = base.get_layer("fire6_squeeze1x1").get_weights()
-        base.get_layer("fire6_squeeze1x1").set_weights([kernel + 1, bias])
-        base.save_weights(tmp_path / "after.weights.h5")
-
-        after = learn_trunk(SQUEEZENET, tmp_path / "after.weights.h5", "fire5_concat", tmp_path)
-
-        assert after == before
-        assert tensor_digest(base.layers) != whole

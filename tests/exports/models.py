@@ -62,7 +62,7 @@ def make_pixels(count: int) -> np.ndarray:
 
 def build_once(patch: pytest.MonkeyPatch) -> None:
     """Let all exports of a run use one engine and one stitched model, since building them takes most of an export's time."""
-    make_engine, stitched = module.make_tensorflow_engine, module._stitched
+    make_engine, stitched = module.make_reference, module._stitched
     arguments = {}
 
     @cache
@@ -81,5 +81,5 @@ def build_once(patch: pytest.MonkeyPatch) -> None:
         arguments[run.folder.path] = (run, *rest)
         return model_of(run.folder.path)
 
-    patch.setattr(module, "make_tensorflow_engine", share_engine)
+    patch.setattr(module, "make_reference", share_engine)
     patch.setattr(module, "_stitched", share_model)

@@ -10,7 +10,8 @@ from sklearn.datasets import load_sample_images
 
 from pipeline.bases.files import home_folder
 from pipeline.bases.table import BASES
-from pipeline.bases.weights import fetch_weights, learn_trunk, load_base
+from pipeline.bases.trunks import learn_trunk
+from pipeline.bases.weights import fetch_weights, load_base
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
 from pipeline.images.decoding.decoder import Decoder

@@ -9,7 +9,8 @@ import numpy as np
 
 from pipeline.bases.digests import TrunkInfo
 from pipeline.bases.table import BASES
-from pipeline.bases.weights import fetch_weights, learn_trunk
+from pipeline.bases.trunks import learn_trunk
+from pipeline.bases.weights import fetch_weights
 from pipeline.cache.recipe import Recipe
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.stage_one.engines.tensorflow import TensorFlowEngine

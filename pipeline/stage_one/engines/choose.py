@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.bases.files import home_folder
 from pipeline.bases.find import find_base
+from pipeline.bases.names import is_onnx
 from pipeline.bases.table import BFLOAT16
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import MissingExtraError, SettingError
@@ -20,7 +21,7 @@ from pipeline.stage_one.recipes import weights_file
 
 if TYPE_CHECKING:
     from pipeline.stage_one.computing.compute import Engine
-    from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
+    from pipeline.stage_one.engines.reference import Reference
 
 logger = logging.getLogger(__name__)
 
@@ -57,16 +58,17 @@ def make_engine(
             processor.
     """
     takes_openvino = _takes_openvino(recipe, compute, num_rows)
-    engine = "OpenVINO, if it agrees with TensorFlow and is faster" if takes_openvino else "TensorFlow"
+    usual = "ONNX Runtime" if is_onnx(recipe.base) else "TensorFlow"
+    engine = f"OpenVINO, if it agrees with {usual} and is faster" if takes_openvino else usual
     logger.info("%d rows to compute (--engine %s): %s.", num_rows, compute.engine, engine)
     if not takes_openvino:
-        return make_tensorflow_engine(recipe, weights, compute, earlier=earlier)
+        return make_reference(recipe, weights, compute, earlier=earlier)
     from pipeline.stage_one.engines.openvino import OpenVINOEngine
 
     return OpenVINOEngine(
         recipe,
         home_folder() / "engines",
-        partial(make_tensorflow_engine, replace(recipe, precision="float32"), weights, compute, earlier=earlier),
+        partial(make_reference, replace(recipe, precision="float32"), weights, compute, earlier=earlier),
         earlier=earlier,
         batch_size=compute.batch_size,
         is_asked=compute.engine == "openvino" or recipe.precision == BFLOAT16,
@@ -80,34 +82,43 @@ def kept_engine(recipe: Recipe, weights: str, compute: Compute, num_rows: int) -
     return make_engine(recipe, weights, compute, num_rows)
 
 
-def make_tensorflow_engine(
-    recipe: Recipe, weights: str, compute: Compute, *, earlier: Recipe | None = None
-) -> "TensorFlowEngine":
-    """TensorFlow's engine, the reference that other engines are compared with.
+def make_reference(recipe: Recipe, weights: str, compute: Compute, *, earlier: Recipe | None = None) -> "Reference":
+    """The engine that OpenVINO is compared with: TensorFlow, or ONNX Runtime for an ONNX file.
 
-    The last two are kept, except large ones: predicting again in the same program does not load and compile the network again. A weights
-    file that has changed since is read again.
+    The last two are kept, except large ones: predicting again in the same program does not load and compile the network again. A
+    weights file that has changed since is read again.
+
+    Raises:
+        SettingError: The user names TensorFlow, and the base is an ONNX file.
     """
-    file = weights_file(recipe.base, weights)
-    is_small = find_base(recipe.base, weights=weights).parameters <= _KEPT_PARAMETERS
-    make = _kept_tensorflow_engine if is_small else _make_tensorflow_engine
+    file, spec = weights_file(recipe.base, weights), find_base(recipe.base, weights=weights)
+    if spec.is_onnx and compute.engine == "tensorflow":
+        raise SettingError(
+            f"{spec.name} is run by ONNX Runtime or OpenVINO. Received: --engine tensorflow; use --engine auto."
+        )
+    is_small = spec.parameters <= _KEPT_PARAMETERS
+    make = _kept_reference if is_small else _make_reference
     return make(recipe, file, file_stamp(file), earlier, compute.batch_size, compute.device)
 
 
-def _make_tensorflow_engine(
+def _make_reference(
     recipe: Recipe,
     file: Path,
     stamp: Stamp | None,  # noqa: ARG001 part of the key of the kept engines
     earlier: Recipe | None,
     batch_size: int,
     device: str,
-) -> "TensorFlowEngine":
+) -> "Reference":
+    if is_onnx(recipe.base):
+        from pipeline.stage_one.engines.onnx import OnnxEngine
+
+        return OnnxEngine(recipe, file, batch_size=batch_size, device=device)
     from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 
     return TensorFlowEngine(recipe, file, earlier=earlier, batch_size=batch_size, device=device)
 
 
-_kept_tensorflow_engine = lru_cache(maxsize=2)(_make_tensorflow_engine)
+_kept_reference = lru_cache(maxsize=2)(_make_reference)
 
 
 def choose_backend(recipe: Recipe, weights: str, compute: Compute, num_rows: int) -> str:

@@ -13,7 +13,7 @@ from pipeline.cache.recipe import Recipe
 from pipeline.files import write_json
 
 if TYPE_CHECKING:
-    from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
+    from pipeline.stage_one.engines.reference import Reference
 
 
 class Conversion:
@@ -26,15 +26,14 @@ class Conversion:
         # Not with_suffix: the name of a model file has a dot, and all that follows would be lost.
         self.xml, self.weights, self._notes = (stem.with_name(stem.name + end) for end in (".xml", ".bin", ".json"))
 
-    def make(self, make_reference: "Callable[[], TensorFlowEngine]") -> None:
+    def make(self, make_reference: "Callable[[], Reference]") -> None:
         """Convert the trunk, unless its files exist and have the recorded digests."""
         notes = self._read_notes()
         if notes and notes["files"] == self._digests():
             return
         self.xml.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.xml.parent, prefix=".") as folder:
-            saved, made = Path(folder, "saved_model"), Path(folder, self.xml.name)
-            make_reference().save(saved)
+            saved, made = make_reference().save(Path(folder, "saved")), Path(folder, self.xml.name)
             # The runtime's own reader: the separate converter sends usage reports over the network.
             openvino.save_model(openvino.Core().read_model(saved), made, compress_to_fp16=False)
             self._notes.unlink(missing_ok=True)

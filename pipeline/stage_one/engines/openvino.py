@@ -1,4 +1,7 @@
-"""The OpenVINO engine: the trunk is converted once, kept on disk, and compared with TensorFlow before it is used."""
+"""The OpenVINO engine: the trunk is converted once, kept on disk, and compared with TensorFlow before it is used.
+
+The network of an ONNX file is compared with ONNX Runtime instead: what is said of TensorFlow here holds for it too.
+"""
 
 import importlib.metadata
 import logging
@@ -21,13 +24,15 @@ from pipeline.execution.threads import is_worker, num_threads
 from pipeline.stage_one.engines.conversion import Conversion, conversion_name
 
 if TYPE_CHECKING:
-    from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
+    from pipeline.stage_one.engines.reference import Reference
 
 logger = logging.getLogger(__name__)
 
 TOLERANCE = {"float32": 1e-4, BFLOAT16: 5e-2}
 """Maximum difference from TensorFlow in float32, relative to the maximum of the batch, by arithmetic. The rows of real photographs
 differ by 0.5 to 1.5 % in bfloat16, whose significand has 8 bits."""
+
+_NAMES = {"tensorflow": "TensorFlow", "onnxruntime": "ONNX Runtime"}
 
 _HINTS = {"float32": "f32", BFLOAT16: "bf16"}
 
@@ -50,11 +55,11 @@ class OpenVINOEngine:
     Args:
         recipe: What to compute.
         folder: Where conversions are kept.
-        make_reference: Makes TensorFlow's engine for the same trunk in float32; called when it is needed.
+        make_reference: Makes the engine for the same trunk in float32 that it is compared with; called when it is needed.
         earlier: Recipe of stored rows to start from; None: start from pixels.
         batch_size: Images per call of the runtime.
-        is_asked: The user names OpenVINO or bfloat16: raise if the engines disagree, and stay even if TensorFlow is faster.
-            Otherwise TensorFlow takes over in both cases.
+        is_asked: The user names OpenVINO or bfloat16: raise if the engines disagree, and stay even if the other is faster.
+            Otherwise the other takes over in both cases.
         num_rows: Rows that will be computed; in a long job, the user is told what bfloat16 would save.
 
     Raises:
@@ -66,7 +71,7 @@ class OpenVINOEngine:
         self,
         recipe: Recipe,
         folder: Path,
-        make_reference: "Callable[[], TensorFlowEngine]",
+        make_reference: "Callable[[], Reference]",
         *,
         earlier: Recipe | None = None,
         batch_size: int = 32,
@@ -89,7 +94,7 @@ class OpenVINOEngine:
         self._checking = threading.Lock()
         gain = self._conversion.known_gain(self._where)
         self._is_checked, self._is_first = gain is not None, True
-        self._other: TensorFlowEngine | None = None
+        self._other: Reference | None = None
         if gain is not None and gain < 1 and not is_asked:
             self._hand_over(make_reference())
 
@@ -126,21 +131,22 @@ class OpenVINOEngine:
         self._is_checked = True
         limit = TOLERANCE[self._precision]
         if not difference <= limit:
-            message = f"OpenVINO in {self._precision} differs from TensorFlow by {difference:.2g} of the maximum feature (limit {limit:g})"
+            other = reference.provenance["engine"]
+            message = f"OpenVINO in {self._precision} differs from {_NAMES[other]} by {difference:.2g} of the maximum feature (limit {limit:g})"
             if self._precision == BFLOAT16:
                 raise DisagreementError(f"{message}: use --precision float32.")
             if self._is_asked:
-                raise DisagreementError(f"{message}: use --engine tensorflow.")
-            logger.warning("%s: TensorFlow is used instead.", message)
+                raise DisagreementError(f"{message}: use --engine {'tensorflow' if other == 'tensorflow' else 'auto'}.")
+            logger.warning("%s: %s is used instead.", message, _NAMES[other])
             self._hand_over(reference)
             return
         gain = _gain((reference.features, 1), (infer, self.concurrency), inputs)
         self._conversion.approve(self._where, difference, gain)
-        logger.info("OpenVINO agrees with TensorFlow to %.1e and is %.2f times as fast.", difference, gain)
+        logger.info("OpenVINO agrees to %.1e, and is %.2f times as fast.", difference, gain)
         if gain < 1 and not self._is_asked:
             self._hand_over(reference)
 
-    def _hand_over(self, other: "TensorFlowEngine") -> None:
+    def _hand_over(self, other: "Reference") -> None:
         self._other, self.concurrency = other, other.concurrency
 
     def _tell_of_bfloat16(self, inputs: NDArray[Any]) -> None:
@@ -175,7 +181,9 @@ class _Network:
     def __init__(self, conversion: Conversion, batch_size: int, precision: str) -> None:
         core = openvino.Core()
         model = core.read_model(conversion.xml, conversion.weights)
-        model.reshape([batch_size, *list(model.input(0).partial_shape)[1:]])
+        batch, *pixels = list(model.input(0).partial_shape)
+        batch_size = batch_size if batch.is_dynamic else batch.get_length()  # ONNX files may take one image at a time
+        model.reshape([batch_size, *pixels])
         # Without the hint, processors with bfloat16 would use it for float32 networks.
         hints: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": _HINTS[precision]}
         if is_worker():

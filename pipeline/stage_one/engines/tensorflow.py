@@ -90,13 +90,14 @@ class TensorFlowEngine:
             done += len(batch)
         return np.concatenate(parts) if parts else np.empty((0, *self._row_shape), np.float32)
 
-    def save(self, folder: Path) -> None:
-        """Write the function as a SavedModel, for any batch size."""
+    def save(self, folder: Path) -> Path:
+        """Write the function as a SavedModel, for any batch size; its folder."""
         shape = (None, *self._model.input_shape[1:])
         archive = keras.export.ExportArchive()
         archive.track(self._model)
         archive.add_endpoint("features", self._forward, [tf.TensorSpec(shape, self._input_dtype, name="inputs")])
         archive.write_out(str(folder), verbose=False)
+        return folder
 
     def _forward(self, inputs: tf.Tensor) -> tf.Tensor:
         return self._model(tf.cast(inputs, tf.float32), training=False)

@@ -75,6 +75,8 @@ def _earlier_trunks(recipe: Recipe, weights: str) -> dict[str, str]:
     from pipeline.bases.weights import load_base
 
     spec = find_base(recipe.base, weights=weights)
+    if spec.is_onnx:
+        return {}  # it is not divided into trunk and tail
     base = load_base(spec, spec.native_px, weights_file(spec.name, weights))
     return dict(takewhile(lambda trunk: trunk[0] != recipe.cut, trunk_digests(base, with_graph=spec.is_file).items()))
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.bases.network import build_base
 from pipeline.bases.table import BASES
-from pipeline.bases.weights import learn_trunk
+from pipeline.bases.trunks import learn_trunk
 from pipeline.errors import WeightsMismatchError
 from pipeline.settings import Compute, Settings
 from pipeline.stage_one.engines import choose
@@ -52,7 +52,7 @@ def test_the_engine_of_the_last_call_serves_again(home, weights, tmp_path, monke
     mine = replace(recipe, trunk_digest=learn_trunk(squeezenet, weights, recipe.cut, tmp_path).digest)
 
     def make(recipe=mine, **compute):
-        return choose.make_tensorflow_engine(recipe, str(weights), Compute(**compute))
+        return choose.make_reference(recipe, str(weights), Compute(**compute))
 
     first = make()
     assert make() is first

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pipeline.comparison.advise import Advice
     from pipeline.comparison.compare import Comparison
     from pipeline.comparison.plan import Plan
+    from pipeline.comparison.race import Race
     from pipeline.exports.export import Export
     from pipeline.exports.load import ExportedRun
     from pipeline.reports.report import Report
@@ -341,17 +342,31 @@ def compare(
     return compare_regimes(manifest, chosen, settings, command=command)
 
 
-def advise(data: Data | Manifest, *, sample: int = 200, **keywords: Unpack[DataKeywords]) -> "Advice":
-    """Measure a sample: recommend a regime, with the cost of each on this machine.
+def advise(
+    data: Data | Manifest,
+    *,
+    bases: Sequence[str] = (),
+    sizes: Sequence[int] = (),
+    cuts: Sequence[str] = (),
+    sample: int = 200,
+    **keywords: Unpack[DataKeywords],
+) -> "Advice | Race":
+    """Measure a sample: recommend a regime for a base; or, with `bases`, `sizes` or `cuts`, find the best of them by a race.
 
     Args:
         data: What `scan` takes, or its result.
-        sample: Number of training images to look at.
+        bases: Names or model files that take part in a race.
+        sizes: Input sizes that take part, in px.
+        cuts: Layers or blocks that take part, of the bases that have them.
+        sample: Number of training images to look at for a recommendation.
         keywords: Of `pipeline.keywords.DataKeywords`.
     """
     from pipeline.comparison.advise import advise as advise_on
+    from pipeline.comparison.race import Entries, race
 
-    given = gather(keywords, advise, data=data)
+    given = gather(keywords, advise, data=data, bases=bases, sizes=sizes, cuts=cuts, sample=sample)
+    if bases or sizes or cuts:
+        return race(given.scan(data).require_task(), Entries(bases, sizes, cuts), given.settings)
     manifest, settings = given.open_labelled(data)
     return advise_on(manifest, settings, num_sample=sample)
 

@@ -109,6 +109,10 @@ def _has_first_phase(values: Values) -> bool:
     return "head_epochs" not in values or (not values.get("on_run") and values["head_epochs"] != 0)
 
 
+def _is_no_race(values: Values) -> bool:
+    return not any(values.get(name) for name in ("bases", "sizes", "cuts"))
+
+
 def _can_send(values: Values) -> bool:
     return values.get("backend") != "threading"
 
@@ -163,6 +167,10 @@ def _is_named(values: Values) -> bool:
 
 
 EFFECTS = (
+    Effect(("sample",), "without a race of --bases, --sizes or --cuts", _is_no_race, "bases"),
+    Effect(("base",), "without --bases, which takes its place", lambda values: not values.get("bases"), "bases"),
+    Effect(("size",), "without --sizes, which takes its place", lambda values: not values.get("sizes"), "sizes"),
+    Effect(("cut",), "without --cuts, which takes its place", lambda values: not values.get("cuts"), "cuts"),
     Effect(
         ("epochs", "lr", "head_batch_size", "optimizer", "schedule", "patience", "keep", "view_mode"),
         "with a dense head, such as --head dense:256,relu",

@@ -47,6 +47,14 @@ def progress_bar(
     return tqdm(items, desc=desc, total=total, initial=initial, unit=unit, delay=delay, disable=not progress)
 
 
+def note(text: str, *, progress: bool) -> None:
+    """Print a line on standard error, above the bars, where bars are shown."""
+    from tqdm import tqdm
+
+    if progress:
+        tqdm.write(text, file=sys.stderr)
+
+
 def _is_notebook() -> bool:
     """Whether this process is the kernel of a notebook: nobody else can have imported its package."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()

@@ -31,6 +31,8 @@ def check_line(line):
             "head photos --head logreg:C=1 --lr 0.1 --patience 3",
             "--lr, --patience have an effect only with a dense head",
         ),
+        ("advise photos --bases vgg16,vgg19 --sample 9", "--sample has an effect only without a race of --bases"),
+        ("advise photos --sizes 96,160 --size 96", "--size has an effect only without --sizes"),
         ("head photos --optimizer sgd", "--optimizer has an effect only with a dense head"),
         ("sweep photos --head ridge --head knn:k=1|3 --lr 0.1", "--lr has an effect only with a dense head"),
         ("compare photos --regimes linear --epochs 3", "--epochs has an effect only with a dense head"),

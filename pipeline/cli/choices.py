@@ -49,6 +49,21 @@ class Names(click.Choice[str]):
         return tuple(self._read())
 
 
+class Listed(click.ParamType):  # type: ignore[type-arg]
+    """Values with commas between them."""
+
+    name = "values"
+
+    def __init__(self, each: click.ParamType | None = None) -> None:  # type: ignore[type-arg]
+        self._each = each or click.STRING
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
+        """The values as a tuple."""
+        if not isinstance(value, str):
+            return tuple(value)
+        return tuple(self._each.convert(part.strip(), param, ctx) for part in value.split(",") if part.strip())
+
+
 class NameList(click.ParamType):  # type: ignore[type-arg]
     """Several names with commas between them."""
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from pipeline.cli import render
-from pipeline.cli.choices import COUNT, POOLING, PREPROCESSING, RATE, REGIMES, SEED, VIEWS
+from pipeline.cli.choices import COUNT, POOLING, PREPROCESSING, RATE, REGIMES, SEED, SIZE, VIEWS, Listed
 from pipeline.cli.command import command, section
 from pipeline.cli.complete import (
     complete_bases,
@@ -78,15 +78,30 @@ def compare(**options: Any) -> None:
     show(options, done.as_dict(), render.describe_comparison)
 
 
-@command("bottleneck advise photos --size 150")
+@command("bottleneck advise photos --size 150", "bottleneck advise photos --bases vgg16,squeezenet --sizes 96,150")
 @click.argument("data", shell_complete=complete_data)
 @section("Estimate", click.option("--sample", type=COUNT, default=200, help="Number of training images to look at."))
+@section(
+    "Race",
+    click.option(
+        "--bases", type=Listed(), metavar="A,B", default=(), help="Bases that take part: names or model files."
+    ),
+    click.option("--sizes", type=Listed(SIZE), metavar="N,N", default=(), help="Input sizes that take part, in px."),
+    click.option("--cuts", type=Listed(), metavar="A,B", default=(), help="Layers or blocks that take part."),
+)
 @stage_one_options
 def advise(**options: Any) -> None:
-    """Measure a sample of DATA, and say which regime suits it and what each would cost here."""
+    """Recommend a regime for DATA; or, with --bases, --sizes or --cuts, find the best of them by a race.
+
+    A recommendation measures a sample of the training images, and says what each regime would cost here. In a race, all that take part
+    are judged on a small sample, the better half on one of twice the size, and so on; every row that is made is kept for later.
+    """
     from pipeline import api
 
-    show(options, api.advise(**keywords(options)).as_dict(), render.describe_advice)
+    describe = (
+        render.describe_race if options["bases"] or options["sizes"] or options["cuts"] else render.describe_advice
+    )
+    show(options, api.advise(**keywords(options)).as_dict(), describe)
 
 
 @command(

@@ -150,6 +150,21 @@ def describe_advice(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def describe_race(result: Mapping[str, Any]) -> str:
+    """Who has won, the accuracies by round, and the next command."""
+    plot = [f"Plot: {result['plot']}"] if result["plot"] else []
+    lines = [
+        result["text"],
+        "",
+        table(result["table"]),
+        "",
+        f"Run: `{result['command']}`.",
+        *plot,
+        *_image_lines(result),
+    ]
+    return "\n".join(lines)
+
+
 def _trained_part(advice: Mapping[str, Any]) -> str:
     if not advice["first"]:
         return f"Keep the base fixed and train the head (learning rate {advice['head_rate']:g})."

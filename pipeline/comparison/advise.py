@@ -1,11 +1,9 @@
 """Measure a sample of the images: which regime suits them, and what each regime costs on this machine."""
 
 import html
-import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +11,14 @@ import numpy as np
 from pipeline.bases.classify import class_probabilities
 from pipeline.cache.store import Store
 from pipeline.comparison.advice import Evidence, Recommendation, advise_regime
+from pipeline.comparison.command import command_on
 from pipeline.comparison.leftovers import LeftRows, describe_left, left_rows, row_bytes
 from pipeline.comparison.samples import decoding_seconds
 from pipeline.errors import WeightsUnavailableError
 from pipeline.html import show_table
 from pipeline.images.manifest import Manifest, Skipped
 from pipeline.images.summary import ImageUse
-from pipeline.settings import FeatureSettings, Settings
+from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.missing import missing_items
 from pipeline.stage_one.recipes import make_recipe, weights_file
@@ -127,27 +126,11 @@ def advise(manifest: Manifest, settings: Settings, *, num_sample: int = 200) -> 
         boundary = _probe(sample, settings.with_changes(cut=cut_before(base, advice.first)))
         costs += _costs(manifest, base, advice.first, boundary, decoding)
         probes.append(boundary)
-    command = _command(manifest, features, advice)
+    tuning = ["--from", advice.first] if advice.first else []
+    command = command_on(manifest, features, "finetune" if advice.first else "head", *tuning)
     left = [probe.left for probe in probes if probe.left]
     use = ImageUse.of(replace(manifest, skipped=late.skipped)).as_dict()
     return Advice(evidence, early_layer, len(sample), advice, command, costs, left, use)
-
-
-def _command(manifest: Manifest, features: FeatureSettings, advice: Recommendation) -> str:
-    """The command line that trains as recommended, with the settings that are not the defaults."""
-    words = ["bottleneck", "finetune" if advice.first else "head", _data_name(manifest)]
-    words += replace(features, cut=None).as_options()
-    words += ["--from", advice.first] if advice.first else []
-    return shlex.join(words)
-
-
-def _data_name(manifest: Manifest) -> str:
-    """What names the data on the command line; `DATA` for a data frame or a selection."""
-    source = manifest.source
-    if source is None:
-        return "DATA"
-    path = Path(source)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else source
 
 
 @dataclass(frozen=True)

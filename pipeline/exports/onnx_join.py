@@ -30,7 +30,7 @@ def join(file: Path, recipe: "Recipe", pooling: str, head: "keras.Model") -> Any
     base = OnnxBase.open(file, recipe.decoder.size_px)
     if base.batch_size:
         raise SettingError(
-            f"{file} takes {base.batch_size} image{"s" * (base.batch_size > 1)} at a time, and an exported file takes any number. Export the base again with a batch of "
+            f"{file} takes {base.batch_size} image{'s' * (base.batch_size > 1)} at a time, and an exported file takes any number. Export the base again with a batch of "
             "any size (dynamic_shapes or dynamic_axes of torch.onnx.export), and train the head on it."
         )
     rows = on_pixels(base, recipe.cut, recipe.preprocessing, pooling, pixels="float32")

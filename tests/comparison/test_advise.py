@@ -1,15 +1,11 @@
 """Advice from a measured sample."""
 
-from dataclasses import replace
-
 import pytest
 
 from pipeline.cli.render import describe_advice
-from pipeline.comparison import advise as module
 from pipeline.comparison import costs
-from pipeline.comparison.advice import Recommendation
 from pipeline.comparison.advise import advise
-from pipeline.settings import FeatureSettings, Settings
+from pipeline.settings import Settings
 from tests.calls import scan
 
 
@@ -43,30 +39,3 @@ def test_advice_measures_a_sample(photos, settings, monkeypatch):
     assert "Classes (train, validation, test): blue 12, 6, 6; red 12, 6, 6" in describe_advice(values)
     assert describe_advice(values).startswith(f"{advice.advice.summary} Run: `{advice.command}`.")
     assert f"<code>{advice.command}</code>" in advice._repr_html_()
-
-
-@pytest.mark.parametrize(
-    ("first", "features", "command"),
-    [
-        (None, FeatureSettings(size=150), "bottleneck head photos --size 150"),
-        (None, FeatureSettings(), "bottleneck head photos"),
-        (
-            "block5_conv1",
-            FeatureSettings(base="vgg19", weights="my file.h5", exif=False),
-            "bottleneck finetune photos --base vgg19 --weights 'my file.h5' --no-exif --from block5_conv1",
-        ),
-    ],
-)
-def test_command_trains_as_recommended(first, features, command, photos, monkeypatch):
-    """It has the settings that are not the defaults, and names the data as seen from the current folder."""
-    recommended = Recommendation("small, similar", "head only", 1.0, first, None, 1e-3, ())
-    manifest = scan(photos)
-    named = replace(manifest, source=str(photos.parent / "photos"))
-    monkeypatch.chdir(photos.parent)
-
-    assert module._command(named, features, recommended) == command
-    assert (
-        module._command(replace(manifest, source="sklearn:digits"), features, recommended).split()[2]
-        == "sklearn:digits"
-    )
-    assert module._command(replace(manifest, source=None), features, recommended).split()[2] == "DATA"

@@ -45,6 +45,37 @@ def draw_comparison(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -
     return attempt(what, _draw_comparison, path, rows, title)
 
 
+def draw_race(path: Path, rounds: "Sequence[Any]", title: str) -> bool:
+    """Draw accuracy by number of images of all that take part in a race (`pipeline.comparison.race.Round`).
+
+    Returns:
+        Whether the plot could be drawn.
+    """
+    return attempt(f"The race is over, but {path.name} could not be drawn", _draw_race, path, rounds, title)
+
+
+def _draw_race(path: Path, rounds: "Sequence[Any]", title: str) -> None:
+    """A line for each, which ends where it is out; the winner's is thick."""
+    winner = rounds[-1].standings[0].name
+    names = list(dict.fromkeys(one.name for each in reversed(rounds) for one in each.standings))
+    with _figure(path, 9.5, 5.2, title) as figure:
+        axes = figure.add_subplot()
+        for number, name in enumerate(names):
+            points = [(each.images, one.accuracy) for each in rounds for one in each.standings if one.name == name]
+            colour, marker = COLOURS[number % len(COLOURS)], "osD^v<>Pp*"[number % 10]
+            width = 3.0 if name == winner else 1.2
+            axes.plot(*zip(*points, strict=True), f"{marker}-", color=colour, linewidth=width, markersize=7, label=name)
+        axes.set_xscale("log", base=2)
+        ticks = [each.images for each in rounds]
+        axes.set_xticks(ticks, [f"{images:,}" for images in ticks])
+        axes.minorticks_off()
+        axes.set_xlabel("training images", fontsize=_FONT)
+        axes.set_ylabel("leave-one-out accuracy", fontsize=_FONT)
+        axes.tick_params(labelsize=_FONT - 1)
+        axes.grid(alpha=0.25)
+        axes.legend(fontsize=_FONT - 2, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+
+
 def _draw_run(run: RunFolder) -> None:
     info, scores, history = run.info, run.scores, run.history()
     title = f"{info.data}: {info.head} on {info.recipe['base']}"

@@ -80,14 +80,14 @@ def compare(**options: Any) -> None:
 
 @command("bottleneck advise photos --size 150", "bottleneck advise photos --bases vgg16,squeezenet --sizes 96,150")
 @click.argument("data", shell_complete=complete_data)
-@section("Estimate", click.option("--sample", type=COUNT, default=200, help="Number of training images to look at."))
 @section(
-    "Race",
+    "Estimate",
     click.option(
-        "--bases", type=Listed(), metavar="A,B", default=(), help="Bases that take part: names or model files."
+        "--sample", type=COUNT, default=200, help="Number of training images to look at for a recommendation."
     ),
-    click.option("--sizes", type=Listed(SIZE), metavar="N,N", default=(), help="Input sizes that take part, in px."),
-    click.option("--cuts", type=Listed(), metavar="A,B", default=(), help="Layers or blocks that take part."),
+    click.option("--bases", type=Listed(), metavar="A,B", default=(), help="Bases of a race: names or model files."),
+    click.option("--sizes", type=Listed(SIZE), metavar="N,N", default=(), help="Input sizes of a race, in px."),
+    click.option("--cuts", type=Listed(), metavar="A,B", default=(), help="Layers or blocks of a race."),
 )
 @stage_one_options
 def advise(**options: Any) -> None:

@@ -24,6 +24,7 @@ from pipeline.keywords import (
     TrainingKeywords,
     ViewKeywords,
     gather,
+    rows_pooling,
 )
 from pipeline.predictions import Predictions
 from pipeline.runs.evaluation import Evaluation
@@ -61,7 +62,7 @@ def extract(data: Data | Manifest, *, pool: str = "none", **keywords: Unpack[Dat
 
     Args:
         data: What `scan` takes, or its result.
-        pool: `none` stores the grid, which later serves every pooling; `avg` or `max` saves space.
+        pool: `none` stores the grid, which later serves every pooling; `avg` or `max` saves space; `cls`: a transformer's class token.
         keywords: Of `pipeline.keywords.DataKeywords`.
 
     Raises:
@@ -70,10 +71,10 @@ def extract(data: Data | Manifest, *, pool: str = "none", **keywords: Unpack[Dat
     from pipeline.stage_one.ensure import ensure
     from pipeline.stage_one.recipes import make_recipe
 
-    given = gather(keywords, extract, data=data)
+    given = gather(keywords, extract, data=data, pool=pool)
     manifest, settings = given.open(data)
     recipe, _ = make_recipe(manifest, settings)
-    return ensure(manifest, recipe.with_pooling(pool), settings)
+    return ensure(manifest, recipe.with_pooling(rows_pooling(pool)), settings)
 
 
 def extract_views(data: Data | Manifest, *, pool: str = "none", **keywords: Unpack[ViewKeywords]) -> Extraction:
@@ -90,10 +91,10 @@ def extract_views(data: Data | Manifest, *, pool: str = "none", **keywords: Unpa
     from pipeline.stage_one.recipes import make_recipe
     from pipeline.stage_one.views import ensure_views
 
-    given = gather(keywords, extract_views, data=data)
+    given = gather(keywords, extract_views, data=data, pool=pool)
     manifest, settings = given.open(data)
     recipe, _ = make_recipe(manifest, settings)
-    return ensure_views(manifest, given.require_views(), recipe.with_pooling(pool), settings)
+    return ensure_views(manifest, given.require_views(), recipe.with_pooling(rows_pooling(pool)), settings)
 
 
 def fit(
@@ -112,7 +113,7 @@ def fit(
     Args:
         data: What `scan` takes, or its result.
         head: `ridge`, `logreg`, `dense:256,relu,dropout:0.5` and so on; see `pipeline.stage_two.spec`.
-        pool: Pooling between trunk and head; None: `avg` for linear heads and `none` for dense ones.
+        pool: Pooling between trunk and head, or `cls`; None: `avg` for linear heads and `none` for dense ones.
         name: The run's name; None: made up.
         replace: Replace an existing run of that name.
         plots: Draw learning curves and confusion matrix into the run's folder.
@@ -126,14 +127,14 @@ def fit(
     """
     from pipeline.training.heads import fit_head
 
-    given = gather(keywords, fit, data=data, head=head)
+    given = gather(keywords, fit, data=data, head=head, pool=pool)
     check_run_name(name, given.settings.paths.runs, replace=replace)
     manifest, settings = given.open_labelled(data)
     return fit_head(
         manifest,
         head,
         settings,
-        pool=pool,
+        pool=rows_pooling(pool),
         training=given.training,
         views=given.views,
         name=name,
@@ -172,14 +173,14 @@ def sweep(
     """
     from pipeline.training.sweep import sweep_heads
 
-    given = gather(keywords, sweep, data=data, head=head, lr=lr, head_batch_size=head_batch_size)
+    given = gather(keywords, sweep, data=data, head=head, pool=pool, lr=lr, head_batch_size=head_batch_size)
     check_run_name(name, given.settings.paths.runs, replace=replace)
     manifest, settings = given.open_labelled(data)
     return sweep_heads(
         manifest,
         (head,) if isinstance(head, str) else head,
         settings,
-        pool=pool,
+        pool=rows_pooling(pool),
         training=given.training,
         learning_rates=lr,
         batch_sizes=head_batch_size,

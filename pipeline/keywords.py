@@ -8,8 +8,9 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
+from pipeline.bases.names import CLASS_TOKEN
 from pipeline.effects import check_effects
 from pipeline.errors import SettingError, did_you_mean
 from pipeline.images.augment import Augmentation, parse_augmentation
@@ -141,6 +142,18 @@ _TRAINING = {
 """Keywords to fields of `Training`."""
 
 
+CLASS_POOLING = "cls"
+"""The value of `pool` that takes the token of the class: another cut, whose rows need no pooling."""
+
+
+Pool = TypeVar("Pool", str, str | None)
+
+
+def rows_pooling(pool: Pool) -> Pool:
+    """Pooling of the rows that a value of `pool` asks for."""
+    return "none" if pool == CLASS_POOLING else pool
+
+
 @dataclass(frozen=True)
 class Inputs:
     """Keywords as typed values."""
@@ -220,9 +233,12 @@ def gather(keywords: Mapping[str, Any], function: Callable[..., Any], *, augment
     """
     check_keywords(keywords, function)
     check_effects({*keywords, *_changed(own, function)}, _all_values(keywords, function, own))
+    settings = Settings.of(**_chosen(keywords, SETTINGS))
+    if own.get("pool") == CLASS_POOLING:
+        settings = settings.with_changes(cut=CLASS_TOKEN)
     chosen = keywords.get("augment", augment)
     return Inputs(
-        settings=Settings.of(**_chosen(keywords, SETTINGS)),
+        settings=settings,
         training=Training(**{_TRAINING[name]: value for name, value in _chosen(keywords, _TRAINING).items()}),
         augmentation=chosen
         if isinstance(chosen, Augmentation)

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "comparison": "errors files html execution images bases settings cache stage_one stage_two runs training progress",
     "tuner": "errors files interrupts images settings stage_one stage_two runs training",
     "effects": "errors images stage_two",
-    "keywords": "errors images settings stage_one stage_two effects",
+    "keywords": "errors images bases settings stage_one stage_two effects",
     "maintenance": "errors images bases cache stage_one keywords progress",
     "api": "images predictions bases stage_one stage_two runs training exports reports comparison tuner keywords",
     "cli": "errors quiet interrupts watchdog execution images bases settings cache stage_two comparison tuner runs effects maintenance api __init__",

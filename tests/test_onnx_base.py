@@ -87,3 +87,20 @@ def test_training_of_the_base_is_refused(own, photos):
         pipeline.finetune(photos, "dense:4", from_layer="Add_output_0", **keywords)
     with pytest.raises(SettingError, match=r"ONNX Runtime or OpenVINO\. Received: --engine tensorflow"):
         pipeline.extract(photos, **keywords | {"size": 40}, engine="tensorflow")
+
+
+def test_the_token_of_the_class_is_a_pooling(photos, tmp_path):
+    """`pool="cls"` in stage one and for heads, through prediction and export."""
+    base = str(save_transformer(tmp_path / "vit.onnx"))
+    keywords = {"base": base, "preprocess": "rescale", "cache": tmp_path / "cache", "runs": tmp_path / "runs"}
+    rows = pipeline.extract(photos, pool="cls", **keywords)
+    run = pipeline.fit(photos, "ridge", pool="cls", **keywords)
+    images = sorted(photos.rglob("*.png"))[:3]
+
+    pipeline.export(run, tmp_path / "own.onnx")
+
+    assert (rows.store.row_shape, run.info.pool, run.info.recipe["cut"]) == ((12,), "none", "class_token")
+    received = pipeline.load_exported(tmp_path / "own.onnx").predict(images)
+    assert [one.label for one in received] == [one.label for one in pipeline.predict(run, images)]
+    with pytest.raises(SettingError, match="--cut has an effect only without --pool cls"):
+        pipeline.fit(photos, "ridge", pool="cls", cut="patches", **keywords)

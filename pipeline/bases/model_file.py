@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.bases.cut import valid_cuts
 from pipeline.bases.known_files import FileFacts
-from pipeline.bases.names import is_preset
+from pipeline.bases.names import CLASS_TOKEN, is_preset
 from pipeline.bases.presets import load_preset, num_patches, preset_preprocessing
 from pipeline.errors import UnknownBaseError
 from pipeline.files import check_regular
@@ -44,7 +44,7 @@ def describe_file(file: Path) -> FileFacts:
     )
 
 
-def load_model_file(file: Path, size_px: int | None = None) -> keras.Model:
+def load_model_file(file: Path, size_px: int | None = None, cut: str | None = None) -> keras.Model:
     """The base of a model: RGB images (B, H, W, 3) to the last grid (B, h, w, C) at which it can be cut.
 
     What comes after that, such as pooling and a classifier, is left out. Models nested in it become part of its graph, so that it
@@ -54,6 +54,7 @@ def load_model_file(file: Path, size_px: int | None = None) -> keras.Model:
     Args:
         file: A `.keras` or `.h5` file, or a preset's folder or name.
         size_px: Height and width of the images; None: those of the file.
+        cut: `class_token` ends the base at the first token, (B, C), instead of the grid of patches; all other cuts are layers of the base.
 
     Raises:
         UnknownBaseError: The file is no such model, or it cannot take images of this size.
@@ -61,14 +62,14 @@ def load_model_file(file: Path, size_px: int | None = None) -> keras.Model:
     check_keras()
     model = load_preset(str(file)) if is_preset(str(file)) else _load(file)
     try:
-        return _base_of(model, file, size_px)
+        return _base_of(model, file, size_px, cut)
     except UnknownBaseError:
         raise
     except (AttributeError, TypeError, ValueError) as error:
         raise UnknownBaseError(f"{file} cannot be a base: {' '.join(str(error).split())[:300]}") from error
 
 
-def _base_of(model: keras.Model, file: Path, size_px: int | None) -> keras.Model:
+def _base_of(model: keras.Model, file: Path, size_px: int | None, cut: str | None) -> keras.Model:
     flat = _flat(model, file)
     if len(flat.input_shape) != 4 or flat.input_shape[-1] != 3:
         raise UnknownBaseError(
@@ -86,7 +87,8 @@ def _base_of(model: keras.Model, file: Path, size_px: int | None) -> keras.Model
     features = flat.get_layer(last).output
     base = keras.Model(flat.input, features, name=flat.name)
     if len(features.shape) == 3 and _counts_tokens(base):
-        features = _patch_grid(features, num_patches(model, flat.input_shape[1] or 0))
+        side = num_patches(model, flat.input_shape[1] or 0)
+        features = _class_token(features, side, file) if cut == CLASS_TOKEN else _patch_grid(features, side)
         base = keras.Model(flat.input, features, name=flat.name)
     return base if size_px in (None, flat.input_shape[1]) else _copy(base, file, size_px)
 
@@ -111,6 +113,15 @@ def _patch_grid(tokens: keras.KerasTensor, side: int | None) -> keras.KerasTenso
     special = count - side * side
     patches = keras.layers.Cropping1D((special, 0), name="patches")(tokens) if special else tokens
     return keras.layers.Reshape((side, side, channels), name="patch_grid")(patches)
+
+
+def _class_token(tokens: keras.KerasTensor, side: int | None, file: Path) -> keras.KerasTensor:
+    """The first of tokens (B, T, C), (B, C)."""
+    _, count, channels = tokens.shape
+    if not side or not count or side * side >= count:
+        raise UnknownBaseError(f"{file} has no token of the class: all of its tokens are patches. Use --pool avg.")
+    first = keras.layers.Cropping1D((0, count - 1), name="first_token")(tokens)
+    return keras.layers.Reshape((channels,), name=CLASS_TOKEN)(first)
 
 
 def _load(file: Path) -> keras.Model:

@@ -8,6 +8,9 @@ HUB = "hub:"
 
 ONNX = ".onnx"
 _FILES = (".keras", ".h5", ONNX)
+CLASS_TOKEN = "class_token"  # noqa: S105 not a password
+"""The cut at the first token of a transformer, which stands for the whole image."""
+
 _PRESET = ".hub"
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -21,6 +24,11 @@ def is_model(base: str) -> bool:
 def is_onnx(base: str) -> bool:
     """Whether a base is an ONNX file, which Keras can neither build nor train."""
     return base.lower().endswith(ONNX)
+
+
+def names_preset(base: str) -> bool:
+    """Whether the name of a base, as recipes have it, is that of a preset."""
+    return base.endswith(_PRESET)
 
 
 def is_preset(source: str) -> bool:

@@ -90,8 +90,11 @@ def preprocess(pixels: keras.KerasTensor, preprocessing: Preprocessing) -> keras
 
 
 def pool(features: keras.KerasTensor, pooling: str) -> keras.KerasTensor:
-    """Average or maximum over the grid, (B, h, w, C) to (B, C), or over tokens, (B, T, C) to (B, C); `none` changes nothing."""
-    if pooling == "none":
+    """Average or maximum over the grid, (B, h, w, C) to (B, C), or over tokens, (B, T, C) to (B, C).
+
+    `none` changes nothing, and features (B, C) stay as they are.
+    """
+    if pooling == "none" or len(features.shape) == 2:
         return features
     has_grid = len(features.shape) == 4
     if pooling == "avg":

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.bases.names import CLASS_TOKEN
 from pipeline.bases.onnx_model import OnnxBase, onnx_packages
 from pipeline.bases.table import Preprocessing
 
@@ -67,6 +68,8 @@ def _finish(graph: "_Graph", base: OnnxBase, cut: str, pooling: str) -> tuple[in
     value = graph.add("Cast", _inside(base.raw_name(cut)), to=graph.onnx.TensorProto.FLOAT)
     if base.has_channels_first(cut):
         value = graph.add("Transpose", value, perm=[0, 2, 3, 1])
+    if cut == CLASS_TOKEN:
+        value = graph.add("Gather", value, graph.constant(np.array(0)), axis=1)
     special = base.special_tokens(cut)
     if special:
         limits = (np.array([number]) for number in (special, 2**31, 1))

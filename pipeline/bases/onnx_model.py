@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.bases.digests import TrunkInfo
 from pipeline.bases.known_files import FileFacts
+from pipeline.bases.names import CLASS_TOKEN
 from pipeline.bases.onnx_parts import foreign_part
 from pipeline.errors import (
     InvalidCutError,
@@ -191,6 +192,8 @@ class OnnxBase:
         Raises:
             InvalidCutError: There is no such tensor.
         """
+        if cut == CLASS_TOKEN:
+            cut = self._with_class_token
         raw = cut if cut in self._tensors.values() else self._tensors.get(cut)
         if raw is None or not self._row_shapes.get(raw):
             last = ", ".join(list(self.cuts)[-4:])
@@ -217,7 +220,8 @@ class OnnxBase:
         onnx, _ = onnx_packages()
         raw = self.raw_name(cut)
         nodes, tensors = self.trunk(cut)
-        digest = hashlib.sha256(f"{_dims(self.pixels)} {raw}\n".encode())
+        name = CLASS_TOKEN if cut == CLASS_TOKEN else _as_cut(raw)
+        digest = hashlib.sha256(f"{_dims(self.pixels)} {raw} {name}\n".encode())
         for entry in self.model.opset_import:
             digest.update(f"{entry.domain} {entry.version}\n".encode())
         for node in nodes:
@@ -230,7 +234,7 @@ class OnnxBase:
             digest.update(array.tobytes())
         constants = [field.t for node in nodes if node.op_type == "Constant" for field in node.attribute]
         parameters = sum(math.prod(tensor.dims) for tensor in [*tensors, *constants] if tensor.dims)
-        return TrunkInfo(digest.hexdigest(), parameters, _as_cut(raw))
+        return TrunkInfo(digest.hexdigest(), parameters, name)
 
     def trunk(self, cut: str) -> tuple[list[Any], list[Any]]:
         """The operations that lead to a cut, in order, and the weights that they use."""
@@ -241,6 +245,13 @@ class OnnxBase:
                 needed.update(node.input)
                 nodes.append(node)
         return nodes[::-1], [tensor for tensor in self.model.graph.initializer if tensor.name in needed]
+
+    @property
+    def _with_class_token(self) -> str:
+        """The default cut, if one of its tokens is that of the class."""
+        if not self.special_tokens(self.default_cut):
+            raise UnknownBaseError(f"{self.file} has no token of the class before those of patches. Use --pool avg.")
+        return self.default_cut
 
     @cached_property
     def _tensors(self) -> dict[str, str]:
@@ -263,6 +274,8 @@ class OnnxBase:
     def _layout(self, cut: str) -> tuple[bool, tuple[int, ...], int]:
         """Whether channels come first, the row's shape, and its special tokens."""
         shape = self._row_shapes[self.raw_name(cut)]
+        if cut == CLASS_TOKEN:
+            return False, shape[-1:], 0
         if len(shape) == 3:
             first = _channels_first(shape, likely=self.is_nchw)
             return first, (shape[1], shape[2], shape[0]) if first else shape, 0

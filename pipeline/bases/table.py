@@ -130,6 +130,11 @@ class BaseSpec:
         return is_onnx(self.name)
 
     @property
+    def has_native(self) -> bool:
+        """Whether its native preprocessing is known."""
+        return bool(self.mode or self.own_preprocessing)
+
+    @property
     def native_preprocessing(self) -> Preprocessing:
         """The preprocessing of the training of the weights.
 

@@ -29,7 +29,7 @@ def _trunk_of_keras(spec: BaseSpec, weights_file: Path, cut: str) -> TrunkInfo:
     from pipeline.bases.cut import last_layer, trunk_layers
     from pipeline.bases.weights import load_base
 
-    base = load_base(spec, spec.native_px, weights_file)
+    base = load_base(spec, spec.native_px, weights_file, cut=cut)
     last = last_layer(base, cut)
     layers = trunk_layers(base, last)
     *_, digest = growing_digests(layers, with_graph=spec.is_file)

@@ -86,9 +86,17 @@ def _make_folder(folder: Path) -> None:
 
 
 def load_base(
-    spec: BaseSpec, size_px: int, weights_file: Path, *, precision: str = "float32", include_top: bool = False
+    spec: BaseSpec,
+    size_px: int,
+    weights_file: Path,
+    *,
+    precision: str = "float32",
+    include_top: bool = False,
+    cut: str | None = None,
 ) -> keras.Model:
     """Build a base with its weights: from preprocessed pixels (B, H, W, 3) to its last layer.
+
+    Model files can end at another one, see `pipeline.bases.model_file.load_model_file`.
 
     Raises:
         WeightsMismatchError: The file does not fit the network, or has a weight that is NaN or infinite.
@@ -101,7 +109,7 @@ def load_base(
         )
     if spec.is_file:
         check_choice("precision of a model file", precision, ("float32", BFLOAT16))
-        base = load_model_file(weights_file, size_px)
+        base = load_model_file(weights_file, size_px, cut)
         _check_finite(base, weights_file)
         return base
     base = build_base(spec, size_px, precision=precision, include_top=include_top)

@@ -138,6 +138,10 @@ def _poolings() -> Sequence[str]:
     return POOLINGS
 
 
+def _poolings_and_token() -> Sequence[str]:
+    return (*_poolings(), "cls")
+
+
 def _precisions() -> Sequence[str]:
     from pipeline.bases.table import PRECISIONS
 
@@ -181,6 +185,7 @@ ENGINE = Names(_engines)
 FIT = Names(_fits)
 KEEP = Names(_keeps)
 POOLING = Names(_poolings)
+POOLING_OR_TOKEN = Names(_poolings_and_token)
 PRECISION = Names(_precisions)
 PREPROCESSING = Names(_preprocessing)
 REGIMES = NameList(_regimes)

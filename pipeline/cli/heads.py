@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from pipeline.cli import render
-from pipeline.cli.choices import COUNT, POOLING, RATE
+from pipeline.cli.choices import COUNT, POOLING_OR_TOKEN, RATE
 from pipeline.cli.command import command, section
 from pipeline.cli.complete import complete_data, complete_heads
 from pipeline.cli.options import (
@@ -38,7 +38,10 @@ VIEWS = ("views", "augment", "view_seed", "tta")
 @section(
     "Features",
     click.option(
-        "--pool", type=POOLING, default="none", help="Average or maximum the feature map before storing, to save space."
+        "--pool",
+        type=POOLING_OR_TOKEN,
+        default="none",
+        help="Average or maximum the feature map before storing, to save space; cls stores the class token of a transformer.",
     ),
 )
 @augment_option
@@ -83,8 +86,8 @@ def features(**options: Any) -> None:
     click.option("--head", default="ridge", shell_complete=complete_heads, help=HEAD_HELP),
     click.option(
         "--pool",
-        type=POOLING,
-        help="Average or maximum the feature map of each row [default: avg for linear heads, none for dense heads].",
+        type=POOLING_OR_TOKEN,
+        help="Average or maximum the feature map of each row, or take the class token (cls) [default: avg for linear heads, none for dense heads].",
     ),
 )
 @augment_option
@@ -117,8 +120,8 @@ def head(**options: Any) -> None:
     ),
     click.option(
         "--pool",
-        type=POOLING,
-        help="Average or maximum the feature map of each row, for all heads [default: avg for linear heads, none for dense heads].",
+        type=POOLING_OR_TOKEN,
+        help="Average or maximum the feature map of each row, or take the class token (cls), for all heads [default: avg for linear heads, none for dense heads].",
     ),
     click.option("--lr", multiple=True, type=RATE, help="A learning rate to try for dense heads; may be repeated."),
     click.option(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.bases.names import is_onnx
+from pipeline.bases.names import is_onnx, names_preset
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import PipelineError, SettingError
 from pipeline.exports.description import Description
@@ -146,9 +146,15 @@ def _write(run: Run, recipe: Recipe, settings: Settings, form: Format, path: Pat
 
 
 def _check_base(recipe: Recipe, path: Path) -> None:
+    """Whether the format can hold the network of the base."""
     if is_onnx(recipe.base) and path.suffix != ".onnx":
         raise SettingError(
             f"A run on an ONNX base is exported as name.onnx, since Keras cannot hold its network. Received: {path}."
+        )
+    if names_preset(recipe.base) and path.suffix == ".keras":
+        raise SettingError(
+            "A run on a preset of KerasHub is exported as name.tflite or as a folder: a .keras file would need KerasHub wherever it is "
+            f"loaded. Received: {path}."
         )
 
 
@@ -165,7 +171,7 @@ def _stitched(run: Run, recipe: Recipe, settings: Settings, file: Path) -> "kera
     from pipeline.bases.weights import load_base
     from pipeline.exports.stitch import stitch
 
-    trunk, _ = divide(load_base(settings.features.spec, recipe.decoder.size_px, file), recipe.cut)
+    trunk, _ = divide(load_base(settings.features.spec, recipe.decoder.size_px, file, cut=recipe.cut), recipe.cut)
     head = _head_of(run, tuple(trunk.output_shape[1:]))
     return stitch(trunk, recipe.preprocessing, run.info.pool, head)
 

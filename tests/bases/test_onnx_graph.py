@@ -45,3 +45,15 @@ def test_tokens_become_the_grid_of_their_patches(pixels, tmp_path: Path):
 
     tokens = run(file, "/norm/out", plain(pixels).transpose(0, 3, 1, 2))
     np.testing.assert_allclose(received, tokens[:, 1:].reshape(3, 4, 4, 12), rtol=1e-4, atol=1e-3)
+
+
+def test_the_token_of_the_class_is_the_first(pixels, tmp_path: Path):
+    """As (N, C)."""
+    file = save_transformer(tmp_path / "vit.onnx")
+    plain = Preprocessing("none")
+    model = on_pixels(OnnxBase.open(file), "class_token", plain, "none")
+
+    [received] = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"pixels": pixels})
+
+    tokens = run(file, "/norm/out", plain(pixels).transpose(0, 3, 1, 2))
+    np.testing.assert_allclose(received, tokens[:, 0], rtol=1e-4, atol=1e-3)

@@ -120,3 +120,14 @@ def test_keras_cannot_build_it(tmp_path: Path):
 
     with pytest.raises(UnknownBaseError, match=r"net.onnx is an ONNX file, .*finetune, endtoend"):
         load_base(find_base(str(file)), 32, file)
+
+
+def test_the_token_of_the_class_is_a_cut(tmp_path: Path):
+    """Where there is one before those of patches; its digest is another one than that of the grid."""
+    base = OnnxBase.open(save_transformer(tmp_path / "vit.onnx"))
+
+    assert base.row_shape("class_token") == (12,)
+    assert base.trunk_info("class_token").layer == "class_token"
+    assert base.trunk_info("class_token").digest != base.trunk_info("norm_out").digest
+    with pytest.raises(UnknownBaseError, match=r"has no token of the class before those of patches. Use --pool avg"):
+        OnnxBase.open(save_conv_net(tmp_path / "net.onnx")).row_shape("class_token")

@@ -5,10 +5,12 @@ import sys
 import numpy as np
 import pytest
 
+import pipeline
 from pipeline.bases.find import find_base
 from pipeline.bases.model_file import load_model_file
 from pipeline.bases.table import choose_preprocessing
-from pipeline.errors import MissingExtraError, UnknownBaseError
+from pipeline.errors import InvalidCutError, MissingExtraError, SettingError, UnknownBaseError
+from tests.conftest import draw_tree
 
 keras_hub = pytest.importorskip("keras_hub")
 
@@ -72,6 +74,41 @@ def test_tokens_of_patches_are_a_grid(save, tmp_path):
     assert base.output_shape == (None, 2, 2, 8)
     tokens = np.asarray(model({"images": PIXELS} if isinstance(model.input, dict) else PIXELS))
     np.testing.assert_allclose(np.reshape(grid, (2, 4, 8)), tokens[:, num_special:], atol=1e-5)
+
+
+@pytest.mark.parametrize("save", [save_vit, save_dinov2], ids=["vit", "dinov2"])
+def test_the_token_of_the_class_is_a_cut(save, tmp_path):
+    """Through a run: its rows are the first tokens, and it predicts and exports."""
+    model, _ = save(tmp_path / "preset")
+    photos = draw_tree(tmp_path / "photos", {"train": 4, "validation": 2})
+    places = {"cache": tmp_path / "cache", "runs": tmp_path / "runs"}
+
+    run = pipeline.fit(photos, "ridge", pool="cls", base=str(tmp_path / "preset"), **places)
+    rows = pipeline.extract(photos, pool="cls", base=str(tmp_path / "preset"), **places)
+
+    assert (
+        run.settings.features.preprocess
+        == pipeline.load_run(run.name, **places).settings.features.preprocess
+        == "native"
+    )
+    recipe = rows.store.recipe
+    pixels = recipe.preprocessing(np.stack([recipe.decoder.decode(rows.manifest.read(row)) for row in range(4)]))
+    np.testing.assert_allclose(
+        rows.store.read(rows.keys()[:4]),
+        model({"images": pixels} if isinstance(model.input, dict) else pixels)[:, 0],
+        atol=1e-5,
+    )
+    with pytest.raises(SettingError, match=r"exported as name\.tflite or as a folder"):
+        pipeline.export(run, tmp_path / "run.keras")
+    assert pipeline.export(run, tmp_path / "run.tflite").parity.largest_difference < 1e-4
+
+
+def test_a_network_without_a_token_of_the_class_says_so(tmp_path):
+    """Convolutional networks have none."""
+    photos = draw_tree(tmp_path / "photos", {"train": 2})
+
+    with pytest.raises(InvalidCutError, match="squeezenet has no layer 'class_token' to cut at"):
+        pipeline.extract(photos, pool="cls", base="squeezenet", weights="random", cache=tmp_path / "cache")
 
 
 def test_a_network_with_grids_ends_in_its_last_one(tmp_path):

@@ -112,7 +112,7 @@ class TensorFlowEngine:
 
 def _model_of(recipe: Recipe, weights_file: Path, earlier: Recipe | None) -> keras.Model:
     spec = find_base(recipe.base, weights=str(weights_file))
-    base = load_base(spec, recipe.decoder.size_px, weights_file, precision=recipe.precision)
+    base = load_base(spec, recipe.decoder.size_px, weights_file, precision=recipe.precision, cut=recipe.cut)
     trunk, _ = divide(base, recipe.cut)
     _check_digest(trunk, recipe, weights_file, with_graph=spec.is_file)
     if earlier is not None:

@@ -77,7 +77,7 @@ def _earlier_trunks(recipe: Recipe, weights: str) -> dict[str, str]:
     spec = find_base(recipe.base, weights=weights)
     if spec.is_onnx:
         return {}  # it is not divided into trunk and tail
-    base = load_base(spec, spec.native_px, weights_file(spec.name, weights))
+    base = load_base(spec, spec.native_px, weights_file(spec.name, weights), cut=recipe.cut)
     return dict(takewhile(lambda trunk: trunk[0] != recipe.cut, trunk_digests(base, with_graph=spec.is_file).items()))
 
 

@@ -98,7 +98,7 @@ def _settings_of(recipe: Recipe, weights: str) -> FeatureSettings | None:
     if trunk is None or trunk.digest != recipe.trunk_digest:
         return None
     values = recipe.preprocessing.as_dict()
-    fixed = [name for name in PREPROCESSING_NAMES if name != "standardize" and (name != "native" or spec.mode)]
+    fixed = [name for name in PREPROCESSING_NAMES if name != "standardize" and (name != "native" or spec.has_native)]
     return FeatureSettings(
         base=spec.name,
         size=recipe.decoder.size_px,

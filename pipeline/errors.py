@@ -167,7 +167,7 @@ def foreign_file(path: Path, problem: str, *, error_type: type[PipelineError] = 
         raise error_type(f"{path} {problem}: it needs more memory than there is.") from error
     except RecursionError as error:
         raise error_type(f"{path} {problem}: it is nested too deeply.") from error
-    except Exception as error:
+    except Exception as error:  # libraries raise errors of any type for foreign content
         raise error_type(f"{path} {problem}: {_in_short(error)}") from error
 
 

@@ -188,8 +188,8 @@ class Inputs:
         Raises:
             DataLayoutError: The labels do not make a task; see `Manifest.require_task`.
         """
-        manifest, settings = self.open(data)
-        return manifest.require_task(), settings
+        manifest = self.scan(data).require_task()
+        return manifest, with_stored_features(manifest, self.settings)
 
     @property
     def views(self) -> Views | None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import keras
 
-from pipeline.bases.digests import growing_digests
 from pipeline.errors import InvalidCutError
 
 _BLOCK = re.compile(r"[0-9][a-z]?$")
@@ -134,12 +133,6 @@ def trunk_layers(base: keras.Model, cut: str) -> list[keras.Layer]:
     check_cut(base, cut)
     names = [layer.name for layer in base.layers]
     return list(base.layers[: names.index(cut) + 1])
-
-
-def trunk_digests(base: keras.Model, *, with_graph: bool) -> dict[str, str]:
-    """The digest of the trunk of each valid cut, in graph order; see `pipeline.bases.digests.growing_digests`."""
-    cuts, digests = set(valid_cuts(base)), growing_digests(base.layers, with_graph=with_graph)
-    return {layer.name: digest for layer, digest in zip(base.layers, digests, strict=True) if layer.name in cuts}
 
 
 def divide(base: keras.Model, cut: str) -> tuple[keras.Model, keras.Model | None]:

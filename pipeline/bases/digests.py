@@ -84,6 +84,9 @@ class TrunkInfo:
     layer: str | None = None
     """Its last layer, where the cut was given as a block."""
 
+    depth: int | None = None
+    """Number of its layers; None if a version before 0.3 remembered it."""
+
 
 class DigestMemory:
     """Remembered trunks by weights file, base and cut."""
@@ -93,23 +96,28 @@ class DigestMemory:
 
     def recall(self, weights: Path, base: str, cut: str) -> TrunkInfo | None:
         """The trunk; None if this file has not been loaded for this base and cut yet."""
-        known = self._read().get(_key(weights, base, cut))
+        known = read_memory(self._path).get(_key(weights, base, cut))
+        if not known:
+            return None
         try:
-            return TrunkInfo(str(known["digest"]), int(known["parameters"]), known.get("layer")) if known else None
+            depth = int(known["depth"]) if "depth" in known else None
+            return TrunkInfo(str(known["digest"]), int(known["parameters"]), known.get("layer"), depth)
         except (KeyError, TypeError, ValueError):
             return None
 
     def remember(self, weights: Path, base: str, cut: str, trunk: TrunkInfo) -> None:
         """Remember a trunk. If several processes do so at once, the last one wins and the others compute theirs again."""
-        known = self._read() | {_key(weights, base, cut): _plain(trunk)}
+        known = read_memory(self._path) | {_key(weights, base, cut): _plain(trunk)}
         write_json(self._path, dict(sorted(known.items())))
 
-    def _read(self) -> dict[str, Any]:
-        try:
-            known = read_json(self._path, _MAX_BYTES, follow_links=True)
-        except (OSError, ValueError):
-            return {}
-        return known if isinstance(known, dict) else {}
+
+def read_memory(path: Path) -> dict[str, Any]:
+    """What was remembered in a JSON file; nothing if there is none, or it is damaged."""
+    try:
+        known = read_json(path, _MAX_BYTES, follow_links=True)
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _plain(trunk: TrunkInfo) -> dict[str, Any]:

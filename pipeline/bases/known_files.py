@@ -1,12 +1,10 @@
 """What is known of model files, so that a head on existing rows needs no TensorFlow to know its base."""
 
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import TypedDict, cast
 
-from pipeline.bases.digests import sha256_of
-from pipeline.files import read_json, write_json
-
-_MAX_BYTES = 2**24
+from pipeline.bases.digests import read_memory, sha256_of
+from pipeline.files import write_json
 
 
 class FileFacts(TypedDict):
@@ -32,18 +30,11 @@ class KnownFiles:
 
     def recall(self, file: Path) -> FileFacts | None:
         """The facts; None if this file was never loaded."""
-        return _facts(self._read().get(sha256_of(file)))
+        return _facts(read_memory(self._path).get(sha256_of(file)))
 
     def remember(self, file: Path, facts: FileFacts) -> None:
         """Keep facts. If several processes do so at once, the last one wins and the others load their files again."""
-        write_json(self._path, dict(sorted((self._read() | {sha256_of(file): facts}).items())))
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            known = read_json(self._path, _MAX_BYTES, follow_links=True)
-        except (OSError, ValueError):
-            return {}
-        return known if isinstance(known, dict) else {}
+        write_json(self._path, dict(sorted((read_memory(self._path) | {sha256_of(file): facts}).items())))
 
 
 _TYPES = {

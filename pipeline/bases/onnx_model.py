@@ -234,7 +234,7 @@ class OnnxBase:
             digest.update(array.tobytes())
         constants = [field.t for node in nodes if node.op_type == "Constant" for field in node.attribute]
         parameters = sum(math.prod(tensor.dims) for tensor in [*tensors, *constants] if tensor.dims)
-        return TrunkInfo(digest.hexdigest(), parameters, name)
+        return TrunkInfo(digest.hexdigest(), parameters, name, depth=0)  # it is not divided into trunk and tail
 
     def trunk(self, cut: str) -> tuple[list[Any], list[Any]]:
         """The operations that lead to a cut, in order, and the weights that they use."""

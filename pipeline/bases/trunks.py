@@ -7,7 +7,7 @@ from pipeline.bases.table import BaseSpec
 
 
 def learn_trunk(spec: BaseSpec, weights_file: Path, cut: str, home: Path) -> TrunkInfo:
-    """Compute digest and size of the layers up to the cut, which may be the name of a block, and remember them.
+    """Compute digest, size and number of the layers up to the cut, which may be the name of a block, and remember them.
 
     Raises:
         InvalidCutError: The layer does not divide the graph.
@@ -33,4 +33,5 @@ def _trunk_of_keras(spec: BaseSpec, weights_file: Path, cut: str) -> TrunkInfo:
     last = last_layer(base, cut)
     layers = trunk_layers(base, last)
     *_, digest = growing_digests(layers, with_graph=spec.is_file)
-    return TrunkInfo(digest, sum(layer.count_params() for layer in layers), None if last == cut else last)
+    num_parameters = sum(layer.count_params() for layer in layers)
+    return TrunkInfo(digest, num_parameters, None if last == cut else last, len(layers))

@@ -56,7 +56,8 @@ def fetch_weights(spec: BaseSpec, weights: str, home: Path, *, include_top: bool
     _make_folder(path.parent)
     if weights == "random":
         keras.utils.set_random_seed(_RANDOM_SEED)
-        return _keep(build_base(spec, spec.native_px, include_top=include_top), path)
+        base = build_base(spec, spec.native_px, include_top=include_top)
+        return _keep(base, path)
     results = [f"{path}: no such file"]
     for route in (_from_keras, _from_wheel):
         try:

@@ -143,6 +143,11 @@ class Recipe:
         pooling = "" if self.pooling == "none" else f"-{self.pooling}"
         return f"{self.base}-{self.decoder.size_px}px-{self.cut}{pooling}-{self.fingerprint[:12]}"
 
+    @property
+    def has_whole_grids(self) -> bool:
+        """Whether rows of later layers can be derived from its rows: whole grids in full precision."""
+        return (self.pooling, self.dtype, self.precision) == ("none", "float32", "float32")
+
     def with_max_pixels(self, max_pixels: int) -> "Recipe":
         """The same recipe, whose decoder refuses images with more pixels than these."""
         return replace(self, decoder=replace(self.decoder, max_pixels=max_pixels))

@@ -4,7 +4,6 @@ There is no separate list of shards that could get out of step: the index is rea
 """
 
 import contextlib
-import itertools
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -123,13 +122,6 @@ class Store:
             )
         return cls(folder.parent, recipe)
 
-    @classmethod
-    def first_complete(cls, cache: Path, recipes: Sequence[Recipe], keys: Keys) -> "Store":
-        """The store of the first recipe that has all of these rows; if none has, that of the first recipe."""
-        first = cls(cache, recipes[0])
-        others = (cls(cache, recipe) for recipe in recipes[1:])
-        return next((store for store in itertools.chain([first], others) if store.has(keys).all()), first)
-
     @property
     def name(self) -> str:
         """The folder's name."""
@@ -178,8 +170,8 @@ class Store:
             OSError: The disk is full or fails; nothing is left behind.
             OverflowError: A value does not fit the stored dtype.
         """
-        known = self.shards
-        path = commit_shard(self.prepare(), pack_rows(self.recipe, keys, features, provenance))
+        known, data = self.shards, pack_rows(self.recipe, keys, features, provenance)
+        path = commit_shard(self.prepare(), data)
         digests, views = split_keys(keys)
         known.append(ShardRows(path, digests, views, tuple(features.shape[1:])))
         self._cached_index = None

@@ -21,7 +21,7 @@ def attempt(what: str, function: Callable[..., object], *arguments: object) -> b
     """
     try:
         function(*arguments)
-    except Exception as error:
+    except Exception as error:  # of any library, and the run is saved: no error may undo that
         is_debug = logger.isEnabledFor(logging.DEBUG)
         logger.warning("%s: %s: %s", what, type(error).__name__, error, exc_info=is_debug)
         return False

@@ -4,32 +4,25 @@ Copies share one row, which is computed from the first of them. If that file cha
 next copy, and only the file that changed is skipped.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from pipeline.images.manifest import Manifest
-from pipeline.stage_one.computing.compute import Computed, Item
+from pipeline.stage_one.computing.compute import Computed
 from pipeline.stage_one.missing import leave_out
 
-Compute = Callable[[Manifest, Sequence[Item]], Computed]
-"""Computes rows of a manifest."""
 
-Missing = Callable[[Manifest], Sequence[Item]]
-"""The rows that a manifest's images lack."""
-
-
-def compute_with_copies(manifest: Manifest, missing: Missing, compute: Compute) -> tuple[Computed, Manifest]:
+def compute_with_copies(manifest: Manifest, compute: Callable[[Manifest], Computed]) -> tuple[Computed, Manifest]:
     """Compute missing rows, from another copy where one cannot be read.
 
     Args:
         manifest: The images.
-        missing: Lists the rows that are missing.
-        compute: Computes them.
+        compute: Computes the rows that the images of a manifest lack.
 
     Returns:
         What was computed, and the manifest of the images that have rows; it lists the others as skipped.
     """
-    done = compute(manifest, missing(manifest))
+    done = compute(manifest)
     failed: dict[int, str] = {}
     while True:
         rows: dict[bytes, list[int]] = {digest: [] for digest in done.unread}
@@ -40,8 +33,7 @@ def compute_with_copies(manifest: Manifest, missing: Missing, compute: Compute) 
         others = sorted(row for copies in rows.values() for row in copies[1:])
         if not others:
             break
-        part = manifest.select(others)
-        done = _joined(done, compute(part, missing(part)), {manifest.digests[row] for row in others})
+        done = _joined(done, compute(manifest.select(others)), {manifest.digests[row] for row in others})
     return done, leave_out(manifest.without(failed), done.left_out)
 
 

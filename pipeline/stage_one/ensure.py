@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from pipeline.cache.inventory import take_inventory
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.scratch import check_takes_rows, naming_store
 from pipeline.cache.store import view_keys
@@ -16,9 +17,8 @@ from pipeline.stage_one.computing.compute import Computed
 from pipeline.stage_one.computing.dispatch import compute_missing
 from pipeline.stage_one.copies import compute_with_copies
 from pipeline.stage_one.extraction import Extraction
-from pipeline.stage_one.missing import missing_items
 from pipeline.stage_one.reuse.earlier import derive_missing
-from pipeline.stage_one.reuse.older import name_others, store_with_most
+from pipeline.stage_one.reuse.older import use_older
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def ensure(
     Args:
         manifest: The images.
         recipe: Of the rows.
-        settings: Weights, cache folder and compute; everything else is in the recipe.
+        settings: Base, weights, cache folder and compute; everything else is in the recipe.
         views: View numbers.
         alternative: Another recipe that serves as well. Its store is used if it has all rows and the first one has not.
 
@@ -73,23 +73,22 @@ def make_rows(
         keep: New rows have to be stored. Without it, a cache that cannot be written is only a warning: the rows are then in a
             temporary store.
     """
-    start = time.monotonic()
-    recipe = recipe.with_max_pixels(settings.compute.max_pixels)
-    keys = view_keys(manifest.digests, views)
-    cache, recipes = settings.paths.cache, [recipe, alternative] if alternative else [recipe]
-    store = store_with_most(manifest, cache, recipes, keys, keep=keep)
-    missing = keys[~store.has(keys)]
-    if len(missing) > settings.compute.batch_size:
-        name_others(missing, store, cache)
-    if keep and len(missing):
+    start, few = time.monotonic(), settings.compute.batch_size
+    inventory = take_inventory(
+        view_keys(manifest.digests, views),
+        settings.paths.cache,
+        recipe.with_max_pixels(settings.compute.max_pixels),
+        alternative,
+        keep=keep,
+        few=few,
+    )
+    inventory = use_older(manifest, inventory, few=few)
+    store = inventory.store
+    if keep and not inventory.is_complete:
         check_takes_rows(store)
-    with naming_store(store), store.adding(keys):
-        num_derived, engine = derive_missing(keys, store, settings)
-        done, readable = compute_with_copies(
-            manifest,
-            lambda images: missing_items(images, store, views),
-            lambda images, items: compute_missing(images, items, store, settings),
-        )
+    with naming_store(store), store.adding(inventory.keys):
+        num_derived, engine = derive_missing(inventory, settings)
+        done, readable = compute_with_copies(manifest, lambda images: compute_missing(images, store, views, settings))
     extraction = Extraction(
         manifest=readable,
         store=store,
@@ -102,7 +101,7 @@ def make_rows(
     logger.info(
         "%s: %d rows needed, %d of them new%s.",
         store.name,
-        len(keys),
+        len(inventory.keys),
         extraction.num_new,
         f", computed by {extraction.engine}" if extraction.engine else "",
     )

@@ -44,17 +44,27 @@ def make_recipe(manifest: Manifest, settings: Settings) -> tuple[Recipe, TrunkIn
     return recipe, trunk
 
 
-def trunk_of(features: FeatureSettings) -> tuple[TrunkInfo, str]:
-    """The facts known about the trunk, and its last layer; the network is built only for a weights file that was never read before."""
+def trunk_of(features: FeatureSettings, *, with_depth: bool = False) -> tuple[TrunkInfo, str]:
+    """The facts known about the trunk, and its last layer; the network is built only for a weights file that was never read before.
+
+    Args:
+        features: Base, weights and cut.
+        with_depth: The depth is needed too, which earlier versions did not remember.
+
+    Raises:
+        InvalidCutError: The layer does not divide the base.
+        WeightsUnavailableError: No route led to the weights.
+    """
     spec = features.spec
     cut = features.cut or spec.last_layer
-    file = weights_path(spec, features.weights, home_folder())
-    known = DigestMemory(home_folder()).recall(file, spec.name, cut) if file.exists() or spec.is_file else None
-    if known is None:
+    home = home_folder()
+    file = weights_path(spec, features.weights, home)
+    known = DigestMemory(home).recall(file, spec.name, cut) if file.exists() or spec.is_file else None
+    if known is None or (with_depth and known.depth is None):
         logger.info("%s, cut at %s: reading the weights for the first time.", spec.name, cut)
         from pipeline.bases.trunks import learn_trunk
 
-        known = learn_trunk(spec, weights_file(spec.name, features.weights), cut, home_folder())
+        known = learn_trunk(spec, weights_file(spec.name, features.weights), cut, home)
     return known, known.layer or cut
 
 

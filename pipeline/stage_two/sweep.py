@@ -25,7 +25,7 @@ from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.head import predict_rows
 from pipeline.stage_two.linear.factors import Factors
 from pipeline.stage_two.linear.fit import choose, factors_of, fit_path
-from pipeline.stage_two.metrics import score
+from pipeline.stage_two.metrics import Scores, score
 from pipeline.stage_two.rows import Task
 from pipeline.stage_two.spec import DenseSpec, LinearSpec, expand_choices, parse_head, parse_layers, pooling_of
 
@@ -59,6 +59,36 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class ValidationScores:
+    """The scores that heads are ranked by; as in `pipeline.stage_two.metrics.Scores`, without those of single classes."""
+
+    accuracy: float
+    ci95: tuple[float, float]
+    loss: float
+    n: int
+    macro_f1: float
+
+    @classmethod
+    def of(cls, scores: Scores) -> "ValidationScores":
+        """Of the validation split's scores."""
+        return cls(scores.accuracy, scores.ci95, scores.loss, scores.n, scores.macro_f1)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ValidationScores":
+        """The scores that `as_dict` gave.
+
+        Raises:
+            TypeError, ValueError, KeyError: Scores are missing or unknown, or not numbers.
+        """
+        low, high = values["ci95"]
+        return cls(**{**values, "ci95": (float(low), float(high))})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self) | {"ci95": list(self.ci95)}
+
+
+@dataclass(frozen=True)
 class HeadResult:
     """How well one head of a sweep does on the validation split."""
 
@@ -69,9 +99,7 @@ class HeadResult:
     settings: Mapping[str, Any]
     """Training settings, and what was chosen: the regularisation, or the number of epochs."""
 
-    validation: Mapping[str, Any]
-    """{accuracy, ci95, loss, n, macro_f1}."""
-
+    validation: ValidationScores
     seconds: float
 
     @property
@@ -91,7 +119,7 @@ class HeadResult:
             "pool": self.pool,
             "params": self.params,
             "settings": dict(self.settings),
-            "validation": dict(self.validation),
+            "validation": self.validation.as_dict(),
             "seconds": self.seconds,
         }
 
@@ -203,7 +231,7 @@ def rank(results: Iterable[HeadResult]) -> list[HeadResult]:
 
 def _rank(result: HeadResult) -> tuple[float, float]:
     # Accuracy, because heads are compared by it; the regularisation of one head is chosen by log loss.
-    return -result.validation["accuracy"], result.validation["loss"]
+    return -result.validation.accuracy, result.validation.loss
 
 
 @dataclass(frozen=True)
@@ -320,9 +348,8 @@ def _result(
     chosen: dict[str, Any],
     seconds: float,
 ) -> HeadResult:
-    scores = score(probabilities, task.validation.y, task.classes).as_dict()
-    validation = {key: scores[key] for key in ("accuracy", "ci95", "loss", "n", "macro_f1")}
-    return HeadResult(cell, num_parameters, cell.settings | chosen, validation, seconds)
+    scores = score(probabilities, task.validation.y, task.classes)
+    return HeadResult(cell, num_parameters, cell.settings | chosen, ValidationScores.of(scores), seconds)
 
 
 def _without_test(task: Task) -> Task:
@@ -342,6 +369,7 @@ def _read(path: Path, cell: Cell) -> HeadResult | None:
     """The saved result of a cell; None if there is none, or a damaged one."""
     try:
         saved = json.loads(path.read_text())
-        return HeadResult(cell, saved["params"], saved["settings"], saved["validation"], saved["seconds"])
+        validation = ValidationScores.from_dict(saved["validation"])
+        return HeadResult(cell, saved["params"], saved["settings"], validation, saved["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -126,7 +126,8 @@ def _train(
         logger.info(
             "%s: chose %s = %g out of %d values.", spec.kind, linear.parameter, linear.value, len(linear.candidates)
         )
-        return linear.head, [], {linear.parameter: linear.value, "candidates": linear.candidates}
+        candidates = [candidate.as_dict() for candidate in linear.candidates]
+        return linear.head, [], {linear.parameter: linear.value, "candidates": candidates}
     from pipeline.stage_two.dense.build import fit_dense
 
     dense = fit_dense(spec, task, training, on_epoch=on_epoch, progress=progress)

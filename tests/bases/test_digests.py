@@ -1,6 +1,6 @@
 """Tensor digests: what weights are, whatever file they came from, and the memory of them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import keras
@@ -109,7 +109,7 @@ def weights(tmp_path: Path) -> Path:
     return file
 
 
-TRUNK = TrunkInfo("ab" * 32, 14_714_688)
+TRUNK = TrunkInfo("ab" * 32, 14_714_688, depth=19)
 
 
 def test_nothing_is_known_before_the_first_time(weights: Path, tmp_path: Path):
@@ -126,6 +126,15 @@ def test_a_trunk_is_remembered_by_the_next_process(weights: Path, tmp_path: Path
     assert memory.recall(weights, "vgg16", "block5_pool") == TRUNK
     assert memory.recall(weights, "vgg16", "block4_pool") is None
     assert memory.recall(weights, "vgg19", "block5_pool") is None
+
+
+def test_a_trunk_without_depth_is_known(weights: Path, tmp_path: Path):
+    """Versions before 0.3 did not write it down; what they wrote is true."""
+    known = replace(TRUNK, depth=None)
+    DigestMemory(tmp_path).remember(weights, "vgg16", "block5_pool", known)
+
+    assert "depth" not in (tmp_path / "weights" / "digests.json").read_text()
+    assert DigestMemory(tmp_path).recall(weights, "vgg16", "block5_pool") == known
 
 
 def test_a_weights_file_is_known_by_its_bytes(weights: Path, tmp_path: Path):

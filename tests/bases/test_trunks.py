@@ -27,6 +27,7 @@ def test_a_learnt_trunk_is_the_one_that_is_run(cut: str, home: Path, tmp_path: P
     trunk, _ = divide(load_base(SQUEEZENET, 64, file, precision="mixed_bfloat16"), cut)
     assert learnt.digest == tensor_digest(trunk.layers)
     assert learnt.parameters == trunk.count_params()
+    assert learnt.depth == len(trunk.layers)
     assert DigestMemory(tmp_path).recall(file, "squeezenet", cut) == learnt
 
 

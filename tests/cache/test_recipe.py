@@ -14,7 +14,7 @@ from pipeline.errors import SettingError
 from pipeline.images.augment import Augmentation, ViewMaker
 from pipeline.images.decoding.decoder import RESIZE_METHODS, Decoder
 from pipeline.images.decoding.pixels import FITS
-from tests.cache.samples import RECIPE
+from tests.cache.samples import HALF, RECIPE
 
 CHANGES = {
     "base": "vgg19",
@@ -297,3 +297,17 @@ def test_number_that_json_does_not_have_is_refused(offset):
     """NaN is not equal to itself, so it cannot be part of a key."""
     with pytest.raises(SettingError, match="offset of the preprocessing is three finite numbers"):
         dataclasses.replace(RECIPE.preprocessing, offset=(offset, 0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [
+        (RECIPE, True),
+        (HALF, False),
+        (RECIPE.with_pooling("avg"), False),
+        (dataclasses.replace(RECIPE, precision="mixed_float16"), False),
+    ],
+)
+def test_only_whole_grids_in_full_precision_lead_on(recipe, expected):
+    """A mean or a rounded value is not what the next layer takes."""
+    assert recipe.has_whole_grids is expected

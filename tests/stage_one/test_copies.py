@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.settings import Settings
-from pipeline.stage_one.computing.compute import Computed, Item
+from pipeline.stage_one.computing.compute import Computed
 from pipeline.stage_one.copies import compute_with_copies
 from tests.calls import extract, read, scan
 from tests.conftest import RANDOM, draw_photo
@@ -40,14 +40,12 @@ def test_each_copy_is_tried_once(data):
     manifest = read(data)
     tried = []
 
-    def missing(images):
-        return [Item(int(row), 0) for row in np.unique(images.digests, return_index=True)[1]]
+    def compute(images):
+        rows = np.unique(images.digests, return_index=True)[1]
+        tried.extend(images.names[row] for row in rows)
+        return Computed(0, {}, {images.digests[row]: "changed" for row in rows}, None)
 
-    def compute(images, items):
-        tried.extend(images.names[item.row] for item in items)
-        return Computed(0, {}, {images.digests[item.row]: "changed" for item in items}, None)
-
-    _, rest = compute_with_copies(manifest, missing, compute)
+    _, rest = compute_with_copies(manifest, compute)
 
     assert len(rest) == 0
     assert sorted(tried) == sorted(entry.path for entry in rest.skipped) == sorted(manifest.names)

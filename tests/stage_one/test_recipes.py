@@ -85,3 +85,10 @@ def test_mistakes_are_found_without_a_network(changes, error, photos, settings):
     """Before anything is computed."""
     with pytest.raises(error):
         make_recipe(scan(photos), settings.with_changes(**changes))
+
+
+def test_depth_that_is_not_remembered_is_learnt(settings):
+    """Versions before 0.3 did not write it down; who does not need it does not read the weights for it."""
+    assert trunk_of(settings.features)[0].depth is None
+    with pytest.raises(ImportError):
+        trunk_of(settings.features, with_depth=True)

@@ -110,7 +110,7 @@ def _read(path: Path) -> sqlite3.Connection:
     table = sqlite3.connect(":memory:")
     try:
         _open(table, data, path)
-    except BaseException:
+    except BaseException:  # Ctrl-C too must not leave the table open
         table.close()
         raise
     return table

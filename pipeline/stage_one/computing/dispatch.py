@@ -7,21 +7,23 @@ from functools import partial
 from pipeline.cache.store import Store
 from pipeline.images.manifest import Manifest
 from pipeline.settings import Settings
-from pipeline.stage_one.computing.compute import Computed, Item
+from pipeline.stage_one.computing.compute import Computed
 from pipeline.stage_one.computing.distribute import distribute
 from pipeline.stage_one.computing.in_process import extract_in_process
 from pipeline.stage_one.engines.choose import choose_backend, kept_engine, make_engine
+from pipeline.stage_one.missing import missing_items
 
 
-def compute_missing(manifest: Manifest, items: Sequence[Item], store: Store, settings: Settings) -> Computed:
+def compute_missing(manifest: Manifest, store: Store, views: Sequence[int], settings: Settings) -> Computed:
     """Run the trunk over the images whose rows are missing.
 
     Args:
         manifest: The images.
-        items: The missing rows; see `missing_items`.
-        store: Where rows are added.
+        store: Where rows are looked up and added.
+        views: View numbers.
         settings: Weights and compute; `auto` backends are chosen by the number of rows.
     """
+    items = missing_items(manifest, store, views)
     recipe, weights, compute = store.recipe, settings.features.weights, settings.compute
     backend = choose_backend(recipe, weights, compute, len(items))
     if backend == "threading":

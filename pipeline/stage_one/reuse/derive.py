@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store
 from pipeline.cache.stores import seconds_to_make
 from pipeline.progress import progress_bar
@@ -19,11 +18,6 @@ from pipeline.watchdog import watch
 
 _BLOCK_BYTES = 128 * 2**20
 """Size of the rows that are read at once."""
-
-
-def can_derive(recipe: Recipe) -> bool:
-    """Whether rows of later layers can be derived from rows of this recipe: whole grids in full precision."""
-    return (recipe.pooling, recipe.dtype, recipe.precision) == ("none", "float32", "float32")
 
 
 def derive(

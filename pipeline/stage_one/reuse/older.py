@@ -4,85 +4,69 @@ import logging
 import shlex
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, replace
-from pathlib import Path
+from dataclasses import fields
 
 import numpy as np
 
-from pipeline.cache.recipe import Recipe
-from pipeline.cache.scratch import store_that_takes_rows
-from pipeline.cache.shard import read_provenance
+from pipeline.cache.copy import copy_rows
+from pipeline.cache.inventory import Inventory
 from pipeline.cache.store import Keys, Store, split_keys
-from pipeline.cache.stores import list_stores, seconds_to_make
 from pipeline.errors import PipelineError, UnreadableImageError
 from pipeline.execution.threads import num_threads
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.stage_one.computing.compute import read_scanned
-from pipeline.stage_one.computing.pending import Pending
 
 logger = logging.getLogger(__name__)
 
-_BLOCK_ROWS = 2048
 
+def use_older(manifest: Manifest, inventory: Inventory, *, few: int) -> Inventory:
+    """Take over the rows of decoder 1 that are right for these images, then name other stores that have what is still missing.
 
-def store_with_most(
-    manifest: Manifest, cache: Path, recipes: Sequence[Recipe], keys: Keys, *, keep: bool = True
-) -> Store:
-    """The store of the first recipe that has all of these rows, if need be with rows of decoder 1; if none has, that of the first.
+    Args:
+        manifest: The images.
+        inventory: The rows that are wanted, and where they can be.
+        few: If no more rows than this are missing, no store is named.
 
-    Without `keep`, a store that lacks rows and cannot be written is replaced by a temporary one that has its rows.
+    Returns:
+        The inventory whose store has all rows now, be it that of the alternative; if none has, the first.
     """
-    found = Store.first_complete(cache, recipes, keys)
-    if found.has(keys).all():
-        return found
-    if not keep and (usable := store_that_takes_rows(found)) is not found:
-        return usable
-    for recipe in recipes:
-        store = Store(cache, recipe)
-        if take_over(manifest, store, keys, cache) and store.has(keys).all():
-            return store
-    return Store(cache, recipes[0])
+    for wanted in (inventory, inventory.alternative):
+        if wanted:
+            take_over(manifest, wanted)
+            if wanted.is_complete:
+                return wanted
+    missing = inventory.missing
+    if len(missing) > few:
+        name_others(missing, inventory.store, inventory.other_decoders)
+    return inventory
 
 
-def take_over(manifest: Manifest, store: Store, keys: Keys, cache: Path) -> int:
+def take_over(manifest: Manifest, inventory: Inventory) -> int:
     """Copy rows from the store of decoder 1, which versions 0.1 and 0.2 made, for images that have the same pixels in both.
 
     Args:
         manifest: The images.
-        store: Of decoder 2; nothing is done for another one.
-        keys: Rows that are wanted.
-        cache: Folder of the stores.
+        inventory: The rows that are wanted.
 
     Returns:
         The number of rows that were copied.
     """
-    decoder = store.recipe.decoder
-    if decoder.version == 1 or decoder.fit != "stretch":
+    older, store = inventory.version_1, inventory.store
+    if older is None:
         return 0
-    old = Decoder(decoder.size_px, decoder.resize, decoder.exif, background="drop", version=1)
-    older = Store(cache, replace(store.recipe, decoder=old))
-    if not older.folder.is_dir():
-        return 0
-    wanted = np.unique(keys)
-    wanted = wanted[~store.has(wanted) & older.has(wanted)]
-    wanted = wanted[_have_same_pixels(manifest, decoder, wanted)]
-    if not len(wanted):
-        return 0
-    wanted = wanted[np.argsort(older.shard_of(wanted), kind="stable")]
-    provenance = {**read_provenance(older.shard_paths()[0]), "from": older.name}
-    with store.adding(wanted), Pending(store, row_seconds=seconds_to_make(older, 1) or 0.0) as pending:
-        for start in range(0, len(wanted), _BLOCK_ROWS):
-            block = wanted[start : start + _BLOCK_ROWS]
-            pending.add(block, older.read(block))
-            pending.commit(provenance)
-    store.refresh()
-    logger.info("%s: %d rows were taken over from %s; their pixels are the same.", store.name, len(wanted), older.name)
-    return len(wanted)
+    wanted = np.unique(inventory.missing)
+    wanted = wanted[older.has(wanted)]
+    wanted = wanted[_have_same_pixels(manifest, store.recipe.decoder, wanted)]
+    count = copy_rows(wanted, older, store) if len(wanted) else 0
+    if count:
+        logger.info("%s: %d rows were taken over from %s; their pixels are the same.", store.name, count, older.name)
+    return count
 
 
 def _have_same_pixels(manifest: Manifest, decoder: Decoder, keys: Keys) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """For each key whether decoder 1 makes the same pixels of its image, bool (N,); an image that cannot be read now has not."""
+    of_keys = [digest.tobytes() for digest in split_keys(keys)[0]]
     rows = {digest: row for row, digest in enumerate(manifest.digests)}
 
     def is_same(digest: bytes) -> bool:
@@ -92,24 +76,16 @@ def _have_same_pixels(manifest: Manifest, decoder: Decoder, keys: Keys) -> np.nd
         except UnreadableImageError:
             return False
 
-    of_keys = [digest.tobytes() for digest in split_keys(keys)[0]]
     digests = sorted(set(of_keys))
     with ThreadPoolExecutor(num_threads()) as pool:
         same = dict(zip(digests, pool.map(is_same, digests), strict=True))
     return np.array([same[digest] for digest in of_keys], bool)
 
 
-def name_others(missing: Keys, store: Store, cache: Path) -> None:
+def name_others(missing: Keys, store: Store, other_decoders: Sequence[Store]) -> None:
     """Warn if rows are about to be computed that a store with another decoder has: with the options to use that one instead."""
-    recipe, prefix = store.recipe, f"{store.recipe.base}-{store.recipe.decoder.size_px}px-"
     try:
-        stores = [found for found in list_stores(cache) if found.name.startswith(prefix) and found.name != store.name]
-        others = [
-            found
-            for found in stores
-            if replace(found.recipe, decoder=recipe.decoder).fingerprint == recipe.fingerprint
-            and int(found.has(missing).sum()) > len(missing) // 2
-        ]
+        others = [found for found in other_decoders if int(found.has(missing).sum()) > len(missing) // 2]
     except PipelineError as error:
         logger.debug("No other stores were looked at: %s", error)
         return
@@ -120,7 +96,7 @@ def name_others(missing: Keys, store: Store, cache: Path) -> None:
             int(other.has(missing).sum()),
             len(missing),
             other.name,
-            options_of(other.recipe.decoder, recipe.decoder),
+            options_of(other.recipe.decoder, store.recipe.decoder),
         )
 
 

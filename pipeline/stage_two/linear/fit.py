@@ -5,7 +5,7 @@ Letters: N training images, M validation images, D features, r coordinates of th
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,25 @@ _LOG_TEMPERATURES = (-5.0, 7.0)
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """The scores of one value of the regularisation."""
+
+    value: float
+    accuracy: float
+    """On validation."""
+
+    loss: float
+    """On validation."""
+
+    leave_one_out: float | None = None
+    """Accuracy on each training image of the head fitted to all others; only for ridge without views."""
+
+    def as_dict(self) -> dict[str, float]:
+        """The candidate as a run keeps it."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
 class Point:
     """The head for one value of the regularisation."""
 
@@ -45,12 +64,12 @@ class Point:
     training images, (N,), each by the head fitted to all others."""
 
     leave_one_out: float | None = None
-    """Accuracy on each training image of the head fitted to all others; only for ridge without views."""
+    """As in `Candidate`."""
 
-    def as_dict(self) -> dict[str, float]:
-        """The candidate as a run keeps it."""
-        known = {"value": self.value, "accuracy": self.accuracy, "loss": self.loss}
-        return known if self.leave_one_out is None else known | {"leave_one_out": self.leave_one_out}
+    @property
+    def candidate(self) -> Candidate:
+        """Its value and scores."""
+        return Candidate(self.value, self.accuracy, self.loss, self.leave_one_out)
 
 
 @dataclass(frozen=True)
@@ -60,8 +79,8 @@ class LinearFit:
     head: ArrayHead
     parameter: str
     value: float
-    candidates: list[dict[str, float]]
-    """One entry per value: the value, validation accuracy and loss, and for ridge the leave-one-out accuracy."""
+    candidates: tuple[Candidate, ...]
+    """One per value."""
 
 
 def fit_linear(spec: LinearSpec, task: Task, *, seed: int = 0, factors: Factors | None = None) -> LinearFit:
@@ -93,7 +112,7 @@ def choose(spec: LinearSpec, path: Sequence[Point], factors: Factors) -> LinearF
     head = replace(best.head, mean=factors.mean, scale=factors.scale)
     if isinstance(head, LinearHead):
         head = replace(head, weights=factors.unproject(head.weights))
-    return LinearFit(head, spec.parameter, best.value, [point.as_dict() for point in points])
+    return LinearFit(head, spec.parameter, best.value, tuple(point.candidate for point in points))
 
 
 def fit_path(

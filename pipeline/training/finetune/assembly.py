@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.bases.files import home_folder
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import HeadSpecError, SettingError
 from pipeline.images.manifest import Manifest
@@ -15,8 +16,7 @@ from pipeline.runs.run import Run, load_run
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.extraction import Extraction
-from pipeline.stage_one.recipes import make_recipe, weights_file
-from pipeline.stage_one.reuse.derive import can_derive
+from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.views import ensure_views
 from pipeline.stage_two.rows import Task, load_task
 from pipeline.stage_two.spec import DenseSpec, parse_layers
@@ -111,6 +111,7 @@ def assemble(manifest: Manifest, tuning: FineTuning, settings: Settings) -> Asse
     own = settings.with_changes(cut=cut)
     recipe, _ = make_recipe(manifest, own)
     extraction = ensure(manifest, recipe, own)
+    last_layer = _last_layer_rows(extraction.manifest, tuning, recipe, own)
     task = load_task(
         extraction.manifest,
         extraction.store,
@@ -118,7 +119,6 @@ def assemble(manifest: Manifest, tuning: FineTuning, settings: Settings) -> Asse
         pooling=_row_pooling(first, tuning),
         memory_bytes=own.compute.memory_bytes(),
     )
-    last_layer = _last_layer_rows(extraction.manifest, tuning, recipe, own)
     seed = tuning.training.seed
     top = build_top(base, cut, spec, pooling=tuning.pool, num_classes=len(task.classes), seed=seed)
     history: Sequence[Mapping[str, float]] = ()
@@ -131,7 +131,7 @@ def assemble(manifest: Manifest, tuning: FineTuning, settings: Settings) -> Asse
 
 def _last_layer_rows(manifest: Manifest, tuning: FineTuning, recipe: Recipe, settings: Settings) -> Extraction | None:
     """Rows of the base's last layer, derived from those at the cut: otherwise the frozen tail would run in every epoch."""
-    if not (tuning.cached and tuning.trains_head_first and can_derive(recipe)):
+    if not (tuning.cached and tuning.trains_head_first and recipe.has_whole_grids):
         return None
     whole = settings.with_changes(cut=None)
     recipe, _ = make_recipe(manifest, whole)
@@ -200,11 +200,11 @@ def _first_layer(base: "keras.Model", tuning: FineTuning) -> str | None:
 
 
 def _load_base(settings: Settings) -> "keras.Model":
-    from pipeline.bases.weights import load_base
+    from pipeline.bases.weights import fetch_weights, load_base
 
     features = settings.features
     spec = features.spec
-    file = weights_file(spec.name, features.weights)
+    file = fetch_weights(spec, features.weights, home_folder())
     return load_base(spec, features.size or spec.native_px, file, precision=features.precision)
 
 

@@ -8,8 +8,8 @@ import pytest
 from pipeline.cache.shard import read_provenance
 from pipeline.cache.store import Store
 from pipeline.stage_one.reuse import derive as module
-from pipeline.stage_one.reuse.derive import can_derive, derive
-from tests.cache.samples import HALF, RECIPE, fill, make_keys, make_rows
+from pipeline.stage_one.reuse.derive import derive
+from tests.cache.samples import RECIPE, fill, make_keys, make_rows
 
 LATER = replace(RECIPE, cut="fc1", trunk_digest="cd" * 32)
 
@@ -85,17 +85,3 @@ def test_nothing_to_derive_loads_no_layers(stores):
         raise AssertionError("layers were loaded")
 
     assert derive(make_keys([0, 1, 30]), *stores, refuse) == (0, None)
-
-
-@pytest.mark.parametrize(
-    ("recipe", "expected"),
-    [
-        (RECIPE, True),
-        (HALF, False),
-        (RECIPE.with_pooling("avg"), False),
-        (replace(RECIPE, precision="mixed_float16"), False),
-    ],
-)
-def test_only_whole_grids_in_full_precision_lead_on(recipe, expected):
-    """A mean or a rounded value is not what the next layer takes."""
-    assert can_derive(recipe) is expected

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.cache.inventory import take_inventory
 from pipeline.cache.store import Store, row_keys, view_keys
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.scan import scan
-from pipeline.stage_one.reuse.older import name_others, options_of, store_with_most, take_over
+from pipeline.stage_one.reuse.older import name_others, options_of, take_over, use_older
 from tests.conftest import draw_tree
 from tests.faults.child import SMALL
 
@@ -40,10 +41,10 @@ def test_rows_are_taken_over_where_the_pixels_are_the_same(filled, tmp_path):
     store = Store(tmp_path / "cache", NEW)
     cut_out = np.array([name.endswith("cut-out.png") for name in manifest.names])
 
-    assert take_over(manifest, store, keys, tmp_path / "cache") == 6
+    assert take_over(manifest, take_inventory(keys, tmp_path / "cache", NEW)) == 6
     assert store.has(keys).tolist() == (~cut_out).tolist()
     np.testing.assert_array_equal(store.read(keys[~cut_out]), older.read(keys[~cut_out]))
-    assert take_over(manifest, store, keys, tmp_path / "cache") == 0
+    assert take_over(manifest, take_inventory(keys, tmp_path / "cache", NEW)) == 0
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_nothing_is_taken_over_by_other_decoders(decoder, filled, tmp_path):
     """Nor by the store itself."""
     manifest, _, keys = filled
 
-    assert take_over(manifest, Store(tmp_path / "cache", replace(NEW, decoder=decoder)), keys, tmp_path / "cache") == 0
+    assert take_over(manifest, take_inventory(keys, tmp_path / "cache", replace(NEW, decoder=decoder))) == 0
 
 
 def test_image_that_has_changed_is_not_taken_over(filled, tmp_path):
@@ -63,7 +64,7 @@ def test_image_that_has_changed_is_not_taken_over(filled, tmp_path):
     for path in (tmp_path / "photos" / "blue").iterdir():
         path.write_bytes(b"another")
 
-    assert take_over(manifest, Store(tmp_path / "cache", NEW), keys, tmp_path / "cache") == 3
+    assert take_over(manifest, take_inventory(keys, tmp_path / "cache", NEW)) == 3
 
 
 def test_complete_store_is_chosen_first(filled, tmp_path):
@@ -73,21 +74,24 @@ def test_complete_store_is_chosen_first(filled, tmp_path):
     keys = row_keys(opaque.digests)
     pooled = Store(tmp_path / "other", older.recipe.with_pooling("avg"))
     pooled.append(keys, np.zeros((len(keys), 3), np.float32), {"engine": "averages", "seconds": "7"})
-    chosen = store_with_most(opaque, tmp_path / "other", [NEW, NEW.with_pooling("avg")], keys)
 
-    assert chosen.recipe == NEW.with_pooling("avg")
-    assert chosen.has(keys).all()
+    def choose():
+        inventory = take_inventory(keys, tmp_path / "other", NEW, NEW.with_pooling("avg"))
+        return use_older(opaque, inventory, few=0)
+
+    assert choose().store.recipe == NEW.with_pooling("avg")
+    assert choose().is_complete
     shutil.rmtree(tmp_path / "other")
-    assert store_with_most(opaque, tmp_path / "other", [NEW, NEW.with_pooling("avg")], keys).recipe == NEW
+    assert choose().store.recipe == NEW
 
 
 def test_other_store_is_named_with_its_options(filled, tmp_path, caplog):
     """A store of the same images under another filter costs a sentence, not hours in silence."""
     _, older, keys = filled
-    wanted = Store(tmp_path / "cache", replace(NEW, decoder=replace(NEW.decoder, resize="box")))
     with caplog.at_level(logging.WARNING):
-        name_others(keys, wanted, tmp_path / "cache")
-        name_others(keys, Store(tmp_path / "cache", replace(NEW, cut="another")), tmp_path / "cache")
+        for wanted in (replace(NEW, decoder=replace(NEW.decoder, resize="box")), replace(NEW, cut="another")):
+            inventory = take_inventory(keys, tmp_path / "cache", wanted)
+            name_others(keys, inventory.store, inventory.other_decoders)
 
     (message,) = caplog.messages
     assert message.startswith(f"7 of the 7 rows that are missing are in {older.name}")

@@ -92,7 +92,7 @@ def test_leave_one_out_is_what_leaving_out_gives(shape, num_classes):
             others = np.arange(len(y)) != left_out
             estimator = RidgeClassifier(alpha=value).fit(X[others], y[others])
             correct += int(estimator.predict(X[left_out : left_out + 1])[0] == y[left_out])
-        received = fit_linear(parse_head(f"ridge:alpha={value}"), task).candidates[0]["leave_one_out"]
+        received = fit_linear(parse_head(f"ridge:alpha={value}"), task).candidates[0].leave_one_out
 
         assert received == correct / len(y)
         assert 0 < received < 1
@@ -104,6 +104,6 @@ def test_ridge_with_views_is_chosen_on_validation():
     train = replace(task.train, views=(task.train.X + np.float32(0.01),))
     fit = fit_linear(parse_head("ridge"), Task(task.classes, {**task.splits, "train": train}))
 
-    assert all("leave_one_out" not in entry for entry in fit.candidates)
-    best = min(entry["loss"] for entry in fit.candidates)
-    assert next(entry["loss"] for entry in fit.candidates if entry["value"] == fit.value) == best
+    assert all(entry.leave_one_out is None for entry in fit.candidates)
+    best = min(entry.loss for entry in fit.candidates)
+    assert next(entry.loss for entry in fit.candidates if entry.value == fit.value) == best

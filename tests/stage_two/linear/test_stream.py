@@ -62,11 +62,11 @@ def test_ridge_without_scaling_is_scikit_learns(tmp_path):
 def test_ridge_chooses_by_validation(tmp_path):
     """Each value has its validation scores, and the best one is chosen."""
     fitted = stream_linear(parse_head("ridge"), on_disk(make_task(GRID, distance=1.5), tmp_path, 1000))
-    best = min(fitted.candidates, key=lambda point: (-point["accuracy"], point["loss"]))
+    best = min(fitted.candidates, key=lambda point: (-point.accuracy, point.loss))
 
     assert len(fitted.candidates) == 25
-    assert fitted.value == best["value"]
-    assert "leave_one_out" not in best
+    assert fitted.value == best.value
+    assert best.leave_one_out is None
 
 
 @pytest.mark.parametrize("num_classes", [2, 4])

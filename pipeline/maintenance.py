@@ -296,6 +296,8 @@ def _build_at(info: BaseInfo, spec: "BaseSpec", size: int, source: str | None) -
     from pipeline.bases.network import build_base
     from pipeline.bases.onnx_model import OnnxBase
 
+    if spec.parts:
+        return replace(info, shape=(spec.channels,), cuts=(spec.last_layer,))
     if source and spec.is_onnx:
         onnx = OnnxBase.open(Path(source), size)
         return replace(info, shape=onnx.row_shape(spec.last_layer), cuts=tuple(onnx.cuts))

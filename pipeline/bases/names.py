@@ -8,6 +8,12 @@ HUB = "hub:"
 
 ONNX = ".onnx"
 _FILES = (".keras", ".h5", ONNX)
+JOIN = "+"
+"""Between the names of bases that are joined."""
+
+JOINED = "joined"
+"""The only cut of joined bases."""
+
 CLASS_TOKEN = "class_token"  # noqa: S105 not a password
 """The cut at the first token of a transformer, which stands for the whole image."""
 

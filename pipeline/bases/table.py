@@ -119,10 +119,18 @@ class BaseSpec:
     own_preprocessing: Preprocessing | None = None
     """Native preprocessing of a preset that brings one."""
 
+    parts: "tuple[BaseSpec, ...]" = ()
+    """The bases that are joined in it, whose average-pooled features are its own, side by side."""
+
     @property
     def is_file(self) -> bool:
         """Whether it is a model of the user's: a file or a preset."""
-        return not self.builder
+        return not self.builder and not self.parts
+
+    @property
+    def has_imagenet_top(self) -> bool:
+        """Whether there are weights for the 1000 classes of ImageNet too."""
+        return bool(self.builder)
 
     @property
     def is_onnx(self) -> bool:
@@ -249,6 +257,10 @@ def choose_preprocessing(spec: BaseSpec, name: str) -> Preprocessing:
         name,
         [known for known in PREPROCESSING_NAMES if known != "standardize"],
     )
+    if spec.parts and name != "native":
+        raise SettingError(
+            f"Joined bases have a preprocessing each, that of their weights. Received: --preprocess {name}; leave it out."
+        )
     if name == "native":
         return spec.native_preprocessing
     return Preprocessing("rescale", scale=(1 / 255,) * 3) if name == "rescale" else replace(_NATIVE[name], name=name)

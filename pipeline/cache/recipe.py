@@ -25,8 +25,8 @@ DTYPES = ("float32", "float16")
 POOLINGS = ("none", "avg", "max")
 
 # Base and cut are parts of a folder's name, and a recipe may come from elsewhere. Keras allows no "/" in a layer's name, and all
-# names in its networks consist of these characters.
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
+# names in its networks consist of these characters. `+` joins bases.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,95}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MAX_AUGMENTATION = 4096
 _MAX_BYTES = 2**20
@@ -78,8 +78,8 @@ class Recipe:
             if value not in allowed:
                 raise SettingError(f"The {what} is one of {allowed}. Received: {reprlib.repr(value)}.")
         for what, value, pattern, expected in (
-            ("base", self.base, _NAME, "up to 96 letters, digits, '_', '.' and '-'"),
-            ("cut", self.cut, _NAME, "up to 96 letters, digits, '_', '.' and '-'"),
+            ("base", self.base, _NAME, "up to 96 letters, digits, '_', '.', '+' and '-'"),
+            ("cut", self.cut, _NAME, "up to 96 letters, digits, '_', '.', '+' and '-'"),
             ("trunk's digest", self.trunk_digest, _DIGEST, "64 hexadecimal digits"),
         ):
             if not isinstance(value, str) or not pattern.fullmatch(value):

@@ -171,7 +171,7 @@ def _top_confidence(sample: Manifest, settings: Settings) -> float | None:
     rows = list(range(0, len(sample), max(1, len(sample) // 32)))
     features = settings.features
     spec = features.spec
-    if spec.is_file:
+    if not spec.has_imagenet_top:
         return None  # its classes are not those of ImageNet
     decoder = settings.with_changes(size=None).make_decoder(spec.native_px)
     try:

@@ -4,8 +4,10 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
-from pipeline.cache.inventory import take_inventory
+from pipeline.cache.inventory import Inventory, take_inventory
+from pipeline.cache.join import join_rows
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.scratch import check_takes_rows, naming_store
 from pipeline.cache.store import view_keys
@@ -17,6 +19,7 @@ from pipeline.stage_one.computing.compute import Computed
 from pipeline.stage_one.computing.dispatch import compute_missing
 from pipeline.stage_one.copies import compute_with_copies
 from pipeline.stage_one.extraction import Extraction
+from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.reuse.earlier import derive_missing
 from pipeline.stage_one.reuse.older import use_older
 
@@ -86,8 +89,12 @@ def make_rows(
     store = inventory.store
     if keep and not inventory.is_complete:
         check_takes_rows(store)
+    parts = _rows_of_parts(manifest, inventory, settings, views) if keep else []
     with naming_store(store), store.adding(inventory.keys):
         num_derived, engine = derive_missing(inventory, settings)
+        if parts:
+            num_derived += join_rows(inventory.keys, [part.store for part in parts], store)
+            engine = next((part.engine for part in parts if part.engine), engine)
         done, readable = compute_with_copies(manifest, lambda images: compute_missing(images, store, views, settings))
     extraction = Extraction(
         manifest=readable,
@@ -106,6 +113,22 @@ def make_rows(
         f", computed by {extraction.engine}" if extraction.engine else "",
     )
     return extraction
+
+
+def _rows_of_parts(
+    manifest: Manifest, inventory: Inventory, settings: Settings, views: Sequence[int]
+) -> list[Extraction]:
+    """Where bases are joined and rows are missing: the rows of each part, each in its own store; otherwise none."""
+    if inventory.is_complete:
+        return []
+    wanted = inventory.store.recipe
+    rows = []
+    for part in settings.features.spec.parts:
+        own = settings.with_changes(base=part.name, size=wanted.decoder.size_px, cut=None)
+        made, _ = make_recipe(manifest, own)
+        recipe = replace(made, decoder=wanted.decoder, augmentation=wanted.augmentation)
+        rows.append(make_rows(manifest, recipe, own, views=views, alternative=recipe.with_pooling("avg")))
+    return rows
 
 
 def _refuse_skipped(manifest: Manifest) -> None:

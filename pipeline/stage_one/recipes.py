@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.bases.digests import DigestMemory, TrunkInfo
 from pipeline.bases.files import home_folder, weights_path
 from pipeline.bases.find import find_base
+from pipeline.bases.parts import note_parts
 from pipeline.bases.table import BaseSpec, Preprocessing, choose_preprocessing
 from pipeline.cache.own import check_no_links
 from pipeline.cache.recipe import Recipe
@@ -58,7 +59,8 @@ def trunk_of(features: FeatureSettings, *, with_depth: bool = False) -> tuple[Tr
     spec = features.spec
     cut = features.cut or spec.last_layer
     home = home_folder()
-    file = weights_path(spec, features.weights, home)
+    # The weights of parts may have changed, which is noticed when their files are looked at.
+    file = weights_file(spec.name, features.weights) if spec.parts else weights_path(spec, features.weights, home)
     known = DigestMemory(home).recall(file, spec.name, cut) if file.exists() or spec.is_file else None
     if known is None or (with_depth and known.depth is None):
         logger.info("%s, cut at %s: reading the weights for the first time.", spec.name, cut)
@@ -76,8 +78,11 @@ def weights_file(base: str, weights: str) -> Path:
         weights: `imagenet`, `random`, or a file.
     """
     spec = find_base(base, weights=weights)
-    if spec.is_file:
-        return weights_path(spec, weights, home_folder())
+    path = weights_path(spec, weights, home_folder())
+    if spec.parts:
+        return note_parts([weights_file(part.name, weights) for part in spec.parts], path)
+    if spec.is_file or path.exists():
+        return path
     from pipeline.bases.weights import fetch_weights
 
     return fetch_weights(spec, weights, home_folder())

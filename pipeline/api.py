@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from pipeline.images.augment import COMPARE_DEFAULT, LIVE_DEFAULT
+from pipeline.images.augment import LIVE_DEFAULT
 from pipeline.images.given import GivenImages
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import Data
@@ -114,7 +114,7 @@ def fit(
         data: What `scan` takes, or its result.
         head: `ridge`, `logreg`, `dense:256,relu,dropout:0.5` and so on; see `pipeline.stage_two.spec`.
         pool: Pooling between trunk and head, or `cls`; None: `avg` for linear heads and `none` for dense ones.
-        name: The run's name; None: made up.
+        name: The run's name; None: made from data, base and head.
         replace: Replace an existing run of that name.
         plots: Draw learning curves and confusion matrix into the run's folder.
         command: How to make the run again, kept in run.json.
@@ -166,7 +166,7 @@ def sweep(
         lr: Learning rates to try for dense heads.
         head_batch_size: Batch sizes to try for dense heads.
         random: Number of heads to draw from the grid; None: all.
-        name: Name of the best head's run; None: made up.
+        name: Name of the best head's run; None: made from data, base and head.
         replace: Replace an existing run of that name.
         command: How to make the run again, kept in run.json.
         keywords: Of `pipeline.keywords.SweepKeywords`.
@@ -208,7 +208,7 @@ def end_to_end(
         data: What `scan` takes, or its result.
         head: A dense head.
         pool: Pooling between base and head.
-        name: The run's name; None: made up.
+        name: The run's name; None: made from data, base and head.
         replace: Replace an existing run of that name.
         plots: Draw learning curves and confusion matrix.
         command: How to make the run again, kept in run.json.
@@ -256,7 +256,7 @@ def finetune(
         base_lr: Learning rate of the base's layers.
         head_lr: Learning rate of the head while fine-tuning.
         pool: Pooling between base and head.
-        name: The run's name; None: made up.
+        name: The run's name; None: made from data, base and head.
         replace: Replace an existing run of that name.
         plots: Draw learning curves and confusion matrix.
         command: How to make the run again, kept in run.json.
@@ -323,7 +323,7 @@ def compare(
     given = gather(
         keywords,
         compare,
-        augment=COMPARE_DEFAULT,
+        augment=LIVE_DEFAULT,
         data=data,
         regimes=regimes,
         from_layer=from_layer,
@@ -359,7 +359,7 @@ def advise(
         bases: Names or model files that take part in a race.
         sizes: Input sizes that take part, in px.
         cuts: Layers or blocks that take part, of the bases that have them.
-        sample: Number of training images to look at for a recommendation.
+        sample: Number of training images to measure for a recommendation.
         keywords: Of `pipeline.keywords.DataKeywords`.
     """
     from pipeline.comparison.advise import advise as advise_on

@@ -93,7 +93,7 @@ class _AugmentKeywords(TypedDict, total=False):
     augment: str | Augmentation | None
     """`standard` or another name, settings such as `rotation=20,horizontal_flip`, an `Augmentation`, or None: none.
 
-    Left out: `standard` in live training, `r0` in `compare`, none elsewhere.
+    Left out: `standard` in live training, none elsewhere.
     """
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from pipeline.errors import SettingError
+from pipeline.html import Listing, show_table
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import Data
 from pipeline.keywords import DataKeywords, gather
@@ -48,6 +49,12 @@ class BaseInfo:
         }
         return {name: value for name, value in values.items() if value is not None}
 
+    def as_row(self) -> dict[str, Any]:
+        """What a table of bases shows; of the layers at which it can be cut, the number."""
+        cuts = {} if self.cuts is None else {"cuts": len(self.cuts)}
+        shape = {} if self.shape is None else {"shape": " x ".join(map(str, self.shape))}
+        return {name.replace("_", " "): value for name, value in (self.as_dict() | shape | cuts).items()}
+
 
 @dataclass(frozen=True)
 class WeightsFile:
@@ -72,6 +79,10 @@ class WeightsFolder:
         """Plain values for JSON."""
         rows = [{"file": path.name, "bytes": path.stat().st_size} for path in self.files]
         return {"folder": str(self.folder), "weights": rows}
+
+    def _repr_html_(self) -> str:
+        """A table of the files."""
+        return show_table(self.as_dict()["weights"], caption=str(self.folder))
 
 
 @dataclass(frozen=True)
@@ -104,7 +115,7 @@ class CacheExport:
         return {"file": str(self.file), "rows": self.rows}
 
 
-def list_bases(names: str | Sequence[str] = (), *, size: int | None = None) -> list[BaseInfo]:
+def list_bases(names: str | Sequence[str] = (), *, size: int | None = None) -> Listing[BaseInfo]:
     """The table of bases (command `bases`), or what model files are as bases.
 
     Args:
@@ -121,8 +132,8 @@ def list_bases(names: str | Sequence[str] = (), *, size: int | None = None) -> l
     chosen = (names,) if isinstance(names, str) else names
     fitting = [spec for spec in BASES.values() if size is None or size >= spec.smallest_px]
     if not chosen:
-        return [_describe_base(spec, size) for spec in fitting]
-    return [_describe_base(find_base(name, size), size, name) for name in chosen]
+        return Listing(_describe_base(spec, size) for spec in fitting)
+    return Listing(_describe_base(find_base(name, size), size, name) for name in chosen)
 
 
 def list_weights() -> WeightsFolder:
@@ -148,11 +159,11 @@ def fetch_weights(names: str | Sequence[str]) -> list[WeightsFile]:
     return [WeightsFile(name, fetch(find_base(name), "imagenet", home_folder())) for name in chosen]
 
 
-def list_stores(cache: str | Path = _CACHE) -> "list[StoreSummary]":
+def list_stores(cache: str | Path = _CACHE) -> "Listing[StoreSummary]":
     """All stores of a cache folder (command `cache ls`)."""
     from pipeline.cache.stores import summarize_all
 
-    return summarize_all(Path(cache))
+    return Listing(summarize_all(Path(cache)))
 
 
 def describe_store(store: str, cache: str | Path = _CACHE) -> "StoreSummary":

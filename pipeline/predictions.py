@@ -28,6 +28,7 @@ MAX_SHOWN = 50
 
 _MAX_LABELS = 3
 _THUMBNAIL_PX = 64
+_LEFT = 'style="text-align: left"'
 _HEADINGS = ("image", "name", "label", "probability", "runner-up", "reason")
 
 
@@ -99,7 +100,7 @@ class Predictions(tuple[Prediction, ...]):  # noqa: SLOT001 a tuple with slots c
     def _repr_html_(self) -> str:
         """A table for notebooks, with thumbnails of the images that can be read."""
         thumbnails = self._thumbnails()
-        head = "".join(f"<th>{heading}</th>" for heading in _HEADINGS)
+        head = "".join(f"<th {_LEFT}>{heading}</th>" for heading in _HEADINGS)
         rows = "".join(_html_row(entry, thumbnails.get(row)) for row, entry in enumerate(self[:MAX_SHOWN]))
         rest = f"<p>and {len(self) - MAX_SHOWN:,} more</p>" if len(self) > MAX_SHOWN else ""
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{rest}"
@@ -123,10 +124,11 @@ class Predictions(tuple[Prediction, ...]):  # noqa: SLOT001 a tuple with slots c
 
 def _html_row(entry: Prediction, thumbnail: bytes | None) -> str:
     image = f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(thumbnail).decode()}">' if thumbnail else ""
-    second = f"{entry.top[1][0]} ({entry.top[1][1]:.1%})" if len(entry.top) > 1 else ""
-    probability = "" if entry.probability is None else f"{entry.probability:.1%}"
+    second = f"{entry.top[1][0]} ({100 * entry.top[1][1]:.1f} %)" if len(entry.top) > 1 else ""
+    probability = "" if entry.probability is None else f"{100 * entry.probability:.1f} %"
     texts = (entry.path, entry.label or "", probability, second, entry.reason or "")
-    return f"<tr><td>{image}</td>{''.join(f'<td>{html.escape(text)}</td>' for text in texts)}</tr>"
+    cells = "".join(f"<td {_LEFT}>{html.escape(text)}</td>" for text in texts)
+    return f"<tr><td>{image}</td>{cells}</tr>"
 
 
 def check_top(top: int) -> None:

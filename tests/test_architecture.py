@@ -27,19 +27,19 @@ MAY_IMPORT = {
     "cells": "",
     "prediction_files": "cells errors files predictions",
     "bases": "errors files surroundings images predictions",
-    "cache": "errors files images bases progress",
+    "cache": "errors files images bases progress html",
     "settings": "errors execution images bases cache progress",  # after the cache: which dtypes are stored is a recipe's to know
-    "stage_one": "errors files watchdog execution images bases settings cache progress",
+    "stage_one": "errors files watchdog execution images bases settings cache progress html",
     "stage_two": "errors files surroundings html watchdog execution images cache stage_one progress",
-    "runs": "cells errors files html images predictions bases settings cache stage_one stage_two",
+    "runs": "cells errors files html images predictions bases settings cache stage_one stage_two __init__",
     "training": "errors files html images bases settings cache stage_one stage_two runs",
     "exports": "errors files html images predictions prediction_files bases settings cache stage_one stage_two runs progress",
-    "reports": "errors files html images settings cache stage_two runs progress",
+    "reports": "errors files html images settings cache stage_two runs progress __init__",
     "comparison": "errors files html execution images bases settings cache stage_one stage_two runs training progress",
     "tuner": "errors files interrupts images settings stage_one stage_two runs training",
     "effects": "errors images stage_two",
     "keywords": "errors images bases settings stage_one stage_two effects",
-    "maintenance": "errors images bases cache stage_one keywords progress",
+    "maintenance": "errors images bases cache stage_one keywords progress html",
     "api": "images predictions bases stage_one stage_two runs training exports reports comparison tuner keywords",
     "cli": "errors quiet interrupts watchdog execution images bases settings cache stage_two comparison tuner runs effects maintenance api __init__",
     "transformer": "images settings stage_one",
@@ -77,7 +77,7 @@ MAY_USE = {
     "fastapi": "tuner/page",
     "starlette": "tuner/page tuner/border tuner/visits",
     "click": "cli",
-    "rich": "(cli/render)",
+    "rich": "(cli/table)",
 }
 
 # Parts of scikit-learn that are not estimators.

@@ -18,6 +18,8 @@ def test_stores_are_listed_checked_exported_and_imported(warm, photos, tmp_path)
     pruned = pipeline.prune_cache(store.store, tmp_path / "other")
 
     assert pipeline.describe_store(store.store[:10], warm["cache"]) == store
+    assert store.store in store._repr_html_()
+    assert store.store in pipeline.list_stores(warm["cache"])._repr_html_()
     assert (check.found.num_ok, check.is_whole, check.as_dict()) == (48, True, {"rows": 48, "ok": 48, "bad": []})
     assert exported.rows == {"train": 24, "validation": 12, "test": 12}
     assert (len(imported.store), imported.num_new_shards) == (48, 1)
@@ -63,6 +65,9 @@ def test_bases_and_weights_are_listed(places, home):
 
     assert (named.shape, named.cuts[-1]) == ((2, 2, 512), "fire9_concat")
     assert plain.as_dict().keys().isdisjoint({"shape", "cuts"})
+    assert named.as_row()["shape"] == "2 x 2 x 512"
+    assert "<td" in pipeline.list_bases()._repr_html_()
+    assert "squeezenet-random" in pipeline.list_weights()._repr_html_()
     assert home / "weights" / "squeezenet-random.weights.h5" in pipeline.list_weights().files
 
 

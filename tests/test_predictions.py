@@ -82,7 +82,7 @@ def test_a_notebook_shows_thumbnails_and_runners_up(tmp_path):
     assert head == ["image", "name", "label", "probability", "runner-up", "reason"]
     assert size_of(file[0]) == (64, 32)
     assert size_of(array[0]) == (20, 30)
-    assert file[1:] == [str(path), "dog", "70.0%", "cat (20.0%)", ""]
+    assert file[1:] == [str(path), "dog", "70.0 %", "cat (20.0 %)", ""]
     assert array[1] == "#1"
     assert gone == ["", "gone.png", "", "", "", "no such file"]
 
@@ -109,7 +109,7 @@ def test_names_from_elsewhere_are_text():
     cells = Cells(page)
 
     assert cells.tags == {"table", "thead", "tbody", "tr", "th", "td"}
-    assert cells.rows[1] == ["", HOSTILE, HOSTILE, "70.0%", f"{HOSTILE} (30.0%)", HOSTILE]
+    assert cells.rows[1] == ["", HOSTILE, HOSTILE, "70.0 %", f"{HOSTILE} (30.0 %)", HOSTILE]
 
 
 def test_a_long_list_is_cut(tmp_path):

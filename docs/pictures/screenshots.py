@@ -65,7 +65,7 @@ def shoot_tuner(browser: Chrome, address: str) -> None:
     open_page(browser, address, width=1200)
     find(browser, ".curve svg path", least=5)
     find(browser, ".image img", least=4)
-    height = 958
+    height = 1560
     shown = f"i => i.getBoundingClientRect().top > {height} || (i.complete && i.naturalWidth > 0)"
     wait_until(browser, f"return [...document.querySelectorAll('.image img')].every({shown})")
     shoot(browser, "tune", height)

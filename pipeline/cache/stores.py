@@ -14,6 +14,7 @@ from pipeline.cache.recipe import Recipe
 from pipeline.cache.shard import read_provenance, read_rows
 from pipeline.cache.store import Store
 from pipeline.errors import DamagedStoreError, DataNotFoundError, ForeignEntryError, UnreadableStoreError
+from pipeline.html import show_facts, show_table
 
 logger = logging.getLogger(__name__)
 
@@ -72,10 +73,14 @@ def find_store(name: str, cache: Path) -> Store:
 def find_folder(name: str, cache: Path) -> Path:
     """The folder of the one store whose name starts or ends with `name`, also of one that cannot be opened.
 
+    It may also be the path of a store of this cache, as commands print it.
+
     Raises:
         DataNotFoundError: None or several do.
     """
     folders = store_folders(cache)
+    if Path(name).parent.resolve() == cache.resolve():
+        name = Path(name).name
     matches = [path for path in folders if path.name.startswith(name) or path.name.endswith(name)]
     exact = [path for path in matches if path.name == name]
     if len(exact or matches) != 1:
@@ -122,6 +127,16 @@ class StoreSummary:
             "recipe": self.recipe.as_dict(),
             "provenance": dict(self.provenance),
         }
+
+    def as_row(self) -> dict[str, Any]:
+        """What a table of stores shows."""
+        shown = ("store", "rows", "shards", "bytes", "shape", "compression", "quarantined")
+        values = self.as_dict() | {"shape": " x ".join(map(str, self.row_shape))}
+        return {name: values[name] for name in shown}
+
+    def _repr_html_(self) -> str:
+        """The row of a table, and the recipe."""
+        return show_table([self.as_row()]) + show_facts({**self.recipe.as_dict(), **self.provenance})
 
 
 def summarize_all(cache: Path) -> list[StoreSummary]:

@@ -4,11 +4,11 @@ from typing import Any
 
 import click
 
-from pipeline.cli import render
 from pipeline.cli.choices import SIZE
 from pipeline.cli.command import command, section
 from pipeline.cli.complete import complete_bases
 from pipeline.cli.options import output_options, show
+from pipeline.cli.table import table
 
 
 @command("bottleneck bases", "bottleneck bases squeezenet --size 150")
@@ -27,4 +27,4 @@ def bases(**options: Any) -> None:
     from pipeline import maintenance
 
     rows = [info.as_dict() for info in maintenance.list_bases(options["names"], size=options["size"])]
-    show(options, rows, render.table)
+    show(options, rows, table)

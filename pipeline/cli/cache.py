@@ -43,7 +43,7 @@ def cache_ls(**options: Any) -> None:
 @folder_options
 @output_options
 def cache_info(**options: Any) -> None:
-    """Show what made a STORE (its name, or the start or end of it)."""
+    """Show rows, size, recipe and provenance of a STORE (its name, the start or end of it, or its path)."""
     from pipeline import maintenance
 
     summary = maintenance.describe_store(options["store"], options["cache"])
@@ -80,7 +80,7 @@ def cache_verify(**options: Any) -> None:
 @folder_options
 @output_options
 def cache_repair(**options: Any) -> None:
-    """Verify every store and set damaged shards aside; stage one makes their rows again, and no others."""
+    """Verify every store and set damaged shards aside; `features` then computes only their rows again."""
     from pipeline import maintenance
 
     done = maintenance.repair_cache(**without(keywords(options), "runs"))
@@ -94,7 +94,7 @@ def cache_repair(**options: Any) -> None:
 def cache_compact(**options: Any) -> None:
     """Merge the small shards of STOREs (all, if none is named) into full ones; exit with 3 if one could not be merged.
 
-    A row is never off the disk meanwhile.
+    Every row is on the disk at all times.
     """
     from pipeline import maintenance
 
@@ -114,7 +114,7 @@ def cache_compact(**options: Any) -> None:
 @folder_options
 @output_options
 def cache_prune(**options: Any) -> None:
-    """Delete STOREs and all quarantined shards; without --yes, show what would go."""
+    """Delete STOREs and all quarantined shards; without --yes, show what would be deleted."""
     from pipeline import maintenance
 
     done = maintenance.prune_cache(options["stores"], options["cache"], yes=options["yes"])
@@ -130,11 +130,11 @@ def cache_prune(**options: Any) -> None:
 )
 @stage_one_options
 def cache_export(**options: Any) -> None:
-    """Write the features of DATA to one plain HDF5 FILE: train, validation, test with features, labels, paths."""
+    """Write the features of DATA to one plain HDF5 FILE, by split, with labels and paths."""
     from pipeline import maintenance
 
     done = maintenance.export_cache(**keywords(options))
-    show(options, done.as_dict(), lambda r: f"{r['file']}: {r['rows']}")
+    show(options, done.as_dict(), render.describe_cache_export)
 
 
 @cache.command(
@@ -146,7 +146,7 @@ def cache_export(**options: Any) -> None:
 @folder_options
 @output_options
 def cache_import(**options: Any) -> None:
-    """Take over the shards of a store FOLDER from elsewhere, after checking each."""
+    """Copy the shards of a store FOLDER from elsewhere into the cache, after checking each."""
     from pipeline import maintenance
 
     done = maintenance.import_cache(**without(keywords(options), "runs"))

@@ -13,6 +13,8 @@ from click.shell_completion import CompletionItem
 class Whole(click.IntRange):
     """A whole number in a range; the help shows N."""
 
+    name = "whole number"  # in the message on other texts
+
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """Shown in the help."""
         return "N"
@@ -20,6 +22,8 @@ class Whole(click.IntRange):
 
 class Number(click.FloatRange):
     """A number in a range; the help shows X."""
+
+    name = "number"
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """Shown in the help."""

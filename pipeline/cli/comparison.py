@@ -65,13 +65,13 @@ from pipeline.stage_two.spec import DEFAULT_LAYERS
     click.option("--base-lr", type=RATE, default=1e-5, help="Learning rate of the base's layers."),
     click.option("--head-lr", type=RATE, default=1e-5, help="Learning rate of the head while fine-tuning."),
 )
-@section("Views", click.option("--augment", help=f"Of the live regimes. {AUGMENT_HELP} [default: r0]"))
+@section("Views", click.option("--augment", help=f"Of the live regimes. {AUGMENT_HELP} [default: standard]"))
 @log_options
 @memory_option
 @worker_options
 @stage_one_options
 def compare(**options: Any) -> None:
-    """Train regimes on the same splits, and set accuracy against seconds in one table and one plot."""
+    """Train regimes on the same splits, and compare accuracy and seconds in a table and a plot."""
     from pipeline import api
 
     done = api.compare(**keywords(options), command=command_line())
@@ -83,7 +83,7 @@ def compare(**options: Any) -> None:
 @section(
     "Estimate",
     click.option(
-        "--sample", type=COUNT, default=200, help="Number of training images to look at for a recommendation."
+        "--sample", type=COUNT, default=200, help="Number of training images to measure for a recommendation."
     ),
     click.option("--bases", type=Listed(), metavar="A,B", default=(), help="Bases of a race: names or model files."),
     click.option("--sizes", type=Listed(SIZE), metavar="N,N", default=(), help="Input sizes of a race, in px."),
@@ -141,10 +141,10 @@ def advise(**options: Any) -> None:
 @folder_options
 @output_options
 def plan(**options: Any) -> None:
-    """Measure a sample, and say what stage one of N images takes: hours, GB, shards, memory, and when it has paid.
+    """Estimate what stage one of N images takes: time, disk space, shards, memory, and when it breaks even.
 
-    The rows of the sample stay in the cache. Without DATA, synthetic images are used and nothing is kept. A view is taken to cost
-    what an image does; reading the images once to know them by their content is not in the hours.
+    It measures a sample, whose rows stay in the cache. Without DATA, synthetic images are used and nothing is kept. A view is
+    assumed to cost as much as an image. The time to read and hash all images once is not included.
     """
     from pipeline import api
 
@@ -196,7 +196,7 @@ def plan(**options: Any) -> None:
 @folder_options
 @output_options
 def reproduce(**options: Any) -> None:
-    """Train a published experiment, r0a to r4, as it was reported, and print ours beside its figures."""
+    """Train a published experiment, r0a to r4, as it was reported, and print its figures beside ours."""
     from pipeline import api
     from pipeline.comparison.reproduce import find_experiment
 

@@ -33,7 +33,7 @@ VIEWS = ("views", "augment", "view_seed", "tta")
 """Options about stored views."""
 
 
-@command("bottleneck features photos --size 150", "bottleneck features photos --views 4 --augment r0")
+@command("bottleneck features photos --size 150", "bottleneck features photos --views 4 --augment standard")
 @click.argument("data", shell_complete=complete_data)
 @section(
     "Features",
@@ -130,7 +130,7 @@ def head(**options: Any) -> None:
     click.option("--random", type=COUNT, help="Number of heads to draw from the grid [default: all]."),
 )
 @dense_options
-@section("Output", click.option("--name", help="Name of the best head's run [default: made up]."))
+@section("Output", click.option("--name", help="Name of the best head's run [default: made from data, base and head]."))
 @replace_option
 @log_options
 @worker_options

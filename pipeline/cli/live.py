@@ -43,7 +43,7 @@ _tuning_options = stack(
 )
 
 
-@command("bottleneck endtoend photos --size 150 --augment r0 --epochs 20")
+@command("bottleneck endtoend photos --size 150 --augment strong --epochs 20")
 @click.argument("data", shell_complete=complete_data)
 @_tuning_options
 @stage_one_options
@@ -56,7 +56,7 @@ def endtoend(**options: Any) -> None:
 
 
 @command(
-    "bottleneck finetune photos --size 150 --from block5 --augment r0",
+    "bottleneck finetune photos --size 150 --from block5 --augment flip",
     "bottleneck finetune photos --cached --last 4 --head-epochs 5 --epochs 10",
 )
 @click.argument("data", shell_complete=complete_data)
@@ -93,7 +93,7 @@ def endtoend(**options: Any) -> None:
 @_tuning_options
 @stage_one_options
 def finetune(**options: Any) -> None:
-    """Train the head first, then the base from a layer on together with it."""
+    """Fine-tune: train a head first, then the head together with the layers of the base from a given one on."""
     from pipeline import api
 
     run = api.finetune(**keywords(options), command=command_line())

@@ -49,7 +49,7 @@ HEAD_HELP = (
 
 
 AUGMENT_HELP = (
-    "How training images are varied: none, flip (mirrored), standard (flip, small rotation, zoom and light), strong, or overhead "
+    "How training images are changed at random: none, flip (mirrored), standard (flip, small rotation, zoom and light), strong, or overhead "
     "(any way up: satellite, microscope); as published: r0, r2, r4; or settings: rotation=20,zoom=0.1,horizontal_flip (also "
     "width_shift, height_shift, shear, vertical_flip, brightness, contrast, fill). Settings may follow a name: "
     "standard,horizontal_flip=false."
@@ -224,7 +224,7 @@ path_options = section(
         "--ignore-column",
         metavar="NAME",
         multiple=True,
-        help="A column or array that is not used, although its name looks as if it should be; may be repeated.",
+        help="A column, array or folder to leave out although its name looks like one that is used; may be repeated.",
     ),
     click.option("--follow-links", is_flag=True, help="Follow symbolic links to folders."),
 )
@@ -297,7 +297,7 @@ replace_option = section(
     "Output", click.option("--replace", is_flag=True, help="Replace an existing run of that --name.")
 )
 run_options = stack(
-    section("Output", click.option("--name", help="The run's name [default: made up].")),
+    section("Output", click.option("--name", help="The run's name [default: made from data, base and head].")),
     replace_option,
     log_options,
     section(

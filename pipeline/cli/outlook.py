@@ -61,7 +61,9 @@ def epochs_of(run: "Run") -> dict[str, Any]:
     last = int(phases[-1]["epochs"]) if phases else len(history)
     before, rows = history[: len(history) - last], history[len(history) - last :]
     found: dict[str, Any] = {"kept_epoch": int(_kept(rows, training["keep"])["epoch"])}
-    return found | ({"validation_before": _kept(before, training["keep"])["val_accuracy"]} if before else {})
+    if before:
+        found |= {"head_epochs": len(before), "validation_before": _kept(before, training["keep"])["val_accuracy"]}
+    return found
 
 
 def _kept(rows: Sequence[Mapping[str, float]], keep: str) -> Mapping[str, float]:

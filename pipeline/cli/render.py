@@ -1,29 +1,29 @@
 """Results as text; `--json` prints the same values."""
 
-import io
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
 from pipeline.cli.outlook import uses_of
-
-_WIDTH = 10_000
-"""Of a table, in characters: no cell is ever wrapped, whatever the terminal's width, so that tables can be piped."""
+from pipeline.cli.table import table
 
 
 def describe_features(result: Mapping[str, Any]) -> str:
     """Rows, speed, store, and skipped images."""
     speed = f", {result['images_per_second']:.1f} images per second" if result["new"] else ""
+    views = result.get("views")
     source = f" ({result['from_rows']} of them from rows of an earlier layer)" if result["from_rows"] else ""
     lines = [
         f"{result['rows']} rows of {tuple(result['shape'])}: {result['new']} new{source}, {result['reused']} reused{speed}.",
-        *([f"{result['views']['rows']} rows of views: {result['views']['new']} new."] if "views" in result else []),
+        *(
+            [f"{views['rows']} rows of views: {views['new']} new, {views['rows'] - views['new']} reused."]
+            if views
+            else []
+        ),
         *_image_lines(result),
         f"Store: {result['store']}",
-        f"Seconds: {result['seconds']:.1f}",
+        f"Seconds: {result['seconds'] + (views['seconds'] if views else 0):.1f}",
     ]
     return "\n".join(lines)
 
@@ -32,7 +32,7 @@ def describe_head(result: Mapping[str, Any]) -> str:
     """The head, and its scores by split."""
     rows = [_score_row(split, result[split]) for split in ("train", "validation", "test") if split in result]
     use = _image_lines(result)
-    lines = [_trained(result), *_kept_epoch(result), table(rows), *use, f"Run: {result['folder']}"]
+    lines = [_trained(result), *_augmented(result), *_kept_epoch(result), table(rows), *use, f"Run: {result['folder']}"]
     return "\n".join([*lines, uses_of(result["run"], Path(result["folder"]).parent)])
 
 
@@ -48,6 +48,14 @@ def _image_lines(result: Mapping[str, Any]) -> list[str]:
     return ImageUse.from_dict(result).as_lines()
 
 
+def _augmented(result: Mapping[str, Any]) -> list[str]:
+    """How training images were augmented; of live trainings also that they were not."""
+    text = result["augmentation"]
+    if text is None:
+        return []
+    return [f"Augmentation: {text}{' (anew in every epoch)' if text.endswith(', live') else ''}"]
+
+
 def _kept_epoch(result: Mapping[str, Any]) -> list[str]:
     """Which epoch was kept, and what fine-tuning changed."""
     if "kept_epoch" not in result:
@@ -56,6 +64,7 @@ def _kept_epoch(result: Mapping[str, Any]) -> list[str]:
     if "validation_before" not in result:
         return [kept]
     before, after = result["validation_before"], result["validation"]["accuracy"]
+    kept = f"{kept[:-1]} ({result['head_epochs']} of the head alone, then fine-tuning)."
     return [f"{kept} Validation accuracy: {before:.4f} before fine-tuning, {after:.4f} after."]
 
 
@@ -117,6 +126,8 @@ def describe_comparison(result: Mapping[str, Any]) -> str:
     ]
     best = max(range(len(rows)), key=lambda number: float(result["rows"][number]["validation"]))
     lines = [table(rows, best=[best]), "Overfitting gap: training accuracy minus validation accuracy."]
+    if result["augmentation"]:
+        lines.append(f"Augmentation of the live regimes: {result['augmentation']}.")
     lines += _image_lines(result)
     if result["plot"]:
         lines.append(f"Plot: {result['plot']}")
@@ -133,7 +144,7 @@ def describe_advice(result: Mapping[str, Any]) -> str:
             "regime": row["regime"],
             "stage one s": f"{row['stage_one_seconds']:.0f}",
             "s per epoch": f"{row['seconds_per_epoch']:.1f}",
-            "MB": f"{row['megabytes']:.1f}",
+            "MB on disk": f"{row['megabytes']:.1f}",
         }
         for row in result["costs"]
     ]
@@ -165,36 +176,32 @@ def describe_race(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _trained_part(advice: Mapping[str, Any]) -> str:
-    if not advice["first"]:
-        return f"Keep the base fixed and train the head (learning rate {advice['head_rate']:g})."
-    return (
-        f"Train the base from {advice['first']} on (learning rate {advice['base_rate']:g}; {advice['frozen_share']:.0%} of it stays "
-        f"frozen) and the head (learning rate {advice['head_rate']:g})."
-    )
-
-
 def describe_plan(result: Mapping[str, Any]) -> str:
     """One row per base, and what was measured."""
+    from pipeline.comparison.plan import BREAK_EVEN, describe_duration
+
     rows = [
         {
             "base": f"{row['base']}, {row['size']} px" + (", bfloat16" if row["precision"] == "bfloat16" else ""),
             "engine": row["engine"],
             "rows per second": f"{row['rows_per_second']:.1f}",
-            "time": _duration(row["seconds"]),
+            "time": describe_duration(row["seconds"]),
             "GB": f"{row['gigabytes']:.3g}",
             "shards": row["shards"],
             "GB of memory": f"{row['memory_gigabytes']:.1f}",
-            "cheaper than live training after epochs": row["break_even"]["epochs"],
-            "or heads": row["break_even"]["heads"],
+            "break-even epochs": row["break_even"]["epochs"],
+            "break-even heads": row["break_even"]["heads"],
         }
         for row in result["bases"]
     ]
     workers = f"{result['workers']} workers like this machine" if result["workers"] > 1 else "this machine"
-    first = [f"{row['base']} {_duration(row['once_seconds'])}" for row in result["bases"] if row["once_seconds"] >= 1]
+    first = [
+        f"{row['base']} {describe_duration(row['once_seconds'])}" for row in result["bases"] if row["once_seconds"] >= 1
+    ]
     lines = [
         f"{result['images']:,} images, {result['rows']:,} rows, on {workers}; measured on {result['measured_on']}:",
         table(rows),
+        BREAK_EVEN,
         *([f"Once per machine, in addition: {', '.join(first)}."] if first else []),
         *(_image_lines(result) if "skipped" in result else []),
         _left([row["left"] for row in result["bases"] if row["left"]]),
@@ -206,14 +213,6 @@ def _left(entries: Sequence[Mapping[str, Any]]) -> str:
     from pipeline.comparison.leftovers import LeftRows, describe_left
 
     return describe_left(LeftRows(**entry) for entry in entries)
-
-
-def _duration(seconds: float) -> str:
-    """A duration in its largest unit of which there are two or more."""
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def describe_sweep(result: Mapping[str, Any]) -> str:
@@ -249,7 +248,7 @@ def describe_runs(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n\n".join([*tables, *more])
 
 
-_RUN_COLUMNS = ("run", "kind", "base", "size", "head", "pool", "views", "validation", "test", "seconds")
+_RUN_COLUMNS = ("run", "kind", "base", "size", "head", "pool", "augmentation", "validation", "test", "seconds")
 
 
 def _indent(text: str) -> str:
@@ -277,6 +276,16 @@ def describe_predictions(results: Sequence[Mapping[str, Any]]) -> str:
     if not any(row["reason"] for row in rows):
         rows = [{name: value for name, value in row.items() if name != "reason"} for row in rows]
     return table(rows)
+
+
+def describe_rows_written(file: Path, count: int) -> str:
+    """What `predict --out` wrote."""
+    return f"Wrote {file}: {count:,} row{'s' * (count != 1)}."
+
+
+def describe_cache_export(result: Mapping[str, Any]) -> str:
+    """The file, and its rows by split."""
+    return f"Wrote {result['file']}: {', '.join(f'{count:,} {split}' for split, count in result['rows'].items())} rows."
 
 
 def hint_evaluate(run: str, folder: str) -> str:
@@ -309,7 +318,8 @@ def describe_evaluation(result: Mapping[str, Any], notes: Sequence[str]) -> str:
 
 def describe_export(result: Mapping[str, Any]) -> str:
     """What was written, its digest, and how close its predictions are to those of its run."""
-    images = f"{result['images']} images, {result['own_images']} of them the run's own"
+    own = f"{result['own_images']} of them from its data, the others synthetic"
+    images = f"{result['images']} images{'' if result['own_images'] == result['images'] else f' ({own})'}"
     written = "".join(f" and {file} (the classes in the order of the outputs)" for file in result["files"][1:])
     lines = [
         f"Wrote {result['file']} ({result['format']}){written}.",
@@ -319,8 +329,8 @@ def describe_export(result: Mapping[str, Any]) -> str:
     if result["encoded"]:
         encoded = result["encoded"]
         lines.append(
-            f"From encoded images: {encoded['largest_difference']:.1e} over {encoded['images']}, "
-            f"{encoded['ties']} with another label."
+            f"From image files instead of pixels: {encoded['largest_difference']:.1e} over {encoded['images']} images, "
+            f"{encoded['ties']} of them with another label."
         )
     return "\n".join([*lines, f"SHA-256: {result['sha256']}"])
 
@@ -369,7 +379,9 @@ def describe_compact(result: Mapping[str, Any]) -> str:
 def describe_stores(stores: Sequence[Mapping[str, Any]]) -> str:
     """One row per store."""
     shown = ("store", "rows", "shards", "bytes", "shape", "compression", "quarantined")
-    return table([{name: store[name] for name in shown} for store in stores]) if stores else "No stores yet."
+    rows = [{name: store[name] for name in shown} for store in stores]
+    rows = [row | {"compression": row["compression"] and f"{row['compression']:.2f}"} for row in rows]
+    return table(rows) if rows else "No stores yet."
 
 
 def describe_weights(result: Mapping[str, Any]) -> str:
@@ -377,37 +389,3 @@ def describe_weights(result: Mapping[str, Any]) -> str:
     if not result["weights"]:
         return f"No weights in {result['folder']}; `bottleneck weights fetch vgg16` fetches some."
     return table(result["weights"])
-
-
-def table(rows: Sequence[Mapping[str, Any]], *, best: Collection[int] = ()) -> str:
-    """Rows as aligned columns, numbers to the right; the best rows in bold, which `terminal.write` takes out of pipes."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    texts = [{name: _cell(value) for name, value in row.items()} for row in rows]
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
-    for name in texts[0]:
-        is_number = all(row[name][:1].isdigit() or row[name] in ("", "-") for row in texts)
-        grid.add_column(Text(name.replace("_", " ")), justify="right" if is_number else "left", no_wrap=True)
-    for row in texts:
-        grid.add_row(*map(Text, row.values()))
-    # Width and height are given, so that rich asks neither the terminal nor the environment.
-    console = Console(file=io.StringIO(), color_system=None, width=_WIDTH, height=_WIDTH)
-    console.print(grid)
-    header, *lines = (line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
-    return "\n".join(
-        [header, *(click.style(line, bold=True) if number in best else line for number, line in enumerate(lines))]
-    )
-
-
-def _cell(value: Any) -> str:
-    """Text of one line."""
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:.4f}"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return " ".join(text.splitlines())

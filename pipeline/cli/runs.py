@@ -58,7 +58,8 @@ def predict(**options: Any) -> None:
     given = keywords(options)
     given["images"] = [sys.stdin.buffer.read() if name == "-" else name for name in given["images"]]
     done = api.predict(**given)
-    show(options, done.as_dict(), render.describe_predictions)
+    written = [render.describe_rows_written(options["out"], len(done))] if options["out"] else []
+    show(options, done.as_dict(), lambda results: "\n".join([render.describe_predictions(results), *written]))
     if done.labelled_folders and not options["quiet"]:
         click.echo(render.hint_evaluate(options["run"], done.labelled_folders[0]), err=True)
 
@@ -113,7 +114,7 @@ def evaluate(**options: Any) -> None:
 @folder_options
 @output_options
 def classify(**options: Any) -> None:
-    """Name what is in images (files or folders) by a pretrained network as it is."""
+    """Label images (files or folders) with the ImageNet classes of a pretrained network."""
     from pipeline import api
 
     show(options, api.classify(**keywords(options)).as_dict(), render.describe_predictions)
@@ -127,8 +128,8 @@ def classify(**options: Any) -> None:
 def export(**options: Any) -> None:
     """Write a RUN as one FILE: name.keras, name.onnx, name.tflite, or a SavedModel folder, whose name has no ending.
 
-    Pixels in, probabilities out; preprocessing and labels are inside. The file has to predict what the run does,
-    to 1e-3 on 200 images, before it takes its name.
+    The file takes pixels and returns probabilities; preprocessing and labels are inside. Its predictions on 200 images are
+    compared with those of the run. If a probability differs by more than 1e-3, no file is written.
     """
     from pipeline import api
 
@@ -158,7 +159,7 @@ def report(**options: Any) -> None:
     """Write one HTML page on some runs, on a comparison (the folder that `compare` made), or on all runs.
 
     A leaderboard by task, accuracy against seconds, and for each run the confusion matrix with its images, recall and
-    precision, calibration, the surest mistakes, learning curves, a map of the features, images that stand under two labels or in two
+    precision, calibration, the most confident mistakes, learning curves, a map of the features, images that are under two labels or in two
     splits, and how it was made. The page is one file that opens from disk and asks no network.
     """
     from pipeline import api

@@ -85,6 +85,8 @@ def start_logging(*, debug: bool) -> None:
     """Log warnings to stderr; with `debug` log everything. `be_verbose` adds the pipeline's own messages."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter("%(levelname)s: %(message)s"))
+    if not debug:
+        handler.addFilter(_Once())
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
     logging.getLogger("pipeline").setLevel(logging.NOTSET)
     if not debug:  # what it says of its own folders is nothing that a user of this program can act on
@@ -95,6 +97,20 @@ def be_verbose(_: click.Context, __: click.Parameter, value: Any) -> None:
     """Log which rows are reused, where rows come from, and what was chosen."""
     if value:
         logging.getLogger("pipeline").setLevel(logging.INFO)
+
+
+class _Once(logging.Filter):
+    """Passes each message once: the parts of a command may have the same to say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[tuple[int, str]] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = record.levelno, record.getMessage()
+        is_new = said not in self._seen
+        self._seen.add(said)
+        return is_new
 
 
 class _Formatter(logging.Formatter):

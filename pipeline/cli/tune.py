@@ -46,9 +46,9 @@ if TYPE_CHECKING:
 @log_options
 @stage_one_options
 def tune(**options: Any) -> None:
-    """Choose heads on a page, fit them at once on the cached features of DATA, relabel images.
+    """Serve a page on which you try heads on the cached features of DATA and correct labels.
 
-    The page shows how a head does on the validation split. A choice is saved as a run on request, and only then the test split is
+    The page shows scores on the validation split. A choice is saved as a run on request, and only then the test split is
     scored. New labels are saved in a table beside the data. Other commands use them if that table is their DATA:
     `bottleneck head photos.labels.csv --root photos`.
     """

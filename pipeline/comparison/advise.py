@@ -83,7 +83,15 @@ class Advice:
     def _repr_html_(self) -> str:
         """The recommendation, its reasons, and the costs as a table."""
         reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in self.advice.reasons)
-        rows = [{name.replace("_", " "): value for name, value in asdict(row).items()} for row in self.costs]
+        rows = [
+            {
+                "regime": row.regime,
+                "stage one s": round(row.stage_one_seconds),
+                "s per epoch": f"{row.seconds_per_epoch:.1f}",
+                "MB on disk": f"{row.megabytes:.1f}",
+            }
+            for row in self.costs
+        ]
         left = f"<pre>{html.escape(describe_left(self.left))}</pre>"
         run = f"Run: <code>{html.escape(self.command)}</code>"
         return f"<p>{html.escape(self.advice.summary)} {run}</p><ul>{reasons}</ul>{show_table(rows)}{left}"

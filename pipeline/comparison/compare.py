@@ -1,6 +1,5 @@
 """Train the chosen regimes on the same splits with the same seed, and put them into one table and one plot."""
 
-import base64
 import html
 import itertools
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from pipeline.comparison.break_even import BreakEven, RegimeResult, break_even
 from pipeline.comparison.regimes import REGIMES
 from pipeline.errors import SettingError
 from pipeline.files import write_json
-from pipeline.html import show_table
+from pipeline.html import show_png, show_table
 from pipeline.images.augment import Augmentation
 from pipeline.images.manifest import Manifest
 from pipeline.runs.naming import numbered, plain_name
@@ -33,7 +32,6 @@ from pipeline.training.heads import fit_head
 
 # Fine-tuning starts from the head of the other regime, if that is compared too.
 _HEAD_OF = {"cached-finetune": "dense", "finetune": "endtoend"}
-_SHOWN = ("validation", "test", "overfitting_gap", "training_seconds", "total_seconds", "seconds_per_epoch")
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,10 @@ class ComparisonSettings:
         if unknown or not self.regimes:
             raise SettingError(f"Regimes are {', '.join(REGIMES)}. Received: {', '.join(self.regimes) or 'none'}.")
         if self.first is None and {"cached-finetune", "finetune"} & set(self.regimes):
-            raise SettingError("Fine-tuning needs the first layer to train: --from LAYER.")
+            raise SettingError(
+                "The fine-tuning regimes need the first layer to train: --from LAYER, such as --from block5 of vgg16. "
+                "`bottleneck bases BASE --size N` lists the layers of a base."
+            )
 
     @property
     def in_order(self) -> list[str]:
@@ -82,6 +83,9 @@ class Comparison:
     plot: Path | None
     """Accuracy against seconds; None if it could not be drawn."""
 
+    augmentation: str | None = None
+    """Of the live regimes, as text; None if there are none."""
+
     use: Mapping[str, Any] = field(default_factory=dict)
     """What became of the images: {classes, skipped, ignored}; see `pipeline.images.summary.ImageUse`."""
 
@@ -91,21 +95,33 @@ class Comparison:
             "rows": [row.as_dict() for row in self.rows],
             "break_even": {regime: found.as_dict() for regime, found in self.break_even.items()},
             "plot": None if self.plot is None else str(self.plot),
+            "augmentation": self.augmentation,
             **self.use,
         }
 
     def _repr_html_(self) -> str:
         """The table, when each cached regime breaks even, and the plot."""
         rows = [
-            {"regime": row.regime, "what is trained": REGIMES[row.regime]}
-            | {name.replace("_", " "): row.as_dict()[name] for name in _SHOWN}
+            {
+                "regime": row.regime,
+                "what is trained": REGIMES[row.regime],
+                "validation": row.scores["validation"].accuracy,
+                "95 % interval": "{:.3f} to {:.3f}".format(*row.scores["validation"].ci95),
+                "test": row.scores["test"].accuracy if "test" in row.scores else None,
+                "overfitting gap": f"{row.overfitting_gap:+.3f}",
+                "training s": row.training_seconds,
+                "with stage one s": row.total_seconds,
+                "s per epoch": row.seconds_per_epoch,
+                "trained parameters": row.trainable_params,
+            }
             for row in self.rows
         ]
         sentences = [found.describe(regime) for regime, found in self.break_even.items()]
+        if self.augmentation:
+            sentences.insert(0, f"Augmentation of the live regimes: {self.augmentation}.")
         parts = [show_table(rows), *(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)]
         if self.plot is not None and self.plot.is_file():
-            data = base64.b64encode(self.plot.read_bytes()).decode()
-            parts.append(f'<img alt="Validation accuracy against seconds" src="data:image/png;base64,{data}">')
+            parts.append(show_png(self.plot, "Validation accuracy against seconds"))
         return "".join(parts)
 
 
@@ -138,7 +154,7 @@ def compare_regimes(
         run = _train(name, regime, head_of, manifest, chosen, settings, command)
         results[regime] = _result(regime, run, settings)
     use = {name: run.as_dict()[name] for name in ("classes", "skipped", "ignored")}
-    comparison = Comparison(tuple(results.values()), break_even(tuple(results.values())), None, use)
+    comparison = Comparison(tuple(results.values()), break_even(tuple(results.values())), None, _live_text(chosen), use)
     folder = settings.paths.runs / f"comparison-{title}"
     plot, file = folder / "comparison.png", folder / "comparison.json"
     write_json(file, comparison.as_dict() | {"command": command})
@@ -148,6 +164,13 @@ def compare_regimes(
         comparison = replace(comparison, plot=plot)
         write_json(file, comparison.as_dict() | {"command": command})
     return comparison
+
+
+def _live_text(chosen: ComparisonSettings) -> str | None:
+    """The augmentation of the live regimes; None if there are none."""
+    if not {"endtoend", "finetune"} & set(chosen.regimes):
+        return None
+    return chosen.augmentation.as_text() if chosen.augmentation else "none"
 
 
 def _free_title(stem: str, chosen: ComparisonSettings, runs: Path) -> str:

@@ -37,6 +37,10 @@ _NUM_SYNTHETIC = 256
 """Synthetic images; each may be used more than once, because its rows are deleted."""
 
 
+BREAK_EVEN = "Break-even: so many epochs of one head, or so many heads, take as long live as stage one and their training on its rows."
+"""What the two columns of a plan mean."""
+
+
 @dataclass(frozen=True)
 class PlanSettings:
     """What is planned for."""
@@ -148,19 +152,28 @@ class Plan:
                 "base": f"{row.base}, {row.size} px",
                 "precision": row.precision,
                 "engine": row.engine,
-                "rows per second": row.rows_per_second,
-                "hours": row.stage_one.seconds / 3600,
-                "GB": row.stage_one.gigabytes,
+                "rows per second": f"{row.rows_per_second:.1f}",
+                "time": describe_duration(row.stage_one.seconds),
+                "GB": f"{row.stage_one.gigabytes:.3g}",
                 "shards": row.stage_one.shards,
-                "GB of memory": row.stage_one.memory_gigabytes,
-                "breaks even after epochs": row.break_even.epochs,
-                "or heads": row.break_even.heads,
+                "GB of memory": f"{row.stage_one.memory_gigabytes:.1f}",
+                "break-even epochs": row.break_even.epochs,
+                "break-even heads": row.break_even.heads,
             }
             for row in self.bases
         ]
-        text = f"{self.images:,} images, {self.rows:,} rows, {self.workers} workers, measured on {self.measured_on}"
+        workers = f"{self.workers} worker{'s' * (self.workers != 1)}"
+        text = f"{self.images:,} images, {self.rows:,} rows, {workers}, measured on {self.measured_on}"
         left = describe_left(row.left for row in self.bases if row.left)
-        return f"<p>{html.escape(text)}</p>{show_table(rows)}<pre>{html.escape(left)}</pre>"
+        return f"<p>{html.escape(text)}</p>{show_table(rows)}<p>{BREAK_EVEN}</p><pre>{html.escape(left)}</pre>"
+
+
+def describe_duration(seconds: float) -> str:
+    """A duration in its largest unit of which there are two or more."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def plan(manifest: Manifest | None, planned: PlanSettings, bases: Sequence[str], settings: Settings) -> Plan:

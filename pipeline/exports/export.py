@@ -20,6 +20,7 @@ from pipeline.exports.keras_file import LABELS_ENDING, check_labels
 from pipeline.exports.parity import ENCODED_TOLERANCE, TOLERANCE, Parity, in_batches, measure_parity
 from pipeline.exports.sample_images import sample_images
 from pipeline.files import replacing, write_json
+from pipeline.html import show_facts
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.runs.folder import load_arrays
 from pipeline.runs.naming import check_target
@@ -70,6 +71,18 @@ class Export:
             "ties": self.parity.ties,
             "encoded": asdict(self.encoded) if self.encoded else None,
         }
+
+    def _repr_html_(self) -> str:
+        """What was written, and how close its predictions are."""
+        return show_facts(
+            {
+                "files": ", ".join(map(str, self.files)),
+                "format": self.format,
+                "compared images": self.parity.images,
+                "largest difference of a probability": f"{self.parity.largest_difference:.1e}",
+                "SHA-256": self.digest,
+            }
+        )
 
 
 def export(run: Run, path: str | Path) -> Export:

@@ -34,6 +34,9 @@ class ExportedRun:
     probabilities: Predict
     settings: Settings = field(default_factory=Settings)
 
+    def __repr__(self) -> str:
+        return f"ExportedRun({str(self.path)!r}, {len(self.classes)} classes)"
+
     @property
     def name(self) -> str:
         """The file, as it was named."""

@@ -68,14 +68,19 @@ class Augmentation:
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
     def as_text(self) -> str:
-        """The text from which `parse_augmentation` makes these settings."""
-        for name, augmentation in AUGMENTATIONS.items():
-            # Not ==: 40 and 40.0 are equal, but their views are different ones.
-            if augmentation.canonical_json() == self.canonical_json():
-                return name
-        plain = asdict(Augmentation())
-        changed = {name: value for name, value in asdict(self).items() if value != plain[name]}
-        return ",".join(name if value is True else f"{name}={value}" for name, value in changed.items()) or "none"
+        """The text from which `parse_augmentation` makes these settings, as short as possible: a name, a name with changes, or settings."""
+        wanted = self.canonical_json()
+        texts = [",".join(self._changes_from(Augmentation())) or "none", *PUBLISHED]
+        texts += [",".join([name, *self._changes_from(named)]) for name, named in NAMED.items()]
+        # Not ==: 40 and 40.0 are equal, but their views are different ones.
+        exact = [text for text in texts if (made := parse_augmentation(text)) and made.canonical_json() == wanted]
+        return min(exact, key=lambda text: (text.count(","), len(text)), default=texts[0])
+
+    def _changes_from(self, other: "Augmentation") -> list[str]:
+        """The settings that differ, as text."""
+        mine, theirs = asdict(self), asdict(other)
+        changed = {name: value for name, value in mine.items() if value != theirs[name]}
+        return [name if value is True else f"{name}={str(value).lower()}" for name, value in changed.items()]
 
     def __call__(self, pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
         """Draw a view of an image.
@@ -162,10 +167,7 @@ PUBLISHED = {
 AUGMENTATIONS = NAMED | PUBLISHED
 
 LIVE_DEFAULT = "standard"
-"""Of `endtoend` and of live `finetune`, where no augmentation is given."""
-
-COMPARE_DEFAULT = "r0"
-"""Of the live regimes of `compare`, as published, so that comparisons stay comparable."""
+"""Of live training where no augmentation is given: `endtoend`, `finetune`, and the live regimes of `compare`."""
 
 
 def parse_augmentation(text: str) -> Augmentation | None:
@@ -189,6 +191,14 @@ def parse_augmentation(text: str) -> Augmentation | None:
         seen.add(name)
         values[name] = _setting(name, value if sign else None, type(values[name]))
     return Augmentation(**values)
+
+
+def text_of(canonical: str) -> str:
+    """The text of settings that `canonical_json` wrote; `unknown` if they are of another version or another program."""
+    try:
+        return Augmentation(**json.loads(canonical)).as_text()
+    except (ValueError, TypeError, RecursionError, SettingError):
+        return "unknown"
 
 
 @dataclass(frozen=True)

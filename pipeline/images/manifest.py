@@ -256,6 +256,12 @@ class Manifest:
         counts = ", ".join(f"{self.splits.count(split):,} {split}" for split in SPLITS if split in self.splits)
         return f"<Manifest of {len(self):,} images ({counts}), {len(self.classes):,} classes, {len(self.skipped):,} skipped>"
 
+    def _repr_html_(self) -> str:
+        """For notebooks: the number of images by class and split, and what was left out."""
+        from pipeline.images.summary import ImageUse
+
+        return ImageUse.of(self).as_html(f"{self.title}: {len(self):,} images, {len(self.classes):,} classes")
+
     def require_task(self) -> "Manifest":
         """The labelled images, if a head can be trained on them; those without a label are in `skipped`.
 

@@ -154,7 +154,7 @@ def rule_of(given: Sequence[str | None], fractions: Fractions, seed: int) -> str
     """How `complete_splits` draws splits for this data: `80/10/10, seed 0`; None if it draws none."""
     if "validation" in given:
         return None
-    shares = (fractions.train, fractions.validation, fractions.test)
+    shares = (fractions.train, fractions.validation, *([fractions.test] if fractions.test else []))
     return f"{'/'.join(f'{100 * share:g}' for share in shares)}, seed {seed}"
 
 

@@ -3,8 +3,10 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any, Self
 
+from pipeline.html import show_table
 from pipeline.images.manifest import SPLITS, Ignored, Manifest, Skipped
 
 MAX_NAMES = 5
@@ -12,6 +14,9 @@ MAX_NAMES = 5
 
 MAX_CLASSES = 10
 """Classes whose counts are listed in a line of text."""
+
+MAX_ROWS = 20
+"""Classes that a table in a notebook has."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +65,22 @@ class ImageUse:
         """Lines of text: images by class and without one, skipped images by kind of reason, ignored files by kind."""
         return [*self._class_line(), *self._unlabelled_line(), *self._skipped_lines(), *self._ignored_lines()]
 
+    def as_html(self, caption: str) -> str:
+        """For notebooks: a table of the first classes, and the lines on what was left out."""
+        rows = [{"class": name, **counts} for name, counts in list(self.classes.items())[:MAX_ROWS]]
+        more = [f"and {len(self.classes) - MAX_ROWS:,} more classes"] if len(self.classes) > MAX_ROWS else []
+        lines = [*more, *self._skipped_lines(), *self._ignored_lines()]
+        table = show_table(rows, caption=caption) if rows else f"<p>{escape(caption)}</p>"
+        return table + "".join(f"<p>{escape(line)}</p>" for line in lines)
+
     def _class_line(self) -> list[str]:
         if not self.classes:
             return []
         splits = next(iter(self.classes.values()))
         if len(self.classes) > MAX_CLASSES:
             counts = [of["train"] for of in self.classes.values()] if "train" in splits else []
-            images = f", {min(counts):,} to {max(counts):,} training images each" if counts else ""
+            bounds = " to ".join(f"{count:,}" for count in sorted({min(counts), max(counts)})) if counts else ""
+            images = f", {bounds} training images each" if counts else ""
             return [f"Classes: {len(self.classes):,}{images}"]
         listed = "; ".join(
             f"{name} {', '.join(f'{of[split]:,}' for split in splits)}" for name, of in self.classes.items()

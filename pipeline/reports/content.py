@@ -114,14 +114,14 @@ def _map_number(
 def _fill_galleries(content: Content, *, progress: bool) -> None:
     """Thumbnails of the most interesting images; the galleries share the maximum."""
     left = MAX_THUMBNAILS
+    found = [(number, gallery) for number, gallery in enumerate(content.galleries) if gallery.note is None]
+    found.sort(key=lambda entry: len(entry[1].predictions))  # what the small ones leave is for the large ones
     with progress_bar(desc="thumbnails", unit="image", progress=progress) as bar:
-        for number, gallery in enumerate(content.galleries):
-            if gallery.note is not None:
-                continue
+        for place, (number, gallery) in enumerate(found):
             maps = [content.maps[drawn] for (of, _), drawn in content.map_numbers.items() if of == number]
             pairs = [rows for drawn in maps for rows in pairs_of(drawn)]
-            limit = left // (len(content.galleries) - number)
-            left -= add_thumbnails(gallery, by_interest(gallery.runs, pairs), partial(_thumbnail, gallery, bar), limit)
+            gallery.limit = left // (len(found) - place)
+            left -= add_thumbnails(gallery, by_interest(gallery.runs, pairs), partial(_thumbnail, gallery, bar))
             if not gallery.thumbnails:
                 gallery.note = "None of the images is where it was, with the same content."
 

@@ -42,6 +42,9 @@ class Gallery:
     thumbnails: dict[int, str] = field(default_factory=dict)
     """JPEG as base64, by row."""
 
+    limit: int = MAX_THUMBNAILS
+    """Maximum number of thumbnails: its share of those of the page."""
+
     def holds(self, predictions: PredictionTable, classes: Sequence[str]) -> bool:
         """Whether another run's images are the same ones, with the same labels and splits, in the same order."""
         own = self.predictions
@@ -58,6 +61,7 @@ class Gallery:
             "labels": self.predictions.labels.tolist(),
             "total": self.predictions.total,
             "thumbnails": self.thumbnails,
+            "limit": self.limit,
             "note": self.note,
         }
 
@@ -102,21 +106,20 @@ def by_interest(runs: Sequence[PredictionTable], pairs: Iterable[Sequence[int]])
         yield from np.random.default_rng(0).permutation(len(runs[0])).tolist()
 
 
-def add_thumbnails(gallery: Gallery, rows: Iterable[int], make: Callable[[int], str | None], limit: int) -> int:
+def add_thumbnails(gallery: Gallery, rows: Iterable[int], make: Callable[[int], str | None]) -> int:
     """Make thumbnails of the first rows whose images can be read.
 
     Args:
-        gallery: Gets the thumbnails.
+        gallery: Gets the thumbnails, at most its `limit`; no more are made either once `MAX_MISSES` rows have none.
         rows: Rows in order of preference; each is tried once.
         make: Row to thumbnail, JPEG as base64; None if the image cannot be read.
-        limit: Maximum number of thumbnails; no more are made either once `MAX_MISSES` rows have none.
 
     Returns:
         Number of thumbnails that the gallery has.
     """
     tried: set[int] = set()
     for row in rows:
-        if len(gallery.thumbnails) >= limit or len(tried) - len(gallery.thumbnails) >= MAX_MISSES:
+        if len(gallery.thumbnails) >= gallery.limit or len(tried) - len(gallery.thumbnails) >= MAX_MISSES:
             break
         if row not in tried:
             tried.add(row)

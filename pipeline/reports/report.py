@@ -5,11 +5,11 @@ import hashlib
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from pipeline import __version__
 from pipeline.errors import RunNotFoundError
 from pipeline.files import replacing
 from pipeline.reports.board import answer, caution
@@ -103,7 +103,7 @@ def _page_data(
         "title": _title(names, selection.runs),
         "answer": answer(groups),
         "caution": caution(groups),
-        "written": f"bottleneck {version('bottleneck-pipeline')}, {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC",
+        "written": f"bottleneck {__version__}, {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC",
         "runs": content.sections,
         "tasks": [
             {"title": RunGroup(runs).heading, "runs": list(range(end - len(runs), end))}

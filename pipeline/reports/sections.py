@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import PipelineError
+from pipeline.images.augment import text_of
 from pipeline.reports.calibration import reliability
 from pipeline.reports.gallery import MAX_MISTAKES, confident_mistakes
 from pipeline.reports.prediction_table import SPLITS, PredictionTable
@@ -30,7 +31,7 @@ def summarise(run: RunFolder) -> dict[str, Any]:
         "cut": recipe.get("cut"),
         "head": info.head,
         "kind": _kind(run),
-        "pool": info.pool,
+        "pool": info.head_pool,
         "seconds": info.seconds,
         "parameters": info.trainable_params,
         "created": info.created,
@@ -107,6 +108,7 @@ def _made(info: RunInfo) -> list[list[str]]:
         "chosen on validation": _as_text(chosen) if chosen else None,
         "training": _as_text(info.training) if info.training else None,
         "views": _as_text(info.views) if info.views else None,
+        "augmentation": text_of(info.augmentation) if info.augmentation else None,
         "first trained layer": info.first_trained_layer,
         "seed": info.seed,
         "data digest": info.data_digest,

@@ -116,7 +116,10 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         """The scores, those of each class, and the notes, for notebooks."""
-        classes = [{"class": name, **values} for name, values in self.as_dict()["classes"].items()]
+        classes = [
+            {"class": name, "precision": values["precision"], "recall": values["recall"], "images": values["n"]}
+            for name, values in self.as_dict()["classes"].items()
+        ]
         row = {"run": self.run, "data": f"{self.data} ({self.split})", **self.scores.as_row()}
         row["balanced accuracy"] = self.balanced_accuracy
         notes = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in self.notes())

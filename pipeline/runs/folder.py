@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 _DIGEST = re.compile("([0-9a-f]{64})?")
 """A SHA-256; empty if the run has not recorded it."""
 
+_LISTED = 8
+"""Runs that a message names."""
+
 _MAX_JSON_BYTES = 2**28
 """Of run.json, metrics.json and sweep.json; those of 20,000 classes take some megabytes."""
 
@@ -156,7 +159,12 @@ def open_run(name: str | Path, runs: Path, *, also: Iterable[str] = ()) -> RunFo
         if (path / "run.json").is_file():
             return RunFolder(path)
     known = [path.parent.name for path in sorted(runs.glob("[!.]*/run.json"))]
-    listed = f"Runs there: {', '.join(known[-8:])}." if known else "There are none; `bottleneck head DATA` makes one."
+    more = f" and {len(known) - _LISTED} more (`bottleneck runs` lists all)" if len(known) > _LISTED else ""
+    listed = (
+        f"Runs there: {', '.join(known[:_LISTED])}{more}."
+        if known
+        else "There are none; `bottleneck head DATA` makes one."
+    )
     hint = did_you_mean(Path(name).name, [*known, *also])
     raise RunNotFoundError(f"No run {str(name)!r} below {runs}.{hint} {listed}")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
 
+from pipeline import __version__
 from pipeline.bases.names import HUB
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import DamagedStoreError
@@ -19,7 +20,7 @@ from pipeline.images.summary import ImageUse
 from pipeline.stage_one.extraction import Extraction
 
 SCHEMA = 1
-_LIBRARIES = ("bottleneck-pipeline", "tensorflow", "keras", "scikit-learn", "numpy")
+_LIBRARIES = ("tensorflow", "keras", "scikit-learn", "numpy")
 _NEEDED = ("head", "data", "recipe", "classes", "pool", "weights", "seconds")
 
 
@@ -31,7 +32,7 @@ class TrainingFacts:
     """The head's text, such as `logreg` or `dense:256,relu,dropout:0.5`."""
 
     pool: str
-    """Pooling between trunk and head: `none`, `avg` or `max`."""
+    """Pooling of the rows that the model takes: `none`, `avg` or `max`."""
 
     seconds: float
     """Time of the training, without stage one."""
@@ -71,6 +72,9 @@ class TrainingFacts:
 
     moved_layers: Sequence[str] = ()
     """Layers of the base whose weights changed."""
+
+    inner_pool: str | None = None
+    """Fine-tuned networks: pooling inside the model, between the base's last layer and the head; None: `pool` is all."""
 
     stitched_difference: float | None = None
     """Largest difference of a probability between live images and cached rows."""
@@ -141,6 +145,11 @@ class RunInfo(TrainingFacts):
 
     versions: Mapping[str, str] = field(default_factory=dict)
     """Versions of Python and the libraries, by name."""
+
+    @property
+    def head_pool(self) -> str:
+        """Pooling in front of the head, as `--pool` sets it."""
+        return self.inner_pool or self.pool
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -221,7 +230,11 @@ def describe_run(facts: TrainingFacts, extraction: Extraction, images: Mapping[s
         weights=str(Path(weights).resolve()) if is_file else weights,
         stage_one={"new": extraction.num_new, "seconds": extraction.seconds},
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        versions={"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+        versions={
+            "python": platform.python_version(),
+            "bottleneck-pipeline": __version__,
+            **{name: version(name) for name in _LIBRARIES},
+        },
     )
 
 

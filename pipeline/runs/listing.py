@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.errors import DamagedStoreError
 from pipeline.html import show_table
+from pipeline.images.augment import text_of
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.info import RunInfo
 
@@ -81,8 +82,8 @@ def row_of(run: RunFolder) -> dict[str, Any]:
         "base": info.recipe["base"],
         "size": info.recipe.get("decoder", {}).get("size_px"),
         "head": info.head,
-        "pool": info.pool,
-        "views": views_of(info),
+        "pool": info.head_pool,
+        "augmentation": augmentation_of(info),
         "validation": scores["validation"].accuracy,
         "test": scores["test"].accuracy if "test" in scores else None,
         "seconds": info.seconds,
@@ -96,11 +97,13 @@ def kind_of(info: RunInfo) -> str:
     return "end to end" if info.regime else "head"
 
 
-def views_of(info: RunInfo) -> str:
-    """How images were augmented: the number of stored views, `live`, or `none`."""
+def augmentation_of(info: RunInfo) -> str:
+    """How training images were augmented: `none`, `standard, live`, or `standard, 4 views`."""
     if info.views:
-        return f"{info.views['count']}{' + TTA' if info.views.get('tta') else ''}"
-    return "live" if info.augmentation else "none"
+        tta = " + TTA" if info.views.get("tta") else ""
+        count = info.views["count"]
+        return f"{info.views['augmentation']}, {count} view{'s' * (count != 1)}{tta}"
+    return f"{text_of(info.augmentation)}, live" if info.augmentation else "none"
 
 
 def rank(runs: Iterable[RunFolder]) -> list[RunFolder]:

@@ -12,6 +12,7 @@ from pipeline.images.sources.reading import Reading
 from pipeline.predictions import Predictions
 from pipeline.runs.folder import RunFolder, load_arrays, open_run
 from pipeline.runs.info import RunInfo
+from pipeline.runs.listing import augmentation_of, kind_of
 from pipeline.runs.predict import Predicted, predict, predict_manifest
 from pipeline.settings import Settings
 from pipeline.stage_two.head import Head
@@ -82,9 +83,10 @@ class Run:
         return {
             "run": self.name,
             "head": info.head,
-            "pool": info.pool,
+            "pool": info.head_pool,
             "chosen": {key: value for key, value in info.chosen.items() if key != "candidates"},
             **scores,
+            "augmentation": None if self._is_plain() else augmentation_of(info),
             "seconds": info.seconds,
             "seconds_per_epoch": info.seconds_per_epoch,
             "epochs": info.epochs,
@@ -99,6 +101,11 @@ class Run:
             "duplicates": list(info.duplicates),
         }
 
+    def _is_plain(self) -> bool:
+        """Whether it was trained on the cached rows of the images as they are, where augmentation is no question."""
+        is_live = self.info.regime is not None and not self.info.cached
+        return not is_live and augmentation_of(self.info) == "none"
+
     def __repr__(self) -> str:
         try:
             scores = "".join(f", {split}={values.accuracy:.4g}" for split, values in self.scores.items())
@@ -111,9 +118,13 @@ class Run:
         info = self.info
         facts = {
             "run": self.name,
+            "kind": kind_of(info),
             "head": info.head,
+            "pool": info.head_pool,
             "base": info.recipe["base"],
+            "size": f"{info.recipe['decoder']['size_px']} px" if "decoder" in info.recipe else None,
             "data": info.data,
+            "augmentation": augmentation_of(info),
             "training seconds": info.seconds,
         }
         return show_table([facts]) + score_table(self.scores) + "".join(self._plots())

@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from pipeline.cache.store import Keys, Store, row_keys
+from pipeline.html import show_facts
 from pipeline.images.manifest import Manifest
 from pipeline.images.summary import ImageUse
 
@@ -72,16 +73,15 @@ class Extraction:
     def _repr_html_(self) -> str:
         """A table for notebooks: rows, new and skipped ones, store and seconds; then the skipped images with reasons."""
         skipped = self.manifest.skipped
-        cells = {
-            "rows": f"{self.num_rows:,}",
-            "new": f"{self.num_new:,}",
-            "skipped": f"{len(skipped):,}",
-            "store": escape(str(self.store.folder)),
+        facts = {
+            "rows": self.num_rows,
+            "new": self.num_new,
+            "skipped": len(skipped),
+            "store": str(self.store.folder),
             "seconds": f"{self.seconds:.1f}",
         }
-        table = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in cells.items())
         shown = "".join(
             f"<li><code>{escape(entry.path)}</code>: {escape(entry.reason)}</li>" for entry in skipped[:_NUM_SHOWN]
         )
         more = f"<li>and {len(skipped) - _NUM_SHOWN:,} more</li>" if len(skipped) > _NUM_SHOWN else ""
-        return f"<table>{table}</table>" + (f"<p>Skipped images:</p><ul>{shown}{more}</ul>" if skipped else "")
+        return show_facts(facts) + (f"<p>Skipped images:</p><ul>{shown}{more}</ul>" if skipped else "")

@@ -120,7 +120,7 @@ class Scores:
         row = {
             "images": self.n,
             "accuracy": self.accuracy,
-            "95 % interval": f"{low:.4g} to {high:.4g}",
+            "95 % interval": f"{low:.3f} to {high:.3f}",
             "loss": self.loss,
             "macro F1": self.macro_f1,
             "ROC AUC": self.roc_auc,

@@ -1,6 +1,7 @@
 """Rows with labels: the input of a training."""
 
 import math
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store, row_keys
 from pipeline.errors import MissingRowsError, SettingError
 from pipeline.images.manifest import SPLITS, Manifest
@@ -183,7 +185,8 @@ def _read_views(
         ]
         is_stored = beside.has(np.concatenate([wanted for _, each in keys[1:] for wanted in each.values()]))
         if not is_stored.all():
-            raise MissingRowsError(_missing_views(int((~is_stored).sum()), len(is_stored), views))
+            source = next(part.source for part in parts.values())
+            raise MissingRowsError(_missing_views(int((~is_stored).sum()), len(is_stored), views, store.recipe, source))
     shape = store.row_shape or (1,)
     row_bytes = 4 * (math.prod(shape) if pooling == "none" else shape[-1])
     num_rows = sum(len(wanted) for _, each in keys for wanted in each.values())
@@ -204,10 +207,12 @@ def _read_views(
     return found
 
 
-def _missing_views(count: int, total: int, views: Views) -> str:
+def _missing_views(count: int, total: int, views: Views, recipe: Recipe, source: str | None) -> str:
+    words = ["bottleneck", "features", source or "DATA", "--base", recipe.base, "--size", str(recipe.decoder.size_px)]
+    words += ["--views", str(views.count), "--augment", views.augmentation.as_text(), *(["--tta"] * views.tta)]
     return (
-        f"{count} of {total} views are not stored. Store them once with: bottleneck features DATA --views {views.count} "
-        f"--augment {views.augmentation.as_text()}{' --tta' if views.tta else ''}, and the same base, size, cut and preprocessing."
+        f"{count} of {total} views are not stored. Store them once with: {shlex.join(words)} (and with the other options of this "
+        "command that are about data and features)."
     )
 
 

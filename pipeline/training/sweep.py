@@ -45,7 +45,7 @@ class SweepResult:
                     "head": result.head,
                     "pool": result.pool,
                     "validation accuracy": result.validation.accuracy,
-                    "95 % interval": "{:.4g} to {:.4g}".format(*result.validation.ci95),
+                    "95 % interval": "{:.3f} to {:.3f}".format(*result.validation.ci95),
                     "loss": result.validation.loss,
                     "trained parameters": result.params,
                     "seconds": result.seconds,

@@ -131,7 +131,7 @@ class Page:
         ui.timer(0, self._refit, once=True)
 
     def _draw_keeping(self) -> None:
-        self._name = ui.input("Name of the run", placeholder="made up if empty").props("stack-label")
+        self._name = ui.input("Name of the run", placeholder="default: from data, base and head").props("stack-label")
         self._replace = ui.checkbox("Replace an existing run of that name").props("dense")
         self._save = ui.button("Save as a run", on_click=self._save_run).props("no-caps unelevated")
         with html.div().classes("line"):

@@ -103,7 +103,9 @@ def draw_confusion(
     buttons: dict[Cell, Element] = {}
     which = f" The {len(shown)} of {len(classes)} classes with the most mistakes." if len(shown) < len(classes) else ""
     html.p(f"Rows: true class. Columns: predicted class.{which}").classes("note")
-    with html.div().classes("scroll"), html.table().classes("confusion many" if len(shown) > 5 else "confusion"):
+    # Short names, such as digits, need no turned heads.
+    is_many = len(shown) > 5 and max(len(classes[number]) for number in shown) > 3
+    with html.div().classes("scroll"), html.table().classes("confusion many" if is_many else "confusion"):
         with html.thead(), html.tr():
             html.td()
             for predicted in shown:
@@ -164,7 +166,7 @@ def draw_images(
                 with html.figcaption():
                     html.p(name.rpartition("/")[2], title=name).classes("name")
                     html.p(f"label {label}").classes("label")
-                    html.p(f"predicted {predicted}, {probabilities.max():.0%}").classes("prediction")
+                    html.p(f"predicted {predicted}, {100 * probabilities.max():.0f} %").classes("prediction")
                     if predicted != label:
                         button = html.button(f"Relabel: {predicted}", type="button").classes("relabel")
                         button.on("click", partial(relabel, row, predicted), [])

@@ -10,7 +10,7 @@ from pipeline.tuner.parts import Cell, draw_confusion, draw_images, name_of
 from pipeline.tuner.session import Results, Session, SplitPredictions
 
 _IMAGES_PER_PAGE = 60
-_WIDE = 10  # with more classes the matrix takes the full width of the page
+_WIDE = 8  # with more classes the matrix takes the full width of the page
 
 # After relabelling by keyboard the focus moves to the next image.
 _KEEP_FOCUS = (
@@ -46,9 +46,9 @@ class View:
         low, high = scores.ci95
         num_right = sum(row[number] for number, row in enumerate(scores.confusion))
         self._accuracy.classes(remove="old")
-        self._accuracy.text = f"{scores.accuracy:.1%}"
+        self._accuracy.text = f"{100 * scores.accuracy:.1f} %"
         self._summary.text = (
-            f"{num_right:,} of {scores.n:,} right (95 % interval {low:.1%} to {high:.1%}), log loss "
+            f"{num_right:,} of {scores.n:,} right (95 % interval {100 * low:.1f} to {100 * high:.1f} %), log loss "
             f"{scores.loss:.4f}. {results.head} on {results.num_train:,} training images."
         )
         seconds = results.seconds

@@ -42,6 +42,13 @@ def test_store_is_found_by_the_start_or_end_of_its_name(cache):
         find_store("resnet50", cache)
 
 
+def test_store_is_found_by_its_path(cache, tmp_path):
+    """As commands print it; the path of another cache names no store of this one."""
+    assert find_store(str(cache / RECIPE.folder_name), cache).name == RECIPE.folder_name
+    with pytest.raises(DataNotFoundError, match="names 0 stores"):
+        find_store(str(tmp_path / "other" / RECIPE.folder_name), cache)
+
+
 def test_description_counts_what_is_there(cache):
     """Rows, shards, bytes and the newest provenance are those of the files."""
     store = Store(cache, RECIPE)

@@ -113,7 +113,7 @@ def test_nothing_there_is_said_in_words(tmp_path):
         (("teach",), "UsageError", "No such command 'teach'"),
         (("feature", "{photos}"), "UsageError", "No such command 'feature'.*'features'"),
         (("features",), "UsageError", "Missing argument 'DATA'"),
-        (("head", "{photos}", "--epochs", "many"), "UsageError", "'many' is not a valid integer"),
+        (("head", "{photos}", "--epochs", "many"), "UsageError", "'many' is not a valid whole number"),
         (("head", "{photos}", "--colour", "red"), "UsageError", "No such option '?--colour"),
         (("predict", "linear", "{photos}", "--csv"), "UsageError", "Results are written with --out FILE"),
         (("head", "{photos}", "--no-pictures"), "UsageError", "and not with --no-plots"),

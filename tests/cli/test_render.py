@@ -18,6 +18,7 @@ RESULT = {
     "seconds": 2.0,
     "seconds_per_epoch": 1.0,
     "pool": "avg",
+    "augmentation": None,
     "trainable_params": 1281,
     "total_params": 2259265,
     "classes": {},
@@ -56,32 +57,27 @@ def test_reason_replaces_a_missing_prediction():
     assert "reason" not in text.describe_predictions([good])
 
 
-def test_columns_are_aligned_whatever_is_in_them():
-    """Wide characters count twice, markup is shown as it is, a line end does not break a row, and no cell is wrapped."""
-    rows = [
-        {"a_name": "犬", "n": 1234},
-        {"a_name": "[red]x[/red] :smile:", "n": None},
-        {"a_name": "two\nlines" * 40, "n": 5},
-    ]
-    lines = text.table(rows).splitlines()
+def test_augmentation_and_phases_are_said():
+    """A live training names its augmentation, also none; fine-tuning says how many epochs the head alone had."""
+    result = RESULT | {"augmentation": "standard, live", "kept_epoch": 12, "epochs": 12, "head_epochs": 10}
+    lines = text.describe_head(result | {"validation_before": 0.5}).splitlines()
 
-    assert len(lines) == 4
-    assert lines[0].startswith("a name ")
-    assert len({len(line) + line.count("犬") for line in lines}) == 1
-    assert lines[1].split() == ["犬", "1,234"]
-    assert lines[2].split() == ["[red]x[/red]", ":smile:", "-"]
-    assert lines[3].startswith("two linestwo lines")
+    assert lines[1] == "Augmentation: standard, live (anew in every epoch)"
+    assert lines[2].startswith(
+        "Kept the weights of epoch 12 of 12 (10 of the head alone, then fine-tuning). Validation"
+    )
+    assert "Augmentation" not in text.describe_head(RESULT)
+    assert "Augmentation: none" in text.describe_head(RESULT | {"augmentation": "none"})
 
 
-def test_best_row_is_bold():
-    """Bold type begins and ends with the row, so that nothing else changes."""
-    rows = [{"run": "a", "validation": 0.5}, {"run": "b", "validation": 0.25}]
+def test_views_count_in_the_seconds():
+    """The seconds are those of both parts of the command."""
+    result = {"rows": 4, "new": 0, "reused": 4, "from_rows": 0, "shape": [2], "store": "s", "seconds": 1.0}
+    views = {"rows": 6, "new": 4, "seconds": 2.5}
+    lines = text.describe_features(result | {"views": views, "classes": {}, "skipped": [], "ignored": []}).splitlines()
 
-    assert text.table(rows, best=[1]).splitlines() == [
-        "run  validation",
-        "a        0.5000",
-        "\x1b[1mb        0.2500\x1b[0m",
-    ]
+    assert lines[1] == "6 rows of views: 4 new, 2 reused."
+    assert lines[-1] == "Seconds: 3.5"
 
 
 def test_page_of_the_tuner_comes_after_what_became_of_the_images():

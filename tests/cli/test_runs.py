@@ -90,9 +90,18 @@ def test_runs_are_listed_best_first(work):
     rows = call("runs", *work["places"], "--json").json
 
     assert {row["run"] for row in rows} == {"linear", "dense"}
-    assert {"run", "kind", "data", "label_column", "split", "base", "size", "head", "views", "validation"} <= set(
-        rows[0]
-    )
+    assert {
+        "run",
+        "kind",
+        "data",
+        "label_column",
+        "split",
+        "base",
+        "size",
+        "head",
+        "augmentation",
+        "validation",
+    } <= set(rows[0])
     assert rows[0]["validation"] >= rows[1]["validation"]
 
 
@@ -106,6 +115,7 @@ def test_predictions_are_written(work, photos, tmp_path):
     assert shown.code == 0
     assert len(lines) == 1 + 12 + 1
     assert lines[-1] == "gone.png,,,,,no such file"
+    assert shown.out.splitlines()[-1] == f"Wrote {out}: 13 rows."
     assert (refused.code, ".csv, .jsonl, .parquet" in refused.err) == (2, True)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import pty
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli import terminal
 from pipeline.cli.terminal import open_missing_streams, write
 from pipeline.runs import listing as runs
 from tests import ready
@@ -180,3 +182,11 @@ def test_output_that_cannot_be_written_is_named(monkeypatch):
             write("a result")
         with contextlib.suppress(OSError):
             full.close()
+
+
+def test_a_message_is_shown_once():
+    """A command that opens its data twice says only once which stored rows it uses; another message is another one."""
+    once = terminal._Once()
+    records = [logging.LogRecord("pipeline", logging.WARNING, "", 1, "size %d", (size,), None) for size in (1, 1, 2)]
+
+    assert [once.filter(record) for record in records] == [True, False, True]

@@ -47,6 +47,7 @@ def test_regimes_are_compared_in_one_table_and_one_plot(photos, settings):
     shown = comparison._repr_html_()
     assert shown.count("<tr>") == 6
     assert "cached-finetune breaks even" in shown or "cached-finetune never breaks even" in shown
+    assert "Augmentation of the live regimes: r0." in shown
     assert 'src="data:image/png;base64,' in shown
 
 

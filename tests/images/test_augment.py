@@ -7,7 +7,6 @@ import pytest
 from pipeline.errors import SettingError
 from pipeline.images.augment import (
     AUGMENTATIONS,
-    COMPARE_DEFAULT,
     LIVE_DEFAULT,
     NAMED,
     PUBLISHED,
@@ -177,7 +176,6 @@ def test_text_of_settings_makes_the_same_recipe_again():
     assert as_floats.as_text() != "r0"
 
 
-def test_defaults_are_names():
-    """Live training has an augmentation of its own; comparisons have the published one."""
+def test_default_is_a_name():
+    """Live training has an augmentation of its own."""
     assert parse_augmentation(LIVE_DEFAULT) == NAMED["standard"]
-    assert parse_augmentation(COMPARE_DEFAULT) == PUBLISHED["r0"]

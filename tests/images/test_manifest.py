@@ -50,6 +50,17 @@ def test_unknown_split_is_refused():
         make_manifest([("cat", "dev")])
 
 
+def test_notebook_shows_classes_by_split():
+    """With the number of images, and what was left out; of many classes the first."""
+    page = make_manifest(FULL)._repr_html_()
+    many = make_manifest([(f"class {number}", "train") for number in range(30)])._repr_html_()
+
+    assert "6 images, 2 classes" in page
+    assert page.count("<tr>") == 3
+    assert many.count("<tr>") == 21
+    assert "and 10 more classes" in many
+
+
 @given(st.lists(st.integers(0, 5)))
 def test_selected_rows_keep_all_their_columns(rows):
     """Whatever is selected, and however often, name, digest, label, split and bytes stay together."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import SettingError
-from pipeline.images.splits import Fractions, assign_splits, complete_splits
+from pipeline.images.splits import Fractions, assign_splits, complete_splits, rule_of
 
 USUAL = Fractions(0.8, 0.1, 0.1)
 KEYS = st.lists(st.binary(max_size=40), max_size=60)
@@ -20,6 +20,13 @@ SHARES = st.integers(1, 100).flatmap(
 def make_keys(count: int, name: str = "image") -> list[bytes]:
     """Digests of so many images."""
     return [hashlib.sha256(f"{name} {number}".encode()).digest() for number in range(count)]
+
+
+def test_rule_has_as_many_shares_as_were_given():
+    """Without a test split there are two; data with validation images has no rule."""
+    assert rule_of((None,), USUAL, 0) == "80/10/10, seed 0"
+    assert rule_of((None,), Fractions(0.8, 0.2, 0.0), 1) == "80/20, seed 1"
+    assert rule_of(("validation",), USUAL, 0) is None
 
 
 @pytest.mark.parametrize(

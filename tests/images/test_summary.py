@@ -31,11 +31,14 @@ def test_images_are_counted_by_class_and_split():
 
 
 def test_many_classes_take_one_line():
-    """Their number, and the smallest and the largest."""
+    """Their number, and the smallest and the largest, if they differ."""
     names = [f"class {number}" for number in range(MAX_CLASSES + 1)]
     use = ImageUse.of(make_manifest([name for name in names for _ in range(6)]))
 
-    assert use.as_lines() == ["Classes: 11, 3 to 3 training images each"]
+    more = replace(use, classes=use.classes | {"large": {"train": 1200, "validation": 1, "test": 1}})
+
+    assert use.as_lines() == ["Classes: 11, 3 training images each"]
+    assert more.as_lines() == ["Classes: 12, 3 to 1,200 training images each"]
 
 
 def test_skipped_images_are_named_by_reason():

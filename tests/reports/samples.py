@@ -24,13 +24,16 @@ def make_predictions(*rows):
     )
 
 
-def make_run(runs, name, *, validation=0.8, interval=(0.6, 0.9), test=0.7, classes=("a", "b"), rows=(), **info):
-    """A run of these accuracies and predictions: (path, split, label, digest, probabilities)."""
+def make_run(
+    runs, name, *, validation=0.8, interval=(0.6, 0.9), test=0.7, classes=("a", "b"), rows=(), scores=None, **info
+):
+    """A run of these accuracies, or scores, and predictions: (path, split, label, digest, probabilities)."""
     with NewRun(runs, name, "stem") as new:
         write_predictions(new.path / "predictions.csv", rows, classes)
-        scores = {"validation": make_scores(validation, interval, 40)}
-        if test is not None:
-            scores["test"] = make_scores(test, (0.5, 0.8), 41)
+        if scores is None:
+            scores = {"validation": make_scores(validation, interval, 40)}
+            if test is not None:
+                scores["test"] = make_scores(test, (0.5, 0.8), 41)
         described = {
             "head": "logreg",
             "data": "photos",

@@ -3,6 +3,7 @@
 import json
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -11,9 +12,11 @@ from selenium.webdriver.common.keys import Keys
 from pipeline.runs.folder import open_run
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.metrics import score
 from tests.browser import assert_quiet, find, open_page, wait_until
 from tests.calls import fit, report, sweep
 from tests.conftest import COLOURS, draw_photo
+from tests.reports.samples import make_run
 
 SCRIPT = "</script><script>document.title = 'attacked'</script>"
 IMAGE = '"><img src=x onerror="document.title = \'attacked\'">'
@@ -202,3 +205,46 @@ def test_learning_curves_have_a_point_per_epoch(browser, pages):
 
     assert [len(chart.find_elements(By.CSS_SELECTOR, ".mark")) for chart in charts] == [6, 6]
     assert_quiet(browser)
+
+
+@pytest.mark.parametrize(("num_classes", "width"), [(10, 1100), (2, 390)])
+def test_tables_of_usual_size_need_no_scrolling(num_classes, width, browser, tmp_path):
+    """The confusion matrix of ten classes on a screen, that of two on a phone, and recall and precision on both."""
+    classes, y = tuple(map(str, range(num_classes))), np.arange(num_classes).repeat(2)
+    P = np.eye(num_classes, dtype=np.float32)[y]
+    splits = ("validation", "test")
+    rows = [(f"{s}{n}.png", s, classes[k], bytes([n] * 32), P[n]) for s in splits for n, k in enumerate(y)]
+    make_run(tmp_path / "runs", "plain", classes=classes, rows=rows, scores={s: score(P, y, classes) for s in splits})
+    page, _ = report(["plain"], settings=Settings.of(runs=tmp_path / "runs", cache=tmp_path / "cache"))
+    open_page(browser, page.as_uri(), width=width)
+    boxes = find(browser, ".scroll", least=2)
+
+    assert len(boxes) == 2
+    for box in boxes:
+        shown, whole = browser.execute_script("return [arguments[0].clientWidth, arguments[0].scrollWidth]", box)
+        assert whole <= shown
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_headings_and_long_names_are_legible(width, browser, tmp_path):
+    """No heading is broken inside a word; a long name takes some lines, not a column of single letters."""
+    runs, name = tmp_path / "runs", "compare-flowers-of-the-garden-cached-finetune"
+    for head in ("dense:64,relu,dropout:0.5", "logreg"):
+        make_run(
+            runs, f"{name}-{head[:3]}", head=head, rows=[("0.png", "validation", "a", bytes(32), np.array([0.9, 0.1]))]
+        )
+    page, _ = report([f"{name}-den", f"{name}-log"], settings=Settings.of(runs=runs, cache=tmp_path / "cache"))
+    open_page(browser, page.as_uri(), width=width)
+    [board, *_] = find(browser, ".scroll table", least=1)
+    heights = browser.execute_script(
+        "return [...arguments[0].querySelectorAll('th button, td .long')].map(e => [e.textContent, e.clientHeight])",
+        board,
+    )
+
+    assert {text for text, height in heights if height > 130} == set()
+    assert {text for text, height in heights if height > 30 and " " not in text} <= {
+        f"{name}-den",
+        f"{name}-log",
+        "dense:64,relu,dropout:0.5",
+    }
+    assert len(heights) > 10

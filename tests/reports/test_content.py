@@ -21,11 +21,11 @@ def settings(tmp_path):
 
 @pytest.fixture
 def make(tmp_path):
-    """A function that writes a run on three images of a folder."""
+    """A function that writes a run on three images of a folder, or on fewer."""
     for number in range(3):
         draw_photo(tmp_path / "photos" / f"{number}.png", (200, 40, 40), number)
 
-    def make_it(name, wrong=(), **info):
+    def make_it(name, wrong=(), num_images=3, **info):
         rows = [
             (
                 f"{number}.png",
@@ -34,7 +34,7 @@ def make(tmp_path):
                 hashlib.sha256((tmp_path / "photos" / f"{number}.png").read_bytes()).digest(),
                 np.array([0.2, 0.8] if number in wrong else [0.7, 0.3]),
             )
-            for number in range(3)
+            for number in range(num_images)
         ]
         return make_run(tmp_path / "runs", name, rows=rows, root=str(tmp_path / "photos"), **info)
 
@@ -83,6 +83,15 @@ def test_thumbnails_are_capped(make, settings, monkeypatch):
     runs = [make("mine", wrong=[2], data_digest="x"), make("other", classes=("a", "c"), wrong=[1], data_digest="y")]
 
     assert [list(gallery.thumbnails) for gallery in gather_all(runs, settings).galleries] == [[2], [1]]
+
+
+def test_thumbnails_that_one_gallery_does_not_need_are_for_the_other(make, settings, monkeypatch):
+    """The page knows each gallery's share, to say why an image is missing."""
+    monkeypatch.setattr(module, "MAX_THUMBNAILS", 3)
+    runs = [make("mine", data_digest="x"), make("other", classes=("a", "c"), num_images=1, data_digest="y")]
+    large, small = gather_all(runs, settings).galleries
+
+    assert [(len(each.thumbnails), each.as_data()["limit"]) for each in (large, small)] == [(2, 2), (1, 1)]
 
 
 def test_only_the_best_runs_have_details(make, settings, monkeypatch):

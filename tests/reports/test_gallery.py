@@ -40,13 +40,13 @@ def test_mistakes_get_the_first_thumbnails():
 
 def test_thumbnails_stop_at_the_limit():
     """Each image is tried once, and those that are gone do not count."""
-    shown, asked = Gallery(TABLE, ("a", "b")), []
+    shown, asked = Gallery(TABLE, ("a", "b"), limit=2), []
 
     def make(row):
         asked.append(row)
         return None if row == 3 else f"jpeg {row}"
 
-    count = add_thumbnails(shown, iter([3, 1, 3, 1, 4, 5, 6]), make, limit=2)
+    count = add_thumbnails(shown, iter([3, 1, 3, 1, 4, 5, 6]), make)
 
     assert asked == [3, 1, 4]
     assert shown.thumbnails == {1: "jpeg 1", 4: "jpeg 4"}

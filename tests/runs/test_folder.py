@@ -191,6 +191,16 @@ def test_unknown_run_suggests_the_nearest(tmp_path):
         open_run("comparison-photo", tmp_path, also=["comparison-photos"])
 
 
+def test_few_of_many_runs_are_named(tmp_path):
+    """In the order of their names, with the number of the others."""
+    for number in range(11):
+        make_run(tmp_path, f"{number:02d}")
+    listed = r"Runs there: 00, 01, 02, 03, 04, 05, 06, 07 and 3 more \(`bottleneck runs` lists all\)\."
+
+    with pytest.raises(RunNotFoundError, match=listed):
+        open_run("xyz", tmp_path)
+
+
 def test_run_is_found_by_name_or_by_folder(tmp_path):
     """A run can be given by its name or as a folder."""
     run = make_run(tmp_path / "runs", "mine")

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.cli.render import describe_runs
-from pipeline.runs.listing import kind_of, list_runs, views_of
+from pipeline.runs.listing import augmentation_of, kind_of, list_runs
 from tests.runs.samples import make_info, make_run
 
 
@@ -25,19 +25,25 @@ def test_runs_on_other_labels_are_in_another_table(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "kind", "views"),
+    ("changes", "kind", "augmentation"),
     [
         ({}, "head", "none"),
-        ({"views": {"count": 4, "augmentation": "{}", "seed": 0, "tta": True}}, "head", "4 + TTA"),
-        ({"regime": "end to end", "augmentation": "{}"}, "end to end", "live"),
+        (
+            {"views": {"count": 4, "augmentation": "standard", "seed": 0, "tta": True}},
+            "head",
+            "standard, 4 views + TTA",
+        ),
+        ({"views": {"count": 1, "augmentation": "flip", "seed": 0}}, "head", "flip, 1 view"),
+        ({"regime": "end to end", "augmentation": '{"rotation": 5.0}'}, "end to end", "rotation=5.0, live"),
+        ({"regime": "end to end", "augmentation": '{"of": "later"}'}, "end to end", "unknown, live"),
         ({"regime": "fine-tuning", "first_trained_layer": "block5_conv1"}, "fine-tuned from block5_conv1", "none"),
     ],
 )
-def test_kind_and_views_tell_runs_apart(changes, kind, views):
+def test_kind_and_augmentation_tell_runs_apart(changes, kind, augmentation):
     """A head, an end-to-end training and a fine-tuned network differ in their columns."""
     info = make_info(**changes)
 
-    assert (kind_of(info), views_of(info)) == (kind, views)
+    assert (kind_of(info), augmentation_of(info)) == (kind, augmentation)
 
 
 @pytest.mark.parametrize("content", ["{", "[" * 100_000, '{"schema": 1}', "null"])

@@ -167,7 +167,7 @@ def test_scores_are_shown_in_notebooks():
     """One table has the scores over all classes and one those of each class; names of classes are escaped."""
     shown = score(P, Y, ("<b>ant</b>", "bee", "cat"))._repr_html_()
 
-    assert "0.3 to 0.9032" in shown
+    assert "0.300 to 0.903" in shown
     assert "&lt;b&gt;ant&lt;/b&gt;" in shown
     assert "<b>" not in shown
     assert shown.count("<tr>") == 2 + 1 + 3

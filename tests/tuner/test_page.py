@@ -153,7 +153,7 @@ def test_label_that_cannot_be_written_is_not_shown(page, photos):
 
 def test_saved_choice_is_a_run(page, settings):
     """It has the head and the scores of the page."""
-    page.all("input[placeholder='made up if empty']")[0].send_keys("from-the-page")
+    page.all("input[placeholder='default: from data, base and head']")[0].send_keys("from-the-page")
     page.press("Save as a run")
     page.wait(lambda: "Saved as from-the-page" in page.all(".status")[0].text)
     run = load_run("from-the-page", settings)

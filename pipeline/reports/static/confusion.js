@@ -41,19 +41,19 @@ function confusion(run, gallery, split) {
     el("p", { class: "note" }, `${count(total)} ${split} images; a cell's colour is its share of the true class. Press a cell to see its images.`,
       listed < total ? ` ${count(listed)} of them are listed on this page.` : ""),
     gallery.note ? el("p", { class: "note" }, gallery.note) : missing(gallery),
-    el("div", { class: `beside${isMatrix && gallery.classes.length > 12 ? " stacked" : ""}` }, el("div", { class: "scroll" }, table), pane));
+    el("div", { class: `beside${isMatrix && gallery.classes.length > 10 ? " stacked" : ""}` }, el("div", { class: "scroll" }, table), pane));
 }
 
 function missing(gallery) {
   const shown = Object.keys(gallery.thumbnails).length;
-  return shown < gallery.names.length
-    ? el("p", { class: "note" }, `Thumbnails of ${count(shown)} of ${count(gallery.total)} images are inside this page (at most ${count(data.max_thumbnails)}), mistakes first.`)
-    : null;
+  if (shown >= gallery.names.length) return null;
+  const why = shown < gallery.limit ? "the others are not where they were, or have changed" : `a page has at most ${count(data.max_thumbnails)}${data.galleries.length > 1 ? " of all its data sets" : ""}, mistakes first`;
+  return el("p", { class: "note" }, `Thumbnails of ${count(shown)} of ${count(gallery.total)} images are inside this page: ${why}.`);
 }
 
 function matrix(classes, cellOf) {
   const short = (text) => el("span", { class: "short", title: text }, text);
-  const cell = classes.length <= 4 ? "5.5rem" : classes.length <= 10 ? "2.9rem" : "2.3rem";
+  const cell = classes.length <= 4 ? "5.5rem" : classes.length <= 7 ? "2.9rem" : "2.4rem";
   const longest = Math.max(...classes.map((name) => name.length));
   return el("table", { class: `matrix${classes.length > 4 && longest > 3 ? " many" : ""}`, "--cell": cell },
     el("thead", {}, el("tr", {}, el("th", { class: "axis" }, "true ↓ predicted →"), classes.map((name) => el("th", { scope: "col" }, short(name))))),

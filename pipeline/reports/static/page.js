@@ -12,7 +12,7 @@ function leaderboard(runs) {
     { name: "loss", value: (run) => run.scores.validation.loss ?? null, cell: (run) => run.scores.validation.loss?.toFixed(4) ?? null, number: true, lowFirst: true },
     { name: "seconds", value: (run) => run.seconds, cell: (run) => run.seconds.toFixed(2), number: true, lowFirst: true },
     { name: "trained parameters", value: (run) => run.parameters ?? null, cell: (run) => (run.parameters ? count(run.parameters) : null), number: true, lowFirst: true },
-    { name: "made", value: (run) => run.created ?? null, cell: (run) => run.created?.slice(0, 16).replace("T", " ") ?? null },
+    { name: "made", value: (run) => run.created ?? null, cell: (run) => run.created?.slice(0, 10) ?? null },
   ], runs, "#");
 }
 
@@ -24,13 +24,14 @@ function task({ title, runs: indices }, totals) {
     el("h2", {}, `${data.runs.length > 1 ? "Leaderboard" : "Accuracy and seconds"}: ${title}`),
     el("p", { class: "note" }, several
       ? `${runs.length} runs on the same images, labels and splits, ranked by validation. Bars are 95 % intervals; numbers are ranks. Nothing is chosen on the test split.`
-      : "Bars are 95 % intervals, by Wilson's formula."),
+      : `${runs[0].sweep.length ? "Bars" : "The small figures"} are 95 % intervals, by Wilson's formula.`),
     several || runs[0].sweep.length ? tradeoff(runs, totals) : null,
     several || data.runs.length > 1 ? leaderboard(runs) : null);
 }
 
 function comparison({ rows, sentences, command }) {
-  return el("section", {}, el("h2", {}, "Comparison of regimes"),
+  const title = data.runs.find((run) => rows.some((row) => row.run === run.name))?.data;
+  return el("section", {}, el("h2", {}, `Comparison of regimes${title ? `: ${title}` : ""}`),
     sentences.length ? el("ul", {}, sentences.map((sentence) => el("li", {}, sentence))) : null,
     sortable("Regimes", [
       { name: "regime", value: (row) => row.regime },

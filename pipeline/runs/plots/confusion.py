@@ -34,8 +34,8 @@ def draw_confusion(path: Path, confusion: Sequence[Sequence[int]], classes: Sequ
     grid = cell * len(classes)
     names = [_shortened(name) for name in classes]
     small = max(_SMALLEST_FONT_PX, min(_FONT_PX - 2, cell - 2))
-    tilted = max(map(len, names)) > 3
     rows = [_text(name, small) for name in names]
+    tilted = max(row.width for row in rows) > cell - _MARGIN // 2
     columns = [row.rotate(45, expand=True, fillcolor=0) if tilted else row for row in rows]
     left = max(row.width for row in rows) + _FONT_PX + 3 * _MARGIN
     bottom = max(column.height for column in columns) + _FONT_PX + 3 * _MARGIN

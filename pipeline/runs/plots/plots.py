@@ -113,6 +113,8 @@ def draw_curves(path: Path, history: Sequence[Mapping[str, float]], title: str) 
 
 def draw_regimes(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> None:
     """Validation accuracy with its 95 % interval by seconds, with the cost of stage one (filled) and without it (hollow)."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     with _figure(path, 9.5, 5.2, title) as figure:
         axes = figure.add_subplot()
         for row, colour, marker in zip(rows, COLOURS, "osD^v", strict=False):
@@ -133,6 +135,9 @@ def draw_regimes(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> N
                 axes.plot([before, row["total_seconds"]], [accuracy, accuracy], ":", color=colour)
                 axes.plot(before, accuracy, marker, color=colour, markersize=10, markerfacecolor="white")
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("seconds (filled: with stage one; hollow: on a warm cache)", fontsize=_FONT)
         axes.set_ylabel("validation accuracy, 95 % interval", fontsize=_FONT)
         axes.tick_params(labelsize=_FONT - 1)

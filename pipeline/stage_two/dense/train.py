@@ -107,7 +107,7 @@ def train(
             moved(f"{state.epoch} of {training.epochs} epochs were done; {kept}.")
             if on_epoch:
                 on_epoch(state.history[-1])
-            bar.set_postfix(val_loss=f"{row['val_loss']:.3f}", val_accuracy=f"{row['val_accuracy']:.3f}")
+            bar.set_postfix(val_loss=f"{row['val_loss']:z.3f}", val_accuracy=f"{row['val_accuracy']:.3f}")
             bar.update()
     _keep_weights(model, state, training)
     return state.history

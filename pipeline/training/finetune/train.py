@@ -104,6 +104,7 @@ def _describe(
     return TrainingFacts(
         head=str(assembly.spec),
         pool=assembly.pooling,
+        inner_pool=tuning.pool if assembly.first else None,
         command=command,
         regime="fine-tuning" if assembly.first else "end to end",
         cached=tuning.cached,

@@ -147,5 +147,7 @@ def test_validation_rows_come_in_their_order(stores):
 
 def test_missing_row_is_an_error_before_training(stores):
     """A missing row raises an error when the task is read."""
-    with pytest.raises(MissingRowsError, match="32 of 96 views are not stored"):
+    with pytest.raises(
+        MissingRowsError, match=r"32 of 96 views are not stored\. .* features DATA --base .* --views 3 --augment"
+    ):
         load(stores, num_views=3)

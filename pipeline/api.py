@@ -362,14 +362,12 @@ def advise(
         sample: Number of training images to measure for a recommendation.
         keywords: Of `pipeline.keywords.DataKeywords`.
     """
-    from pipeline.comparison.advise import advise as advise_on
-    from pipeline.comparison.race import Entries, race
+    from pipeline.comparison.question import answer
+    from pipeline.comparison.race import Entries
 
     given = gather(keywords, advise, data=data, bases=bases, sizes=sizes, cuts=cuts, sample=sample)
-    if bases or sizes or cuts:
-        return race(given.scan(data).require_task(), Entries(bases, sizes, cuts), given.settings)
-    manifest, settings = given.open_labelled(data)
-    return advise_on(manifest, settings, num_sample=sample)
+    entries = Entries(bases, sizes, cuts)
+    return answer(given.scan(data).require_task(), entries, given.settings, num_sample=sample)
 
 
 def plan(

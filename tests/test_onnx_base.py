@@ -39,6 +39,14 @@ def test_rows_are_those_of_the_file(own, photos):
     assert (rows.num_new, run.info.recipe["cut"]) == (0, "Add_output_0")
 
 
+def test_it_has_a_page(own):
+    """With its rows on the map and its name in the table."""
+    run, keywords = own
+    page = pipeline.report(run.name, runs=keywords["runs"], cache=keywords["cache"]).path.read_text()
+
+    assert "net.onnx" in page
+
+
 @pytest.mark.parametrize("head", ["ridge", "knn", "dense:4,relu"])
 def test_it_exports_as_one_onnx_file(head, own, photos, tmp_path):
     """Base and head in one graph, which predicts what the run does; other formats are refused."""

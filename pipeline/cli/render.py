@@ -185,6 +185,7 @@ def describe_plan(result: Mapping[str, Any]) -> str:
             "base": f"{row['base']}, {row['size']} px" + (", bfloat16" if row["precision"] == "bfloat16" else ""),
             "engine": row["engine"],
             "rows per second": f"{row['rows_per_second']:.1f}",
+            "rows there": f"{row['rows_there']:,}",
             "time": describe_duration(row["seconds"]),
             "GB": f"{row['gigabytes']:.3g}",
             "shards": row["shards"],

@@ -37,7 +37,7 @@ class Work:
     """How many rows are made, and how they are divided."""
 
     num_rows: int
-    """Images, and views of training images."""
+    """Rows that are missing: of images, and of views of training images."""
 
     workers: int
     """Each on a machine or GPU like the one that was measured."""
@@ -112,7 +112,9 @@ class TrainingEstimate:
 
 
 def estimate_stage_one(sample: Sample, work: Work) -> StageOneEstimate:
-    """Seconds, bytes, shards and memory of stage one."""
+    """Seconds, bytes, shards and memory of stage one; none where no row is missing."""
+    if not work.num_rows:
+        return StageOneEstimate(0.0, 0.0, 0, 0.0)
     # One worker makes its tasks without a break; several wait for the last task.
     task_rows = work.num_rows if work.workers == 1 else min(work.task_rows, work.num_rows)
     num_tasks = math.ceil(work.num_rows / task_rows)

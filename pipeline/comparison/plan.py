@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any
 
 from pipeline.bases.table import BFLOAT16
+from pipeline.cache.recipe import Recipe
+from pipeline.cache.store import Store, row_keys
 from pipeline.comparison.estimates import (
     HeadCosts,
     StageOneEstimate,
@@ -93,6 +95,9 @@ class BasePlan:
     once_seconds: float
     """Once per machine: to convert the network and to compare engines."""
 
+    there: int
+    """Rows that the cache has already, with those of the sample. The estimate is for the others."""
+
     stage_one: StageOneEstimate
     break_even: TrainingEstimate
     left: LeftRows | None = None
@@ -110,6 +115,7 @@ class BasePlan:
             "rows_per_second": self.rows_per_second,
             "start_seconds": self.start_seconds,
             "once_seconds": self.once_seconds,
+            "rows_there": self.there,
             **self.stage_one.as_dict(),
             "break_even": self.break_even.as_dict(),
             "left": self.left.as_dict() if self.left else None,
@@ -153,6 +159,7 @@ class Plan:
                 "precision": row.precision,
                 "engine": row.engine,
                 "rows per second": f"{row.rows_per_second:.1f}",
+                "rows there": row.there,
                 "time": describe_duration(row.stage_one.seconds),
                 "GB": f"{row.stage_one.gigabytes:.3g}",
                 "shards": row.stage_one.shards,
@@ -178,6 +185,8 @@ def describe_duration(seconds: float) -> str:
 
 def plan(manifest: Manifest | None, planned: PlanSettings, bases: Sequence[str], settings: Settings) -> Plan:
     """What stage one takes with each base, and when it breaks even, compared with live training.
+
+    Rows that the cache has already cost nothing, unless the plan is for another number of images.
 
     Where stage one takes minutes in float32, it is measured in bfloat16 too, if the processor has it.
 
@@ -236,7 +245,9 @@ def _plan_base(
     measured = measure_sample(manifest, recipe, num_rows, settings, is_synthetic=is_synthetic, on_process=on_process)
     sample = measured.sample
     shard_rows = rows_per_shard(measured.row_shape, sample.rows_per_second, settings.compute.batch_size)
-    stage_one = estimate_stage_one(sample, Work(num_rows, planned.workers, rows_per_task(num_rows), shard_rows))
+    there = 0 if is_synthetic or planned.num_images else _num_stored(manifest, recipe, settings)
+    missing = num_rows - there
+    stage_one = estimate_stage_one(sample, Work(missing, planned.workers, rows_per_task(missing), shard_rows))
     decoding = decoding_seconds(manifest, recipe.decoder)
     head = HeadCosts(
         num_train=math.ceil(num_images * _share(manifest, "train")),
@@ -256,10 +267,18 @@ def _plan_base(
         rows_per_second=sample.rows_per_second,
         start_seconds=sample.start_seconds,
         once_seconds=sample.once_seconds,
+        there=there,
         stage_one=stage_one,
         break_even=estimate_training(head, stage_one.seconds),
         left=measured.left,
     )
+
+
+def _num_stored(manifest: Manifest, recipe: Recipe, settings: Settings) -> int:
+    """Images that have a row already; a grid serves every pooling."""
+    cache, keys = settings.paths.cache, row_keys(manifest.digests)
+    stores = {Store(cache, each) for each in (recipe, recipe.with_pooling("none"))}
+    return max(int(store.has(keys).sum()) for store in stores)
 
 
 def _share(manifest: Manifest, split: str) -> float:

@@ -98,6 +98,9 @@ def test_the_token_of_the_class_is_a_cut(save, tmp_path):
         model({"images": pixels} if isinstance(model.input, dict) else pixels)[:, 0],
         atol=1e-5,
     )
+    images = sorted(photos.rglob("*.png"))[:2]
+    assert [one.path for one in pipeline.predict(run, images)] == [str(image) for image in images]
+    assert "preset.hub" in pipeline.report(run.name, **places).path.read_text()
     with pytest.raises(SettingError, match=r"exported as name\.tflite or as a folder"):
         pipeline.export(run, tmp_path / "run.keras")
     assert pipeline.export(run, tmp_path / "run.tflite").parity.largest_difference < 1e-4

@@ -50,7 +50,22 @@ def test_rows_of_the_sample_are_kept_and_not_made_again(photos, settings):
     assert first.shape == done.store.row_shape
     assert first.engine == "tensorflow"
     one_shard = sum(path.stat().st_size for path in shards) / 48
-    assert first.stage_one.gigabytes * 1e9 / 48 == pytest.approx(one_shard, rel=0.5)
+    assert first.stage_one.gigabytes * 1e9 / 8 == pytest.approx(one_shard, rel=0.5)
+
+
+def test_what_is_there_costs_nothing(photos, settings):
+    """Rows of the sample count as there; a plan for another number of images takes none for granted."""
+    base = ["squeezenet"]
+    first = plan(scan(photos), PlanSettings(), base, settings).bases[0]
+    extract(photos, settings=settings.with_changes(base="squeezenet"))
+    done, other = (
+        plan(scan(photos), PlanSettings(num_images=images), base, settings).bases[0] for images in (None, 48)
+    )
+
+    assert (first.there, done.there, other.there) == (40, 48, 0)
+    assert first.stage_one.seconds == pytest.approx(first.start_seconds + 8 / first.rows_per_second)
+    assert (done.stage_one.seconds, done.stage_one.shards, done.break_even.epochs) == (0, 0, 1)
+    assert other.stage_one.seconds == pytest.approx(other.start_seconds + 48 / other.rows_per_second)
 
 
 def test_more_images_views_and_workers_than_there_are(photos, settings):

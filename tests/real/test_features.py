@@ -87,19 +87,46 @@ def test_squeezenet_sees_what_is_there(row: int, expected: dict[int, str], image
     assert sum(probabilities[number] for number in expected) > 0.8
 
 
-def test_cached_equals_live(images: Manifest, vgg16: tuple[Recipe, Path], engine: TensorFlowEngine, tmp_path: Path):
-    """The stored rows equal keras.applications on the same decoded images, to 1e-5."""
-    recipe, file = vgg16
-    base = keras.applications.VGG16(weights=str(file), include_top=False, input_shape=(150, 150, 3))
-    pixels = decoded(images, 150).astype(np.float32)
-    expected = base.predict(keras.applications.vgg16.preprocess_input(pixels), verbose=0)
-    extraction = extract_in_process(images, Store(tmp_path, recipe), lambda _: engine)
+@pytest.fixture(scope="module")
+def mobilenetv2() -> tuple[Recipe, Path]:
+    """A second base of another kind: MobileNetV2 at 160 px, whose pixels become -1 to 1."""
+    spec = BASES["mobilenetv2"]
+    file = fetch_weights(spec, "imagenet", home_folder())
+    trunk = learn_trunk(spec, file, spec.last_layer, home_folder())
+    return Recipe("mobilenetv2", Decoder(160), spec.native_preprocessing, trunk.digest, spec.last_layer), file
+
+
+@pytest.mark.parametrize(
+    ("chosen", "network", "shape", "limit"),
+    [("vgg16", "VGG16", (2, 4, 4, 512), 1e-5), ("mobilenetv2", "MobileNetV2", (2, 5, 5, 1280), 5e-5)],
+    ids=["vgg16", "mobilenetv2"],
+)
+def test_cached_equals_live(
+    chosen: str,
+    network: str,
+    shape: tuple[int, ...],
+    limit: float,
+    images: Manifest,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+):
+    """The stored rows equal keras.applications on the same decoded images, up to rounding."""
+    recipe, file = request.getfixturevalue(chosen)
+    size_px = recipe.decoder.size_px
+    keras.backend.clear_session()
+    base = getattr(keras.applications, network)(weights=str(file), include_top=False, input_shape=(size_px, size_px, 3))
+    pixels = decoded(images, size_px).astype(np.float32)
+    prepared = getattr(keras.applications, chosen.replace("netv2", "net_v2")).preprocess_input(pixels)
+    expected = base.predict(prepared, verbose=0)
+    extraction = extract_in_process(
+        images, Store(tmp_path, recipe), lambda _: TensorFlowEngine(recipe, file, batch_size=4)
+    )
 
     received = Store(tmp_path, recipe).read(extraction.keys())
 
-    assert received.shape == (2, 4, 4, 512)
+    assert received.shape == shape
     largest = np.abs(expected).max(axis=(1, 2, 3), keepdims=True)
-    assert (np.abs(received - expected) / largest).max() < 1e-5
+    assert (np.abs(received - expected) / largest).max() < limit
 
 
 def test_half_precision_rows_are_within_two_thousandths(

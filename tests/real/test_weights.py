@@ -36,6 +36,13 @@ def test_the_wheel_of_vgg16_has_the_published_values(
     np.testing.assert_allclose(tensors[layer][1][0], bias, rtol=1e-6)
 
 
+def test_the_wheel_of_mobilenetv2_has_the_values_of_keras(downloaded: dict[str, Tensors]):
+    """The first of its first kernel, as Keras's own weights of 224 px have them."""
+    expected = [-1.71659231e-01, -3.33731920e-01, 5.30122258e-02, -5.93232973e-21]
+
+    np.testing.assert_allclose(downloaded["mobilenetv2"]["Conv1"][0].ravel()[:4], expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("base", "include_top"), [(base, top) for base, wheel in WHEELS.items() for top in wheel.digests]
 )

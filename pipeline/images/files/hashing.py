@@ -38,7 +38,9 @@ class FileHashes:
         """SHA-256 of each image file, 32 bytes each; for a file that cannot be read or is too large for an image, the error instead."""
         here = str(Path.cwd())
         keys = [_key(here, file) for file in files]
-        return self._digests(keys, map(file_stamp, files), lambda row: sha256_file(files[row], MAX_BYTES), progress=progress)
+        return self._digests(
+            keys, map(file_stamp, files), lambda row: sha256_file(files[row], MAX_BYTES), progress=progress
+        )
 
     def member_digests(
         self, container: Path, members: Sequence[str], read: Callable[[int], bytes], *, progress: bool = False

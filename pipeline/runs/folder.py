@@ -67,7 +67,9 @@ class RunFolder:
     def scores(self) -> dict[str, Scores]:
         """metrics.json, by split."""
         try:
-            return {split: Scores.from_dict(values) for split, values in self._json("metrics.json").items()}
+            scores = {split: Scores.from_dict(values) for split, values in self._json("metrics.json").items()}
+            scores["validation"]  # every run has these
+            return scores
         except (TypeError, LookupError, ValueError, AttributeError) as error:
             if isinstance(error, DamagedStoreError):
                 raise

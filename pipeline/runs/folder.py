@@ -69,11 +69,11 @@ class RunFolder:
         try:
             scores = {split: Scores.from_dict(values) for split, values in self._json("metrics.json").items()}
             scores["validation"]  # every run has these
-            return scores
         except (TypeError, LookupError, ValueError, AttributeError) as error:
             if isinstance(error, DamagedStoreError):
                 raise
             raise DamagedStoreError(f"{self.path / 'metrics.json'} does not hold scores by split: {error}") from error
+        return scores
 
     @property
     def head_path(self) -> Path:

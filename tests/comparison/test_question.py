@@ -9,7 +9,9 @@ def test_several_sizes_are_a_race_and_none_a_recommendation(photos, tmp_path, mo
     keywords = {"weights": "random", "cache": tmp_path / "cache", "runs": tmp_path / "runs"}
     pipeline.extract(photos, base="squeezenet", size=40, **keywords)
     asked = []
-    monkeypatch.setattr("pipeline.comparison.question.advise", lambda _, settings, **__: asked.append(settings.features))
+    monkeypatch.setattr(
+        "pipeline.comparison.question.advise", lambda _, settings, **__: asked.append(settings.features)
+    )
 
     pipeline.advise(photos, base="squeezenet", **keywords)
     race = pipeline.advise(photos, bases=["squeezenet"], sizes=[32, 40], **keywords)

@@ -28,7 +28,7 @@ from pipeline.cache.store import Store
 
 BASE = ["--base", "squeezenet", "--size", "32", "--weights", "random", "--engine", "tensorflow"]
 # Shards of 64 rows instead of 1,024, so that there are many moments between two of them.
-START = "from pipeline.stage_one import pending; pending._SHARD_ROWS = 64; from pipeline.cli.app import main; main()"
+START = "from pipeline.stage_one.computing import pending; pending._SHARD_ROWS = 64; from pipeline.cli.app import main; main()"
 
 
 class Place:

@@ -118,7 +118,7 @@ def read_regular(path: Path, at_most: int, *, follow_links: bool = False) -> byt
         FileNotFoundError: It does not exist.
         OSError: It is not a regular file, it is larger, or it cannot be read.
     """
-    with open_regular(path, at_most, follow_links=follow_links) as file:
+    with naming_errors(path), open_regular(path, at_most, follow_links=follow_links) as file:
         data = file.read(at_most + 1)
     if len(data) > at_most:  # it grew
         raise _too_large(path, at_most)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pipeline.errors import SettingError, UnreadableImageError
 from pipeline.images.decoding.decoder import Decoder, make_thumbnail
 from pipeline.images.given import Given
-from pipeline.images.manifest import Ignored, Manifest
+from pipeline.images.manifest import Ignored, Manifest, Skipped
 from pipeline.images.summary import ImageUse
 
 logger = logging.getLogger(__name__)
@@ -105,9 +105,16 @@ class Predictions(tuple[Prediction, ...]):  # noqa: SLOT001 a tuple with slots c
         rest = f"<p>and {len(self) - MAX_SHOWN:,} more</p>" if len(self) > MAX_SHOWN else ""
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{rest}"
 
-    def as_dict(self) -> list[dict[str, Any]]:
-        """Plain values for JSON."""
-        return [entry.as_dict() for entry in self]
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Images that cannot be read, with the reasons; each has its prediction too, without a label."""
+        return tuple(Skipped(entry.path, entry.reason) for entry in self if entry.reason is not None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: `predictions`, `skipped` and `ignored`."""
+        use = ImageUse({}, self.skipped, self.ignored).as_dict()
+        predictions = [entry.as_dict() for entry in self]
+        return {"predictions": predictions, "skipped": use["skipped"], "ignored": use["ignored"]}
 
     def _thumbnails(self) -> dict[int, bytes]:
         """JPEGs by index; an image that has changed or disappeared since the prediction has none."""

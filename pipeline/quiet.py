@@ -43,7 +43,7 @@ class _Finder:
             run = spec.loader.exec_module
 
             def run_quietly(module: types.ModuleType) -> None:
-                with _silent_stderr(), _no_garbage():
+                with silent_stderr(), _no_garbage():
                     run(module)
 
             spec.loader.exec_module = run_quietly  # type: ignore[method-assign]
@@ -64,10 +64,15 @@ def _no_garbage() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
+def silent_stderr() -> Iterator[None]:
     """Redirect file descriptor 2 to the null device: the messages come from C++."""
-    sys.stderr.flush()
-    kept = os.dup(2)
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
     nothing = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nothing, 2)

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
-import psutil
-
 from pipeline.bases.find import find_base
 from pipeline.bases.names import is_model, name_of
 from pipeline.bases.table import PRECISIONS, PREPROCESSING_NAMES, BaseSpec
@@ -26,6 +24,7 @@ from pipeline.images.decoding.decoder import DECODERS, RESIZE_METHODS, Decoder
 from pipeline.images.decoding.formats import MAX_PIXELS
 from pipeline.images.decoding.pixels import FITS, parse_background
 from pipeline.images.files.hashing import FileHashes
+from pipeline.images.files.limits import free_memory
 from pipeline.progress import is_watched
 
 ENGINES = ("auto", "tensorflow", "openvino")
@@ -207,7 +206,7 @@ class Compute:
     def memory_bytes(self, held: int = 0) -> float:
         """Bytes of rows to hold in memory at most, beside `held` bytes that are in memory already."""
         if self.memory_gb is None:
-            return psutil.virtual_memory().available / 2
+            return free_memory() / 2
         return max(0.0, self.memory_gb * 1e9 - held)
 
 

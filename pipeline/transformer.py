@@ -96,8 +96,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             X: N images: paths, also as one column of a frame (pandas, polars) or array; bytes of image files; PIL images; arrays
-                (H, W) or (H, W, 3); or one array (N, H, W) or (N, H, W, 3). Pixels are integers in [0, 255], or floats: in
-                [0, 1] if no float in X is above 2, otherwise in [0, 255]. One of these alone is one image. An array of three
+                (H, W) or (H, W, 3); or one array (N, H, W) or (N, H, W, 3). Pixels are integers in [0, 255], integers up to
+                65535, whose bits are judged over X with a warning, or floats: in [0, 1] if no float in X is above 2, otherwise in [0, 255]. One of these alone is one image. An array of three
                 dimensions is one image if its last dimension is 1, 3 or 4, otherwise N gray ones.
 
         Raises:

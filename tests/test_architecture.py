@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "stage_two": "errors files surroundings html watchdog execution images cache stage_one progress",
     "runs": "cells errors files html images predictions bases settings cache stage_one stage_two __init__",
     "training": "errors files html images bases settings cache stage_one stage_two runs",
-    "exports": "errors files html images predictions prediction_files bases settings cache stage_one stage_two runs progress",
+    "exports": "errors quiet files html images predictions prediction_files bases settings cache stage_one stage_two runs progress",
     "reports": "errors files html images settings cache stage_two runs progress __init__",
     "comparison": "errors files html execution images bases settings cache stage_one stage_two runs training progress",
     "tuner": "errors files interrupts images settings stage_one stage_two runs training",

@@ -144,9 +144,5 @@ def sweep(**options: Any) -> None:
     start = time.perf_counter()
     done = api.sweep(**keywords(options), command=command_line())
     seconds = time.perf_counter() - start
-    result = {
-        "results": [entry.as_dict() for entry in done.results],
-        "best": head_result(done.best),
-        "seconds": seconds,
-    }
+    result = done.as_dict() | {"best": head_result(done.best), "seconds": seconds}
     show(options, result, render.describe_sweep)

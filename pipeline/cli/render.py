@@ -262,8 +262,8 @@ def describe_report(result: Mapping[str, Any]) -> str:
     return f"Wrote {result['report']}, a page on {count} run{'s' * (count != 1)}."
 
 
-def describe_predictions(results: Sequence[Mapping[str, Any]]) -> str:
-    """One row per image; a column of reasons if an image cannot be read."""
+def describe_predictions(result: Mapping[str, Any]) -> str:
+    """One row per image; a column of reasons if an image cannot be read. Warnings have said what was skipped and ignored."""
     rows = [
         {
             "image": entry["path"],
@@ -272,7 +272,7 @@ def describe_predictions(results: Sequence[Mapping[str, Any]]) -> str:
             "runner-up": ", ".join(f"{label} {p:.3f}" for label, p in entry["top"][1:4]),
             "reason": entry["reason"] or "",
         }
-        for entry in results
+        for entry in result["predictions"]
     ]
     if not any(row["reason"] for row in rows):
         rows = [{name: value for name, value in row.items() if name != "reason"} for row in rows]

@@ -137,8 +137,14 @@ def advise(manifest: Manifest, settings: Settings, *, num_sample: int = 200) -> 
     tuning = ["--from", advice.first] if advice.first else []
     command = command_on(manifest, features, "finetune" if advice.first else "head", *tuning)
     left = [probe.left for probe in probes if probe.left]
-    use = ImageUse.of(replace(manifest, skipped=late.skipped)).as_dict()
-    return Advice(evidence, early_layer, len(sample), advice, command, costs, left, use)
+    return Advice(evidence, early_layer, len(sample), advice, command, costs, left, _use(manifest, late.skipped))
+
+
+def _use(manifest: Manifest, skipped: tuple[Skipped, ...]) -> dict[str, Any]:
+    """What became of the images, where some turned out to be unreadable after the scan."""
+    gone = {entry.path for entry in skipped}
+    used = manifest.select([row for row, name in enumerate(manifest.names) if name not in gone])
+    return ImageUse.of(replace(used, skipped=skipped)).as_dict()
 
 
 @dataclass(frozen=True)

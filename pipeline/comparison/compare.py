@@ -17,6 +17,7 @@ from pipeline.files import write_json
 from pipeline.html import show_png, show_table
 from pipeline.images.augment import Augmentation
 from pipeline.images.manifest import Manifest
+from pipeline.images.summary import USES
 from pipeline.runs.naming import numbered, plain_name
 from pipeline.runs.plots.plots import draw_comparison
 from pipeline.runs.run import Run
@@ -153,7 +154,7 @@ def compare_regimes(
         name = _run_name(title, regime)
         run = _train(name, regime, head_of, manifest, chosen, settings, command)
         results[regime] = _result(regime, run, settings)
-    use = {name: run.as_dict()[name] for name in ("classes", "skipped", "ignored")}
+    use = {name: run.as_dict()[name] for name in USES}
     comparison = Comparison(tuple(results.values()), break_even(tuple(results.values())), None, _live_text(chosen), use)
     folder = settings.paths.runs / f"comparison-{title}"
     plot, file = folder / "comparison.png", folder / "comparison.json"

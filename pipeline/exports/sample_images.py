@@ -1,6 +1,7 @@
 """The images that an exported file and its run are compared on: the run's own, and synthetic ones where these are gone."""
 
 import contextlib
+import hashlib
 import io
 import random
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from pipeline.runs.run import Run
 
 NUM_IMAGES = 200
 """Images of a comparison."""
+
+_MAX_MISSES = 1_000
 
 
 @dataclass(frozen=True)
@@ -52,15 +55,32 @@ def sample_images(run: Run, decoder: Decoder) -> SampleImages:
 
 
 def _own_images(run: Run) -> Iterator[bytes]:
-    """The image files of the run that are still there, in random order within each split."""
+    """The image files of the run that are still there, in random order within each split.
+
+    A run from elsewhere may name any files: only those whose SHA-256 it knows are used, and after `_MAX_MISSES` others it is over.
+    """
     root = run.info.root
     if not isinstance(root, str) or not (run.folder.path / "predictions.csv").is_file():
         return
-    rows = run.folder.predictions()
+    rows, num_misses = run.folder.predictions(), 0
     random.Random(0).shuffle(rows)
-    for name in [row["path"] for split in ("validation", "test", "train") for row in rows if row["split"] == split]:
-        with contextlib.suppress(OSError, ValueError):  # ValueError: a NUL in the name
-            yield read_regular(Path(root, name), MAX_BYTES, follow_links=True)
+    for row in [row for split in ("validation", "test", "train") for row in rows if row["split"] == split]:
+        data = _read_known(Path(root, row["path"]), row.get("sha256"))
+        if data is not None:
+            yield data
+            continue
+        num_misses += 1
+        if num_misses == _MAX_MISSES:
+            return
+
+
+def _read_known(path: Path, digest: str | None) -> bytes | None:
+    """The bytes of an image file; None if it is gone, or has another SHA-256 than the run has recorded."""
+    with contextlib.suppress(OSError, ValueError):  # ValueError: a NUL in the name
+        data = read_regular(path, MAX_BYTES, follow_links=True)
+        if not digest or hashlib.sha256(data).hexdigest() == digest:
+            return data
+    return None
 
 
 def synthetic_images(count: int, size_px: int) -> list[bytes]:

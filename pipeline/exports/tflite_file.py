@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import MissingExtraError, foreign_file
 from pipeline.exports.description import Description, Predict, add_member, check_shapes, read_member
+from pipeline.quiet import silent_stderr
 
 if TYPE_CHECKING:
     import keras
@@ -58,6 +59,8 @@ def load(path: Path) -> tuple[Description, Predict]:
     description = read_member(path)
     with foreign_file(path, "cannot be loaded by the TFLite interpreter"):
         interpreter = Interpreter(str(path), num_threads=os.cpu_count())
+        with silent_stderr():  # the first allocation in a process prints that a delegate was made
+            interpreter.allocate_tensors()
         [(signature, names)] = interpreter.get_signature_list().items()
         [pixels], [probabilities] = names["inputs"], names["outputs"]
         runner = interpreter.get_signature_runner(signature)

@@ -18,7 +18,7 @@ from pipeline.images.files.hashing import FileHashes
 from pipeline.images.files.kinds import Other
 from pipeline.images.manifest import Files, Manifest, Skipped
 from pipeline.images.named import is_frame, is_pattern, kind_of, list_data, matches_of
-from pipeline.images.sources.arrays.pixels import as_uint8, float_top, outside
+from pipeline.images.sources.arrays.pixels import Scale, as_uint8, judged, outside
 from pipeline.images.sources.folders import NOT_UNICODE, count_kinds, find_images, is_unicode
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.paths import Locator
@@ -34,6 +34,7 @@ NOT_FOUND = "no such file"
 _KINDS = "a path, the bytes of an image file, a PIL image, or an array of pixels"
 _CHANNELS = (1, 3, 4)
 _MOST_PATH_BYTES = 1024
+_MAX_ALIKE = 3
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,8 @@ def read_given(
     """List and hash the images that a user gives.
 
     One path, `bytes`, PIL image, open file or array is one image. An array of three dimensions is one image (H, W, channels) if its
-    last dimension is 1, 3 or 4, and otherwise N gray images (N, H, W). Pixels are integers in [0, 255], or floats: in [0, 1] if no
-    float of all arrays is above 2, otherwise in [0, 255]. A column of paths, such as a data frame with one column or an array
+    last dimension is 1, 3 or 4, and otherwise N gray images (N, H, W). Pixels are integers in [0, 255]; integers up to 65535, whose
+    bits are judged over all arrays; or floats: in [0, 1] if no float of all arrays is above 2, otherwise in [0, 255]. A column of paths, such as a data frame with one column or an array
     (N, 1), is N paths.
 
     | a text that names | means |
@@ -206,9 +207,17 @@ def _all_entries(given: Any, how: _How) -> list[Entry]:
         return how.listed(given)
     items = _split(given, how)
     arrays = {f"#{number}": np.asarray(item) for number, item in enumerate(items) if _is_array(item)}
-    top = float_top(list(arrays.values()))
-    how.warnings += [text for name, array in arrays.items() if (text := outside(name, array, top))]
-    return [entry for number, item in enumerate(items) for entry in _entries(item, f"#{number}", how, top)]
+    scale = Scale.of(list(arrays.values()))
+    how.warnings += _some(
+        [text for name, array in arrays.items() if (text := outside(name, array, scale) or judged(name, array, scale))]
+    )
+    return [entry for number, item in enumerate(items) for entry in _entries(item, f"#{number}", how, scale)]
+
+
+def _some(sentences: list[str]) -> list[str]:
+    """The first sentences of many that are alike."""
+    more = len(sentences) - _MAX_ALIKE
+    return sentences[:_MAX_ALIKE] + ([f"{more:,} more arrays have such values."] if more > 0 else [])
 
 
 def _is_array(item: Any) -> bool:
@@ -243,12 +252,13 @@ def _split_array(array: NDArray[Any], how: _How) -> list[Any]:
             f"The array {array.shape} is read as {array.shape[0]} gray images. If it is one image with its channels first, give it "
             "in a list."
         )
-    if cut := outside("given", array, None):
-        how.warnings.append(cut)
-    return list(as_uint8(array))
+    scale = Scale.of([array])
+    if text := outside("given", array, scale) or judged("given", array, scale):
+        how.warnings.append(text)
+    return list(as_uint8(array, scale=scale))
 
 
-def _entries(item: Any, number: str, how: _How, top: float | None) -> list[Entry]:
+def _entries(item: Any, number: str, how: _How, scale: Scale) -> list[Entry]:
     """One image, with its content or the reason why it has none; for a folder or a data set all images in it."""
     if (
         isinstance(item, Mapping) and item.get("bytes") is None and item.get("path")
@@ -259,7 +269,7 @@ def _entries(item: Any, number: str, how: _How, top: float | None) -> list[Entry
     if isinstance(item, str | os.PathLike):
         return _entries_of_path(str(os.fsdecode(item)), how)  # a text of numpy becomes a plain one
     try:
-        return [Entry(number, _content(item, exif=how.exif, top=top))]
+        return [Entry(number, _content(item, exif=how.exif, scale=scale))]
     except (UnreadableImageError, DataLayoutError, OSError) as error:
         return [Entry(number, None, str(error).rstrip("."))]
 
@@ -272,11 +282,11 @@ def _is_path(content: bytes) -> bool:
         return False
 
 
-def _content(item: Any, *, exif: bool, top: float | None) -> Content:
+def _content(item: Any, *, exif: bool, scale: Scale) -> Content:
     if isinstance(item, Image.Image):
         return encode_image(item, exif=exif)
     if _is_array(item):
-        pixels: NDArray[np.uint8] = as_uint8(np.asarray(item)[None], top=top)[0]
+        pixels: NDArray[np.uint8] = as_uint8(np.asarray(item)[None], scale=scale)[0]
         return pixels
     content = item.read() if hasattr(item, "read") else item
     if isinstance(content, Mapping):  # as in the data sets of Hugging Face

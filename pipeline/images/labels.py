@@ -37,6 +37,9 @@ NO_LABEL = frozenset(
 LEAST_NUMBERS = 20
 """So many different numbers as labels raise the question whether they are measured values."""
 
+_MANY_EACH = 20
+"""With so many images of each, whole numbers may be classes, and dates too."""
+
 PLACEHOLDERS = frozenset(
     [
         *("?", "??", "-", "--", "none", "nan", "na", "n.a.", "null", "nil", "nat"),
@@ -57,10 +60,15 @@ PLACEHOLDERS = frozenset(
 """Texts that may stand for a missing label, in small letters; they are classes, with a warning."""
 
 _STRONG, _WEAK = ("|", ";", "\n"), (",", "+", "&", "/", " and ")
-_INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
+_INVISIBLE = "\0\u200b\u200c\u200d\u2060\ufeff"
 _LIST = re.compile(r"""\[\s*(['"].*['"]|[^'"\[\]]*,[^'"\[\]]*)\s*\]""", re.DOTALL)
 _MEASURED = re.compile(
     r"(?P<before>[$€£¥]?\s?)(?P<number>[-+]?\d[\d.,]*(?:e[-+]?\d+)?)(?P<unit>\s?[a-z%€$£°²³]{0,4})", re.IGNORECASE
+)
+
+_TIME = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}:?\d{2})?"
+_DATE = re.compile(
+    rf"((\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{4}})([T ]{_TIME})?)|{_TIME}"
 )
 
 
@@ -174,7 +182,14 @@ def measured_values(labels: Sequence[str]) -> str | None:
         return None
     if not whole and len(distinct) < LEAST_NUMBERS and (len(distinct) < 10 or each >= 5):
         return None
-    return "sure" if each < 20 or not whole else "perhaps"
+    return "sure" if each < _MANY_EACH or not whole else "perhaps"
+
+
+def are_dates(labels: Sequence[str]) -> bool:
+    """Whether all labels are dates or times, many of them different and few of each: when an image was made, and not what it shows."""
+    distinct = set(labels)
+    is_many = len(distinct) >= LEAST_NUMBERS and len(labels) < _MANY_EACH * len(distinct)
+    return is_many and all(map(_DATE.fullmatch, distinct))
 
 
 def _measures(labels: Iterable[str]) -> dict[str, float | None]:
@@ -237,6 +252,11 @@ def check_classes(labels: Sequence[str]) -> None:
             f"Labels such as {example!r} look like several labels of one image, separated by {separator!r}. Is a multi-label "
             "task meant? A head here predicts exactly one class for each image. Keep one label per image, make a column "
             f"for each question and choose it with --label, or, if each combination is a class, write it without {separator!r}."
+        )
+    if are_dates(labels):
+        raise DataLayoutError(
+            f"The labels are {len(classes)} different dates or times ({listed(classes, 3)}). Is this the column of the labels? Choose "
+            "another one with --label, or make a column of periods (such as 'January' or 'morning') and choose that one."
         )
     if measured_values(labels) == "sure":
         raise DataLayoutError(

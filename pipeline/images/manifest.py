@@ -309,11 +309,14 @@ class Manifest:
 
     @property
     def _skipped_hint(self) -> str:
-        """A sentence about what was skipped, which may be what is missing; empty if nothing was."""
+        """Sentences about what was skipped or not read, which may be what is missing; empty if nothing was."""
+        kinds = "".join(
+            f" Not read: {entry.count:,} {entry.kind} ({entry.reason})." for entry in self.ignored if entry.reason
+        )
         if not self.skipped:
-            return ""
+            return kinds
         first = self.skipped[0]
-        return f" {len(self.skipped):,} were skipped, the first: {first.path} ({first.reason})."
+        return f" {len(self.skipped):,} were skipped, the first: {first.path} ({first.reason}).{kinds}"
 
     @property
     def label_cure(self) -> str:

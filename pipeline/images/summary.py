@@ -18,6 +18,9 @@ MAX_CLASSES = 10
 MAX_ROWS = 20
 """Classes that a table in a notebook has."""
 
+USES = ("classes", "skipped", "ignored")
+"""Names in the JSON of every command that uses labelled images."""
+
 
 @dataclass(frozen=True)
 class ImageUse:

@@ -6,10 +6,12 @@ import html
 import json
 from collections.abc import Mapping
 from importlib.resources import files
+from pathlib import Path
 from string import Template
 from typing import Any
 
 from pipeline.errors import DamagedStoreError
+from pipeline.files import naming_errors
 
 _SCRIPTS = ("dom", "table", "chart", "charts", "images", "confusion", "map", "run", "page")
 """In the order in which they depend on each other; together they are one function."""
@@ -68,4 +70,6 @@ def _hash(text: str) -> str:
 
 
 def _read(name: str) -> str:
-    return (files(__package__) / "static" / name).read_text(encoding="utf-8")
+    path = Path(str(files(__package__) / "static" / name))
+    with naming_errors(path):
+        return path.read_text(encoding="utf-8")

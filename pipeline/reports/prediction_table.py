@@ -76,6 +76,12 @@ def _columns(entries: Sequence[Mapping[str, str]], classes: Sequence[str], total
         splits=np.array([SPLITS.index(entry["split"]) for entry in entries], np.int8),
         labels=np.array([number[entry["label"]] for entry in entries], np.int64),
         predicted=np.array([number[entry["predicted"]] for entry in entries], np.int64),
-        confidence=np.array([float(entry[f"p:{entry['predicted']}"]) for entry in entries], np.float64),
+        confidence=np.array([_confidence(entry) for entry in entries], np.float64),
         total=total,
     )
+
+
+def _confidence(entry: Mapping[str, str]) -> float:
+    """The probability of the predicted class: in a column of its own if there are many classes."""
+    own = f"p:{entry['predicted']}"
+    return float(entry[own] if own in entry else entry["probability"])

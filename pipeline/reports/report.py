@@ -69,7 +69,9 @@ def write_report(
         require_umap()
     selection = select(names, settings.paths.runs)
     if not selection.runs:
-        raise RunNotFoundError("There is no run to report on; `bottleneck head DATA` makes one.")
+        raise RunNotFoundError(
+            f"There is no run in {settings.paths.runs} to report on; `bottleneck head DATA` makes one."
+        )
     path = path or _path_of(selection, settings.paths.runs, is_all=not names)
     check_target(path, "--out")
     groups = group_runs(selection.runs)

@@ -34,6 +34,12 @@ _DIGEST = re.compile("([0-9a-f]{64})?")
 _LISTED = 8
 """Runs that a message names."""
 
+MAX_COLUMNS = 50
+"""Classes that have a column each in predictions.csv."""
+
+NUM_LISTED = 5
+"""Classes that are listed for each image if there are more."""
+
 _MAX_JSON_BYTES = 2**28
 """Of run.json, metrics.json and sweep.json; those of 20,000 classes take some megabytes."""
 
@@ -61,11 +67,13 @@ class RunFolder:
     def scores(self) -> dict[str, Scores]:
         """metrics.json, by split."""
         try:
-            return {split: Scores.from_dict(values) for split, values in self._json("metrics.json").items()}
+            scores = {split: Scores.from_dict(values) for split, values in self._json("metrics.json").items()}
+            scores["validation"]  # every run has these
         except (TypeError, LookupError, ValueError, AttributeError) as error:
             if isinstance(error, DamagedStoreError):
                 raise
             raise DamagedStoreError(f"{self.path / 'metrics.json'} does not hold scores by split: {error}") from error
+        return scores
 
     @property
     def head_path(self) -> Path:
@@ -78,7 +86,7 @@ class RunFolder:
         )
 
     def predictions(self) -> list[dict[str, str]]:
-        """predictions.csv: path, split, label, predicted, sha256, and the probability of each class.
+        """predictions.csv: path, split, label, predicted, sha256, and probabilities as `write_predictions` wrote them.
 
         Raises:
             FileNotFoundError: The run has none.
@@ -266,25 +274,42 @@ def write_predictions(
     rows: Iterable[tuple[str, str, str, bytes, NDArray[np.float32]]],
     classes: Sequence[str],
 ) -> None:
-    """Write one line per image: path, split, label, predicted class, SHA-256, and the probability of each class.
+    """Write one line per image: path, split, label, predicted class, SHA-256, and probabilities.
+
+    Up to `MAX_COLUMNS` classes have a column each, `p:LABEL`. Of more classes the most likely ones are listed, as `predict --out` does it:
+    probability (of the predicted class), label_2, probability_2 and so on. 1,200 columns would make a file of 40 MB for 4,000 images.
 
     Args:
         path: The file.
         rows: Name, split, label, SHA-256 and probabilities (K,) of each image.
         classes: Names of the K classes.
     """
+    is_many = len(classes) > MAX_COLUMNS
+    more = [f"{name}_{number}" for number in range(2, NUM_LISTED + 1) for name in ("label", "probability")]
+    columns = ["probability", *more] if is_many else [f"p:{label}" for label in classes]
     lines = (
-        [name, split, label, classes[int(p.argmax())], digest.hex(), *_probabilities(p)]
+        [name, split, label, classes[int(p.argmax())], digest.hex()]
+        + (_most_likely(p, classes) if is_many else _probabilities(p))
         for name, split, label, digest, p in rows
     )
-    write_table(path, ["path", "split", "label", "predicted", "sha256", *(f"p:{label}" for label in classes)], lines)
+    write_table(path, ["path", "split", "label", "predicted", "sha256", *columns], lines)
 
 
 def _probabilities(p: NDArray[np.float32]) -> list[str]:
     """Probabilities (K,) as texts with 6 decimals; that of the predicted class, by which images are sorted, is exact."""
     texts = [f"{value:.6f}" for value in p]
-    texts[int(p.argmax())] = f"{p.max():.9g}"  # 9 digits give every float32 back
+    texts[int(p.argmax())] = _exact(p.max())
     return texts
+
+
+def _most_likely(p: NDArray[np.float32], classes: Sequence[str]) -> list[str]:
+    """The largest probability, which is exact, then the next classes with theirs, to 6 decimals."""
+    first, *others = np.argsort(-p, kind="stable")[:NUM_LISTED]
+    return [_exact(p[first]), *(text for k in others for text in (classes[k], f"{p[k]:.6f}"))]
+
+
+def _exact(value: np.float32) -> str:
+    return f"{value:.9g}"  # 9 digits give every float32 back
 
 
 def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -11,9 +11,11 @@ from pipeline.images.entries import Part
 from pipeline.images.manifest import Files, ImageBytes
 from pipeline.images.named import list_data
 from pipeline.images.sources.archives.archives import is_archive
+from pipeline.images.sources.arrays.arrays import list_arrays
 from pipeline.images.sources.folders import real_names
 from pipeline.images.sources.tables.huggingface import find_data_files
 from pipeline.runs.folder import RunFolder
+from pipeline.runs.info import RunInfo
 from pipeline.settings import Settings
 from pipeline.stage_one.scan import make_reading, scan
 
@@ -67,19 +69,21 @@ def find_images(run: RunFolder, names: Sequence[str], digests: Sequence[bytes], 
     if not isinstance(source, str) or not _is_here(source):
         return RunImages(nowhere, {}, _NOT_LOCAL.format(data=source or info.data))
     try:
-        images, positions = _scan_again(source, settings)
+        images, positions = _scan_again(source, info, settings)
     except (PipelineError, OSError) as error:
         return RunImages(nowhere, {}, f"{source} cannot be scanned again: {error}")
     return RunImages(images, positions)
 
 
-def _scan_again(source: str, settings: Settings) -> tuple[ImageBytes, dict[bytes, int]]:
-    """The images of a data set, and the position of each by its digest. What its folders mean is not asked again."""
+def _scan_again(source: str, info: RunInfo, settings: Settings) -> tuple[ImageBytes, dict[bytes, int]]:
+    """The images of a data set, and the position of each by its digest. What its folders or arrays mean is not asked again."""
     if is_archive(Path(source)):
         parts = [entry.content for entry in list_data(source, make_reading(settings)).entries]
         found = [part for part in parts if isinstance(part, Part)]
         return found[0].images, {part.digest: part.position for part in found}
-    manifest = scan(source, settings)
+    is_arrays = Path(source).suffix.lower() in (".npz", ".npy")
+    ignored = [str(entry.get("kind")) for entry in info.ignored]
+    manifest = list_arrays(Path(source), ignored, info.label_column) if is_arrays else scan(source, settings)
     return manifest.images, dict(zip(manifest.digests, manifest.positions, strict=True))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.files import write_json
 from pipeline.html import show_table
 from pipeline.images.manifest import Manifest
+from pipeline.images.summary import USES
 from pipeline.runs.info import task_digest
 from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
@@ -31,8 +32,10 @@ class SweepResult:
     """The run of the best head; only this head is evaluated on the test split."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: `results`, and `best` as in `Run.as_dict`."""
-        return {"results": [result.as_dict() for result in self.results], "best": self.best.as_dict()}
+        """Plain values for JSON: `results`, `best` as in `Run.as_dict`, and what became of the images."""
+        best = self.best.as_dict()
+        use = {name: best[name] for name in USES}
+        return {"results": [result.as_dict() for result in self.results], "best": best, **use}
 
     def __repr__(self) -> str:
         return f"SweepResult({len(self.results)} heads, best={self.best!r})"

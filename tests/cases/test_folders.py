@@ -98,6 +98,16 @@ def test_data_of_other_kinds_alone_is_an_error_with_the_cure(source, make, monke
         scan(make(files, source))
 
 
+def test_class_of_files_that_are_not_read_says_so(tmp_path):
+    """One class is left; the error has the kind of the other files and the cure."""
+    draw_photo(tmp_path / "cats" / "1.png", (90, 90, 90), 1)
+    (tmp_path / "dogs").mkdir()
+    (tmp_path / "dogs" / "1.jp2").write_bytes(b"\0\0\0\x0cjP  \r\n\x87\n")
+
+    with pytest.raises(DataLayoutError, match=r"two classes\. Received: \['cats'\].* Not read: 1 \.jp2 \("):
+        read(tmp_path).require_task()
+
+
 def test_images_to_predict_are_found_in_the_same_way(make, monkeypatch):
     """A folder given to `predict` has its other files counted, too; one without images says what it has."""
     monkeypatch.setattr(heif, "FORMATS", ())

@@ -200,6 +200,24 @@ def test_measured_values_are_a_question(make, labels):
 
 
 @pytest.mark.parametrize(
+    "form",
+    ["2024-01-{day:02d}", "{day}/1/2024", "{day:02d}.01.2024", "2024-01-{day:02d}T10:{day:02d}:00Z", "10:{day:02d}"],
+)
+def test_many_dates_are_a_question(make, form):
+    """When an image was made is hardly what it shows; a few dates, and many images of each, are classes."""
+    days = range(1, 25)
+
+    with pytest.raises(DataLayoutError, match=r"24 different dates or times \(.*\)\. .*--label"):
+        read(make([form.format(day=day) for day in [*days, *days]])).require_task()
+    assert len(read(make([form.format(day=day) for day in [*days[:6]] * 4])).require_task().classes) == 6
+
+
+def test_zero_bytes_around_labels_mean_nothing(make):
+    """As programs write them that fill fields of a fixed length."""
+    assert set(read(make(["cat\0", "dog\0\0", "cat"])).labels) == {"cat", "dog"}
+
+
+@pytest.mark.parametrize(
     "labels",
     [
         [str(number % 25) for number in range(50)],

@@ -116,6 +116,7 @@ def test_paths_are_read_in_many_forms(write, tmp_path, rows, form):
     [
         ("https://example.com/{}", "is a URL: download the image"),
         ("C:\\Users\\me\\{}", r"on a drive of another computer \(C:\)"),
+        ("file:///D:/me/{}", r"on a drive of another computer \(D:\)"),
         ("../other/{}", r"leaves the folder by '\.\.'.*--root"),
         ("door/{}", "reached by a link to a folder outside: --follow-links"),
         ("nowhere/{}", "no such file.*--root"),
@@ -427,7 +428,7 @@ def test_arrays_without_names_are_told_apart_by_their_shapes(tmp_path):
         (X[:, None], "with reshape"),
         (X.astype(np.int8), r"Shift values with a sign"),
         (X.astype(np.complex64), "Convert it to one of these types"),
-        (X.astype(np.uint16) * 16, "Divide them by their largest possible value"),
+        (X.astype(np.int32) * 1000, "Divide them by their largest possible value"),
     ],
 )
 def test_arrays_that_are_no_images_are_refused_with_the_cure(tmp_path, x, cure):
@@ -439,10 +440,12 @@ def test_arrays_that_are_no_images_are_refused_with_the_cure(tmp_path, x, cure):
 
 
 def test_arrays_that_are_not_used_are_counted(tmp_path):
-    """Names of files or classes beside the images."""
-    np.savez(tmp_path / "a.npz", x=X, y=Y, split=np.array(WORDS * 9), label_names=np.array(["a", "b", "c"]))
+    """Names of files or of people beside the images; an array that the user leaves out, too."""
+    others = {"split": np.array(WORDS * 9), "authors": np.array(["a", "b", "c"]), "x_old": X}
+    np.savez(tmp_path / "a.npz", x=X, y=Y, **others)
+    found = read(tmp_path / "a.npz", ignore_column=("x_old",))
 
-    assert [entry.kind for entry in read(tmp_path / "a.npz").ignored] == ["array label_names"]
+    assert [entry.kind for entry in found.ignored] == ["array authors", "array x_old"]
 
 
 def test_few_groups_and_images_without_one_are_said(write):
@@ -611,3 +614,29 @@ def test_file_urls_are_paths(write, tmp_path, header):
     table = write(header, [0, 1] * 5, path=lambda path: f"file://{tmp_path}/{path}")
 
     assert len(read(table, label="diagnosis" if "diagnosis" in header else "label")) == 10
+
+
+def test_columns_of_one_name_that_differ_may_be_left_out(write):
+    """They are an error that names the cure: of two notes none is needed, and of two labels nobody knows which."""
+    table = write("path,label,note,note", [f"{number},x" for number in range(10)])
+
+    with pytest.raises(DataLayoutError, match=r"two columns 'note' with different values.*--ignore-column note"):
+        read(table)
+    assert len(read(table, ignore_column=("note",))) == 10
+
+
+def test_column_that_looks_like_paths_is_named(write):
+    """Its name is not known; the error has the option with it."""
+    table = write("Image Index,Finding")
+
+    with pytest.raises(
+        DataLayoutError, match=r"The values of 'Image Index' look like them: --path-column 'Image Index'"
+    ):
+        read(table)
+    assert read(table, path_column="Image Index", label="Finding").classes == ("cats", "dogs")
+
+
+def test_fields_may_have_line_ends_and_decimal_commas(write):
+    """In quotes, and beside semicolons."""
+    assert len(read(write("path,label,note", [f'"a\n{number}, b"' for number in range(10)]))) == 10
+    assert len(read(write("path;label;area", [f"1,{number}" for number in range(10)]))) == 10

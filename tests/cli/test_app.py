@@ -268,7 +268,7 @@ def test_warm_head_loads_no_tensorflow(own, photos):
     predict = start("-X", "importtime", "-m", "pipeline", "predict", "linear", photos / "test", *places)
 
     assert head.returncode == predict.returncode == 0
-    assert json.loads(head.stdout)["test"]["n"] == len(json.loads(predict.stdout)) == 12
+    assert json.loads(head.stdout)["test"]["n"] == len(json.loads(predict.stdout)["predictions"]) == 12
     assert imported(head) >= {"pipeline", "sklearn", "numpy"}
     assert imported(head).isdisjoint({"tensorflow", "keras"})
     assert imported(predict).isdisjoint({"tensorflow", "keras", "sklearn"})

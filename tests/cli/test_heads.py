@@ -125,7 +125,7 @@ def test_sweep_prints_a_ranked_table(own, photos):
     result = call("sweep", photos, *heads, "--epochs", 1, "--workers", 1, "--name", "best", *BASE, *own, "--json").json
     ranks = [(-entry["validation"]["accuracy"], entry["validation"]["loss"]) for entry in result["results"]]
 
-    assert set(result) == {"results", "best", "seconds"}
+    assert set(result) == {"results", "best", "seconds", "classes", "skipped", "ignored"}
     assert len(result["results"]) == 5
     assert all(entry.keys() >= {"head", "params", "validation", "seconds"} for entry in result["results"])
     assert ranks == sorted(ranks)

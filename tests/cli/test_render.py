@@ -49,12 +49,12 @@ def test_reason_replaces_a_missing_prediction():
     """The column of reasons is there only if an image cannot be read."""
     good = {"path": "a.jpg", "label": "cat", "probability": 0.9, "top": [["cat", 0.9], ["dog", 0.1]], "reason": None}
     bad = {"path": "b.jpg", "label": None, "probability": None, "top": [], "reason": "no such file"}
-    mixed = text.describe_predictions([good, bad]).splitlines()
+    mixed = text.describe_predictions({"predictions": [good, bad]}).splitlines()
 
     assert mixed[0].split() == ["image", "label", "probability", "runner-up", "reason"]
     assert mixed[1].split() == ["a.jpg", "cat", "0.9000", "dog", "0.100"]
     assert mixed[2].split() == ["b.jpg", "-", "-", "no", "such", "file"]
-    assert "reason" not in text.describe_predictions([good])
+    assert "reason" not in text.describe_predictions({"predictions": [good]})
 
 
 def test_augmentation_and_phases_are_said():

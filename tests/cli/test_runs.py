@@ -10,7 +10,7 @@ from tests.cli.commands import call
 def test_predict_prints_each_image(work, photos):
     """One entry an image: path, label, its probability, and the classes from the most likely down."""
     image = photos / "test" / "red" / "red000.png"
-    (entry,) = call("predict", "linear", image, *work["places"], "--json").json
+    (entry,) = call("predict", "linear", image, *work["places"], "--json").json["predictions"]
 
     assert set(entry) == {"path", "label", "probability", "top", "reason"}
     assert entry["path"] == str(image)
@@ -23,7 +23,7 @@ def test_predict_says_what_it_cannot_read(work, photos, tmp_path, caplog):
     image, broken = photos / "test" / "red" / "red000.png", tmp_path / "broken.png"
     broken.write_bytes(b"no image")
     shown = call("predict", "linear", image, broken, "gone.png", *work["places"])
-    entries = call("predict", "linear", image, broken, "gone.png", *work["places"], "--json").json
+    entries = call("predict", "linear", image, broken, "gone.png", *work["places"], "--json").json["predictions"]
     strict = call("predict", "linear", image, broken, "--strict", *work["places"])
 
     assert (shown.code, len(shown.out.splitlines())) == (0, 4)
@@ -66,8 +66,8 @@ def test_export_writes_a_model(exported):
 def test_an_exported_file_predicts_in_the_place_of_a_run(work, exported, photos, tmp_path):
     """The same labels, and nothing of the run, the cache or the base is needed."""
     image = photos / "test" / "red" / "red000.png"
-    [expected] = call("predict", "linear", image, *work["places"], "--json").json
-    [received] = call("predict", exported[0], image, "--cache", tmp_path / "cache", "--json").json
+    [expected] = call("predict", "linear", image, *work["places"], "--json").json["predictions"]
+    [received] = call("predict", exported[0], image, "--cache", tmp_path / "cache", "--json").json["predictions"]
 
     assert received["label"] == expected["label"]
     assert received["probability"] == pytest.approx(expected["probability"], abs=1e-3)
@@ -131,9 +131,9 @@ def test_predict_points_to_evaluate(work, photos):
 def test_one_image_may_come_from_stdin(work, photos, monkeypatch):
     """A dash is the bytes of one image."""
     image = photos / "test" / "red" / "red000.png"
-    [expected] = call("predict", "linear", image, *work["places"], "--json").json
+    [expected] = call("predict", "linear", image, *work["places"], "--json").json["predictions"]
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(image.read_bytes())))
-    [received] = call("predict", "linear", "-", *work["places"], "--json").json
+    [received] = call("predict", "linear", "-", *work["places"], "--json").json["predictions"]
 
     assert received["top"] == expected["top"]
 

@@ -19,6 +19,7 @@ from pipeline.exports.description import KEY, NAME, add_member
 from pipeline.exports.formats import FORMATS, format_of, is_exported, load_format
 from pipeline.exports.saved_model import load_serving
 from pipeline.images.decoding.decoder import Decoder
+from tests.cli.commands import start
 from tests.exports.models import LABELS, SIZE_PX, describe, make_model, make_pixels
 
 NAMES = tuple(f"model{ending}" for ending in FORMATS)
@@ -69,6 +70,17 @@ def test_neighbours_can_be_written(ending, tmp_path):
     pixels = make_pixels(20)
 
     np.testing.assert_allclose(predict(pixels), model.predict(pixels, verbose=0), atol=1e-6)
+
+
+def test_tflite_prints_nothing(folder):
+    """The interpreter says once in a process that it made a delegate: not on a user's terminal."""
+    code = (
+        "import sys; from pathlib import Path; import numpy as np; from pipeline.exports.tflite_file import load\n"
+        f"_, predict = load(Path(sys.argv[1])); predict(np.zeros((2, {SIZE_PX}, {SIZE_PX}, 3), np.float32))"
+    )
+    outcome = start("-c", code, folder / "model.tflite")
+
+    assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
 
 
 def test_labels_can_be_read_without_this_package(folder):

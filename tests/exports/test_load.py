@@ -33,7 +33,7 @@ def test_given_digest_stands_for_the_runs_folder(exports, photos, tmp_path):
         [predicted] = pipeline.predict(done.path, image, digest=done.digest, runs=tmp_path / "none")
         wrong = call(*words, "0" * 64)
 
-        assert call(*words, done.digest).json[0]["label"] == predicted.label
+        assert call(*words, done.digest).json["predictions"][0]["label"] == predicted.label
         assert (wrong.code, wrong.json["error"]) == (3, "UnknownExportError")
         assert f"Received: SHA-256 {done.digest}. Expected: {'0' * 64}" in wrong.json["message"]
 

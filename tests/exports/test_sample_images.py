@@ -1,5 +1,7 @@
 """Which images an exported file and its run are compared on."""
 
+import hashlib
+
 import numpy as np
 
 from pipeline.exports import sample_images as module
@@ -41,6 +43,22 @@ def test_images_that_are_gone_are_replaced_by_synthetic_ones(tmp_path, monkeypat
 
         assert images.num_own == 0
         assert len(set(images.encoded)) == 4
+
+
+def test_only_files_that_the_run_knows_are_used(tmp_path, monkeypatch):
+    """A run from elsewhere may name any file: another content is left out, and after a number of these no more are read."""
+    monkeypatch.setattr(module, "NUM_IMAGES", 2)
+    monkeypatch.setattr(module, "_MAX_MISSES", 3)
+    data = draw_photo(tmp_path / "known.png", (200, 40, 40), 1).read_bytes()
+    draw_photo(tmp_path / "other.png", (200, 40, 40), 2)
+
+    def num_own(num_others):
+        names = [("other.png", "validation")] * num_others + [("known.png", "train")]
+        rows = [(name, split, "a", hashlib.sha256(data).digest(), np.array([0.6, 0.4])) for name, split in names]
+        run = Run(make_run(tmp_path / "runs", f"with-{num_others}", rows=rows, root=str(tmp_path)), head=None)
+        return sample_images(run, Decoder(24)).num_own
+
+    assert [num_own(num_others) for num_others in (0, 2, 3)] == [1, 1, 0]
 
 
 def test_own_images_are_capped(tmp_path, monkeypatch):

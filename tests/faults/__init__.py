@@ -10,6 +10,7 @@
 | shards cut, flipped, zeroed, swapped, renamed, missing, damaged while open; damaged recipe; threads, fork, a reader | `test_damage` |
 | damaged, foreign, locked or newer remembered hashes, journals of another hand | `tests/images/files/test_hashing.py`, `tests/images/files/test_hash_table.py` |
 | any tree of bytes, any changed byte, pipes, devices, links and endless files in any place of a cache | `test_any_cache` |
+| the same as runs, and as data of each kind (folders, archives, tables, arrays) | `test_any_runs`, `test_any_data` |
 | the n-th open, read, write, fsync, close, rename, link, unlink, mkdir, rmdir or flock fails with any error | `test_calls` |
 | writers with equal process numbers, four that replace one folder | `tests/test_files.py` |
 | an export without room for it | `tests/cache/test_exchange.py`, `tests/cache/test_sink.py` |

@@ -1,7 +1,7 @@
 """Any system call may fail: every command ends in time and in order, no good shard is lost, and nothing unfinished is served.
 
-A third of FAULTS_EXAMPLES says how many calls are tried with commands on a cache and with `features`, `head` and `cache export`
-(`make faults`: 3,333 each), a hundredth of it with `export`, which needs seconds.
+A third of FAULTS_EXAMPLES says how many calls are tried with commands on a cache and with those of `NAMES` (`make faults`: 3,333 each),
+a hundredth of it with `export`, which needs seconds.
 """
 
 import errno
@@ -143,11 +143,14 @@ def command_line(name: str, folder: Path) -> list[str]:
             *runs,
         ],
         "cache export": ["cache", "export", data, str(folder / "rows.h5"), *base, *cache],
+        "predict": ["predict", "first", f"{data}/test", "--out", str(folder / "labels.csv"), *cache, *runs],
+        "evaluate": ["evaluate", "first", data, "--out", str(folder / "results"), *cache, *runs],
+        "report": ["report", "first", "--out", str(folder / "page.html"), *cache, *runs],
         "export": ["export", "first", str(folder / "model.keras"), *cache, *runs],
     }[name]
 
 
-NAMES = ("features", "head", "replace", "cache export")
+NAMES = ("features", "head", "replace", "cache export", "predict", "evaluate", "report")
 
 
 @contextmanager
@@ -182,6 +185,7 @@ def assert_ended_well(ending: Ending, folder: Path, before: dict[str, object]) -
     runs = Settings.of(runs=folder / "runs", cache=folder / "cache")
     assert load_run("first", runs).classes == ("blue", "red")
     named = {"photos", "cache", "runs", "small", "rows.h5", "model.keras", "model.labels.json", "said"}
+    named |= {"labels.csv", "results", "page.html"}
     assert {name.split("/")[0] for name in after if not name.startswith(".")} <= named
 
 
@@ -206,6 +210,12 @@ def test_any_call_of_a_command_may_fail(work: Path, fail_at_work: Fail, name: st
                 "blue",
                 "red",
             )
+        if name == "predict":
+            written = (folder / "labels.csv").exists()
+            assert written == (ending.code == 0)
+            assert not written or len((folder / "labels.csv").read_text().splitlines()) == 13
+        if name == "report":
+            assert (folder / "page.html").exists() or ending.code
         if name == "cache export":
             assert (folder / "rows.h5").exists() == (ending.code == 0)
 

@@ -41,8 +41,8 @@ def test_names_and_labels_are_shown(more: tuple[str, ...], export: Path, caplog:
     assert _is_clean(done.out)
     assert _is_clean(done.err)
     if more:
-        assert done.json[0]["path"] == str(image)
-        assert sorted(label for label, _ in done.json[0]["top"]) == sorted(LABELS)
+        assert done.json["predictions"][0]["path"] == str(image)
+        assert sorted(label for label, _ in done.json["predictions"][0]["top"]) == sorted(LABELS)
     else:
         assert len(done.out.splitlines()) == 3
         assert r"\x1b]0;title\x07\x1b[2J\x9b31m\u202egnp.\x7f\rb" in done.out

@@ -1,8 +1,10 @@
 """A process is killed: nothing that was committed is lost, nothing is computed twice, and the next run goes on."""
 
 import contextlib
+import importlib
 import os
 import random
+import re
 import signal
 import time
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 
 from pipeline.cache.store import Store
 from tests.faults.child import SHARD_ROWS, SMALL, STEPS, Averages, run
-from tests.faults.conftest import NUM_PHOTOS, assert_nothing_wrong, assert_same, start, wait_for_shards
+from tests.faults.conftest import NUM_PHOTOS, PROJECT, assert_nothing_wrong, assert_same, start, wait_for_shards
 
 
 def test_killed_at_random_moments(many: Path, cache: Path, undisturbed: Store):
@@ -122,3 +124,12 @@ def test_workers_end_with_a_killed_driver(stopped: bool, many: Path, cache: Path
     assert len(gone) >= 2
     assert engine.num_images == NUM_PHOTOS - rows
     assert_same(cache, undisturbed)
+
+
+def test_what_the_long_form_changes_is_there():
+    """`benchmarks/kill.py` makes shards small in the processes that it kills; it is too long to be run here."""
+    script = (PROJECT / "benchmarks" / "kill.py").read_text(encoding="utf-8")
+    found = re.search(r"from (\S+) import (\w+); \2\.(\w+) = ", script)
+
+    assert found is not None
+    assert hasattr(importlib.import_module(f"{found[1]}.{found[2]}"), found[3])

@@ -393,6 +393,21 @@ def test_range_of_floats_is_one_for_all_arrays(paths):
     assert pixels_of(shares)[1].min() == 255
 
 
+def test_range_of_integers_is_judged_over_all_arrays():
+    """One image, a list or one array: the bits of all, with a few warnings however many arrays there are."""
+    wide = [pixels.astype(np.uint16) << 4 for pixels in PIXELS[:1]] * 5
+    listed, joined = read([*wide, wide[0] // 16]), read(np.stack(wide))
+
+    plain = pixels_of(read([PIXELS[0], PIXELS[0] // 16]))
+
+    assert np.array_equal(pixels_of(listed)[0], plain[0])
+    assert np.array_equal(pixels_of(listed)[5], plain[1])
+    assert np.array_equal(pixels_of(joined)[4], plain[0])
+    assert "The array #0 has integers above 255" in listed.manifest.warnings[0]
+    assert listed.manifest.warnings[3:] == ("3 more arrays have such values.",)
+    assert len(joined.manifest.warnings) == 1
+
+
 def test_one_image_with_its_channels_first_is_a_question():
     """Alone it is read as gray images, with a warning; in a list it is one image."""
     first = np.moveaxis(PIXELS[0], -1, 0)

@@ -102,7 +102,7 @@ def test_recipe_from_elsewhere_does_not_lead_out_of_the_cache(own):
 
 def test_report_on_nothing_is_an_error(settings, tmp_path):
     """Without a run there is no page, and the message says how to make a run."""
-    with pytest.raises(RunNotFoundError, match="There is no run to report on; `bottleneck head DATA` makes one"):
+    with pytest.raises(RunNotFoundError, match=r"There is no run in .* to report on; `bottleneck head DATA` makes one"):
         report(settings=settings.with_changes(runs=tmp_path / "runs"))
     assert not (tmp_path / "runs").exists()
 

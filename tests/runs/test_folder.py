@@ -301,6 +301,25 @@ def test_history_and_predictions_come_back(tmp_path):
     ]
 
 
+def test_of_many_classes_the_most_likely_are_listed(tmp_path):
+    """More than 50 classes would make a table of hundreds of columns; the largest probability is exact."""
+    classes = tuple(f"c{number:04d}" for number in range(1200))
+    p = np.full(1200, 1e-5, np.float32)
+    p[[7, 3, 11]] = 0.5, 0.3, 0.1
+    write_predictions(tmp_path / "predictions.csv", [("a.png", "test", "c0003", bytes(32), p)] * 20, classes)
+    row = RunFolder(tmp_path).predictions()[19]
+
+    assert list(row)[5:9] == ["probability", "label_2", "probability_2", "label_3"]
+    assert (row["predicted"], np.float32(row["probability"])) == ("c0007", p[7])
+    assert (row["label_2"], row["probability_2"], row["label_3"], row["label_5"]) == (
+        "c0003",
+        "0.300000",
+        "c0011",
+        "c0001",
+    )
+    assert (tmp_path / "predictions.csv").stat().st_size < 200 * 20
+
+
 def test_history_of_a_head_without_epochs_is_empty(tmp_path):
     """A linear head has no history."""
     assert RunFolder(tmp_path).history() == []

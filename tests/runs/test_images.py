@@ -93,6 +93,19 @@ def test_what_folders_of_an_archive_mean_is_not_asked_again(tmp_path, tree):
     assert all(found.read(digest) is not None for digest in manifest.digests)
 
 
+def test_what_arrays_mean_is_not_asked_again(tmp_path):
+    """The run was made with an option that answered the question, and judged the range of the images that it used."""
+    images = np.random.default_rng(0).integers(0, 4000, (12, 4, 4), np.uint16)
+    np.savez(tmp_path / "scans.npz", x=images, x_old=images, y=[0, 1] * 6, label_names=["cat", "dog"])
+    manifest = scan(tmp_path / "scans.npz", ignore_column=("x_old",))
+    ignored = [vars(entry) for entry in manifest.ignored]
+    found = find(tmp_path, manifest, source=manifest.source, ignored=ignored)
+
+    assert manifest.classes == ("cat", "dog")
+    assert found.note is None
+    assert all(found.read(digest) is not None for digest in manifest.digests)
+
+
 def test_archive_that_is_damaged_is_named(tmp_path, tree):
     """Data that cannot be scanned again gives a note with the reason, and no error."""
     archive = Path(shutil.make_archive(str(tmp_path / "photos"), "zip", tree))

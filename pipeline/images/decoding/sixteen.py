@@ -17,22 +17,22 @@ from pipeline.errors import UnreadableImageError
 FULL_BITS = 16
 _LEAST_BITS = 8
 _ONE_IN = 1000
-_NOISE = 0.1
+NOISE = 0.1
 """Negative values are read as 0 if none is further below it than this share of the largest value."""
 
 _COLOURS = re.compile(r"(RGB|RGBA);16([BLN])")
 _SWAPPED = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 
 
-def significant_bits(values: NDArray[Any]) -> int:
+def significant_bits(*values: NDArray[Any]) -> int:
     """8, 10, 12, 14 or 16: the fewest of these that hold all values but one in a thousand (32-bit files: an even number up to 32)."""
-    most = int(values.max(initial=0)).bit_length()
-    enough = (bits for bits in range(_LEAST_BITS, most, 2) if _are_few(values >= 2**bits))
+    most = max(int(part.max(initial=0)) for part in values).bit_length()
+    enough = (bits for bits in range(_LEAST_BITS, most, 2) if _are_few(*(part >= 2**bits for part in values)))
     return next(enough, max(_LEAST_BITS, most + most % 2))
 
 
-def _are_few(larger: NDArray[np.bool_]) -> bool:
-    return int(np.count_nonzero(larger)) * _ONE_IN <= larger.size
+def _are_few(*larger: NDArray[np.bool_]) -> bool:
+    return sum(int(np.count_nonzero(part)) for part in larger) * _ONE_IN <= sum(part.size for part in larger)
 
 
 def to_eight_bits(values: NDArray[Any], bits: int) -> NDArray[np.uint8]:
@@ -48,7 +48,7 @@ def judge(values: NDArray[Any]) -> tuple[NDArray[np.uint8], int]:
         UnreadableImageError: Values are so far below 0 that this is not noise, as in Hounsfield units: their range is not known.
     """
     low, high = int(values.min(initial=0)), int(values.max(initial=0))
-    if -low > _NOISE * high:
+    if -low > NOISE * high:
         raise UnreadableImageError(
             f"values from {low} to {high} have no known range; convert the image to 8 or 16 bits without a sign"
         )

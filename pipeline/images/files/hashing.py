@@ -4,6 +4,7 @@ A wrong entry of the cache cannot lead to a wrong row: rows are keyed by the dig
 digest of the bytes that it decodes.
 """
 
+import errno
 import hashlib
 import itertools
 import os
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from pipeline.images.decoding.decoder import MAX_BYTES
 from pipeline.images.files.hash_table import Stamp, recall, remember
 from pipeline.progress import progress_bar
 
@@ -33,10 +35,12 @@ class FileHashes:
     """The current time in ns since 1970."""
 
     def digests(self, files: Sequence[Path | str], *, progress: bool = False) -> list[bytes | OSError]:
-        """SHA-256 of each file, 32 bytes each; for a file that cannot be read, the error instead."""
+        """SHA-256 of each image file, 32 bytes each; for a file that cannot be read or is too large for an image, the error instead."""
         here = str(Path.cwd())
         keys = [_key(here, file) for file in files]
-        return self._digests(keys, map(file_stamp, files), lambda row: sha256_file(files[row]), progress=progress)
+        return self._digests(
+            keys, map(file_stamp, files), lambda row: sha256_file(files[row], MAX_BYTES), progress=progress
+        )
 
     def member_digests(
         self, container: Path, members: Sequence[str], read: Callable[[int], bytes], *, progress: bool = False
@@ -100,9 +104,20 @@ class FileHashes:
             remember(self.path, rows)
 
 
-def sha256_file(path: Path | str) -> bytes:
-    """SHA-256 of a file's bytes, 32 bytes."""
+def sha256_file(path: Path | str, at_most: int | None = None) -> bytes:
+    """SHA-256 of a file's bytes, 32 bytes.
+
+    Args:
+        path: The file.
+        at_most: Largest size in bytes: a file of terabytes, which may have no content on the disk, would take hours.
+
+    Raises:
+        OSError: The file cannot be read, or is larger.
+    """
     with Path(path).open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if at_most is not None and size > at_most:
+            raise OSError(errno.EFBIG, f"{size:,} bytes; the limit is {at_most:,}", str(path))
         return hashlib.file_digest(file, "sha256").digest()
 
 

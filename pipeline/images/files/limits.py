@@ -37,6 +37,9 @@ SMALL_CELLS = 2**22
 CELLS_PER_BYTE = 16
 """Values of a larger table per byte of its file. A path of its own takes a few bytes, a column of one value nearly none."""
 
+UNKNOWN_MEMORY = 2**30
+"""Bytes that are taken to be free where the system does not say how many are."""
+
 
 def check_growth(source: object, packed: int, unpacked: int, *, small: int = SMALL_BYTES) -> None:
     """Check that a file does not unpack to many times its size.
@@ -98,11 +101,19 @@ def check_memory(source: object, needed: int) -> None:
     Raises:
         DataLayoutError: It does not.
     """
-    import psutil  # here, so that the command line starts without it
-
-    free = psutil.virtual_memory().available
+    free = free_memory()
     if needed > free:
         raise DataLayoutError(
             f"{source} needs {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free. Save it as a folder of images, "
             "which are read one at a time."
         )
+
+
+def free_memory() -> int:
+    """Bytes of memory that are free; `UNKNOWN_MEMORY` where the system does not say."""
+    import psutil  # here, so that the command line starts without it
+
+    try:
+        return int(psutil.virtual_memory().available)
+    except OSError:  # no /proc, or it cannot be read
+        return UNKNOWN_MEMORY

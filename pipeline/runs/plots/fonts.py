@@ -101,6 +101,6 @@ def _is_drawn(letter: str) -> bool:
 def _warn(examples: str) -> None:
     logger.warning(
         "Plots show boxes for characters such as %s: no installed font has them. Install one that does, such as Noto Sans CJK for "
-        "Chinese, Japanese and Korean (Debian and Ubuntu: apt install fonts-noto-cjk).",
+        "Chinese, Japanese and Korean, or Noto Sans of the script (Debian and Ubuntu: apt install fonts-noto-cjk fonts-noto-core).",
         examples,
     )

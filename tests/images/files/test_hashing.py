@@ -77,6 +77,17 @@ def test_an_unreadable_file_has_an_error_instead_of_a_digest(tmp_path, file, has
     assert isinstance(folder, IsADirectoryError)
 
 
+def test_file_of_terabytes_is_not_read(tmp_path):
+    """It takes no room on the disk, and reading it would take hours: an image is never so large. Weights may be."""
+    path = tmp_path / "endless.png"
+    path.touch()
+    os.truncate(path, 2**43)
+    [error] = FileHashes().digests([path])
+
+    assert isinstance(error, OSError)
+    assert error.strerror == "8,796,093,022,208 bytes; the limit is 536,870,912"
+
+
 def test_unchanged_file_is_not_read_again(file, hashes):
     """The remembered digest is taken as long as the file's stamp is the same."""
     first = hashes.digests([file])

@@ -4,7 +4,7 @@ An image of an array is identified by the SHA-256 of its pixels in `.npy` format
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,8 +17,9 @@ from pipeline.images.decoding.decoder import encode_array
 from pipeline.images.labels import label_text, plain_texts
 from pipeline.images.manifest import Ignored, Manifest
 from pipeline.images.sources.arrays.array_names import Part, find_parts, label_choices, name_warnings
+from pipeline.images.sources.arrays.class_names import find_class_names
 from pipeline.images.sources.arrays.npz import read_npy, read_npz
-from pipeline.images.sources.arrays.pixels import CHANNELS, as_uint8, float_top, pixel_warnings
+from pipeline.images.sources.arrays.pixels import CHANNELS, Scale, as_uint8, judged, pixel_warnings
 from pipeline.images.sources.columns import group_notes, group_splits
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.roles import Roles, find_roles
@@ -27,6 +28,9 @@ from pipeline.images.splits import rule_of
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+_ARRAY = "array "
+"""Beginning of the kind of an array that is ignored."""
+
 _NAMED_LABELS = {"cifar10": CIFAR10, "fashion_mnist": FASHION}
 
 
@@ -63,7 +67,8 @@ def array_manifest(
         DataLayoutError: The array has no valid shape or range of images, or the lengths differ.
     """
     reading = reading or Reading()
-    images = Arrays(as_uint8(pixels))
+    scale = Scale.of([pixels])
+    images = Arrays(as_uint8(pixels, scale=scale))
     count = len(images.pixels)
     flat = flat_labels(labels) if isinstance(labels, np.ndarray) else labels
     if count == 0 or (flat is not None and len(flat) != count):
@@ -81,7 +86,7 @@ def array_manifest(
         digests=digests,
         labels=tuple(known),
         splits=shares,
-        warnings=tuple(group_notes(given, groups, shares)),
+        warnings=(*filter(None, [judged("of images", pixels, scale)]), *group_notes(given, groups, shares)),
         title=title,
         split_rule=rule_of(given, reading.fractions, reading.split_seed),
     )
@@ -97,6 +102,25 @@ def scan_npz(path: Path, reading: Reading) -> Manifest:
         DataLayoutError: The file contains none of these arrays, or contains Python objects.
     """
     return _manifest_of(_read_npz(path), reading, path.stem)
+
+
+def list_arrays(path: Path, ignored: Iterable[str], label: str | None) -> Manifest:
+    """The images of an `.npz` or `.npy` file as a run has used it, without labels; what its other arrays mean is not asked again.
+
+    Args:
+        path: The file.
+        ignored: Kinds of what the run ignored.
+        label: The array of labels that the user named; None: none.
+
+    Raises:
+        DataLayoutError: As in `scan_npz`.
+    """
+    unused = [kind.removeprefix(_ARRAY) for kind in ignored if kind.startswith(_ARRAY)]
+    arrays = _without(_read_npz(path), *unused)
+    names = find_class_names(arrays, label or "label")
+    parts = find_parts(arrays if names is None else _without(arrays, *names.arrays), Reading(label=label or "label"))
+    given = [arrays[part.images] for part in parts]
+    return array_manifest(np.concatenate([as_uint8(array, scale=Scale.of(given)) for array in given]), title=path.stem)
 
 
 def scan_sklearn(name: str, reading: Reading) -> Manifest:
@@ -179,48 +203,56 @@ def _keep(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
 
 def _manifest_of(arrays: Mapping[str, NDArray[np.generic]], reading: Reading, title: str) -> Manifest:
     """Join x/y, or x_train/x_validation/x_test, into one manifest."""
-    parts = find_parts(arrays, reading)
+    names = find_class_names(_without(arrays, *reading.ignore_column), reading.label)
+    parts = find_parts(arrays if names is None else _without(arrays, *names.arrays), reading)
     given = [arrays[part.images] for part in parts]
-    top = float_top(given)
-    images = [as_uint8(array, top=top) for array in given]
+    scale = Scale.of(given)
+    images = [as_uint8(array, scale=scale) for array in given]
     if len({part.shape[1:] for part in images}) > 1:
         raise DataLayoutError(
             f"All images must have the same shape. Received: {[tuple(part.shape) for part in images]}."
         )
     # Labels of each part: if only the sums of the lengths were equal, labels would be shifted.
     labels = [label for part in parts for label in _labels_of(arrays[part.images], arrays.get(part.labels or ""), part)]
+    named = None if names is None else names.apply(labels)
     splits = [part.split for part, array in zip(parts, images, strict=True) for _ in range(len(array))]
     roles = _other_columns(arrays, parts, reading, title) if len(parts) == 1 else Roles()
     groups = None if roles.group is None else _texts(arrays[roles.group])
     found = array_manifest(
         np.concatenate(images),
-        labels,
+        labels if named is None else named,
         splits=splits if roles.splits is None else list(roles.splits),
         groups=groups,
         reading=reading,
         title=title,
     )
     warnings = name_warnings(parts) + [
-        text for part, array in zip(parts, given, strict=True) for text in pixel_warnings(part.images, array, top)
+        text for part, array in zip(parts, given, strict=True) for text in pixel_warnings(part.images, array, scale)
     ]
+    if names is not None and named is None:
+        warnings.append(names.warning(labels))
     choices = () if any(part.labels for part in parts) else label_choices(arrays, parts)
     column = reading.label if reading.label != "label" else None
     return replace(
         found,
-        ignored=_unused(arrays, parts, reading, roles),
+        ignored=_unused(arrays, parts, roles, () if named is None or names is None else names.arrays),
         warnings=(*warnings, *roles.warnings, *found.warnings),
         label_choices=choices,
         label_column=column,
     )
 
 
+def _without(arrays: Mapping[str, NDArray[np.generic]], *names: str) -> dict[str, NDArray[np.generic]]:
+    return {name: array for name, array in arrays.items() if name not in names}
+
+
 def _unused(
-    arrays: Mapping[str, NDArray[np.generic]], parts: Sequence[Part], reading: Reading, roles: Roles
+    arrays: Mapping[str, NDArray[np.generic]], parts: Sequence[Part], roles: Roles, names: Sequence[str]
 ) -> tuple[Ignored, ...]:
-    """Arrays that are neither images nor labels, splits or groups."""
-    used = {*reading.ignore_column, roles.group, *(name for part in parts for name in (part.images, part.labels))}
+    """Arrays that are neither images nor labels, their names, splits or groups."""
+    used = {*names, roles.group, *(name for part in parts for name in (part.images, part.labels))}
     others = [name for name in arrays if name not in used and (roles.splits is None or name not in roles.used)]
-    return tuple(Ignored(f"array {name}", 1) for name in others)
+    return tuple(Ignored(f"{_ARRAY}{name}", 1) for name in others)
 
 
 def _other_columns(

@@ -9,7 +9,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.files import open_regular
+from pipeline.files import naming_errors, open_regular
 from pipeline.images.decoding.formats import DAMAGE
 from pipeline.images.files.limits import MAX_ARCHIVE_BYTES, SMALL_ARRAYS_BYTES, check_growth, check_memory
 
@@ -22,7 +22,7 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
         Exception: Of any type, if the file is damaged; call it in `pipeline.errors.foreign_file`.
     """
     # Opened here, because numpy does not close a file that is not an archive.
-    with open_regular(path, MAX_ARCHIVE_BYTES, follow_links=True) as file:
+    with naming_errors(path), open_regular(path, MAX_ARCHIVE_BYTES, follow_links=True) as file:
         with zipfile.ZipFile(file) as members:
             unpacked = sum(member.file_size for member in members.infolist())
         check_growth(path, os.fstat(file.fileno()).st_size, unpacked, small=SMALL_ARRAYS_BYTES)
@@ -34,7 +34,7 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
 
 def read_npy(path: Path) -> NDArray[Any]:
     """The array of an `.npy` file; raises what `read_npz` does."""
-    with open_regular(path, MAX_ARCHIVE_BYTES, follow_links=True) as file:
+    with naming_errors(path), open_regular(path, MAX_ARCHIVE_BYTES, follow_links=True) as file:
         shape, dtype = _read_header(file)
         needed = math.prod(shape) * dtype.itemsize
         if needed > os.fstat(file.fileno()).st_size:

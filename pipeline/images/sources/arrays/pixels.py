@@ -1,15 +1,20 @@
 """Arrays of pixels as people have them, as uint8."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataLayoutError
+from pipeline.images.decoding.sixteen import FULL_BITS, NOISE, significant_bits, to_eight_bits
 
 CHANNELS = (1, 3, 4)
-_EXPECTED = "Pixels are integers in [0, 255], or floats in [0, 1] or [0, 255]."
+_EXPECTED = "Pixels are integers of 8 or 16 bits, or floats in [0, 1] or [0, 255]."
 _ROUNDING = 1e-3
 """Floats in [0, 1] may be outside by this much without a word: a resized image has rounding errors."""
 
+_MOST_BYTE = 255
 _LEAST_BYTE = 2.0
 """Floats above this are values up to 255. A data set whose largest value of 255 is 2 would be black."""
 
@@ -17,15 +22,34 @@ _OVERSHOOT = 0.1
 """How far values may be outside a range, as a share of the largest: a cubic filter overshoots. Standardised values are further out."""
 
 
-def as_uint8(pixels: NDArray[np.generic], *, top: float | None = None) -> NDArray[np.uint8]:
+@dataclass(frozen=True)
+class Scale:
+    """What white is in a data set: it decides which ranges its arrays have."""
+
+    top: float | None = None
+    """Largest of all floats; None if there are none."""
+
+    bits: int | None = None
+    """Significant bits of all integers; None if none is above 255."""
+
+    @classmethod
+    def of(cls, arrays: Sequence[NDArray[np.generic]]) -> "Scale":
+        """The scale of all arrays together: a dark split is not brightened."""
+        tops = [float(array.max()) for array in arrays if array.dtype.kind == "f" and array.size]
+        wide = [array for array in arrays if array.dtype.kind in "iu" and array.itemsize > 1 and array.size]
+        has_more = any(int(array.max()) > _MOST_BYTE for array in wide)
+        return cls(max(tops) if tops else None, significant_bits(*wide) if has_more else None)
+
+
+def as_uint8(pixels: NDArray[np.generic], *, scale: Scale | None = None) -> NDArray[np.uint8]:
     """Images as uint8 of the shape (N, H, W) or (N, H, W, 1, 3 or 4).
 
     Channels may come first where only the second dimension can be channels.
 
     Args:
-        pixels: Integers in [0, 255], floats in [0, 1] or [0, 255], or truth values. Floats outside by a little are cut off: see
-            `outside`.
-        top: The largest value of the data set, which decides which of both ranges floats have; None: that of the array.
+        pixels: Integers in [0, 255], or in [0, 65535] with a range that is judged as that of 16-bit files is; floats in [0, 1] or
+            [0, 255]; or truth values. Floats outside by a little are cut off: see `outside`.
+        scale: That of the data set; None: that of the array.
 
     Raises:
         DataLayoutError: Another shape or range.
@@ -43,10 +67,12 @@ def as_uint8(pixels: NDArray[np.generic], *, top: float | None = None) -> NDArra
         return array.astype(np.uint8) * np.uint8(255)
     if array.dtype.kind not in "iuf":
         raise DataLayoutError(f"{_EXPECTED} Received: {array.dtype}. Convert it to one of these types.")
+    scale = scale or Scale.of([array])
     low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
-    if array.dtype.kind in "iu" and low >= 0 and high <= 255:
-        return array.astype(np.uint8)
-    limit = _limit_of(array, low, high, top)
+    bits = scale.bits if array.itemsize > 1 else None
+    if array.dtype.kind in "iu" and low >= (-NOISE * high if bits else 0) and high < 2**FULL_BITS:
+        return _shifted(array, bits) if bits else array.astype(np.uint8)
+    limit = _limit_of(array, low, high, scale)
     if limit:
         return np.round(np.clip(array, 0, limit) * (255 / limit)).astype(np.uint8)
     raise DataLayoutError(
@@ -54,9 +80,17 @@ def as_uint8(pixels: NDArray[np.generic], *, top: float | None = None) -> NDArra
     )
 
 
-def _limit_of(array: NDArray[np.generic], low: float, high: float, top: float | None) -> float | None:
+def _shifted(array: NDArray[np.generic], bits: int) -> NDArray[np.uint8]:
+    """The upper 8 of so many bits, one image at a time: arrays may take half of the memory."""
+    done = np.empty(array.shape, np.uint8)
+    for number, image in enumerate(array):
+        done[number] = to_eight_bits(image, bits)
+    return done
+
+
+def _limit_of(array: NDArray[np.generic], low: float, high: float, scale: Scale) -> float | None:
     """White of floats: 1 or 255; None if they have neither range."""
-    most = max(high, top or 0.0)
+    most = max(high, scale.top or 0.0)
     limit = 1.0 if most <= _LEAST_BYTE else 255.0
     is_low = low < -_OVERSHOOT * min(most, limit) - _ROUNDING
     if array.dtype.kind != "f" or is_low or not np.isfinite(low + high) or most > 255 * (1 + _OVERSHOOT):
@@ -64,18 +98,18 @@ def _limit_of(array: NDArray[np.generic], low: float, high: float, top: float | 
     return limit
 
 
-def outside(name: str, pixels: NDArray[np.generic], top: float | None) -> str | None:
+def outside(name: str, pixels: NDArray[np.generic], scale: Scale) -> str | None:
     """A sentence about floats that `as_uint8` cuts off; None if there are none.
 
     Args:
         name: The array.
         pixels: Any array.
-        top: Of `as_uint8`.
+        scale: Of `as_uint8`.
     """
     if pixels.dtype.kind != "f" or not pixels.size:
         return None
     low, high = float(pixels.min()), float(pixels.max())
-    limit = _limit_of(pixels, low, high, top)
+    limit = _limit_of(pixels, low, high, scale)
     if limit is None or (low >= -_ROUNDING and high <= limit + _ROUNDING):
         return None
     values = pixels.astype(np.float64, copy=False)
@@ -83,28 +117,38 @@ def outside(name: str, pixels: NDArray[np.generic], top: float | None) -> str | 
     return f"The array {name} has floats in [{low:.3g}, {high:.3g}]: they are read as 0 to {limit:g}, and {share:.2%} of them are cut off."
 
 
+def judged(name: str, pixels: NDArray[np.generic], scale: Scale) -> str | None:
+    """A sentence about integers whose range `as_uint8` judges; None if there are none.
+
+    Args:
+        name: The array.
+        pixels: Any array.
+        scale: Of `as_uint8`.
+    """
+    if scale.bits is None or pixels.dtype.kind not in "iu" or pixels.itemsize == 1:
+        return None
+    return (
+        f"The array {name} has integers above 255: by its largest values they are judged to have {scale.bits} bits. If images are to be "
+        "compared by brightness, convert them to 8 bits first, all in the same way."
+    )
+
+
 def is_channels_first(shape: tuple[int, ...]) -> bool:
     """Whether images are (N, channels, H, W), and cannot be (N, H, W, channels)."""
     return len(shape) == 4 and shape[1] in CHANNELS and min(shape[2:]) > max(CHANNELS)
 
 
-def float_top(arrays: list[NDArray[np.generic]]) -> float | None:
-    """Largest value of all arrays of floats; None if there are none."""
-    tops = [float(array.max()) for array in arrays if array.dtype.kind == "f" and array.size]
-    return max(tops) if tops else None
-
-
-def pixel_warnings(name: str, pixels: NDArray[np.generic], top: float | None) -> list[str]:
+def pixel_warnings(name: str, pixels: NDArray[np.generic], scale: Scale) -> list[str]:
     """What was assumed about an array of pixels."""
     found = []
     if is_channels_first(pixels.shape):
         found.append(
             f"The array {name} {tuple(pixels.shape)} has its channels first: it is read as (N, channels, H, W)."
         )
-    if cut := outside(name, pixels, top):
-        found.append(cut)
-    elif pixels.dtype.kind == "f" and top is not None and top > _LEAST_BYTE:
-        found.append(f"The array {name} has floats up to {top:g}: they are read as values from 0 to 255.")
+    if text := outside(name, pixels, scale) or judged(name, pixels, scale):
+        found.append(text)
+    elif pixels.dtype.kind == "f" and scale.top is not None and scale.top > _LEAST_BYTE:
+        found.append(f"The array {name} has floats up to {scale.top:g}: they are read as values from 0 to 255.")
     if pixels.dtype.kind in "iu" and pixels.size and pixels.max() <= 1:
         found.append(
             f"The array {name} has only the integers 0 and 1: its images are almost black. Multiply it by 255 if 1 is white."

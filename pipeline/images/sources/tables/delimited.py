@@ -4,7 +4,8 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,10 +52,14 @@ class Table:
     warnings: tuple[str, ...] = ()
 
 
-def read_delimited(path: Path) -> Table:
+def read_delimited(path: Path, ignored: Collection[str] = ()) -> Table:
     """The columns of a delimited text file with a header; empty fields are empty texts.
 
     The delimiter is the one with which all lines have the fields of the header.
+
+    Args:
+        path: The file.
+        ignored: Columns that are not used.
 
     Raises:
         DataLayoutError: It is not text in a known encoding, or a line has more or fewer fields than the header.
@@ -72,9 +77,10 @@ def read_delimited(path: Path) -> Table:
     texts: dict[str, Sequence[str | None]] = {}
     for number, name in enumerate(names):
         column = columns.get(number, ())
-        if name and name in texts and texts[name] != column:
+        if name and name in texts and texts[name] != column and name not in ignored:
             raise DataLayoutError(
-                f"{path} has two columns {name!r} with different values. Rename or remove one of them."
+                f"{path} has two columns {name!r} with different values. Rename or remove one of them, or leave both out with "
+                f"--ignore-column {shlex.quote(name)}."
             )
         texts[name] = column
     return Table(texts, warnings)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from narwhals.typing import IntoDataFrame
 
 _SOURCE = "the frame"
+_FEW_COLUMNS = 20
+"""Frames with more are listed in part, by the message for all tables."""
 
 
 def scan_frame(
@@ -39,6 +41,7 @@ def scan_frame(
     """
     texts, images = _columns(frame, reading)
     if images is None:
+        _check_path(texts, reading)
         return manifest_of_paths(
             Table(texts),
             reading,
@@ -79,6 +82,15 @@ def _columns(frame: "IntoDataFrame", reading: Reading) -> tuple[Texts, list[Any]
     return without_ignored({name: plain_texts(values) for name, values in columns.items()}, reading, _SOURCE), images
 
 
+def _check_path(texts: Texts, reading: Reading) -> None:
+    """Raise DataLayoutError, with what to do, if no column of a frame has paths."""
+    if find_path(texts, reading, _SOURCE) is None and len(texts) < _FEW_COLUMNS:
+        raise DataLayoutError(
+            f"{_SOURCE.capitalize()} needs a column `path`. Received columns: {list(texts)}. If its index has the paths, use "
+            "frame.rename_axis('path').reset_index(); if another column has them, name it with path_column."
+        )
+
+
 def _encoded(images: Sequence[Any]) -> tuple[Contents, list[bytes | OSError], list[str]]:
     """The bytes of N images, their digests and their names."""
     contents = tuple(_bytes_of(value, row) for row, value in enumerate(images))
@@ -92,14 +104,20 @@ def _is_encoded(images: Sequence[Any] | None) -> bool:
 
 
 def _read(frame: "IntoDataFrame") -> dict[str, list[Any]]:
-    """The frame's columns, with None for every value that its library treats as missing."""
+    """The frame's columns, with None for every value that its library treats as missing; a named index of pandas is a column."""
     import narwhals
+    from narwhals.exceptions import DuplicateError
 
     try:
-        table = narwhals.from_native(frame, eager_only=True)
+        table = narwhals.from_native(_with_plain_names(frame), eager_only=True)
     except TypeError as error:
         raise DataLayoutError(
-            f"Data is a path, a name such as keras:mnist, a manifest, or a data frame. Received: {type(frame).__name__}."
+            f"Data is a path, a name such as keras:mnist, a manifest, or a data frame. Received: {type(frame).__name__}. Make a frame with "
+            "the columns path and label of a list, a dict or a Series; collect a lazy frame first."
+        ) from error
+    except DuplicateError as error:
+        raise DataLayoutError(
+            f"{_SOURCE.capitalize()} has several columns of one name. Rename or remove them."
         ) from error
     return {
         series.name: [
@@ -108,6 +126,17 @@ def _read(frame: "IntoDataFrame") -> dict[str, list[Any]]:
         ]
         for series in table.iter_columns()
     }
+
+
+def _with_plain_names(frame: Any) -> Any:
+    """A frame of pandas whose named index levels are columns, and whose names are texts: pandas has numbers and tuples too."""
+    levels = getattr(getattr(frame, "index", None), "names", None)
+    if levels is None or not hasattr(frame, "columns"):
+        return frame
+    names = [name for name in levels if name is not None and name not in frame.columns]
+    plain = frame.reset_index(level=names) if names else frame
+    columns = [".".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in plain.columns]
+    return plain if list(plain.columns) == columns else plain.set_axis(columns, axis=1)
 
 
 def _folder_of(texts: Texts, reading: Reading) -> Path:

@@ -60,6 +60,7 @@ class Locator:
             return "", "empty path"
         if path.startswith("file:///"):
             path = unquote(path[7:])
+            path = path[1:] if _DRIVE.match(path[1:]) else path
         if _URL.match(path):
             return path, "is a URL: download the image, and give the path of the file"
         for other in (path, *self._others(path)):

@@ -4,7 +4,8 @@
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,7 +40,9 @@ def scan_table(
             column is.
     """
     folder = Path(reading.root or table.parent)
-    return manifest_of_paths(read_table(table), reading, source=str(table), title=table.stem, folder=folder)
+    return manifest_of_paths(
+        read_table(table, reading.ignore_column), reading, source=str(table), title=table.stem, folder=folder
+    )
 
 
 def list_table(table: Path, reading: Reading) -> Listed:
@@ -48,14 +51,14 @@ def list_table(table: Path, reading: Reading) -> Listed:
     Raises:
         DataLayoutError: The table has no path column, or no rows.
     """
-    content = read_table(table)
+    content = read_table(table, reading.ignore_column)
     folder = Path(reading.root or table.parent)
     found = list_paths(content.texts, reading, source=str(table), folder=folder)
     return replace(found, warnings=(*content.warnings, *found.warnings))
 
 
-def read_table(table: Path) -> Table:
-    """The columns of a table of any kind.
+def read_table(table: Path, ignored: Collection[str] = ()) -> Table:
+    """The columns of a table of any kind; two columns of one name may differ only if they are ignored.
 
     Raises:
         DataLayoutError: It is not what its ending says.
@@ -66,7 +69,8 @@ def read_table(table: Path) -> Table:
         ".jsonl": read_lines,
         ".ndjson": read_lines,
     }
-    return readers.get(table.suffix.lower(), read_delimited)(table)
+    reader = readers.get(table.suffix.lower())
+    return reader(table) if reader else read_delimited(table, ignored)
 
 
 def list_paths(texts: Texts, reading: Reading, *, source: str, folder: Path) -> Listed:
@@ -193,7 +197,9 @@ def _path_cure(texts: Texts) -> str:
         return f"It is empty. Expected {expected}."
     if len(texts) < 2:
         return f"Expected {expected}, above the rows."
-    return "If another column contains the paths, name it with --path-column."
+    like = next((name for name, values in texts.items() if values and has_image_extension(str(values[0]))), None)
+    seen = "" if like is None else f" The values of {like!r} look like them: --path-column {shlex.quote(like)}."
+    return f"If another column contains the paths, name it with --path-column.{seen}"
 
 
 def _locate(locator: Locator, paths: Sequence[str | None]) -> tuple[list[str], list[int], list[Skipped]]:

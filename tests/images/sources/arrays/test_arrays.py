@@ -127,9 +127,36 @@ def test_same_pixels_in_another_type_are_the_same_images(convert):
 
 
 @pytest.mark.parametrize(
+    ("bits", "dtype"), [(10, np.uint16), (12, np.int16), (14, np.int32), (16, np.uint16), (12, np.int64)]
+)
+def test_range_of_integers_is_judged(bits, dtype, tmp_path):
+    """As in a 16-bit file; all splits together, so that a dark one stays dark, and a warning says what was judged."""
+    images = make_images(4).astype(dtype) << (bits - 8)
+    manifest = scan(save(tmp_path, x_train=images, x_test=images // 16, y_train=[0, 1] * 2, y_test=[0, 1] * 2))
+    plain = scan(save(tmp_path, x_train=make_images(4), x_test=make_images(4) // 16))
+
+    assert manifest.digests == plain.digests
+    assert (
+        f"The array x_train has integers above 255: by its largest values they are judged to have {bits} bits"
+        in manifest.warnings[0]
+    )
+
+
+def test_hot_pixels_and_noise_below_zero_do_not_count():
+    """One value in a thousand may be larger, and a little may be below 0; 8-bit arrays are as they are."""
+    images = (make_images(4, (32, 32)).astype(np.int32) << 4) - 2
+    images[0, 0, :3] = 60_000
+
+    np.testing.assert_array_equal(array_manifest(images).images.pixels[1:], np.clip(images[1:], 0, None) >> 4)
+    assert array_manifest(make_images(4).astype(np.uint16)).digests == array_manifest(make_images(4)).digests
+    assert "have 12 bits" in array_manifest(images).warnings[0]
+
+
+@pytest.mark.parametrize(
     ("pixels", "message"),
     [
-        (np.full((2, 4, 4), 256), r"or floats in \[0, 1\] or \[0, 255\]\. Received: int64 in \[256, 256\]"),
+        (np.full((2, 4, 4), 2**16), r"or floats in \[0, 1\] or \[0, 255\]\. Received: int64 in \[65536, 65536\]"),
+        (np.array([[[-900, 3000]]]), r"Received: int64 in \[-900, 3000\]\. Shift values with a sign"),
         (np.full((2, 4, 4), -1), r"Received: int64 in \[-1, -1\]"),
         (np.linspace(-2, 2.6, 32).reshape(2, 4, 4), r"Received: float64 in \[-2, 2\.6\]\. They look standardised"),
         (np.full((2, 4, 4), np.nan), r"Received: float64 in \[nan, nan\]"),

@@ -91,7 +91,7 @@ def test_label_column_and_groups_are_obeyed(frame, photos):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"place": ["a.jpg"]}, r"the frame needs a column `path` and at least one row\. Received columns: \['place'\]"),
+        ({"place": ["a.jpg"]}, r"The frame needs a column `path`\. Received columns: \['place'\]"),
         ({"image": [7]}, r"bytes, or \{bytes, path\}\. Received: int in row 0\. Put paths into a column `path`"),
         ({"image": ["a.jpg"]}, r"None of the 1 paths of the frame is a file below .*'a\.jpg': no such file"),
         ({"image": []}, r"The frame has no rows\. Received columns: \['image'\]"),

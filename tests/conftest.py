@@ -77,12 +77,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Load
 
 SLOW = (
     *("cluster/", "faults/", "test_surroundings.py"),  # they start, kill and interrupt processes
+    *("test_docs.py", "test_docs_python.py", "real/test_exports.py"),  # every page, and every format with real weights
     *(
-        "test_docs.py",
-        "test_docs_python.py",
-        "real/test_exports.py",
-    ),  # they follow every page; every format with real weights
-    "bases/test_network.py",  # it builds every network
+        "test_joined_bases.py",
+        "test_onnx_base.py",
+        "bases/test_network.py",
+    ),  # a kind of base through everything, every network
 )
 """What `make test` leaves to `make test-slow`: files, and folders with all their files. CI runs both."""
 

@@ -82,9 +82,11 @@ def test_examples_run(name, shop, monkeypatch):
     examples = examples_of(name.split())
     for example in [examples[COSTLY[name]]] if name in COSTLY else examples:
         line = example.replace("vgg16-150px-block5_pool-3f9a1c20b7de", store).replace("--from block5", "--from fire9")
+        line = line.replace("--bases vgg16,squeezenet --sizes 96,150", "--bases squeezenet --sizes 32,48")
         if name == "cache prune" and "--yes" in line:
             shutil.copytree(shop / "features_cache" / store, shop / "kept", dirs_exist_ok=True)
-        small = [*(BASE if {"--weights", "--size"} <= options else ()), *few_epochs(name, line)]
+        base = ("--weights", "random") if "--sizes" in line else BASE
+        small = [*(base if {"--weights", "--size"} <= options else ()), *few_epochs(name, line)]
         outcome = call(*shlex.split(line)[1:], *small, *(["--weights", "random"] if name == "classify" else []))
         if (shop / "kept").exists():
             shutil.move(shop / "kept", shop / "features_cache" / store)
@@ -96,7 +98,8 @@ def test_examples_run(name, shop, monkeypatch):
 def few_epochs(name, line):
     """Options that make a training short."""
     few = {"finetune": ("--head-epochs", 1, "--epochs", 1), "endtoend": ("--epochs", 1), "compare": ("--epochs", 1)}
-    limits = {"sweep": ("--random", 2, "--workers", 1), "advise": ("--sample", 8), "plan": ("--epochs", 1)}
+    limits = {"sweep": ("--random", 2, "--workers", 1), "plan": ("--epochs", 1)}
+    limits["advise"] = () if "--sizes" in line else ("--sample", 8)
     replace = ("--replace",) if "--name" in line else ()
     return (*few.get(name, ()), *limits.get(name, ()), *(("--epochs", 1) if "--epochs" in line else ()), *replace)
 

@@ -89,7 +89,9 @@ def test_only_training_images_have_views(photos, options):
 
 def test_views_that_are_not_stored_are_an_error_that_names_the_command(photos, options):
     """Augmentation is never silently left out."""
-    with pytest.raises(MissingRowsError, match=r"features DATA --views 2 --augment r0, and the same base"):
+    with pytest.raises(
+        MissingRowsError, match=r"bottleneck features .* --base squeezenet --size 48 --views 2 --augment r0"
+    ):
         fit(photos, "logreg", views=Views(2, R0), settings=options)
 
 

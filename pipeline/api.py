@@ -102,6 +102,8 @@ def fit(
     head: str = "ridge",
     *,
     pool: str | None = None,
+    folds: int | None = None,
+    repeats: int = 1,
     name: str | None = None,
     replace: bool = False,
     plots: bool = True,
@@ -114,6 +116,8 @@ def fit(
         data: What `scan` takes, or its result.
         head: `ridge`, `logreg`, `dense:256,relu,dropout:0.5` and so on; see `pipeline.stage_two.spec`.
         pool: Pooling between trunk and head, or `cls`; None: `avg` for linear heads and `none` for dense ones.
+        folds: Also cross-validate in so many folds of the training and validation images: mean, deviation, folds.csv.
+        repeats: Cross-validations, each with other folds.
         name: The run's name; None: made from data, base and head.
         replace: Replace an existing run of that name.
         plots: Draw learning curves and confusion matrix into the run's folder.
@@ -125,9 +129,10 @@ def fit(
         SettingError: A value is invalid, or there is a run of this name already.
         DataLayoutError: Training or validation images are missing, or there is only one class.
     """
+    from pipeline.stage_two.folds import folds_of
     from pipeline.training.heads import fit_head
 
-    given = gather(keywords, fit, data=data, head=head, pool=pool)
+    given = gather(keywords, fit, data=data, head=head, pool=pool, folds=folds, repeats=repeats)
     check_run_name(name, given.settings.paths.runs, replace=replace)
     manifest, settings = given.open_labelled(data)
     return fit_head(
@@ -137,6 +142,7 @@ def fit(
         pool=rows_pooling(pool),
         training=given.training,
         views=given.views,
+        folds=folds_of(folds, repeats),
         name=name,
         replace=replace,
         plots=plots,

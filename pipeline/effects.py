@@ -167,6 +167,8 @@ def _is_named(values: Values) -> bool:
 
 
 EFFECTS = (
+    Effect(("repeats",), "with --folds", lambda values: bool(values.get("folds")), "folds"),
+    Effect(("folds",), "without stored views: --views 0", lambda values: not values.get("views"), "views"),
     Effect(("cut",), "without --pool cls, which is a cut itself", lambda values: values.get("pool") != "cls", "pool"),
     Effect(("sample",), "without a race of --bases, --sizes or --cuts", _is_no_race, "bases"),
     Effect(("base",), "without --bases, which takes its place", lambda values: not values.get("bases"), "bases"),

@@ -57,7 +57,7 @@ MAY_USE = {
     "keras": f"{TENSORFLOW} (images/sources/arrays/arrays) (surroundings)",
     "h5py": "cache bases",
     "hdf5plugin": "cache",
-    "sklearn": "(stage_two/linear) (images/sources/arrays/arrays) transformer",
+    "sklearn": "(stage_two/linear) (stage_two/folds) (images/sources/arrays/arrays) transformer",
     "matplotlib": "runs/plots/plots (runs/plots/fonts)",
     "umap": "(reports/projection)",
     "openvino": "stage_one/engines/openvino stage_one/engines/conversion",
@@ -81,7 +81,11 @@ MAY_USE = {
 }
 
 # Parts of scikit-learn that are not estimators.
-NO_ESTIMATORS = {"images/sources/arrays/arrays": "sklearn.datasets", "transformer": "sklearn.base"}
+NO_ESTIMATORS = {
+    "stage_two/folds": "sklearn.model_selection",
+    "images/sources/arrays/arrays": "sklearn.datasets",
+    "transformer": "sklearn.base",
+}
 
 # All of these can be loaded without TensorFlow: a linear head on a warm cache needs no more, and the command line starts with them.
 LIGHT_ROOMS = (

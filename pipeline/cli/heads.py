@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from pipeline.cli import render
-from pipeline.cli.choices import COUNT, POOLING_OR_TOKEN, RATE
+from pipeline.cli.choices import COUNT, POOLING_OR_TOKEN, RATE, Whole
 from pipeline.cli.command import command, section
 from pipeline.cli.complete import complete_data, complete_heads
 from pipeline.cli.options import (
@@ -89,6 +89,11 @@ def features(**options: Any) -> None:
         type=POOLING_OR_TOKEN,
         help="Average or maximum the feature map of each row, or take the class token (cls) [default: avg for linear heads, none for dense heads].",
     ),
+)
+@section(
+    "Head",
+    click.option("--folds", type=Whole(min=2), help="Also cross-validate in so many folds [default: do not]."),
+    click.option("--repeats", type=COUNT, default=1, help="Cross-validations, each with other folds."),
 )
 @augment_option
 @view_options

@@ -32,8 +32,20 @@ def describe_head(result: Mapping[str, Any]) -> str:
     """The head, and its scores by split."""
     rows = [_score_row(split, result[split]) for split in ("train", "validation", "test") if split in result]
     use = _image_lines(result)
-    lines = [_trained(result), *_augmented(result), *_kept_epoch(result), table(rows), *use, f"Run: {result['folder']}"]
+    folds = _folds(result["folds"]) if result.get("folds") else []
+    told = [_trained(result), *_augmented(result), *_kept_epoch(result)]
+    lines = [*told, table(rows), *folds, *use, f"Run: {result['folder']}"]
     return "\n".join([*lines, uses_of(result["run"], Path(result["folder"]).parent)])
+
+
+def _folds(found: Mapping[str, Any]) -> list[str]:
+    repeats = f", {found['repeats']} times" if found["repeats"] > 1 else ""
+    return [
+        (
+            f"Cross-validation in {found['folds']} folds{repeats}, {found['images']:,} training and validation images: accuracy "
+            f"{found['accuracy']:.4f}, standard deviation between folds {found['deviation']:.4f}; predictions in folds.csv."
+        )
+    ]
 
 
 def describe_page(result: Mapping[str, Any]) -> str:
@@ -163,17 +175,9 @@ def describe_advice(result: Mapping[str, Any]) -> str:
 
 def describe_race(result: Mapping[str, Any]) -> str:
     """Who has won, the accuracies by round, and the next command."""
+    told = [result["text"], "", table(result["table"]), "", f"Run: `{result['command']}`."]
     plot = [f"Plot: {result['plot']}"] if result["plot"] else []
-    lines = [
-        result["text"],
-        "",
-        table(result["table"]),
-        "",
-        f"Run: `{result['command']}`.",
-        *plot,
-        *_image_lines(result),
-    ]
-    return "\n".join(lines)
+    return "\n".join([*told, *plot, *_image_lines(result)])
 
 
 def describe_plan(result: Mapping[str, Any]) -> str:

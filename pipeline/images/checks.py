@@ -56,10 +56,10 @@ def _split_warnings(manifest: Manifest) -> Iterator[str]:
     num_validation = counts["validation"]
     if num_validation < PROVES_NOTHING:
         images = f"{num_validation} validation image{'s' * (num_validation > 1)}"
-        yield f"Only {images}: scores on so few images prove nothing. Add images."
+        yield f"Only {images}: scores on so few images prove nothing. Add images, or cross-validate: `head --folds 5`."
     elif num_validation < FEW_IMAGES:
         cure = ", or give validation a larger share, such as --split 60/30/10" if manifest.split_rule else ""
-        yield f"Only {num_validation} validation images: look at the intervals of the scores, which are wide. Add images{cure}."
+        yield f"Only {num_validation} validation images: look at the intervals of the scores, which are wide. Add images{cure}, or cross-validate: `head --folds 5`."
 
 
 def _duplicate_warnings(manifest: Manifest) -> Iterator[str]:

@@ -139,12 +139,16 @@ def placeholders(labels: Iterable[str | None]) -> list[tuple[str, int]]:
     return found if len(counts) > len(found) + 1 else []
 
 
-def several_labels(classes: Collection[str]) -> tuple[str, str] | None:
+def several_labels(classes: Collection[str], *, are_fields: bool = True) -> tuple[str, str] | None:
     """Separator and an example, if the classes look like combinations of several labels: `cat|dog`, `indoor cat night`.
 
     Names with a comma or spaces are common (`tabby, tabby cat`), so these count only where few parts are combined to many classes.
+
+    Args:
+        classes: Names.
+        are_fields: They are fields of a table, in which people separate labels by spaces too; not so in the name of a folder.
     """
-    for separator in (*_STRONG, *_WEAK, " "):
+    for separator in (*_STRONG, *_WEAK, *([" "] if are_fields else [])):
         combined = [name for name in classes if separator in name]
         if not combined:
             continue
@@ -239,14 +243,18 @@ def missing_spellings(raw: Iterable[object]) -> Mapping[str, int]:
     return Counter(text for text in texts if text and text in NO_LABEL)
 
 
-def check_classes(labels: Sequence[str]) -> None:
+def check_classes(labels: Sequence[str], *, are_fields: bool = True) -> None:
     """Check that labels are names of classes.
+
+    Args:
+        labels: Of each image.
+        are_fields: They come from a column of a table.
 
     Raises:
         DataLayoutError: They look like several labels in one field, or like numbers to predict.
     """
     classes = list(dict.fromkeys(labels))
-    if several := several_labels(classes):
+    if several := several_labels(classes, are_fields=are_fields):
         separator, example = several
         raise DataLayoutError(
             f"Labels such as {example!r} look like several labels of one image, separated by {separator!r}. Is a multi-label "

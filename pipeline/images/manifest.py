@@ -98,7 +98,7 @@ class Ignored:
 class Manifest:
     """N images in a fixed order. Rows of the store are found by `digests`, never by this order.
 
-    The tuples from `positions` to `splits` have length N.
+    The tuples from `positions` to `splits` have length N, and so has `groups` if there are any.
     """
 
     images: ImageBytes
@@ -118,6 +118,9 @@ class Manifest:
 
     splits: tuple[str, ...]
     """`train`, `validation` or `test` for each image."""
+
+    groups: tuple[str | None, ...] = ()
+    """Group of each image, such as a patient; empty if the data has no groups."""
 
     skipped: tuple[Skipped, ...] = ()
     """Files that look like images and could not be read."""
@@ -145,6 +148,7 @@ class Manifest:
 
     def __post_init__(self) -> None:
         lengths = {len(self.positions), len(self.names), len(self.digests), len(self.labels), len(self.splits)}
+        lengths |= {len(self.groups)} if self.groups else set()
         if lengths != {len(self.names)}:
             raise DataLayoutError(
                 f"All columns of a manifest must have the same length. Received: lengths {sorted(lengths)}."
@@ -174,6 +178,7 @@ class Manifest:
             digests=tuple(self.digests[row] for row in rows),
             labels=tuple(self.labels[row] for row in rows),
             splits=tuple(self.splits[row] for row in rows),
+            groups=tuple(self.groups[row] for row in rows) if self.groups else (),
         )
 
     @property
@@ -280,7 +285,7 @@ class Manifest:
                 f"A head needs at least two classes. Received: {list(self.classes)}. Use one folder per class "
                 f"(DATA/cats, DATA/dogs) or choose another label column with --label.{self._skipped_hint}"
             )
-        check_classes([str(label) for label in labelled.labels])
+        check_classes([str(label) for label in labelled.labels], are_fields=self.label_column is not None)
         if "train" not in labelled.splits:
             raise DataLayoutError(
                 f"There is no training image with a label: all {len(labelled)} labelled images are for validation or test. Add training "

@@ -48,6 +48,9 @@ class TrainingFacts:
 
     seed: int = 0
 
+    folds: Mapping[str, Any] | None = None
+    """{folds, repeats, images, accuracy, deviation, accuracies} of a cross-validation; see `pipeline.stage_two.folds`."""
+
     views: Mapping[str, Any] | None = None
     """{count, augmentation, seed, tta}; None without views."""
 

@@ -86,6 +86,7 @@ class Run:
             "pool": info.head_pool,
             "chosen": {key: value for key, value in info.chosen.items() if key != "candidates"},
             **scores,
+            "folds": info.folds,
             "augmentation": None if self._is_plain() else augmentation_of(info),
             "seconds": info.seconds,
             "seconds_per_epoch": info.seconds_per_epoch,

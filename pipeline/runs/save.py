@@ -10,10 +10,15 @@ from pipeline.runs.folder import NewRun, RunFolder, save_arrays, write_history, 
 from pipeline.runs.info import TrainingFacts, describe_run
 from pipeline.runs.plots.plots import draw_run
 from pipeline.runs.run import Run
+from pipeline.runs.tables import write_table
 from pipeline.runs.tracking.logs import Log
 from pipeline.settings import Settings
 from pipeline.stage_one.extraction import Extraction
+from pipeline.stage_two.folds import FoldScores
 from pipeline.stage_two.head import Head, ScoredTask
+
+_FOLD_COLUMNS = ("path", "label", "predicted", "probability", "fold")
+"""Of folds.csv: each training and validation image, predicted by a head that has not seen it."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,9 @@ class TrainedHead:
     facts: TrainingFacts
     extraction: Extraction
     """The rows that it was trained on."""
+
+    folds: FoldScores | None = None
+    """Of a cross-validation."""
 
 
 def save_run(
@@ -88,6 +96,8 @@ def _write(trained: TrainedHead, settings: Settings, runs: Path, name: str | Non
             for image, label, digest, p in zip(part.names, part.y, part.digests, probabilities[split], strict=True)
         )
         write_predictions(new.path / "predictions.csv", rows, task.classes)
+        if trained.folds:
+            write_table(new.path / "folds.csv", _FOLD_COLUMNS, trained.folds.rows)
         return new.finish(info, trained.scored.scores)
 
 

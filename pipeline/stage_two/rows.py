@@ -93,6 +93,9 @@ class Split:
     digests: tuple[bytes, ...] = ()
     """SHA-256 of each image, N of them; empty if the rows do not come from a manifest."""
 
+    groups: tuple[str | None, ...] = ()
+    """Group of each image, N of them; empty if there are no groups."""
+
     def __len__(self) -> int:
         return len(self.y)
 
@@ -165,7 +168,12 @@ def load_task(
         manifest.classes,
         {
             name: Split(
-                rows[name][0], part.label_ids(manifest.classes), part.names, tuple(rows[name][1:]), part.digests
+                rows[name][0],
+                part.label_ids(manifest.classes),
+                part.names,
+                tuple(rows[name][1:]),
+                part.digests,
+                part.groups,
             )
             for name, part in parts.items()
         },

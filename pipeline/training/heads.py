@@ -17,6 +17,7 @@ from pipeline.settings import Settings
 from pipeline.stage_one.recipes import trunk_of
 from pipeline.stage_one.views import Views
 from pipeline.stage_two.dense.settings import OnEpoch, Training
+from pipeline.stage_two.folds import Folds, FoldScores, cross_validate
 from pipeline.stage_two.head import Head, score_head
 from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.linear.stream import stream_linear
@@ -35,6 +36,7 @@ def fit_head(
     pool: str | None = None,
     training: Training | None = None,
     views: Views | None = None,
+    folds: Folds | None = None,
     name: str | None = None,
     replace: bool = False,
     plots: bool = True,
@@ -49,6 +51,7 @@ def fit_head(
         pool: Pooling between trunk and head; None: `avg` for linear heads and `none` for dense ones.
         training: Settings of a dense head. Linear heads use its seed.
         views: Train on stored views too.
+        folds: Also cross-validate heads of this kind on the training and validation images; None: do not.
         name: Name of the run; None: made from data, base and head.
         replace: Replace an existing run of that name.
         plots: Draw learning curves and confusion matrix into the folder of the run.
@@ -71,6 +74,7 @@ def fit_head(
             training or Training(),
             log,
             settings,
+            folds=folds,
             name=name,
             replace=replace,
             plots=plots,
@@ -85,6 +89,7 @@ def fit_cached(
     log: Log,
     settings: Settings,
     *,
+    folds: Folds | None = None,
     name: str | None = None,
     replace: bool = False,
     plots: bool = True,
@@ -94,6 +99,7 @@ def fit_cached(
     start = time.perf_counter()
     head, history, chosen = _train(spec, cached.task, training, log.add_epoch, progress=settings.compute.progress)
     seconds = time.perf_counter() - start
+    scores = _cross_validated(spec, cached.task, training, folds, progress=settings.compute.progress) if folds else None
     num_parameters = head.num_parameters
     facts = TrainingFacts(
         head=str(spec),
@@ -110,10 +116,18 @@ def fit_cached(
         total_params=num_parameters + cached.trunk.parameters,
         trunk_digest_before=cached.trunk.digest,
         trunk_digest_after=trunk_of(settings.features)[0].digest,
+        folds=scores.as_dict() if scores else None,
     )
     scored = score_head(head, cached.task, tta=cached.has_tta)
-    trained = TrainedHead(head, scored, history, facts, cached.extraction)
+    trained = TrainedHead(head, scored, history, facts, cached.extraction, scores)
     return save_run(trained, log, settings, name=name, replace=replace, plots=plots)
+
+
+def _cross_validated(spec: HeadSpec, task: Task, training: Training, folds: Folds, *, progress: bool) -> FoldScores:
+    def train(part: Task) -> Head:
+        return _train(spec, part, training, lambda _: None, progress=False)[0]
+
+    return cross_validate(train, task, folds, seed=training.seed, progress=progress)
 
 
 def _train(

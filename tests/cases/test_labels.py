@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import DataLayoutError
+from pipeline.images.labels import several_labels
 from pipeline.settings import Settings
 from tests.calls import read
 from tests.calls import scan as scan_with
@@ -149,6 +150,17 @@ def test_classes_that_may_mean_no_label_are_warned_of(make, other, is_said):
 
     assert other in manifest.classes
     assert any(f"may mean that there is no label: {other!r} (4)" in text for text in manifest.warnings) == is_said
+
+
+def test_words_in_names_of_folders_are_no_labels(tmp_path):
+    """In a table, such combinations ask a question; a folder called `red small` is one class."""
+    classes = ("red", "blue", "red small", "blue small", "red large", "blue large")
+    for number, name in enumerate([*classes, *classes]):
+        for split in ("train", "validation"):
+            draw_photo(tmp_path / split / name / f"{number}.png", (9, 90, 9), number, (6, 6))
+
+    assert set(read(tmp_path).require_task().classes) == set(classes)
+    assert several_labels(classes) is not None
 
 
 def test_lists_of_labels_are_a_question(tmp_path):

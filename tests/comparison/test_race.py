@@ -72,7 +72,7 @@ def test_a_base_takes_part_with_the_cuts_that_it_has(many, settings):
 
 
 @pytest.mark.parametrize("num_entrants", [2, 3, 4, 6, 8, 16])
-def test_a_race_makes_a_quarter_of_the_rows(num_entrants):
+def test_a_race_makes_about_a_fifth_of_the_rows(num_entrants):
     """As far as everybody's last sample counts, and halving is all that puts anybody out."""
     alive, before, rows = num_entrants, 0, 0
     for size in _samples(num_entrants, 10_000):
@@ -81,11 +81,11 @@ def test_a_race_makes_a_quarter_of_the_rows(num_entrants):
         if alive == 1:
             break
 
-    assert 0.2 < rows / (num_entrants * 10_000) < 0.3
+    assert 0.18 < rows / (num_entrants * 10_000) < 0.26
 
 
 @pytest.mark.parametrize(
-    ("num_images", "expected"), [(30, [30]), (100, [100]), (150, [100, 150]), (1000, [125, 250, 500, 1000])]
+    ("num_images", "expected"), [(30, [30]), (100, [100]), (150, [100, 150]), (1000, [110, 220, 440, 880, 1000])]
 )
 def test_small_data_is_looked_at_as_a_whole(num_images, expected):
     """The first sample has a hundred images if there are as many."""

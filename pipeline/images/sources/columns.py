@@ -82,6 +82,7 @@ class Columns:
             digests=tuple(good_digests),
             labels=tuple(labels),
             splits=splits,
+            groups=() if groups is None else tuple(groups),
             skipped=(*self.skipped, *unread),
             ignored=tuple(self.ignored),
             warnings=(*self.warnings, *group_notes(given, groups, splits)),

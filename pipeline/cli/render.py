@@ -32,20 +32,19 @@ def describe_head(result: Mapping[str, Any]) -> str:
     """The head, and its scores by split."""
     rows = [_score_row(split, result[split]) for split in ("train", "validation", "test") if split in result]
     use = _image_lines(result)
-    folds = _folds(result["folds"]) if result.get("folds") else []
+    folds = [_folds(result["folds"])] if result.get("folds") else []
     told = [_trained(result), *_augmented(result), *_kept_epoch(result)]
     lines = [*told, table(rows), *folds, *use, f"Run: {result['folder']}"]
     return "\n".join([*lines, uses_of(result["run"], Path(result["folder"]).parent)])
 
 
-def _folds(found: Mapping[str, Any]) -> list[str]:
+def _folds(found: Mapping[str, Any]) -> str:
+    """What a cross-validation says."""
     repeats = f", {found['repeats']} times" if found["repeats"] > 1 else ""
-    return [
-        (
-            f"Cross-validation in {found['folds']} folds{repeats}, {found['images']:,} training and validation images: accuracy "
-            f"{found['accuracy']:.4f}, standard deviation between folds {found['deviation']:.4f}; predictions in folds.csv."
-        )
-    ]
+    return (
+        f"Cross-validation in {found['folds']} folds{repeats}, {found['images']:,} training and validation images: accuracy "
+        f"{found['accuracy']:.4f}, standard deviation between folds {found['deviation']:.4f}; predictions in folds.csv."
+    )
 
 
 def describe_page(result: Mapping[str, Any]) -> str:

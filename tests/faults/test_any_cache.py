@@ -20,6 +20,7 @@ from pipeline.files import remove
 from pipeline.images.files.hashing import FileHashes
 from tests.cache.samples import HALF, RECIPE, fill
 from tests.faults.endings import COMMANDS, ROWS, THINGS, assert_in_order, end, good_shards, look
+from tests.faults.trees import write_tree
 
 EXAMPLES = int(os.environ.get("FAULTS_EXAMPLES", "60"))
 often = settings(max_examples=EXAMPLES // 3, deadline=None, suppress_health_check=list(HealthCheck))
@@ -144,14 +145,7 @@ def test_any_tree_of_bytes(entries: list[tuple[list[str], bytes | None]], comman
         cache = Path(folder) / "cache"
         cache.mkdir()
         (cache.parent / "outside").mkdir()
-        for names, content in entries:
-            path = cache.joinpath(*names)
-            try:
-                (path.parent if content is not None else path).mkdir(parents=True, exist_ok=True)
-                if content is not None:
-                    path.write_bytes(content)
-            except OSError:  # a file is where a folder should be
-                continue
+        write_tree(cache, entries)
         ending = end(command, cache)
 
         assert_in_order(ending, cache)

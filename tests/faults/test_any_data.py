@@ -27,6 +27,7 @@ from pipeline.images.sources.reading import Reading
 from tests.faults.endings import THINGS, assert_in_order, end, look
 from tests.faults.test_any_cache import often
 from tests.faults.test_fuzz import mutations
+from tests.faults.trees import write_tree
 from tests.images.decoding.test_decoder import encode
 
 PNG = encode(Image.new("RGB", (4, 4), "red"), "PNG")
@@ -169,13 +170,6 @@ def test_any_tree_of_bytes(entries: list[tuple[list[str], bytes | None]]):
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "copy" / "data"
         root.mkdir(parents=True)
-        for names, content in entries:
-            path = root.joinpath(*names)
-            try:
-                (path.parent if content is not None else path).mkdir(parents=True, exist_ok=True)
-                if content is not None:
-                    path.write_bytes(content)
-            except OSError:  # a file is where a folder should be
-                continue
+        write_tree(root, entries)
 
         check_scan(".", root)

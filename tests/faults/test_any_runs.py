@@ -24,6 +24,7 @@ from pipeline.settings import Settings
 from tests.faults.endings import THINGS, Ending, assert_in_order, end, look
 from tests.faults.test_any_cache import often
 from tests.faults.test_foreign_runs import HEAD
+from tests.faults.trees import write_tree
 from tests.runs.samples import HISTORY, make_run
 
 COMMANDS = (("runs",), ("report",), ("report", "bad"), ("load", "bad"), ("load", "good"))
@@ -145,13 +146,6 @@ def test_any_tree_of_bytes(entries: list[tuple[list[str], bytes | None]], comman
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder) / "copy/runs"
         runs.mkdir(parents=True)
-        for names, content in entries:
-            path = runs.joinpath(*names)
-            try:
-                (path.parent if content is not None else path).mkdir(parents=True, exist_ok=True)
-                if content is not None:
-                    path.write_bytes(content)
-            except OSError:  # a file is where a folder should be
-                continue
+        write_tree(runs, entries)
 
         check_command(command, runs)

@@ -29,6 +29,13 @@ def make_task(y=(0, 1, 2) * 12, more=(0, 1, 2) * 4, **options):
     )
 
 
+@pytest.fixture
+def keywords(tmp_path):
+    """Of a small base, and of folders."""
+    base = {"base": "squeezenet", "size": 48, "weights": "random"}
+    return {**base, "cache": tmp_path / "cache", "runs": tmp_path / "runs"}
+
+
 class Watching:
     """A training that notes what it was given."""
 
@@ -83,18 +90,11 @@ def test_copies_of_an_image_are_in_one_fold():
     assert all(fold_of[f"{number}.png"] == fold_of[f"{number + 1}.png"] for number in range(0, 72, 2))
 
 
-def test_images_of_a_group_are_in_one_fold(photos, tmp_path):
+def test_images_of_a_group_are_in_one_fold(photos, keywords, tmp_path):
     """As they are in one split."""
     files = sorted((photos / "train").rglob("*.png")) + sorted((photos / "validation").rglob("*.png"))
     lines = [f"{file},{file.parent.name},{file.parent.name}{number % 6}" for number, file in enumerate(files)]
     (tmp_path / "table.csv").write_text("\n".join(["path,label,patient", *lines]) + "\n")
-    keywords = {
-        "base": "squeezenet",
-        "size": 48,
-        "weights": "random",
-        "cache": tmp_path / "cache",
-        "runs": tmp_path / "runs",
-    }
 
     run = pipeline.fit(tmp_path / "table.csv", "ridge", folds=3, group_column="patient", **keywords)
 
@@ -119,15 +119,8 @@ def test_a_class_of_one_image_takes_part_in_every_training(caplog):
         cross_validate(train, make_task(y=(0, 1, 2), more=()), Folds(3))
 
 
-def test_a_run_has_its_folds(photos, tmp_path):
+def test_a_run_has_its_folds(photos, keywords):
     """In run.json, JSON and text; with the predictions as a table."""
-    keywords = {
-        "base": "squeezenet",
-        "size": 48,
-        "weights": "random",
-        "cache": tmp_path / "cache",
-        "runs": tmp_path / "runs",
-    }
     run = pipeline.fit(photos, "logreg:C=1", folds=3, repeats=2, **keywords)
     plain = pipeline.fit(photos, "logreg:C=1", **keywords)
 
@@ -139,19 +132,9 @@ def test_a_run_has_its_folds(photos, tmp_path):
     assert f"3 folds, 2 times, 36 training and validation images: accuracy {found['accuracy']:.4f}" in text
 
 
-def test_dense_heads_are_trained_in_folds_too(photos, tmp_path):
+def test_dense_heads_are_trained_in_folds_too(photos, keywords):
     """With the settings of the run."""
-    run = pipeline.fit(
-        photos,
-        "dense:4,relu",
-        folds=2,
-        epochs=1,
-        base="squeezenet",
-        size=48,
-        weights="random",
-        cache=tmp_path / "cache",
-        runs=tmp_path / "runs",
-    )
+    run = pipeline.fit(photos, "dense:4,relu", folds=2, epochs=1, **keywords)
 
     assert len(run.info.folds["accuracies"]) == 2
 

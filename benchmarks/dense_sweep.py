@@ -18,6 +18,7 @@ from pipeline.stage_two.dense.build import build_head
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.spec import parse_layers
 from pipeline.stage_two.sweep import make_cells, run_sweep
+from pipeline.tasks.classification import Classification
 
 HEADS = ["dense:32|64|128|192|256,relu,dropout:0.3|0.5"]
 TRAINING = Training(epochs=10, batch_size=32, keep="last")
@@ -34,7 +35,7 @@ def main() -> None:
     def stock() -> None:
         for cell in cells:
             keras.utils.set_random_seed(0)
-            model = build_head(parse_layers(cell.head), (4, 4, 512), 2)
+            model = build_head(parse_layers(cell.head), (4, 4, 512), Classification(("a", "b")))
             model.compile(
                 keras.optimizers.Adam(cell.training.learning_rate), "binary_crossentropy", metrics=["accuracy"]
             )

@@ -17,26 +17,27 @@ from _turns import in_turns, ratio, say
 
 from pipeline.stage_two.dense.build import build_head, fit_dense
 from pipeline.stage_two.dense.settings import Training
-from pipeline.stage_two.rows import Split, Task
+from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import parse_layers
+from pipeline.tasks.classification import Classification
 
 SPEC = parse_layers("dense:256,relu,dropout:0.5")
 TRAINING = Training(batch_size=20, learning_rate=2e-5, optimizer="rmsprop", keep="last")
 
 
-def make_task() -> Task:
+def make_task() -> LabelledRows:
     """Rows of noise cut at zero."""
     rng = np.random.default_rng(0)
     splits = {}
     for name, count in (("train", 2000), ("validation", 1000)):
         X = np.maximum(rng.normal(-0.7, 1, (count, 4, 4, 512)), 0).astype(np.float32)
         splits[name] = Split(X, np.arange(count) % 2, tuple(map(str, range(count))))
-    return Task(("a", "b"), splits)
+    return LabelledRows(Classification(("a", "b")), splits)
 
 
-def stock(task: Task, epochs: int) -> float:
+def stock(task: LabelledRows, epochs: int) -> float:
     """Seconds of an epoch of `fit`, the first of them, which compiles, left out."""
-    model = build_head(SPEC, (4, 4, 512), 2)
+    model = build_head(SPEC, (4, 4, 512), Classification(("a", "b")))
     model.compile(keras.optimizers.RMSprop(2e-5), "binary_crossentropy", metrics=["accuracy"])
     watch = Stopwatch()
     train, validation = task.train, task.validation
@@ -68,7 +69,7 @@ class Stopwatch(keras.callbacks.Callback):
         return statistics.median(self.times[1:])
 
 
-def ours(task: Task, epochs: int) -> float:
+def ours(task: LabelledRows, epochs: int) -> float:
     """The same of our trainer."""
     history = fit_dense(SPEC, task, replace(TRAINING, epochs=epochs)).history
     return statistics.median(row["seconds"] for row in history[1:])

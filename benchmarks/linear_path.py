@@ -20,13 +20,14 @@ from sklearn.preprocessing import StandardScaler
 
 import pipeline
 from pipeline.stage_two.linear.fit import fit_linear
-from pipeline.stage_two.rows import Split, Task, load_task
+from pipeline.stage_two.rows import LabelledRows, Split, load_rows
 from pipeline.stage_two.spec import LinearSpec
+from pipeline.tasks.classification import Classification
 
 VALUES = tuple(float(value) for value in np.logspace(-6, 1, 25))
 
 
-def make_task() -> Task:
+def make_task() -> LabelledRows:
     """Two clouds that overlap, in 8,192 columns of which few tell them apart."""
     rng = np.random.default_rng(0)
     direction = rng.normal(size=8192) * (rng.random(8192) < 0.02)
@@ -35,13 +36,13 @@ def make_task() -> Task:
         y = np.arange(count) % 2
         X = np.maximum(rng.normal(-0.5, 1, (count, 8192)) + np.outer(2 * y - 1, direction) * 0.15, 0)
         splits[name] = Split(X.astype(np.float32), y, tuple(map(str, range(count))))
-    return Task(("a", "b"), splits)
+    return LabelledRows(Classification(("a", "b")), splits)
 
 
-def photographs(data: str, cache: Path) -> Task:
+def photographs(data: str, cache: Path) -> LabelledRows:
     """Rows of VGG16 at 150 px."""
     done = pipeline.extract(data, size=150, cache=cache, progress=True)
-    return load_task(done.manifest, done.store)
+    return load_rows(done.manifest, done.store)
 
 
 def main() -> None:

@@ -28,8 +28,9 @@ from pipeline.cache.compact import compact
 from pipeline.cache.shard import commit_shard, read_features, read_rows
 from pipeline.cache.store import Keys, Store, pack_rows, row_keys
 from pipeline.cache.stores import find_store
-from pipeline.stage_two.rows import Split, StoredRows, Task
+from pipeline.stage_two.rows import LabelledRows, Split, StoredRows
 from pipeline.stage_two.spec import parse_head, parse_layers
+from pipeline.tasks.classification import Classification
 
 SHARD = 1024
 MEMORY_GB = 0.125
@@ -77,7 +78,7 @@ def _verify(folder: Path, count: int) -> None:
         raise SystemExit(f"{found.num_ok} of {count} rows, {found.bad[:3]}")
 
 
-def _task(folder: Path, count: int) -> Task:
+def _task(folder: Path, count: int) -> LabelledRows:
     """Two classes, so many rows that stay in their shards, a fiftieth of them for validation."""
     store = Store.open(folder)
     block_rows = int(MEMORY_GB * 2**30 / 4 / (4 * 512))
@@ -87,7 +88,9 @@ def _task(folder: Path, count: int) -> Task:
         rows = StoredRows(store, keys_of(numbers), "none", block_rows)
         return Split(rows, np.arange(len(numbers)) % 2, tuple(map(str, numbers)))
 
-    return Task(("a", "b"), {"train": split(range(num_watched, count)), "validation": split(range(num_watched))})
+    return LabelledRows(
+        Classification(("a", "b")), {"train": split(range(num_watched, count)), "validation": split(range(num_watched))}
+    )
 
 
 def _sgd_epoch(folder: Path, count: int) -> float:

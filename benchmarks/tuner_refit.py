@@ -24,7 +24,8 @@ from _turns import say
 
 import pipeline
 from pipeline.images.manifest import Contents, Manifest
-from pipeline.stage_two.rows import Split, Task
+from pipeline.stage_two.rows import LabelledRows, Split
+from pipeline.tasks.classification import Classification
 from pipeline.tuner.choice import Choice, stops_of
 from pipeline.tuner.labels import LabelFile
 from pipeline.tuner.session import Session
@@ -47,7 +48,7 @@ def make_session(X: np.ndarray, labels: np.ndarray, count: int, folder: Path) ->
         noise[: len(part)] = 1  # the first time a photograph's row is as it is
         splits[split] = Split(X[places] * noise, y[places], tuple(f"{split}/{number}" for number in range(size)))
         names += [(f"{split}/{number}", str(classes[y[place]]), split) for number, place in enumerate(places)]
-    task = Task(tuple(map(str, classes)), splits)
+    task = LabelledRows(Classification(tuple(map(str, classes))), splits)
     columns = tuple(zip(*names, strict=True))
     digests = tuple(hashlib.sha256(name.encode()).digest() for name in columns[0])
     manifest = Manifest(Contents(()), tuple(range(len(names))), columns[0], digests, columns[1], columns[2])

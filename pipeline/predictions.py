@@ -7,7 +7,7 @@ import html
 import logging
 import reprlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +20,7 @@ from pipeline.images.decoding.decoder import Decoder, make_thumbnail
 from pipeline.images.given import Given
 from pipeline.images.manifest import Ignored, Manifest, Skipped
 from pipeline.images.summary import ImageUse
+from pipeline.tasks.task import Answer, Task
 
 logger = logging.getLogger(__name__)
 
@@ -40,14 +41,17 @@ class Prediction:
     """The image's path as given; for an image without a path its position among those given, such as `#3`."""
 
     label: str | None
-    """The most likely class; None if the image cannot be read."""
+    """The most likely class, the labels (`cat|indoor`) or the number; None if the image cannot be read."""
 
     probability: float | None
     top: tuple[tuple[str, float], ...]
-    """The most likely classes with their probabilities."""
+    """The most likely classes or labels with their probabilities."""
 
     reason: str | None = None
     """Why the image cannot be read."""
+
+    values: Mapping[str, tuple[float, float | None, float | None]] | None = None
+    """Of a regression: number and ends of its interval by column, in the units of the data."""
 
     def __getitem__(self, key: str) -> Any:
         """A field by its name, as in the JSON of `predict`."""
@@ -55,7 +59,12 @@ class Prediction:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return asdict(self) | {"top": [list(pair) for pair in self.top]}
+        plain = asdict(self) | {"top": [list(pair) for pair in self.top]}
+        values = plain.pop("values")
+        if values is None:
+            return plain
+        named = {name: dict(zip(("value", "low", "high"), each, strict=True)) for name, each in values.items()}
+        return plain | {"values": named}
 
 
 class Predictions(tuple[Prediction, ...]):  # noqa: SLOT001 a tuple with slots can have no attribute
@@ -166,8 +175,8 @@ def decode_rows(
 def label_given(
     given: Given,
     read: Manifest,
-    probabilities: NDArray[np.float32],
-    classes: Sequence[str],
+    outputs: NDArray[np.float32],
+    task: Task,
     *,
     top: int,
     strict: bool,
@@ -177,9 +186,9 @@ def label_given(
     Args:
         given: N images.
         read: The M images that could be read.
-        probabilities: Their probabilities, float32 (M, K).
-        classes: Names of the K classes.
-        top: Number of classes to list per image.
+        outputs: Those of the head for them, float32 (M, K).
+        task: What they answer.
+        top: Number of classes or labels to list per image.
         strict: An image that cannot be read is an error.
 
     Returns:
@@ -196,12 +205,16 @@ def label_given(
     for line in ImageUse({}, (), given.manifest.ignored).as_lines():
         logger.warning("%s", line.strip())
     unread = given.unread(read)
-    rows = dict(zip(read.positions, probabilities, strict=True))
+    rows = dict(zip(read.positions, outputs, strict=True))
     predictions = (
-        Prediction(name, None, None, (), unread[index]) if index in unread else _ranked(name, rows[index], classes, top)
+        Prediction(name, None, None, (), unread[index])
+        if index in unread
+        else _answered(name, task.answer(rows[index], top))
         for index, name in enumerate(given.names)
     )
-    return Predictions(predictions, given.first(MAX_SHOWN), _labelled_folders(given, classes), given.manifest.ignored)
+    return Predictions(
+        predictions, given.first(MAX_SHOWN), _labelled_folders(given, task.names), given.manifest.ignored
+    )
 
 
 def _labelled_folders(given: Given, classes: Sequence[str]) -> tuple[str, ...]:
@@ -216,8 +229,5 @@ def _labelled_folders(given: Given, classes: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _ranked(name: str, probabilities: NDArray[np.float32], classes: Sequence[str], top: int) -> Prediction:
-    """The prediction of an image, with the most likely classes first."""
-    order = np.argsort(-probabilities, kind="stable")
-    pairs = tuple((classes[k], float(probabilities[k])) for k in order[:top])
-    return Prediction(name, *pairs[0], pairs)
+def _answered(name: str, answer: Answer) -> Prediction:
+    return Prediction(name, answer.label, answer.probability, answer.top, values=answer.values)

@@ -14,6 +14,7 @@ from pipeline.errors import SettingError
 from pipeline.images.files.hashing import FileHashes
 from pipeline.images.given import read_given
 from pipeline.predictions import MAX_SHOWN, Prediction, Predictions, check_top, label_given
+from pipeline.tasks.classification import Classification
 from tests.conftest import draw_photo
 
 HOSTILE = "<script>alert('x')</script>&amp;\"\n"
@@ -47,7 +48,7 @@ def predict(images, classes=("cat", "dog", "owl")):
     """Predictions of the same probabilities for every image."""
     given = read_given(images, FileHashes())
     probabilities = np.tile(PROBABILITIES, (len(given.manifest), 1))
-    return label_given(given, given.manifest, probabilities, classes, top=2, strict=False)
+    return label_given(given, given.manifest, probabilities, Classification(tuple(classes)), top=2, strict=False)
 
 
 def size_of(source: str) -> tuple[int, int]:

@@ -25,10 +25,10 @@ import pipeline
 from pipeline.settings import Settings
 from pipeline.stage_two.linear.fit import LinearFit, Point, choose, factors_of, fit_path
 from pipeline.stage_two.linear.regularisation import choose_best
-from pipeline.stage_two.metrics import score
-from pipeline.stage_two.rows import Split, Task
+from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LinearSpec, parse_head
-from pipeline.training.rows import read_task
+from pipeline.tasks.class_scores import score
+from pipeline.training.rows import read_rows
 
 RULES: Mapping[str, Callable[[Sequence[Point]], Point]] = {
     "accuracy": lambda points: min(points, key=lambda point: (-point.hits.mean(), point.loss)),
@@ -37,7 +37,7 @@ RULES: Mapping[str, Callable[[Sequence[Point]], Point]] = {
 }
 
 
-def thin(task: Task, share: float, seed: int) -> Task | None:
+def thin(task: LabelledRows, share: float, seed: int) -> LabelledRows | None:
     """A random share of training and validation images, and all test images; None if a class has none of them."""
     rng = np.random.default_rng(seed)
     splits = {}
@@ -46,10 +46,10 @@ def thin(task: Task, share: float, seed: int) -> Task | None:
         if len(np.unique(split.y[rows])) < len(task.classes):
             return None
         splits[name] = Split(split.flat[rows], split.y[rows], ())
-    return Task(task.classes, splits)
+    return LabelledRows(task.task, splits)
 
 
-def judge_rules(text: str, task: Task) -> Iterator[tuple[str, LinearFit, dict[str, float]]]:
+def judge_rules(text: str, task: LabelledRows) -> Iterator[tuple[str, LinearFit, dict[str, float]]]:
     """The choice of each rule, with its accuracy and log loss on validation and test images."""
     spec = parse_head(text)
     if not isinstance(spec, LinearSpec):
@@ -61,7 +61,7 @@ def judge_rules(text: str, task: Task) -> Iterator[tuple[str, LinearFit, dict[st
         figures = {}
         for name in ("validation", "test"):
             split = task.splits[name]
-            scores = score(fit.head.predict_proba(split.flat), split.y, task.classes)
+            scores = score(fit.head.outputs(split.flat), split.y, task.classes)
             figures |= {f"{name}_accuracy": scores.accuracy, f"{name}_loss": scores.loss}
         yield rule, fit, figures
 
@@ -80,7 +80,7 @@ def main() -> None:
     given = parser.parse_args()
     settings = Settings.of(base=given.base, size=given.size, cache=given.cache)
     manifest = pipeline.scan(given.data, cache=given.cache)
-    whole = read_task(manifest, "avg", settings).task
+    whole = read_rows(manifest, "avg", settings).task
     num_images = len(whole.train.y) + len(whole.validation.y)
     found: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
     for count in given.images:

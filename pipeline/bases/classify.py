@@ -11,6 +11,7 @@ from pipeline.images.files.hashing import FileHashes
 from pipeline.images.given import GivenImages, read_given
 from pipeline.images.manifest import Manifest
 from pipeline.predictions import Predictions, check_top, decode_rows, label_given
+from pipeline.tasks.classification import Classification
 
 
 def classify_images(
@@ -53,7 +54,7 @@ def classify_images(
     given.check(given.manifest, need_all=strict)
     probabilities, read = class_probabilities(given.manifest, spec, weights, decoder, batch_size=batch_size)
     classes = [get_1k_class_name(number).split(",")[0] for number in range(1000)]
-    return label_given(given, read, probabilities, classes, top=top, strict=strict)
+    return label_given(given, read, probabilities, Classification(tuple(classes)), top=top, strict=strict)
 
 
 def class_probabilities(

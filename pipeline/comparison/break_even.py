@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.comparison.regimes import REGIMES
-from pipeline.stage_two.metrics import Scores
+from pipeline.tasks.scores import Scores
 
 _LIVE_COUNTERPARTS = {"linear": "endtoend", "dense": "endtoend", "cached-finetune": "finetune"}
 
@@ -35,7 +35,7 @@ class RegimeResult:
     @property
     def overfitting_gap(self) -> float:
         """Training accuracy minus validation accuracy."""
-        return float(self.scores["train"].accuracy - self.scores["validation"].accuracy)
+        return self.scores["train"].main - self.scores["validation"].main
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -43,9 +43,9 @@ class RegimeResult:
         return {
             "regime": self.regime,
             "what": REGIMES.get(self.regime, self.regime),
-            "validation": validation.accuracy,
+            "validation": validation.main,
             "ci95": list(validation.ci95),
-            "test": test.accuracy if test else None,
+            "test": test.main if test else None,
             "overfitting_gap": self.overfitting_gap,
             "training_seconds": self.training_seconds,
             "extraction_seconds": self.extraction_seconds,

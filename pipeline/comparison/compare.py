@@ -106,9 +106,9 @@ class Comparison:
             {
                 "regime": row.regime,
                 "what is trained": REGIMES[row.regime],
-                "validation": row.scores["validation"].accuracy,
+                "validation": row.scores["validation"].main,
                 "95 % interval": "{:.3f} to {:.3f}".format(*row.scores["validation"].ci95),
-                "test": row.scores["test"].accuracy if "test" in row.scores else None,
+                "test": row.scores["test"].main if "test" in row.scores else None,
                 "overfitting gap": f"{row.overfitting_gap:+.3f}",
                 "training s": row.training_seconds,
                 "with stage one s": row.total_seconds,

@@ -11,9 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.bases.cut import cut_before, first_layer
+from pipeline.stage_two.dense.measures import Measure, measure_of
 from pipeline.stage_two.dense.settings import Training
-from pipeline.stage_two.dense.train import compile_inference, make_group, make_steps
+from pipeline.stage_two.dense.train import Steps, compile_inference, make_group, make_steps
 from pipeline.stage_two.spec import DenseSpec
+from pipeline.tasks.classification import Classification
 from pipeline.training.finetune.tail import Top, build_top
 
 _BATCH, _REPEATS = 32, 3
@@ -58,16 +60,21 @@ def measure_costs(
     """
     first = None if first is None else first_layer(base, first)
     cut = str(base.layers[-1].name) if first is None else cut_before(base, first)
-    top = build_top(base, cut, spec, pooling=pooling, num_classes=num_classes, seed=0)
+    task = Classification(tuple(map(str, range(num_classes))))
+    top = build_top(base, cut, spec, pooling=pooling, task=task, seed=0)
     top.unfreeze(first)
     rng = np.random.default_rng(0)
-    y = tf.constant(np.arange(_BATCH) % num_classes)
+    y, weights = np.arange(_BATCH) % num_classes, tf.ones(_BATCH)
     rows = _noise(rng, top.trunk.output_shape)
     if trunk_seconds is None:
         pixels, trunk = _noise(rng, base.input_shape), compile_inference(top.trunk)
         trunk_seconds = _seconds(lambda: trunk(pixels))
-    step, infer = _step_of(top), compile_inference(top.forward)
-    return Costs(trunk=trunk_seconds, step=_seconds(lambda: step(rows, y)), infer=_seconds(lambda: infer(rows)))
+    step, infer = _step_of(top, measure_of(task, top.model.output_shape[-1], y)), compile_inference(top.forward)
+    return Costs(
+        trunk=trunk_seconds,
+        step=_seconds(lambda: step(rows, tf.constant(y), weights)),
+        infer=_seconds(lambda: infer(rows)),
+    )
 
 
 def _noise(rng: np.random.Generator, shape: tuple[Any, ...]) -> tf.Tensor:
@@ -75,7 +82,7 @@ def _noise(rng: np.random.Generator, shape: tuple[Any, ...]) -> tf.Tensor:
     return tf.constant(rng.normal(0, 50, (_BATCH, *shape[1:])).astype(np.float32))
 
 
-def _step_of(top: Top) -> Callable[[tf.Tensor, tf.Tensor], Any]:
+def _step_of(top: Top, measure: Measure) -> Steps:
     groups = [
         make_group(variables, Training())
         for variables in (top.head.trainable_variables, top.tail_variables)
@@ -83,7 +90,7 @@ def _step_of(top: Top) -> Callable[[tf.Tensor, tf.Tensor], Any]:
     ]
     for group in groups:
         group.optimizer.build(group.variables)
-    return make_steps(top.forward, groups, top.model.output_shape[-1], _BATCH, _NUM_STEPS)
+    return make_steps(top.forward, groups, measure, _BATCH, _NUM_STEPS)
 
 
 def _seconds(work: Callable[[], Any]) -> float:

@@ -14,6 +14,8 @@ from pipeline.errors import DamagedStoreError, SettingError, foreign_file
 from pipeline.files import check_regular, parse_json, read_regular
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.decoding.formats import MAX_PIXELS
+from pipeline.tasks.kinds import task_from_dict
+from pipeline.tasks.task import Task
 
 NAME = "bottleneck.json"
 """Name of the description in a `.keras` or `.tflite` file (both can be read as zip archives) and in a SavedModel folder."""
@@ -22,7 +24,7 @@ KEY = "bottleneck"
 """Key of the description in the metadata of an ONNX file."""
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""An exported network: RGB pixels in [0, 255], float32 (N, H, W, 3), to probabilities, float32 (N, K)."""
+"""An exported network: RGB pixels in [0, 255], float32 (N, H, W, 3), to outputs, float32 (N, K)."""
 
 _SCHEMA = 1
 _MAX_BYTES = 2**24
@@ -32,8 +34,8 @@ _MAX_BYTES = 2**24
 class Description:
     """All that is needed to use the file without this package."""
 
-    labels: tuple[str, ...]
-    """Names of the K outputs, in order."""
+    task: Task
+    """What the file answers, with the names of its K outputs in order."""
 
     decoder: Decoder
     """How an image becomes pixels."""
@@ -46,7 +48,8 @@ class Description:
         size_px = self.decoder.size_px
         content = {
             "schema": _SCHEMA,
-            "labels": list(self.labels),
+            "labels": list(self.task.names),
+            "task": self.task.as_dict(),
             "pixels": f"float32 of shape (N, {size_px}, {size_px}, 3): RGB, 0 to 255, no other preprocessing",
             "decoder": self.decoder.as_dict(),
             "origin": dict(self.origin),
@@ -63,6 +66,7 @@ class Description:
         with foreign_file(path, "has a description that cannot be read"):
             content = parse_json(text)
             labels, decoder, origin = content["labels"], _decoder_of(content["decoder"]), content["origin"]
+            task = task_from_dict(tuple(labels), content.get("task"))
             is_sound = (
                 content["schema"] == _SCHEMA
                 and isinstance(labels, list)
@@ -74,7 +78,7 @@ class Description:
             )
         if not is_sound or not labels:
             raise DamagedStoreError(f"The description in {path} is not of schema {_SCHEMA}, or has impossible values.")
-        return cls(tuple(labels), decoder, origin)
+        return cls(task, decoder, origin)
 
 
 def _decoder_of(values: Any) -> Decoder:
@@ -93,7 +97,7 @@ def add_member(path: Path, description: Description) -> None:
     """
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(NAME, description.to_json())
-        archive.writestr("labels.txt", "".join(f"{' '.join(label.splitlines())}\n" for label in description.labels))
+        archive.writestr("labels.txt", "".join(f"{' '.join(label.splitlines())}\n" for label in description.task.names))
 
 
 def read_member(path: Path) -> Description:
@@ -132,7 +136,7 @@ def check_shapes(path: Path, description: Description, inputs: Any, outputs: Any
     Raises:
         DamagedStoreError: The network has other shapes.
     """
-    size_px, num_labels = description.decoder.size_px, len(description.labels)
+    size_px, num_labels = description.decoder.size_px, len(description.task.names)
     if tuple(inputs)[1:] != (size_px, size_px, 3) or tuple(outputs)[1:] != (num_labels,):
         raise DamagedStoreError(
             f"{path} describes {size_px} px and {num_labels} labels, "

@@ -212,7 +212,7 @@ def _describe(run: Run, recipe: Recipe) -> Description:
         "trunk_digest": recipe.trunk_digest,
         "recipe": recipe.fingerprint,
     }
-    return Description(run.classes, recipe.decoder, origin)
+    return Description(run.task, recipe.decoder, origin)
 
 
 def _compare(run: Run, recipe: Recipe, settings: Settings, path: Path, form: Format) -> dict[str, Any]:

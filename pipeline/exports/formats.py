@@ -99,7 +99,7 @@ def _predict(
     """
     with foreign_file(path, "cannot be run"):
         probabilities = np.asarray(predict(pixels))
-    expected = (len(pixels), len(description.labels))
+    expected = (len(pixels), len(description.task.names))
     if probabilities.shape != expected or probabilities.dtype.kind != "f" or not np.isfinite(probabilities).all():
         raise DamagedStoreError(
             f"{path} does not predict {expected} finite probabilities. Received: shape {probabilities.shape}, {probabilities.dtype}, "

@@ -58,7 +58,7 @@ def check_labels(labels: Path, path: Path, classes: Sequence[str]) -> None:
         return
     own = [list(classes)]
     with contextlib.suppress(DamagedStoreError):
-        own.append(list(read_member(path).labels))
+        own.append(list(read_member(path).task.names))
     if _read_labels(labels) not in own:
         raise SettingError(
             f"A Keras export also writes its labels to {labels}. That file exists, and no export of this name wrote it. "

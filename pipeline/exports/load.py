@@ -23,6 +23,7 @@ from pipeline.runs.predict import Predicted
 from pipeline.runs.run import Run, load_run
 from pipeline.settings import Settings
 from pipeline.stage_one.scan import make_reading, scan
+from pipeline.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,13 @@ class ExportedRun:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the K classes, in the order of the probabilities."""
-        return self.description.labels
+        """Names of the K outputs, in their order."""
+        return self.task.names
+
+    @property
+    def task(self) -> Task:
+        """What it answers."""
+        return self.description.task
 
     def predict(self, images: GivenImages, *, top: int = 5, reading: Reading | None = None) -> Predictions:
         """Label images, decoded as the description says, by the decoder that made the run's rows.
@@ -68,7 +74,7 @@ class ExportedRun:
         given = read_given(images, self.settings.paths.hashes, exif=self.description.decoder.exif, reading=reading)
         given.check(given.manifest, need_all=strict)
         done = self.predict_manifest(given.manifest)
-        return label_given(given, done.manifest, done.probabilities, self.classes, top=top, strict=strict)
+        return label_given(given, done.manifest, done.outputs, self.task, top=top, strict=strict)
 
     def predict_manifest(self, manifest: Manifest) -> Predicted:
         """The probabilities of the images of a manifest, batch after batch; what cannot be decoded is listed as skipped."""

@@ -39,7 +39,7 @@ def write(model: "keras.Model", path: Path, description: Description) -> None:
 
     def score(pixels: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         scores = model(pixels, training=False)
-        return {"scores": scores, "classes": tf.broadcast_to(tf.constant(description.labels), tf.shape(scores))}
+        return {"scores": scores, "classes": tf.broadcast_to(tf.constant(description.task.names), tf.shape(scores))}
 
     def serve(image_bytes: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         return score(decode_batch(image_bytes, description.decoder))

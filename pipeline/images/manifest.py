@@ -12,6 +12,8 @@ import numpy as np
 from pipeline.errors import DataLayoutError, UnreadableImageError
 from pipeline.images.decoding.decoder import MAX_BYTES
 from pipeline.images.labels import check_classes, listed
+from pipeline.tasks.classification import Classification
+from pipeline.tasks.task import Task
 
 SPLITS = ("train", "validation", "test")
 
@@ -218,6 +220,11 @@ class Manifest:
         kept = self.select([row for row in range(len(self)) if row not in skipped])
         added = tuple(Skipped(self.names[row], reason) for row, reason in sorted(skipped.items()))
         return replace(kept, skipped=self.skipped + added)
+
+    @property
+    def task(self) -> Task:
+        """What is asked of its rows."""
+        return Classification(self.classes)
 
     def label_ids(self, classes: Sequence[str]) -> np.ndarray:
         """Class number of each image: int64 of shape (N,)."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.runs.folder import RunFolder
-from pipeline.stage_two.metrics import Scores
+from pipeline.tasks.scores import Scores
 
 _MAX_ANSWERS = 3
 
@@ -20,7 +20,7 @@ def answer(groups: Sequence[Sequence[RunFolder]]) -> str:
     low, high = scores.ci95
     return (
         f"{'Best by validation: ' if others else ''}{best.info.head} on {best.info.recipe['base']} features of "
-        f"{best.info.data}, {_percent(scores.accuracy)} of {scores.n:,} {split} images right "
+        f"{best.info.data}, {_percent(scores.main)} of {scores.n:,} {split} images right "
         f"(95 % interval {_percent(low)} to {_percent(high)}), trained in {best.info.seconds:.1f} s."
     )
 
@@ -31,7 +31,7 @@ def _percent(share: float) -> str:
 
 def _in_short(run: RunFolder) -> str:
     scores, split = _scores_to_quote(run)
-    return f"{run.info.head} on {run.info.data}, {_percent(scores.accuracy)} of {scores.n:,} {split} images right"
+    return f"{run.info.head} on {run.info.data}, {_percent(scores.main)} of {scores.n:,} {split} images right"
 
 
 def _scores_to_quote(run: RunFolder) -> tuple[Scores, str]:
@@ -44,7 +44,7 @@ def caution(groups: Sequence[Sequence[RunFolder]]) -> str:
     """How many other runs may be as good as the best one; empty if none, or if there are several tasks."""
     best, *others = groups[0]
     low = best.scores["validation"].ci95[0]
-    near = sum(run.scores["validation"].accuracy >= low for run in others)
+    near = sum(run.scores["validation"].main >= low for run in others)
     if not near or len(groups) > 1:
         return ""
     runs = "1 other run lies" if near == 1 else f"{near} other runs lie"

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stage_two.metrics import wilson_interval
+from pipeline.tasks.scores import wilson_interval
 
 NUM_BINS = 10
 

@@ -12,7 +12,8 @@ from pipeline.reports.gallery import MAX_MISTAKES, confident_mistakes
 from pipeline.reports.prediction_table import SPLITS, PredictionTable
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.info import RunInfo
-from pipeline.stage_two.metrics import Scores
+from pipeline.tasks.class_scores import ClassScores
+from pipeline.tasks.scores import Scores
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ def detail(run: RunFolder, predictions: PredictionTable) -> dict[str, Any]:
 
 def _split(scores: Scores, predictions: PredictionTable, split: str) -> dict[str, Any]:
     rows = predictions.rows_of(split)
+    assert isinstance(scores, ClassScores)
     # With many classes most of the K x K cells are 0.
     counts = [[i, j, n] for i, line in enumerate(scores.confusion) for j, n in enumerate(line) if n]
     return {

@@ -8,9 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pipeline.errors import DataLayoutError, SettingError, check_choice
 from pipeline.files import replacing, write_json
 from pipeline.html import show_png
@@ -21,7 +18,8 @@ from pipeline.runs.evaluation import Evaluation, shorten, unknown_text
 from pipeline.runs.folder import write_predictions
 from pipeline.runs.plots.confusion import draw_confusion
 from pipeline.runs.predict import Predicted
-from pipeline.stage_two.metrics import score
+from pipeline.tasks.class_scores import ClassScores
+from pipeline.tasks.task import Outputs, Task
 
 OWN_SPLITS = "100/0/0"
 """Percentages with which a data set is read, so that validation and test images are those that the data itself names."""
@@ -36,8 +34,13 @@ class Predictor(Protocol):
         ...
 
     @property
+    def task(self) -> Task:
+        """What it answers."""
+        ...
+
+    @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the K classes, in the order of the probabilities."""
+        """Names of the K outputs, in their order."""
         ...
 
     def predict_manifest(self, manifest: Manifest) -> Predicted:
@@ -90,6 +93,7 @@ def evaluate(
     """
     if out is not None:
         check_out(out)
+    task = predictor.task
     chosen, part = _choose_split(manifest, split)
     labels = Counter(part.labels)
     num_unlabelled = labels.pop(None, 0)
@@ -111,7 +115,7 @@ def evaluate(
         run=predictor.name,
         data=shown or manifest.source or manifest.title,
         split=chosen,
-        scores=score(done.probabilities, used.label_ids(predictor.classes), predictor.classes),
+        scores=task.score(done.outputs, task.encode([str(label) for label in used.labels])),
         skipped=skipped,
         ignored=manifest.ignored,
         num_unlabelled=num_unlabelled,
@@ -122,7 +126,7 @@ def evaluate(
         predicted=done,
     )
     if out is not None:
-        _write(evaluation, used, done.probabilities, out, predictor.classes)
+        _write(evaluation, used, done.outputs, out, predictor.task)
     return evaluation
 
 
@@ -180,22 +184,21 @@ def _nearest(unknown: Mapping[str, int], classes: Sequence[str]) -> str:
     return ""
 
 
-def _write(
-    evaluation: Evaluation, used: Manifest, probabilities: NDArray[np.float32], out: Path, classes: Sequence[str]
-) -> None:
+def _write(evaluation: Evaluation, used: Manifest, outputs: Outputs, out: Path, task: Task) -> None:
     labels = map(str, used.labels)
     splits = [evaluation.split] * len(used)
-    rows = zip(used.names, splits, labels, used.digests, probabilities, strict=True)
+    rows = zip(used.names, splits, labels, used.digests, outputs, strict=True)
     with replacing(out / "predictions.csv") as beside:
-        write_predictions(beside, rows, classes)
+        write_predictions(beside, rows, task)
     write_json(out / "evaluation.json", evaluation.as_dict())
     plot = out / "confusion.png"
     plot.unlink(missing_ok=True)
     title = f"{Path(evaluation.data).name or evaluation.data}: {evaluation.run}\n{evaluation.split} images"
-    attempt(
-        "The evaluation is written, but its plot could not be drawn",
-        *(draw_confusion, plot, evaluation.scores.confusion, classes, title),
-    )
+    if isinstance(evaluation.scores, ClassScores):
+        attempt(
+            "The evaluation is written, but its plot could not be drawn",
+            *(draw_confusion, plot, evaluation.scores.confusion, task.names, title),
+        )
     image = show_png(plot, "Confusion matrix") if plot.is_file() else ""
     with replacing(out / "report.html") as beside:
         beside.write_text(_page(evaluation, image), encoding="utf-8")

@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline.html import show_table
 from pipeline.images.manifest import Ignored, Skipped
 from pipeline.images.summary import ImageUse
 from pipeline.runs.predict import Predicted
-from pipeline.stage_two.metrics import Scores
+from pipeline.tasks.scores import Scores
 
 _SHOWN = 5
 
@@ -55,41 +53,17 @@ class Evaluation:
 
     @property
     def accuracy(self) -> float:
-        """Share of the images whose most likely class is their label."""
-        return self.scores.accuracy
-
-    @property
-    def balanced_accuracy(self) -> float:
-        """Mean recall of the classes that the data has."""
-        return float(np.mean([self.scores.recall[name] for name, count in self._counts().items() if count]))
-
-    def _counts(self) -> dict[str, int]:
-        return {name: sum(row) for name, row in zip(self.scores.recall, self.scores.confusion, strict=True)}
+        """The main score: of classes the accuracy, the share of the images whose most likely class is their label."""
+        return self.scores.main
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        scores, use = self.scores, ImageUse({}, self.skipped, self.ignored).as_dict()
+        use = ImageUse({}, self.skipped, self.ignored).as_dict()
         return {
             "run": self.run,
             "data": self.data,
             "split": self.split,
-            "n": scores.n,
-            "accuracy": scores.accuracy,
-            "ci95": list(scores.ci95),
-            "balanced_accuracy": self.balanced_accuracy,
-            "loss": scores.loss,
-            "macro_f1": scores.macro_f1,
-            "roc_auc": scores.roc_auc,
-            "top5": scores.top5,
-            "classes": {
-                name: {
-                    "precision": scores.precision[name],
-                    "recall": scores.recall[name] if count else None,
-                    "n": count,
-                }
-                for name, count in self._counts().items()
-            },
-            "confusion": [list(row) for row in scores.confusion],
+            **self.scores.as_evaluation(),
             **{name: use[name] for name in ("skipped", "ignored")},
             "unlabelled": self.num_unlabelled,
             "unknown_labels": dict(self.unknown_labels),
@@ -116,14 +90,9 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         """The scores, those of each class, and the notes, for notebooks."""
-        classes = [
-            {"class": name, "precision": values["precision"], "recall": values["recall"], "images": values["n"]}
-            for name, values in self.as_dict()["classes"].items()
-        ]
         row = {"run": self.run, "data": f"{self.data} ({self.split})", **self.scores.as_row()}
-        row["balanced accuracy"] = self.balanced_accuracy
         notes = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in self.notes())
-        return f"{show_table([row])}{show_table(classes)}{notes}"
+        return f"{show_table([row])}{show_table(self.scores.name_rows())}{notes}"
 
 
 def unknown_text(unknown: Mapping[str, int]) -> str:

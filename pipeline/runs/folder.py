@@ -24,7 +24,9 @@ from pipeline.images.sources.arrays.npz import read_npz
 from pipeline.runs.info import RunInfo
 from pipeline.runs.naming import check_form, numbered, plain_name
 from pipeline.runs.tables import read_table, write_table
-from pipeline.stage_two.metrics import Scores
+from pipeline.tasks.kinds import scores_from_dict, task_from_dict
+from pipeline.tasks.scores import Scores
+from pipeline.tasks.task import Outputs, Task
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +35,6 @@ _DIGEST = re.compile("([0-9a-f]{64})?")
 
 _LISTED = 8
 """Runs that a message names."""
-
-MAX_COLUMNS = 50
-"""Classes that have a column each in predictions.csv."""
-
-NUM_LISTED = 5
-"""Classes that are listed for each image if there are more."""
 
 _MAX_JSON_BYTES = 2**28
 """Of run.json, metrics.json and sweep.json; those of 20,000 classes take some megabytes."""
@@ -64,10 +60,23 @@ class RunFolder:
         return RunInfo.from_dict(self._json("run.json"), self.path / "run.json")
 
     @cached_property
+    def task(self) -> Task:
+        """What the run answers, in run.json.
+
+        Raises:
+            DamagedStoreError: There is no such task.
+        """
+        try:
+            return task_from_dict(self.info.classes, self.info.task)
+        except (TypeError, ValueError, LookupError) as error:
+            raise DamagedStoreError(f"{self.path / 'run.json'} does not hold a task: {error}") from error
+
+    @cached_property
     def scores(self) -> dict[str, Scores]:
         """metrics.json, by split."""
         try:
-            scores = {split: Scores.from_dict(values) for split, values in self._json("metrics.json").items()}
+            kind, stored = self.task.kind, self._json("metrics.json")
+            scores = {split: scores_from_dict(kind, values) for split, values in stored.items()}
             scores["validation"]  # every run has these
         except (TypeError, LookupError, ValueError, AttributeError) as error:
             if isinstance(error, DamagedStoreError):
@@ -269,47 +278,19 @@ def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     write_table(path, list(history[0]), [list(row.values()) for row in history])
 
 
-def write_predictions(
-    path: Path,
-    rows: Iterable[tuple[str, str, str, bytes, NDArray[np.float32]]],
-    classes: Sequence[str],
-) -> None:
-    """Write one line per image: path, split, label, predicted class, SHA-256, and probabilities.
-
-    Up to `MAX_COLUMNS` classes have a column each, `p:LABEL`. Of more classes the most likely ones are listed, as `predict --out` does it:
-    probability (of the predicted class), label_2, probability_2 and so on. 1,200 columns would make a file of 40 MB for 4,000 images.
+def write_predictions(path: Path, rows: Iterable[tuple[str, str, str, bytes, Outputs]], task: Task) -> None:
+    """Write one line per image: path, split, label, predicted label, SHA-256, and probabilities (`pipeline.tasks.stored`).
 
     Args:
         path: The file.
-        rows: Name, split, label, SHA-256 and probabilities (K,) of each image.
-        classes: Names of the K classes.
+        rows: Name, split, label, SHA-256 and outputs (K,) of each image.
+        task: What is asked.
     """
-    is_many = len(classes) > MAX_COLUMNS
-    more = [f"{name}_{number}" for number in range(2, NUM_LISTED + 1) for name in ("label", "probability")]
-    columns = ["probability", *more] if is_many else [f"p:{label}" for label in classes]
     lines = (
-        [name, split, label, classes[int(p.argmax())], digest.hex()]
-        + (_most_likely(p, classes) if is_many else _probabilities(p))
-        for name, split, label, digest, p in rows
+        [name, split, label, task.text(task.decide(output[None])[0]), digest.hex(), *task.cells(output)]
+        for name, split, label, digest, output in rows
     )
-    write_table(path, ["path", "split", "label", "predicted", "sha256", *columns], lines)
-
-
-def _probabilities(p: NDArray[np.float32]) -> list[str]:
-    """Probabilities (K,) as texts with 6 decimals; that of the predicted class, by which images are sorted, is exact."""
-    texts = [f"{value:.6f}" for value in p]
-    texts[int(p.argmax())] = _exact(p.max())
-    return texts
-
-
-def _most_likely(p: NDArray[np.float32], classes: Sequence[str]) -> list[str]:
-    """The largest probability, which is exact, then the next classes with theirs, to 6 decimals."""
-    first, *others = np.argsort(-p, kind="stable")[:NUM_LISTED]
-    return [_exact(p[first]), *(text for k in others for text in (classes[k], f"{p[k]:.6f}"))]
-
-
-def _exact(value: np.float32) -> str:
-    return f"{value:.9g}"  # 9 digits give every float32 back
+    write_table(path, ["path", "split", "label", "predicted", "sha256", *task.cell_columns], lines)
 
 
 def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -18,6 +18,7 @@ from pipeline.errors import DamagedStoreError
 from pipeline.images.manifest import Files, Manifest
 from pipeline.images.summary import ImageUse
 from pipeline.stage_one.extraction import Extraction
+from pipeline.tasks.task import Task
 
 SCHEMA = 1
 _LIBRARIES = ("tensorflow", "keras", "scikit-learn", "numpy")
@@ -94,13 +95,16 @@ class RunInfo(TrainingFacts):
     """Title of the data set."""
 
     classes: tuple[str, ...]
-    """Names of the K classes, in the order of the probabilities."""
+    """Names of the K classes, labels or columns of numbers, in the order of the outputs."""
 
     recipe: Mapping[str, Any]
     """The recipe of the features, as JSON; see `Recipe.from_dict`."""
 
     weights: str
     """`imagenet`, `random`, or a file."""
+
+    task: Mapping[str, Any] | None = None
+    """What is asked, and what was chosen on validation: {kind, ...}; see `pipeline.tasks`. None: a classification of an older version."""
 
     name: str = ""
 
@@ -201,12 +205,15 @@ def fits(value: Any, kind: Any) -> bool:
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
-def describe_run(facts: TrainingFacts, extraction: Extraction, images: Mapping[str, int], weights: str) -> RunInfo:
+def describe_run(
+    facts: TrainingFacts, extraction: Extraction, task: Task, images: Mapping[str, int], weights: str
+) -> RunInfo:
     """The info of a run on these rows.
 
     Args:
         facts: How the head was trained.
         extraction: The rows, with the manifest of their images.
+        task: What is asked.
         images: Number of images by split.
         weights: `imagenet`, `random`, or a file.
     """
@@ -222,7 +229,8 @@ def describe_run(facts: TrainingFacts, extraction: Extraction, images: Mapping[s
         split_rule=manifest.split_rule,
         data_digest=data_digest(manifest),
         task_digest=task_digest(manifest, recipe, "any"),
-        classes=tuple(manifest.classes),
+        classes=task.names,
+        task=task.as_dict(),
         images=dict(images),
         skipped=use["skipped"],
         ignored=use["ignored"],

@@ -84,8 +84,8 @@ def row_of(run: RunFolder) -> dict[str, Any]:
         "head": info.head,
         "pool": info.head_pool,
         "augmentation": augmentation_of(info),
-        "validation": scores["validation"].accuracy,
-        "test": scores["test"].accuracy if "test" in scores else None,
+        "validation": scores["validation"].main,
+        "test": scores["test"].main if "test" in scores else None,
         "seconds": info.seconds,
     }
 
@@ -111,7 +111,7 @@ def rank(runs: Iterable[RunFolder]) -> list[RunFolder]:
 
     def worst_last(run: RunFolder) -> tuple[float, float, str]:
         scores = run.scores["validation"]
-        return -scores.accuracy, scores.loss, run.name
+        return -scores.main, scores.loss, run.name
 
     return sorted(runs, key=worst_last)
 

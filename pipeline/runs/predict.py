@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import DamagedStoreError
@@ -17,21 +16,29 @@ from pipeline.stage_one.ensure import make_rows
 from pipeline.stage_one.scan import make_reading
 from pipeline.stage_two.head import Head, predict_rows
 from pipeline.stage_two.rows import stored_rows
+from pipeline.tasks.task import Outputs, Task
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """The probabilities of the images that could be read."""
+    """What a head gives for the images that could be read."""
 
     manifest: Manifest
     """M images; the others are in its `skipped`."""
 
-    probabilities: NDArray[np.float32]
-    """float32 (M, K)."""
+    outputs: Outputs
+    """float32 (M, K): probabilities, or numbers."""
 
 
 def predict(
-    head: Head, info: RunInfo, images: GivenImages, settings: Settings, *, top: int = 5, reading: Reading | None = None
+    head: Head,
+    info: RunInfo,
+    task: Task,
+    images: GivenImages,
+    settings: Settings,
+    *,
+    top: int = 5,
+    reading: Reading | None = None,
 ) -> Predictions:
     """Label images, from files or pixels.
 
@@ -40,7 +47,8 @@ def predict(
 
     Args:
         head: The head of the run.
-        info: Features and classes of the run.
+        info: Features of the run.
+        task: What it answers.
         images: One image or data set, or a list of them; see `pipeline.images.given.read_given`.
         settings: Cache folder and compute.
         top: Number of classes to list for each image.
@@ -60,11 +68,11 @@ def predict(
     given = read_given(images, settings.paths.hashes, exif=exif, reading=reading)
     given.check(given.manifest, need_all=strict)
     done = predict_manifest(head, info, given.manifest, settings)
-    return label_given(given, done.manifest, done.probabilities, info.classes, top=top, strict=strict)
+    return label_given(given, done.manifest, done.outputs, task, top=top, strict=strict)
 
 
 def predict_manifest(head: Head, info: RunInfo, manifest: Manifest, settings: Settings) -> Predicted:
-    """The probabilities of the images of a manifest; rows that are missing are made first, and stored if the cache can be written.
+    """The outputs of the head for the images of a manifest; rows that are missing are made first, and stored if the cache can be written.
 
     Args:
         head: The head of the run.
@@ -73,7 +81,7 @@ def predict_manifest(head: Head, info: RunInfo, manifest: Manifest, settings: Se
         settings: Cache folder and compute.
 
     Raises:
-        DamagedStoreError: A probability is NaN.
+        DamagedStoreError: An output is NaN.
     """
     recipe = Recipe.from_dict(info.recipe)
     own = settings.with_changes(base=recipe.base, weights=info.weights)
@@ -81,9 +89,9 @@ def predict_manifest(head: Head, info: RunInfo, manifest: Manifest, settings: Se
     if not len(extraction.manifest):
         return Predicted(extraction.manifest, np.empty((0, len(info.classes)), np.float32))
     rows = stored_rows(extraction.store, extraction.keys(), info.pool, settings.compute.memory_bytes())
-    probabilities = predict_rows(head, rows)
-    if not np.isfinite(probabilities).all():
+    outputs = predict_rows(head, rows)
+    if not np.isfinite(outputs).all():
         raise DamagedStoreError(
             f"The head of the run {info.name!r} predicts NaN: its weights are too large for its features. Train it again."
         )
-    return Predicted(extraction.manifest, probabilities)
+    return Predicted(extraction.manifest, outputs)

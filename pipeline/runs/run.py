@@ -17,7 +17,8 @@ from pipeline.runs.predict import Predicted, predict, predict_manifest
 from pipeline.settings import Settings
 from pipeline.stage_two.head import Head
 from pipeline.stage_two.linear.heads import head_from_arrays
-from pipeline.stage_two.metrics import Scores, score_table
+from pipeline.tasks.scores import Scores, score_table
+from pipeline.tasks.task import Task
 
 _PLOTS = {"curves.png": "Learning curves", "confusion.png": "Confusion matrix"}
 
@@ -46,6 +47,11 @@ class Run:
         return self.folder.info.classes
 
     @property
+    def task(self) -> Task:
+        """What it answers."""
+        return self.folder.task
+
+    @property
     def scores(self) -> dict[str, Scores]:
         """Scores by split."""
         return self.folder.scores
@@ -57,10 +63,10 @@ class Run:
 
     def predict(self, images: GivenImages, *, top: int = 5, reading: Reading | None = None) -> Predictions:
         """Label images; see `pipeline.runs.predict.predict`."""
-        return predict(self.head, self.info, images, self.settings, top=top, reading=reading)
+        return predict(self.head, self.info, self.task, images, self.settings, top=top, reading=reading)
 
     def predict_manifest(self, manifest: Manifest) -> Predicted:
-        """The probabilities of the images of a manifest; see `pipeline.runs.predict.predict_manifest`."""
+        """The outputs for the images of a manifest; see `pipeline.runs.predict.predict_manifest`."""
         return predict_manifest(self.head, self.info, manifest, self.settings)
 
     def training_digests(self) -> frozenset[bytes]:
@@ -77,7 +83,7 @@ class Run:
         """Plain values for JSON, as the commands that train print them."""
         info = self.info
         scores = {
-            split: {"accuracy": values.accuracy, "loss": values.loss, "n": values.n, "ci95": list(values.ci95)}
+            split: {values.main_name: values.main, "loss": values.loss, "n": values.n, "ci95": list(values.ci95)}
             for split, values in self.scores.items()
         }
         return {
@@ -109,7 +115,7 @@ class Run:
 
     def __repr__(self) -> str:
         try:
-            scores = "".join(f", {split}={values.accuracy:.4g}" for split, values in self.scores.items())
+            scores = "".join(f", {split}={values.main:.4g}" for split, values in self.scores.items())
             return f"Run({self.name!r}, head={self.info.head!r}, base={self.info.recipe['base']!r}{scores})"
         except PipelineError:  # the folder is gone or damaged; a display must not fail
             return f"Run({self.name!r})"
@@ -158,9 +164,9 @@ def _load_head(folder: RunFolder) -> Head:
     else:
         from pipeline.stage_two.dense.build import load_dense
 
-        head = load_dense(path)
-    if head.num_classes != len(folder.info.classes):
+        head = load_dense(path, folder.task.link)
+    if head.num_outputs != len(folder.info.classes):
         raise DamagedStoreError(
-            f"{path} predicts {head.num_classes} classes, and run.json names {len(folder.info.classes)}. They are not of one run."
+            f"{path} predicts {head.num_outputs} classes, and run.json names {len(folder.info.classes)}. They are not of one run."
         )
     return head

@@ -15,7 +15,7 @@ from pipeline.runs.tracking.logs import Log
 from pipeline.settings import Settings
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_two.folds import FoldScores
-from pipeline.stage_two.head import Head, ScoredTask
+from pipeline.stage_two.head import Head, ScoredRows
 
 _FOLD_COLUMNS = ("path", "label", "predicted", "probability", "fold")
 """Of folds.csv: each training and validation image, predicted by a head that has not seen it."""
@@ -26,7 +26,7 @@ class TrainedHead:
     """A head after its training, complete for a run."""
 
     head: Head
-    scored: ScoredTask
+    scored: ScoredRows
     """Its predictions for all splits."""
 
     history: Sequence[dict[str, float]]
@@ -82,20 +82,20 @@ def _keep_elsewhere(trained: TrainedHead, settings: Settings, name: str | None, 
 
 def _write(trained: TrainedHead, settings: Settings, runs: Path, name: str | None, *, replace: bool) -> RunFolder:
     """Write all files of a run."""
-    task, probabilities = trained.scored.task, trained.scored.probabilities
-    images = {split: len(part) for split, part in task.splits.items()}
-    info = describe_run(trained.facts, trained.extraction, images, settings.features.weights)
+    labelled, outputs = trained.scored.labelled, trained.scored.outputs
+    images = {split: len(part) for split, part in labelled.splits.items()}
+    info = describe_run(trained.facts, trained.extraction, labelled.task, images, settings.features.weights)
     kind = info.head.split(":")[0].split(",")[0]
     with NewRun(runs, name, f"{info.data}-{info.recipe['base']}-{kind}", replace=replace) as new:
         _save_head(trained.head, new.path)
         if trained.history:
             write_history(new.path / "history.csv", trained.history)
         rows = (
-            (image, split, task.classes[label], digest, p)
-            for split, part in task.splits.items()
-            for image, label, digest, p in zip(part.names, part.y, part.digests, probabilities[split], strict=True)
+            (image, split, labelled.task.text(target), digest, output)
+            for split, part in labelled.splits.items()
+            for image, target, digest, output in zip(part.names, part.y, part.digests, outputs[split], strict=True)
         )
-        write_predictions(new.path / "predictions.csv", rows, task.classes)
+        write_predictions(new.path / "predictions.csv", rows, labelled.task)
         if trained.folds:
             write_table(new.path / "folds.csv", _FOLD_COLUMNS, trained.folds.rows)
         return new.finish(info, trained.scored.scores)

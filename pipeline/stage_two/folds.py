@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pipeline.errors import DataLayoutError, SettingError
 from pipeline.progress import progress_bar
 from pipeline.stage_two.head import Head, predict_rows
-from pipeline.stage_two.rows import Split, StoredRows, Task
+from pipeline.stage_two.rows import LabelledRows, Split, StoredRows
+from pipeline.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,12 @@ class FoldScores:
 
 
 def cross_validate(
-    train: Callable[[Task], Head], task: Task, folds: Folds, *, seed: int = 0, progress: bool = False
+    train: Callable[[LabelledRows], Head],
+    labelled: LabelledRows,
+    folds: Folds,
+    *,
+    seed: int = 0,
+    progress: bool = False,
 ) -> FoldScores:
     """Train a head for each fold on all others, and predict the fold with it.
 
@@ -83,8 +89,8 @@ def cross_validate(
     Images of a class that has only one group or content take part in every training, and are not predicted.
 
     Args:
-        train: Trains a head on the training split of a task, and chooses on its validation split.
-        task: Rows and labels.
+        train: Trains a head on the training split of the rows, and chooses on its validation split.
+        labelled: Rows and labels.
         folds: How many.
         seed: Of the division; each repeat has another one.
         progress: Show a progress bar.
@@ -95,7 +101,7 @@ def cross_validate(
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    whole = _together(task)
+    whole = _together(labelled)
     groups = _groups(whole)
     fixed, moving = _moving(whole.y, groups)
     num_folds = min(folds.num_folds, len(np.unique(groups[moving])))
@@ -107,15 +113,15 @@ def cross_validate(
             divide = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed + repeat)
             for number, (known, held) in enumerate(_parts(divide, whole.y[moving], groups[moving]), start=1):
                 rest, out = np.concatenate([fixed, moving[known]]), moving[held]
-                probabilities = predict_rows(train(_fold_task(whole, rest, task.classes)), _rows_of(whole, out))
+                probabilities = predict_rows(train(_fold_rows(whole, rest, labelled.task)), _rows_of(whole, out))
                 predicted = probabilities.argmax(axis=1)
                 accuracies.append(float((predicted == whole.y[out]).mean()))
                 if repeat == 0:
                     rows += [
                         (
                             whole.names[row],
-                            task.classes[whole.y[row]],
-                            task.classes[label],
+                            labelled.classes[whole.y[row]],
+                            labelled.classes[label],
                             float(values[label]),
                             number,
                         )
@@ -134,9 +140,9 @@ def _parts(divide: Any, y: NDArray[np.int64], groups: NDArray[np.int64]) -> Any:
         return list(divide.split(np.zeros(len(y)), y, groups))
 
 
-def _together(task: Task) -> Split:
+def _together(labelled: LabelledRows) -> Split:
     """Training and validation images as one split, without views."""
-    parts = [task.splits[name] for name in ("train", "validation") if name in task.splits]
+    parts = [labelled.splits[name] for name in ("train", "validation") if name in labelled.splits]
     arrays = [part.X for part in parts]
     if any(isinstance(rows, StoredRows) for rows in arrays):
         raise SettingError("A cross-validation needs all rows in memory. Use --pool avg, or give a larger --memory-gb.")
@@ -170,15 +176,15 @@ def _moving(y: NDArray[np.int64], groups: NDArray[np.int64]) -> tuple[NDArray[np
     return np.flatnonzero(is_fixed), np.flatnonzero(~is_fixed)
 
 
-def _fold_task(whole: Split, rows: NDArray[np.int64], classes: tuple[str, ...]) -> Task:
-    """A task on these rows: a fifth of each class to choose on, the others to train on; all of them where there are too few."""
-    by_class = [rows[whole.y[rows] == label] for label in range(len(classes))]
+def _fold_rows(whole: Split, rows: NDArray[np.int64], task: Task) -> LabelledRows:
+    """These rows: a fifth of each class to choose on, the others to train on; all of them where there are too few."""
+    by_class = [rows[whole.y[rows] == label] for label in range(len(task.names))]
     steps = round(1 / _INNER_SHARE)
     inner = np.concatenate([part[steps - 1 :: steps] for part in by_class])
     outer = np.setdiff1d(rows, inner)
     if not len(inner):
         inner = outer
-    return Task(classes, {name: _part(whole, part) for name, part in (("train", outer), ("validation", inner))})
+    return LabelledRows(task, {name: _part(whole, part) for name, part in (("train", outer), ("validation", inner))})
 
 
 def _part(whole: Split, rows: NDArray[np.int64]) -> Split:

@@ -14,6 +14,7 @@ from pipeline.cache.store import Keys, Store, row_keys
 from pipeline.errors import MissingRowsError, SettingError
 from pipeline.images.manifest import SPLITS, Manifest
 from pipeline.stage_one.views import Views
+from pipeline.tasks.task import Targets, Task
 
 # Number of blocks in memory at once: the current and the next one of the training and the validation split.
 _BLOCKS = 4
@@ -81,8 +82,8 @@ class Split:
     X: Rows
     """Features of the images as they are (view 0), (N, h, w, C) or pooled (N, C)."""
 
-    y: NDArray[np.int64]
-    """Class numbers, (N,)."""
+    y: Targets
+    """Class numbers, int64 (N,); or labels or numbers, float32 (N, K); see `pipeline.tasks.task`."""
 
     names: tuple[str, ...]
     """Names of the images, N of them."""
@@ -95,6 +96,9 @@ class Split:
 
     groups: tuple[str | None, ...] = ()
     """Group of each image, N of them; empty if there are no groups."""
+
+    weights: NDArray[np.float64] | None = None
+    """How much each image counts in a training, (N,), mean 1; None: all the same."""
 
     def __len__(self) -> int:
         return len(self.y)
@@ -109,21 +113,38 @@ class Split:
         """Views 0 to K as separate images, (K + 1) N of them, view after view."""
         if not self.views:
             return self
-        count = len(self.views) + 1
         return Split(
             np.concatenate([_in_memory(rows) for rows in (self.X, *self.views)]),
-            np.tile(self.y, count),
-            self.names * count,
+            self.all_targets,
+            self.names * (len(self.views) + 1),
+            weights=self.all_weights,
         )
+
+    @property
+    def all_targets(self) -> Targets:
+        """Targets of views 0 to K, (K + 1) N of them, view after view."""
+        return np.concatenate([self.y] * (len(self.views) + 1))
+
+    @property
+    def all_weights(self) -> NDArray[np.float64] | None:
+        """Weights of views 0 to K, ((K + 1) N,)."""
+        return None if self.weights is None else np.tile(self.weights, len(self.views) + 1)
 
 
 @dataclass(frozen=True)
-class Task:
-    """Features and labels of all splits."""
+class LabelledRows:
+    """Features and targets of all splits."""
 
-    classes: tuple[str, ...]
+    task: Task
+    """What is asked of the rows."""
+
     splits: Mapping[str, Split]
     """`train`, `validation` and, if it exists, `test`."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the outputs: classes, labels or columns of numbers."""
+        return self.task.names
 
     @property
     def num_bytes(self) -> int:
@@ -140,14 +161,14 @@ class Task:
         return self.splits["validation"]
 
 
-def load_task(
+def load_rows(
     manifest: Manifest,
     store: Store,
     views: Views | None = None,
     *,
     pooling: str = "none",
     memory_bytes: float = math.inf,
-) -> Task:
+) -> LabelledRows:
     """Read the rows of a manifest's images and pair them with its labels.
 
     Args:
@@ -164,12 +185,13 @@ def load_task(
     manifest = manifest.require_task()
     parts = {name: part for name in SPLITS if len(part := manifest.split(name))}
     rows = _read_views(parts, store, views, pooling, memory_bytes)
-    return Task(
-        manifest.classes,
+    task = manifest.task
+    return LabelledRows(
+        task,
         {
             name: Split(
                 rows[name][0],
-                part.label_ids(manifest.classes),
+                task.encode([str(label) for label in part.labels]),
                 part.names,
                 tuple(rows[name][1:]),
                 part.digests,

@@ -66,17 +66,7 @@ class DenseSpec:
     """(name, argument) of each hidden layer."""
 
     output: str | None = None
-    """`softmax`, `sigmoid`, or None: sigmoid for two classes, otherwise softmax."""
-
-    def output_for(self, num_classes: int) -> str:
-        """Activation of the output layer.
-
-        Raises:
-            HeadSpecError: A sigmoid for more than two classes.
-        """
-        if self.output == "sigmoid" and num_classes > 2:
-            raise HeadSpecError(f"A sigmoid output is for two classes. Received: {num_classes} classes; use softmax.")
-        return self.output or ("sigmoid" if num_classes == 2 else "softmax")
+    """`softmax`, `sigmoid`, or None: what the task needs; see `Task.dense_output`."""
 
     def __str__(self) -> str:
         tokens = [name if value is None else f"{name}:{_digits(value)}" for name, value in self.layers]

@@ -1,4 +1,4 @@
-"""Many heads on the same features: fitted in parallel, resumable, ranked by validation accuracy, equal ones by log loss."""
+"""Many heads on the same features: fitted in parallel, resumable, ranked by the main score on validation, equal ones by loss."""
 
 import hashlib
 import itertools
@@ -13,9 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pipeline.errors import DivergedError, HeadSpecError, SettingError
 from pipeline.execution.tasks import Lost
 from pipeline.execution.workers import Workers
@@ -25,9 +22,10 @@ from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.head import predict_rows
 from pipeline.stage_two.linear.factors import Factors
 from pipeline.stage_two.linear.fit import choose, factors_of, fit_path
-from pipeline.stage_two.metrics import Scores, score
-from pipeline.stage_two.rows import Task
+from pipeline.stage_two.rows import LabelledRows
 from pipeline.stage_two.spec import DenseSpec, LinearSpec, expand_choices, parse_head, parse_layers, pooling_of
+from pipeline.tasks.scores import BriefScores
+from pipeline.tasks.task import Outputs
 
 logger = logging.getLogger(__name__)
 
@@ -59,36 +57,6 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class ValidationScores:
-    """The scores that heads are ranked by; as in `pipeline.stage_two.metrics.Scores`, without those of single classes."""
-
-    accuracy: float
-    ci95: tuple[float, float]
-    loss: float
-    n: int
-    macro_f1: float
-
-    @classmethod
-    def of(cls, scores: Scores) -> "ValidationScores":
-        """Of the validation split's scores."""
-        return cls(scores.accuracy, scores.ci95, scores.loss, scores.n, scores.macro_f1)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "ValidationScores":
-        """The scores that `as_dict` gave.
-
-        Raises:
-            TypeError, ValueError, KeyError: Scores are missing or unknown, or not numbers.
-        """
-        low, high = values["ci95"]
-        return cls(**{**values, "ci95": (float(low), float(high))})
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self) | {"ci95": list(self.ci95)}
-
-
-@dataclass(frozen=True)
 class HeadResult:
     """How well one head of a sweep does on the validation split."""
 
@@ -99,7 +67,7 @@ class HeadResult:
     settings: Mapping[str, Any]
     """Training settings, and what was chosen: the regularisation, or the number of epochs."""
 
-    validation: ValidationScores
+    validation: BriefScores
     seconds: float
 
     @property
@@ -165,7 +133,7 @@ def make_cells(
 
 def run_sweep(
     cells: Sequence[Cell],
-    task: Task,
+    labelled: LabelledRows,
     folder: Path,
     *,
     task_digest: str,
@@ -179,7 +147,7 @@ def run_sweep(
 
     Args:
         cells: The heads with their trainings, all of one pooling.
-        task: Features and labels.
+        labelled: Features and labels.
         folder: Folder of the saved results.
         task_digest: Digest of features and labels, so that results of another task are never used.
         workers: Processes that fit; by default one process with one thread per core, because many small fits gain more from
@@ -196,7 +164,7 @@ def run_sweep(
     paths = {cell: folder / f"{_digest(cell, task_digest)}.json" for cell in cells}
     kept = {cell: result for cell, path in paths.items() if (result := _read(path, cell)) is not None}
     logger.info("%d heads; the results of %d are saved from an earlier sweep.", len(cells), len(kept))
-    groups = _groups([cell for cell in cells if cell not in kept], task)
+    groups = _groups([cell for cell in cells if cell not in kept], labelled)
     with progress_bar(desc="sweep", total=sum(map(len, groups)), unit="head", progress=progress) as bar:
 
         def keep(fits: Sequence[HeadResult | str]) -> None:
@@ -208,15 +176,15 @@ def run_sweep(
                 kept[result.cell] = result
                 write_json(paths[result.cell], result.as_dict())
 
-        crashed = _fit_all(groups, task, workers, keep)
-        for group in _fit_all(crashed, task, workers, keep, alone=True):
+        crashed = _fit_all(groups, labelled, workers, keep)
+        for group in _fit_all(crashed, labelled, workers, keep, alone=True):
             heads = ", ".join(group.heads)
             logger.warning("Skipped: %s crashed its worker twice; the usual reason is too little memory.", heads)
     return sorted((kept[cell] for cell in cells if cell in kept), key=_rank)
 
 
 def rank(results: Iterable[HeadResult]) -> list[HeadResult]:
-    """All results, the best first: by accuracy, then loss.
+    """All results, the best first: by the main score, then loss.
 
     Raises:
         DivergedError: There are none.
@@ -230,8 +198,8 @@ def rank(results: Iterable[HeadResult]) -> list[HeadResult]:
 
 
 def _rank(result: HeadResult) -> tuple[float, float]:
-    # Accuracy, because heads are compared by it; the regularisation of one head is chosen by log loss.
-    return -result.validation.accuracy, result.validation.loss
+    # The score that heads are compared by; the regularisation of one head is chosen by loss.
+    return -result.validation.main, result.validation.loss
 
 
 @dataclass(frozen=True)
@@ -252,11 +220,11 @@ class _Group:
         return [cell.head for cell in self.cells]
 
 
-def _groups(cells: Sequence[Cell], task: Task) -> list[_Group]:
+def _groups(cells: Sequence[Cell], labelled: LabelledRows) -> list[_Group]:
     """One group per dense head, and one per set of linear heads that differ only in their regularisation."""
     dense, paths = [], dict[tuple[str, str, int], list[Cell]]()
     # With more features than images, computing the factors takes longer than a fit.
-    is_wide = math.prod(task.train.X.shape[1:]) > len(task.train)
+    is_wide = math.prod(labelled.train.X.shape[1:]) > len(labelled.train)
     for cell in cells:
         spec = parse_head(cell.head)
         if isinstance(spec, LinearSpec):
@@ -266,7 +234,7 @@ def _groups(cells: Sequence[Cell], task: Task) -> list[_Group]:
     return [*dense, *(_Group(tuple(path), is_wide and kind != "knn") for (kind, _, _), path in paths.items())]
 
 
-def _with_factors(task: Task, shared: dict[str, Factors], group: _Group) -> _Group:
+def _with_factors(labelled: LabelledRows, shared: dict[str, Factors], group: _Group) -> _Group:
     """The group as it is sent to a worker: with factors, which are computed once for all heads with the same scaling."""
     if not group.is_wide:
         return group
@@ -274,13 +242,13 @@ def _with_factors(task: Task, shared: dict[str, Factors], group: _Group) -> _Gro
     if not isinstance(spec, LinearSpec):
         return group
     if spec.scale not in shared:
-        shared[spec.scale] = factors_of(spec, task)
+        shared[spec.scale] = factors_of(spec, labelled)
     return replace(group, factors=shared[spec.scale])
 
 
 def _fit_all(
     groups: Sequence[_Group],
-    task: Task,
+    labelled: LabelledRows,
     workers: Workers,
     keep: Callable[[Sequence[HeadResult | str]], None],
     *,
@@ -288,8 +256,8 @@ def _fit_all(
 ) -> list[_Group]:
     """Fit groups by workers, and keep each group's results as they come; returns the groups whose workers crashed."""
     lost = []
-    pack = partial(_with_factors, task, {})
-    for group, fits in workers.run(_fit, groups, share=(_without_test(task),), pack=pack, alone=alone):
+    pack = partial(_with_factors, labelled, {})
+    for group, fits in workers.run(_fit, groups, share=(_without_test(labelled),), pack=pack, alone=alone):
         if isinstance(fits, Lost):
             lost.append(group)
         else:
@@ -297,19 +265,19 @@ def _fit_all(
     return lost
 
 
-def _fit(group: _Group, task: Task) -> list[HeadResult | str]:
+def _fit(group: _Group, labelled: LabelledRows) -> list[HeadResult | str]:
     """The result of each head of a group, or a text on why it failed."""
     spec = parse_head(group.cells[0].head)
-    return _fit_path(group, task) if isinstance(spec, LinearSpec) else [_fit_dense(group.cells[0], task)]
+    return _fit_path(group, labelled) if isinstance(spec, LinearSpec) else [_fit_dense(group.cells[0], labelled)]
 
 
-def _fit_path(group: _Group, task: Task) -> list[HeadResult | str]:
+def _fit_path(group: _Group, labelled: LabelledRows) -> list[HeadResult | str]:
     start = time.perf_counter()
     specs = [spec for cell in group.cells if isinstance(spec := parse_head(cell.head), LinearSpec)]
     values = sorted({value for spec in specs for value in spec.values})
-    known = group.factors or factors_of(specs[0], task)
+    known = group.factors or factors_of(specs[0], labelled)
     try:
-        points = fit_path(replace(specs[0], values=tuple(values)), known, task, seed=group.cells[0].training.seed)
+        points = fit_path(replace(specs[0], values=tuple(values)), known, labelled, seed=group.cells[0].training.seed)
     except HeadSpecError as error:
         return [f"{cell.head}: {error}" for cell in group.cells]
     fits = [choose(spec, points, known) for spec in specs]
@@ -317,8 +285,8 @@ def _fit_path(group: _Group, task: Task) -> list[HeadResult | str]:
     return [
         _result(
             cell,
-            task,
-            fit.head.predict_proba(task.validation.flat),
+            labelled,
+            fit.head.outputs(labelled.validation.flat),
             fit.head.num_parameters,
             {fit.parameter: fit.value},
             seconds,
@@ -327,33 +295,34 @@ def _fit_path(group: _Group, task: Task) -> list[HeadResult | str]:
     ]
 
 
-def _fit_dense(cell: Cell, task: Task) -> HeadResult | str:
+def _fit_dense(cell: Cell, labelled: LabelledRows) -> HeadResult | str:
     from pipeline.stage_two.dense.build import fit_dense
 
     start, spec = time.perf_counter(), parse_layers(cell.head)
     try:
-        dense = fit_dense(spec, task, cell.training)
+        dense = fit_dense(spec, labelled, cell.training)
     except DivergedError as error:
         return f"{cell.head}: {error}"
-    probabilities = predict_rows(dense.head, task.validation.X)
+    outputs = predict_rows(dense.head, labelled.validation.X)
     chosen = {"epochs_run": len(dense.history)}
-    return _result(cell, task, probabilities, dense.head.num_parameters, chosen, time.perf_counter() - start)
+    return _result(cell, labelled, outputs, dense.head.num_parameters, chosen, time.perf_counter() - start)
 
 
 def _result(
     cell: Cell,
-    task: Task,
-    probabilities: NDArray[np.float32],
+    labelled: LabelledRows,
+    outputs: Outputs,
     num_parameters: int,
     chosen: dict[str, Any],
     seconds: float,
 ) -> HeadResult:
-    scores = score(probabilities, task.validation.y, task.classes)
-    return HeadResult(cell, num_parameters, cell.settings | chosen, ValidationScores.of(scores), seconds)
+    task = labelled.task.settled(outputs, labelled.validation.y)
+    scores = task.score(outputs, labelled.validation.y).brief()
+    return HeadResult(cell, num_parameters, cell.settings | chosen, scores, seconds)
 
 
-def _without_test(task: Task) -> Task:
-    return Task(task.classes, {name: split for name, split in task.splits.items() if name != "test"})
+def _without_test(labelled: LabelledRows) -> LabelledRows:
+    return LabelledRows(labelled.task, {name: split for name, split in labelled.splits.items() if name != "test"})
 
 
 def _digest(cell: Cell, task_digest: str) -> str:
@@ -369,7 +338,7 @@ def _read(path: Path, cell: Cell) -> HeadResult | None:
     """The saved result of a cell; None if there is none, or a damaged one."""
     try:
         saved = json.loads(path.read_text())
-        validation = ValidationScores.from_dict(saved["validation"])
+        validation = BriefScores.from_dict(saved["validation"])
         return HeadResult(cell, saved["params"], saved["settings"], validation, saved["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

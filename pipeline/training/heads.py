@@ -21,9 +21,9 @@ from pipeline.stage_two.folds import Folds, FoldScores, cross_validate
 from pipeline.stage_two.head import Head, score_head
 from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.linear.stream import stream_linear
-from pipeline.stage_two.rows import StoredRows, Task
+from pipeline.stage_two.rows import LabelledRows, StoredRows
 from pipeline.stage_two.spec import HeadSpec, LinearSpec, parse_head, pooling_of
-from pipeline.training.rows import CachedTask, read_task
+from pipeline.training.rows import CachedRows, read_rows
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def fit_head(
     check_run_name(name, settings.paths.runs, replace=replace)
     pooling = pooling_of(spec, pool)
     with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:
-        cached = read_task(manifest, pooling, settings, views=views, memory_bytes=settings.compute.memory_bytes())
+        cached = read_rows(manifest, pooling, settings, views=views, memory_bytes=settings.compute.memory_bytes())
         return fit_cached(
             cached,
             spec,
@@ -83,7 +83,7 @@ def fit_head(
 
 
 def fit_cached(
-    cached: CachedTask,
+    cached: CachedRows,
     spec: HeadSpec,
     training: Training,
     log: Log,
@@ -97,9 +97,11 @@ def fit_cached(
 ) -> Run:
     """Train a head on rows that are already read; the other arguments are those of `fit_head`."""
     start = time.perf_counter()
-    head, history, chosen = _train(spec, cached.task, training, log.add_epoch, progress=settings.compute.progress)
+    head, history, chosen = _train(spec, cached.labelled, training, log.add_epoch, progress=settings.compute.progress)
     seconds = time.perf_counter() - start
-    scores = _cross_validated(spec, cached.task, training, folds, progress=settings.compute.progress) if folds else None
+    scores = (
+        _cross_validated(spec, cached.labelled, training, folds, progress=settings.compute.progress) if folds else None
+    )
     num_parameters = head.num_parameters
     facts = TrainingFacts(
         head=str(spec),
@@ -118,25 +120,27 @@ def fit_cached(
         trunk_digest_after=trunk_of(settings.features)[0].digest,
         folds=scores.as_dict() if scores else None,
     )
-    scored = score_head(head, cached.task, tta=cached.has_tta)
+    scored = score_head(head, cached.labelled, tta=cached.has_tta)
     trained = TrainedHead(head, scored, history, facts, cached.extraction, scores)
     return save_run(trained, log, settings, name=name, replace=replace, plots=plots)
 
 
-def _cross_validated(spec: HeadSpec, task: Task, training: Training, folds: Folds, *, progress: bool) -> FoldScores:
-    def train(part: Task) -> Head:
+def _cross_validated(
+    spec: HeadSpec, labelled: LabelledRows, training: Training, folds: Folds, *, progress: bool
+) -> FoldScores:
+    def train(part: LabelledRows) -> Head:
         return _train(spec, part, training, lambda _: None, progress=False)[0]
 
-    return cross_validate(train, task, folds, seed=training.seed, progress=progress)
+    return cross_validate(train, labelled, folds, seed=training.seed, progress=progress)
 
 
 def _train(
-    spec: HeadSpec, task: Task, training: Training, on_epoch: OnEpoch, *, progress: bool
+    spec: HeadSpec, labelled: LabelledRows, training: Training, on_epoch: OnEpoch, *, progress: bool
 ) -> tuple[Head, list[dict[str, float]], dict[str, Any]]:
     """The head, its history (empty for linear heads), and the chosen regularisation (empty for dense heads)."""
     if isinstance(spec, LinearSpec):
-        fit_rows = stream_linear if isinstance(task.train.X, StoredRows) else fit_linear
-        linear = fit_rows(spec, task, seed=training.seed)
+        fit_rows = stream_linear if isinstance(labelled.train.X, StoredRows) else fit_linear
+        linear = fit_rows(spec, labelled, seed=training.seed)
         logger.info(
             "%s: chose %s = %g out of %d values.", spec.kind, linear.parameter, linear.value, len(linear.candidates)
         )
@@ -144,5 +148,5 @@ def _train(
         return linear.head, [], {linear.parameter: linear.value, "candidates": candidates}
     from pipeline.stage_two.dense.build import fit_dense
 
-    dense = fit_dense(spec, task, training, on_epoch=on_epoch, progress=progress)
+    dense = fit_dense(spec, labelled, training, on_epoch=on_epoch, progress=progress)
     return dense.head, dense.history, {}

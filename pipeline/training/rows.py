@@ -10,14 +10,14 @@ from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.views import Views
-from pipeline.stage_two.rows import Task, load_task
+from pipeline.stage_two.rows import LabelledRows, load_rows
 
 
 @dataclass(frozen=True)
-class CachedTask:
+class CachedRows:
     """Rows and labels of all splits, and where they come from."""
 
-    task: Task
+    labelled: LabelledRows
     extraction: Extraction
     trunk: TrunkInfo
     pooling: str
@@ -32,14 +32,14 @@ class CachedTask:
         return self.views is not None and self.views.tta
 
 
-def read_task(
+def read_rows(
     manifest: Manifest,
     pooling: str,
     settings: Settings,
     *,
     views: Views | None = None,
     memory_bytes: float = math.inf,
-) -> CachedTask:
+) -> CachedRows:
     """Read rows and labels of all splits; missing rows are computed first.
 
     If a store of pooled rows has all rows and the store of spatial rows has not, the pooled rows are used.
@@ -54,5 +54,5 @@ def read_task(
     recipe, trunk = make_recipe(manifest, settings)
     pooled = recipe.with_pooling(pooling) if pooling != "none" else None
     extraction = ensure(manifest, recipe, settings, alternative=pooled)
-    task = load_task(extraction.manifest, extraction.store, views, pooling=pooling, memory_bytes=memory_bytes)
-    return CachedTask(task, extraction, trunk, pooling, views)
+    labelled = load_rows(extraction.manifest, extraction.store, views, pooling=pooling, memory_bytes=memory_bytes)
+    return CachedRows(labelled, extraction, trunk, pooling, views)

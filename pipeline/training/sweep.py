@@ -18,7 +18,7 @@ from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.spec import DenseSpec, parse_head
 from pipeline.stage_two.sweep import DEFAULT_HEADS, Cell, HeadResult, make_cells, rank, run_sweep
 from pipeline.training.heads import fit_cached
-from pipeline.training.rows import CachedTask, read_task
+from pipeline.training.rows import CachedRows, read_rows
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class SweepResult:
                 {
                     "head": result.head,
                     "pool": result.pool,
-                    "validation accuracy": result.validation.accuracy,
+                    "validation accuracy": result.validation.main,
                     "95 % interval": "{:.3f} to {:.3f}".format(*result.validation.ci95),
                     "loss": result.validation.loss,
                     "trained parameters": result.params,
@@ -128,21 +128,21 @@ def sweep_heads(
     return done
 
 
-def _read_rows(manifest: Manifest, pooling: str, cells: Sequence[Cell], settings: Settings) -> CachedTask:
+def _read_rows(manifest: Manifest, pooling: str, cells: Sequence[Cell], settings: Settings) -> CachedRows:
     """Rows of this pooling; if only dense heads take them, they may stay in their store. Linear heads need them in memory."""
     specs = [parse_head(cell.head) for cell in cells if cell.pooling == pooling]
     is_dense = all(isinstance(spec, DenseSpec) for spec in specs)
-    return read_task(
+    return read_rows(
         manifest, pooling, settings, memory_bytes=settings.compute.memory_bytes() if is_dense else math.inf
     )
 
 
-def _sweep_rows(cells: Sequence[Cell], cached: CachedTask, settings: Settings) -> list[HeadResult]:
+def _sweep_rows(cells: Sequence[Cell], cached: CachedRows, settings: Settings) -> list[HeadResult]:
     """Fit the heads that take rows of this pooling."""
     extraction, compute = cached.extraction, settings.compute
     return run_sweep(
         [cell for cell in cells if cell.pooling == cached.pooling],
-        cached.task,
+        cached.labelled,
         settings.paths.runs / ".sweeps",
         task_digest=task_digest(extraction.manifest, extraction.store.recipe, cached.pooling),
         workers=compute.executor,

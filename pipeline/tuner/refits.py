@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from pipeline.stage_two.linear.factors import Array, Factors, factor
 from pipeline.stage_two.linear.fit import Point, fit_path
 from pipeline.stage_two.linear.heads import ArrayHead
-from pipeline.stage_two.rows import Split, Task
+from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LinearSpec, default_scale
+from pipeline.tasks.classification import Classification
 from pipeline.tuner.choice import Choice
 
 Numbers = NDArray[np.int64]
@@ -56,7 +57,7 @@ class LinearRefits:
         seed: Of heads that need one.
     """
 
-    def __init__(self, load: Callable[[str], Task], seed: int) -> None:
+    def __init__(self, load: Callable[[str], LabelledRows], seed: int) -> None:
         self._load, self._seed = load, seed
         self._factors = lru_cache(_KEPT_FACTORS)(self._factor)
         self._path = lru_cache(_KEPT_PATHS)(self._fit)
@@ -77,21 +78,23 @@ class LinearRefits:
     def _fit(self, head: str, pooling: str, part: Part, values: tuple[float, ...]) -> list[Point]:
         factors, projected = self._factors_of(head, pooling, part)
         X = {"train": factors.X, "validation": projected[part.rows["validation"]]}
-        task = Task(part.classes, {split: Split(X[split], part.y[split], ()) for split in X})
+        labelled = LabelledRows(
+            Classification(part.classes), {split: Split(X[split], part.y[split], ()) for split in X}
+        )
         spec = LinearSpec(head, values, default_scale(head))
-        return fit_path(spec, factors, task, seed=self._seed, projected=X["validation"])
+        return fit_path(spec, factors, labelled, seed=self._seed, projected=X["validation"])
 
     def _factors_of(self, head: str, pooling: str, part: Part) -> tuple[Factors, Array]:
         return self._factors(pooling, default_scale(head), head != "knn", part.rows["train"].tobytes())
 
     def _factor(self, pooling: str, scale: str, is_centred: bool, train: bytes) -> tuple[Factors, Array]:
         """The factors of a training set, and all validation images projected to their coordinates."""
-        task = self._load(pooling)
-        factors = factor(task.train.flat[np.frombuffer(train, np.int64)], scale, is_centred=is_centred)
-        return factors, factors.project(task.validation.flat)
+        labelled = self._load(pooling)
+        factors = factor(labelled.train.flat[np.frombuffer(train, np.int64)], scale, is_centred=is_centred)
+        return factors, factors.project(labelled.validation.flat)
 
 
 def predict_linear(head: ArrayHead, X: Array) -> NDArray[np.float32]:
     """Probabilities, (N, K), computed in blocks."""
-    blocks = [head.predict_proba(X[start : start + _BLOCK_ROWS]) for start in range(0, len(X), _BLOCK_ROWS)]
+    blocks = [head.outputs(X[start : start + _BLOCK_ROWS]) for start in range(0, len(X), _BLOCK_ROWS)]
     return np.concatenate(blocks)

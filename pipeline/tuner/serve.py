@@ -11,9 +11,9 @@ from pipeline.images.manifest import Manifest
 from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
 from pipeline.settings import Settings
-from pipeline.stage_two.rows import Task
+from pipeline.stage_two.rows import LabelledRows
 from pipeline.training.heads import fit_head
-from pipeline.training.rows import read_task
+from pipeline.training.rows import read_rows
 from pipeline.tuner.choice import Choice
 from pipeline.tuner.labels import LabelFile, label_command, label_path
 from pipeline.tuner.session import Session
@@ -42,12 +42,12 @@ def open_session(data: str | Path, manifest: Manifest, settings: Settings, *, la
     path = label_path(data, manifest, labels)
     file = LabelFile(path, label_command(path, manifest, settings.features)) if path else None
     labelled = file.read(manifest) if file else manifest
-    extraction = read_task(labelled, "avg", settings).extraction
+    extraction = read_rows(labelled, "avg", settings).extraction
     rows = extraction.manifest
     tuned = rows.select([row for row, split in enumerate(rows.splits) if split != "test"])
 
-    def load(pooling: str) -> Task:
-        return read_task(tuned, pooling, settings).task
+    def load(pooling: str) -> LabelledRows:
+        return read_rows(tuned, pooling, settings).labelled
 
     return Session(rows, load, file)
 

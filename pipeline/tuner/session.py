@@ -17,9 +17,10 @@ from pipeline.errors import DataLayoutError, SettingError
 from pipeline.images.manifest import Manifest
 from pipeline.stage_two.dense.settings import OnEpoch
 from pipeline.stage_two.linear.regularisation import choose_best
-from pipeline.stage_two.metrics import Scores, score
-from pipeline.stage_two.rows import Split, Task
+from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LINEAR_GRIDS, parse_layers
+from pipeline.tasks.class_scores import ClassScores, score
+from pipeline.tasks.classification import Classification
 from pipeline.tuner.choice import Choice, sizes_of
 from pipeline.tuner.labels import LabelFile
 from pipeline.tuner.refits import LinearRefits, Numbers, Part, predict_linear
@@ -41,8 +42,8 @@ class SplitPredictions:
     probabilities: NDArray[np.float32]
     """(N, K)."""
 
-    scores: Scores
-    """See `pipeline.stage_two.metrics.score`."""
+    scores: ClassScores
+    """See `pipeline.tasks.class_scores.score`."""
 
     def cell(self, true: int, predicted: int) -> Numbers:
         """Indices of the images of a cell of the confusion matrix, the most confident predictions first."""
@@ -107,7 +108,7 @@ class Session:
     """
 
     def __init__(
-        self, manifest: Manifest, load: Callable[[str], Task], labels: LabelFile | None = None, *, seed: int = 0
+        self, manifest: Manifest, load: Callable[[str], LabelledRows], labels: LabelFile | None = None, *, seed: int = 0
     ) -> None:
         manifest.require_task()
         self.manifest, self.labels, self.seed = manifest, labels, seed
@@ -270,12 +271,14 @@ class Session:
     def _fit_dense(self, choice: Choice, part: Part, on_epoch: OnEpoch | None) -> Callable[[str], NDArray[np.float32]]:
         from pipeline.stage_two.dense.build import fit_dense
 
-        task = self._load(choice.pooling)
-        X = {split: np.asarray(task.splits[split].X)[part.rows[split]] for split in _SPLITS}
-        chosen = Task(part.classes, {split: Split(X[split], part.y[split], ()) for split in _SPLITS})
+        labelled = self._load(choice.pooling)
+        X = {split: np.asarray(labelled.splits[split].X)[part.rows[split]] for split in _SPLITS}
+        chosen = LabelledRows(
+            Classification(part.classes), {split: Split(X[split], part.y[split], ()) for split in _SPLITS}
+        )
         training = replace(choice.training, seed=self.seed)
         head = fit_dense(parse_layers(choice.layers), chosen, training, on_epoch=on_epoch).head
-        return lambda split: head.predict_proba(X[split])
+        return lambda split: head.outputs(X[split])
 
     def _curve_point(self, choice: Choice, size: int) -> CurvePoint | None:
         try:

@@ -9,9 +9,10 @@ from pipeline.images.checks import with_warnings
 from pipeline.images.sources.arrays.arrays import array_manifest
 from pipeline.stage_two.head import predict_split
 from pipeline.stage_two.linear.fit import cross_validated_accuracy, fit_linear
-from pipeline.stage_two.metrics import score
-from pipeline.stage_two.rows import Split, Task
+from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import parse_head
+from pipeline.tasks.class_scores import score
+from pipeline.tasks.classification import Classification
 from tests.conftest import RANDOM, draw_tree
 
 
@@ -51,7 +52,7 @@ def test_one_image_per_class_says_what_is_missing():
         make(5, 1, 0).require_task()
 
 
-def task_of(**labels) -> Task:
+def task_of(**labels) -> LabelledRows:
     """A task of random features with these class numbers."""
     rng = np.random.default_rng(0)
     num_classes = max(max(numbers) for numbers in labels.values()) + 1
@@ -59,7 +60,7 @@ def task_of(**labels) -> Task:
         name: Split(rng.normal(size=(len(y), 16)).astype(np.float32), np.array(y, np.int64), tuple(map(str, y)))
         for name, y in labels.items()
     }
-    return Task(tuple(f"c{number}" for number in range(num_classes)), splits)
+    return LabelledRows(Classification(tuple(f"c{number}" for number in range(num_classes))), splits)
 
 
 @pytest.mark.parametrize("head", ["ridge", "logreg", "svm", "sgd", "knn"])

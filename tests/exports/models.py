@@ -14,6 +14,7 @@ from pipeline.exports import export as module
 from pipeline.exports.description import Description, add_member
 from pipeline.exports.stitch import head_of_arrays, stitch
 from pipeline.images.decoding.decoder import Decoder
+from pipeline.tasks.classification import Classification
 
 SIZE_PX = 12
 LABELS = ("ä b", '"c"', "d\ne")
@@ -41,7 +42,7 @@ def _arrays(head: str) -> Mapping[str, np.ndarray]:
 
 def describe(**changes: object) -> Description:
     """The description of that network."""
-    values = {"labels": LABELS, "decoder": Decoder(SIZE_PX), "origin": {"run": "r", "cut": None}}
+    values = {"task": Classification(LABELS), "decoder": Decoder(SIZE_PX), "origin": {"run": "r", "cut": None}}
     return Description(**(values | changes))
 
 

@@ -17,9 +17,10 @@ from pipeline.exports.description import (
     read_member,
 )
 from pipeline.images.decoding.decoder import Decoder
+from pipeline.tasks.classification import Classification
 
 DESCRIPTION = Description(
-    ("Ameise", "蜂", "two\nlines"), Decoder(12, "nearest", exif=False), {"run": "mine", "cut": None}
+    Classification(("Ameise", "蜂", "two\nlines")), Decoder(12, "nearest", exif=False), {"run": "mine", "cut": None}
 )
 
 
@@ -32,7 +33,7 @@ def test_text_says_what_the_network_takes():
     """For readers without this package: labels in order, and shape and range of the pixels."""
     content = json.loads(DESCRIPTION.to_json())
 
-    assert content["labels"] == list(DESCRIPTION.labels)
+    assert content["labels"] == list(DESCRIPTION.task.names)
     assert "(N, 12, 12, 3): RGB, 0 to 255" in content["pixels"]
 
 

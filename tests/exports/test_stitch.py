@@ -10,8 +10,9 @@ from pipeline.exports.stitch import head_of_arrays, stitch
 from pipeline.stage_two.dense.build import fit_dense
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.linear.fit import fit_linear
-from pipeline.stage_two.rows import Split, Task
+from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LinearSpec, parse_head
+from pipeline.tasks.classification import Classification
 
 CAFFE, TF, TORCH, INSIDE = (
     find_base(name).native_preprocessing for name in ("vgg16", "xception", "densenet121", "efficientnetb0")
@@ -37,8 +38,8 @@ def make_task(trunk, preprocessing, pooling, num_classes):
     pixels, y = make_images(90, num_classes)
     X = pool_rows(trunk.predict(preprocessing(pixels), verbose=0), pooling)
     parts = {"train": slice(0, 60), "validation": slice(60, 90)}
-    return Task(
-        tuple("abc"[:num_classes]),
+    return LabelledRows(
+        Classification(tuple("abc"[:num_classes])),
         {name: Split(X[part], y[part], tuple(map(str, range(len(y[part]))))) for name, part in parts.items()},
     )
 
@@ -48,9 +49,7 @@ def fit(text, task):
     spec = parse_head(text)
     if isinstance(spec, LinearSpec):
         head = fit_linear(spec, task).head
-        return lambda X: head.predict_proba(X.reshape(len(X), -1)), head_of_arrays(
-            head.arrays(), task.train.X.shape[1:]
-        )
+        return lambda X: head.outputs(X.reshape(len(X), -1)), head_of_arrays(head.arrays(), task.train.X.shape[1:])
     head = fit_dense(spec, task, Training(epochs=5, batch_size=8, learning_rate=0.02)).head
     return head.predict_proba, head.model
 

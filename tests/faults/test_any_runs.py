@@ -21,6 +21,7 @@ from pipeline.files import remove
 from pipeline.runs.folder import save_arrays, write_predictions
 from pipeline.runs.run import load_run
 from pipeline.settings import Settings
+from pipeline.tasks.classification import Classification
 from tests.faults.endings import THINGS, Ending, assert_in_order, end, look
 from tests.faults.test_any_cache import often
 from tests.faults.test_foreign_runs import HEAD
@@ -48,7 +49,9 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         made = make_run(folder / "runs", name, history=HISTORY)
         save_arrays(made.path / "head.npz", HEAD)
         p = np.array([0.25, 0.75], np.float32)
-        write_predictions(made.path / "predictions.csv", [("a.png", "test", "ant", b"\1" * 32, p)] * 3, ("ant", "bee"))
+        write_predictions(
+            made.path / "predictions.csv", [("a.png", "test", "ant", b"\1" * 32, p)] * 3, Classification(("ant", "bee"))
+        )
     for command in COMMANDS:  # what commands import is imported once, and not in each process
         with copy(original=folder) as runs:
             end(command, runs, run)
@@ -69,7 +72,7 @@ def run(command: Sequence[str], runs: Path) -> int:
     settings = Settings.of(runs=runs, cache=runs.with_name("cache"))
     try:
         if command[0] == "load":
-            load_run(command[1], settings).head.predict_proba(np.zeros((3, 4), np.float32))
+            load_run(command[1], settings).head.outputs(np.zeros((3, 4), np.float32))
         else:
             main(
                 [*command, "--runs", str(runs), *(["--cache", str(runs.with_name("cache"))] * (command[0] == "report"))]

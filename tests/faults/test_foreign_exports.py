@@ -246,7 +246,7 @@ def test_bad_keras_file_is_an_error_of_its_file(fault: str, good: Path):
 def test_bad_dense_head_is_an_error_of_its_file(fault: str, good: Path):
     """The head of a run is read by the same library, with the same care."""
     shutil.copy(good, "head.keras")
-    assert load_dense(Path("head.keras")).num_classes == len(LABELS)
+    assert load_dense(Path("head.keras")).num_outputs == len(LABELS)
     KERAS[fault](Path("head.keras"))
 
     with pytest.raises(PipelineError, match=r"head\.keras"):

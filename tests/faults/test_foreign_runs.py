@@ -19,6 +19,7 @@ from pipeline.runs.images import find_images
 from pipeline.runs.listing import group_runs, list_runs
 from pipeline.runs.run import load_run
 from pipeline.settings import Settings
+from pipeline.tasks.classification import Classification
 from tests.runs.samples import HISTORY, make_run
 
 HEAD = {
@@ -38,7 +39,9 @@ def runs(tmp_path: Path) -> Path:
         run = make_run(tmp_path / "runs", name, history=HISTORY)
         save_arrays(run.path / "head.npz", HEAD)
         p = np.array([0.25, 0.75], np.float32)
-        write_predictions(run.path / "predictions.csv", [("a.png", "test", "ant", b"\1" * 32, p)], ("ant", "bee"))
+        write_predictions(
+            run.path / "predictions.csv", [("a.png", "test", "ant", b"\1" * 32, p)], Classification(("ant", "bee"))
+        )
     return tmp_path / "runs"
 
 
@@ -195,7 +198,7 @@ def test_head_of_another_run_is_refused(runs: Path):
     head = load_run("good", settings=Settings.of(runs=runs)).head
 
     with pytest.raises(DamagedStoreError, match=r"takes rows of 4 features.* makes rows of 5\."):
-        head.predict_proba(np.zeros((1, 5), np.float32))
+        head.outputs(np.zeros((1, 5), np.float32))
 
 
 def test_only_what_a_run_knows_is_read(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -214,7 +217,11 @@ def test_only_what_a_run_knows_is_read(runs: Path, tmp_path: Path, monkeypatch: 
 def test_formulas_are_texts_in_a_spreadsheet(text: str, tmp_path: Path):
     """A name that begins like a formula is written with an apostrophe, and read back as it was."""
     run = make_run(tmp_path)
-    write_predictions(run.path / "predictions.csv", [(text, "test", text, b"\1" * 32, np.ones(1, np.float32))], (text,))
+    write_predictions(
+        run.path / "predictions.csv",
+        [(text, "test", text, b"\1" * 32, np.ones(1, np.float32))],
+        Classification((text,)),
+    )
 
     assert as_cell(text) == f"'{text}"
     assert run.predictions()[0]["path"] == run.predictions()[0]["predicted"] == text

@@ -7,7 +7,8 @@ import numpy as np
 from pipeline.reports.prediction_table import SPLITS, PredictionTable
 from pipeline.runs.folder import NewRun, write_predictions
 from pipeline.runs.info import RunInfo
-from pipeline.stage_two.metrics import Scores
+from pipeline.tasks.class_scores import Scores
+from pipeline.tasks.classification import Classification
 
 
 def make_predictions(*rows):
@@ -29,7 +30,7 @@ def make_run(
 ):
     """A run of these accuracies, or scores, and predictions: (path, split, label, digest, probabilities)."""
     with NewRun(runs, name, "stem") as new:
-        write_predictions(new.path / "predictions.csv", rows, classes)
+        write_predictions(new.path / "predictions.csv", rows, Classification(tuple(classes)))
         if scores is None:
             scores = {"validation": make_scores(validation, interval, 40)}
             if test is not None:

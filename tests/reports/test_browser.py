@@ -12,7 +12,7 @@ from selenium.webdriver.common.keys import Keys
 from pipeline.runs.folder import open_run
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
-from pipeline.stage_two.metrics import score
+from pipeline.tasks.class_scores import score
 from tests.browser import assert_quiet, find, open_page, wait_until
 from tests.calls import fit, report, sweep
 from tests.conftest import COLOURS, draw_photo

@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.runs.folder import NewRun, RunFolder, write_history
 from pipeline.runs.info import RunInfo
-from pipeline.stage_two.metrics import Scores
+from pipeline.tasks.class_scores import Scores
 
 INFO: dict[str, Any] = {
     "head": "ridge",

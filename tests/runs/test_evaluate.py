@@ -12,7 +12,7 @@ from pipeline.images.manifest import Manifest
 from pipeline.runs.evaluate import OWN_SPLITS, evaluate
 from pipeline.runs.predict import Predicted
 from pipeline.runs.run import load_run
-from pipeline.stage_two.metrics import score
+from pipeline.tasks.class_scores import score
 from tests.calls import read
 from tests.conftest import draw_photo, draw_tree
 from tests.locked import read_only
@@ -24,6 +24,7 @@ class Colours:
 
     name = "colours"
     classes = ("blue", "green", "red")
+    task = Classification(classes)
 
     def __init__(self, trained_on=()):
         self.trained_on = frozenset(trained_on)

@@ -22,6 +22,7 @@ from pipeline.runs.folder import (
 )
 from pipeline.runs.listing import list_runs
 from pipeline.runs.naming import check_run_name
+from pipeline.tasks.classification import Classification
 from tests.runs.samples import SCORES, make_info, make_run
 
 
@@ -285,7 +286,7 @@ def test_history_and_predictions_come_back(tmp_path):
     history = [{"epoch": 1, "val_loss": 0.5}, {"epoch": 2, "val_loss": 0.25}]
     rows = [('a,"b"\n.png', "test", "ä;b", b"\x01\xff" * 16, np.array([0.25, 0.75], np.float32))]
     write_history(tmp_path / "history.csv", history)
-    write_predictions(tmp_path / "predictions.csv", rows, ("ä;b", "c"))
+    write_predictions(tmp_path / "predictions.csv", rows, Classification(("ä;b", "c")))
 
     assert run.history() == history
     assert run.predictions() == [
@@ -306,7 +307,9 @@ def test_of_many_classes_the_most_likely_are_listed(tmp_path):
     classes = tuple(f"c{number:04d}" for number in range(1200))
     p = np.full(1200, 1e-5, np.float32)
     p[[7, 3, 11]] = 0.5, 0.3, 0.1
-    write_predictions(tmp_path / "predictions.csv", [("a.png", "test", "c0003", bytes(32), p)] * 20, classes)
+    write_predictions(
+        tmp_path / "predictions.csv", [("a.png", "test", "c0003", bytes(32), p)] * 20, Classification(tuple(classes))
+    )
     row = RunFolder(tmp_path).predictions()[19]
 
     assert list(row)[5:9] == ["probability", "label_2", "probability_2", "label_3"]

@@ -16,7 +16,7 @@ from pipeline.settings import Settings
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_two.head import score_head
 from pipeline.stage_two.linear.heads import LinearHead
-from pipeline.stage_two.rows import Task
+from pipeline.stage_two.rows import LabelledRows
 from tests.cache.samples import RECIPE
 from tests.runs.samples import HISTORY
 from tests.stage_two.tasks import make_task
@@ -30,7 +30,7 @@ def task():
         name: replace(part, digests=tuple(number.to_bytes(32) for number in range(len(part))))
         for name, part in made.splits.items()
     }
-    return Task(made.classes, splits)
+    return LabelledRows(made.task, splits)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_saved_run_predicts_as_its_head_does(head, task, tmp_path):
     again = load_run("mine", Settings.of(runs=tmp_path))
 
     assert (run.name, log.finished) == ("mine", "mine")
-    assert np.array_equal(again.head.predict_proba(task.train.flat), head.predict_proba(task.train.flat))
+    assert np.array_equal(again.head.outputs(task.train.flat), head.outputs(task.train.flat))
 
 
 def test_every_split_is_scored_and_every_image_is_listed(head, task, tmp_path):
@@ -88,7 +88,7 @@ def test_every_split_is_scored_and_every_image_is_listed(head, task, tmp_path):
 
     assert len(rows) == sum(map(len, task.splits.values()))
     for split, part in task.splits.items():
-        right = head.predict_proba(part.flat).argmax(axis=1) == part.y
+        right = head.outputs(part.flat).argmax(axis=1) == part.y
         listed = [row["predicted"] == row["label"] for row in rows if row["split"] == split]
         assert listed == right.tolist()
         assert run.scores[split].accuracy == pytest.approx(right.mean())

@@ -11,7 +11,8 @@ from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
 from pipeline.images.augment import AUGMENTATIONS, ViewMaker
 from pipeline.images.decoding.decoder import Decoder
-from pipeline.stage_two.rows import Split, StoredRows, Task
+from pipeline.stage_two.rows import LabelledRows, Split, StoredRows
+from pipeline.tasks.classification import Classification
 
 RECIPE = Recipe("squeezenet", Decoder(48), Preprocessing("native"), "0" * 64, "fire9_concat")
 AUGMENTED = replace(RECIPE, augmentation=ViewMaker(AUGMENTATIONS["r0"], 0).canonical_json())
@@ -32,7 +33,7 @@ def make_task(
     num_train: int = 90,
     distance: float = 4.0,
     with_test: bool = True,
-) -> Task:
+) -> LabelledRows:
     """Features of this shape: the centre of the class plus noise of deviation 1, the same at every call."""
     rng = np.random.default_rng(7)
     centres = rng.normal(size=(num_classes, *shape)) * distance / np.sqrt(np.prod(shape))
@@ -44,7 +45,7 @@ def make_task(
         splits[name] = Split(X, y.astype(np.int64), tuple(f"{name}/{number}" for number in range(count)))
     if not with_test:
         del splits["test"]
-    return Task(CLASSES[:num_classes], splits)
+    return LabelledRows(Classification(CLASSES[:num_classes]), splits)
 
 
 NUM_SHAPED = 40
@@ -52,13 +53,13 @@ SHAPES = {"narrow": (8,), "wide": (120,)}
 """Fewer and more features than the 40 training images."""
 
 
-def shaped_task(shape: str, num_classes: int = 3) -> Task:
+def shaped_task(shape: str, num_classes: int = 3) -> LabelledRows:
     """Clouds that overlap, with fewer or more features than training images."""
     distance = 0.2 if shape == "wide" else 0.7
     return make_task(SHAPES[shape], num_train=NUM_SHAPED, num_classes=num_classes, distance=distance)
 
 
-def on_disk(task: Task, folder: Path, block_rows: int = BLOCK) -> Task:
+def on_disk(task: LabelledRows, folder: Path, block_rows: int = BLOCK) -> LabelledRows:
     """The same rows in shards of 25."""
     splits = {}
     for number, (name, split) in enumerate(task.splits.items()):
@@ -73,4 +74,4 @@ def on_disk(task: Task, folder: Path, block_rows: int = BLOCK) -> Task:
 
         views = tuple(stored(rows, view) for view, rows in enumerate(split.views, start=1))
         splits[name] = Split(stored(split.X, 0), split.y, split.names, views)
-    return Task(task.classes, splits)
+    return LabelledRows(task.task, splits)

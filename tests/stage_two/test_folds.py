@@ -9,8 +9,9 @@ from pipeline.errors import DataLayoutError, SettingError
 from pipeline.runs.tables import read_table
 from pipeline.stage_two.folds import Folds, cross_validate, folds_of
 from pipeline.stage_two.linear.fit import fit_linear
-from pipeline.stage_two.rows import Split, Task
+from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import parse_head
+from pipeline.tasks.classification import Classification
 
 
 def make_split(y, first=0, *, copies=1):
@@ -24,8 +25,9 @@ def make_split(y, first=0, *, copies=1):
 
 def make_task(y=(0, 1, 2) * 12, more=(0, 1, 2) * 4, **options):
     first = make_split(y, **options)
-    return Task(
-        ("a", "b", "c"), {"train": first, "validation": make_split(more, 100), "test": make_split([0, 1, 2], 200)}
+    return LabelledRows(
+        Classification(("a", "b", "c")),
+        {"train": first, "validation": make_split(more, 100), "test": make_split([0, 1, 2], 200)},
     )
 
 

@@ -25,7 +25,7 @@ def test_stored_rows_are_predicted_in_blocks(tmp_path, monkeypatch):
     )
     received = predict_rows(head, on_disk(task, tmp_path, 16).train.X)
 
-    np.testing.assert_allclose(received, head.predict_proba(task.train.flat), atol=1e-6)
+    np.testing.assert_allclose(received, head.outputs(task.train.flat), atol=1e-6)
     assert max(counts) == 16
 
 
@@ -34,7 +34,7 @@ def test_test_time_augmentation_averages_over_views(tta):
     """With `tta` the probabilities are means over the image and its views; otherwise views are not used."""
     task = make_task((6,))
     head, part = fit(task), replace(task.validation, views=(task.validation.X + 1, task.validation.X - 2))
-    each = [head.predict_proba(X) for X in (part.X, *part.views)]
+    each = [head.outputs(X) for X in (part.X, *part.views)]
 
     np.testing.assert_allclose(predict_split(head, part, tta=tta), np.mean(each, axis=0) if tta else each[0], atol=1e-6)
     assert np.abs(each[0] - each[1]).max() > 0.01

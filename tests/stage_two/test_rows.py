@@ -11,7 +11,7 @@ from pipeline.cache.store import Store, row_keys
 from pipeline.errors import DataLayoutError, MissingRowsError
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.manifest import Files, Manifest
-from pipeline.stage_two.rows import Split, load_task
+from pipeline.stage_two.rows import Split, load_rows
 
 RECIPE = Recipe("squeezenet", Decoder(48), Preprocessing("native"), "0" * 64, "fire9_concat")
 
@@ -43,7 +43,7 @@ def store(tmp_path):
 
 def test_each_image_gets_its_own_row_and_label(store):
     """Rows have the order of the manifest, not that of the store; classes are sorted by name."""
-    task = load_task(make_manifest(), store)
+    task = load_rows(make_manifest(), store)
 
     assert task.classes == ("ant", "bee", "cat")
     assert set(task.splits) == {"train", "validation"}
@@ -56,7 +56,7 @@ def test_each_image_gets_its_own_row_and_label(store):
 
 def test_relabelled_images_keep_their_rows(store):
     """Other labels on the same images do not change the rows."""
-    task = load_task(make_manifest(labels=("x", "y", "x", "y", "x", "y")), store)
+    task = load_rows(make_manifest(labels=("x", "y", "x", "y", "x", "y")), store)
 
     assert task.classes == ("x", "y")
     assert task.train.y.tolist() == [0, 1, 0]
@@ -66,7 +66,7 @@ def test_relabelled_images_keep_their_rows(store):
 @pytest.mark.parametrize(("pooling", "expected"), [("avg", [4.5, 5.5, 6.5]), ("max", [9, 10, 11])])
 def test_rows_are_pooled_over_the_grid_at_read_time(store, pooling, expected):
     """One store of grids serves pooled heads: average and maximum are taken over the grid, channel by channel."""
-    task = load_task(make_manifest(), store, pooling=pooling)
+    task = load_rows(make_manifest(), store, pooling=pooling)
 
     assert task.train.X.shape == (3, 3)
     assert task.train.X[0].tolist() == expected
@@ -87,16 +87,16 @@ def test_missing_row_is_an_error(store):
     )
 
     with pytest.raises(MissingRowsError, match="1 of 7 rows are not in squeezenet-48px-fire9_concat-"):
-        load_task(manifest, store)
+        load_rows(manifest, store)
 
 
 def test_labels_that_are_no_task_are_refused(store):
     """A task needs two classes."""
     with pytest.raises(DataLayoutError, match="A head needs at least two classes"):
-        load_task(make_manifest(labels=("cat",) * 6), store)
+        load_rows(make_manifest(labels=("cat",) * 6), store)
 
 
 def test_unknown_pooling_is_refused(store):
     """A pooling that does not exist is an error."""
     with pytest.raises(ValueError, match=r"[Pp]ooling is one of .*Received: 'mean'"):
-        load_task(make_manifest(), store, pooling="mean")
+        load_rows(make_manifest(), store, pooling="mean")

@@ -139,7 +139,7 @@ def test_result_is_that_of_the_head_alone(task, tmp_path):
     """A cell has the scores of its head fitted outside the sweep."""
     result = sweep(task, tmp_path, ["knn"])[0]
     alone = fit_linear(parse_head("knn"), task)
-    accuracy = (alone.head.predict_proba(task.validation.flat).argmax(axis=1) == task.validation.y).mean()
+    accuracy = (alone.head.outputs(task.validation.flat).argmax(axis=1) == task.validation.y).mean()
 
     assert result.head == "knn"
     assert result.settings == {"k": alone.value}

@@ -44,8 +44,8 @@ def test_best_head_becomes_a_run(done, settings):
 
 def test_rows_are_read_once(photos, settings, monkeypatch):
     """The best head is trained on the rows that the sweep has read."""
-    readings, load = [], rows.load_task
-    monkeypatch.setattr(rows, "load_task", lambda *a, **k: readings.append(1) or load(*a, **k))
+    readings, load = [], rows.load_rows
+    monkeypatch.setattr(rows, "load_rows", lambda *a, **k: readings.append(1) or load(*a, **k))
     sweep_heads(scan(photos), HEADS, settings, name="again")
 
     assert readings == [1]

@@ -3,7 +3,7 @@
 import hashlib
 
 from pipeline.images.manifest import Contents, Manifest
-from pipeline.stage_two.rows import Task
+from pipeline.stage_two.rows import LabelledRows
 from pipeline.tuner.session import Session
 from tests.stage_two.tasks import make_task
 
@@ -32,5 +32,5 @@ def manifest_of(task):
 def make_session(labels=None, **settings):
     """A session with the rows of `make_task` for any pooling, and the task. The session has no test rows."""
     task = make_task(**(HARD | settings))
-    tuned = Task(task.classes, {split: task.splits[split] for split in ("train", "validation")})
+    tuned = LabelledRows(task.task, {split: task.splits[split] for split in ("train", "validation")})
     return Session(manifest_of(task), lambda _: tuned, labels), task

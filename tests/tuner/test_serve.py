@@ -44,10 +44,10 @@ def test_saved_run_is_the_head_of_the_page(photos, settings):
 def test_session_reads_no_row_of_a_test_image(photos, settings, monkeypatch):
     """The rows that heads are tuned on are those of training and validation images."""
     read = []
-    real = module.read_task
+    real = module.read_rows
     session = open_session(photos, scan(photos), settings=settings)
     monkeypatch.setattr(
-        module, "read_task", lambda manifest, *a: read.append(set(manifest.splits)) or real(manifest, *a)
+        module, "read_rows", lambda manifest, *a: read.append(set(manifest.splits)) or real(manifest, *a)
     )
     session.refit(Choice())
 

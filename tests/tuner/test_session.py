@@ -46,7 +46,7 @@ def test_head_is_the_one_that_the_command_trains(head, shape):
     fit = fit_linear(parse_head(results.head), task)
 
     for split, predictions in (("validation", results.validation), ("train", results.train)):
-        expected = fit.head.predict_proba(task.splits[split].flat)
+        expected = fit.head.outputs(task.splits[split].flat)
         assert np.abs(predictions.probabilities - expected).max() < 1e-4
         assert predictions.y.tolist() == task.splits[split].y.tolist()
         assert [session.manifest.names[row] for row in predictions.rows] == list(task.splits[split].names)

@@ -15,6 +15,7 @@ from pipeline.runs.attempts import attempt
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.plots.confusion import draw_confusion
 from pipeline.runs.plots.fonts import use_fonts
+from pipeline.tasks.class_scores import ClassScores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,8 +83,9 @@ def _draw_run(run: RunFolder) -> None:
     split = "test" if "test" in scores else "validation"
     if history:
         draw_curves(run.path / "curves.png", history, title)
-    confusion = scores[split].confusion
-    draw_confusion(run.path / "confusion.png", confusion, info.classes, f"{title}\n{split} images")
+    chosen = scores[split]
+    if isinstance(chosen, ClassScores):
+        draw_confusion(run.path / "confusion.png", chosen.confusion, info.classes, f"{title}\n{split} images")
 
 
 def _draw_comparison(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> None:

@@ -11,7 +11,7 @@ from pipeline.runs.folder import RunFolder
 from pipeline.runs.info import RunInfo
 from pipeline.runs.tracking.mlflow import Tracker
 from pipeline.runs.tracking.tensorboard import Events
-from pipeline.stage_two.metrics import Scores
+from pipeline.tasks.scores import Scores
 
 Setting = str | float | bool
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.cache.store import Keys, Store
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.rows import Split, StoredRows
+from pipeline.tasks.task import Targets
 
 Positions = NDArray[np.int64]
 
@@ -25,8 +26,11 @@ _ORDER_STREAM, _VIEW_STREAM = 1, 2
 class Source(ABC):
     """Inputs of a training (images, or rows of the store) with their labels."""
 
-    y: NDArray[np.int64]
-    """Class number of each image, (N,)."""
+    y: Targets
+    """Of each image, (N,) or (N, K)."""
+
+    weights: NDArray[np.float64] | None
+    """How much each image counts, (N,); None: all the same."""
 
     def order(self, seed: int, epoch: int) -> NDArray[np.int64]:
         """The order of an epoch; the same in all sources with random access at equal speed."""
@@ -54,7 +58,8 @@ class ArraySource(Source):
     X: NDArray[np.float32]
     """Features, (N, ...)."""
 
-    y: NDArray[np.int64]
+    y: Targets
+    weights: NDArray[np.float64] | None = None
 
     def blocks(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.float32]]:
         for rows in _parts(order, self.X, batch_size):
@@ -68,10 +73,11 @@ class ViewSource(Source):
     views: Sequence[NDArray[np.float32]]
     """Features of views 0 to K, each (N, ...)."""
 
-    y: NDArray[np.int64]
-    """(N,); or ((K + 1) N,), view after view, where an epoch sees all of them."""
+    y: Targets
+    """(N, ...); or ((K + 1) N, ...), view after view, where an epoch sees all of them."""
 
     seed: int
+    weights: NDArray[np.float64] | None = None
 
     def blocks(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.float32]]:
         view, image = _draw_views(len(self.y), len(self.views), len(self.views[0]), self.seed, epoch)
@@ -90,12 +96,14 @@ class BlockSource(Source):
     views: Sequence[StoredRows]
     """Views 0 to K, each of N rows; only view 0 if there are no others."""
 
-    y: NDArray[np.int64]
-    """(N,); or ((K + 1) N,), view after view, where an epoch sees all of them."""
+    y: Targets
+    """(N, ...); or ((K + 1) N, ...), view after view, where an epoch sees all of them."""
 
     seed: int
     block_rows: int
     """Rows per block. Two blocks are in memory at once: the current one and the next."""
+
+    weights: NDArray[np.float64] | None = None
 
     def order(self, seed: int, epoch: int) -> NDArray[np.int64]:
         rng = np.random.default_rng([_ORDER_STREAM, seed, epoch])
@@ -154,13 +162,16 @@ class BlockSource(Source):
 def training_source(train: Split, training: Training) -> Source:
     """Rows of the training split; with views, one random view of each image per epoch, or all views."""
     X, views = train.X, train.views
-    y = np.tile(train.y, len(views) + 1) if training.view_mode == "all" else train.y
+    is_all = training.view_mode == "all"
+    y, weights = (train.all_targets, train.all_weights) if is_all else (train.y, train.weights)
     if isinstance(X, StoredRows):
         stored = [X, *(rows for rows in views if isinstance(rows, StoredRows))]
         # Whole batches, so that only the last batch of an epoch is smaller.
         block_rows = max(1, X.block_rows // training.batch_size) * training.batch_size
-        return BlockSource(stored, y, training.seed, block_rows)
-    return ViewSource([X, *map(np.asarray, views)], y, training.seed) if views else ArraySource(X, y)
+        return BlockSource(stored, y, training.seed, block_rows, weights)
+    if views:
+        return ViewSource([X, *map(np.asarray, views)], y, training.seed, weights)
+    return ArraySource(X, y, weights)
 
 
 def validation_source(validation: Split) -> Source:

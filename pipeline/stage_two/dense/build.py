@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from pipeline.errors import DamagedStoreError, foreign_file
 from pipeline.images.files.limits import check_archive
 from pipeline.stage_two.dense.batches import training_source, validation_source
+from pipeline.stage_two.dense.measures import as_pairs
 from pipeline.stage_two.dense.settings import OnEpoch, Training
 from pipeline.stage_two.dense.train import Infer, compile_inference, make_group, train
-from pipeline.stage_two.rows import Task
+from pipeline.stage_two.rows import LabelledRows
 from pipeline.stage_two.spec import DenseSpec
 from pipeline.surroundings import check_keras
+from pipeline.tasks.task import Outputs, Scaling, Task
 
 _BATCH = 256
 """Rows per step of a prediction."""
@@ -27,9 +29,11 @@ class DenseHead:
     """A Keras model from features, (N, h, w, C) or (N, C), to the output of its last layer."""
 
     model: keras.Model
+    link: str = "softmax"
+    """That of the task: one output is the probability of the second of two classes only for `softmax`."""
 
-    def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities, float32 (N, K); one sigmoid p becomes (1 - p, p)."""
+    def outputs(self, X: NDArray[np.float32]) -> Outputs:
+        """Outputs, float32 (N, K); of two classes one sigmoid p becomes (1 - p, p)."""
         expected = self.model.input_shape[1:]
         if X.shape[1:] != expected:
             raise DamagedStoreError(
@@ -39,7 +43,7 @@ class DenseHead:
         starts = range(0, len(X), _BATCH)
         parts = [self._infer(tf.constant(X[start : start + _BATCH], tf.float32)).numpy() for start in starts]
         output = np.concatenate([np.empty((0, self.model.output_shape[-1]), np.float32), *parts])
-        return np.concatenate([1 - output, output], axis=1) if output.shape[1] == 1 else output
+        return as_pairs(output) if self.link == "softmax" else output
 
     @cached_property
     def _infer(self) -> Infer:
@@ -47,9 +51,10 @@ class DenseHead:
         return compile_inference(self.model, self.model.input_shape[1:])
 
     @property
-    def num_classes(self) -> int:
-        """K; two for one sigmoid."""
-        return max(2, int(self.model.output_shape[-1]))
+    def num_outputs(self) -> int:
+        """K; two for the one sigmoid of two classes."""
+        units = int(self.model.output_shape[-1])
+        return max(2, units) if self.link == "softmax" else units
 
     @property
     def num_parameters(self) -> int:
@@ -66,25 +71,28 @@ class DenseFit:
     """One entry per epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds."""
 
 
-def build_head(spec: DenseSpec, row_shape: tuple[int, ...], num_classes: int) -> keras.Model:
+def build_head(spec: DenseSpec, row_shape: tuple[int, ...], task: Task, scaling: Scaling | None = None) -> keras.Model:
     """The head as a Keras model; a grid of features is flattened first.
 
     Args:
         spec: The layers.
         row_shape: Shape of one row: (h, w, C) or (C,).
-        num_classes: K. The output is one sigmoid for two classes, unless the spec asks for a softmax.
+        task: What is asked, which decides on the output. It is one sigmoid for two classes, unless the spec asks for a softmax.
+        scaling: Of numbers: a last layer brings outputs of mean 0 and deviation 1 to the units of the data.
 
     Raises:
-        HeadSpecError: One sigmoid for more than two classes.
+        HeadSpecError: The output that the spec asks for does not fit the task.
     """
     check_keras()
     features = keras.Input(row_shape, name="features")
     x = keras.layers.Flatten(name="flatten")(features) if len(row_shape) > 1 else features
     for name, argument in spec.layers:
         x = _layer(name, argument)(x)
-    activation = spec.output_for(num_classes)
-    units = 1 if activation == "sigmoid" else num_classes
-    return keras.Model(features, keras.layers.Dense(units, activation=activation, name="output")(x), name="head")
+    units, activation = task.dense_output(spec.output)
+    output = keras.layers.Dense(units, activation=activation, name="output")(x)
+    if scaling is not None:
+        output = keras.layers.Rescaling(list(scaling.spread), list(scaling.centre), name="units")(output)
+    return keras.Model(features, output, name="head")
 
 
 def _layer(name: str, argument: float | None) -> keras.Layer:
@@ -97,7 +105,7 @@ def _layer(name: str, argument: float | None) -> keras.Layer:
 
 def fit_dense(
     spec: DenseSpec,
-    task: Task,
+    labelled: LabelledRows,
     training: Training,
     *,
     on_epoch: OnEpoch | None = None,
@@ -108,30 +116,36 @@ def fit_dense(
     The same seed, features and settings give the same learning curve.
 
     Raises:
-        HeadSpecError: The head does not fit the number of classes.
+        HeadSpecError: The head does not fit the task.
         SettingError: The optimizer does not have a setting that was given.
         DivergedError: The loss became NaN or infinite.
     """
     keras.utils.set_random_seed(training.seed)
-    model = build_head(spec, task.train.X.shape[1:], len(task.classes))
+    task, train_split = labelled.task, labelled.train
+    model = build_head(spec, train_split.X.shape[1:], task, task.scaling(train_split.y))
     history = train(
         model,
         model,
         [make_group(model.trainable_variables, training)],
-        training_source(task.train, training),
-        validation_source(task.validation),
+        task,
+        training_source(train_split, training),
+        validation_source(labelled.validation),
         training,
         on_epoch=on_epoch,
         progress=progress,
     )
-    return DenseFit(DenseHead(model), history)
+    return DenseFit(DenseHead(model, task.link), history)
 
 
-def load_dense(path: Path) -> DenseHead:
+def load_dense(path: Path, link: str = "softmax") -> DenseHead:
     """A saved head, loaded in Keras's safe mode, which runs no code from the file.
 
+    Args:
+        path: The file.
+        link: That of the task.
+
     Raises:
-        DamagedStoreError: The file is not a Keras model that safe mode accepts, it does not go from rows to probabilities, or one of
+        DamagedStoreError: The file is not a Keras model that safe mode accepts, it does not go from rows to outputs, or one of
             its weights is NaN or infinite.
     """
     check_keras()
@@ -143,7 +157,7 @@ def load_dense(path: Path) -> DenseHead:
         output = np.asarray(model(np.zeros((1, *model.input_shape[1:]), np.float32), training=False))
         if output.ndim != 2 or output.shape[0] != 1:
             raise ValueError(f"its output for one row has the shape {output.shape}; expected (1, K)")
-    return DenseHead(model)
+    return DenseHead(model, link)
 
 
 def check_finite(path: Path, model: keras.Model) -> None:

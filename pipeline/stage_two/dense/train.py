@@ -21,9 +21,10 @@ from pipeline.errors import DivergedError, HeadSpecError, SettingError
 from pipeline.progress import progress_bar
 from pipeline.stage_two.dense.batches import Source
 from pipeline.stage_two.dense.checkpoint import HISTORY_KEYS, State, load_checkpoint, save_checkpoint
+from pipeline.stage_two.dense.measures import Measure, measure_of
 from pipeline.stage_two.dense.settings import OnEpoch, Training
-from pipeline.stage_two.metrics import LEAST_PROBABILITY
 from pipeline.stage_two.spec import parse_settings
+from pipeline.tasks.task import Task
 from pipeline.watchdog import Moved, ignore, watch
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ def train(
     model: keras.Model,
     forward: Forward,
     groups: Sequence[Group],
+    task: Task,
     source: Source,
     validation: Source,
     training: Training,
@@ -70,6 +72,7 @@ def train(
         model: The model that is trained: head, or tail and head.
         forward: Inputs to output. It differs from the model if a frozen trunk runs live before it.
         groups: Trainable variables with their optimizers.
+        task: What is asked, which decides on the loss.
         source: Training rows.
         validation: Validation rows.
         training: Epochs, batch size, schedule, patience, which weights to keep, seed.
@@ -87,7 +90,8 @@ def train(
         DivergedError: The loss became NaN or infinite, and no weights of an earlier epoch are kept.
     """
     num_steps = training.epochs * math.ceil(len(source.y) / training.batch_size)
-    take_steps = make_steps(forward, groups, model.output_shape[-1], training.batch_size, num_steps)
+    measure = measure_of(task, model.output_shape[-1], source.y)
+    take_steps = make_steps(forward, groups, measure, training.batch_size, num_steps)
     infer = compile_inference(forward)
     for group in groups:
         group.optimizer.build(group.variables)
@@ -99,7 +103,7 @@ def train(
         while state.epoch < training.epochs and not (training.patience and state.waited >= training.patience):
             start = time.perf_counter()
             rate = _set_rates(groups, training, state)
-            row = _run_epoch(take_steps, infer, source, validation, training, state.epoch, steps, moved)
+            row = _run_epoch(take_steps, infer, measure, source, validation, training, state.epoch, steps, moved)
             row |= {"epoch": state.epoch + 1, "learning_rate": rate, "seconds": time.perf_counter() - start}
             _note(state, row, model, training)
             if checkpoint:
@@ -159,26 +163,28 @@ def make_group(variables: Sequence[keras.Variable], training: Training, rate: fl
         raise SettingError(f"The optimizer {training.optimizer!r} cannot be made: {error}") from error
 
 
-Steps = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-"""Inputs and labels of a block -> loss of each step, number of correct predictions."""
+Steps = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+"""Inputs, targets and weights of a block -> loss of each step, number of right predictions."""
 
 
-def make_steps(forward: Forward, groups: Sequence[Group], units: int, batch_size: int, num_steps: int) -> Steps:
+def make_steps(forward: Forward, groups: Sequence[Group], measure: Measure, batch_size: int, num_steps: int) -> Steps:
     """One compiled function that runs all steps of a block: loss, gradients and update, without returning to Python.
 
     Args:
         forward: Inputs to output.
         groups: Trainable variables with their optimizers.
-        units: Size of the output.
+        measure: Loss and score.
         batch_size: Inputs per step.
         num_steps: Of the whole training; for a few, compiling the update is not worth it.
     """
     variables = [variable for group in groups for variable in group.variables]
-    measure, updates = _measure(units), [_make_update(group, num_steps) for group in groups]
+    updates = [_make_update(group, num_steps) for group in groups]
 
-    def step(inputs: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def step(inputs: tf.Tensor, y: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
-            loss, correct = measure(forward(inputs, training=True), y)
+            output = forward(inputs, training=True)
+            loss = tf.reduce_mean(measure.loss(output, y) * weights)
+        correct = tf.reduce_sum(measure.right(output, y))
         gradients = tape.gradient(loss, [variable.value for variable in variables])
         start = 0
         for group, update in zip(groups, updates, strict=True):
@@ -186,15 +192,15 @@ def make_steps(forward: Forward, groups: Sequence[Group], units: int, batch_size
             start += len(group.variables)
         return loss, correct
 
-    def steps(inputs: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def steps(inputs: tf.Tensor, y: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         number = (tf.shape(y)[0] + batch_size - 1) // batch_size
 
         def take(index: tf.Tensor, losses: tf.TensorArray, num_correct: tf.Tensor) -> tuple[Any, ...]:
             batch = slice(index * batch_size, (index + 1) * batch_size)
-            loss, correct = step(inputs[batch], y[batch])
+            loss, correct = step(inputs[batch], y[batch], weights[batch])
             return index + 1, losses.write(index, loss), num_correct + correct
 
-        nothing = (tf.constant(0), tf.TensorArray(tf.float32, size=number), tf.constant(0))
+        nothing = (tf.constant(0), tf.TensorArray(tf.float32, size=number), tf.constant(0.0))
         _, losses, num_correct = tf.while_loop(lambda index, *_: index < number, take, nothing)
         return losses.stack(), num_correct
 
@@ -215,24 +221,10 @@ def _make_update(group: Group, num_steps: int) -> Callable[[Sequence[tf.Tensor]]
     return fused
 
 
-def _measure(units: int) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """A function that gives mean cross-entropy and number of correct predictions, for one sigmoid or a softmax."""
-
-    def binary(output: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        p = output[:, 0]
-        loss = tf.reduce_mean(keras.losses.binary_crossentropy(tf.cast(y, p.dtype)[:, None], output))
-        return loss, tf.reduce_sum(tf.cast((p > 0.5) == (y > 0), tf.int32))
-
-    def categorical(output: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, output))
-        return loss, tf.reduce_sum(tf.cast(tf.argmax(output, axis=1) == y, tf.int32))
-
-    return binary if units == 1 else categorical
-
-
 def _run_epoch(
     take_steps: Steps,
     infer: Infer,
+    measure: Measure,
     source: Source,
     validation: Source,
     training: Training,
@@ -244,7 +236,7 @@ def _run_epoch(
     losses, correct, sizes = _take_epoch(take_steps, source, order, training.batch_size, epoch, moved)
     if steps is not None:
         steps.extend(losses.tolist())
-    val_loss, val_accuracy = evaluate(infer, validation, moved)
+    val_loss, val_accuracy = measure.evaluate(predict(infer, validation, moved), validation.y)
     return {
         "loss": float(np.average(losses, weights=sizes)),
         "accuracy": correct / len(order),
@@ -255,14 +247,15 @@ def _run_epoch(
 
 def _take_epoch(
     take_steps: Steps, source: Source, order: NDArray[np.int64], batch_size: int, epoch: int, moved: Moved
-) -> tuple[NDArray[np.float32], int, NDArray[np.int64]]:
-    """Loss of each step, number of correct predictions, and number of images in each step."""
-    losses, num_correct, sizes, done, labels = [], 0, [], 0, source.y
+) -> tuple[NDArray[np.float32], float, NDArray[np.int64]]:
+    """Loss of each step, number of right predictions, and number of images in each step."""
+    losses, num_correct, sizes, done, targets = [], 0.0, [], 0, source.y
+    weights = np.ones(len(targets), np.float32) if source.weights is None else source.weights.astype(np.float32)
     for inputs in source.blocks(order, batch_size, epoch=epoch):
-        y = labels[order[done : done + len(inputs)]]
-        loss, count = take_steps(tf.constant(inputs), tf.constant(y))
+        here = order[done : done + len(inputs)]
+        loss, count = take_steps(tf.constant(inputs), tf.constant(targets[here]), tf.constant(weights[here]))
         losses.append(loss.numpy())
-        num_correct += int(count)
+        num_correct += float(count)
         sizes += [min(batch_size, len(inputs) - start) for start in range(0, len(inputs), batch_size)]
         done += len(inputs)
         moved()
@@ -286,15 +279,6 @@ def compile_inference(forward: Forward, row_shape: Sequence[int] | None = None) 
 def _compile(function: Callable[..., Any], **settings: Any) -> Any:
     """A TensorFlow graph. Layers have no Python branches on values, so nothing is rewritten, which takes longer than the tracing."""
     return tf.function(function, autograph=False, **settings)
-
-
-def evaluate(infer: Infer, source: Source, moved: Moved = ignore) -> tuple[float, float]:
-    """Mean cross-entropy in nats, and accuracy."""
-    output, y = predict(infer, source, moved), source.y
-    if output.shape[1] == 1:
-        output = np.concatenate([1 - output, output], axis=1)
-    picked = output[np.arange(len(y)), y]
-    return float(-np.log(np.clip(picked, LEAST_PROBABILITY, 1)).mean()), float((output.argmax(axis=1) == y).mean())
 
 
 def predict(infer: Infer, source: Source, moved: Moved = ignore) -> NDArray[np.float32]:

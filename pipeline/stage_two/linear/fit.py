@@ -1,6 +1,6 @@
 """Fitting linear heads for all values of their regularisation, on factors that are computed once.
 
-Letters: N training images, M validation images, D features, r coordinates of the factors, K classes.
+Letters: N training images, M validation images, D features, r coordinates of the factors, K outputs, C columns of least squares.
 """
 
 import warnings
@@ -13,17 +13,15 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DataLayoutError, HeadSpecError
 from pipeline.stage_two.linear.factors import Array, Factors, factor
-from pipeline.stage_two.linear.heads import ArrayHead, LinearHead, NeighboursHead, softmax, unit_rows
+from pipeline.stage_two.linear.heads import ArrayHead, LinearHead, NeighbourMeansHead, NeighboursHead, unit_rows
 from pipeline.stage_two.linear.regularisation import choose_best
-from pipeline.stage_two.linear.ridge import fit_ridge
-from pipeline.stage_two.rows import Task
+from pipeline.stage_two.linear.ridge import fit_ridge_columns
+from pipeline.stage_two.linear.temperature import apply_link, temperature_of
+from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LinearSpec
+from pipeline.tasks.task import Double, Judged, Problem, Targets, Task
 
 Labels = NDArray[np.int64]
-Hits = NDArray[np.bool_]
-
-# If all images are classified correctly, a higher temperature factor always lowers the loss: the end of the interval is taken.
-_LOG_TEMPERATURES = (-5.0, 7.0)
 
 
 @dataclass(frozen=True)
@@ -50,26 +48,36 @@ class Point:
     """The head for one value of the regularisation."""
 
     value: float
-    accuracy: float
-    """On validation."""
-
-    loss: float
-    """On validation."""
-
     head: ArrayHead
     """Takes features in the coordinates of the factors."""
 
-    hits: NDArray[np.bool_]
-    """Whether each image that the choice is made on is classified correctly: validation images, (M,). For ridge without views
-    training images, (N,), each by the head fitted to all others."""
+    validation: Judged
+    left_out: Judged | None = None
+    """Of the training images, each by the head fitted to all others; only for ridge without views."""
 
-    leave_one_out: float | None = None
-    """As in `Candidate`."""
+    left_out_scores: NDArray[np.float64] | None = None
+    """The scores of the training images, each by the head fitted to all others, (N, C); as `left_out`."""
+
+    @property
+    def accuracy(self) -> float:
+        """On validation."""
+        return self.validation.accuracy
+
+    @property
+    def hits(self) -> NDArray[np.bool_] | None:
+        """Whether each answer that the choice is made on is right: on validation, or as `left_out`; None for numbers."""
+        return (self.left_out or self.validation).hits
+
+    @property
+    def loss(self) -> float:
+        """The loss that the choice is made by: on validation; for numbers, as `left_out` if there is that."""
+        return self.validation.loss if self.left_out is None or self.hits is not None else self.left_out.loss
 
     @property
     def candidate(self) -> Candidate:
         """Its value and scores."""
-        return Candidate(self.value, self.accuracy, self.loss, self.leave_one_out)
+        judged = self.validation
+        return Candidate(self.value, judged.accuracy, judged.loss, self.left_out.accuracy if self.left_out else None)
 
 
 @dataclass(frozen=True)
@@ -82,8 +90,11 @@ class LinearFit:
     candidates: tuple[Candidate, ...]
     """One per value."""
 
+    left_out_scores: NDArray[np.float64] | None = None
+    """As in `Point`, of the chosen value."""
 
-def fit_linear(spec: LinearSpec, task: Task, *, seed: int = 0, factors: Factors | None = None) -> LinearFit:
+
+def fit_linear(spec: LinearSpec, labelled: LabelledRows, *, seed: int = 0, factors: Factors | None = None) -> LinearFit:
     """Fit on the training split, and choose the regularisation: the smallest validation log loss, unless it costs accuracy.
 
     Values with significantly less accuracy than the best one are left out (see `pipeline.stage_two.linear.regularisation`). The
@@ -92,17 +103,17 @@ def fit_linear(spec: LinearSpec, task: Task, *, seed: int = 0, factors: Factors 
 
     Args:
         spec: The head and the values to choose from.
-        task: Features and labels.
+        labelled: Features and targets.
         seed: Of `svm` and `sgd`.
         factors: Those of the training split, if they are already computed.
     """
-    known = factors or factors_of(spec, task)
-    return choose(spec, fit_path(spec, known, task, seed=seed), known)
+    known = factors or factors_of(spec, labelled)
+    return choose(spec, fit_path(spec, known, labelled, seed=seed), known)
 
 
-def factors_of(spec: LinearSpec, task: Task) -> Factors:
+def factors_of(spec: LinearSpec, labelled: LabelledRows) -> Factors:
     """Factors of the training split. Heads with the same scaling share them, except neighbours, which compare directions."""
-    return factor(task.train.all_views().flat, spec.scale, is_centred=spec.kind != "knn")
+    return factor(labelled.train.all_views().flat, spec.scale, is_centred=spec.kind != "knn")
 
 
 def choose(spec: LinearSpec, path: Sequence[Point], factors: Factors) -> LinearFit:
@@ -112,11 +123,11 @@ def choose(spec: LinearSpec, path: Sequence[Point], factors: Factors) -> LinearF
     head = replace(best.head, mean=factors.mean, scale=factors.scale)
     if isinstance(head, LinearHead):
         head = replace(head, weights=factors.unproject(head.weights))
-    return LinearFit(head, spec.parameter, best.value, tuple(point.candidate for point in points))
+    return LinearFit(head, spec.parameter, best.value, tuple(point.candidate for point in points), best.left_out_scores)
 
 
 def fit_path(
-    spec: LinearSpec, factors: Factors, task: Task, *, seed: int = 0, projected: Array | None = None
+    spec: LinearSpec, factors: Factors, labelled: LabelledRows, *, seed: int = 0, projected: Array | None = None
 ) -> list[Point]:
     """A head for each value of the spec, in their order.
 
@@ -126,7 +137,7 @@ def fit_path(
     Args:
         spec: The head and its values.
         factors: Those of the training split.
-        task: Labels, and the features of the validation split unless `projected` is given.
+        labelled: Targets, and the features of the validation split unless `projected` is given.
         seed: Of `svm` and `sgd`.
         projected: The validation split in the coordinates of the factors, (M, r), if it is already computed.
 
@@ -135,51 +146,74 @@ def fit_path(
     """
     from threadpoolctl import threadpool_limits
 
-    if spec.kind == "lda" and len(task.train) <= len(task.classes):
+    if spec.kind == "lda" and len(labelled.train) <= len(labelled.classes):
         raise HeadSpecError(
-            f"lda needs more training images than classes. Received: {len(task.train)} images of {len(task.classes)} classes. "
+            f"lda needs more training images than classes. Received: {len(labelled.train)} images of {len(labelled.classes)} classes. "
             "Use ridge or logreg, or add images."
         )
     if projected is None:
-        projected = factors.project(task.validation.flat)
+        projected = factors.project(labelled.validation.flat)
     with threadpool_limits(1, user_api="blas"):
-        return _fit_path(spec, factors, task, projected, seed)
+        return _fit_path(spec, factors, labelled, projected, seed)
 
 
-def _fit_path(spec: LinearSpec, factors: Factors, task: Task, projected: Array, seed: int) -> list[Point]:
-    train, validation, num_classes = task.train, task.validation, len(task.classes)
-    y = np.tile(train.y, len(train.views) + 1)
-    heads: Iterator[tuple[ArrayHead, Hits | None]]
+def _fit_path(spec: LinearSpec, factors: Factors, labelled: LabelledRows, projected: Array, seed: int) -> list[Point]:
+    train, task, y = labelled.train, labelled.task, labelled.validation.y
     if spec.kind == "ridge":
-        fits = fit_ridge(factors.decomposition, y, num_classes, spec.values, with_leave_one_out=not train.views)
-        heads = ((as_head(fit.weights, fit.bias), fit.left_out_hits) for fit in fits)
-    elif spec.kind == "knn":
-        heads = ((head, None) for head in _neighbours(spec.values, factors, y, num_classes))
+        return list(_ridge_points(spec, factors, train, task, projected, y))
+    if spec.kind == "knn":
+        heads: Iterator[ArrayHead] = _neighbours(spec.values, factors, train.all_targets, task)
     else:
-        heads = ((head, None) for head in _estimated(spec, factors, y, seed))
-    points = []
-    for value, (plain, left_out) in zip(spec.values, heads, strict=True):
-        if isinstance(plain, LinearHead) and spec.kind not in ("logreg", "lda"):
-            points.append(judge(value, plain, projected @ plain.weights + plain.bias, validation.y, left_out))
+        heads = _estimated(spec, factors, train, task, seed)
+    pairs = zip(spec.values, heads, strict=True)
+    return [judge(value, head, projected, task, y, fit_temperature=spec.kind in UNCALIBRATED) for value, head in pairs]
+
+
+UNCALIBRATED = ("ridge", "svm", "sgd")
+"""Heads whose sums are not log-probabilities; their temperature is fitted on validation."""
+
+
+def _ridge_points(
+    spec: LinearSpec, factors: Factors, train: Split, task: Task, projected: Array, y: Targets
+) -> Iterator[Point]:
+    """Ridge for each value, judged on validation and by leave-one-out."""
+    Y = task.columns(train.all_targets)
+    fits = fit_ridge_columns(
+        factors.X,
+        lambda: factors.decomposition,
+        Y,
+        spec.values,
+        train.all_weights,
+        with_leave_one_out=not train.views,
+    )
+    for value, fit in zip(spec.values, fits, strict=True):
+        point = judge(value, as_head(fit.weights, fit.bias, task.link), projected, task, y, fit_temperature=True)
+        if fit.left_out is None:
+            yield point
         else:
-            points.append(_point(value, plain, plain.predict_proba(projected), validation.y))
-    return points
+            yield replace(point, left_out=task.judge_left_out(fit.left_out, train.y), left_out_scores=fit.left_out)
 
 
-def judge(value: float, head: LinearHead, scores: Array, y: Labels, left_out: Hits | None = None) -> Point:
-    """A head with its temperature fitted to its validation scores (M, K), which are not log-probabilities."""
-    temperature = _temperature_of(scores, y)
-    return _point(value, replace(head, temperature=temperature), softmax(temperature * scores), y, left_out)
+def judge(value: float, head: ArrayHead, projected: Array, task: Task, y: Targets, *, fit_temperature: bool) -> Point:
+    """A head with its scores on validation, and with its temperature fitted to them.
+
+    Args:
+        value: The regularisation.
+        head: The head.
+        projected: The validation images in its coordinates, (M, r).
+        task: What is asked.
+        y: Their targets.
+        fit_temperature: The sums of the head are not log-probabilities.
+    """
+    if fit_temperature and isinstance(head, LinearHead):
+        return judge_scores(value, head, head.scores(projected), task, y)
+    return Point(value, head, task.judge(head.outputs(projected), y))
 
 
-def _point(value: float, head: ArrayHead, probabilities: Array, y: Labels, left_out: Hits | None = None) -> Point:
-    """A head with its scores on validation: probabilities (M, K) of images with labels (M,)."""
-    hits = probabilities.argmax(axis=1) == y
-    picked = probabilities[np.arange(len(y)), y].astype(np.float64)
-    loss = float(-np.log(np.clip(picked, 1e-15, 1)).mean())
-    if left_out is None:
-        return Point(value, float(hits.mean()), loss, head, hits)
-    return Point(value, float(hits.mean()), loss, head, left_out, float(left_out.mean()))
+def judge_scores(value: float, head: LinearHead, scores: NDArray[np.floating], task: Task, y: Targets) -> Point:
+    """A head with its temperature fitted to its sums on validation, (M, K)."""
+    head = replace(head, temperature=temperature_of(head.link, scores, y))
+    return Point(value, head, task.judge(apply_link(head.link, head.temperature * scores), y))
 
 
 def cross_validated_accuracy(X: Array, y: Labels, *, num_folds: int = 5) -> float:
@@ -209,20 +243,34 @@ def cross_validated_accuracy(X: Array, y: Labels, *, num_folds: int = 5) -> floa
         return float(cross_val_score(estimator, X, y, cv=folds).mean())
 
 
-def _estimated(spec: LinearSpec, factors: Factors, y: Labels, seed: int) -> Iterator[LinearHead]:
+def _estimated(spec: LinearSpec, factors: Factors, train: Split, task: Task, seed: int) -> Iterator[LinearHead]:
     """Heads fitted by scikit-learn; each logistic regression starts from the solution for the value before."""
-    estimator = new_estimator(spec.kind, seed)
+    problems, weights = task.problems(train.all_targets), train.all_weights
+    estimators = [new_estimator(spec.kind, seed, task) for _ in problems]
     for value in spec.values:
-        estimator.set_params(**{spec.parameter: value})
-        with warnings.catch_warnings():
-            # Weak regularisation on separable data has no finite optimum; the fit at the iteration limit is used.
-            warnings.filterwarnings("ignore", message=".*(failed to converge|Maximum number of iteration).*")
-            warnings.filterwarnings("ignore", category=RuntimeWarning, module="sklearn")
-            estimator.fit(factors.X, y)
-        yield as_head(np.atleast_2d(estimator.coef_).T, np.atleast_1d(estimator.intercept_))
+        solutions = [
+            _solve(estimator.set_params(**{spec.parameter: value}), problem, factors.X, weights)
+            for estimator, problem in zip(estimators, problems, strict=True)
+        ]
+        coefficients, bias = (np.concatenate(parts, axis=0) for parts in zip(*solutions, strict=True))
+        yield as_head(coefficients.T, bias, task.link)
 
 
-def new_estimator(kind: str, seed: int) -> Any:
+def _solve(estimator: Any, problem: Problem, X: Array, weights: Double | None) -> tuple[Double, Double]:
+    """Coefficients (C, r) and biases (C,) of one problem, in the units of the data."""
+    rows, y = problem.rows, problem.y
+    if problem.is_constant:
+        return problem.constant_solution(X.shape[1])
+    options = {} if weights is None else {"sample_weight": weights[rows]}
+    with warnings.catch_warnings():
+        # Weak regularisation on separable data has no finite optimum; the fit at the iteration limit is used.
+        warnings.filterwarnings("ignore", message=".*(failed to converge|Maximum number of iteration).*")
+        warnings.filterwarnings("ignore", category=RuntimeWarning, module="sklearn")
+        estimator.fit(X if len(rows) == len(X) else X[rows], y, **options)
+    return problem.in_units(estimator.coef_, estimator.intercept_)
+
+
+def new_estimator(kind: str, seed: int, task: Task) -> Any:
     """An estimator of scikit-learn. Only its own module is imported: that takes less time."""
     if kind == "lda":
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -232,49 +280,35 @@ def new_estimator(kind: str, seed: int) -> Any:
         from sklearn.svm import LinearSVC
 
         return LinearSVC(random_state=seed, dual="auto", max_iter=2000)
-    from sklearn.linear_model import LogisticRegression, SGDClassifier
+    from sklearn.linear_model import LogisticRegression, SGDClassifier, SGDRegressor
 
+    if kind == "sgd" and task.link == "identity":
+        return SGDRegressor(average=True, random_state=seed)
     if kind == "sgd":
         return SGDClassifier(loss="log_loss", average=True, random_state=seed)
     return LogisticRegression(max_iter=300, warm_start=True)
 
 
-def _neighbours(values: Sequence[float], factors: Factors, y: Labels, num_classes: int) -> Iterator[NeighboursHead]:
+def _neighbours(values: Sequence[float], factors: Factors, y: Targets, task: Task) -> Iterator[ArrayHead]:
     rows = unit_rows(factors.X)
     zero, one = _identity(factors.X.shape[1])
     for value in values:
-        yield NeighboursHead(zero, one, rows, y, num_classes, min(int(value), len(rows)))
+        k = min(int(value), len(rows))
+        if y.ndim == 1:
+            yield NeighboursHead(zero, one, rows, y, len(task.names), k)
+        else:
+            yield NeighbourMeansHead(zero, one, rows, np.nan_to_num(y), np.isfinite(y), k)
 
 
-def as_head(weights: NDArray[np.floating], bias: NDArray[np.floating]) -> LinearHead:
-    """A head of weights (r, K) and bias (K,), on features as they are; a single column is the score of class 1 of two."""
-    if len(bias) == 1:
+def as_head(weights: NDArray[np.floating], bias: NDArray[np.floating], link: str) -> LinearHead:
+    """A head of weights (r, K) and bias (K,), on features as they are; before a softmax a single column is the score of class 1 of two."""
+    if link == "softmax" and len(bias) == 1:
         weights = np.concatenate([np.zeros_like(weights), weights], axis=1)
         bias = np.concatenate([np.zeros_like(bias), bias])
     zero, one = _identity(len(weights))
-    return LinearHead(zero, one, np.ascontiguousarray(weights, np.float32), bias.astype(np.float32), 1.0)
+    return LinearHead(zero, one, np.ascontiguousarray(weights, np.float32), bias.astype(np.float32), 1.0, link)
 
 
 def _identity(num_coordinates: int) -> tuple[Array, Array]:
     """Mean 0 and scale 1."""
     return np.zeros(num_coordinates, np.float32), np.ones(num_coordinates, np.float32)
-
-
-def _temperature_of(scores: Array, y: Labels) -> float:
-    """Temperature scaling (Guo et al. 2017, arXiv:1706.04599): the factor t with the smallest loss on these images.
-
-    The target of an image is (M + 1) / (M + 2) for its class, as in Platt (1999), section 2.2, and the rest in equal shares for the
-    others: if all M images are classified correctly, plain targets would make every probability 1.
-
-    The loss is convex in t. Its slope is the mean of E[score] under softmax(t * score), minus that under the targets. The zero of
-    the slope is found by bisection of log t.
-    """
-    scores = scores.astype(np.float64)
-    own, total, rest = scores[np.arange(len(y)), y].mean(), scores.sum(axis=1).mean(), 1 / (len(y) + 2)
-    true = (1 - rest) * own + rest * (total - own) / max(scores.shape[1] - 1, 1)
-    low, high = _LOG_TEMPERATURES
-    for _ in range(40):
-        middle = (low + high) / 2
-        slope = (softmax(np.exp(middle) * scores) * scores).sum(axis=1).mean() - true
-        low, high = (middle, high) if slope < 0 else (low, middle)
-    return float(np.exp(low))

@@ -1,6 +1,6 @@
 """Fitted linear heads as plain arrays; they predict with numpy alone. `pipeline.stage_two.linear.fit` fits them.
 
-Letters: N images, D features, K classes.
+Letters: N images, D features, K outputs: classes, labels or numbers.
 """
 
 import math
@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DamagedStoreError
+from pipeline.stage_two.linear.temperature import LINKS, apply_link
+from pipeline.tasks.task import Outputs
 
 Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class LinearHead:
-    """p = softmax(temperature * (((x - mean) / scale) W + b))."""
+    """link(temperature * (((x - mean) / scale) W + b))."""
 
     mean: Array
     """(D,)"""
@@ -29,16 +31,21 @@ class LinearHead:
     bias: Array
     """b, (K,)"""
     temperature: float
-    """1 for heads whose scores are log-probabilities; fitted on the validation split for the others."""
+    """1 for heads whose sums are log-probabilities, and for numbers; fitted on the validation split for the others."""
+    link: str = "softmax"
+    """`softmax`, `sigmoid` or `identity`."""
 
-    def predict_proba(self, X: Array) -> Array:
-        """Probabilities, float32 (N, K), of features (N, D)."""
+    def outputs(self, X: Array) -> Outputs:
+        """Outputs, float32 (N, K), of features (N, D)."""
+        return apply_link(self.link, self.temperature * self.scores(X))
+
+    def scores(self, X: Array) -> NDArray[np.floating]:
+        """The sums before temperature and link, (N, K)."""
         _check_width(X, self.mean)
-        scores = ((X - self.mean) / self.scale) @ self.weights + self.bias
-        return softmax(self.temperature * scores)
+        return ((X - self.mean) / self.scale) @ self.weights + self.bias
 
     @property
-    def num_classes(self) -> int:
+    def num_outputs(self) -> int:
         """K."""
         return len(self.bias)
 
@@ -48,18 +55,19 @@ class LinearHead:
         return self.weights.size + self.bias.size
 
     def __repr__(self) -> str:
-        num_features, num_classes = self.weights.shape
-        return f"LinearHead({num_features} features, {num_classes} classes)"
+        num_features, num_outputs = self.weights.shape
+        return f"LinearHead({num_features} features, {num_outputs} outputs, {self.link})"
 
-    def arrays(self) -> dict[str, Array]:
-        """The arrays to save, by name."""
-        return {
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays to save, by name; the link is its position in `LINKS`, and left out for a softmax, as before version 0.4."""
+        arrays: dict[str, NDArray[Any]] = {
             "mean": self.mean,
             "scale": self.scale,
             "weights": self.weights,
             "bias": self.bias,
             "temperature": np.float32(self.temperature).reshape(1),
         }
+        return arrays if self.link == LINKS[0] else arrays | {"link": np.array([LINKS.index(self.link)])}
 
 
 @dataclass(frozen=True)
@@ -77,16 +85,13 @@ class NeighboursHead:
     """Scaled training features of M images, each row of length 1, (M, D)"""
     labels: NDArray[np.int64]
     """(M,)"""
-    num_classes: int
+    num_outputs: int
     k: int
 
-    def predict_proba(self, X: Array) -> Array:
+    def outputs(self, X: Array) -> Outputs:
         """Probabilities, float32 (N, K), of features (N, D)."""
-        _check_width(X, self.mean)
-        similarity = unit_rows((X - self.mean) / self.scale) @ self.rows.T
-        nearest = np.argsort(-similarity, axis=1, kind="stable")[:, : self.k]
-        votes = self.labels[nearest][..., None] == np.arange(self.num_classes)
-        shares: Array = votes.mean(axis=1, dtype=np.float32)
+        votes = self.labels[_nearest(self, X)][..., None] == np.arange(self.num_outputs)
+        shares: Outputs = votes.mean(axis=1, dtype=np.float32)
         return shares
 
     @property
@@ -96,7 +101,7 @@ class NeighboursHead:
 
     def __repr__(self) -> str:
         num_images, num_features = self.rows.shape
-        return f"NeighboursHead(k={self.k}, {num_images} images, {num_features} features, {self.num_classes} classes)"
+        return f"NeighboursHead(k={self.k}, {num_images} images, {num_features} features, {self.num_outputs} classes)"
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays to save, by name."""
@@ -105,12 +110,71 @@ class NeighboursHead:
             "scale": self.scale,
             "rows": self.rows,
             "labels": self.labels,
-            "num_classes": np.array([self.num_classes]),
+            "num_classes": np.array([self.num_outputs]),
             "k": np.array([self.k]),
         }
 
 
-ArrayHead = LinearHead | NeighboursHead
+@dataclass(frozen=True)
+class NeighbourMeansHead:
+    """Mean of the labels or numbers of the k nearest training images, as in `NeighboursHead`; unknown ones are left out."""
+
+    mean: Array
+    """(D,)"""
+    scale: Array
+    """(D,)"""
+    rows: Array
+    """Scaled training features of M images, each row of length 1, (M, D)"""
+    targets: Array
+    """(M, K); 0 where it is not known"""
+    known: NDArray[np.bool_]
+    """(M, K)"""
+    k: int
+
+    def outputs(self, X: Array) -> Outputs:
+        """Means, float32 (N, K), of features (N, D); the mean of all images where no answer of the neighbours is known."""
+        nearest = _nearest(self, X)
+        counts, sums = self.known[nearest].sum(axis=1), self.targets[nearest].sum(axis=1, dtype=np.float64)
+        overall = self.targets.sum(axis=0, dtype=np.float64) / np.maximum(self.known.sum(axis=0), 1)
+        means: NDArray[np.float64] = np.where(counts > 0, sums / np.maximum(counts, 1), overall)
+        return means.astype(np.float32)
+
+    @property
+    def num_outputs(self) -> int:
+        """K."""
+        return int(self.targets.shape[1])
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of values in the training rows that are kept."""
+        return self.rows.size
+
+    def __repr__(self) -> str:
+        num_images, num_features = self.rows.shape
+        return (
+            f"NeighbourMeansHead(k={self.k}, {num_images} images, {num_features} features, {self.num_outputs} outputs)"
+        )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays to save, by name."""
+        return {
+            "mean": self.mean,
+            "scale": self.scale,
+            "rows": self.rows,
+            "targets": self.targets,
+            "known": self.known.astype(np.uint8),
+            "k": np.array([self.k]),
+        }
+
+
+def _nearest(head: "NeighboursHead | NeighbourMeansHead", X: Array) -> NDArray[np.int64]:
+    """Positions of the k nearest training images, (N, k)."""
+    _check_width(X, head.mean)
+    similarity = unit_rows((X - head.mean) / head.scale) @ head.rows.T
+    return np.argsort(-similarity, axis=1, kind="stable")[:, : head.k]
+
+
+ArrayHead = LinearHead | NeighboursHead | NeighbourMeansHead
 
 
 def head_from_arrays(arrays: dict[str, NDArray[Any]], origin: object = "The file") -> ArrayHead:
@@ -124,7 +188,8 @@ def head_from_arrays(arrays: dict[str, NDArray[Any]], origin: object = "The file
         DamagedStoreError: Arrays are missing, their types or shapes do not fit, or a value is NaN or infinite.
     """
     try:
-        head, fits = _neighbours(arrays) if "rows" in arrays else _linear(arrays)
+        read = _means if "targets" in arrays else _neighbours if "rows" in arrays else _linear
+        head, fits = read(arrays)
     except (LookupError, TypeError, ValueError, OverflowError, AttributeError) as error:
         received = sorted(map(str, arrays))
         raise DamagedStoreError(
@@ -142,7 +207,8 @@ def head_from_arrays(arrays: dict[str, NDArray[Any]], origin: object = "The file
 def _linear(arrays: Mapping[str, NDArray[Any]]) -> tuple[ArrayHead, bool]:
     """A linear head, and whether its arrays fit each other."""
     mean, scale, weights, bias = (_floats(arrays, name) for name in ("mean", "scale", "weights", "bias"))
-    head = LinearHead(mean, scale, weights, bias, float(_floats(arrays, "temperature")[0]))
+    link = LINKS[_whole(arrays["link"])] if "link" in arrays else LINKS[0]
+    head = LinearHead(mean, scale, weights, bias, float(_floats(arrays, "temperature")[0]), link)
     return head, head.weights.shape == (len(mean), len(bias)) and bias.ndim == 1 and len(bias) > 0
 
 
@@ -158,9 +224,30 @@ def _neighbours(arrays: Mapping[str, NDArray[Any]]) -> tuple[ArrayHead, bool]:
         head.rows.shape == (len(labels), len(head.mean))
         and labels.ndim == 1
         and 1 <= head.k <= len(labels)
-        and 0 <= labels.min() <= labels.max() == head.num_classes - 1
+        and 0 <= labels.min() <= labels.max() == head.num_outputs - 1
     )
     return head, bool(fits)
+
+
+def _means(arrays: Mapping[str, NDArray[Any]]) -> tuple[ArrayHead, bool]:
+    """A head of means of neighbours, and whether its arrays fit each other."""
+    mean, scale, rows, targets = (_floats(arrays, name) for name in ("mean", "scale", "rows", "targets"))
+    known = arrays["known"]
+    head = NeighbourMeansHead(mean, scale, rows, targets, known.astype(bool), _whole(arrays["k"]))
+    fits = (
+        rows.shape == (len(targets), len(mean))
+        and targets.ndim == 2
+        and known.shape == targets.shape
+        and 1 <= head.k <= len(rows)
+    )
+    return head, bool(fits)
+
+
+def _whole(array: NDArray[Any]) -> int:
+    """The first number of an array of whole numbers."""
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"whole numbers are expected; received {array.dtype}")
+    return int(array[0])
 
 
 def _floats(arrays: Mapping[str, NDArray[Any]], name: str) -> Array:
@@ -177,13 +264,6 @@ def _check_width(X: Array, mean: Array) -> None:
             f"The head of this run takes rows of {len(mean):,} features, and the recipe in its run.json makes rows of "
             f"{math.prod(X.shape[1:]):,}. The files are not of one run. Train it again."
         )
-
-
-def softmax(scores: NDArray[np.floating]) -> Array:
-    """Softmax of each row, (N, K) to (N, K)."""
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    result: Array = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
-    return result
 
 
 def unit_rows(X: Array) -> Array:

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from pipeline.stage_two.linear.factors import factor
 from pipeline.stage_two.linear.ridge import fit_ridge
 from pipeline.stage_two.spec import LINEAR_GRIDS, default_scale
+from pipeline.tasks.classification import Classification
 
 
 def left_out_hits(X: NDArray[np.float32], y: NDArray[np.int64], num_classes: int) -> NDArray[np.bool_]:
@@ -22,7 +23,8 @@ def left_out_hits(X: NDArray[np.float32], y: NDArray[np.int64], num_classes: int
 
     _, values = LINEAR_GRIDS["ridge"]
     known = factor(X, default_scale("ridge"))
+    task = Classification(tuple(map(str, range(num_classes))))
     with threadpool_limits(1, user_api="blas"):
-        fits = list(fit_ridge(known.decomposition, y, num_classes, values, with_leave_one_out=True))
-    hits = [fit.left_out_hits for fit in fits if fit.left_out_hits is not None]
-    return max(hits, key=np.count_nonzero)
+        fits = list(fit_ridge(known.decomposition, task.columns(y), values, with_leave_one_out=True))
+    judged = [task.judge_left_out(fit.left_out, y).hits for fit in fits if fit.left_out is not None]
+    return max((hits for hits in judged if hits is not None), key=np.count_nonzero)

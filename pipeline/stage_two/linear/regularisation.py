@@ -1,5 +1,7 @@
 """Which value of the regularisation a linear head gets: the smallest log loss, unless that costs accuracy.
 
+Numbers have no accuracy, so for a regression the smallest loss is all. Of several labels each known answer counts as an image.
+
 Accuracy alone is a coarse measure. Many values classify equally many images correctly, and among them the first one to win by a
 single image may have probabilities that are far too low. So the loss decides between all values whose accuracy does not differ
 significantly from the best one. `benchmarks/studies/regularisation.py` compares this rule with others.
@@ -25,13 +27,13 @@ class Candidate(Protocol):
     """A head for one value."""
 
     @property
-    def hits(self) -> NDArray[np.bool_]:
-        """Whether each of the M images is classified correctly, (M,)."""
+    def hits(self) -> NDArray[np.bool_] | None:
+        """Whether each of the M answers is right, (M,); None for numbers."""
         ...
 
     @property
     def loss(self) -> float:
-        """Log loss on validation."""
+        """What the choice is made by in the end."""
         ...
 
 
@@ -44,8 +46,11 @@ def choose_best(candidates: Sequence[AnyCandidate]) -> AnyCandidate:
     Args:
         candidates: At least one, all judged on the same M images.
     """
-    top = max(candidates, key=lambda one: (np.count_nonzero(one.hits), -one.loss))
-    equal = [one for one in candidates if one is top or p_value(top.hits, one.hits) >= LEVEL]
+    judged = [(one, one.hits) for one in candidates if one.hits is not None]
+    if not judged:
+        return min(candidates, key=lambda one: one.loss)
+    top, top_hits = max(judged, key=lambda pair: (np.count_nonzero(pair[1]), -pair[0].loss))
+    equal = [one for one, hits in judged if one is top or p_value(top_hits, hits) >= LEVEL]
     return min(equal, key=lambda one: one.loss)
 
 

@@ -1,9 +1,9 @@
 """Ridge regression in closed form: the problem, its solutions, and the code.
 
 Letters
-    N images, D features, K columns of targets (one for two classes, otherwise one per class).
+    N images, D features, K columns of targets: one for two classes, otherwise one per class, label or number.
     X (N, D): features with column means 0, and deviations 1 if the head standardizes them.
-    Y (N, K): 1 for an image's class and -1 for the others. y0 (K,): the column means of Y.
+    Y (N, K): 1 for an image's class or label and -1 for the others; or numbers. y0 (K,): the column means of Y.
     alpha > 0: the regularisation.
 
 Problem
@@ -31,9 +31,18 @@ Leave-one-out
     The fitted values of (1) are y0 + H (Y - y0) with H = U diag(s^2 / (s^2 + alpha)) U'. The residual of image n under the fit
     to all other images is its residual under the fit to all images, divided by 1 - 1/N - H[n, n]; the 1/N is the bias. See
     Hastie, Tibshirani & Friedman (2009), The Elements of Statistical Learning, sections 3.4.1 and 7.10.
+
+Weights
+    With a weight w_n for each image the sum of squares becomes
+
+        sum over n of w_n |x_n W + b - y_n|^2 + alpha |W|^2                                                        (3)
+
+    Rows of X and Y that are centred by their weighted means and multiplied by the root of their weight turn (3) into the problem
+    above; the bias is y0 - x0 W, with the weighted means x0 and y0. The leave-one-out residual is divided by
+    1 - w_n / sum(w) - H[n, n], with H of the rows that were multiplied.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,14 +77,8 @@ class RidgeFit:
     """W, (D, K)"""
     bias: Double
     """y0, (K,)"""
-    left_out_hits: NDArray[np.bool_] | None = None
-    """Whether each training image is classified correctly by the fit to all others, (N,); None if it was not computed."""
-
-
-def targets_of(y: Labels, num_classes: int) -> Double:
-    """Y of class numbers y (N,): (N, K), or (N, 1) with the column of class 1 for two classes."""
-    Y = np.where(y[:, None] == np.arange(num_classes), 1.0, -1.0)
-    return Y[:, 1:] if num_classes == 2 else Y
+    left_out: Double | None = None
+    """Scores of each training image by the fit to all others, (N, K), NaN where its target is not known; None if they were not computed."""
 
 
 def decompose(X: NDArray[np.floating]) -> Decomposition:
@@ -87,19 +90,17 @@ def decompose(X: NDArray[np.floating]) -> Decomposition:
 
 
 def fit_ridge(
-    known: Decomposition, y: Labels, num_classes: int, values: Sequence[float], *, with_leave_one_out: bool
+    known: Decomposition, Y: Double, values: Sequence[float], *, with_leave_one_out: bool
 ) -> Iterator[RidgeFit]:
     """The solution (1) for each alpha.
 
     Args:
         known: The decomposition of the training features.
-        y: Class numbers, (N,).
-        num_classes: Number of classes.
+        Y: Targets, (N, K), all of them known.
         values: The alphas.
         with_leave_one_out: False if several rows are views of one image: without one of them, the others still show it.
     """
     U, s, V = known.U, known.s, known.V
-    Y = targets_of(y, num_classes)
     y0 = Y.mean(axis=0)
     target = U.T @ (Y - y0)
     squares = U**2 if with_leave_one_out else None
@@ -110,10 +111,93 @@ def fit_ridge(
             continue
         shrinkage = s**2 / (s**2 + alpha)
         residual = Y - y0 - U @ (shrinkage[:, None] * target)
-        leverage = 1 / len(y) + squares @ shrinkage  # 1/N + H[n, n]
-        scores = Y - residual / np.maximum(1 - leverage, 1e-12)[:, None]
-        predicted = (scores[:, 0] > 0).astype(np.int64) if num_classes == 2 else scores.argmax(axis=1)
-        yield RidgeFit(W, y0, predicted == y)
+        leverage = 1 / len(Y) + squares @ shrinkage  # 1/N + H[n, n]
+        yield RidgeFit(W, y0, Y - residual / np.maximum(1 - leverage, 1e-12)[:, None])
+
+
+def fit_weighted_ridge(
+    X: NDArray[np.floating],
+    Y: Double,
+    values: Sequence[float],
+    weights: Double,
+    *,
+    with_leave_one_out: bool,
+) -> Iterator[RidgeFit]:
+    """The solution of (3) for each alpha.
+
+    Args:
+        X: The training features, (N, D), N >= D or projected.
+        Y: Targets, (N, K), all of them known.
+        values: The alphas.
+        weights: Of each image, (N,), above 0; their mean is 1.
+        with_leave_one_out: As in `fit_ridge`.
+    """
+    share, root = weights / weights.sum(), np.sqrt(weights)
+    x0, y0 = share @ X, share @ Y
+    known = decompose((X - x0) * root[:, None])
+    U, s, V = known.U, known.s, known.V
+    target = U.T @ ((Y - y0) * root[:, None])
+    squares = U**2 if with_leave_one_out else None
+    for alpha in values:
+        W = V @ ((s / (s**2 + alpha))[:, None] * target)
+        if squares is None:
+            yield RidgeFit(W, y0 - x0 @ W)
+            continue
+        residual = Y - y0 - (X - x0) @ W
+        leverage = share + squares @ (s**2 / (s**2 + alpha))
+        yield RidgeFit(W, y0 - x0 @ W, Y - residual / np.maximum(1 - leverage, 1e-12)[:, None])
+
+
+def fit_ridge_columns(
+    X: NDArray[np.floating],
+    known: Callable[[], Decomposition],
+    Y: Double,
+    values: Sequence[float],
+    weights: Double | None = None,
+    *,
+    with_leave_one_out: bool,
+) -> Iterator[RidgeFit]:
+    """The solution for each alpha, where targets may be missing (NaN) and images may have weights.
+
+    Columns that miss the targets of the same images are solved together.
+
+    Args:
+        X: The training features, (N, D), centred.
+        known: Their decomposition; asked for if a column needs it.
+        Y: Targets, (N, K), NaN where they are not known.
+        values: The alphas.
+        weights: Of each image, (N,); None: 1.
+        with_leave_one_out: As in `fit_ridge`.
+    """
+    present = np.isfinite(Y)
+    patterns, group = np.unique(present, axis=1, return_inverse=True)
+    parts = []
+    for number, rows in enumerate(patterns.T):
+        columns, y = np.flatnonzero(group == number), Y[:, group == number]
+        if rows.all() and weights is None:
+            fits = fit_ridge(known(), y, values, with_leave_one_out=with_leave_one_out)
+        else:
+            own = np.ones(rows.sum()) if weights is None else weights[rows]
+            fits = fit_weighted_ridge(X[rows], y[rows], values, own, with_leave_one_out=with_leave_one_out)
+        parts.append((columns, rows, fits))
+    if len(parts) == 1 and parts[0][1].all():
+        yield from parts[0][2]
+        return
+    for together in zip(*(each for _, _, each in parts), strict=True):
+        yield _joined([(columns, rows, fit) for (columns, rows, _), fit in zip(parts, together, strict=True)], Y.shape)
+
+
+def _joined(parts: Sequence[tuple[Labels, NDArray[np.bool_], RidgeFit]], shape: tuple[int, ...]) -> RidgeFit:
+    """One solution of all columns, from those of groups of columns with their images."""
+    order = np.argsort(np.concatenate([columns for columns, _, _ in parts]))
+    weights = np.concatenate([fit.weights for _, _, fit in parts], axis=1)[:, order]
+    bias = np.concatenate([fit.bias for _, _, fit in parts])[order]
+    if parts[0][2].left_out is None:
+        return RidgeFit(weights, bias)
+    left_out = np.full(shape, np.nan)
+    for columns, rows, fit in parts:
+        left_out[np.ix_(rows, columns)] = fit.left_out
+    return RidgeFit(weights, bias, left_out)
 
 
 def fit_ridge_to_moments(moments: Moments, scale: Double, values: Sequence[float]) -> list[RidgeFit]:

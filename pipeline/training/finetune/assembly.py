@@ -18,7 +18,7 @@ from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.views import ensure_views
-from pipeline.stage_two.rows import Task, load_task
+from pipeline.stage_two.rows import LabelledRows, load_rows
 from pipeline.stage_two.spec import DenseSpec, parse_layers
 from pipeline.training.finetune.settings import FineTuning
 
@@ -45,7 +45,7 @@ class Assembly:
     last_layer: Extraction | None
     """The rows of the base's last layer, if a phase trains the head alone on cached rows."""
 
-    task: Task
+    labelled: LabelledRows
     """Rows at the cut, with labels."""
 
     base: "keras.Model"
@@ -77,16 +77,16 @@ class Assembly:
         text = json.dumps([self.recipe.fingerprint, asdict(self.tuning), phase, digest, self.start, *order])
         return self.settings.paths.runs / ".training" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
 
-    def load_last_layer(self) -> Task | None:
+    def load_last_layer(self) -> LabelledRows | None:
         """Rows of the base's last layer with labels, pooled for the head; None if they are not needed."""
         if self.last_layer is None:
             return None
-        return load_task(
+        return load_rows(
             self.extraction.manifest,
             self.last_layer.store,
             self.tuning.views,
             pooling=self.tuning.pool,
-            memory_bytes=self.settings.compute.memory_bytes(self.task.num_bytes),
+            memory_bytes=self.settings.compute.memory_bytes(self.labelled.num_bytes),
         )
 
 
@@ -112,7 +112,7 @@ def assemble(manifest: Manifest, tuning: FineTuning, settings: Settings) -> Asse
     recipe, _ = make_recipe(manifest, own)
     extraction = ensure(manifest, recipe, own)
     last_layer = _last_layer_rows(extraction.manifest, tuning, recipe, own)
-    task = load_task(
+    labelled = load_rows(
         extraction.manifest,
         extraction.store,
         tuning.views,
@@ -120,13 +120,14 @@ def assemble(manifest: Manifest, tuning: FineTuning, settings: Settings) -> Asse
         memory_bytes=own.compute.memory_bytes(),
     )
     seed = tuning.training.seed
-    top = build_top(base, cut, spec, pooling=tuning.pool, num_classes=len(task.classes), seed=seed)
+    task, scaling = labelled.task, labelled.task.scaling(labelled.train.y)
+    top = build_top(base, cut, spec, pooling=tuning.pool, task=task, seed=seed, scaling=scaling)
     history: Sequence[Mapping[str, float]] = ()
     if tuning.on_run is not None:
         run = load_run(tuning.on_run, own)
-        adopt_head(top, run, recipe, tuning.pool, task.classes)
+        adopt_head(top, run, recipe, tuning.pool, labelled.classes)
         history = run.folder.history()
-    return Assembly(tuning, spec, first, extraction, last_layer, task, base, top, top.digests(), history, own)
+    return Assembly(tuning, spec, first, extraction, last_layer, labelled, base, top, top.digests(), history, own)
 
 
 def _last_layer_rows(manifest: Manifest, tuning: FineTuning, recipe: Recipe, settings: Settings) -> Extraction | None:

@@ -18,6 +18,7 @@ from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.stage_two.dense.batches import Source
 from pipeline.stage_two.dense.train import Forward
+from pipeline.tasks.task import Targets
 
 _BATCHES_AHEAD = 4
 
@@ -27,12 +28,13 @@ class LiveSource(Source):
     """Images of one split."""
 
     manifest: Manifest
-    y: NDArray[np.int64]
+    y: Targets
     decoder: Decoder
     augmentation: Augmentation | None
     """For training images; None for validation and test, which are never augmented."""
 
     seed: int
+    weights: NDArray[np.float64] | None = None
 
     def blocks(self, order: NDArray[np.int64], batch_size: int, *, epoch: int) -> Iterator[NDArray[np.uint8]]:
         """Pixels, uint8 (B, H, W, 3), one batch at a time; threads decode a few batches ahead of the network."""

@@ -16,6 +16,7 @@ from pipeline.stage_two.dense.build import build_head
 from pipeline.stage_two.dense.settings import OnEpoch, Training
 from pipeline.stage_two.dense.train import Forward, make_group, train
 from pipeline.stage_two.spec import DenseSpec
+from pipeline.tasks.task import Scaling, Task
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,9 @@ class Top:
         return {"trunk": tensor_digest(self.trunk.layers), "head": tensor_digest(self.head.layers), **layers}
 
 
-def build_top(base: keras.Model, cut: str, spec: DenseSpec, *, pooling: str, num_classes: int, seed: int) -> Top:
+def build_top(
+    base: keras.Model, cut: str, spec: DenseSpec, *, pooling: str, task: Task, seed: int, scaling: Scaling | None = None
+) -> Top:
     """Divide a base at the cut and put a head on its tail. All layers of the base are frozen.
 
     Args:
@@ -86,14 +89,15 @@ def build_top(base: keras.Model, cut: str, spec: DenseSpec, *, pooling: str, num
         cut: Last layer of the trunk.
         spec: The head.
         pooling: `none`, `avg` or `max`, between the base's last layer and the head.
-        num_classes: K.
+        task: What is asked, which decides on the output.
         seed: Of the head's initial weights and dropout; cached and live training draw the same.
+        scaling: Of numbers; see `build_head`.
     """
     trunk, tail = divide(base, cut)
     base.trainable = False
     output_shape = tuple(base.output_shape[1:])
     keras.utils.set_random_seed(seed)
-    head = build_head(spec, output_shape if pooling == "none" else output_shape[-1:], num_classes)
+    head = build_head(spec, output_shape if pooling == "none" else output_shape[-1:], task, scaling)
     rows = keras.Input(trunk.output_shape[1:], name="rows")
     features = rows if tail is None else tail(rows, training=False)
     model = keras.Model(rows, head(pool(features, pooling)), name="top")
@@ -137,6 +141,7 @@ class Phase:
 def fit_top(
     top: Top,
     forward: Forward,
+    task: Task,
     source: Source,
     validation: Source,
     phase: Phase,
@@ -151,6 +156,7 @@ def fit_top(
     Args:
         top: Trunk, tail and head.
         forward: Inputs to output: `top.head`, `top.forward`, or a live trunk before it.
+        task: What is asked.
         source: Training inputs.
         validation: Validation inputs.
         phase: What is trained, and how fast.
@@ -170,6 +176,7 @@ def fit_top(
         top.model,
         forward,
         groups,
+        task,
         source,
         validation,
         phase.training,

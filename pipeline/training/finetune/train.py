@@ -84,8 +84,8 @@ def _train_and_save(
     finally:
         _remove_checkpoints(assembly)
     facts = _describe(assembly, history, phases, after, difference, command)
-    head = DenseHead(assembly.top.model if assembly.top.tail_layers else assembly.top.head)
-    scored = score_head(head, assembly.task, tta=bool(facts.views and facts.views["tta"]))
+    head = DenseHead(assembly.top.model if assembly.top.tail_layers else assembly.top.head, assembly.labelled.task.link)
+    scored = score_head(head, assembly.labelled, tta=bool(facts.views and facts.views["tta"]))
     trained = TrainedHead(head, scored, history, facts, assembly.extraction)
     return save_run(trained, log, assembly.settings, name=name, replace=replace, plots=plots)
 
@@ -149,6 +149,7 @@ def _train(assembly: Assembly, log: Log) -> tuple[list[dict[str, float]], list[P
         rows = fit_top(
             assembly.top,
             forward,
+            assembly.labelled.task,
             source,
             validation,
             phase,
@@ -179,13 +180,15 @@ def _sources(assembly: Assembly, phase: "Phase") -> "tuple[Forward, Source, Sour
     training = phase.training
     if assembly.tuning.cached:
         last_layer = assembly.load_last_layer() if phase.first is None else None
-        task, forward = (assembly.task, assembly.top.forward) if last_layer is None else (last_layer, assembly.top.head)
-        return forward, training_source(task.train, training), validation_source(task.validation)
+        labelled, forward = (
+            (assembly.labelled, assembly.top.forward) if last_layer is None else (last_layer, assembly.top.head)
+        )
+        return forward, training_source(labelled.train, training), validation_source(labelled.validation)
     from pipeline.training.finetune.live import LiveSource, live_forward
 
     manifest, recipe = assembly.extraction.manifest, assembly.recipe
     source, validation = (
-        LiveSource(manifest.split(name), assembly.task.splits[name].y, recipe.decoder, augmentation, training.seed)
+        LiveSource(manifest.split(name), assembly.labelled.splits[name].y, recipe.decoder, augmentation, training.seed)
         for name, augmentation in (("train", assembly.tuning.augmentation), ("validation", None))
     )
     return live_forward(assembly.top.trunk, assembly.top.forward, recipe.preprocessing), source, validation

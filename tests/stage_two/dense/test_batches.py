@@ -15,7 +15,7 @@ from pipeline.images.manifest import Files, Manifest
 from pipeline.stage_one.views import Views
 from pipeline.stage_two.dense.batches import training_source, validation_source
 from pipeline.stage_two.dense.settings import Training
-from pipeline.stage_two.rows import StoredRows, load_task
+from pipeline.stage_two.rows import StoredRows, load_rows
 
 COUNT, SHARD = 40, 8
 PLAIN = Recipe("squeezenet", Decoder(48), Preprocessing("native"), "0" * 64, "fire9_concat")
@@ -50,7 +50,7 @@ def stores(tmp_path):
 
 def load(stores, num_views=0, memory_bytes=FOUR_BLOCKS_OF_8):
     views = Views(num_views, AUGMENTATIONS["r0"]) if num_views else None
-    return load_task(make_manifest(), stores[0], views, memory_bytes=memory_bytes)
+    return load_rows(make_manifest(), stores[0], views, memory_bytes=memory_bytes)
 
 
 def epoch_of(source, epoch, batch_size=4):

@@ -10,6 +10,7 @@ from pipeline.errors import DamagedStoreError, HeadSpecError
 from pipeline.stage_two.dense.build import DenseHead, build_head, fit_dense, load_dense, save_dense
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.spec import ACTIVATIONS, parse_head
+from pipeline.tasks.classification import Classification
 from tests.stage_two.tasks import make_task
 
 
@@ -18,7 +19,7 @@ def fit(text, task, **training):
 
 
 def build(text, row_shape=(8,), num_classes=3):
-    return build_head(parse_head(text), row_shape, num_classes)
+    return build_head(parse_head(text), row_shape, Classification(tuple("abcdefghijkl"[:num_classes])))
 
 
 def layer_names(model):
@@ -81,7 +82,7 @@ def test_predictions_are_those_of_keras_and_compiled_once():
     expected = head.model.predict(X, verbose=0)
 
     for count in (300, 1, 256, 0):
-        received = head.predict_proba(X[:count])
+        received = head.outputs(X[:count])
         assert received.dtype == np.float32
         assert received.shape == (count, 3)
         np.testing.assert_allclose(received, expected[:count], rtol=1e-5)
@@ -103,7 +104,7 @@ def test_distant_classes_are_separated(text, num_classes):
     head = fit(text, task, epochs=20, learning_rate=0.02).head
     test = task.splits["test"]
 
-    assert (head.predict_proba(test.X).argmax(axis=1) == test.y).mean() > 0.95
+    assert (head.outputs(test.X).argmax(axis=1) == test.y).mean() > 0.95
 
 
 @pytest.mark.parametrize("num_classes", [2, 3])
@@ -111,7 +112,7 @@ def test_probabilities_are_a_distribution(num_classes):
     """One sigmoid becomes two columns, and every row sums to 1."""
     task = make_task(num_classes=num_classes)
     head = fit("dense:8,relu", task, epochs=1).head
-    probabilities = head.predict_proba(task.validation.X)
+    probabilities = head.outputs(task.validation.X)
 
     assert probabilities.shape == (60, num_classes)
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-6)
@@ -122,9 +123,7 @@ def test_second_column_of_a_sigmoid_is_the_second_class():
     task = make_task(num_classes=2)
     head = fit("dense:8,relu", task, epochs=1).head
 
-    assert np.allclose(
-        head.predict_proba(task.validation.X)[:, 1], head.model.predict(task.validation.X, verbose=0)[:, 0]
-    )
+    assert np.allclose(head.outputs(task.validation.X)[:, 1], head.model.predict(task.validation.X, verbose=0)[:, 0])
 
 
 @pytest.mark.parametrize("num_classes", [2, 4])
@@ -135,7 +134,7 @@ def test_saved_head_predicts_the_same(num_classes, tmp_path):
     save_dense(head, tmp_path / "head.keras")
     again = load_dense(tmp_path / "head.keras")
 
-    assert np.array_equal(again.predict_proba(task.validation.X), head.predict_proba(task.validation.X))
+    assert np.array_equal(again.outputs(task.validation.X), head.outputs(task.validation.X))
     assert again.num_parameters == head.num_parameters
 
 

@@ -116,10 +116,10 @@ def test_training_with_a_damaged_checkpoint_starts_again(tmp_path):
 
     def run(path):
         keras.utils.set_random_seed(0)
-        head = build_head(parse_head("softmax"), (6,), len(task.classes))
+        head = build_head(parse_head("softmax"), (6,), task.task)
         sources = ArraySource(task.train.X, task.train.y), ArraySource(task.validation.X, task.validation.y)
         history = train(
-            head, head, [make_group(head.trainable_variables, settings)], *sources, settings, checkpoint=path
+            head, head, [make_group(head.trainable_variables, settings)], task.task, *sources, settings, checkpoint=path
         )
         return [row["epoch"] for row in history], [weight.tolist() for weight in head.get_weights()]
 

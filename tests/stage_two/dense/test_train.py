@@ -11,8 +11,9 @@ from pipeline.stage_two.dense.batches import ArraySource, validation_source
 from pipeline.stage_two.dense.build import build_head, fit_dense
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.dense.train import _make_update, make_group, train
-from pipeline.stage_two.rows import Task
+from pipeline.stage_two.rows import LabelledRows
 from pipeline.stage_two.spec import parse_head
+from pipeline.tasks.classification import Classification
 from tests.stage_two.tasks import make_task
 
 HARD = {"shape": (8,), "num_classes": 3, "distance": 1.0}
@@ -30,7 +31,7 @@ def curve(found):
 
 
 def validation_loss(head, task):
-    picked = head.predict_proba(task.validation.X)[np.arange(len(task.validation)), task.validation.y]
+    picked = head.outputs(task.validation.X)[np.arange(len(task.validation)), task.validation.y]
     return -np.log(picked).mean()
 
 
@@ -38,7 +39,7 @@ def test_history_has_a_row_for_each_epoch():
     """Each epoch has losses, accuracies, learning rate and time; with `keep=last` the last ones are those of the head."""
     task = make_task(**HARD)
     found = fit("dense:8,relu", task, epochs=4, keep="last", learning_rate=0.01)
-    accuracy = (found.head.predict_proba(task.validation.X).argmax(axis=1) == task.validation.y).mean()
+    accuracy = (found.head.outputs(task.validation.X).argmax(axis=1) == task.validation.y).mean()
 
     assert [row["epoch"] for row in found.history] == [1, 2, 3, 4]
     assert list(found.history[0]) == [
@@ -58,9 +59,7 @@ def test_same_seed_gives_the_same_curve():
 
     assert curve(first) == curve(second)
     assert curve(first) != curve(other)
-    assert (
-        first.head.predict_proba(task.validation.X).tobytes() == second.head.predict_proba(task.validation.X).tobytes()
-    )
+    assert first.head.outputs(task.validation.X).tobytes() == second.head.outputs(task.validation.X).tobytes()
 
 
 @pytest.mark.parametrize(
@@ -83,7 +82,7 @@ def test_steps_are_those_of_stock_keras(num_classes, optimizer, fused_from, monk
     source = ArraySource(task.train.X, task.train.y)
 
     keras.utils.set_random_seed(3)
-    stock = build_head(spec, task.train.X.shape[1:], num_classes)
+    stock = build_head(spec, task.train.X.shape[1:], task.task)
     name, _, momentum = optimizer.partition(":momentum=")
     chosen = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}[name]
     loss = "binary_crossentropy" if num_classes == 2 else "sparse_categorical_crossentropy"
@@ -98,10 +97,10 @@ def test_steps_are_those_of_stock_keras(num_classes, optimizer, fused_from, monk
             expected.append(float(stock.train_on_batch(task.train.X[rows], task.train.y[rows])))
 
     keras.utils.set_random_seed(3)
-    ours = build_head(spec, task.train.X.shape[1:], num_classes)
+    ours = build_head(spec, task.train.X.shape[1:], task.task)
     received: list[float] = []
     groups = [make_group(ours.trainable_variables, training)]
-    train(ours, ours, groups, source, validation_source(task.validation), training, steps=received)
+    train(ours, ours, groups, task.task, source, validation_source(task.validation), training, steps=received)
 
     assert len(received) == 18
     assert np.allclose(received, expected, rtol=1e-4)
@@ -112,7 +111,7 @@ def test_steps_are_those_of_stock_keras(num_classes, optimizer, fused_from, monk
 def test_update_is_compiled_where_that_is_worth_it(num_steps, is_compiled, monkeypatch):
     """For many values and steps: compiling takes as long as the updates of a short training."""
     monkeypatch.setattr("pipeline.stage_two.dense.train._FUSED_FROM", 240_000)
-    weights = build_head(parse_head("dense:4,relu"), (3,), 2).layers[1].trainable_variables[:1]
+    weights = build_head(parse_head("dense:4,relu"), (3,), Classification(("a", "b"))).layers[1].trainable_variables[:1]
     group = make_group([*weights, *weights], Training())
 
     assert hasattr(_make_update(group, num_steps), "get_concrete_function") == is_compiled
@@ -129,7 +128,7 @@ def test_validation_split_is_not_trained_on():
     """Other validation images change the validation loss and not the weights."""
     task = make_task(**HARD)
     noise = np.random.default_rng(1).normal(size=task.validation.X.shape).astype(np.float32)
-    other = Task(task.classes, {**task.splits, "validation": replace(task.validation, X=noise)})
+    other = LabelledRows(task.task, {**task.splits, "validation": replace(task.validation, X=noise)})
     first, second = (fit("dense:8,relu", data, epochs=3, keep="last") for data in (task, other))
 
     assert first.history[-1]["val_loss"] != second.history[-1]["val_loss"]
@@ -175,7 +174,7 @@ def test_plateau_schedule_lowers_the_rate_without_gain():
     """After three epochs without gain the rate is multiplied by 0.3, and again three epochs later."""
     task = make_task(distance=10)
     wrong = replace(task.validation, y=(task.validation.y + 1) % 3)  # learning increases their loss
-    task = Task(task.classes, {**task.splits, "validation": wrong})
+    task = LabelledRows(task.task, {**task.splits, "validation": wrong})
     found = fit("softmax", task, epochs=8, learning_rate=0.1, schedule="plateau")
     losses = [row["val_loss"] for row in found.history]
 
@@ -235,10 +234,10 @@ def test_callback_of_a_continued_training_gets_all_epochs(tmp_path):
             raise KeyboardInterrupt
 
     def run():
-        head = build_head(parse_head("softmax"), (6,), len(task.classes))
+        head = build_head(parse_head("softmax"), (6,), task.task)
         groups = [make_group(head.trainable_variables, settings)]
         sources = ArraySource(task.train.X, task.train.y), ArraySource(task.validation.X, task.validation.y)
-        train(head, head, groups, *sources, settings, checkpoint=tmp_path / "checkpoint.npz", on_epoch=watch)
+        train(head, head, groups, task.task, *sources, settings, checkpoint=tmp_path / "checkpoint.npz", on_epoch=watch)
 
     with pytest.raises(KeyboardInterrupt):
         run()

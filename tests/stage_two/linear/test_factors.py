@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.stage_two.linear.factors import factor
 from pipeline.stage_two.linear.fit import choose, factors_of, fit_linear, fit_path
-from pipeline.stage_two.rows import Task
+from pipeline.stage_two.rows import LabelledRows
 from pipeline.stage_two.spec import parse_head
 from tests.stage_two.tasks import NUM_SHAPED, SHAPES, shaped_task
 
@@ -73,7 +73,7 @@ def test_factors_serve_other_labels(head):
     task, spec = shaped_task("wide"), parse_head(head)
     factors = factors_of(spec, task)
     labels = np.random.default_rng(3).integers(0, 3, NUM_SHAPED)
-    other = Task(task.classes, {**task.splits, "train": replace(task.train, y=labels)})
+    other = LabelledRows(task.task, {**task.splits, "train": replace(task.train, y=labels)})
     shared = choose(spec, fit_path(spec, factors, other), factors)
     fresh = fit_linear(spec, other)
 

@@ -12,7 +12,7 @@ from sklearn.svm import LinearSVC
 
 from pipeline.stage_two.linear.factors import Factors
 from pipeline.stage_two.linear.fit import fit_linear
-from pipeline.stage_two.rows import Split, Task
+from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LINEAR_GRIDS, parse_head
 from tests.stage_two.tasks import HARD, LINEAR_HEADS, make_task
 
@@ -24,7 +24,7 @@ def fit(text, task, **settings):
 
 
 def accuracy(head, split):
-    return (head.predict_proba(split.flat).argmax(axis=1) == split.y).mean()
+    return (head.outputs(split.flat).argmax(axis=1) == split.y).mean()
 
 
 def assert_same_arrays(first, second):
@@ -52,7 +52,7 @@ def test_every_kind_separates_distant_classes(kind, num_classes):
 def test_probabilities_are_a_distribution_for_each_image(kind, num_classes):
     """Probabilities have one column per class, are at least 0, and sum to 1 for each image."""
     task = make_task(num_classes=num_classes, **HARD)
-    probabilities = fit(kind, task).head.predict_proba(task.splits["test"].flat)
+    probabilities = fit(kind, task).head.outputs(task.splits["test"].flat)
 
     assert probabilities.shape == (60, num_classes)
     assert probabilities.dtype == np.float32
@@ -73,8 +73,8 @@ def test_probabilities_are_those_of_scikit_learn(text, estimator, num_classes):
     task = make_task(num_classes=num_classes, **HARD)
     scaler = StandardScaler().fit(task.train.flat)
     estimator.fit(scaler.transform(task.train.flat), task.train.y)
-    expected = estimator.predict_proba(scaler.transform(task.splits["test"].flat))
-    received = fit(text, task).head.predict_proba(task.splits["test"].flat)
+    expected = estimator.outputs(scaler.transform(task.splits["test"].flat))
+    received = fit(text, task).head.outputs(task.splits["test"].flat)
 
     assert np.allclose(received, expected, atol=1e-4)
 
@@ -93,7 +93,7 @@ def test_predictions_are_those_of_scikit_learn(text, estimator, num_classes):
     scaler = StandardScaler().fit(task.train.flat)
     estimator.fit(scaler.transform(task.train.flat), task.train.y)
     expected = estimator.predict(scaler.transform(task.splits["test"].flat))
-    received = fit(text, task).head.predict_proba(task.splits["test"].flat).argmax(axis=1)
+    received = fit(text, task).head.outputs(task.splits["test"].flat).argmax(axis=1)
 
     assert received.tolist() == expected.tolist()
     assert 0 < (expected != task.splits["test"].y).sum() < 30  # the clouds overlap
@@ -106,9 +106,7 @@ def test_neighbours_are_those_of_scikit_learn(k):
     expected = KNeighborsClassifier(min(k, 90), metric="cosine").fit(task.train.flat, task.train.y)
     head = fit(f"knn:k={k}", task).head
 
-    assert np.allclose(
-        head.predict_proba(task.splits["test"].flat), expected.predict_proba(task.splits["test"].flat), atol=1e-6
-    )
+    assert np.allclose(head.outputs(task.splits["test"].flat), expected.outputs(task.splits["test"].flat), atol=1e-6)
 
 
 def test_neighbours_can_be_scaled():
@@ -119,8 +117,8 @@ def test_neighbours_can_be_scaled():
     head = fit("knn:k=5,scale=standard", task).head
     X = task.splits["test"].flat
 
-    assert np.allclose(head.predict_proba(X), expected.predict_proba(scaler.transform(X)), atol=1e-6)
-    assert not np.allclose(head.predict_proba(X), fit("knn:k=5", task).head.predict_proba(X), atol=1e-6)
+    assert np.allclose(head.outputs(X), expected.outputs(scaler.transform(X)), atol=1e-6)
+    assert not np.allclose(head.outputs(X), fit("knn:k=5", task).head.outputs(X), atol=1e-6)
 
 
 @pytest.mark.parametrize("text", [text for text in LINEAR_HEADS if text[:3] not in ("lda", "knn")])
@@ -134,7 +132,7 @@ def test_more_features_than_images_give_the_same_head(text):
 
     assert fast.weights.shape == plain.weights.shape == (300, 3)
     assert np.abs(fast.weights - plain.weights).max() < 5e-3 * np.abs(plain.weights).max()
-    assert np.allclose(fast.predict_proba(X), plain.predict_proba(X), atol=2e-3)
+    assert np.allclose(fast.outputs(X), plain.outputs(X), atol=2e-3)
 
 
 def test_lda_shrinks_within_the_space_of_the_rows():
@@ -187,7 +185,7 @@ def test_validation_split_is_not_trained_on(text):
     """With the regularisation given, other validation images do not change the head."""
     task = make_task(num_classes=4, **HARD)
     noise = np.random.default_rng(1).normal(size=(60, 8)).astype(np.float32)
-    other = Task(task.classes, {**task.splits, "validation": replace(task.validation, X=noise)})
+    other = LabelledRows(task.task, {**task.splits, "validation": replace(task.validation, X=noise)})
 
     assert_same_arrays(fit(text, task).head.arrays(), fit(text, other).head.arrays())
 
@@ -202,7 +200,7 @@ def test_temperature_has_the_least_validation_loss(text):
 
     def loss(factor):
         warmer = replace(head, temperature=head.temperature * factor)
-        return -(targets * np.log(warmer.predict_proba(task.validation.flat))).sum(axis=1).mean()
+        return -(targets * np.log(warmer.outputs(task.validation.flat))).sum(axis=1).mean()
 
     assert loss(1) < loss(0.9)
     assert loss(1) < loss(1.1)
@@ -212,7 +210,7 @@ def test_perfect_validation_does_not_make_probabilities_of_one():
     """With every validation image right, the mean probability is what so many images can support."""
     task = make_task(num_classes=2, distance=30.0)
     head = fit("ridge:alpha=10", task).head
-    probabilities = head.predict_proba(task.validation.flat)
+    probabilities = head.outputs(task.validation.flat)
 
     assert (probabilities.argmax(axis=1) == task.validation.y).all()
     assert 0.9 < probabilities.max(axis=1).mean() < 61.5 / 62
@@ -256,6 +254,6 @@ def test_feature_that_never_changes_does_no_harm(kind):
 def test_grid_of_features_is_taken_flat():
     """A linear head uses spatial features as one long vector."""
     grid = make_task((2, 2, 3), distance=8)
-    flat = Task(grid.classes, {name: Split(part.flat, part.y, part.names) for name, part in grid.splits.items()})
+    flat = LabelledRows(grid.task, {name: Split(part.flat, part.y, part.names) for name, part in grid.splits.items()})
 
     assert_same_arrays(fit("logreg", grid).head.arrays(), fit("logreg", flat).head.arrays())

@@ -26,7 +26,7 @@ def test_softmax_of_large_scores_does_not_overflow():
 def test_neighbours_of_a_black_image_are_finite():
     """An image whose features are all zero has no direction, but it has probabilities that sum to 1."""
     task = make_task(num_classes=2, **HARD)
-    probabilities = fit("knn:k=3", task).head.predict_proba(np.zeros((1, 8), np.float32))
+    probabilities = fit("knn:k=3", task).head.outputs(np.zeros((1, 8), np.float32))
 
     assert probabilities.sum() == pytest.approx(1)
 
@@ -60,7 +60,7 @@ def test_arrays_round_trip(text):
     X = task.splits["test"].flat
 
     assert type(again) is type(head)
-    assert again.predict_proba(X).tobytes() == head.predict_proba(X).tobytes()
+    assert again.outputs(X).tobytes() == head.outputs(X).tobytes()
     assert all(array.dtype.kind in "fi" for array in head.arrays().values())
 
 

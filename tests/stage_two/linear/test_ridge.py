@@ -10,7 +10,7 @@ from pipeline.stage_two.linear.factors import factor
 from pipeline.stage_two.linear.fit import factors_of, fit_linear
 from pipeline.stage_two.linear.moments import Moments
 from pipeline.stage_two.linear.ridge import decompose, fit_ridge, fit_ridge_to_moments, targets_of
-from pipeline.stage_two.rows import Task
+from pipeline.stage_two.rows import LabelledRows
 from pipeline.stage_two.spec import parse_head
 from tests.stage_two.tasks import SHAPES, shaped_task
 
@@ -102,7 +102,7 @@ def test_ridge_with_views_is_chosen_on_validation():
     """Without one view of an image, the others still show it, so leave-one-out is not used."""
     task = shaped_task("narrow")
     train = replace(task.train, views=(task.train.X + np.float32(0.01),))
-    fit = fit_linear(parse_head("ridge"), Task(task.classes, {**task.splits, "train": train}))
+    fit = fit_linear(parse_head("ridge"), LabelledRows(task.task, {**task.splits, "train": train}))
 
     assert all(entry.leave_one_out is None for entry in fit.candidates)
     best = min(entry.loss for entry in fit.candidates)

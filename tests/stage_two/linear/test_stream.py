@@ -11,7 +11,7 @@ from pipeline.errors import SettingError
 from pipeline.settings import Settings
 from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.linear.stream import stream_linear
-from pipeline.stage_two.rows import Task
+from pipeline.stage_two.rows import LabelledRows
 from pipeline.stage_two.spec import parse_head
 from tests.calls import fit
 from tests.stage_two.tasks import BLOCK, make_task, on_disk
@@ -43,7 +43,7 @@ def test_ridge_is_that_of_rows_in_memory(text, num_classes, tmp_path, reads):
     np.testing.assert_allclose(fitted.head.weights, expected.weights, atol=2e-5)
     np.testing.assert_allclose(fitted.head.bias, expected.bias, atol=1e-6)
     np.testing.assert_allclose(
-        fitted.head.predict_proba(task.splits["test"].flat), expected.predict_proba(task.splits["test"].flat), atol=1e-4
+        fitted.head.outputs(task.splits["test"].flat), expected.outputs(task.splits["test"].flat), atol=1e-4
     )
     assert max(reads) == BLOCK
     assert sum(reads) == 300 + 60
@@ -56,7 +56,7 @@ def test_ridge_without_scaling_is_scikit_learns(tmp_path):
     X = task.splits["test"].flat
     expected = RidgeClassifier(alpha=10).fit(task.train.flat, task.train.y)
 
-    assert (head.predict_proba(X).argmax(axis=1) == expected.predict(X)).all()
+    assert (head.outputs(X).argmax(axis=1) == expected.predict(X)).all()
 
 
 def test_ridge_chooses_by_validation(tmp_path):
@@ -79,7 +79,7 @@ def test_sgd_ends_where_it_does_in_memory(num_classes, tmp_path, reads, monkeypa
     other = stream_linear(parse_head("sgd"), stored, seed=4)
     test = task.splits["test"]
     accuracy, expected = (
-        (head.predict_proba(test.flat).argmax(axis=1) == test.y).mean()
+        (head.outputs(test.flat).argmax(axis=1) == test.y).mean()
         for head in (fitted.head, fit_linear(parse_head("sgd"), task).head)
     )
 
@@ -94,7 +94,7 @@ def test_views_count_as_images(tmp_path):
     """Means and weights are those of all views together."""
     task = make_task(GRID, num_train=90)
     train = replace(task.train, views=(task.train.X + 1, task.train.X + 5))
-    viewed = Task(task.classes, {**task.splits, "train": train})
+    viewed = LabelledRows(task.task, {**task.splits, "train": train})
     fitted = stream_linear(parse_head("ridge:alpha=1"), on_disk(viewed, tmp_path))
 
     np.testing.assert_allclose(fitted.head.mean, task.train.flat.mean(axis=0) + 2, atol=1e-5)

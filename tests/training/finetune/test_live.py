@@ -17,8 +17,9 @@ from pipeline.stage_one.recipes import make_recipe, weights_file
 from pipeline.stage_two.dense.batches import ArraySource
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.dense.train import compile_inference, predict
-from pipeline.stage_two.rows import load_task
+from pipeline.stage_two.rows import load_rows
 from pipeline.stage_two.spec import parse_head
+from pipeline.tasks.classification import Classification
 from pipeline.training.finetune.live import LiveSource, live_forward
 from pipeline.training.finetune.tail import Phase, build_top, fit_top
 from tests.calls import extract, scan
@@ -33,11 +34,16 @@ def losses(photos: Path, settings: Settings, first: str, *, cached: bool) -> lis
     base = load_base(spec, settings.features.size, weights_file(spec.name, settings.features.weights))
     settings = settings.with_changes(cut=cut_before(base, first))
     top = build_top(
-        base, settings.features.cut, parse_head("dense:8,relu,dropout:0.3"), pooling="avg", num_classes=2, seed=5
+        base,
+        settings.features.cut,
+        parse_head("dense:8,relu,dropout:0.3"),
+        pooling="avg",
+        task=Classification(("a", "b")),
+        seed=5,
     )
     if cached:
         done = ensure(manifest, make_recipe(manifest, settings)[0], settings)
-        task = load_task(done.manifest, done.store)
+        task = load_rows(done.manifest, done.store)
         forward, sources = top.forward, [ArraySource(part.X, part.y) for part in (task.train, task.validation)]
     else:
         forward = live_forward(top.trunk, top.forward, spec.native_preprocessing)
@@ -48,7 +54,14 @@ def losses(photos: Path, settings: Settings, first: str, *, cached: bool) -> lis
         ]
     steps: list[float] = []
     before = top.digests()
-    fit_top(top, forward, *sources, Phase("head and tail", TRAINING, first, base_rate=1e-4), steps=steps)
+    fit_top(
+        top,
+        forward,
+        Classification(("a", "b")),
+        *sources,
+        Phase("head and tail", TRAINING, first, base_rate=1e-4),
+        steps=steps,
+    )
     assert top.digests()["trunk"] == before["trunk"]
     assert top.digests()[first] != before[first]
     return steps
@@ -85,7 +98,9 @@ def test_live_features_are_the_stored_rows(photos, settings):
     manifest = scan(photos, settings=settings)
     done = extract(manifest, settings=settings)
     base = load_base(find_base("squeezenet"), 48, weights_file("squeezenet", "random"))
-    top = build_top(base, "fire9_concat", parse_head("softmax"), pooling="none", num_classes=2, seed=0)
+    top = build_top(
+        base, "fire9_concat", parse_head("softmax"), pooling="none", task=Classification(("a", "b")), seed=0
+    )
     identity = keras.Sequential([keras.Input(top.trunk.output_shape[1:]), keras.layers.Identity()])
     source = LiveSource(manifest, manifest.label_ids(manifest.classes), Decoder(48), None, 0)
     live = predict(

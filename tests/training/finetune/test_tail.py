@@ -10,6 +10,7 @@ from pipeline.errors import InvalidCutError
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.spec import parse_head
+from pipeline.tasks.classification import Classification
 from pipeline.training.finetune.settings import FineTuning
 from pipeline.training.finetune.tail import build_top, copy_head
 from tests.calls import tune
@@ -26,7 +27,9 @@ def settings(tmp_path):
 def top():
     """SqueezeNet divided after fire8."""
     base = build_base(find_base("squeezenet"), 48)
-    return build_top(base, "fire8_concat", parse_head("softmax"), pooling="avg", num_classes=2, seed=0)
+    return build_top(
+        base, "fire8_concat", parse_head("softmax"), pooling="avg", task=Classification(("a", "b")), seed=0
+    )
 
 
 def test_layers_from_the_first_one_on_are_trainable(top):

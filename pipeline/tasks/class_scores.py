@@ -1,18 +1,13 @@
-"""Scores of predictions, with an interval on the accuracy.
+"""Scores of classes, with an interval on the accuracy."""
 
-They use numpy alone, because importing scikit-learn's metrics takes longer than fitting a linear head. A test compares the values
-with those of scikit-learn.
-"""
-
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.html import show_table
+from pipeline.tasks.scores import BriefScores, Scores, area_under_roc, check_finite, wilson_interval
 
 LEAST_PROBABILITY = 1e-7
 """Losses clip probabilities to this value, as Keras does: a probability of 0 for the true class costs 16.1 nats, not infinity."""
@@ -20,22 +15,15 @@ LEAST_PROBABILITY = 1e-7
 MAX_DENSE = 50
 """With more classes a confusion matrix is stored without its zeros: 1,200 classes have 1,440,000 cells, nearly all of them 0."""
 
-_Z95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
 
+@dataclass(frozen=True, repr=False)
+class ClassScores(Scores):
+    """The scores of one split, where each image has one class. The loss is the cross-entropy in nats."""
 
-@dataclass(frozen=True)
-class Scores:
-    """The scores of one split."""
+    main_name: ClassVar[str] = "accuracy"
+    main_words: ClassVar[str] = "accuracy"
 
     accuracy: float
-    ci95: tuple[float, float]
-    """95 % interval of the accuracy."""
-
-    loss: float
-    """Cross-entropy in nats."""
-
-    n: int
-    """Number of images."""
 
     macro_f1: float
     """Mean of the F1 scores of the classes that occur, among the true or the predicted ones."""
@@ -58,9 +46,30 @@ class Scores:
     absent: Sequence[str] | None = None
     """Classes without an image in this split; None if there are none."""
 
+    @property
+    def main(self) -> float:
+        """The accuracy."""
+        return self.accuracy
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean recall of the classes that have images in this split."""
+        return float(np.mean([self.recall[name] for name, count in self.counts().items() if count]))
+
+    def counts(self) -> dict[str, int]:
+        """Images of each class."""
+        return {name: sum(row) for name, row in zip(self.recall, self.confusion, strict=True)}
+
+    def brief(self) -> BriefScores:
+        """The scores that heads are ranked by."""
+        return BriefScores(self.main_name, self.main, self.ci95, self.loss, self.n, self.macro_f1)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; scores that do not apply are left out."""
-        return {name: value for name, value in asdict(self).items() if value is not None} | {"ci95": list(self.ci95)}
+        order = ("accuracy", "ci95", "loss", "n")
+        values = asdict(self)
+        values = {name: values[name] for name in (*order, *(name for name in values if name not in order))}
+        return {name: value for name, value in values.items() if value is not None} | {"ci95": list(self.ci95)}
 
     def as_stored(self) -> dict[str, Any]:
         """The same as metrics.json has it: with more than 50 classes the confusion matrix is {true class: {predicted class: images}}."""
@@ -73,8 +82,30 @@ class Scores:
         }
         return self.as_dict() | {"confusion": sparse}
 
+    def as_evaluation(self) -> dict[str, Any]:
+        """The same as evaluation.json has it: with balanced accuracy, and scores by class; None for those that do not apply."""
+        return {
+            "n": self.n,
+            "accuracy": self.accuracy,
+            "ci95": list(self.ci95),
+            "balanced_accuracy": self.balanced_accuracy,
+            "loss": self.loss,
+            "macro_f1": self.macro_f1,
+            "roc_auc": self.roc_auc,
+            "top5": self.top5,
+            "classes": {
+                name: {
+                    "precision": self.precision[name],
+                    "recall": self.recall[name] if count else None,
+                    "n": count,
+                }
+                for name, count in self.counts().items()
+            },
+            "confusion": [list(row) for row in self.confusion],
+        }
+
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Scores":
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The scores that `as_dict` or `as_stored` gave.
 
         Raises:
@@ -97,22 +128,10 @@ class Scores:
         low, high = self.ci95
         numbers = [self.accuracy, low, high, self.loss, self.n, self.macro_f1, self.roc_auc, self.top5]
         numbers += [*self.recall.values(), *self.precision.values(), *(n for row in self.confusion for n in row)]
-        if not all(number is None or math.isfinite(number) for number in numbers):
-            raise ValueError("a score is not finite")
+        check_finite(numbers)
         size = len(self.recall)
         if list(self.precision) != list(self.recall) or [len(row) for row in self.confusion] != [size] * size:
             raise ValueError("recall, precision and confusion are not those of the same classes")
-
-    def __repr__(self) -> str:
-        low, high = self.ci95
-        return f"Scores(accuracy={self.accuracy:.4g} [{low:.4g}, {high:.4g}], loss={self.loss:.4g}, n={self.n})"
-
-    def _repr_html_(self) -> str:
-        """The main scores and those of each class, for notebooks."""
-        classes = [
-            {"class": name, "recall": self.recall[name], "precision": self.precision[name]} for name in self.recall
-        ]
-        return show_table([self.as_row()]) + show_table(classes)
 
     def as_row(self) -> dict[str, object]:
         """The scores of all classes together, as a row of a table."""
@@ -122,33 +141,44 @@ class Scores:
             "accuracy": self.accuracy,
             "95 % interval": f"{low:.3f} to {high:.3f}",
             "loss": self.loss,
+            "balanced accuracy": self.balanced_accuracy,
             "macro F1": self.macro_f1,
             "ROC AUC": self.roc_auc,
             "top 5": self.top5,
         }
         return {name: value for name, value in row.items() if value is not None}
 
+    def name_rows(self) -> list[dict[str, object]]:
+        """Recall and precision of each class."""
+        counts = self.counts()
+        return [
+            {"class": name, "precision": self.precision[name], "recall": self.recall[name], "images": counts[name]}
+            for name in self.recall
+        ]
 
-def score_table(scores: Mapping[str, Scores]) -> str:
-    """The scores of all splits as an HTML table."""
-    return show_table([{"split": split, **values.as_row()} for split, values in scores.items()])
 
-
-def score(probabilities: NDArray[np.float32], y: NDArray[np.int64], classes: Sequence[str]) -> Scores:
+def score(
+    probabilities: NDArray[np.float32],
+    y: NDArray[np.int64],
+    classes: Sequence[str],
+    predicted: NDArray[np.int64] | None = None,
+) -> ClassScores:
     """All scores of one split.
 
     Args:
         probabilities: (N, K); each row sums to 1.
         y: Class numbers, (N,).
         classes: K names.
+        predicted: Class numbers, (N,); None: the most probable class.
     """
-    confusion = np.bincount(y * len(classes) + probabilities.argmax(axis=1), minlength=len(classes) ** 2)
+    predicted = probabilities.argmax(axis=1) if predicted is None else predicted
+    confusion = np.bincount(y * len(classes) + predicted, minlength=len(classes) ** 2)
     confusion = confusion.reshape(len(classes), len(classes))
     hits, num_true, num_predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
     picked = np.clip(probabilities[np.arange(len(y)), y].astype(np.float64), LEAST_PROBABILITY, 1)
     occurs = num_true + num_predicted > 0
     has_roc, has_top5 = len(classes) == 2 and 0 < y.sum() < len(y), len(classes) > 5
-    return Scores(
+    return ClassScores(
         accuracy=int(hits.sum()) / len(y),
         ci95=wilson_interval(int(hits.sum()), len(y)),
         loss=0.0 - float(np.log(picked).mean()),  # not -0.0 if all probabilities are 1
@@ -157,7 +187,7 @@ def score(probabilities: NDArray[np.float32], y: NDArray[np.int64], classes: Seq
         recall=dict(zip(classes, _shares(hits, num_true).tolist(), strict=True)),
         precision=dict(zip(classes, _shares(hits, num_predicted).tolist(), strict=True)),
         confusion=confusion.tolist(),
-        roc_auc=_area_under_roc(probabilities[:, 1], y) if has_roc else None,
+        roc_auc=area_under_roc(probabilities[:, 1], y) if has_roc else None,
         top5=_top5(probabilities, y) if has_top5 else None,
         absent=[name for name, count in zip(classes, num_true, strict=True) if not count] or None,
     )
@@ -171,23 +201,3 @@ def _top5(probabilities: NDArray[np.float32], y: NDArray[np.int64]) -> float:
 def _shares(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
     """Quotients; 0 where the denominator is 0."""
     return part / np.maximum(whole, 1)
-
-
-def _area_under_roc(scores: NDArray[np.float32], y: NDArray[np.int64]) -> float:
-    """Share of the pairs of a 1 and a 0 in which the 1 has the higher score; equal scores count half (Mann & Whitney 1947)."""
-    _, group, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    mean_rank = np.cumsum(counts) - (counts - 1) / 2
-    num_ones = int(y.sum())
-    above = mean_rank[group[y == 1]].sum() - num_ones * (num_ones + 1) / 2
-    return float(above / (num_ones * (len(y) - num_ones)))
-
-
-def wilson_interval(correct: int, total: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927). Unlike the normal approximation it stays in [0, 1] and holds near 0 and 1."""
-    if total == 0:
-        return 0.0, 1.0
-    share, z2 = correct / total, _Z95**2
-    middle = (share + z2 / (2 * total)) / (1 + z2 / total)
-    half = _Z95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
-    # Exactly 0 and 1 at the ends, where rounding would give 3e-17 for 0 of 12.
-    return max(0.0, middle - half) if correct else 0.0, min(1.0, middle + half) if correct < total else 1.0

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from pipeline.stage_two.metrics import Scores, score, score_table, wilson_interval
+from pipeline.tasks.class_scores import ClassScores, score
+from pipeline.tasks.scores import score_table, wilson_interval
 
 # Six images of three classes; the predictions of the first, third, fourth and last image are correct.
 Y = np.array([0, 0, 1, 1, 2, 2])
@@ -153,9 +154,9 @@ def test_scores_come_back_from_plain_values():
     """`from_dict` reverses `as_dict`; a missing score is an error."""
     values = score(P, Y, CLASSES).as_dict()
 
-    assert Scores.from_dict(values) == score(P, Y, CLASSES)
+    assert ClassScores.from_dict(values) == score(P, Y, CLASSES)
     with pytest.raises(TypeError, match="accuracy"):
-        Scores.from_dict({name: value for name, value in values.items() if name != "accuracy"})
+        ClassScores.from_dict({name: value for name, value in values.items() if name != "accuracy"})
 
 
 def test_scores_are_shown_in_one_line():
@@ -189,5 +190,9 @@ def test_stored_scores_come_back(num_classes):
     scores = score(p / p.sum(axis=1, keepdims=True), y, [f"class {number}" for number in range(num_classes)])
     text = json.dumps(scores.as_stored())
 
-    assert Scores.from_dict(json.loads(text)) == Scores.from_dict(json.loads(json.dumps(scores.as_dict()))) == scores
+    assert (
+        ClassScores.from_dict(json.loads(text))
+        == ClassScores.from_dict(json.loads(json.dumps(scores.as_dict())))
+        == scores
+    )
     assert len(text) < 200_000

@@ -1,0 +1,1 @@
+"""What is asked of the rows: one class for each image, several labels, or numbers."""

@@ -1,0 +1,92 @@
+"""One class for each image."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DataLayoutError, HeadSpecError
+from pipeline.tasks.class_scores import ClassScores, score
+from pipeline.tasks.task import Answer, Double, Judged, Outputs, Problem, Targets, Task
+
+
+@dataclass(frozen=True)
+class Classification(Task):
+    """One of K classes for each image."""
+
+    threshold: float | None = None
+    """Of two classes: the second one is predicted from this probability on; None: the more probable one."""
+
+    kind: ClassVar[str] = "classification"
+    link: ClassVar[str] = "softmax"
+    heads: ClassVar[tuple[str, ...]] = ("logreg", "svm", "ridge", "sgd", "lda", "knn")
+    main_score: ClassVar[str] = ClassScores.main_name
+
+    def encode(self, labels: Sequence[str]) -> NDArray[np.int64]:
+        """Class numbers, int64 (N,)."""
+        numbers = {name: number for number, name in enumerate(self.names)}
+        unknown = next((label for label in labels if label not in numbers), None)
+        if unknown is not None:
+            raise DataLayoutError(f"The label {unknown!r} is no class. Expected one of {', '.join(self.names)}.")
+        return np.array([numbers[label] for label in labels], np.int64)
+
+    def text(self, target: Any) -> str:
+        return self.names[int(target)]
+
+    def decide(self, outputs: Outputs) -> NDArray[np.int64]:
+        if self.threshold is None:
+            best: NDArray[np.int64] = outputs.argmax(axis=1)
+            return best
+        return (outputs[:, 1] >= self.threshold).astype(np.int64)
+
+    def score(self, outputs: Outputs, y: Targets) -> ClassScores:
+        return score(outputs, y, self.names, self.decide(outputs))
+
+    def judge(self, outputs: Outputs, y: Targets) -> Judged:
+        hits = outputs.argmax(axis=1) == y
+        picked = outputs[np.arange(len(y)), y].astype(np.float64)
+        return Judged(float(hits.mean()), float(-np.log(np.clip(picked, 1e-15, 1)).mean()), hits)
+
+    def judge_left_out(self, scores: Double, y: Targets) -> Judged:
+        predicted = (scores[:, 0] > 0).astype(np.int64) if len(self.names) == 2 else scores.argmax(axis=1)
+        hits = predicted == y
+        return Judged(float(hits.mean()), math.nan, hits)
+
+    def columns(self, y: Targets) -> Double:
+        """1 for an image's class and -1 for the others, (N, K); for two classes the column of class 1, (N, 1)."""
+        Y = np.where(y[:, None] == np.arange(len(self.names)), 1.0, -1.0)
+        return Y[:, 1:] if len(self.names) == 2 else Y
+
+    def problems(self, y: Targets) -> list[Problem]:
+        return [Problem(np.arange(len(y)), y)]
+
+    def answer(self, output: Outputs, top: int) -> Answer:
+        chosen = int(self.decide(output[None])[0])
+        order = sorted(range(len(self.names)), key=lambda k: (k != chosen, -output[k]))[:top]
+        pairs = tuple((self.names[k], float(output[k])) for k in order)
+        return Answer(self.names[chosen], float(output[chosen]), pairs)
+
+    def dense_output(self, activation: str | None) -> tuple[int, str]:
+        """As in `Task.dense_output`; two classes have one sigmoid, unless a softmax is asked for."""
+        if activation == "sigmoid" and len(self.names) > 2:
+            raise HeadSpecError(
+                f"A sigmoid output is for two classes. Received: {len(self.names)} classes; use softmax."
+            )
+        is_pair = len(self.names) == 2 and activation != "softmax"
+        return (1, "sigmoid") if is_pair else (len(self.names), "softmax")
+
+    def strata(self, y: Targets) -> NDArray[np.int64]:
+        return y.astype(np.int64)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"kind": self.kind} | ({} if self.threshold is None else {"threshold": self.threshold})
+
+    @classmethod
+    def from_dict(cls, names: tuple[str, ...], values: Mapping[str, Any]) -> Self:
+        threshold = values.get("threshold")
+        if threshold is not None and (len(names) != 2 or not 0 <= threshold <= 1):
+            raise ValueError(f"a threshold is a probability of the second of two classes; received {threshold!r}")
+        return cls(names, None if threshold is None else float(threshold))

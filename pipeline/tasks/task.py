@@ -1,0 +1,217 @@
+"""The interface of tasks. A task knows its targets, scores, outputs and predictions; no other room tells the kinds apart.
+
+Letters: N images, K names (classes, labels or columns of numbers).
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import HeadSpecError
+from pipeline.tasks.scores import Scores
+from pipeline.tasks.stored import probability_cells, probability_columns
+
+KINDS = ("classification", "multilabel", "regression")
+
+Targets = NDArray[Any]
+"""What heads learn: class numbers int64 (N,); or float32 (N, K), 1 and 0 for labels, or numbers; NaN where it is not known."""
+
+Outputs = NDArray[np.float32]
+"""What heads give, float32 (N, K): probabilities of the classes, which sum to 1; of each label; or numbers."""
+
+Double = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fit of a linear head: all classes at once, one label, or one column of numbers."""
+
+    rows: NDArray[np.int64]
+    """Positions of the images whose answer is known."""
+
+    y: Targets
+    """Class numbers int64 (n,), or numbers float64 (n,) of mean 0 and deviation 1."""
+
+    centre: float = 0.0
+    """What is added to a solution times `spread`, to have the units of the data."""
+
+    spread: float = 1.0
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether all answers are equal, which is possible for a label."""
+        return self.y.dtype.kind == "i" and (not len(self.y) or bool((self.y == self.y[0]).all()))
+
+    def constant_solution(self, num_features: int) -> tuple[Double, Double]:
+        """Coefficients (1, D) of 0, and the log-odds of a label that all n images have, or none: (n + 1/2) / (n + 1), or 1/2 / (n + 1)."""
+        share = (float(self.y.sum()) + 0.5) / (len(self.y) + 1)
+        return np.zeros((1, num_features)), np.array([math.log(share / (1 - share))])
+
+    def in_units(self, coefficients: NDArray[Any], bias: NDArray[Any]) -> tuple[Double, Double]:
+        """Coefficients (C, D) and biases (C,) of a solution, in the units of the data."""
+        return np.atleast_2d(coefficients) * self.spread, np.atleast_1d(bias) * self.spread + self.centre
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Means and deviations of the columns of numbers, which are fitted with mean 0 and deviation 1."""
+
+    centre: tuple[float, ...]
+    spread: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How well outputs fit the targets: what the regularisation of a linear head is chosen by."""
+
+    accuracy: float
+    """The main score: accuracy, share of labels that are right, or R2."""
+
+    loss: float
+    """Log loss in nats, or the mean squared error in deviations of the targets."""
+
+    hits: NDArray[np.bool_] | None
+    """Whether each answer is right; None for numbers, which are never exactly right."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said of one image."""
+
+    label: str
+    """The class, the labels (`cat|indoor`), or the number (several: `12.5|3`)."""
+
+    probability: float | None
+    """Of the class; None for labels and numbers."""
+
+    top: tuple[tuple[str, float], ...]
+    """The most likely classes or labels with their probabilities; empty for numbers."""
+
+    values: Mapping[str, tuple[float, float | None, float | None]] | None = None
+    """Number and ends of its interval by column, in the units of the data; None for classes and labels."""
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """What is asked of the rows, and how outputs become predictions."""
+
+    names: tuple[str, ...]
+    """K names, in the order of the outputs."""
+
+    kind: ClassVar[str]
+    """One of `KINDS`."""
+
+    link: ClassVar[str]
+    """What makes outputs of the sums of a head: `softmax`, `sigmoid` or `identity`."""
+
+    heads: ClassVar[tuple[str, ...]]
+    """Linear heads that can learn it."""
+
+    main_score: ClassVar[str]
+    """Name of the score that heads are ranked by; larger is better."""
+
+    @abstractmethod
+    def encode(self, labels: Sequence[str]) -> Targets:
+        """Targets of labels as the manifest has them.
+
+        Raises:
+            DataLayoutError: A label is none of this task.
+        """
+
+    @abstractmethod
+    def text(self, target: Any) -> str:
+        """The label that `encode` makes this target of."""
+
+    @abstractmethod
+    def decide(self, outputs: Outputs) -> Targets:
+        """The targets that outputs (N, K) predict."""
+
+    @abstractmethod
+    def score(self, outputs: Outputs, y: Targets) -> Scores:
+        """All scores of one split."""
+
+    @abstractmethod
+    def judge(self, outputs: Outputs, y: Targets) -> Judged:
+        """The scores that a regularisation is chosen by, which take less time."""
+
+    @abstractmethod
+    def judge_left_out(self, scores: Double, y: Targets) -> Judged:
+        """The scores of least squares (N, C), each by a fit to all other images; without a loss unless the outputs are numbers."""
+
+    @abstractmethod
+    def columns(self, y: Targets) -> Double:
+        """Targets of least squares, float64 (N, C), NaN where they are not known; C is 1 for two classes, otherwise K."""
+
+    @abstractmethod
+    def problems(self, y: Targets) -> list[Problem]:
+        """The fits that a head which is not least squares is made of."""
+
+    @abstractmethod
+    def strata(self, y: Targets) -> NDArray[np.int64]:
+        """A number for each image, int64 (N,); folds and samples have about as many images of each."""
+
+    def answer(self, output: Outputs, top: int) -> Answer:
+        """What is said of an image with these outputs, (K,).
+
+        Args:
+            output: Its outputs.
+            top: Number of classes or labels to list.
+        """
+        pairs = tuple((self.names[k], float(output[k])) for k in np.argsort(-output, kind="stable")[:top])
+        return Answer(self.text(self.decide(output[None])[0]), None, pairs)
+
+    @property
+    def cell_columns(self) -> list[str]:
+        """Names of the columns of predictions.csv for the outputs."""
+        return probability_columns(self.names)
+
+    def cells(self, output: Outputs) -> list[str]:
+        """The outputs of one image, (K,), in these columns."""
+        return probability_cells(output, self.names)
+
+    def dense_output(self, activation: str | None) -> tuple[int, str]:
+        """Units and activation of the output layer of a dense head.
+
+        Args:
+            activation: `softmax` or `sigmoid`, as the text of the head asks for; None: what the task needs.
+
+        Raises:
+            HeadSpecError: The task has no use for that activation.
+        """
+        if activation is not None and activation != self.link:
+            expected = "no activation" if self.link == "identity" else f"{self.link}"
+            raise HeadSpecError(f"The output of a dense head for {self.kind} has {expected}. Received: {activation}.")
+        return len(self.names), "linear" if self.link == "identity" else self.link
+
+    def scaling(self, y: Targets) -> Scaling | None:
+        """Means and deviations of the numbers of the training images; None for classes and labels."""
+        del y
+        return None
+
+    @property
+    def dense_loss(self) -> str:
+        """What a dense head minimises, where there is a choice."""
+        return ""
+
+    def settled(self, outputs: Outputs, y: Targets) -> Self:
+        """This task with what is chosen on validation: the thresholds of labels, the width of intervals."""
+        del outputs, y
+        return self
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for run.json, besides the names."""
+        return {"kind": self.kind}
+
+    @classmethod
+    @abstractmethod
+    def from_dict(cls, names: tuple[str, ...], values: Mapping[str, Any]) -> Self:
+        """The task of `as_dict`.
+
+        Raises:
+            TypeError, ValueError, LookupError: Values are missing or impossible.
+        """

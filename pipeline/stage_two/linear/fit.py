@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipeline.errors import DataLayoutError, HeadSpecError
 from pipeline.stage_two.linear.factors import Array, Factors, factor
 from pipeline.stage_two.linear.heads import ArrayHead, LinearHead, NeighboursHead, softmax, unit_rows
+from pipeline.stage_two.linear.logistic import fit_logistic
 from pipeline.stage_two.linear.regularisation import choose_best
 from pipeline.stage_two.linear.ridge import fit_ridge
 from pipeline.stage_two.rows import Task
@@ -155,6 +156,8 @@ def _fit_path(spec: LinearSpec, factors: Factors, task: Task, projected: Array, 
         heads = ((as_head(fit.weights, fit.bias), fit.left_out_hits) for fit in fits)
     elif spec.kind == "knn":
         heads = ((head, None) for head in _neighbours(spec.values, factors, y, num_classes))
+    elif spec.kind == "logreg":
+        heads = ((as_head(fit.weights, fit.bias), None) for fit in fit_logistic(factors.X, y, num_classes, spec.values))
     else:
         heads = ((head, None) for head in _estimated(spec, factors, y, seed))
     points = []
@@ -210,12 +213,12 @@ def cross_validated_accuracy(X: Array, y: Labels, *, num_folds: int = 5) -> floa
 
 
 def _estimated(spec: LinearSpec, factors: Factors, y: Labels, seed: int) -> Iterator[LinearHead]:
-    """Heads fitted by scikit-learn; each logistic regression starts from the solution for the value before."""
+    """Heads fitted by scikit-learn."""
     estimator = new_estimator(spec.kind, seed)
     for value in spec.values:
         estimator.set_params(**{spec.parameter: value})
         with warnings.catch_warnings():
-            # Weak regularisation on separable data has no finite optimum; the fit at the iteration limit is used.
+            # Weak regularisation needs many iterations on separable data; the fit at the iteration limit is used.
             warnings.filterwarnings("ignore", message=".*(failed to converge|Maximum number of iteration).*")
             warnings.filterwarnings("ignore", category=RuntimeWarning, module="sklearn")
             estimator.fit(factors.X, y)
@@ -232,11 +235,9 @@ def new_estimator(kind: str, seed: int) -> Any:
         from sklearn.svm import LinearSVC
 
         return LinearSVC(random_state=seed, dual="auto", max_iter=2000)
-    from sklearn.linear_model import LogisticRegression, SGDClassifier
+    from sklearn.linear_model import SGDClassifier
 
-    if kind == "sgd":
-        return SGDClassifier(loss="log_loss", average=True, random_state=seed)
-    return LogisticRegression(max_iter=300, warm_start=True)
+    return SGDClassifier(loss="log_loss", average=True, random_state=seed)
 
 
 def _neighbours(values: Sequence[float], factors: Factors, y: Labels, num_classes: int) -> Iterator[NeighboursHead]:

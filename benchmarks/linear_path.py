@@ -1,7 +1,7 @@
 """25 values of C for a logistic regression on features of (2000, 8192), against scikit-learn's GridSearchCV.
 
-Both fit each value on the training rows and judge it on the same 1,000 validation rows; standardized features, lbfgs,
-at most 300 iterations. With --data the rows are VGG16's of real photographs (150 px), otherwise they are made.
+Both fit each value on the training rows and judge it on the same 1,000 validation rows; standardized features. scikit-learn uses
+lbfgs with at most 300 iterations. With --data the rows are VGG16's of real photographs (150 px), otherwise they are made.
 
     python benchmarks/linear_path.py [--data cats_and_dogs_small] [--repeats 2]
 """

@@ -13,6 +13,7 @@ from pipeline.runs.evaluate import OWN_SPLITS, evaluate
 from pipeline.runs.predict import Predicted
 from pipeline.runs.run import load_run
 from pipeline.tasks.class_scores import score
+from pipeline.tasks.classification import Classification
 from tests.calls import read
 from tests.conftest import draw_photo, draw_tree
 from tests.locked import read_only

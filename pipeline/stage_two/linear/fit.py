@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipeline.errors import DataLayoutError, HeadSpecError
 from pipeline.stage_two.linear.factors import Array, Factors, factor
 from pipeline.stage_two.linear.heads import ArrayHead, LinearHead, NeighbourMeansHead, NeighboursHead, unit_rows
+from pipeline.stage_two.linear.logistic import fit_logistic
 from pipeline.stage_two.linear.regularisation import choose_best
 from pipeline.stage_two.linear.ridge import fit_ridge_columns
 from pipeline.stage_two.linear.temperature import apply_link, temperature_of
@@ -163,6 +164,8 @@ def _fit_path(spec: LinearSpec, factors: Factors, labelled: LabelledRows, projec
         return list(_ridge_points(spec, factors, train, task, projected, y))
     if spec.kind == "knn":
         heads: Iterator[ArrayHead] = _neighbours(spec.values, factors, train.all_targets, task)
+    elif spec.kind == "logreg":
+        heads = _logistic(spec.values, factors.X, train.all_targets, task)
     else:
         heads = _estimated(spec, factors, train, task, seed)
     pairs = zip(spec.values, heads, strict=True)
@@ -243,8 +246,17 @@ def cross_validated_accuracy(X: Array, y: Labels, *, num_folds: int = 5) -> floa
         return float(cross_val_score(estimator, X, y, cv=folds).mean())
 
 
+def _logistic(values: Sequence[float], X: Array, y: Targets, task: Task) -> Iterator[LinearHead]:
+    """Logistic regressions, one against the rest for labels."""
+    num_classes = len(task.names) if y.ndim == 1 else 2
+    fits = [fit_logistic(X[problem.rows], problem.y, num_classes, values) for problem in task.problems(y)]
+    for parts in zip(*fits, strict=True):
+        weights = np.concatenate([part.weights for part in parts], axis=1)
+        yield as_head(weights, np.concatenate([part.bias for part in parts]), task.link)
+
+
 def _estimated(spec: LinearSpec, factors: Factors, train: Split, task: Task, seed: int) -> Iterator[LinearHead]:
-    """Heads fitted by scikit-learn; each logistic regression starts from the solution for the value before."""
+    """Heads fitted by scikit-learn."""
     problems, weights = task.problems(train.all_targets), train.all_weights
     estimators = [new_estimator(spec.kind, seed, task) for _ in problems]
     for value in spec.values:
@@ -263,7 +275,7 @@ def _solve(estimator: Any, problem: Problem, X: Array, weights: Double | None) -
         return problem.constant_solution(X.shape[1])
     options = {} if weights is None else {"sample_weight": weights[rows]}
     with warnings.catch_warnings():
-        # Weak regularisation on separable data has no finite optimum; the fit at the iteration limit is used.
+        # Weak regularisation needs many iterations on separable data; the fit at the iteration limit is used.
         warnings.filterwarnings("ignore", message=".*(failed to converge|Maximum number of iteration).*")
         warnings.filterwarnings("ignore", category=RuntimeWarning, module="sklearn")
         estimator.fit(X if len(rows) == len(X) else X[rows], y, **options)
@@ -280,13 +292,11 @@ def new_estimator(kind: str, seed: int, task: Task) -> Any:
         from sklearn.svm import LinearSVC
 
         return LinearSVC(random_state=seed, dual="auto", max_iter=2000)
-    from sklearn.linear_model import LogisticRegression, SGDClassifier, SGDRegressor
+    from sklearn.linear_model import SGDClassifier, SGDRegressor
 
-    if kind == "sgd" and task.link == "identity":
+    if task.link == "identity":
         return SGDRegressor(average=True, random_state=seed)
-    if kind == "sgd":
-        return SGDClassifier(loss="log_loss", average=True, random_state=seed)
-    return LogisticRegression(max_iter=300, warm_start=True)
+    return SGDClassifier(loss="log_loss", average=True, random_state=seed)
 
 
 def _neighbours(values: Sequence[float], factors: Factors, y: Targets, task: Task) -> Iterator[ArrayHead]:

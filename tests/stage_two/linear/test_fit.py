@@ -64,7 +64,7 @@ def test_probabilities_are_a_distribution_for_each_image(kind, num_classes):
 @pytest.mark.parametrize(
     ("text", "estimator"),
     [
-        ("logreg:C=0.1", LogisticRegression(C=0.1, max_iter=300)),
+        ("logreg:C=0.1", LogisticRegression(C=0.1, solver="newton-cholesky")),
         ("lda:shrinkage=0.3", LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3)),
     ],
 )

@@ -73,7 +73,7 @@ def test_probabilities_are_those_of_scikit_learn(text, estimator, num_classes):
     task = make_task(num_classes=num_classes, **HARD)
     scaler = StandardScaler().fit(task.train.flat)
     estimator.fit(scaler.transform(task.train.flat), task.train.y)
-    expected = estimator.outputs(scaler.transform(task.splits["test"].flat))
+    expected = estimator.predict_proba(scaler.transform(task.splits["test"].flat))
     received = fit(text, task).head.outputs(task.splits["test"].flat)
 
     assert np.allclose(received, expected, atol=1e-4)
@@ -106,7 +106,7 @@ def test_neighbours_are_those_of_scikit_learn(k):
     expected = KNeighborsClassifier(min(k, 90), metric="cosine").fit(task.train.flat, task.train.y)
     head = fit(f"knn:k={k}", task).head
 
-    assert np.allclose(head.outputs(task.splits["test"].flat), expected.outputs(task.splits["test"].flat), atol=1e-6)
+    assert np.allclose(head.outputs(task.splits["test"].flat), expected.predict_proba(task.splits["test"].flat), atol=1e-6)
 
 
 def test_neighbours_can_be_scaled():
@@ -117,7 +117,7 @@ def test_neighbours_can_be_scaled():
     head = fit("knn:k=5,scale=standard", task).head
     X = task.splits["test"].flat
 
-    assert np.allclose(head.outputs(X), expected.outputs(scaler.transform(X)), atol=1e-6)
+    assert np.allclose(head.outputs(X), expected.predict_proba(scaler.transform(X)), atol=1e-6)
     assert not np.allclose(head.outputs(X), fit("knn:k=5", task).head.outputs(X), atol=1e-6)
 
 

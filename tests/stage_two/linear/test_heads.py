@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.errors import DamagedStoreError
 from pipeline.stage_two.linear.fit import fit_linear
-from pipeline.stage_two.linear.heads import LinearHead, NeighboursHead, head_from_arrays, softmax
+from pipeline.stage_two.linear.heads import LinearHead, NeighboursHead, head_from_arrays
+from pipeline.stage_two.linear.temperature import softmax
 from pipeline.stage_two.spec import parse_head
 from tests.stage_two.tasks import HARD, LINEAR_HEADS, make_task
 
@@ -42,7 +43,7 @@ def test_numbers_of_parameters():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("logreg:C=1", "LinearHead(8 features, 3 classes)"),
+        ("logreg:C=1", "LinearHead(8 features, 3 outputs, softmax)"),
         ("knn:k=3", "NeighboursHead(k=3, 90 images, 8 features, 3 classes)"),
     ],
 )

@@ -9,7 +9,7 @@ from sklearn.linear_model import RidgeClassifier
 from pipeline.stage_two.linear.factors import factor
 from pipeline.stage_two.linear.fit import factors_of, fit_linear
 from pipeline.stage_two.linear.moments import Moments
-from pipeline.stage_two.linear.ridge import decompose, fit_ridge, fit_ridge_to_moments, targets_of
+from pipeline.stage_two.linear.ridge import decompose, fit_ridge, fit_ridge_to_moments
 from pipeline.stage_two.rows import LabelledRows
 from pipeline.stage_two.spec import parse_head
 from tests.stage_two.tasks import SHAPES, shaped_task
@@ -19,18 +19,12 @@ VALUES = (0.1, 1.0, 100.0)
 
 def solve(task, factors):
     """The solutions for `VALUES`, without leave-one-out."""
-    return list(fit_ridge(factors.decomposition, task.train.y, len(task.classes), VALUES, with_leave_one_out=False))
+    return list(fit_ridge(factors.decomposition, task.task.columns(task.train.y), VALUES, with_leave_one_out=False))
 
 
 def scaled_features(task):
     X = task.train.flat.astype(np.float64)
     return (X - X.mean(axis=0)) / X.std(axis=0)
-
-
-def test_targets_are_one_column_per_class():
-    """1 for the class of the image and -1 for the others; two classes share one column."""
-    assert targets_of(np.array([0, 2]), 3).tolist() == [[1, -1, -1], [-1, -1, 1]]
-    assert targets_of(np.array([0, 1]), 2).tolist() == [[-1], [1]]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -51,7 +45,7 @@ def test_solution_is_that_of_both_formulas(shape, num_classes):
     task = shaped_task(shape, num_classes)
     factors = factor(task.train.flat, "standard")
     X, y = scaled_features(task), task.train.y
-    Y = targets_of(y, num_classes)
+    Y = task.task.columns(y)
     Y0 = Y - Y.mean(axis=0)
     for alpha, fit in zip(VALUES, solve(task, factors), strict=True):
         received = factors.unproject(fit.weights.astype(np.float32))
@@ -61,7 +55,7 @@ def test_solution_is_that_of_both_formulas(shape, num_classes):
         np.testing.assert_allclose(by_features, by_images, atol=1e-9)
         np.testing.assert_allclose(received, by_features, atol=2e-5)
         np.testing.assert_allclose(fit.bias, Y.mean(axis=0))
-        assert fit.left_out_hits is None
+        assert fit.left_out is None
 
 
 @pytest.mark.parametrize("num_classes", [2, 3])
@@ -69,7 +63,7 @@ def test_solution_from_moments_is_the_same(num_classes):
     """Products that are summed in blocks give the solution of all rows at once."""
     task = shaped_task("narrow", num_classes)
     X, y = task.train.flat, task.train.y
-    factors, columns = factor(X, "standard"), np.concatenate([X, targets_of(y, num_classes)], axis=1)
+    factors, columns = factor(X, "standard"), np.concatenate([X, task.task.columns(y)], axis=1)
     moments = Moments(columns.shape[1], with_products=True)
     for block in np.split(columns, [3, 17]):
         moments.add(block)

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "cells": "",
     "prediction_files": "cells errors files predictions",
     "bases": "errors files surroundings tasks images predictions",
-    "cache": "errors files images bases progress html",
+    "cache": "tasks errors files images bases progress html",
     "settings": "errors execution images bases cache progress",  # after the cache: which dtypes are stored is a recipe's to know
     "stage_one": "errors files watchdog execution images bases settings cache progress html",
     "stage_two": "tasks errors files surroundings html watchdog execution images cache stage_one progress",

@@ -1,6 +1,5 @@
 """Rows that leave the cache as one plain file, and stores that come from elsewhere."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from pipeline.errors import DamagedStoreError
 from pipeline.files import replacing
 from pipeline.images.manifest import SPLITS, Manifest
 from pipeline.progress import progress_bar
+from pipeline.tasks.task import Task
 
 
 def export_plain(manifest: Manifest, store: Store, path: Path, *, pooling: str = "none") -> dict[str, int]:
@@ -47,18 +47,18 @@ def export_plain(manifest: Manifest, store: Store, path: Path, *, pooling: str =
         for name in SPLITS:
             part = manifest.split(name)
             if len(part):
-                _write_split(file.create_group(name), part, manifest.classes, store, pooling)
+                _write_split(file.create_group(name), part, manifest.task, store, pooling)
                 counts[name] = len(part)
                 sink.check()
     return counts
 
 
-def _write_split(group: h5py.Group, part: Manifest, classes: Sequence[str], store: Store, pooling: str) -> None:
+def _write_split(group: h5py.Group, part: Manifest, task: Task, store: Store, pooling: str) -> None:
     features = store.read(row_keys(part.digests), pooling=pooling)
     chunks = (min(8, len(features)), *features.shape[1:])
     group.create_dataset("features", data=features, chunks=chunks, compression="gzip", compression_opts=1)
     if None not in part.labels:
-        group.create_dataset("labels", data=part.label_ids(classes))
+        group.create_dataset("labels", data=task.encode([str(label) for label in part.labels]))
     group.create_dataset("paths", data=list(part.names), dtype=h5py.string_dtype())
 
 

@@ -177,7 +177,7 @@ def _sample(manifest: Manifest, count: int) -> Manifest:
 def _probe(sample: Manifest, settings: Settings) -> _Probe:
     done = ensure(sample, make_recipe(sample, settings)[0], settings)
     X = done.store.read(done.keys(), pooling="avg")
-    accuracy = cross_validated_accuracy(X, done.manifest.label_ids(sample.classes))
+    accuracy = cross_validated_accuracy(X, done.manifest.targets)
     return _Probe(accuracy, done.store, left_rows(done.store, done.num_new), done.manifest.skipped)
 
 

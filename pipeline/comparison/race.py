@@ -287,9 +287,7 @@ def _look(entrant: _Entrant, sample: Manifest, classes: Sequence[str]) -> _Look:
     X = done.store.read(done.keys(), pooling="avg")
     hits = np.zeros(len(sample), bool)
     read = set(done.manifest.digests)
-    hits[[digest in read for digest in sample.digests]] = left_out_hits(
-        X, done.manifest.label_ids(classes), len(classes)
-    )
+    hits[[digest in read for digest in sample.digests]] = left_out_hits(X, done.manifest.targets, len(classes))
     pace = (seconds_to_make(done.store, len(X)) or 0.0) / max(1, len(X))
     return _Look(hits, done.seconds if done.num_new else 0.0, pace)
 

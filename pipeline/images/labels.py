@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pipeline.errors import DataLayoutError
+from pipeline.tasks.multilabel import NOTHING
 
 NO_LABEL = frozenset(
     [
@@ -91,16 +92,18 @@ def _plain(value: object) -> str | None:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, list | tuple | set):
-        return "|".join(filter(None, map(_plain, value))) or None
+        return "|".join(filter(None, map(_plain, value))) or NOTHING
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def label_text(text: str | None) -> str | None:
     """A label in Unicode's composed form and without spaces around it; None for a missing value.
 
-    The text of a list, such as `['cat', 'dog']`, becomes `cat|dog`, as lists do in `plain_texts`.
+    The text of a list, such as `['cat', 'dog']`, becomes `cat|dog`, as lists do in `plain_texts`, and an empty one `(none)`.
     """
     text = None if text is None else clean_text(text)
+    if text == "[]":
+        return NOTHING
     if text and (found := _LIST.fullmatch(text)):
         text = "|".join(filter(None, (part.strip(" \t'\"") for part in found[1].split(","))))
     return None if not text or text in NO_LABEL else text
@@ -110,6 +113,17 @@ def clean_text(text: str) -> str:
     """A text in Unicode's composed form and without spaces or invisible characters around it."""
     text = text.strip().strip(_INVISIBLE).strip()
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def natural_key(text: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
+    """A sorting key by which `class2` comes before `class10`: runs of digits 0 to 9 count as numbers, which come before letters."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", text)
+    # Numbers are compared by length, then as text: `int` refuses thousands of digits.
+    digits = (part.lstrip("0") if part[0] in "0123456789" else None for part in parts)
+    key = tuple(
+        (1, 0, part) if number is None else (0, len(number), number) for part, number in zip(parts, digits, strict=True)
+    )
+    return key, text  # texts such as `1` and `01` have equal numbers
 
 
 def spellings(labels: Iterable[str | None]) -> list[list[tuple[str, int]]]:
@@ -173,7 +187,7 @@ def measured_values(labels: Sequence[str]) -> str | None:
     All may have one currency before them, or one unit behind them. Numbers that count from 0 or 1, and codes such as `007`, are classes.
     """
     counts = Counter(labels)
-    numbers = _measures(counts)
+    numbers = as_numbers(counts)
     values = [value for value in numbers.values() if value is not None]
     if len(values) < len(counts) or any(len(name) > 1 and name[0] == "0" and name.isdigit() for name in counts):
         return None
@@ -196,7 +210,7 @@ def are_dates(labels: Sequence[str]) -> bool:
     return is_many and all(map(_DATE.fullmatch, distinct))
 
 
-def _measures(labels: Iterable[str]) -> dict[str, float | None]:
+def as_numbers(labels: Iterable[str]) -> dict[str, float | None]:
     """The number in each label; None for all that are no numbers with the same currency and unit as the first one."""
     found: dict[str, float | None] = {}
     around: tuple[str, str] | None = None
@@ -258,18 +272,18 @@ def check_classes(labels: Sequence[str], *, are_fields: bool = True) -> None:
         separator, example = several
         raise DataLayoutError(
             f"Labels such as {example!r} look like several labels of one image, separated by {separator!r}. Is a multi-label "
-            "task meant? A head here predicts exactly one class for each image. Keep one label per image, make a column "
-            f"for each question and choose it with --label, or, if each combination is a class, write it without {separator!r}."
+            "task meant? Use --task multilabel. If each of these texts is one class, use --task classification. For a column of each "
+            "question, choose them with --label."
         )
     if are_dates(labels):
         raise DataLayoutError(
             f"The labels are {len(classes)} different dates or times ({listed(classes, 3)}). Is this the column of the labels? Choose "
-            "another one with --label, or make a column of periods (such as 'January' or 'morning') and choose that one."
+            "another one with --label, or make a column of periods (such as 'January' or 'morning') and choose that one. If each date is "
+            "a class, use --task classification."
         )
     if measured_values(labels) == "sure":
         raise DataLayoutError(
-            f"The labels are {len(classes)} different numbers ({listed(classes, 3)}). Is regression meant? A head "
-            "here predicts classes. Make a column of ranges (such as 'below 100', '100 to 200') and choose it with --label, or, "
-            f"if each number is a class, write it as a name ('class 104'). Up to {LEAST_NUMBERS - 1} whole numbers, and numbers "
-            "that count from 0 or 1, are classes as they are."
+            f"The labels are {len(classes)} different numbers ({listed(classes, 3)}). Is regression meant? Use --task regression. "
+            "If each number is a class, use --task classification. For ranges, make a column of them (such as 'below 100', '100 to 200') "
+            "and choose it with --label."
         )

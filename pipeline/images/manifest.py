@@ -1,32 +1,19 @@
 """The manifest: which images, the SHA-256 of each, its label and its split."""
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from pipeline.errors import DataLayoutError, UnreadableImageError
 from pipeline.images.decoding.decoder import MAX_BYTES
-from pipeline.images.labels import check_classes, listed
-from pipeline.tasks.classification import Classification
-from pipeline.tasks.task import Task
+from pipeline.images.labels import listed, natural_key
+from pipeline.images.requirements import check_training
+from pipeline.tasks.kinds import CLASSIFICATION, names_in, task_of
+from pipeline.tasks.task import Targets, Task
 
 SPLITS = ("train", "validation", "test")
-
-
-def natural_key(text: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
-    """A sorting key by which `class2` comes before `class10`: runs of digits 0 to 9 count as numbers, which come before letters."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", text)
-    # Numbers are compared by length, then as text: `int` refuses thousands of digits.
-    digits = (part.lstrip("0") if part[0] in "0123456789" else None for part in parts)
-    key = tuple(
-        (1, 0, part) if number is None else (0, len(number), number) for part, number in zip(parts, digits, strict=True)
-    )
-    return key, text  # texts such as `1` and `01` have equal numbers
 
 
 class ImageBytes(Protocol):
@@ -116,13 +103,22 @@ class Manifest:
     """SHA-256 of each image's encoded bytes, 32 bytes each."""
 
     labels: tuple[str | None, ...]
-    """Class of each image; None if it has none."""
+    """Class of each image, or its labels or numbers as one text (`pipeline.tasks`); None if it has none."""
 
     splits: tuple[str, ...]
     """`train`, `validation` or `test` for each image."""
 
     groups: tuple[str | None, ...] = ()
     """Group of each image, such as a patient; empty if the data has no groups."""
+
+    kind: str | None = None
+    """Kind of the task: `classification`, `multilabel` or `regression`; None: classes, unless they look like something else."""
+
+    target_names: tuple[str, ...] = ()
+    """Names of the labels or columns of numbers, where the data names them; empty: they are those that occur."""
+
+    questions: tuple[str, ...] = ()
+    """Columns that are a question each, if the user named several; the images have no labels then."""
 
     skipped: tuple[Skipped, ...] = ()
     """Files that look like images and could not be read."""
@@ -168,8 +164,23 @@ class Manifest:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The distinct labels, sorted as people count (`2` before `10`): class k of every head is `classes[k]`."""
-        return tuple(sorted({label for label in self.labels if label is not None}, key=natural_key))
+        """Names of the outputs of every head, in order.
+
+        The columns of numbers or labels that the data names, or all labels that occur, sorted as people count (`2` before `10`).
+        """
+        return self.target_names or tuple(
+            sorted({name for names in self.label_names() for name in names}, key=natural_key)
+        )
+
+    def label_names(self) -> list[tuple[str, ...]]:
+        """The names in the label of each image: its class, its labels; none for numbers, and without a label."""
+        known = {label: names_in(self.kind, label) for label in dict.fromkeys(self.labels) if label is not None}
+        return [() if label is None else known[label] for label in self.labels]
+
+    @property
+    def task(self) -> Task:
+        """What is asked of its rows."""
+        return task_of(self.kind or CLASSIFICATION, self.classes)
 
     def select(self, rows: Sequence[int]) -> "Manifest":
         """A manifest of these rows only, in this order."""
@@ -222,14 +233,9 @@ class Manifest:
         return replace(kept, skipped=self.skipped + added)
 
     @property
-    def task(self) -> Task:
-        """What is asked of its rows."""
-        return Classification(self.classes)
-
-    def label_ids(self, classes: Sequence[str]) -> np.ndarray:
-        """Class number of each image: int64 of shape (N,)."""
-        numbers = {label: number for number, label in enumerate(classes)}
-        return np.array([numbers[str(label)] for label in self.labels], dtype=np.int64)
+    def targets(self) -> Targets:
+        """What a head learns, of all images, which have labels; see `pipeline.tasks.task`."""
+        return self.task.encode([str(label) for label in self.labels])
 
     def duplicates_across_splits(self) -> list[list[str]]:
         """Names of byte-identical images that are in more than one split, one list per content."""
@@ -259,9 +265,11 @@ class Manifest:
         ]
 
     def classes_without(self, split: str) -> tuple[str, ...]:
-        """Classes that have no image in a split."""
-        present = {label for label, name in zip(self.labels, self.splits, strict=True) if name == split}
-        return tuple(label for label in self.classes if label not in present)
+        """Classes or labels that have no image in a split."""
+        present = {
+            name for names, own in zip(self.label_names(), self.splits, strict=True) if own == split for name in names
+        }
+        return tuple(name for name in self.classes if name not in present)
 
     def __repr__(self) -> str:
         """Counts: the names of a million images are no help."""
@@ -280,43 +288,19 @@ class Manifest:
         A class may be missing from validation and test.
 
         Raises:
-            DataLayoutError: There are no labels, fewer than two classes, a class without a training image, or no validation
-                image; or the labels look like measured values or like several labels in one field.
+            DataLayoutError: There are no labels, or several columns that are a question each; or as in
+                `pipeline.images.requirements.check_training`.
         """
+        if self.questions:
+            raise DataLayoutError(
+                f"The columns {listed(list(map(repr, self.questions)))} are a question each. Choose one of them with --label; `head` and "
+                "`sweep` train a head for each. Numbers of one task: --task regression."
+            )
         unlabelled = {row: "no label" for row, label in enumerate(self.labels) if label is None}
         if len(unlabelled) == len(self):
             raise DataLayoutError(f"None of the {len(self)} images has a label. {self.label_cure}{self._skipped_hint}")
         labelled = self.without(unlabelled) if unlabelled else self
-        if len(self.classes) < 2:
-            raise DataLayoutError(
-                f"A head needs at least two classes. Received: {list(self.classes)}. Use one folder per class "
-                f"(DATA/cats, DATA/dogs) or choose another label column with --label.{self._skipped_hint}"
-            )
-        check_classes([str(label) for label in labelled.labels], are_fields=self.label_column is not None)
-        if "train" not in labelled.splits:
-            raise DataLayoutError(
-                f"There is no training image with a label: all {len(labelled)} labelled images are for validation or test. Add training "
-                "images, or split by percentages: give the folder below the split folder, or use --ignore-column for the split column of a table."
-            )
-        missing = labelled.classes_without("train")
-        if missing:
-            raise DataLayoutError(
-                f"The train split has no image of {listed([repr(label) for label in missing])} ({len(missing)} of "
-                f"{len(self.classes)} classes). A head cannot learn a class without training images: add some, or remove the class."
-                f"{self._skipped_hint}"
-            )
-        if len(self.classes) == len(labelled) > 2:
-            raise DataLayoutError(
-                f"Each of the {len(labelled)} images has a label of its own (such as {self.classes[0]!r}), so there is nothing to learn from "
-                "the others. Add images, or choose another label column with --label."
-            )
-        if "validation" not in labelled.splits:
-            distinct = len(set(labelled.digests))
-            same = f", {distinct} of the images different" if distinct < len(labelled) else ""
-            raise DataLayoutError(
-                f"There is no validation image with a label ({len(labelled)} images of {len(self.classes)} classes{same}; each class keeps at "
-                "least one for training). Add images, or choose a split with a share of validation, such as --split 80/10/10."
-            )
+        check_training(labelled, self._skipped_hint)
         return labelled
 
     @property

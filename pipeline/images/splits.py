@@ -8,7 +8,7 @@ file is renamed.
 In small data this leaves some classes without a training image, or a split without any. So images are promoted, as few as
 possible; with some hundred images per class there are none:
 
-1. A class without a training image: its image with the smallest u goes to training.
+1. A class or label without a training image: its image with the smallest u goes to training.
 2. No validation image: the image whose u is nearest to the validation interval goes there. Then the same for test. An image with the
    smallest u of its class stays in training.
 
@@ -17,7 +17,7 @@ When images are added, a promoted image may return to its own split, or another 
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -60,14 +60,14 @@ class Fractions:
 
 
 def assign_splits(
-    keys: Iterable[bytes], fractions: Fractions, *, labels: Sequence[str | None] | None = None, seed: int = 0
+    keys: Iterable[bytes], fractions: Fractions, *, labels: Sequence[Collection[str]] | None = None, seed: int = 0
 ) -> list[str]:
     """The split of each image.
 
     Args:
         keys: The digest of each image, or the name of its group as bytes; equal keys get the same split.
         fractions: Shares of the three splits.
-        labels: Class of each image; those without a class are never promoted. None: all images are of one class.
+        labels: Class or labels of each image; those without any are never promoted. None: all images are of one class.
         seed: Another seed gives other splits.
     """
     keys = list(keys)
@@ -78,7 +78,7 @@ def assign_splits(
         key: SPLITS[0] if u < first else SPLITS[1] if u < second or fractions.test == 0 else SPLITS[2]
         for key, u in numbers.items()
     }
-    pairs = {(key, label) for key, label in zip(keys, labels or [""] * len(keys), strict=True) if label is not None}
+    pairs = {(key, name) for key, names in zip(keys, labels or [("",)] * len(keys), strict=True) for name in names}
     _promote(found, numbers, pairs, {name: ends[name] for name in SPLITS if getattr(fractions, name) > 0})
     return [found[key] for key in keys]
 
@@ -119,14 +119,14 @@ def complete_splits(
     keys: Sequence[bytes],
     fractions: Fractions,
     seed: int,
-    labels: Sequence[str | None] | None = None,
+    labels: Sequence[Collection[str]] | None = None,
 ) -> tuple[str, ...]:
     """Complete the splits that the data does not set.
 
     If the data sets none, all images are split. Otherwise images without a split are training images, and if there is no
     validation split, it is made from training images.
     """
-    labels = [None] * len(keys) if labels is None else labels
+    labels = [()] * len(keys) if labels is None else labels
     if not any(given):
         return tuple(assign_splits(keys, fractions, labels=labels, seed=seed))
     splits = [split or "train" for split in given]

@@ -37,10 +37,11 @@ class ImageUse:
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
         """Of the images of a manifest."""
-        counts = Counter(zip(manifest.labels, manifest.splits, strict=True))
+        pairs = zip(manifest.label_names(), manifest.splits, strict=True)
+        counts = Counter((name, split) for names, split in pairs for name in names)
         present = set(manifest.splits)
         splits = [split for split in SPLITS if split in present]
-        classes = {name: {split: counts[name, split] for split in splits} for name in manifest.classes}
+        classes = {name: {split: counts[name, split] for split in splits} for name in manifest.classes if counts}
         return cls(classes, manifest.skipped, manifest.ignored, manifest.labels.count(None))
 
     def as_dict(self) -> dict[str, Any]:

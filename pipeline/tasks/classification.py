@@ -33,6 +33,10 @@ class Classification(Task):
             raise DataLayoutError(f"The label {unknown!r} is no class. Expected one of {', '.join(self.names)}.")
         return np.array([numbers[label] for label in labels], np.int64)
 
+    @staticmethod
+    def names_in(label: str) -> tuple[str, ...]:
+        return (label,)
+
     def text(self, target: Any) -> str:
         return self.names[int(target)]
 

@@ -13,6 +13,8 @@ from pipeline.tasks.scores import Scores
 from pipeline.tasks.task import KINDS, Task
 from pipeline.tasks.value_scores import ValueScores
 
+CLASSIFICATION = Classification.kind
+
 _TASKS: Mapping[str, type[Task]] = {each.kind: each for each in (Classification, Multilabel, Regression)}
 _SCORES: Mapping[str, type[Scores]] = {
     Classification.kind: ClassScores,
@@ -29,6 +31,11 @@ def task_of(kind: str, names: tuple[str, ...]) -> Task:
     """
     check_choice("task", kind, KINDS)
     return _TASKS[kind](names)
+
+
+def names_in(kind: str | None, label: str) -> tuple[str, ...]:
+    """The names in a label: the class, or the labels that an image has; none for numbers. `kind` None: a class."""
+    return _TASKS[kind or CLASSIFICATION].names_in(label)
 
 
 def task_from_dict(names: tuple[str, ...], values: Mapping[str, Any] | None) -> Task:

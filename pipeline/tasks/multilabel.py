@@ -45,6 +45,10 @@ class Multilabel(Task):
                 y[row, numbers[name]] = value
         return y
 
+    @staticmethod
+    def names_in(label: str) -> tuple[str, ...]:
+        return tuple(part for part in parts_of(label) if not part.startswith(UNKNOWN))
+
     def text(self, target: Any) -> str:
         pairs = zip(target, self.names, strict=True)
         found = [name if value == 1 else f"{UNKNOWN}{name}" for value, name in pairs if value != 0]

@@ -51,6 +51,11 @@ class Regression(Task):
             raise DataLayoutError(f"Expected {len(self.names)} numbers ({', '.join(self.names)}). Received: {label!r}.")
         return parts
 
+    @staticmethod
+    def names_in(label: str) -> tuple[str, ...]:
+        del label
+        return ()
+
     def text(self, target: Any) -> str:
         return SEPARATOR.join("" if np.isnan(value) else f"{value:.9g}" for value in target)
 

@@ -123,6 +123,11 @@ class Task(ABC):
             DataLayoutError: A label is none of this task.
         """
 
+    @staticmethod
+    @abstractmethod
+    def names_in(label: str) -> tuple[str, ...]:
+        """The names in a label: the class, or the labels that an image has; none for numbers."""
+
     @abstractmethod
     def text(self, target: Any) -> str:
         """The label that `encode` makes this target of."""

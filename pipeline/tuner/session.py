@@ -116,7 +116,7 @@ class Session:
         self.changes: list[tuple[int, str]] = []
         """Rows that were relabelled and their previous labels, oldest first."""
 
-        self._y = manifest.label_ids(self.classes)
+        self._y = manifest.targets
         splits = np.array(manifest.splits)
         self._rows = {split: np.flatnonzero(splits == split) for split in _SPLITS}
         # By the labels at the start, so that relabelling an image moves no other image in or out of a smaller training set.

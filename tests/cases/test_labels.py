@@ -109,13 +109,10 @@ def test_image_with_two_labels_is_warned_of_and_an_error_if_strict(make, tmp_pat
 @pytest.mark.parametrize(
     "labels",
     [
-        ["cat|dog", "cat", "dog", "bird"],
-        ["cat;dog", "dog;bird", "bird", "cat"],
+        ["red|small", "red|large", "blue|small"],
         ["cat,dog", "cat", "dog", "cat,dog"],
         ["cat, dog", "dog, bird", "cat, bird", "bird"],
         ["cat and dog", "cat", "dog", "cat and dog"],
-        ["['cat', 'dog']", "['cat']", "['dog']", "['bird']"],
-        ['["cat", "dog"]', '["dog"]', '["bird"]', '["cat"]'],
         ["[1, 0, 1]", "[0, 0, 1]", "[0, 1, 0]", "[1, 1, 0]"],
         [
             "cats indoor",
@@ -133,6 +130,23 @@ def test_several_labels_in_a_field_are_a_question(make, labels):
     """A combination is no class without a word."""
     with pytest.raises(DataLayoutError, match=r"look like several labels.*Is a multi-label task meant\?"):
         read(make(labels * 3)).require_task()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["cat|dog", "cat", "dog", "bird"],
+        ["cat;dog", "dog;bird", "bird", "cat"],
+        ["['cat', 'dog']", "['cat']", "['dog']", "['bird']"],
+        ['["cat", "dog"]', '["dog"]', '["bird"]', '["cat"]'],
+    ],
+)
+def test_several_labels_with_a_plain_separator_are_read(make, labels):
+    """Fields with one label and with several, by a mark that names do not have; a warning says so, and what to do otherwise."""
+    manifest = read(make(labels * 3)).require_task()
+
+    assert (manifest.kind, manifest.classes) == ("multilabel", ("bird", "cat", "dog"))
+    assert any("--task classification" in text for text in manifest.warnings)
 
 
 @pytest.mark.parametrize("text", ["['{}']", '["{}"]', "[ '{}' ]", "\ufeff{}\u200b"])
@@ -163,16 +177,16 @@ def test_words_in_names_of_folders_are_no_labels(tmp_path):
     assert several_labels(classes) is not None
 
 
-def test_lists_of_labels_are_a_question(tmp_path):
-    """A list of one label is that label."""
+def test_lists_of_labels_are_read(tmp_path):
+    """A list of one label is that label; of several they are several, and an empty one says that there is none."""
     for number in range(9):
         draw_photo(tmp_path / f"{number}.png", (9, 90, 9), number, (6, 6))
     paths = [str(tmp_path / f"{number}.png") for number in range(9)]
     single = read(pd.DataFrame({"path": paths, "label": [["cat"], ["dog"], []] * 3}))
 
     assert single.labels == ("cat", "dog", None) * 3
-    with pytest.raises(DataLayoutError, match=r"Is a multi-label task meant\?"):
-        read(pd.DataFrame({"path": paths, "label": [["cat"], ["dog"], ["cat", "dog"]] * 3})).require_task()
+    several = read(pd.DataFrame({"path": paths, "label": [["cat"], [], ["cat", "dog"]] * 3})).require_task()
+    assert several.labels == ("cat", "(none)", "cat|dog") * 3
 
 
 @pytest.mark.parametrize(
@@ -194,21 +208,34 @@ def test_names_of_several_words_are_classes(make, labels):
 @pytest.mark.parametrize(
     "labels",
     [
-        [f"{100 + 1.37 * number:.2f}" for number in range(40)],
         [str(20 + number % 35) for number in range(60)],
-        [f"{number * 0.5}" for number in range(30)],
         [f"-{number}" for number in range(1, 40)],
-        [f"${100 + 1.37 * number:.2f}" for number in range(40)],
-        [f"{2.5 * number}%" for number in range(40)],
         [f"{3 * number} kg" for number in range(40)],
         [f"1,{number:03d}" for number in range(40)],
-        [f"{100 + number},{number:02d}" for number in range(40)],
     ],
 )
-def test_measured_values_are_a_question(make, labels):
-    """A price or an age is no class without a word."""
+def test_whole_measured_values_are_a_question(make, labels):
+    """An age is no class without a word."""
     with pytest.raises(DataLayoutError, match=r"different numbers \(.*\)\. Is regression meant\?"):
         read(make(labels)).require_task()
+
+
+@pytest.mark.parametrize(
+    ("labels", "first"),
+    [
+        ([f"{100 + 1.37 * number:.2f}" for number in range(40)], "100"),
+        ([f"{number * 0.5}" for number in range(30)], "0"),
+        ([f"${100 + 1.37 * number:.2f}" for number in range(40)], "100"),
+        ([f"{2.5 * number}%" for number in range(40)], "0"),
+        ([f"{100 + number},{number:02d}" for number in range(40)], "100"),
+    ],
+)
+def test_measured_values_that_are_not_whole_are_numbers(make, labels, first):
+    """A price is a number to predict; a warning says so, and what to do otherwise."""
+    manifest = read(make(labels)).require_task()
+
+    assert (manifest.kind, manifest.classes, manifest.labels[0]) == ("regression", ("label",), first)
+    assert any("--task classification" in text for text in manifest.warnings)
 
 
 @pytest.mark.parametrize(

@@ -473,8 +473,25 @@ def test_one_hot_labels_are_read_and_others_refused(tmp_path):
 
     one_hot[3] = 1
     np.savez(tmp_path / "a.npz", x=X, y=one_hot)
-    with pytest.raises(DataLayoutError, match=r"not one-hot .*several labels per image meant"):
+    with pytest.raises(DataLayoutError, match=r"1 of 90 have not a single 1\. Are several labels per image meant"):
         read(tmp_path / "a.npz")
+
+    np.savez(tmp_path / "a.npz", x=X, y=one_hot * 0.5)
+    with pytest.raises(DataLayoutError, match=r"neither one-hot nor several labels"):
+        read(tmp_path / "a.npz")
+
+
+def test_rows_of_several_labels_and_of_numbers_are_read(tmp_path):
+    """0 and 1 in an array (N, K) are labels; other numbers are columns of a regression, if one is asked for."""
+    flags = (np.arange(90)[:, None] // (1, 2, 4)) % 2
+    np.savez(tmp_path / "a.npz", x=X, y=flags, class_names=["tame", "wild", "red"])
+    manifest = read(tmp_path / "a.npz").require_task()
+    assert (manifest.kind, manifest.classes) == ("multilabel", ("tame", "wild", "red"))
+    assert manifest.targets[:9].tolist() == flags[:9].tolist()
+
+    np.savez(tmp_path / "a.npz", x=X, y=np.stack([Y, Y * 0.5], axis=1))
+    manifest = read(tmp_path / "a.npz", task="regression").require_task()
+    assert (manifest.classes, manifest.targets[4].tolist()) == (("0", "1"), [Y[4], Y[4] * 0.5])
 
 
 def test_arrays_of_splits_and_groups_are_used(tmp_path):

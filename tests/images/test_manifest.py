@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import DataLayoutError
-from pipeline.images.manifest import Files, Manifest, Skipped, natural_key
+from pipeline.images.labels import natural_key
+from pipeline.images.manifest import Files, Manifest, Skipped
 
 FULL = tuple((label, split) for label in ("cat", "dog") for split in ("train", "validation", "test"))
 
@@ -99,7 +100,7 @@ def test_left_out_rows_are_listed_with_their_reasons():
 def test_classes_are_sorted_and_numbered():
     """Class k is the k-th label in the order of the alphabet; images without a label make no class."""
     manifest = make_manifest([("dog", "train"), (None, "train"), ("cat", "test"), ("dog", "test")])
-    ids = manifest.select([0, 2, 3]).label_ids(manifest.classes)
+    ids = manifest.select([0, 2, 3]).targets
 
     assert manifest.classes == ("cat", "dog")
     assert ids.dtype == np.int64

@@ -86,7 +86,7 @@ def test_added_images_move_none_but_promoted_ones(keys, added, shares, seed):
 
 def own_split(key: bytes, fractions: Fractions, seed: int) -> str:
     """The split of an image by its number alone: images without a label are not promoted."""
-    return assign_splits([key], fractions, labels=[None], seed=seed)[0]
+    return assign_splits([key], fractions, labels=[()], seed=seed)[0]
 
 
 @pytest.mark.parametrize(("classes", "each"), [(2, 2), (2, 10), (2, 20), (10, 20), (30, 10), (102, 40), (5, 1), (1, 4)])
@@ -95,7 +95,7 @@ def test_small_data_can_be_trained(classes, each):
     labels = [f"class {number % classes}" for number in range(classes * each)]
     for trial in range(50):
         keys = make_keys(len(labels), f"set {trial}")
-        splits = assign_splits(keys, USUAL, labels=labels)
+        splits = assign_splits(keys, USUAL, labels=[(label,) for label in labels])
 
         assert {label for label, split in zip(labels, splits, strict=True) if split == "train"} == set(labels)
         assert set(splits) == ({"train", "validation", "test"} if each > 1 else {"train"})
@@ -106,19 +106,18 @@ def test_fewest_images_are_promoted():
     keys, labels = make_keys(200), [f"class {number % 100}" for number in range(200)]
     own = [own_split(key, USUAL, 0) for key in keys]
     untrained = set(labels) - {label for label, split in zip(labels, own, strict=True) if split == "train"}
-    splits = assign_splits(keys, USUAL, labels=labels)
+    splits = assign_splits(keys, USUAL, labels=[(label,) for label in labels])
 
     assert untrained
     assert sum(new != old for new, old in zip(splits, own, strict=True)) == len(untrained)
-    doubled = assign_splits(keys + keys, USUAL, labels=labels + labels)
+    doubled = assign_splits(keys + keys, USUAL, labels=[(label,) for label in labels + labels])
     assert doubled == splits * 2
 
 
 def test_images_without_a_label_are_never_promoted():
     """They are not trained on, so they cannot fill a split."""
     keys = make_keys(8)
-    labels = ["a", "b", "a", "b", None, None, None, None]
-    splits = assign_splits(keys, USUAL, labels=labels)
+    splits = assign_splits(keys, USUAL, labels=[("a",), ("b",), ("a",), ("b",), (), (), (), ()])
 
     assert splits[4:] == [own_split(key, USUAL, 0) for key in keys[4:]]
     assert {"train", "validation"} <= set(splits[:4])
@@ -128,7 +127,9 @@ def test_large_data_is_split_as_before():
     """With some hundred images per class no image is promoted."""
     keys, labels = make_keys(3000), [f"class {number % 10}" for number in range(3000)]
 
-    assert assign_splits(keys, USUAL, labels=labels) == [own_split(key, USUAL, 0) for key in keys]
+    assert assign_splits(keys, USUAL, labels=[(label,) for label in labels]) == [
+        own_split(key, USUAL, 0) for key in keys
+    ]
 
 
 @pytest.mark.parametrize("shares", ["80/10/10", "80/20/0"])
@@ -138,7 +139,7 @@ def test_split_that_the_data_lacks_is_taken_from_training(shares):
     labels = ["a", "b", "a", "b", "a", "b"]
     for trial in range(30):
         keys = make_keys(6, f"set {trial}")
-        splits = complete_splits(given_splits, keys, Fractions.parse(shares), 0, labels)
+        splits = complete_splits(given_splits, keys, Fractions.parse(shares), 0, [(label,) for label in labels])
 
         assert splits[4:] == ("test", "test")
         assert set(splits[:4]) == {"train", "validation"}
@@ -197,4 +198,17 @@ def test_few_groups_fill_all_splits(num_groups):
         groups = make_keys(num_groups, f"set {trial}") * 6
         labels = [f"class {number // num_groups % 2}" for number in range(len(groups))]
 
-        assert set(assign_splits(groups, USUAL, labels=labels)) == {"train", "validation", "test"}
+        assert set(assign_splits(groups, USUAL, labels=[(label,) for label in labels])) == {
+            "train",
+            "validation",
+            "test",
+        }
+
+
+def test_rare_labels_have_a_training_image():
+    """An image with several labels counts for each of them."""
+    labels = [("common", "rare") if number % 50 == 0 else ("common",) for number in range(100)]
+    for trial in range(30):
+        splits = assign_splits(make_keys(100, f"set {trial}"), USUAL, labels=labels)
+
+        assert any(split == "train" for names, split in zip(labels, splits, strict=True) if "rare" in names)

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Self
 
 from pipeline.errors import DataLayoutError
+from pipeline.images.answers import Answers, answers_of
 from pipeline.images.manifest import Ignored, ImageBytes, Manifest, Skipped
 from pipeline.images.sources.layout import lay_out
 from pipeline.images.sources.reading import Reading
 from pipeline.images.splits import complete_splits, rule_of, torn_groups
+from pipeline.tasks.kinds import names_in
 
 
 @dataclass(frozen=True)
@@ -18,8 +20,8 @@ class Columns:
     names: Sequence[str]
     """Name of each image, for people."""
 
-    labels: Sequence[str | None]
-    """Class of each image; None if it has none."""
+    answers: Answers
+    """Label of each image, and the kind of the task."""
 
     splits: Sequence[str | None]
     """Split of each image; None if the data does not set it."""
@@ -50,7 +52,9 @@ class Columns:
             DataLayoutError: It is not clear which folders are splits.
         """
         layout = lay_out(names, reading)
-        return cls(names, layout.labels, layout.splits, warnings=layout.warnings)
+        labels = layout.labels
+        answers = answers_of({"the folders": labels}, reading.task) if reading.task else Answers(tuple(labels))
+        return cls(names, answers, layout.splits, warnings=layout.warnings)
 
     def manifest(
         self,
@@ -72,9 +76,10 @@ class Columns:
             if isinstance(digest, OSError)
         ]
         groups = None if self.groups is None else [self.groups[row] for row in good]
-        labels = [self.labels[row] for row in good]
+        answers = self.answers
+        labels = [answers.labels[row] for row in good]
         given = [self.splits[row] for row in good]
-        splits = group_splits(given, groups, good_digests, reading, labels)
+        splits = group_splits(given, groups, good_digests, reading, labels, answers.kind)
         return Manifest(
             images=images,
             positions=tuple(good),
@@ -83,9 +88,12 @@ class Columns:
             labels=tuple(labels),
             splits=splits,
             groups=() if groups is None else tuple(groups),
+            kind=answers.kind,
+            target_names=answers.names,
+            questions=answers.questions,
             skipped=(*self.skipped, *unread),
             ignored=tuple(self.ignored),
-            warnings=(*self.warnings, *group_notes(given, groups, splits)),
+            warnings=(*self.warnings, *answers.notes, *group_notes(given, groups, splits)),
             label_choices=tuple(self.label_choices),
             title=title,
             label_column=self.label_column,
@@ -99,6 +107,7 @@ def group_splits(
     digests: Sequence[bytes],
     reading: Reading,
     labels: Sequence[str | None],
+    kind: str | None = None,
 ) -> tuple[str, ...]:
     """The split of each image; all images of a group are in one.
 
@@ -107,15 +116,18 @@ def group_splits(
         groups: Group of each image, if there are groups.
         digests: SHA-256 of each image, which decides where there is no group.
         reading: Shares and seed of the other splits.
-        labels: Class of each image.
+        labels: Label of each image.
+        kind: Kind of the task; None: classes.
 
     Raises:
         DataLayoutError: The given splits divide a group.
     """
-    known = groups or [None] * len(digests)
-    keys = [group.encode() if group else digest for group, digest in zip(known, digests, strict=True)]
-    splits = complete_splits(given, keys, reading.fractions, reading.split_seed, labels)
-    torn = torn_groups(known, splits)
+    own = groups or [None] * len(digests)
+    keys = [group.encode() if group else digest for group, digest in zip(own, digests, strict=True)]
+    # Numbers have no names: all images that have some are alike.
+    known = [() if label is None else names_in(kind, label) or ("",) for label in labels]
+    splits = complete_splits(given, keys, reading.fractions, reading.split_seed, known)
+    torn = torn_groups(own, splits)
     if torn:
         group, names = next(iter(torn.items()))
         raise DataLayoutError(

@@ -92,7 +92,7 @@ def scan_folder(root: Path, reading: Reading) -> Manifest:
         skipped=found.skipped,
         ignored=found.ignored,
     )
-    notes = [*warn_of_empty(found.folders, found.names), *_note_tables(root, found.tables, columns.labels)]
+    notes = [*warn_of_empty(found.folders, found.names), *_note_tables(root, found.tables, columns.answers.labels)]
     columns = replace(columns, warnings=[*columns.warnings, *notes])
     digests = reading.hashes.digests([f"{root}/{name}" for name in found.names], progress=reading.progress)
     return columns.manifest(Files(root, tuple(found.names)), digests, reading, root.resolve().name)

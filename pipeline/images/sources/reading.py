@@ -8,6 +8,7 @@ from pipeline.errors import check_choice
 from pipeline.images.files.hashing import FileHashes
 from pipeline.images.splits import Fractions
 from pipeline.surroundings import home_folder
+from pipeline.tasks.task import KINDS
 
 CLASS_FOLDERS = ("top", "leaf")
 
@@ -16,6 +17,7 @@ class ReadKeywords(TypedDict, total=False):
     """The options of a user about a data set; they are fields of `Reading`."""
 
     label: str
+    task: str | None
     root: str | Path | None
     path_column: str | None
     split_column: str | None
@@ -35,7 +37,14 @@ class Reading:
     """How a data set is read. Each format uses the fields that it has a use for."""
 
     label: str = "label"
-    """Label column of a table or frame, label array of an `.npz` file, or `fine` or `coarse` of keras:cifar100."""
+    """Label column of a table or frame, or several separated by commas; label array of an `.npz` file, or `fine` or `coarse` of
+    keras:cifar100."""
+
+    task: str | None = None
+    """Kind of the task: `classification`, `multilabel` or `regression`; None: it is found where it is plain."""
+
+    answer_names: tuple[str, ...] = ()
+    """Labels or columns of numbers that a run answers: columns of these names are the labels, if the user names none."""
 
     root: str | Path | None = None
     """Folder that the paths of a table are relative to; None: the table's own folder."""
@@ -77,6 +86,8 @@ class Reading:
     def __post_init__(self) -> None:
         if self.classes_from is not None:
             check_choice("source of the classes", self.classes_from, CLASS_FOLDERS)
+        if self.task is not None:
+            check_choice("task", self.task, KINDS)
         _ = self.fractions
 
     @property

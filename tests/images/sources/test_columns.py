@@ -4,6 +4,7 @@ from collections import defaultdict
 
 import pytest
 
+from pipeline.images.answers import Answers
 from pipeline.images.manifest import Contents, Manifest, Skipped
 from pipeline.images.sources.columns import Columns
 from pipeline.images.sources.reading import Reading
@@ -32,12 +33,14 @@ def test_labels_and_splits_are_read_from_paths(name, label, split):
     beside = "train/dogs/2.jpg" if split else "dogs/2.jpg"
     columns = Columns.of_paths([name, beside], Reading())
 
-    assert (columns.labels[0], columns.splits[0]) == (label, split)
+    assert (columns.answers.labels[0], columns.splits[0]) == (label, split)
 
 
 def test_image_that_could_not_be_hashed_moves_to_the_skipped_ones():
     """The others keep their labels, their splits and the positions of their bytes."""
-    columns = Columns(["a", "b", "c"], ["A", "B", "C"], ["train", "test", "validation"], skipped=[Skipped("z", "link")])
+    columns = Columns(
+        ["a", "b", "c"], Answers(("A", "B", "C")), ["train", "test", "validation"], skipped=[Skipped("z", "link")]
+    )
     found = manifest(columns, [b"1" * 32, PermissionError(13, "Permission denied"), b"3" * 32])
 
     assert (found.names, found.labels, found.splits) == (("a", "c"), ("A", "C"), ("train", "validation"))
@@ -50,7 +53,7 @@ def test_groups_share_a_split_and_images_without_one_have_their_own():
     count = 200
     groups = [f"patient {number % 9}" if number % 2 else None for number in range(count)]
     digests = [number.to_bytes(32, "big") for number in range(count)]
-    found = manifest(Columns([str(n) for n in range(count)], [None] * count, [None] * count, groups), digests)
+    found = manifest(Columns([str(n) for n in range(count)], Answers((None,) * count), [None] * count, groups), digests)
     splits = defaultdict(set)
     for group, split in zip(groups, found.splits, strict=True):
         splits[group].add(split)

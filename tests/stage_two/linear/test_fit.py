@@ -106,7 +106,9 @@ def test_neighbours_are_those_of_scikit_learn(k):
     expected = KNeighborsClassifier(min(k, 90), metric="cosine").fit(task.train.flat, task.train.y)
     head = fit(f"knn:k={k}", task).head
 
-    assert np.allclose(head.outputs(task.splits["test"].flat), expected.predict_proba(task.splits["test"].flat), atol=1e-6)
+    assert np.allclose(
+        head.outputs(task.splits["test"].flat), expected.predict_proba(task.splits["test"].flat), atol=1e-6
+    )
 
 
 def test_neighbours_can_be_scaled():

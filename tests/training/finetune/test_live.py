@@ -48,10 +48,7 @@ def losses(photos: Path, settings: Settings, first: str, *, cached: bool) -> lis
     else:
         forward = live_forward(top.trunk, top.forward, spec.native_preprocessing)
         parts = [manifest.split(name) for name in ("train", "validation")]
-        sources = [
-            LiveSource(part, part.label_ids(manifest.classes), Decoder(settings.features.size), None, 5)
-            for part in parts
-        ]
+        sources = [LiveSource(part, part.targets, Decoder(settings.features.size), None, 5) for part in parts]
     steps: list[float] = []
     before = top.digests()
     fit_top(
@@ -102,7 +99,7 @@ def test_live_features_are_the_stored_rows(photos, settings):
         base, "fire9_concat", parse_head("softmax"), pooling="none", task=Classification(("a", "b")), seed=0
     )
     identity = keras.Sequential([keras.Input(top.trunk.output_shape[1:]), keras.layers.Identity()])
-    source = LiveSource(manifest, manifest.label_ids(manifest.classes), Decoder(48), None, 0)
+    source = LiveSource(manifest, manifest.targets, Decoder(48), None, 0)
     live = predict(
         compile_inference(live_forward(top.trunk, identity, find_base("squeezenet").native_preprocessing)), source
     )
@@ -114,7 +111,7 @@ def test_live_features_are_the_stored_rows(photos, settings):
 def test_augmentation_is_fresh_in_every_epoch_and_never_for_validation(photos):
     """Training images differ between epochs, repeatably; an evaluation (epoch -1) sees them without augmentation."""
     manifest = scan(photos).split("train")
-    source = LiveSource(manifest, manifest.label_ids(manifest.classes), Decoder(48), AUGMENTATIONS["r0"], 0)
+    source = LiveSource(manifest, manifest.targets, Decoder(48), AUGMENTATIONS["r0"], 0)
     order = np.arange(4)
     first, second, plain = (next(source.blocks(order, 4, epoch=epoch)) for epoch in (0, 1, -1))
 
@@ -127,7 +124,7 @@ def test_augmentation_is_fresh_in_every_epoch_and_never_for_validation(photos):
 def test_blocks_are_batches_in_the_order_given(photos, num_images):
     """Also if there are fewer batches than are decoded ahead; the last batch may be smaller."""
     manifest = scan(photos).split("train")
-    source = LiveSource(manifest, manifest.label_ids(manifest.classes), Decoder(48), None, 0)
+    source = LiveSource(manifest, manifest.targets, Decoder(48), None, 0)
     order = np.random.default_rng(0).permutation(24)[:num_images]
     blocks = list(source.blocks(order, 2, epoch=0))
 

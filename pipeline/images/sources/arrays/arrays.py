@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DataLayoutError, check_choice, foreign_file
 from pipeline.files import replacing
+from pipeline.images.answers import Answers
 from pipeline.images.decoding.decoder import encode_array
-from pipeline.images.labels import label_text, plain_texts
+from pipeline.images.labels import plain_texts
 from pipeline.images.manifest import Ignored, Manifest
+from pipeline.images.sources.arrays.array_labels import answers_of_arrays
 from pipeline.images.sources.arrays.array_names import Part, find_parts, label_choices, name_warnings
-from pipeline.images.sources.arrays.class_names import find_class_names
+from pipeline.images.sources.arrays.class_names import ClassNames, find_class_names
 from pipeline.images.sources.arrays.npz import read_npy, read_npz
 from pipeline.images.sources.arrays.pixels import CHANNELS, Scale, as_uint8, judged, pixel_warnings
 from pipeline.images.sources.columns import group_notes, group_splits
@@ -46,7 +48,7 @@ class Arrays:
 
 def array_manifest(
     pixels: NDArray[np.generic],
-    labels: NDArray[np.generic] | Sequence[str | None] | None = None,
+    labels: NDArray[np.generic] | Answers | None = None,
     *,
     splits: list[str | None] | None = None,
     groups: list[str | None] | None = None,
@@ -57,7 +59,7 @@ def array_manifest(
 
     Args:
         pixels: Shape (N, H, W), (N, H, W, 1), (N, H, W, 3) or (N, H, W, 4); what `as_uint8` takes.
-        labels: N texts, or an array that `flat_labels` takes; None where there are none.
+        labels: Answers for N images, or an array that `answers_of_arrays` takes.
         splits: The split of each image; None for an image whose split is not set.
         groups: The group of each image; all images of a group are in one split.
         reading: Shares of the splits that are not set; default 80/10/10.
@@ -70,23 +72,30 @@ def array_manifest(
     scale = Scale.of([pixels])
     images = Arrays(as_uint8(pixels, scale=scale))
     count = len(images.pixels)
-    flat = flat_labels(labels) if isinstance(labels, np.ndarray) else labels
-    if count == 0 or (flat is not None and len(flat) != count):
+    answers = answers_of_arrays([labels], kind=reading.task)[0] if isinstance(labels, np.ndarray) else labels
+    if count == 0 or (answers is not None and len(answers.labels) != count):
+        received = None if answers is None else (len(answers.labels),)
         raise DataLayoutError(
-            f"x and y must have the same length, above 0. Received: x {tuple(pixels.shape)}, y {None if flat is None else (len(flat),)}."
+            f"x and y must have the same length, above 0. Received: x {tuple(pixels.shape)}, y {received}."
         )
-    known = [None] * count if flat is None else list(flat)
+    answers = answers or Answers((None,) * count)
     given = splits or [None] * count
     digests = tuple(hashlib.sha256(images.read(position)).digest() for position in range(count))
-    shares = group_splits(given, groups, digests, reading, known)
+    shares = group_splits(given, groups, digests, reading, answers.labels, answers.kind)
     return Manifest(
         images=images,
         positions=tuple(range(count)),
         names=tuple(f"#{position}" for position in range(count)),
         digests=digests,
-        labels=tuple(known),
+        labels=answers.labels,
+        kind=answers.kind,
+        target_names=answers.names,
         splits=shares,
-        warnings=(*filter(None, [judged("of images", pixels, scale)]), *group_notes(given, groups, shares)),
+        warnings=(
+            *filter(None, [judged("of images", pixels, scale)]),
+            *answers.notes,
+            *group_notes(given, groups, shares),
+        ),
         title=title,
         split_rule=rule_of(given, reading.fractions, reading.split_seed),
     )
@@ -212,15 +221,14 @@ def _manifest_of(arrays: Mapping[str, NDArray[np.generic]], reading: Reading, ti
         raise DataLayoutError(
             f"All images must have the same shape. Received: {[tuple(part.shape) for part in images]}."
         )
-    # Labels of each part: if only the sums of the lengths were equal, labels would be shifted.
-    labels = [label for part in parts for label in _labels_of(arrays[part.images], arrays.get(part.labels or ""), part)]
-    named = None if names is None else names.apply(labels)
+    _check_lengths(arrays, parts)
+    answers, is_named = _answers(arrays, parts, reading, names)
     splits = [part.split for part, array in zip(parts, images, strict=True) for _ in range(len(array))]
     roles = _other_columns(arrays, parts, reading, title) if len(parts) == 1 else Roles()
     groups = None if roles.group is None else _texts(arrays[roles.group])
     found = array_manifest(
         np.concatenate(images),
-        labels if named is None else named,
+        answers,
         splits=splits if roles.splits is None else list(roles.splits),
         groups=groups,
         reading=reading,
@@ -229,13 +237,13 @@ def _manifest_of(arrays: Mapping[str, NDArray[np.generic]], reading: Reading, ti
     warnings = name_warnings(parts) + [
         text for part, array in zip(parts, given, strict=True) for text in pixel_warnings(part.images, array, scale)
     ]
-    if names is not None and named is None:
-        warnings.append(names.warning(labels))
+    if names is not None and answers is not None and not is_named:
+        warnings.append(names.warning(answers.labels))
     choices = () if any(part.labels for part in parts) else label_choices(arrays, parts)
     column = reading.label if reading.label != "label" else None
     return replace(
         found,
-        ignored=_unused(arrays, parts, roles, () if named is None or names is None else names.arrays),
+        ignored=_unused(arrays, parts, roles, names.arrays if is_named and names is not None else ()),
         warnings=(*warnings, *roles.warnings, *found.warnings),
         label_choices=choices,
         label_column=column,
@@ -273,34 +281,31 @@ def _texts(array: NDArray[np.generic]) -> list[str | None]:
     return plain_texts(array.reshape(-1).tolist())
 
 
-def _labels_of(images: NDArray[np.generic], labels: NDArray[np.generic] | None, part: Part) -> list[str | None]:
-    """The label of each image of a part."""
-    if labels is None:
-        return [None] * len(images)
-    flat = flat_labels(labels, str(part.labels))
-    if len(flat) != len(images):
-        raise DataLayoutError(
-            f"{part.images} and {part.labels} must have the same length. Received: {len(images)} and {len(flat)}."
-        )
-    return flat
-
-
-def flat_labels(labels: NDArray[np.generic], name: str = "y") -> list[str | None]:
-    """Labels as texts.
-
-    Args:
-        labels: Shape (N,) or (N, 1), or one-hot rows (N, K).
-        name: The array, for messages.
-
-    Raises:
-        DataLayoutError: Rows have several labels, or probabilities.
-    """
-    array = np.asarray(labels)
-    if array.ndim == 2 and array.shape[1] > 1:
-        if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all() or not (array.sum(axis=1) == 1).all():
+def _check_lengths(arrays: Mapping[str, NDArray[np.generic]], parts: Sequence[Part]) -> None:
+    """Check each part: if only the sums of the lengths were equal, labels would be shifted."""
+    for part in parts:
+        images, labels = len(arrays[part.images]), arrays.get(part.labels or "")
+        if labels is not None and len(labels) != images:
             raise DataLayoutError(
-                f"{name} {tuple(array.shape)} has one row per image, and its rows are not one-hot (a single 1, all others 0). Are "
-                "several labels per image meant, or probabilities? A head needs one class for each image: give an array (N,)."
+                f"{part.images} and {part.labels} must have the same length. Received: {images} and {len(labels)}."
             )
-        array = array.argmax(axis=1)
-    return [label_text(text) for text in _texts(array)]
+
+
+def _answers(
+    arrays: Mapping[str, NDArray[np.generic]], parts: Sequence[Part], reading: Reading, names: ClassNames | None
+) -> tuple[Answers | None, bool]:
+    """The answers of all parts, and whether the names of the classes were used; None if no part has labels."""
+    labelled = [arrays.get(part.labels or "") for part in parts]
+    known = [array for array in labelled if array is not None]
+    if not known:
+        return None, False
+    name = str(next(part.labels for part in parts if part.labels))
+    answers, is_named = answers_of_arrays(known, name, reading.task, names)
+    if len(known) == len(parts):
+        return answers, is_named
+    labels: list[str | None] = []
+    given = iter(answers.labels)
+    for part, array in zip(parts, labelled, strict=True):
+        count = len(arrays[part.images])
+        labels += [None] * count if array is None else [next(given) for _ in range(count)]
+    return replace(answers, labels=tuple(labels)), is_named

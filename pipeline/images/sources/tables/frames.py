@@ -51,7 +51,7 @@ def scan_frame(
         )
     roles = find_roles(texts, reading, _SOURCE)
     contents, digests, names = _encoded(images)
-    found = columns_of(texts, roles, names, range(len(images)))
+    found = columns_of(texts, roles, names, range(len(images)), kind=reading.task)
     return found.manifest(contents, digests, reading, "frame")
 
 

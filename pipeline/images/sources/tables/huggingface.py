@@ -95,16 +95,18 @@ def scan_data_files(
         MissingExtraError: pyarrow is not installed.
     """
     known, skipped = _with_known_splits(files)
-    texts: dict[str, list[str | None]] = {"label": [], "split": [], "group": []}
+    texts: dict[str, list[str | None]] = {"split": [], "group": []}
     names: list[str] = []
     digests: list[bytes | OSError] = []
     sources = [(file.path, _image_column(file.path)) for file in known]
     images = Spool(partial(_contents, sources), reading.home)
     counts: Counter[str | None] = Counter()
     choices: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
     warnings: list[str] = []
     for file in known:
         rows, count, found = _read_texts(file, reading)
+        first_row = len(names)
         choices, warnings = found.choices, [*warnings, *found.warnings]
         members = [str(row) for row in range(count)]
         read = partial(_read_from, images, len(names))
@@ -112,13 +114,21 @@ def scan_data_files(
         first = counts[file.split]
         names += [f"{file.split or ''}#{number}" for number in range(first, first + count)]
         counts[file.split] += count
-        for name in texts:
+        labels = tuple(dict.fromkeys((*labels, *found.labels)))
+        for name in {*texts, *labels}:
+            texts.setdefault(name, [None] * first_row)
             texts[name] += rows.get(name, [None] * count)
     if not names:
         raise DataLayoutError(f"These files have no rows: {[str(file.path) for file in known][:4]}.")
-    roles = Roles(label="label", splits=texts["split"], group="group", choices=choices)
+    roles = Roles(labels=labels, splits=texts["split"], group="group", choices=choices)
     columns = columns_of(
-        texts, roles, names, range(len(names)), skipped=skipped, warnings=list(dict.fromkeys(warnings))
+        texts,
+        roles,
+        names,
+        range(len(names)),
+        kind=reading.task,
+        skipped=skipped,
+        warnings=list(dict.fromkeys(warnings)),
     )
     return replace(columns, label_column=reading.label).manifest(images, digests, reading, title)
 
@@ -195,7 +205,7 @@ def _read_texts(file: DataFile, reading: Reading) -> tuple[dict[str, list[str | 
     source = str(file.path)
     kept = without_ignored(texts, reading, source)
     roles = find_roles(kept, reading, source, splits=[file.split] * count if file.split else None)
-    found = {"label": roles.label, "group": roles.group}
+    found = {**{name: name for name in roles.labels}, "group": roles.group}
     result = {name: list(kept[column]) for name, column in found.items() if column}
     if roles.splits is not None:
         result["split"] = list(roles.splits)
@@ -203,9 +213,11 @@ def _read_texts(file: DataFile, reading: Reading) -> tuple[dict[str, list[str | 
 
 
 def _is_plain(kind: Any) -> bool:
-    """Whether a column has texts, numbers or truth values."""
+    """Whether a column has texts, numbers or truth values, or lists of them."""
     from pyarrow import types
 
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        kind = kind.value_type  # several labels for each image
     if types.is_dictionary(kind):
         kind = kind.value_type
     is_text = types.is_string(kind) or types.is_large_string(kind)
@@ -215,7 +227,9 @@ def _is_plain(kind: Any) -> bool:
 
 
 def _class_name(value: object, classes: Sequence[str] | None) -> object:
-    """The name of a class number; None for -1, which means no label. Other values stay."""
+    """The name of a class number, or of each in a list; None for -1, which means no label. Other values stay."""
+    if isinstance(value, list):
+        return [_class_name(each, classes) for each in value]
     if classes is None or not isinstance(value, int):
         return value
     if value >= len(classes):
@@ -275,7 +289,11 @@ def _class_names(schema: Any) -> dict[str, list[str]]:
     """Class names by column of class numbers, from Hugging Face's metadata of the file."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        numbered = {name: kind["names"] for name, kind in features.items() if kind.get("_type") == "ClassLabel"}
+        # A list of class numbers is a feature in a feature: several labels for each image.
+        plain = {
+            name: kind["feature"] if isinstance(kind.get("feature"), dict) else kind for name, kind in features.items()
+        }
+        numbered = {name: kind["names"] for name, kind in plain.items() if kind.get("_type") == "ClassLabel"}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
     return {name: [str(text) for text in names] for name, names in numbered.items() if isinstance(names, list)}

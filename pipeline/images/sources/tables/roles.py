@@ -47,7 +47,9 @@ class Roles:
     """What the columns are."""
 
     path: str | None = None
-    label: str | None = None
+    labels: tuple[str, ...] = ()
+    """One column, or several that the user named; empty if the table has none."""
+
     splits: Sequence[str | None] | None = None
     """The split of each row; None if the table has no split column."""
 
@@ -91,23 +93,27 @@ def find_path(texts: Texts, reading: Reading, source: str) -> str | None:
     return found[0] if found else None
 
 
-def find_label(texts: Texts, reading: Reading, source: str) -> str | None:
-    """The column of labels; None if there is none of the usual names.
+def find_labels(texts: Texts, reading: Reading, source: str) -> tuple[str, ...]:
+    """The columns of labels: one, or several that the user named; none if there is none of the usual names.
 
     Raises:
         DataLayoutError: Two columns could be it, or there is no column of the name that the user gave.
     """
     if reading.label in texts:
-        return reading.label
+        return (reading.label,)
     if reading.label != "label":
-        return _named(texts, reading.label, "--label", source, without=(*PATHS, *SPLITS, *GROUPS))
+        given = [name.strip() for name in reading.label.split(",")] if "," in reading.label else [reading.label]
+        other = (*PATHS, *SPLITS, *GROUPS)
+        return tuple(dict.fromkeys(_named(texts, name, "--label", source, without=other) for name in given))
+    if reading.answer_names and all(name in texts for name in reading.answer_names):
+        return reading.answer_names
     found = _known(texts, LABELS[:2]) or _known(texts, LABELS)
     different = [name for name in found[1:] if list(texts[name]) != list(texts[found[0]])]
     if different:
         raise DataLayoutError(
             f"{source} has several columns that could be the labels: {found}. Choose one with --label."
         )
-    return found[0] if found else None
+    return (found[0],) if found else ()
 
 
 def find_roles(
@@ -130,20 +136,20 @@ def find_roles(
     Raises:
         DataLayoutError: A column has unknown splits, or it is a question what it is.
     """
-    label = find_label(texts, reading, source)
+    labels = find_labels(texts, reading, source)
     named = _named_column(texts, reading.split_column, "--split-column", source)
     group = _named_column(texts, reading.group_column, "--group-column", source)
-    rest = {name: column for name, column in texts.items() if name not in (path, label, group) or name == named}
+    rest = {name: column for name, column in texts.items() if name not in (path, *labels, group) or name == named}
     splits, used = (splits, []) if splits is not None else _find_splits(rest, named, source)
     rest = {name: column for name, column in rest.items() if name not in used}
     group = group or _find_group(rest, source)
     warnings = [] if group else _check_nearly_groups(rest, splits, source)
-    choices = () if label else tuple(name for name in rest if name != group)
+    choices = () if labels else tuple(name for name in rest if name != group)
     if [_flag_word(name) for name in used] == ["train"]:
         warnings.append(
             f"Images for which {used[0]} is false are test images; validation images are taken from the others."
         )
-    return Roles(path, label, splits, group, choices, tuple(warnings), tuple(used))
+    return Roles(path, labels, splits, group, choices, tuple(warnings), tuple(used))
 
 
 def _find_splits(texts: Texts, given: str | None, source: str) -> tuple[list[str | None] | None, list[str]]:

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.errors import DataLayoutError, DataNotFoundError, MissingExtraError, foreign_file
+from pipeline.images.answers import Answers, answers_of
 from pipeline.images.entries import Entry, Listed
 from pipeline.images.files.kinds import has_image_extension
 from pipeline.images.labels import counted, label_text, listed, missing_spellings, plain_texts
@@ -139,7 +140,7 @@ def manifest_of_paths(
         )
     _check_vanished(texts, roles, rows, skipped)
     warnings = (*table.warnings, *locator.notes(len(texts[path])))
-    columns = columns_of(texts, roles, names, rows, skipped=skipped, warnings=warnings)
+    columns = columns_of(texts, roles, names, rows, kind=reading.task, skipped=skipped, warnings=warnings)
     full = [os.path.join(folder, name) for name in names]  # noqa: PTH118 strings are faster
     digests = reading.hashes.digests(full, progress=reading.progress)
     return columns.manifest(Files(folder, tuple(names)), digests, reading, title)
@@ -149,7 +150,9 @@ def _check_vanished(texts: Texts, roles: Roles, rows: Sequence[int], skipped: Se
     """Raise DataLayoutError if all images of a class, or of a split, are skipped."""
     if not skipped:
         return
-    labels = [] if roles.label is None else [label_text(text) for text in texts[roles.label]]
+    labels = [label_text(text) for name in roles.labels[:1] for text in texts[name]]
+    if len(roles.labels) > 1 or len(set(labels)) > len(labels) / 2:
+        labels = []  # labels or numbers, and not classes
     for what, values in (("class", labels), ("split", list(roles.splits or ()))):
         left = {values[row] for row in rows} if values else set()
         for value in values:
@@ -167,24 +170,25 @@ def columns_of(
     names: Sequence[str],
     rows: Sequence[int],
     *,
+    kind: str | None,
     skipped: Sequence[Skipped] = (),
     warnings: Sequence[str] = (),
 ) -> Columns:
     """Labels, splits and groups of these rows of a table."""
-    raw = None if roles.label is None else [texts[roles.label][row] for row in rows]
+    raw = {name: [texts[name][row] for row in rows] for name in roles.labels}
     found = [*warnings, *roles.warnings]
-    missing = missing_spellings(raw or [])
-    if missing:
-        found.append(f"Values of the column {roles.label!r} that mean no label: {counted(missing.items())}.")
+    for name, values in raw.items():
+        if missing := missing_spellings(values):
+            found.append(f"Values of the column {name!r} that mean no label: {counted(missing.items())}.")
     return Columns(
         names=names,
-        labels=[None] * len(rows) if raw is None else [label_text(value) for value in raw],
+        answers=answers_of(raw, kind) if raw else Answers((None,) * len(rows)),
         splits=[None] * len(rows) if roles.splits is None else [roles.splits[row] for row in rows],
         groups=None if roles.group is None else [label_text(texts[roles.group][row]) for row in rows],
         skipped=skipped,
         label_choices=roles.choices,
         warnings=found,
-        label_column=roles.label,
+        label_column=",".join(roles.labels) or None,
     )
 
 

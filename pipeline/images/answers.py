@@ -1,0 +1,198 @@
+"""From columns of labels to the answers of one task: a class, several labels, or numbers for each image.
+
+The kind of the task is found where it is plain, and asked for where it is not (`pipeline.images.labels.check_classes`).
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import DataLayoutError
+from pipeline.images.labels import as_numbers, label_text, listed, measured_values, natural_key, several_labels
+from pipeline.tasks.multilabel import NOTHING, SEPARATOR, UNKNOWN
+from pipeline.tasks.regression import SEPARATOR as BETWEEN_NUMBERS
+
+Texts = Sequence[str | None]
+
+_YES, _NO = frozenset(["1", "1.0", "true", "t", "yes", "y"]), frozenset(["0", "0.0", "false", "f", "no", "n"])
+_DOUBT = frozenset(["-1", "-1.0"])
+"""Not known, beside 0 and 1: the mark of CheXpert and others."""
+
+_PLAIN = ("|", ";", "\n")
+"""Separators that names of classes do not have: fields with them are several labels, if a part comes twice."""
+
+_SEPARATORS = (*_PLAIN, ",", "+", "&", "/")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answer of each image as a text, and what kind of task they belong to."""
+
+    labels: tuple[str | None, ...]
+    """As the tasks read them (`Task.encode`); None where nothing is known."""
+
+    kind: str | None = None
+    """`multilabel` or `regression`; `classification` if the user said so; None: classes, unless they look like something else."""
+
+    names: tuple[str, ...] = ()
+    """Names of the labels or columns, if the data names them; empty: they are those that occur."""
+
+    questions: tuple[str, ...] = ()
+    """Columns that are a question each; there are no labels then."""
+
+    notes: tuple[str, ...] = ()
+    """What was found out about them: a sentence each."""
+
+
+def answers_of(columns: Mapping[str, Texts], kind: str | None = None) -> Answers:
+    """The answers in one or several columns of equal length.
+
+    Args:
+        columns: Texts by the name of the column, in the order that the user named them.
+        kind: What the user asks for; None: it is found.
+
+    Raises:
+        DataLayoutError: A text is no answer of this kind, or the name of a column cannot be one of a label.
+    """
+    plain = {name: [label_text(text) for text in column] for name, column in columns.items()}
+    if len(plain) == 1:
+        return _of_one(*next(iter(plain.items())), kind)
+    if kind == "regression":
+        return _numbers(plain)
+    if kind == "multilabel" or (kind is None and all(map(_is_yes_or_no, plain.values()))):
+        return _flags(plain, is_found=kind is None)
+    count = len(next(iter(plain.values())))
+    return Answers((None,) * count, questions=tuple(plain))
+
+
+def _of_one(name: str, column: list[str | None], kind: str | None) -> Answers:
+    """The answers in one column."""
+    known = [text for text in column if text is not None]
+    if kind is None and (separator := _plain_separator(set(known))):
+        note = (
+            f"{name!r} has several labels for each image, separated by {separator!r} (--task multilabel). If each text is one class: "
+            "--task classification."
+        )
+        return _fields(name, column, separator, note)
+    if kind is None and _are_measured(known):
+        note = f"{name!r} has numbers (--task regression). If each number is a class: --task classification."
+        return _numbers({name: column}, note)
+    if kind == "multilabel":
+        return _fields(name, column, _separator_of(set(known)))
+    if kind == "regression":
+        return _numbers({name: column})
+    return Answers(tuple(None if text == NOTHING else text for text in column), kind)
+
+
+def _plain_separator(fields: set[str]) -> str | None:
+    """What separates labels, if it is plain: a mark that names do not have, with one label here and several there."""
+    found = several_labels(fields)
+    counts = {len(text.split(found[0])) for text in fields} if found and found[0] in _PLAIN else set()
+    return found[0] if found and len(counts) > 1 else None
+
+
+def _are_measured(texts: list[str]) -> bool:
+    """Whether texts are plainly measured values: many different numbers, and not all of them whole."""
+    if measured_values(texts) != "sure":
+        return False
+    return not all(value is not None and value.is_integer() for value in as_numbers(texts).values())
+
+
+def _separator_of(fields: set[str]) -> str | None:
+    """What separates the labels of a field; None if each field is one label."""
+    found = several_labels(fields)
+    return found[0] if found else next((mark for mark in _SEPARATORS if any(mark in text for text in fields)), None)
+
+
+def _fields(name: str, column: list[str | None], separator: str | None, *notes: str) -> Answers:
+    """Several labels in one field."""
+    texts = dict.fromkeys(text for text in column if text is not None)
+    if separator is not None and (vectors := _vectors(texts, separator)):
+        rows = [None if text is None else vectors[text] for text in column]
+        count = len(next(iter(vectors.values())))
+        return _flags({str(k): [None if row is None else row[k] for row in rows] for k in range(count)}, is_found=False)
+    parts = {text: _parts(text, separator) for text in texts}
+    _check_names(name, {part for each in parts.values() for part in each})
+    joined = {text: SEPARATOR.join(each) or NOTHING for text, each in parts.items()}
+    return Answers(tuple(None if text is None else joined[text] for text in column), "multilabel", notes=notes)
+
+
+def _vectors(texts: Collection[str], separator: str) -> dict[str, list[str]]:
+    """Texts such as `1|0|1` as vectors of yes and no; empty if they are none."""
+    found = {text: [part.strip() for part in text.split(separator)] for text in texts}
+    is_flags = all(part in ("0", "1") for parts in found.values() for part in parts)
+    return found if is_flags and len({len(parts) for parts in found.values()}) == 1 else {}
+
+
+def _parts(text: str, separator: str | None) -> list[str]:
+    """The labels of a field, each once, sorted as people count."""
+    if text == NOTHING:
+        return []
+    given = [text] if separator is None else text.split(separator)
+    parts = dict.fromkeys(part for part in map(label_text, given) if part is not None)
+    return sorted(parts, key=natural_key)
+
+
+def _flags(columns: Mapping[str, list[str | None]], *, is_found: bool) -> Answers:
+    """A column of yes and no for each label."""
+    _check_names("the table", set(columns))
+    marks = {}
+    for name, column in columns.items():
+        wrong = next((text for text in column if text is not None and not _is_flag(text)), None)
+        if wrong is not None:
+            raise DataLayoutError(
+                f"A label column has 1 and 0 (or yes and no), and nothing or -1 where it is not known. Received: {wrong!r} in {name!r}. "
+                "For a head for each column, use --task classification or leave out --task."
+            )
+        marks[name] = [_mark(name, text) for text in column]
+    labels = []
+    for row in zip(*marks.values(), strict=True):
+        is_known = any(not mark.startswith(UNKNOWN) for mark in row)
+        labels.append((SEPARATOR.join(mark for mark in row if mark) or NOTHING) if is_known else None)
+    note = f"The columns {listed(list(map(repr, columns)))} are labels of one task (--task multilabel). For a head for each: --task classification."
+    return Answers(tuple(labels), "multilabel", tuple(columns), notes=(note,) if is_found else ())
+
+
+def _mark(name: str, text: str | None) -> str:
+    value = "-1" if text is None else text.casefold()
+    return name if value in _YES else "" if value in _NO else f"{UNKNOWN}{name}"
+
+
+def _is_flag(text: str) -> bool:
+    return text.casefold() in _YES | _NO | _DOUBT
+
+
+def _is_yes_or_no(column: list[str | None]) -> bool:
+    known = {text for text in column if text is not None}
+    return bool(known) and all(map(_is_flag, known))
+
+
+def _check_names(where: str, names: set[str]) -> None:
+    wrong = next(
+        (name for name in sorted(names) if SEPARATOR in name or name.startswith(UNKNOWN) or name == NOTHING), None
+    )
+    if wrong is not None:
+        raise DataLayoutError(
+            f"The name of a label has no {SEPARATOR!r} and does not begin with {UNKNOWN!r}, which mark several labels and unknown ones. "
+            f"Received: {wrong!r} in {where}. Rename it."
+        )
+
+
+def _numbers(columns: Mapping[str, list[str | None]], *notes: str) -> Answers:
+    """Numbers, with a point or a comma, in one currency or unit for each column."""
+    texts = []
+    for name, column in columns.items():
+        numbers = as_numbers([text for text in column if text is not None])
+        wrong = next((text for text, value in numbers.items() if value is None), None)
+        if wrong is not None:
+            raise DataLayoutError(
+                f"A regression needs numbers, in one unit. Received: {wrong!r} in the column {name!r}. Remove units and marks, leave cells "
+                "without a number empty, or use --task classification."
+            )
+        texts.append([_digits(None if text is None else numbers[text]) for text in column])
+    labels = [BETWEEN_NUMBERS.join(row) if any(row) else None for row in zip(*texts, strict=True)]
+    return Answers(tuple(labels), "regression", tuple(columns), notes=notes)
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else re.sub(r"\.0$", "", repr(value))

@@ -1,0 +1,118 @@
+"""What the labels of a data set need for a training, for each kind of task.
+
+Each check gets the labelled images and raises DataLayoutError, with what was received and what to do.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.errors import DataLayoutError
+from pipeline.images.labels import check_classes, listed
+
+if TYPE_CHECKING:
+    from pipeline.images.manifest import Manifest
+
+
+def check_training(labelled: "Manifest", hint: str) -> None:
+    """Check that a head can be trained on these images.
+
+    Args:
+        labelled: Images with labels.
+        hint: Sentences on what was skipped, which may be what is missing; or empty.
+
+    Raises:
+        DataLayoutError: It cannot.
+    """
+    task = labelled.task
+    _BEFORE[task.kind](labelled, hint)
+    if "train" not in labelled.splits:
+        raise DataLayoutError(
+            f"There is no training image with a label: all {len(labelled)} labelled images are for validation or test. Add training "
+            "images, or split by percentages: give the folder below the split folder, or use --ignore-column for the split column of a table."
+        )
+    _IN_TRAINING[task.kind](labelled, hint)
+    if "validation" not in labelled.splits:
+        distinct = len(set(labelled.digests))
+        same = f", {distinct} of the images different" if distinct < len(labelled) else ""
+        raise DataLayoutError(
+            f"There is no validation image with a label ({len(labelled)} images{_of(labelled)}{same}; each class keeps at "
+            "least one for training). Add images, or choose a split with a share of validation, such as --split 80/10/10."
+        )
+
+
+def _of(labelled: "Manifest") -> str:
+    return f" of {len(labelled.classes)} classes" if labelled.task.kind == "classification" else ""
+
+
+def _check_classes(labelled: "Manifest", hint: str) -> None:
+    """Two classes or more, whose names are those of classes."""
+    if len(labelled.classes) < 2:
+        raise DataLayoutError(
+            f"A head needs at least two classes. Received: {list(labelled.classes)}. Use one folder per class "
+            f"(DATA/cats, DATA/dogs) or choose another label column with --label.{hint}"
+        )
+    if labelled.kind is None:
+        check_classes([str(label) for label in labelled.labels], are_fields=labelled.label_column is not None)
+
+
+def _check_class_images(labelled: "Manifest", hint: str) -> None:
+    """A training image of each class, and classes that are not single images."""
+    _check_each_trained(labelled, hint)
+    if len(labelled.classes) == len(labelled) > 2:
+        raise DataLayoutError(
+            f"Each of the {len(labelled)} images has a label of its own (such as {labelled.classes[0]!r}), so there is nothing to learn from "
+            "the others. Add images, or choose another label column with --label."
+        )
+
+
+def _check_labels(labelled: "Manifest", hint: str) -> None:
+    """One label or more."""
+    if not labelled.classes:
+        raise DataLayoutError(
+            f"No image has any label, so there is nothing to learn. Choose another label column with --label.{hint}"
+        )
+
+
+def _check_each_trained(labelled: "Manifest", hint: str) -> None:
+    missing = labelled.classes_without("train")
+    if missing:
+        what = "class" if labelled.task.kind == "classification" else "label"
+        raise DataLayoutError(
+            f"The train split has no image of {listed([repr(name) for name in missing])} ({len(missing)} of "
+            f"{len(labelled.classes)} {what}{'es' if what == 'class' else 's'}). A head cannot learn a {what} without training images: add some, "
+            f"or remove the {what}.{hint}"
+        )
+
+
+def _check_numbers(labelled: "Manifest", hint: str) -> None:
+    """Different numbers of each column among the training images."""
+    del hint
+    train = labelled.split("train")
+    y = labelled.task.encode([str(label) for label in train.labels])
+    for name, column in zip(labelled.classes, y.T, strict=True):
+        if len(np.unique(column[np.isfinite(column)])) < 2:
+            received = Counter(str(label) for label in train.labels).most_common(1)[0][0]
+            raise DataLayoutError(
+                f"The training images have fewer than two different numbers in {name!r} (such as {received!r}), so there is nothing to learn. "
+                "Choose another label column with --label, or other splits."
+            )
+
+
+def _no_check(labelled: "Manifest", hint: str) -> None:
+    del labelled, hint
+
+
+_Check = Callable[["Manifest", str], None]
+_BEFORE: Mapping[str, _Check] = {
+    "classification": _check_classes,
+    "multilabel": _check_labels,
+    "regression": _no_check,
+}
+_IN_TRAINING: Mapping[str, _Check] = {
+    "classification": _check_class_images,
+    "multilabel": _check_each_trained,
+    "regression": _check_numbers,
+}

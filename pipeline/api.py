@@ -6,8 +6,9 @@ the functions for bases, weights and stores are in `pipeline.maintenance`.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from pipeline.images.augment import LIVE_DEFAULT
 from pipeline.images.given import GivenImages
@@ -109,7 +110,7 @@ def fit(
     plots: bool = True,
     command: str | None = None,
     **keywords: Unpack[TrainingKeywords],
-) -> Run:
+) -> Run | Any:
     """Stage two (command `head`): train a head on cached rows; rows that are missing are made first.
 
     Args:
@@ -124,6 +125,9 @@ def fit(
         command: How to make the run again, kept in run.json.
         keywords: Of `pipeline.keywords.TrainingKeywords`; those of training count for dense heads only.
 
+    Returns:
+        The run. If `label` names several columns that are a question each: a `ByQuestion`, the runs by the name of the column.
+
     Raises:
         HeadSpecError: No head has this description.
         SettingError: A value is invalid, or there is a run of this name already.
@@ -131,23 +135,24 @@ def fit(
     """
     from pipeline.stage_two.folds import folds_of
     from pipeline.training.heads import fit_head
+    from pipeline.training.questions import train_each
 
     given = gather(keywords, fit, data=data, head=head, pool=pool, folds=folds, repeats=repeats)
     check_run_name(name, given.settings.paths.runs, replace=replace)
-    manifest, settings = given.open_labelled(data)
-    return fit_head(
-        manifest,
-        head,
-        settings,
+    manifests, settings = given.open_questions(data)
+    train = partial(
+        fit_head,
+        head=head,
+        settings=settings,
         pool=rows_pooling(pool),
         training=given.training,
         views=given.views,
         folds=folds_of(folds, repeats),
-        name=name,
         replace=replace,
         plots=plots,
         command=command,
     )
+    return train_each(manifests, train, name=name, runs=settings.paths.runs, replace=replace)
 
 
 def sweep(
@@ -162,7 +167,7 @@ def sweep(
     replace: bool = False,
     command: str | None = None,
     **keywords: Unpack[SweepKeywords],
-) -> "SweepResult":
+) -> "SweepResult | Any":
     """Train many heads on the same rows, rank them by validation, and keep the best as a run.
 
     Args:
@@ -176,25 +181,29 @@ def sweep(
         replace: Replace an existing run of that name.
         command: How to make the run again, kept in run.json.
         keywords: Of `pipeline.keywords.SweepKeywords`.
+
+    Returns:
+        The ranked table; of several label columns a `ByQuestion`, as in `fit`.
     """
+    from pipeline.training.questions import train_each
     from pipeline.training.sweep import sweep_heads
 
     given = gather(keywords, sweep, data=data, head=head, pool=pool, lr=lr, head_batch_size=head_batch_size)
     check_run_name(name, given.settings.paths.runs, replace=replace)
-    manifest, settings = given.open_labelled(data)
-    return sweep_heads(
-        manifest,
-        (head,) if isinstance(head, str) else head,
-        settings,
+    manifests, settings = given.open_questions(data)
+    train = partial(
+        sweep_heads,
+        heads=(head,) if isinstance(head, str) else head,
+        settings=settings,
         pool=rows_pooling(pool),
         training=given.training,
         learning_rates=lr,
         batch_sizes=head_batch_size,
         num_random=random,
-        name=name,
         replace=replace,
         command=command,
     )
+    return train_each(manifests, train, name=name, runs=settings.paths.runs, replace=replace)
 
 
 def end_to_end(

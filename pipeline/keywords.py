@@ -5,8 +5,8 @@ an augmentation. A keyword that the function does not have is an error that name
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
@@ -79,7 +79,8 @@ class GivenKeywords(SettingsKeywords, total=False):
 class EvaluateKeywords(GivenKeywords, total=False):
     """Settings, and how a data set is read that brings its own splits or none."""
 
-    label: str
+    label: str | Sequence[str]
+    task: str | None
     split_column: str | None
     group_column: str | None
     classes_from: str | None
@@ -109,6 +110,7 @@ class _DenseKeywords(TypedDict, total=False):
     schedule: str
     patience: int
     keep: str
+    loss: str
     seed: int
 
 
@@ -137,7 +139,18 @@ class TrainingKeywords(DataKeywords, _DenseKeywords, _StepKeywords, _AugmentKeyw
 
 _TRAINING = {
     name: {"lr": "learning_rate", "head_batch_size": "batch_size"}.get(name, name)
-    for name in ("epochs", "lr", "head_batch_size", "optimizer", "schedule", "patience", "keep", "view_mode", "seed")
+    for name in (
+        "epochs",
+        "lr",
+        "head_batch_size",
+        "optimizer",
+        "schedule",
+        "patience",
+        "keep",
+        "loss",
+        "view_mode",
+        "seed",
+    )
 }
 """Keywords to fields of `Training`."""
 
@@ -182,13 +195,42 @@ class Inputs:
         manifest = self.scan(data)
         return manifest, with_stored_features(manifest, self.settings)
 
+    def open_questions(self, data: Data | Manifest) -> tuple[Mapping[str, Manifest], Settings]:
+        """The same, where `label` may name several columns that are a question each: a manifest for each, by the name of the column.
+
+        Raises:
+            DataLayoutError: The labels do not make a task; see `Manifest.require_task`.
+        """
+        manifest = self.scan(data)
+        if isinstance(data, Manifest) or not manifest.questions:
+            own = self._required(manifest)
+            return {own.label_column or "": own}, with_stored_features(own, self.settings)
+        found = {}
+        for name in manifest.questions:
+            one = scan(data, self.settings, **{**self.read, "label": name})
+            found[name] = self._required(replace(one, title=f"{one.title}-{name}"))
+        return found, with_stored_features(manifest, self.settings)
+
+    def _required(self, manifest: Manifest) -> Manifest:
+        """The labelled images, checked for a training.
+
+        Raises:
+            SettingError: A loss of numbers for other labels.
+        """
+        labelled = manifest.require_task()
+        if self.training.loss != Training.loss and not labelled.task.has_losses:
+            raise SettingError(
+                f"--loss is for numbers (--task regression). Received: --loss {self.training.loss} for {labelled.task.kind}."
+            )
+        return labelled
+
     def open_labelled(self, data: Data | Manifest) -> tuple[Manifest, Settings]:
         """The same for a training, without images that have no label: checked now, and not after hours of stage one.
 
         Raises:
             DataLayoutError: The labels do not make a task; see `Manifest.require_task`.
         """
-        manifest = self.scan(data).require_task()
+        manifest = self._required(self.scan(data))
         return manifest, with_stored_features(manifest, self.settings)
 
     @property

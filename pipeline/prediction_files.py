@@ -40,13 +40,17 @@ class PredictionFile:
         return None if path is None else cls(Path(path))
 
     def write(self, predictions: Sequence[Prediction]) -> None:
-        """Write one row per prediction, in order; the file is complete whenever its name exists.
+        r"""Write one row per prediction, in order; the file is complete whenever its name exists.
 
         | ending | columns |
         |---|---|
         | `.csv` | path, label, probability, label_2, probability_2 ... for the further classes, reason |
+        | `.csv`, of several labels | path, label (`cat\|indoor`), label_1, probability_1 ... in the order of the probabilities, reason |
+        | `.csv`, of numbers | path, and for each column NAME, NAME_low, NAME_high; reason |
         | `.jsonl` | path, label, probability, top ([[label, probability], ...]), reason |
         | `.parquet` | path, label, probability, top (list of {label, probability}), reason |
+
+        With numbers, `.jsonl` and `.parquet` have `values` too: {NAME: {value, low, high}}, in Parquet a list of {name, value, low, high}.
 
         In the CSV file, texts that a spreadsheet would run as formulas begin with an apostrophe; see `pipeline.cells`.
         """
@@ -74,23 +78,42 @@ def check_writable(path: Path) -> None:
 
 
 def _write_csv(path: Path, predictions: Sequence[Prediction]) -> None:
-    num_more = max((len(entry.top) for entry in predictions), default=1) - 1
-    more = [f"{name}_{number}" for number in range(2, num_more + 2) for name in ("label", "probability")]
+    columns, cells = _columns(predictions)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["path", "label", "probability", *more, "reason"])
+        writer.writerow(["path", *map(as_cell, columns), "reason"])
         for entry in predictions:
-            others = [cell for label, p in entry.top[1:] for cell in (as_cell(label), _number(p))]
-            writer.writerow(
-                [
-                    as_cell(entry.path),
-                    as_cell(entry.label or ""),
-                    _number(entry.probability),
-                    *others,
-                    *[""] * (len(more) - len(others)),
-                    as_cell(entry.reason or ""),
-                ]
-            )
+            own = cells(entry)
+            missing = [""] * (len(columns) - len(own))
+            writer.writerow([as_cell(entry.path), *own, *missing, as_cell(entry.reason or "")])
+
+
+def _columns(predictions: Sequence[Prediction]) -> tuple[list[str], Callable[[Prediction], list[str]]]:
+    """Names of the columns between path and reason, and what gives an image's cells of them."""
+    known = [entry for entry in predictions if entry.label is not None]
+    names = list((known[0].values or {}) if known else [])
+    if names:
+        return [f"{name}{end}" for name in names for end in ("", "_low", "_high")], _values
+    num_listed = max((len(entry.top) for entry in predictions), default=1)
+    if known and known[0].probability is None:
+        return ["label", *_pairs(1, num_listed)], lambda entry: [as_cell(entry.label or ""), *_listed(entry, 0)]
+    return ["label", "probability", *_pairs(2, num_listed)], lambda entry: [
+        as_cell(entry.label or ""),
+        _number(entry.probability),
+        *_listed(entry, 1),
+    ]
+
+
+def _pairs(first: int, last: int) -> list[str]:
+    return [f"{name}_{number}" for number in range(first, last + 1) for name in ("label", "probability")]
+
+
+def _listed(entry: Prediction, start: int) -> list[str]:
+    return [cell for label, p in entry.top[start:] for cell in (as_cell(label), _number(p))]
+
+
+def _values(entry: Prediction) -> list[str]:
+    return [_number(number) for each in (entry.values or {}).values() for number in each]
 
 
 def _number(probability: float | None) -> str:
@@ -118,6 +141,11 @@ def _write_parquet(path: Path, predictions: Sequence[Prediction]) -> None:
         entry.as_dict() | {"top": [{"label": label, "probability": p} for label, p in entry.top]}
         for entry in predictions
     ]
+    if any(entry.values for entry in predictions):
+        number = pa.struct([("name", pa.string()), *((name, pa.float64()) for name in ("value", "low", "high"))])
+        schema = schema.append(pa.field("values", pa.list_(number)))
+        for row in rows:
+            row["values"] = [{"name": name, **each} for name, each in row.get("values", {}).items()]
     parquet.write_table(pa.Table.from_pylist(rows, schema=schema), path)
 
 

@@ -130,6 +130,18 @@ def _fits() -> Sequence[str]:
     return FITS
 
 
+def _losses() -> Sequence[str]:
+    from pipeline.stage_two.dense.settings import LOSSES
+
+    return LOSSES
+
+
+def _tasks() -> Sequence[str]:
+    from pipeline.tasks.task import KINDS
+
+    return KINDS
+
+
 def _keeps() -> Sequence[str]:
     from pipeline.stage_two.dense.settings import KEEPS
 
@@ -184,6 +196,8 @@ def _view_modes() -> Sequence[str]:
 
 BACKEND = Names(_backends)
 CLASS_FOLDER = Names(_class_folders)
+TASK = Names(_tasks)
+LOSS = Names(_losses)
 DTYPE = Names(_dtypes)
 ENGINE = Names(_engines)
 FIT = Names(_fits)

@@ -18,6 +18,7 @@ from pipeline.cli.choices import (
     FIT,
     GIGABYTES,
     KEEP,
+    LOSS,
     PRECISION,
     PREPROCESSING,
     RATE,
@@ -25,6 +26,7 @@ from pipeline.cli.choices import (
     SCHEDULE,
     SEED,
     SIZE,
+    TASK,
     VIEW_MODE,
     VIEWS,
 )
@@ -231,7 +233,17 @@ path_options = section(
 label_options = stack(
     section(
         "Data",
-        click.option("--label", default="label", help="Label column of a table; fine or coarse for keras:cifar100."),
+        click.option(
+            "--label",
+            default="label",
+            metavar="NAME[,NAME...]",
+            help="Label column of a table, or several: labels or numbers of one task, or a question each; fine or coarse for keras:cifar100.",
+        ),
+        click.option(
+            "--task",
+            type=TASK,
+            help="One class, several labels, or numbers for each image [default: found where it is plain].",
+        ),
     ),
     path_options,
     section(
@@ -330,6 +342,7 @@ dense_options = section(
         default="best",
         help="Weights of a dense head to keep: of the epoch with the smallest validation loss, or of the last.",
     ),
+    click.option("--loss", type=LOSS, default="mse", help="What a dense head minimises for numbers."),
     click.option("--seed", type=SEED, default=0, help="Seed of weights, shuffling and dropout."),
 )
 step_options = section(

@@ -182,6 +182,14 @@ def evaluate_data(
     if folder is not None:
         check_out(folder)
     predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
-    manifest = scan(data, settings, **{**read, "split": OWN_SPLITS})
+    own = {"task": predictor.task.kind, "answer_names": _answer_names(predictor)}
+    manifest = scan(data, settings, **{**own, **read, "split": OWN_SPLITS})
     shown = str(data) if isinstance(data, str | Path) else None
     return evaluate(predictor, manifest, split=split, out=folder, strict=settings.compute.strict, shown=shown)
+
+
+def _answer_names(predictor: ExportedRun | Run) -> tuple[str, ...]:
+    """Columns that have the labels, if the data has them: the run's own, or those of its numbers or labels."""
+    if isinstance(predictor, Run) and predictor.info.label_column:
+        return tuple(predictor.info.label_column.split(","))
+    return predictor.task.column_names

@@ -94,15 +94,15 @@ def evaluate(
     if out is not None:
         check_out(out)
     task = predictor.task
+    task.check_columns(manifest.target_names)
     chosen, part = _choose_split(manifest, split)
     labels = Counter(part.labels)
     num_unlabelled = labels.pop(None, 0)
-    unknown = {str(label): count for label, count in sorted(labels.items()) if label not in predictor.classes}
+    unknown = {str(label): count for label, count in sorted(labels.items()) if not task.knows(str(label))}
     _check_labels(predictor, part, unknown, strict=strict)
     if strict and (kinds := unread_kinds(manifest.ignored)):
         raise DataLayoutError(f"Files are not read, and --strict is set: {'; '.join(kinds)}")
-    known = set(predictor.classes)
-    kept = part.select([row for row, label in enumerate(part.labels) if label in known])
+    kept = part.select([row for row, label in enumerate(part.labels) if label is not None and task.knows(label)])
     done = predictor.predict_manifest(kept)
     used, skipped = done.manifest, done.manifest.skipped
     if skipped and (strict or not len(used)):
@@ -120,7 +120,7 @@ def evaluate(
         ignored=manifest.ignored,
         num_unlabelled=num_unlabelled,
         unknown_labels=unknown,
-        missing_classes=tuple(name for name in predictor.classes if name not in set(used.labels)),
+        missing_classes=task.missing([str(label) for label in used.labels]),
         num_trained_on=sum(digest in seen for digest in used.digests),
         folder=out,
         predicted=done,

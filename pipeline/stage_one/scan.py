@@ -4,7 +4,7 @@ import logging
 import shlex
 from collections import Counter
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from pipeline.bases.files import home_folder
 from pipeline.errors import DataLayoutError
@@ -106,8 +106,11 @@ def make_reading(settings: Settings, **keywords: Unpack[ReadKeywords]) -> Readin
         settings: Cache folder, where file digests are remembered, and progress.
         keywords: The options of a user.
     """
+    given: dict[str, Any] = {**keywords}
+    if not isinstance(given.get("label", ""), str):
+        given["label"] = ",".join(given["label"])
     return Reading(
-        **keywords,
+        **given,
         hashes=settings.paths.hashes,
         home=home_folder(),
         progress=settings.compute.progress,

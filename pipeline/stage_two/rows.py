@@ -161,6 +161,26 @@ class LabelledRows:
         return self.splits["validation"]
 
 
+class RowMemory:
+    """Rows that were read already, so that several tasks on the same images read each row once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, bytes], NDArray[np.float32]] = {}
+
+    def read(self, store: Store, keys: Keys, pooling: str) -> NDArray[np.float32]:
+        """The rows of these keys, in their order."""
+        names = [(str(store.folder), pooling, bytes(key)) for key in keys]
+        missing = [position for position, name in enumerate(names) if name not in self._known]
+        if len(missing) == len(names):
+            rows = store.read(keys, pooling=pooling)
+            self._known |= dict(zip(names, rows, strict=True))
+            return rows
+        if missing:
+            found = store.read(keys[missing], pooling=pooling)
+            self._known |= dict(zip((names[position] for position in missing), found, strict=True))
+        return np.stack([self._known[name] for name in names])
+
+
 def load_rows(
     manifest: Manifest,
     store: Store,
@@ -168,6 +188,7 @@ def load_rows(
     *,
     pooling: str = "none",
     memory_bytes: float = math.inf,
+    memory: RowMemory | None = None,
 ) -> LabelledRows:
     """Read the rows of a manifest's images and pair them with its labels.
 
@@ -177,6 +198,7 @@ def load_rows(
         views: Views 1 to K to read too: of the training images, and with `tta` of all images. Their store is beside `store`.
         pooling: `none`, `avg` or `max`: pooling of spatial rows at read time.
         memory_bytes: Rows that take more memory than this as float32 stay in their store, and are read in blocks (`StoredRows`).
+        memory: Rows that were read already; None: read all.
 
     Raises:
         DataLayoutError: The labels do not make a task.
@@ -184,7 +206,7 @@ def load_rows(
     """
     manifest = manifest.require_task()
     parts = {name: part for name in SPLITS if len(part := manifest.split(name))}
-    rows = _read_views(parts, store, views, pooling, memory_bytes)
+    rows = _read_views(parts, store, views, pooling, memory_bytes, memory or RowMemory())
     task = manifest.task
     return LabelledRows(
         task,
@@ -203,7 +225,12 @@ def load_rows(
 
 
 def _read_views(
-    parts: Mapping[str, Manifest], store: Store, views: Views | None, pooling: str, memory_bytes: float
+    parts: Mapping[str, Manifest],
+    store: Store,
+    views: Views | None,
+    pooling: str,
+    memory_bytes: float,
+    memory: RowMemory,
 ) -> Mapping[str, Sequence[Rows]]:
     """View 0 of each split, followed by views 1 to K where it has them."""
     keys = [(store, {name: row_keys(part.digests) for name, part in parts.items()})]
@@ -231,7 +258,7 @@ def _read_views(
         else:
             # One reading for all splits, so that each shard is decompressed once.
             ends = np.cumsum([len(wanted) for wanted in each.values()])
-            read = np.split(holder.read(together, pooling=pooling), ends[:-1])
+            read = np.split(memory.read(holder, together, pooling), ends[:-1])
         for name, rows in zip(each, read, strict=True):
             found[name].append(rows)
     return found

@@ -33,6 +33,11 @@ class Classification(Task):
             raise DataLayoutError(f"The label {unknown!r} is no class. Expected one of {', '.join(self.names)}.")
         return np.array([numbers[label] for label in labels], np.int64)
 
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """None: classes are the values of a column."""
+        return ()
+
     @staticmethod
     def names_in(label: str) -> tuple[str, ...]:
         return (label,)

@@ -30,9 +30,6 @@ class Regression(Task):
     half_widths: tuple[float, ...] = ()
     """Half the width of the interval of each column's predictions, in its units, T of them; empty if none was made."""
 
-    loss: str = "mse"
-    """What dense heads minimise: `mse`, `mae` or `huber`, of numbers in deviations of the training images."""
-
     kind: ClassVar[str] = "regression"
     link: ClassVar[str] = "identity"
     heads: ClassVar[tuple[str, ...]] = ("ridge", "sgd", "knn")
@@ -55,6 +52,22 @@ class Regression(Task):
     def names_in(label: str) -> tuple[str, ...]:
         del label
         return ()
+
+    def check_columns(self, names: Sequence[str]) -> None:
+        """A single column may have another name."""
+        if len(self.names) > 1 and tuple(names) != self.names:
+            raise DataLayoutError(
+                f"The run answers the columns {', '.join(self.names)}, in this order. Received: {', '.join(names)}. Choose them with "
+                f"--label {','.join(self.names)}."
+            )
+
+    def missing(self, labels: Sequence[str]) -> tuple[str, ...]:
+        del labels
+        return ()
+
+    def knows(self, label: str) -> bool:
+        """Whether it is as many numbers."""
+        return label.count(SEPARATOR) == len(self.names) - 1
 
     def text(self, target: Any) -> str:
         return SEPARATOR.join("" if np.isnan(value) else f"{value:.9g}" for value in target)
@@ -108,8 +121,8 @@ class Regression(Task):
         return Scaling(tuple(float(column.mean()) for column in columns), spread)
 
     @property
-    def dense_loss(self) -> str:
-        return self.loss
+    def has_losses(self) -> bool:
+        return True
 
     def strata(self, y: Targets) -> NDArray[np.int64]:
         """Ten ranges of the first column with equal numbers of images, and one of those that are not known."""
@@ -133,14 +146,14 @@ class Regression(Task):
         return replace(self, half_widths=tuple(widths))
 
     def as_dict(self) -> dict[str, Any]:
-        return {"kind": self.kind, "half_widths": list(self.half_widths), "loss": self.loss}
+        return {"kind": self.kind, "half_widths": list(self.half_widths)}
 
     @classmethod
     def from_dict(cls, names: tuple[str, ...], values: Mapping[str, Any]) -> Self:
         widths = tuple(float(value) for value in values.get("half_widths", ()))
         if widths and (len(widths) != len(names) or not all(0 <= value < math.inf for value in widths)):
             raise ValueError(f"half_widths are {len(names)} numbers from 0 on; received {widths}")
-        return cls(names, widths, str(values.get("loss", "mse")))
+        return cls(names, widths)
 
 
 def _number(text: str) -> float:

@@ -128,6 +128,28 @@ class Task(ABC):
     def names_in(label: str) -> tuple[str, ...]:
         """The names in a label: the class, or the labels that an image has; none for numbers."""
 
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Columns of a table that may have the answers."""
+        return self.names
+
+    def check_columns(self, names: Sequence[str]) -> None:
+        """Check that the columns of other data are those of this task; empty: they have no names of their own.
+
+        Raises:
+            DataLayoutError: They are others, or in another order.
+        """
+        del names
+
+    def missing(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """Classes or labels that no image has; none for numbers."""
+        found = {name for label in labels for name in self.names_in(label)}
+        return tuple(name for name in self.names if name not in found)
+
+    def knows(self, label: str) -> bool:
+        """Whether outputs can be compared with this label."""
+        return all(name in self.names for name in self.names_in(label))
+
     @abstractmethod
     def text(self, target: Any) -> str:
         """The label that `encode` makes this target of."""
@@ -199,9 +221,9 @@ class Task(ABC):
         return None
 
     @property
-    def dense_loss(self) -> str:
-        """What a dense head minimises, where there is a choice."""
-        return ""
+    def has_losses(self) -> bool:
+        """Whether there is a choice of what dense heads minimise (`Training.loss`)."""
+        return False
 
     def settled(self, outputs: Outputs, y: Targets) -> Self:
         """This task with what is chosen on validation: the thresholds of labels, the width of intervals."""

@@ -21,7 +21,7 @@ from pipeline.stage_two.folds import Folds, FoldScores, cross_validate
 from pipeline.stage_two.head import Head, score_head
 from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.linear.stream import stream_linear
-from pipeline.stage_two.rows import LabelledRows, StoredRows
+from pipeline.stage_two.rows import LabelledRows, RowMemory, StoredRows
 from pipeline.stage_two.spec import HeadSpec, LinearSpec, parse_head, pooling_of
 from pipeline.training.rows import CachedRows, read_rows
 
@@ -41,6 +41,7 @@ def fit_head(
     replace: bool = False,
     plots: bool = True,
     command: str | None = None,
+    memory: RowMemory | None = None,
 ) -> Run:
     """Train a head on cached rows and save it as a run; missing rows are computed first.
 
@@ -56,6 +57,7 @@ def fit_head(
         replace: Replace an existing run of that name.
         plots: Draw learning curves and confusion matrix into the folder of the run.
         command: The command that makes the run again; kept in run.json.
+        memory: Rows that were read already for another task.
 
     Raises:
         DataLayoutError: The labels do not make a task.
@@ -67,7 +69,14 @@ def fit_head(
     check_run_name(name, settings.paths.runs, replace=replace)
     pooling = pooling_of(spec, pool)
     with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:
-        cached = read_rows(manifest, pooling, settings, views=views, memory_bytes=settings.compute.memory_bytes())
+        cached = read_rows(
+            manifest,
+            pooling,
+            settings,
+            views=views,
+            memory_bytes=settings.compute.memory_bytes(),
+            memory=memory,
+        )
         return fit_cached(
             cached,
             spec,

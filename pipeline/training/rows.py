@@ -10,7 +10,7 @@ from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.views import Views
-from pipeline.stage_two.rows import LabelledRows, load_rows
+from pipeline.stage_two.rows import LabelledRows, RowMemory, load_rows
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ def read_rows(
     *,
     views: Views | None = None,
     memory_bytes: float = math.inf,
+    memory: RowMemory | None = None,
 ) -> CachedRows:
     """Read rows and labels of all splits; missing rows are computed first.
 
@@ -50,9 +51,12 @@ def read_rows(
         settings: Features, folders and compute.
         views: Stored views to read too.
         memory_bytes: Rows that take more memory than this stay in their store.
+        memory: Rows that were read already for another task; None: read all.
     """
     recipe, trunk = make_recipe(manifest, settings)
     pooled = recipe.with_pooling(pooling) if pooling != "none" else None
     extraction = ensure(manifest, recipe, settings, alternative=pooled)
-    labelled = load_rows(extraction.manifest, extraction.store, views, pooling=pooling, memory_bytes=memory_bytes)
+    labelled = load_rows(
+        extraction.manifest, extraction.store, views, pooling=pooling, memory_bytes=memory_bytes, memory=memory
+    )
     return CachedRows(labelled, extraction, trunk, pooling, views)

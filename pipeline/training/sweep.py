@@ -15,6 +15,7 @@ from pipeline.runs.run import Run
 from pipeline.runs.tracking.logs import log_sweep, open_log
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.rows import RowMemory
 from pipeline.stage_two.spec import DenseSpec, parse_head
 from pipeline.stage_two.sweep import DEFAULT_HEADS, Cell, HeadResult, make_cells, rank, run_sweep
 from pipeline.training.heads import fit_cached
@@ -72,6 +73,7 @@ def sweep_heads(
     name: str | None = None,
     replace: bool = False,
     command: str | None = None,
+    memory: RowMemory | None = None,
 ) -> SweepResult:
     """Fit many heads on the same rows, rank them by validation accuracy, and save the best as a run.
 
@@ -89,6 +91,7 @@ def sweep_heads(
         name: Name of the run of the best head; None: made up.
         replace: Replace an existing run of that name.
         command: The command that makes the run again.
+        memory: Rows that were read already for another task.
 
     Raises:
         DivergedError: Every training diverged or crashed.
@@ -107,7 +110,8 @@ def sweep_heads(
     # Opened before the trainings, so that a missing package is an error now and not at the end.
     with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:
         cached = {
-            pooling: _read_rows(manifest, pooling, cells, settings) for pooling in {cell.pooling for cell in cells}
+            pooling: _read_rows(manifest, pooling, cells, settings, memory)
+            for pooling in {cell.pooling for cell in cells}
         }
         results = rank(result for rows in cached.values() for result in _sweep_rows(cells, rows, settings))
         winner = results[0].cell
@@ -128,12 +132,18 @@ def sweep_heads(
     return done
 
 
-def _read_rows(manifest: Manifest, pooling: str, cells: Sequence[Cell], settings: Settings) -> CachedRows:
+def _read_rows(
+    manifest: Manifest, pooling: str, cells: Sequence[Cell], settings: Settings, memory: RowMemory | None
+) -> CachedRows:
     """Rows of this pooling; if only dense heads take them, they may stay in their store. Linear heads need them in memory."""
     specs = [parse_head(cell.head) for cell in cells if cell.pooling == pooling]
     is_dense = all(isinstance(spec, DenseSpec) for spec in specs)
     return read_rows(
-        manifest, pooling, settings, memory_bytes=settings.compute.memory_bytes() if is_dense else math.inf
+        manifest,
+        pooling,
+        settings,
+        memory_bytes=settings.compute.memory_bytes() if is_dense else math.inf,
+        memory=memory,
     )
 
 

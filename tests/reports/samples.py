@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.reports.prediction_table import SPLITS, PredictionTable
 from pipeline.runs.folder import NewRun, write_predictions
 from pipeline.runs.info import RunInfo
-from pipeline.tasks.class_scores import Scores
+from pipeline.tasks.class_scores import ClassScores
 from pipeline.tasks.classification import Classification
 
 
@@ -52,7 +52,7 @@ def make_run(
 
 def make_scores(accuracy, interval, count):
     """Scores of two classes, without predictions."""
-    return Scores(
+    return ClassScores(
         accuracy=accuracy,
         ci95=interval,
         loss=0.5,

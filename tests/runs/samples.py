@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.runs.folder import NewRun, RunFolder, write_history
 from pipeline.runs.info import RunInfo
-from pipeline.tasks.class_scores import Scores
+from pipeline.tasks.class_scores import ClassScores
 
 INFO: dict[str, Any] = {
     "head": "ridge",
@@ -43,12 +43,12 @@ def make_info(**changes: Any) -> RunInfo:
     return RunInfo(**INFO | changes)
 
 
-def make_scores(confusion: list[list[int]], loss: float = 0.5, classes: tuple[str, str] = ("ant", "bee")) -> Scores:
+def make_scores(confusion: list[list[int]], loss: float = 0.5, classes: tuple[str, str] = ("ant", "bee")) -> ClassScores:
     """Scores of two classes with this confusion matrix."""
     n = sum(map(sum, confusion))
     accuracy = (confusion[0][0] + confusion[1][1]) / n
     shares = dict.fromkeys(classes, accuracy)
-    return Scores(
+    return ClassScores(
         accuracy=accuracy,
         ci95=(accuracy - 0.25, accuracy + 0.125),
         loss=loss,

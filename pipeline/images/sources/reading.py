@@ -1,5 +1,6 @@
 """How a data set is read: the options of a user, and what the readers of all formats share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
@@ -16,7 +17,7 @@ CLASS_FOLDERS = ("top", "leaf")
 class ReadKeywords(TypedDict, total=False):
     """The options of a user about a data set; they are fields of `Reading`."""
 
-    label: str
+    label: str | Sequence[str]
     task: str | None
     root: str | Path | None
     path_column: str | None

@@ -42,17 +42,18 @@ class Measure:
         return float(tf.reduce_mean(self.loss(values, targets))), float(tf.reduce_mean(self.right(values, targets)))
 
 
-def measure_of(task: Task, units: int, y: Targets) -> Measure:
+def measure_of(task: Task, units: int, y: Targets, loss: str = "mse") -> Measure:
     """The measure of a training.
 
     Args:
         task: What is asked.
         units: Size of the model's output; 1 for two classes with a sigmoid.
         y: Targets of the training images.
+        loss: Of numbers; see `Training.loss`.
     """
     scaling = task.scaling(y)
     if scaling is not None:
-        return Measure(task, *_of_numbers(task.dense_loss, scaling), scaling)
+        return Measure(task, *_of_numbers(loss, scaling), scaling)
     if task.link == "sigmoid":
         return Measure(task, _label_loss, _labels_right, None)
     return Measure(task, *((_pair_loss, _pair_right) if units == 1 else (_class_loss, _class_right)), None)

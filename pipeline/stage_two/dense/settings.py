@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import SettingError, check_choice
 
+LOSSES = ("mse", "mae", "huber")
 KEEPS = ("best", "last")
 VIEW_MODES = ("sample", "all")
 SCHEDULES = ("constant", "cosine", "plateau")
@@ -34,6 +35,9 @@ class Training:
     keep: str = "best"
     """Which weights are kept: those of the epoch with the `best` validation loss, or of the `last` epoch."""
 
+    loss: str = "mse"
+    """What is minimised for numbers, in deviations of the training images: `mse`, `mae` or `huber`. Classes and labels have one loss."""
+
     view_mode: str = "sample"
     """With views: each epoch trains on one random view per image (`sample`), or on `all` views."""
 
@@ -47,6 +51,7 @@ class Training:
         ):
             if not 0 < value < math.inf:
                 raise SettingError(f"The {name} is a positive number. Received: {value}.")
+        check_choice("loss", self.loss, LOSSES)
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("view mode", self.view_mode, VIEW_MODES)
         check_choice("epoch to keep", self.keep, KEEPS)

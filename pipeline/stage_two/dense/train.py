@@ -90,7 +90,7 @@ def train(
         DivergedError: The loss became NaN or infinite, and no weights of an earlier epoch are kept.
     """
     num_steps = training.epochs * math.ceil(len(source.y) / training.batch_size)
-    measure = measure_of(task, model.output_shape[-1], source.y)
+    measure = measure_of(task, model.output_shape[-1], source.y, training.loss)
     take_steps = make_steps(forward, groups, measure, training.batch_size, num_steps)
     infer = compile_inference(forward)
     for group in groups:

@@ -99,14 +99,14 @@ def find_labels(texts: Texts, reading: Reading, source: str) -> tuple[str, ...]:
     Raises:
         DataLayoutError: Two columns could be it, or there is no column of the name that the user gave.
     """
+    if reading.label == "label" and reading.answer_names and all(name in texts for name in reading.answer_names):
+        return reading.answer_names
     if reading.label in texts:
         return (reading.label,)
     if reading.label != "label":
         given = [name.strip() for name in reading.label.split(",")] if "," in reading.label else [reading.label]
         other = (*PATHS, *SPLITS, *GROUPS)
         return tuple(dict.fromkeys(_named(texts, name, "--label", source, without=other) for name in given))
-    if reading.answer_names and all(name in texts for name in reading.answer_names):
-        return reading.answer_names
     found = _known(texts, LABELS[:2]) or _known(texts, LABELS)
     different = [name for name in found[1:] if list(texts[name]) != list(texts[found[0]])]
     if different:

@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "keywords": "errors images bases settings stage_one stage_two effects",
     "maintenance": "errors images bases cache stage_one keywords progress html",
     "api": "images predictions bases stage_one stage_two runs training exports reports comparison tuner keywords",
-    "cli": "errors quiet interrupts watchdog execution images bases settings cache stage_two comparison tuner runs effects maintenance api __init__",
+    "cli": "tasks errors quiet interrupts watchdog execution images bases settings cache stage_two comparison tuner runs effects maintenance api __init__",
     "transformer": "images settings stage_one",
     "__main__": "cli",
     "__init__": "images runs settings maintenance api transformer",

@@ -105,14 +105,14 @@ def _separator_of(fields: set[str]) -> str | None:
 
 
 def _fields(name: str, column: list[str | None], separator: str | None, *notes: str) -> Answers:
-    """Several labels in one field."""
+    """Several labels in one field; `?dog` says that it is not known whether there is a dog."""
     texts = dict.fromkeys(text for text in column if text is not None)
     if separator is not None and (vectors := _vectors(texts, separator)):
         rows = [None if text is None else vectors[text] for text in column]
         count = len(next(iter(vectors.values())))
         return _flags({str(k): [None if row is None else row[k] for row in rows] for k in range(count)}, is_found=False)
     parts = {text: _parts(text, separator) for text in texts}
-    _check_names(name, {part for each in parts.values() for part in each})
+    _check_names(repr(name), {part.removeprefix(UNKNOWN) for each in parts.values() for part in each})
     joined = {text: SEPARATOR.join(each) or NOTHING for text, each in parts.items()}
     return Answers(tuple(None if text is None else joined[text] for text in column), "multilabel", notes=notes)
 
@@ -169,7 +169,12 @@ def _is_yes_or_no(column: list[str | None]) -> bool:
 
 def _check_names(where: str, names: set[str]) -> None:
     wrong = next(
-        (name for name in sorted(names) if SEPARATOR in name or name.startswith(UNKNOWN) or name == NOTHING), None
+        (
+            name
+            for name in sorted(names)
+            if not name or SEPARATOR in name or name.startswith(UNKNOWN) or name == NOTHING
+        ),
+        None,
     )
     if wrong is not None:
         raise DataLayoutError(

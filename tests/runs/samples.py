@@ -43,7 +43,9 @@ def make_info(**changes: Any) -> RunInfo:
     return RunInfo(**INFO | changes)
 
 
-def make_scores(confusion: list[list[int]], loss: float = 0.5, classes: tuple[str, str] = ("ant", "bee")) -> ClassScores:
+def make_scores(
+    confusion: list[list[int]], loss: float = 0.5, classes: tuple[str, str] = ("ant", "bee")
+) -> ClassScores:
     """Scores of two classes with this confusion matrix."""
     n = sum(map(sum, confusion))
     accuracy = (confusion[0][0] + confusion[1][1]) / n

@@ -108,23 +108,6 @@ def test_dense_head_without_layers_is_a_softmax():
     assert str(DenseSpec()) == "softmax"
 
 
-@pytest.mark.parametrize(("num_classes", "output"), [(2, "sigmoid"), (3, "softmax"), (10, "softmax")])
-def test_output_follows_the_number_of_classes(num_classes, output):
-    """Two classes get one sigmoid, more get a softmax."""
-    assert parse_head("dense:8").output_for(num_classes) == output
-
-
-def test_output_that_is_given_wins():
-    """Two classes may have a softmax."""
-    assert parse_head("dense:8,softmax").output_for(2) == "softmax"
-
-
-def test_sigmoid_for_three_classes_is_refused():
-    """One sigmoid cannot tell three classes apart."""
-    with pytest.raises(HeadSpecError, match=r"A sigmoid output is for two classes. Received: 3 classes; use softmax."):
-        parse_head("sigmoid").output_for(3)
-
-
 @pytest.mark.parametrize("text", ["", "  ", ",", ", ,"])
 def test_empty_head_is_refused(text):
     """No text is no head."""

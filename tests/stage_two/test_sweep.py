@@ -128,7 +128,7 @@ def test_mistake_in_one_head_stops_the_sweep_before_it_starts():
 def test_results_are_ranked_by_validation(task, tmp_path):
     """The best validation accuracy comes first; among equal accuracies, the smaller loss."""
     results = sweep(task, tmp_path, [*HEADS, "ridge:alpha=9", "ridge:alpha=11"])
-    ranks = [(-result.validation.accuracy, result.validation.loss) for result in results]
+    ranks = [(-result.validation.main, result.validation.loss) for result in results]
 
     assert ranks == sorted(ranks)
     assert len({accuracy for accuracy, _ in ranks}) > 1
@@ -144,7 +144,7 @@ def test_result_is_that_of_the_head_alone(task, tmp_path):
     assert result.head == "knn"
     assert result.settings == {"k": alone.value}
     assert result.params == alone.head.num_parameters
-    assert result.validation.accuracy == pytest.approx(accuracy)
+    assert result.validation.main == pytest.approx(accuracy)
     assert set(result.validation.as_dict()) == {"accuracy", "ci95", "loss", "n", "macro_f1"}
     assert result.seconds > 0
 
@@ -164,7 +164,7 @@ def test_wide_features_are_factored_once(num_workers, tmp_path, monkeypatch):
     assert counted.count("standard") == 1
     for result in results:
         expected = alone[result.head].candidates[0]
-        assert result.validation.accuracy == pytest.approx(expected.accuracy)
+        assert result.validation.main == pytest.approx(expected.accuracy)
         assert result.validation.loss == pytest.approx(expected.loss, rel=1e-2, abs=1e-3)
 
 
@@ -207,7 +207,7 @@ def test_results_of_other_rows_are_not_used(task, tmp_path):
     sweep(task, tmp_path, ["knn:k=1"], task_digest="a")
     other = sweep(make_task(**(HARD | {"distance": 8})), tmp_path, ["knn:k=1"], task_digest="b")
 
-    assert other[0].validation.accuracy > 0.95
+    assert other[0].validation.main > 0.95
     assert len(stamps(tmp_path)) == 2
 
 

@@ -24,7 +24,7 @@ def test_missing_rows_are_computed_once(photos, settings):
     assert (first.extraction.num_new, second.extraction.num_new) == (48, 0)
     assert first.pooling == "avg"
     assert first.trunk.digest == first.extraction.store.recipe.trunk_digest
-    assert np.array_equal(first.task.train.X, second.task.train.X)
+    assert np.array_equal(first.labelled.train.X, second.labelled.train.X)
 
 
 def test_pooled_rows_are_used_if_there_are_no_others(photos, settings):
@@ -40,4 +40,4 @@ def test_pooled_rows_are_used_if_there_are_no_others(photos, settings):
 @pytest.mark.parametrize(("memory_bytes", "kind"), [(math.inf, np.ndarray), (1000, StoredRows)])
 def test_rows_beyond_memory_stay_in_the_store(photos, settings, memory_bytes, kind):
     """Rows are in memory unless they take more than the limit."""
-    assert isinstance(read_rows(scan(photos), "avg", settings, memory_bytes=memory_bytes).task.train.X, kind)
+    assert isinstance(read_rows(scan(photos), "avg", settings, memory_bytes=memory_bytes).labelled.train.X, kind)

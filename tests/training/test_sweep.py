@@ -37,7 +37,7 @@ def test_best_head_becomes_a_run(done, settings):
 
     assert done.results[0].head == run.info.head
     assert {result.head for result in done.results} == {"knn:k=1", "knn:k=3", "ridge:alpha=10"}
-    assert run.scores["validation"].accuracy == done.results[0].validation.accuracy
+    assert run.scores["validation"].accuracy == done.results[0].validation.main
     assert "test" in run.scores
     assert json.loads((run.folder.path / "sweep.json").read_text()) == done.as_dict()["results"]
 

@@ -43,7 +43,7 @@ def test_ridge_is_that_of_rows_in_memory(text, num_classes, tmp_path, reads):
     np.testing.assert_allclose(fitted.head.weights, expected.weights, atol=2e-5)
     np.testing.assert_allclose(fitted.head.bias, expected.bias, atol=1e-6)
     np.testing.assert_allclose(
-        fitted.head.outputs(task.splits["test"].flat), expected.predict_proba(task.splits["test"].flat), atol=1e-4
+        fitted.head.outputs(task.splits["test"].flat), expected.outputs(task.splits["test"].flat), atol=1e-4
     )
     assert max(reads) == BLOCK
     assert sum(reads) == 300 + 60

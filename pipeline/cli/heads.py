@@ -1,5 +1,6 @@
 """The commands that fill the cache and train heads on it: `features`, `head`, `sweep`."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -106,8 +107,8 @@ def head(**options: Any) -> None:
     """Stage two: train a head on the cached features of DATA; missing rows are made first."""
     from pipeline import api
 
-    run = api.fit(**keywords(options), command=command_line())
-    show(options, head_result(run), render.describe_head)
+    done = api.fit(**keywords(options), command=command_line())
+    show(options, *for_each_question(done, head_result, render.describe_head))
 
 
 @command(
@@ -149,5 +150,29 @@ def sweep(**options: Any) -> None:
     start = time.perf_counter()
     done = api.sweep(**keywords(options), command=command_line())
     seconds = time.perf_counter() - start
-    result = done.as_dict() | {"best": head_result(done.best), "seconds": seconds}
-    show(options, result, render.describe_sweep)
+
+    def result_of(one: Any) -> dict[str, Any]:
+        values: dict[str, Any] = one.as_dict()
+        return values | {"best": head_result(one.best), "seconds": seconds}
+
+    show(options, *for_each_question(done, result_of, render.describe_sweep))
+
+
+def for_each_question(
+    done: Any, result_of: Callable[[Any], dict[str, Any]], describe: Callable[[Any], str]
+) -> tuple[dict[str, Any], Callable[[Any], str]]:
+    """What `show` takes: of one result, or of one for each label column.
+
+    Args:
+        done: A result, or a `ByQuestion`.
+        result_of: A result as plain values.
+        describe: Plain values of a result as text.
+    """
+    if not isinstance(done, Mapping):
+        return result_of(done), describe
+    results = {question: result_of(one) for question, one in done.items()}
+
+    def describe_all(values: Any) -> str:
+        return "\n\n".join(f"{question}:\n{describe(one)}" for question, one in values["questions"].items())
+
+    return {"questions": results}, describe_all

@@ -59,7 +59,7 @@ class LinearHead:
         return f"LinearHead({num_features} features, {num_outputs} outputs, {self.link})"
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The arrays to save, by name; the link is its position in `LINKS`, and left out for a softmax, as before version 0.4."""
+        """The arrays to save, by name; the link is its position in `LINKS`, and left out for a softmax, as in files of older versions."""
         arrays: dict[str, NDArray[Any]] = {
             "mean": self.mean,
             "scale": self.scale,

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.errors import HeadSpecError, did_you_mean
+from pipeline.tasks.task import Task
 
 # 25 values, because all of them come from one decomposition and cost next to nothing.
 _RIDGE_PATH = tuple(float(f"{10 ** (step / 4):.3g}") for step in range(25))
@@ -114,6 +115,20 @@ def parse_layers(text: str) -> DenseSpec:
             f"Fine-tuning and end-to-end training need a dense head, such as dense:256,relu. Received: {text!r}."
         )
     return spec
+
+
+def check_learnable(spec: HeadSpec, task: Task) -> None:
+    """Check that a head can learn a task, before any row is computed.
+
+    Raises:
+        HeadSpecError: It cannot.
+    """
+    if isinstance(spec, DenseSpec):
+        task.dense_output(spec.output)
+    elif spec.kind not in task.heads:
+        raise HeadSpecError(
+            f"{spec.kind} cannot learn {task.kind}. Expected one of {', '.join(task.heads)}, or a dense head such as dense:256,relu."
+        )
 
 
 def expand_choices(text: str) -> list[str]:

@@ -23,9 +23,17 @@ from pipeline.stage_two.head import predict_rows
 from pipeline.stage_two.linear.factors import Factors
 from pipeline.stage_two.linear.fit import choose, factors_of, fit_path
 from pipeline.stage_two.rows import LabelledRows
-from pipeline.stage_two.spec import DenseSpec, LinearSpec, expand_choices, parse_head, parse_layers, pooling_of
+from pipeline.stage_two.spec import (
+    DenseSpec,
+    LinearSpec,
+    check_learnable,
+    expand_choices,
+    parse_head,
+    parse_layers,
+    pooling_of,
+)
 from pipeline.tasks.scores import BriefScores
-from pipeline.tasks.task import Outputs
+from pipeline.tasks.task import Outputs, Task
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +47,19 @@ DEFAULT_HEADS = (
     "softmax",
     "dense:64|256,relu,dropout:0.5",
 )
+
+
+def default_heads(task: Task) -> tuple[str, ...]:
+    """Those of `DEFAULT_HEADS` that can learn a task."""
+    return tuple(text for text in DEFAULT_HEADS if _can_learn(expand_choices(text)[0], task))
+
+
+def _can_learn(head: str, task: Task) -> bool:
+    try:
+        check_learnable(parse_head(head), task)
+    except HeadSpecError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from pipeline.stage_two.head import Head, score_head
 from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.linear.stream import stream_linear
 from pipeline.stage_two.rows import LabelledRows, RowMemory, StoredRows
-from pipeline.stage_two.spec import HeadSpec, LinearSpec, parse_head, pooling_of
+from pipeline.stage_two.spec import HeadSpec, LinearSpec, check_learnable, parse_head, pooling_of
 from pipeline.training.rows import CachedRows, read_rows
 
 logger = logging.getLogger(__name__)
@@ -66,6 +66,7 @@ def fit_head(
         SettingError: The name is not valid or taken, or the rows do not fit into memory.
     """
     spec = parse_head(head)
+    check_learnable(spec, manifest.task)
     check_run_name(name, settings.paths.runs, replace=replace)
     pooling = pooling_of(spec, pool)
     with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:

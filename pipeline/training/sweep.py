@@ -16,8 +16,8 @@ from pipeline.runs.tracking.logs import log_sweep, open_log
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.rows import RowMemory
-from pipeline.stage_two.spec import DenseSpec, parse_head
-from pipeline.stage_two.sweep import DEFAULT_HEADS, Cell, HeadResult, make_cells, rank, run_sweep
+from pipeline.stage_two.spec import DenseSpec, check_learnable, parse_head
+from pipeline.stage_two.sweep import Cell, HeadResult, default_heads, make_cells, rank, run_sweep
 from pipeline.training.heads import fit_cached
 from pipeline.training.rows import CachedRows, read_rows
 
@@ -81,7 +81,7 @@ def sweep_heads(
 
     Args:
         manifest: The images, with labels.
-        heads: Descriptions; `|` separates choices, as in `dense:64|256,relu`. Empty: `DEFAULT_HEADS`.
+        heads: Descriptions; `|` separates choices, as in `dense:64|256,relu`. Empty: `default_heads`.
         settings: Features, folders, compute and tracking.
         pool: Pooling of all heads; None: `avg` for linear heads and `none` for dense ones, as in `fit_head`.
         training: Settings that all dense heads share.
@@ -100,13 +100,15 @@ def sweep_heads(
     """
     check_run_name(name, settings.paths.runs, replace=replace)
     cells = make_cells(
-        heads or DEFAULT_HEADS,
+        heads or default_heads(manifest.task),
         training or Training(),
         pool=pool,
         learning_rates=learning_rates,
         batch_sizes=batch_sizes,
         num_random=num_random,
     )
+    for cell in cells:
+        check_learnable(parse_head(cell.head), manifest.task)
     # Opened before the trainings, so that a missing package is an error now and not at the end.
     with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:
         cached = {

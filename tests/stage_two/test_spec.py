@@ -14,10 +14,13 @@ from pipeline.stage_two.spec import (
     SCALES,
     DenseSpec,
     LinearSpec,
+    check_learnable,
     expand_choices,
     parse_head,
     parse_settings,
 )
+from pipeline.tasks.regression import Regression
+from tests.tasks.samples import TASKS
 
 LAYERS = st.one_of(
     st.tuples(st.just("dense"), st.integers(1, 10**7).map(float)),
@@ -213,3 +216,17 @@ def test_settings_are_read_as_pairs():
     """Blanks around names and values do not matter, nor does a comma too many."""
     assert parse_settings(" momentum = 0.9 , nesterov=1,") == {"momentum": "0.9", "nesterov": "1"}
     assert parse_settings("") == {}
+
+
+@pytest.mark.parametrize("text", ["logreg", "svm", "lda", "softmax", "dense:8,sigmoid"])
+def test_head_that_cannot_learn_numbers_is_refused(text):
+    """With those that can."""
+    with pytest.raises(HeadSpecError, match=r"regression"):
+        check_learnable(parse_head(text), Regression(("price",)))
+
+
+def test_heads_that_can_learn_a_task_are_accepted():
+    """Each task has linear heads and a dense one."""
+    for task in TASKS:
+        for text in (*task.heads, "dense:8,relu"):
+            check_learnable(parse_head(text), task)

@@ -19,7 +19,7 @@ from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.views import ensure_views
 from pipeline.stage_two.rows import LabelledRows, load_rows
-from pipeline.stage_two.spec import DenseSpec, parse_layers
+from pipeline.stage_two.spec import DenseSpec, check_learnable, parse_layers
 from pipeline.training.finetune.settings import FineTuning
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def assemble(manifest: Manifest, tuning: FineTuning, settings: Settings) -> Asse
     from pipeline.training.finetune.tail import build_top
 
     spec = parse_layers(tuning.head)
+    check_learnable(spec, manifest.task)
     base = _load_base(settings)
     first = _first_layer(base, tuning)
     cut = _cut_of(base, first)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.errors import DataLayoutError, HeadSpecError
 from pipeline.stage_two.linear.factors import Array, Factors, factor
 from pipeline.stage_two.linear.heads import ArrayHead, LinearHead, NeighbourMeansHead, NeighboursHead, unit_rows
-from pipeline.stage_two.linear.logistic import fit_logistic
+from pipeline.stage_two.linear.logistic import fit_labels, fit_logistic
 from pipeline.stage_two.linear.regularisation import choose_best
 from pipeline.stage_two.linear.ridge import fit_ridge_columns
 from pipeline.stage_two.linear.temperature import apply_link, temperature_of
@@ -165,7 +165,7 @@ def _fit_path(spec: LinearSpec, factors: Factors, labelled: LabelledRows, projec
     if spec.kind == "knn":
         heads: Iterator[ArrayHead] = _neighbours(spec.values, factors, train.all_targets, task)
     elif spec.kind == "logreg":
-        heads = _logistic(spec.values, factors.X, train.all_targets, task)
+        heads = _logistic(spec.values, factors.X, train.all_targets, task, train.all_weights)
     else:
         heads = _estimated(spec, factors, train, task, seed)
     pairs = zip(spec.values, heads, strict=True)
@@ -246,13 +246,23 @@ def cross_validated_accuracy(X: Array, y: Labels, *, num_folds: int = 5) -> floa
         return float(cross_val_score(estimator, X, y, cv=folds).mean())
 
 
-def _logistic(values: Sequence[float], X: Array, y: Targets, task: Task) -> Iterator[LinearHead]:
-    """Logistic regressions, one against the rest for labels."""
-    num_classes = len(task.names) if y.ndim == 1 else 2
-    fits = [fit_logistic(X[problem.rows], problem.y, num_classes, values) for problem in task.problems(y)]
-    for parts in zip(*fits, strict=True):
-        weights = np.concatenate([part.weights for part in parts], axis=1)
-        yield as_head(weights, np.concatenate([part.bias for part in parts]), task.link)
+def _logistic(
+    values: Sequence[float], X: Array, y: Targets, task: Task, weights: Double | None
+) -> Iterator[LinearHead]:
+    """Logistic regressions; of labels all together, without those of which all answers are equal."""
+    if y.ndim == 1:
+        for fit in fit_logistic(X, y, len(task.names), values, weights):
+            yield as_head(fit.weights, fit.bias, task.link)
+        return
+    solved = [problem.constant_solution(X.shape[1]) if problem.is_constant else None for problem in task.problems(y)]
+    learnt = [k for k, solution in enumerate(solved) if solution is None]
+    W, b = np.zeros((X.shape[1], len(solved))), np.zeros(len(solved))
+    for k, solution in enumerate(solved):
+        b[k] = 0 if solution is None else solution[1][0]
+    for fit in fit_labels(X, y[:, learnt], values, weights) if learnt else [None] * len(values):
+        if fit is not None:
+            W[:, learnt], b[learnt] = fit.weights, fit.bias
+        yield as_head(W.copy(), b.copy(), task.link)
 
 
 def _estimated(spec: LinearSpec, factors: Factors, train: Split, task: Task, seed: int) -> Iterator[LinearHead]:

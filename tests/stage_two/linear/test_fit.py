@@ -14,7 +14,7 @@ from pipeline.stage_two.linear.factors import Factors
 from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LINEAR_GRIDS, parse_head
-from tests.stage_two.tasks import HARD, LINEAR_HEADS, make_task
+from tests.stage_two.tasks import HARD, LINEAR_HEADS, make_labels_task, make_task
 
 KINDS = tuple(LINEAR_GRIDS)
 
@@ -259,3 +259,16 @@ def test_grid_of_features_is_taken_flat():
     flat = LabelledRows(grid.task, {name: Split(part.flat, part.y, part.names) for name, part in grid.splits.items()})
 
     assert_same_arrays(fit("logreg", grid).head.arrays(), fit("logreg", flat).head.arrays())
+
+
+@pytest.mark.parametrize("kind", ["logreg", "svm", "ridge", "sgd", "knn"])
+def test_labels_are_learnt_by_every_head_that_can(kind):
+    """A label that all training images have is always likely, and the others are told apart."""
+    task = make_labels_task()
+    outputs = fit(kind, task).head.outputs(task.splits["test"].flat)
+    y = task.splits["test"].y
+
+    assert outputs.shape == (40, 5)
+    assert (outputs[:, 3] > 0.9).all()
+    known = np.isfinite(y[:, :3])
+    assert ((outputs[:, :3] > 0.5) == (y[:, :3] == 1))[known].mean() > 0.75

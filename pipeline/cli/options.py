@@ -46,7 +46,8 @@ OUTPUT = ("as_json", "quiet", "debug")
 
 HEAD_HELP = (
     "A linear head: ridge (regularisation by leave-one-out; the fastest), logreg, svm, sgd, lda or knn (regularisation by "
-    "validation), or with a given value, such as logreg:C=0.01. A dense head: its layers, such as dense:256,relu,dropout:0.5."
+    "validation), or with a given value, such as logreg:C=0.01. Further settings of a linear head: scale=none, norm=l2, pca=256, whiten=yes. "
+    "A dense head: its layers, such as dense:256,relu,dropout:0.5."
 )
 
 

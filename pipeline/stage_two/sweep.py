@@ -222,28 +222,26 @@ class _Group:
 
 def _groups(cells: Sequence[Cell], labelled: LabelledRows) -> list[_Group]:
     """One group per dense head, and one per set of linear heads that differ only in their regularisation."""
-    dense, paths = [], dict[tuple[str, str, int], list[Cell]]()
+    dense, paths = [], dict[tuple[str, LinearSpec, int], list[Cell]]()
     # With more features than images, computing the factors takes longer than a fit.
     is_wide = math.prod(labelled.train.X.shape[1:]) > len(labelled.train)
     for cell in cells:
         spec = parse_head(cell.head)
         if isinstance(spec, LinearSpec):
-            paths.setdefault((spec.kind, spec.scale, cell.training.seed), []).append(cell)
+            paths.setdefault((spec.kind, spec.preparation, cell.training.seed), []).append(cell)
         else:
             dense.append(_Group((cell,), is_wide=False))
     return [*dense, *(_Group(tuple(path), is_wide and kind != "knn") for (kind, _, _), path in paths.items())]
 
 
-def _with_factors(labelled: LabelledRows, shared: dict[str, Factors], group: _Group) -> _Group:
+def _with_factors(labelled: LabelledRows, shared: dict[LinearSpec, Factors], group: _Group) -> _Group:
     """The group as it is sent to a worker: with factors, which are computed once for all heads with the same scaling."""
     if not group.is_wide:
         return group
     spec = parse_head(group.cells[0].head)
     if not isinstance(spec, LinearSpec):
         return group
-    if spec.scale not in shared:
-        shared[spec.scale] = factors_of(spec, labelled)
-    return replace(group, factors=shared[spec.scale])
+    return replace(group, factors=factors_of(spec, labelled, shared))
 
 
 def _fit_all(

@@ -8,7 +8,8 @@ import pytest
 from pipeline.errors import DivergedError, HeadSpecError, SettingError
 from pipeline.execution.workers import Workers
 from pipeline.stage_two.dense.settings import Training
-from pipeline.stage_two.linear.fit import factors_of, fit_linear
+from pipeline.stage_two.linear.factors import factor
+from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.spec import expand_choices, parse_head
 from pipeline.stage_two.sweep import DEFAULT_HEADS, Cell, make_cells, rank, run_sweep
 from tests.stage_two.tasks import make_task
@@ -153,11 +154,14 @@ def test_result_is_that_of_the_head_alone(task, tmp_path):
 def test_wide_features_are_factored_once(num_workers, tmp_path, monkeypatch):
     """With more features than images, linear heads with the same scaling share factors, and have the scores of separate fits."""
     wide = make_task((150,), num_train=60, distance=2)
-    heads = ("logreg:C=0.001|0.1|10", "ridge:alpha=10|1000", "svm:C=0.001", "logreg:C=0.1,scale=none", "knn:k=3")
+    heads = (
+        *("logreg:C=0.001|0.1|10", "ridge:alpha=10|1000", "svm:C=0.001", "logreg:C=0.1,scale=none", "knn:k=3"),
+        "ridge:alpha=10,pca=5|9",
+    )
     alone = {text: fit_linear(parse_head(text), wide) for head in heads for text in expand_choices(head)}
     counted = []
     monkeypatch.setattr(
-        "pipeline.stage_two.sweep.factors_of", lambda spec, task: counted.append(spec.scale) or factors_of(spec, task)
+        "pipeline.stage_two.linear.fit.factor", lambda X, scale, **how: counted.append(scale) or factor(X, scale, **how)
     )
     results = sweep(wide, tmp_path, heads=heads, num_workers=num_workers)
 

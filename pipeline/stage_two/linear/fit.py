@@ -112,9 +112,29 @@ def fit_linear(spec: LinearSpec, labelled: LabelledRows, *, seed: int = 0, facto
     return choose(spec, fit_path(spec, known, labelled, seed=seed), known)
 
 
-def factors_of(spec: LinearSpec, labelled: LabelledRows) -> Factors:
-    """Factors of the training split. Heads with the same scaling share them, except neighbours, which compare directions."""
-    return factor(labelled.train.all_views().flat, spec.scale, is_centred=spec.kind != "knn")
+def factors_of(
+    spec: LinearSpec, labelled: LabelledRows, shared: dict[LinearSpec, Factors] | None = None
+) -> Factors:
+    """Factors of the training split, as in `prepare`."""
+    return prepare(spec, labelled.train.all_views().flat, shared)
+
+
+def prepare(spec: LinearSpec, X: Array, shared: dict[LinearSpec, Factors] | None = None) -> Factors:
+    """Factors of features (N, D); neighbours, which compare directions, have no projection.
+
+    Args:
+        spec: The head.
+        X: The features.
+        shared: Factors of these features that are already computed, by preparation; new ones are added.
+    """
+    shared = {} if shared is None else shared
+    wanted = spec.preparation
+    whole = replace(wanted, pca=None, whiten=False)
+    if whole not in shared:
+        shared[whole] = factor(X, spec.scale, norm=spec.norm, is_centred=spec.kind != "knn")
+    if spec.pca and wanted not in shared:
+        shared[wanted] = shared[whole].on_components(spec.pca, whiten=spec.whiten)
+    return shared[wanted]
 
 
 def choose(spec: LinearSpec, path: Sequence[Point], factors: Factors) -> LinearFit:
@@ -123,7 +143,7 @@ def choose(spec: LinearSpec, path: Sequence[Point], factors: Factors) -> LinearF
     best = choose_best(points)
     head = replace(best.head, mean=factors.mean, scale=factors.scale)
     if isinstance(head, LinearHead):
-        head = replace(head, weights=factors.unproject(head.weights))
+        head = replace(head, weights=factors.unproject(head.weights), norm=factors.norm)
     return LinearFit(head, spec.parameter, best.value, tuple(point.candidate for point in points), best.left_out_scores)
 
 

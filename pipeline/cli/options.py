@@ -345,6 +345,11 @@ dense_options = section(
     ),
     click.option("--loss", type=LOSS, default="mse", help="What a dense head minimises for numbers."),
     click.option("--seed", type=SEED, default=0, help="Seed of weights, shuffling and dropout."),
+    click.option(
+        "--class-weight",
+        metavar="balanced|none|CLASS=W,...",
+        help="How much images count in a training by their class: balanced (all classes the same), or numbers: cats=2,dogs=1 or JSON [default: none].",
+    ),
 )
 step_options = section(
     "Head",

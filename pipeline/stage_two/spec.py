@@ -11,7 +11,7 @@ softmax                             no hidden layer
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from pipeline.errors import HeadSpecError, did_you_mean
@@ -172,7 +172,9 @@ def _parse_linear(kind: str, rest: str, text: str) -> LinearSpec:
     values = (_regularisation(kind, settings[parameter], text),) if parameter in settings else grid
     is_whitened = chosen["whiten"] == "yes"
     if is_whitened and "pca" not in settings:
-        raise HeadSpecError(f"whiten=yes scales principal components: give their number too, pca=256. Received: {text!r}.")
+        raise HeadSpecError(
+            f"whiten=yes scales principal components: give their number too, pca=256. Received: {text!r}."
+        )
     pca = _components(settings["pca"], text) if "pca" in settings else None
     return LinearSpec(kind, values, chosen["scale"], chosen["norm"], pca, is_whitened)
 

@@ -8,7 +8,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from pipeline.stage_two.linear.factors import Factors
 from pipeline.stage_two.linear.fit import choose, factors_of, fit_path
 from pipeline.stage_two.rows import LabelledRows
 from pipeline.stage_two.spec import DenseSpec, LinearSpec, expand_choices, parse_head, parse_layers, pooling_of
+from pipeline.stage_two.weights import weighted
 from pipeline.tasks.scores import BriefScores
 from pipeline.tasks.task import Outputs
 
@@ -53,7 +54,7 @@ class Cell:
     @property
     def settings(self) -> dict[str, Any]:
         """The training settings as plain values; linear heads have none."""
-        return {} if isinstance(parse_head(self.head), LinearSpec) else asdict(self.training)
+        return {} if isinstance(parse_head(self.head), LinearSpec) else self.training.as_dict()
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,7 @@ def run_sweep(
     kept = {cell: result for cell, path in paths.items() if (result := _read(path, cell)) is not None}
     logger.info("%d heads; the results of %d are saved from an earlier sweep.", len(cells), len(kept))
     groups = _groups([cell for cell in cells if cell not in kept], labelled)
+    labelled = weighted(labelled, cells[0].training.class_weight) if cells else labelled
     with progress_bar(desc="sweep", total=sum(map(len, groups)), unit="head", progress=progress) as bar:
 
         def keep(fits: Sequence[HeadResult | str]) -> None:
@@ -324,12 +326,18 @@ def _without_test(labelled: LabelledRows) -> LabelledRows:
 
 
 def _digest(cell: Cell, task_digest: str) -> str:
-    settings = cell.settings or {"seed": cell.training.seed}  # a linear head does not depend on the others
+    settings = cell.settings or _linear_settings(cell.training)
     spec = parse_head(cell.head)
     if isinstance(spec, LinearSpec) and len(spec.values) > 1:
         settings = settings | {"chosen by": "log loss"}  # up to version 0.2 by accuracy
     text = json.dumps([cell.head, settings, task_digest], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _linear_settings(training: Training) -> dict[str, Any]:
+    """The settings that a linear head depends on."""
+    weights = {} if training.class_weight is None else {"class_weight": training.class_weight}
+    return {"seed": training.seed} | weights
 
 
 def _read(path: Path, cell: Cell) -> HeadResult | None:

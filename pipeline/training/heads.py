@@ -2,7 +2,6 @@
 
 import logging
 import time
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.linear.stream import stream_linear
 from pipeline.stage_two.rows import LabelledRows, RowMemory, StoredRows
 from pipeline.stage_two.spec import HeadSpec, LinearSpec, parse_head, pooling_of
+from pipeline.stage_two.weights import weighted
 from pipeline.training.rows import CachedRows, read_rows
 
 logger = logging.getLogger(__name__)
@@ -116,7 +116,8 @@ def fit_cached(
         head=str(spec),
         command=command,
         chosen=chosen,
-        training=None if isinstance(spec, LinearSpec) else asdict(training),
+        training=None if isinstance(spec, LinearSpec) else training.as_dict(),
+        class_weight=training.class_weight,
         seed=training.seed,
         views=cached.views.as_dict() if cached.views else None,
         pool=cached.pooling,
@@ -147,6 +148,7 @@ def _train(
     spec: HeadSpec, labelled: LabelledRows, training: Training, on_epoch: OnEpoch, *, progress: bool
 ) -> tuple[Head, list[dict[str, float]], dict[str, Any]]:
     """The head, its history (empty for linear heads), and the chosen regularisation (empty for dense heads)."""
+    labelled = weighted(labelled, training.class_weight)
     if isinstance(spec, LinearSpec):
         fit_rows = stream_linear if isinstance(labelled.train.X, StoredRows) else fit_linear
         linear = fit_rows(spec, labelled, seed=training.seed)

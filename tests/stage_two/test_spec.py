@@ -48,7 +48,10 @@ def test_linear_head_without_a_value_brings_its_grid(kind):
         ("knn:k=5,scale=standard", LinearSpec("knn", (5.0,), "standard")),
         ("ridge:alpha=1,norm=l2", LinearSpec("ridge", (1.0,), "standard", "l2")),
         ("svm:C=1,pca=256", LinearSpec("svm", (1.0,), "standard", pca=256)),
-        ("logreg:pca=64,whiten=yes,scale=none", LinearSpec("logreg", LINEAR_GRIDS["logreg"][1], "none", "none", 64, True)),
+        (
+            "logreg:pca=64,whiten=yes,scale=none",
+            LinearSpec("logreg", LINEAR_GRIDS["logreg"][1], "none", "none", 64, True),
+        ),
         ("logreg:C=1,norm=none,whiten=no", LinearSpec("logreg", (1.0,), "standard")),
     ],
 )
@@ -101,7 +104,17 @@ def test_linear_text_round_trips(kind, value, scale):
     assert parse_head(str(spec)) == spec
 
 
-@pytest.mark.parametrize("text", ["logreg", "logreg:scale=none", "logreg:C=1,scale=none,norm=l2,pca=8,whiten=yes", "knn:k=5", "softmax", "dense:64,relu,dropout:0.25"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "logreg",
+        "logreg:scale=none",
+        "logreg:C=1,scale=none,norm=l2,pca=8,whiten=yes",
+        "knn:k=5",
+        "softmax",
+        "dense:64,relu,dropout:0.25",
+    ],
+)
 def test_text_is_kept_short(text):
     """What was written in the short form comes back in the short form."""
     assert str(parse_head(text)) == text
@@ -138,7 +151,10 @@ TAKES = "scale=standard|none, norm=none|l2, pca=NUMBER and whiten=no|yes"
         ("sgd:scale=", f"sgd takes alpha=NUMBER, {TAKES}. Received: 'sgd:scale='."),
         ("lda:pca=9,whiten=maybe", f"lda takes shrinkage=NUMBER, {TAKES}. Received: 'lda:pca=9,whiten=maybe'."),
         ("knn:pca=9", "knn takes k=NUMBER and scale=standard|none. Received: 'knn:pca=9'."),
-        ("logreg:whiten=yes", "whiten=yes scales principal components: give their number too, pca=256. Received: 'logreg:whiten=yes'."),
+        (
+            "logreg:whiten=yes",
+            "whiten=yes scales principal components: give their number too, pca=256. Received: 'logreg:whiten=yes'.",
+        ),
         ("logreg:pca=0", "pca is a whole number of components from 1 on. Received: 'logreg:pca=0'."),
         ("logreg:pca=2.5", "pca is a whole number of components from 1 on. Received: 'logreg:pca=2.5'."),
         ("knn:scale=robust", "knn takes k=NUMBER and scale=standard|none. Received: 'knn:scale=robust'."),

@@ -112,9 +112,7 @@ def fit_linear(spec: LinearSpec, labelled: LabelledRows, *, seed: int = 0, facto
     return choose(spec, fit_path(spec, known, labelled, seed=seed), known)
 
 
-def factors_of(
-    spec: LinearSpec, labelled: LabelledRows, shared: dict[LinearSpec, Factors] | None = None
-) -> Factors:
+def factors_of(spec: LinearSpec, labelled: LabelledRows, shared: dict[LinearSpec, Factors] | None = None) -> Factors:
     """Factors of the training split, as in `prepare`."""
     return prepare(spec, labelled.train.all_views().flat, shared)
 
@@ -163,7 +161,7 @@ def fit_path(
         projected: The validation split in the coordinates of the factors, (M, r), if it is already computed.
 
     Raises:
-        HeadSpecError: `lda` with no more training images than classes.
+        HeadSpecError: `lda` with no more training images than classes, or `knn` with weights.
     """
     from threadpoolctl import threadpool_limits
 
@@ -171,6 +169,11 @@ def fit_path(
         raise HeadSpecError(
             f"lda needs more training images than classes. Received: {len(labelled.train)} images of {len(labelled.classes)} classes. "
             "Use ridge or logreg, or add images."
+        )
+    if spec.kind == "knn" and labelled.train.weights is not None:
+        able = ", ".join(kind for kind in labelled.task.heads if kind != "knn")
+        raise HeadSpecError(
+            f"knn has no class weights. Expected one of {able}, or a dense head; or leave out --class-weight."
         )
     if projected is None:
         projected = factors.project(labelled.validation.flat)
@@ -289,6 +292,10 @@ def _estimated(spec: LinearSpec, factors: Factors, train: Split, task: Task, see
     """Heads fitted by scikit-learn."""
     problems, weights = task.problems(train.all_targets), train.all_weights
     estimators = [new_estimator(spec.kind, seed, task) for _ in problems]
+    if spec.kind == "lda" and weights is not None:
+        shares = np.bincount(train.all_targets, weights)[np.unique(train.all_targets)]
+        estimators[0].set_params(priors=shares / shares.sum())
+        weights = None
     for value in spec.values:
         solutions = [
             _solve(estimator.set_params(**{spec.parameter: value}), problem, factors.X, weights)

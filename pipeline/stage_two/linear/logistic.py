@@ -72,9 +72,7 @@ def fit_logistic(
     return _Problem(X, Y[:, 1:] if num_classes == 2 else Y, A, is_softmax=num_classes != 2).path(values)
 
 
-def fit_labels(
-    X: Array, y: Array, values: Sequence[float], weights: Double | None = None
-) -> Iterator[LogisticFit]:
+def fit_labels(X: Array, y: Array, values: Sequence[float], weights: Double | None = None) -> Iterator[LogisticFit]:
     """One logistic regression for each label, for each C, as in `fit_logistic`.
 
     Args:
@@ -118,34 +116,34 @@ class _Problem:
         """Newton's method from a point; the penalty is 1 / (C a), (K,)."""
         point, open_ = point.copy(), np.arange(self.Y.shape[1])
         penalty = np.broadcast_to(penalty, (len(open_),))
-        part, scores = self, self._scores(point)
+        part, scores = self, self.scores(point)
         for _ in range(_NEWTON_STEPS):
-            P = part._probabilities(scores)
+            P = part.probabilities(scores)
             own = penalty[open_]
-            gradient = part._back(P - part.Y) + own * _without_bias(point[:, open_])
+            gradient = part.back(P - part.Y) + own * _without_bias(point[:, open_])
             wanting = self._any(np.abs(gradient).max(axis=0) > _TOLERANCE)
             if not wanting.any():
                 break
             if not wanting.all():
                 open_, P, scores, gradient = open_[wanting], P[:, wanting], scores[:, wanting], gradient[:, wanting]
                 part, own = self._columns(open_), penalty[open_]
-            step = part._newton_step(P, gradient, own)
-            change = part._scores(step)
-            size = part._step_size(point[:, open_], scores, step, change, gradient, own)
+            step = part.newton_step(P, gradient, own)
+            change = part.scores(step)
+            size = part.step_size(point[:, open_], scores, step, change, gradient, own)
             if not size.any():
                 break
             point[:, open_] += size * step
             scores = scores + size.astype(np.float32) * change
         return point
 
-    def _newton_step(self, P: Array, gradient: Double, penalty: Double) -> Double:
+    def newton_step(self, P: Array, gradient: Double, penalty: Double) -> Double:
         """The step, (r + 1, K), by conjugate gradients."""
         step = np.zeros_like(gradient)
         residual = direction = -gradient
         squared = self._dot(residual, residual)
         enough = squared * np.minimum(0.25, 10 * np.sqrt(squared))
         for _ in range(_CONJUGATE_STEPS):
-            curved = self._back(self._curve(P, self._scores(direction))) + penalty * _without_bias(direction)
+            curved = self.back(self._curve(P, self.scores(direction))) + penalty * _without_bias(direction)
             size = _ratio(squared, self._dot(direction, curved))
             step += size * direction
             residual = residual - size * curved
@@ -165,7 +163,7 @@ class _Problem:
         T -= P * T.sum(axis=1, keepdims=True)
         return T
 
-    def _step_size(
+    def step_size(
         self, point: Double, scores: Array, step: Double, change: Array, gradient: Double, penalty: Double
     ) -> Double:
         """The largest of 1, 1/2, 1/4 ... that makes each loss fall enough, (K,); 0 if rounding errors are larger than any gain."""
@@ -192,17 +190,17 @@ class _Problem:
         products: Double = np.einsum("rk,rk->k", first, second)
         return np.full_like(products, products.sum()) if self.is_softmax else products
 
-    def _probabilities(self, scores: Array) -> Array:
+    def probabilities(self, scores: Array) -> Array:
         """P of scores, both (N, K)."""
         return softmax(scores) if self.is_softmax else sigmoid(scores)
 
-    def _scores(self, point: Double) -> Array:
+    def scores(self, point: Double) -> Array:
         """X W + b, (N, K)."""
         single = point.astype(np.float32)
         scores: Array = _product(self.X, single[:-1]) + single[-1]
         return scores
 
-    def _back(self, T: Array) -> Double:
+    def back(self, T: Array) -> Double:
         """X'(A * T) / a and, as the last row, the column sums of A * T / a: (r + 1, K)."""
         T = self.A * T
         sums = np.concatenate([_product(self.X.T, T), T.sum(axis=0, keepdims=True)])

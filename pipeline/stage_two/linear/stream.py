@@ -73,7 +73,9 @@ def _check(spec: LinearSpec, labelled: LabelledRows) -> None:
             f"Received: {received}, with class weights or with targets that are not known. Expected: sgd, which can do that in blocks. {cure}"
         )
     if spec.pca or spec.norm != NORMS[0]:
-        raise SettingError(f"Received: {received}. Expected: {spec.kind} without pca and norm, which need all rows at once. {cure}")
+        raise SettingError(
+            f"Received: {received}. Expected: {spec.kind} without pca and norm, which need all rows at once. {cure}"
+        )
     num_features = math.prod(labelled.train.X.shape[1:])
     needed = _COPIES * 8 * num_features**2
     if spec.kind == "ridge" and needed > allowed:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cli.outlook import uses_of
-from pipeline.cli.scores import score_lines
+from pipeline.cli.scores import fold_cells, score_lines
 from pipeline.cli.table import table
 
 
@@ -203,6 +203,7 @@ def describe_sweep(result: Mapping[str, Any]) -> str:
         {
             "head": entry["head"],
             "pool": entry["pool"],
+            **fold_cells(entry),
             "validation": f"{entry['validation']['accuracy']:.4f}",
             "loss": f"{entry['validation']['loss']:.4f}",
             "trained parameters": entry["params"],
@@ -210,7 +211,10 @@ def describe_sweep(result: Mapping[str, Any]) -> str:
         }
         for entry in result["results"]
     ]
-    legend = ["Ranked by validation accuracy; equal accuracies by loss."]
+    judge = (
+        "the mean accuracy of folds" if any("folds" in entry for entry in result["results"]) else "validation accuracy"
+    )
+    legend = [f"Ranked by {judge}; equal accuracies by loss."]
     if any(row["head"].split(",")[-1] == "softmax" and "dense" not in row["head"] for row in rows):
         legend.append("softmax: one dense output layer without hidden layers, trained by gradient descent.")
     best = f"Best by validation ({result['seconds']:.1f} s in total):\n{describe_head(result['best'])}"

@@ -45,7 +45,16 @@ def _recalls(result: Mapping[str, Any]) -> list[str]:
 def _folds(found: Mapping[str, Any]) -> str:
     """What a cross-validation says."""
     repeats = f", {found['repeats']} times" if found["repeats"] > 1 else ""
+    name = found.get("score", "accuracy")
     return (
-        f"Cross-validation in {found['folds']} folds{repeats}, {found['images']:,} training and validation images: accuracy "
-        f"{found['accuracy']:.4f}, standard deviation between folds {found['deviation']:.4f}; predictions in folds.csv."
+        f"Cross-validation in {found['folds']} folds{repeats}, {found['images']:,} training and validation images: "
+        f"{name.replace('_', ' ')} {found[name]:.4f}, standard deviation between folds {found['deviation']:.4f}; predictions in folds.csv."
     )
+
+
+def fold_cells(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Mean and deviation of the folds of a head, as cells of a table; empty without folds."""
+    found = entry.get("folds")
+    if not found:
+        return {}
+    return {"folds": f"{found[found['score']]:.4f}", "deviation": f"{found['deviation']:.4f}"}

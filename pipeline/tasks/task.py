@@ -182,6 +182,18 @@ class Task(ABC):
     def strata(self, y: Targets) -> NDArray[np.int64]:
         """A number for each image, int64 (N,); folds and samples have about as many images of each."""
 
+    def only_ones(self, y: Targets, groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Images that have to be in every training, (N,): the only group of their stratum, which could not be learnt without them.
+
+        Args:
+            y: Targets.
+            groups: A number for each image, (N,); images of one group are in one fold.
+        """
+        strata = self.strata(y)
+        pairs = np.unique(np.stack([strata, groups], axis=1), axis=0)
+        names, counts = np.unique(pairs[:, 0], return_counts=True)
+        return np.isin(strata, names[counts < 2])
+
     def image_weights(self, y: Targets, by_class: Mapping[str, float] | None) -> Double:
         """How much each image counts in a training, (N,), mean 1.
 

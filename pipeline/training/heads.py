@@ -16,9 +16,10 @@ from pipeline.settings import Settings
 from pipeline.stage_one.recipes import trunk_of
 from pipeline.stage_one.views import Views
 from pipeline.stage_two.dense.settings import OnEpoch, Training
-from pipeline.stage_two.folds import Folds, FoldScores, cross_validate
+from pipeline.stage_two.folds import Folds, FoldScores, cross_validate, divide
 from pipeline.stage_two.head import Head, score_head
 from pipeline.stage_two.linear.fit import fit_linear
+from pipeline.stage_two.linear.fold_path import cross_validate_linear
 from pipeline.stage_two.linear.stream import stream_linear
 from pipeline.stage_two.rows import LabelledRows, RowMemory, StoredRows
 from pipeline.stage_two.spec import HeadSpec, LinearSpec, parse_head, pooling_of
@@ -138,10 +139,17 @@ def fit_cached(
 def _cross_validated(
     spec: HeadSpec, labelled: LabelledRows, training: Training, folds: Folds, *, progress: bool
 ) -> FoldScores:
+    """Heads of this kind, each trained without a fold and predicting it."""
+    division = divide(labelled, folds, seed=training.seed)
+    if isinstance(spec, LinearSpec):
+        return cross_validate_linear(
+            [spec], division, seed=training.seed, class_weight=training.class_weight, progress=progress
+        )[0]
+
     def train(part: LabelledRows) -> Head:
         return _train(spec, part, training, lambda _: None, progress=False)[0]
 
-    return cross_validate(train, labelled, folds, seed=training.seed, progress=progress)
+    return cross_validate(train, division, progress=progress)
 
 
 def _train(

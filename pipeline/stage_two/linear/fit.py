@@ -161,38 +161,50 @@ def fit_path(
         projected: The validation split in the coordinates of the factors, (M, r), if it is already computed.
 
     Raises:
-        HeadSpecError: `lda` with no more training images than classes, or `knn` with weights.
+        HeadSpecError: As in `check_head`.
     """
     from threadpoolctl import threadpool_limits
 
-    if spec.kind == "lda" and len(labelled.train) <= len(labelled.classes):
-        raise HeadSpecError(
-            f"lda needs more training images than classes. Received: {len(labelled.train)} images of {len(labelled.classes)} classes. "
-            "Use ridge or logreg, or add images."
-        )
-    if spec.kind == "knn" and labelled.train.weights is not None:
-        able = ", ".join(kind for kind in labelled.task.heads if kind != "knn")
-        raise HeadSpecError(
-            f"knn has no class weights. Expected one of {able}, or a dense head; or leave out --class-weight."
-        )
+    check_head(spec, labelled.train, labelled.task)
     if projected is None:
         projected = factors.project(labelled.validation.flat)
     with threadpool_limits(1, user_api="blas"):
         return _fit_path(spec, factors, labelled, projected, seed)
 
 
+def check_head(spec: LinearSpec, train: Split, task: Task) -> None:
+    """Check that a head can be fitted to these images.
+
+    Raises:
+        HeadSpecError: `lda` with no more training images than classes, or `knn` with weights.
+    """
+    if spec.kind == "lda" and len(train) <= len(task.names):
+        raise HeadSpecError(
+            f"lda needs more training images than classes. Received: {len(train)} images of {len(task.names)} classes. "
+            "Use ridge or logreg, or add images."
+        )
+    if spec.kind == "knn" and train.weights is not None:
+        able = ", ".join(kind for kind in task.heads if kind != "knn")
+        raise HeadSpecError(
+            f"knn has no class weights. Expected one of {able}, or a dense head; or leave out --class-weight."
+        )
+
+
 def _fit_path(spec: LinearSpec, factors: Factors, labelled: LabelledRows, projected: Array, seed: int) -> list[Point]:
     train, task, y = labelled.train, labelled.task, labelled.validation.y
     if spec.kind == "ridge":
         return list(_ridge_points(spec, factors, train, task, projected, y))
-    if spec.kind == "knn":
-        heads: Iterator[ArrayHead] = _neighbours(spec.values, factors, train.all_targets, task)
-    elif spec.kind == "logreg":
-        heads = _logistic(spec.values, factors.X, train.all_targets, task, train.all_weights)
-    else:
-        heads = _estimated(spec, factors, train, task, seed)
-    pairs = zip(spec.values, heads, strict=True)
+    pairs = zip(spec.values, fit_heads(spec, factors, train, task, seed), strict=True)
     return [judge(value, head, projected, task, y, fit_temperature=spec.kind in UNCALIBRATED) for value, head in pairs]
+
+
+def fit_heads(spec: LinearSpec, factors: Factors, train: Split, task: Task, seed: int) -> Iterator[ArrayHead]:
+    """A head for each value of a spec that is not ridge, without a temperature; they take the coordinates of the factors."""
+    if spec.kind == "knn":
+        return _neighbours(spec.values, factors, train.all_targets, task)
+    if spec.kind == "logreg":
+        return _logistic(spec.values, factors.X, train.all_targets, task, train.all_weights)
+    return _estimated(spec, factors, train, task, seed)
 
 
 UNCALIBRATED = ("ridge", "svm", "sgd")

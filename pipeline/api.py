@@ -163,6 +163,8 @@ def sweep(
     lr: Sequence[float] = (),
     head_batch_size: Sequence[int] = (),
     random: int | None = None,
+    folds: int | None = None,
+    repeats: int = 1,
     name: str | None = None,
     replace: bool = False,
     command: str | None = None,
@@ -177,6 +179,8 @@ def sweep(
         lr: Learning rates to try for dense heads.
         head_batch_size: Batch sizes to try for dense heads.
         random: Number of heads to draw from the grid; None: all.
+        folds: Rank by a cross-validation in so many folds of the training and validation images; None: by validation.
+        repeats: Cross-validations, each with other folds.
         name: Name of the best head's run; None: made from data, base and head.
         replace: Replace an existing run of that name.
         command: How to make the run again, kept in run.json.
@@ -185,10 +189,12 @@ def sweep(
     Returns:
         The ranked table; of several label columns a `ByQuestion`, as in `fit`.
     """
+    from pipeline.stage_two.folds import folds_of
     from pipeline.training.questions import train_each
     from pipeline.training.sweep import sweep_heads
 
-    given = gather(keywords, sweep, data=data, head=head, pool=pool, lr=lr, head_batch_size=head_batch_size)
+    own = {"lr": lr, "head_batch_size": head_batch_size, "folds": folds, "repeats": repeats}
+    given = gather(keywords, sweep, data=data, head=head, pool=pool, **own)
     check_run_name(name, given.settings.paths.runs, replace=replace)
     manifests, settings = given.open_questions(data)
     train = partial(
@@ -200,6 +206,7 @@ def sweep(
         learning_rates=lr,
         batch_sizes=head_batch_size,
         num_random=random,
+        folds=folds_of(folds, repeats),
         replace=replace,
         command=command,
     )

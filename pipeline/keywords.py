@@ -23,6 +23,7 @@ from pipeline.stage_one.reuse.stored import with_stored_features
 from pipeline.stage_one.scan import make_reading, scan
 from pipeline.stage_one.views import Views
 from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.weights import check_balance, class_weight_text
 
 
 class CommonKeywords(TypedDict, total=False):
@@ -112,6 +113,7 @@ class _DenseKeywords(TypedDict, total=False):
     keep: str
     loss: str
     seed: int
+    class_weight: str | Mapping[str, float] | None
 
 
 class _StepKeywords(TypedDict, total=False):
@@ -150,6 +152,7 @@ _TRAINING = {
         "loss",
         "view_mode",
         "seed",
+        "class_weight",
     )
 }
 """Keywords to fields of `Training`."""
@@ -215,13 +218,14 @@ class Inputs:
         """The labelled images, checked for a training.
 
         Raises:
-            SettingError: A loss of numbers for other labels.
+            SettingError: A loss of numbers for other labels, or weights of classes that do not fit the classes.
         """
         labelled = manifest.require_task()
         if self.training.loss != Training.loss and not labelled.task.has_losses:
             raise SettingError(
                 f"--loss is for numbers (--task regression). Received: --loss {self.training.loss} for {labelled.task.kind}."
             )
+        check_balance(labelled, self.training.class_weight)
         return labelled
 
     def open_labelled(self, data: Data | Manifest) -> tuple[Manifest, Settings]:
@@ -281,7 +285,7 @@ def gather(keywords: Mapping[str, Any], function: Callable[..., Any], *, augment
     chosen = keywords.get("augment", augment)
     return Inputs(
         settings=settings,
-        training=Training(**{_TRAINING[name]: value for name, value in _chosen(keywords, _TRAINING).items()}),
+        training=_training(keywords),
         augmentation=chosen
         if isinstance(chosen, Augmentation)
         else parse_augmentation("none" if chosen is None else chosen),
@@ -290,6 +294,11 @@ def gather(keywords: Mapping[str, Any], function: Callable[..., Any], *, augment
         view_seed=keywords.get("view_seed", 0),
         tta=keywords.get("tta", False),
     )
+
+
+def _training(keywords: Mapping[str, Any]) -> Training:
+    values = {_TRAINING[name]: value for name, value in _chosen(keywords, _TRAINING).items()}
+    return Training(**values | {"class_weight": class_weight_text(values.get("class_weight"))})
 
 
 def keywords_of(function: Callable[..., Any]) -> tuple[str, ...]:

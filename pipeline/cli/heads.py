@@ -30,6 +30,16 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.outlook import next_command
 
+fold_options = section(
+    "Head",
+    click.option(
+        "--folds",
+        type=Whole(min=2),
+        help="Also cross-validate in so many folds; a sweep ranks its heads by that [default: do not].",
+    ),
+    click.option("--repeats", type=COUNT, default=1, help="Cross-validations, each with other folds."),
+)
+
 VIEWS = ("views", "augment", "view_seed", "tta")
 """Options about stored views."""
 
@@ -91,11 +101,7 @@ def features(**options: Any) -> None:
         help="Average or maximum the feature map of each row, or take the class token (cls) [default: avg for linear heads, none for dense heads].",
     ),
 )
-@section(
-    "Head",
-    click.option("--folds", type=Whole(min=2), help="Also cross-validate in so many folds [default: do not]."),
-    click.option("--repeats", type=COUNT, default=1, help="Cross-validations, each with other folds."),
-)
+@fold_options
 @augment_option
 @view_options
 @view_mode_option
@@ -135,6 +141,7 @@ def head(**options: Any) -> None:
     ),
     click.option("--random", type=COUNT, help="Number of heads to draw from the grid [default: all]."),
 )
+@fold_options
 @dense_options
 @section("Output", click.option("--name", help="Name of the best head's run [default: made from data, base and head]."))
 @replace_option

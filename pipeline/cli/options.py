@@ -46,7 +46,8 @@ OUTPUT = ("as_json", "quiet", "debug")
 
 HEAD_HELP = (
     "A linear head: ridge (regularisation by leave-one-out; the fastest), logreg, svm, sgd, lda or knn (regularisation by "
-    "validation), or with a given value, such as logreg:C=0.01. A dense head: its layers, such as dense:256,relu,dropout:0.5."
+    "validation), or with a given value, such as logreg:C=0.01. Further settings of a linear head: scale=none, norm=l2, pca=256, whiten=yes. "
+    "A dense head: its layers, such as dense:256,relu,dropout:0.5."
 )
 
 
@@ -344,6 +345,11 @@ dense_options = section(
     ),
     click.option("--loss", type=LOSS, default="mse", help="What a dense head minimises for numbers."),
     click.option("--seed", type=SEED, default=0, help="Seed of weights, shuffling and dropout."),
+    click.option(
+        "--class-weight",
+        metavar="balanced|none|CLASS=W,...",
+        help="How much images count in a training by their class: balanced (all classes the same), or numbers: cats=2,dogs=1 or JSON [default: none].",
+    ),
 )
 step_options = section(
     "Head",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cli.outlook import uses_of
+from pipeline.cli.scores import fold_cells, score_lines
 from pipeline.cli.table import table
 
 
@@ -30,21 +31,9 @@ def describe_features(result: Mapping[str, Any]) -> str:
 
 def describe_head(result: Mapping[str, Any]) -> str:
     """The head, and its scores by split."""
-    rows = [_score_row(split, result[split]) for split in ("train", "validation", "test") if split in result]
-    use = _image_lines(result)
-    folds = [_folds(result["folds"])] if result.get("folds") else []
     told = [_trained(result), *_augmented(result), *_kept_epoch(result)]
-    lines = [*told, table(rows), *folds, *use, f"Run: {result['folder']}"]
+    lines = [*told, *score_lines(result), *_image_lines(result), f"Run: {result['folder']}"]
     return "\n".join([*lines, uses_of(result["run"], Path(result["folder"]).parent)])
-
-
-def _folds(found: Mapping[str, Any]) -> str:
-    """What a cross-validation says."""
-    repeats = f", {found['repeats']} times" if found["repeats"] > 1 else ""
-    return (
-        f"Cross-validation in {found['folds']} folds{repeats}, {found['images']:,} training and validation images: accuracy "
-        f"{found['accuracy']:.4f}, standard deviation between folds {found['deviation']:.4f}; predictions in folds.csv."
-    )
 
 
 def describe_page(result: Mapping[str, Any]) -> str:
@@ -86,17 +75,6 @@ def _trained(result: Mapping[str, Any]) -> str:
     seconds = f"trained in {result['seconds']:.2f} s{per_epoch}"
     pool = f"pool {result['pool']}"
     return f"{result['head']}{f' ({chosen})' if chosen else ''}, {pool}, {parameters} {seconds}"
-
-
-def _score_row(split: str, scores: Mapping[str, Any]) -> dict[str, Any]:
-    low, high = scores["ci95"]
-    return {
-        "split": split,
-        "accuracy": f"{scores['accuracy']:.4f}",
-        "95 % interval": f"{low:.3f} to {high:.3f}",
-        "loss": f"{scores['loss']:.4f}",
-        "images": scores["n"],
-    }
 
 
 def describe_experiment(result: Mapping[str, Any]) -> str:
@@ -225,6 +203,7 @@ def describe_sweep(result: Mapping[str, Any]) -> str:
         {
             "head": entry["head"],
             "pool": entry["pool"],
+            **fold_cells(entry),
             "validation": f"{entry['validation']['accuracy']:.4f}",
             "loss": f"{entry['validation']['loss']:.4f}",
             "trained parameters": entry["params"],
@@ -232,7 +211,10 @@ def describe_sweep(result: Mapping[str, Any]) -> str:
         }
         for entry in result["results"]
     ]
-    legend = ["Ranked by validation accuracy; equal accuracies by loss."]
+    judge = (
+        "the mean accuracy of folds" if any("folds" in entry for entry in result["results"]) else "validation accuracy"
+    )
+    legend = [f"Ranked by {judge}; equal accuracies by loss."]
     if any(row["head"].split(",")[-1] == "softmax" and "dense" not in row["head"] for row in rows):
         legend.append("softmax: one dense output layer without hidden layers, trained by gradient descent.")
     best = f"Best by validation ({result['seconds']:.1f} s in total):\n{describe_head(result['best'])}"

@@ -57,7 +57,8 @@ def head_of_arrays(arrays: Mapping[str, NDArray[Any]], row_shape: tuple[int, ...
 
 
 def _linear(flat: keras.KerasTensor, arrays: Mapping[str, NDArray[Any]]) -> keras.KerasTensor:
-    """softmax(t (((x - m) / s) W + b)) = softmax(x W' + b') with W' = t W / s and b' = t (b - (m / s) W)."""
+    """softmax(t (((x - m) / s) W + b)) = softmax(x W' + b') with W' = t W / s and b' = t (b - (m / s) W); x may have length 1 first."""
+    flat = layers.UnitNormalization()(flat) if "norm" in arrays else flat
     temperature = float(arrays["temperature"][0])
     weights = arrays["weights"].astype(np.float64) / arrays["scale"].astype(np.float64)[:, None]
     bias = arrays["bias"] - arrays["mean"].astype(np.float64) @ weights

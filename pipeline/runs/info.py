@@ -49,8 +49,11 @@ class TrainingFacts:
 
     seed: int = 0
 
+    class_weight: str | None = None
+    """How much images counted by their class: `balanced`, or JSON; None: all the same."""
+
     folds: Mapping[str, Any] | None = None
-    """{folds, repeats, images, accuracy, deviation, accuracies} of a cross-validation; see `pipeline.stage_two.folds`."""
+    """{folds, repeats, images, score, accuracy, deviation, loss, accuracies} of a cross-validation; see `pipeline.stage_two.folds`."""
 
     views: Mapping[str, Any] | None = None
     """{count, augmentation, seed, tta}; None without views."""

@@ -82,16 +82,14 @@ class Run:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, as the commands that train print them."""
         info = self.info
-        scores = {
-            split: {values.main_name: values.main, "loss": values.loss, "n": values.n, "ci95": list(values.ci95)}
-            for split, values in self.scores.items()
-        }
+        scores = {split: values.summary() for split, values in self.scores.items()}
         return {
             "run": self.name,
             "head": info.head,
             "pool": info.head_pool,
             "chosen": {key: value for key, value in info.chosen.items() if key != "candidates"},
             **scores,
+            "class_weight": info.class_weight,
             "folds": info.folds,
             "augmentation": None if self._is_plain() else augmentation_of(info),
             "seconds": info.seconds,

@@ -12,12 +12,14 @@ from pipeline.errors import DataLayoutError, SettingError
 from pipeline.progress import progress_bar
 from pipeline.stage_two.head import Head, predict_rows
 from pipeline.stage_two.rows import LabelledRows, Split, StoredRows
-from pipeline.tasks.task import Task
+from pipeline.tasks.task import Outputs, Targets, Task
 
 logger = logging.getLogger(__name__)
 
+Positions = NDArray[np.int64]
+
 _INNER_SHARE = 0.2
-"""Of the images of each class in a fold's training part: what the regularisation or the epoch is chosen on."""
+"""Of each stratum in a fold's training part: what the regularisation or the epoch is chosen on, where it cannot be left-out images."""
 
 
 @dataclass(frozen=True)
@@ -44,56 +46,118 @@ def folds_of(num_folds: int | None, num_repeats: int) -> Folds | None:
 class FoldScores:
     """What the heads of all folds say of the images that they have not seen."""
 
-    accuracies: Sequence[float]
-    """Of each fold, repeat after repeat."""
+    name: str
+    """Name of the main score, such as `accuracy`."""
 
-    rows: Sequence[tuple[str, str, str, float, int]]
-    """Name, label, predicted label, its probability, and fold (from 1 on) of each image, in the first repeat."""
+    scores: Sequence[float]
+    """The main score of each fold, repeat after repeat."""
 
+    losses: Sequence[float]
+    """The loss of each fold."""
+
+    num_images: int
     folds: Folds
 
+    rows: Sequence[tuple[str, str, str, float | None, int]] = ()
+    """Name, label, predicted label, its probability (of classes), and fold (from 1 on) of each image, in the first repeat."""
+
     @property
-    def accuracy(self) -> float:
-        """Mean over the folds."""
-        return float(np.mean(self.accuracies))
+    def mean(self) -> float:
+        """Mean of the main score over the folds."""
+        return float(np.mean(self.scores))
+
+    @property
+    def loss(self) -> float:
+        """Mean of the loss over the folds."""
+        return float(np.mean(self.losses))
 
     @property
     def deviation(self) -> float:
         """Standard deviation between the folds. They share training images, so it is no standard error of the mean."""
-        return float(np.std(self.accuracies, ddof=1))
+        return float(np.std(self.scores, ddof=1))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, without the predictions."""
         return {
             "folds": self.folds.num_folds,
             "repeats": self.folds.num_repeats,
-            "images": len(self.rows),
-            "accuracy": self.accuracy,
+            "images": self.num_images,
+            "score": self.name,
+            self.name: self.mean,
             "deviation": self.deviation,
-            "accuracies": list(self.accuracies),
+            "loss": self.loss,
+            "accuracies" if self.name == "accuracy" else "scores": list(self.scores),
         }
 
 
-def cross_validate(
-    train: Callable[[LabelledRows], Head],
-    labelled: LabelledRows,
-    folds: Folds,
-    *,
-    seed: int = 0,
-    progress: bool = False,
-) -> FoldScores:
-    """Train a head for each fold on all others, and predict the fold with it.
+@dataclass(frozen=True)
+class Division:
+    """Training and validation images, divided into folds."""
 
-    Folds have about as many images of each class; images of a group, and images with the same content, are in one fold. The regularisation, or the epoch that is kept,
-    is chosen on a fifth of the training part, so that no image has a say in the head that predicts it. Test images take no part.
-    Images of a class that has only one group or content take part in every training, and are not predicted.
+    whole: Split
+    """All of them, without views."""
+
+    task: Task
+    parts: Sequence[tuple[Positions, Positions]]
+    """Rows to train on and rows to predict, of each fold of each repeat."""
+
+    folds: Folds
+    """With as many folds as there could be made."""
+
+    def inner(self, rows: Positions) -> tuple[Positions, Positions]:
+        """These rows: four fifths of each stratum to train on, a fifth to choose on; all of them for both where there are too few."""
+        strata = self.task.strata(self.whole.y[rows])
+        steps = round(1 / _INNER_SHARE)
+        inner = np.concatenate([rows[strata == stratum][steps - 1 :: steps] for stratum in np.unique(strata)])
+        outer = np.setdiff1d(rows, inner)
+        return outer, inner if len(inner) else outer
+
+    def take(self, rows: Positions) -> Split:
+        """These rows as a split."""
+        picked: NDArray[np.float32] = np.asarray(self.whole.X)[rows]
+        return Split(picked, self.whole.y[rows], tuple(self.whole.names[row] for row in rows))
+
+    def score(self, outputs: Sequence[Outputs], *, with_rows: bool = True) -> FoldScores:
+        """The scores of predictions.
+
+        Args:
+            outputs: Of the rows to predict, of each part.
+            with_rows: Also each prediction.
+        """
+        scores = [
+            self.task.score(part, self.whole.y[held]) for part, (_, held) in zip(outputs, self.parts, strict=True)
+        ]
+        firsts = zip(outputs, self.parts[: self.folds.num_folds], strict=False)
+        return FoldScores(
+            self.task.main_score,
+            [each.main for each in scores],
+            [each.loss for each in scores],
+            sum(len(held) for _, held in self.parts[: self.folds.num_folds]),
+            self.folds,
+            [
+                self._row(row, output, number)
+                for number, (part, (_, held)) in enumerate(firsts, start=1)
+                for row, output in zip(held, part, strict=True)
+            ]
+            if with_rows
+            else (),
+        )
+
+    def _row(self, row: int, output: NDArray[np.float32], fold: int) -> tuple[str, str, str, float | None, int]:
+        answer = self.task.answer(output, 1)
+        return self.whole.names[row], self.task.text(self.whole.y[row]), answer.label, answer.probability, fold
+
+
+def divide(labelled: LabelledRows, folds: Folds, *, seed: int = 0) -> Division:
+    """Divide the training and validation images into folds; test images take no part.
+
+    Folds have about as many images of each stratum (class, rarest label, range of numbers); images of a group, and images with the same
+    content, are in one fold. Images that are the only ones of their class take part in every training, and are not predicted.
 
     Args:
-        train: Trains a head on the training split of the rows, and chooses on its validation split.
         labelled: Rows and labels.
         folds: How many.
         seed: Of the division; each repeat has another one.
-        progress: Show a progress bar.
 
     Raises:
         SettingError: The rows do not fit into memory.
@@ -101,55 +165,68 @@ def cross_validate(
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    whole = _together(labelled)
+    whole = together(labelled)
     groups = _groups(whole)
-    fixed, moving = _moving(whole.y, groups)
+    fixed, moving = _moving(labelled.task, whole.y, groups)
     num_folds = min(folds.num_folds, len(np.unique(groups[moving])))
-    accuracies: list[float] = []
-    rows: list[tuple[str, str, str, float, int]] = []
-    bar = progress_bar(desc="folds", total=num_folds * folds.num_repeats, unit="fold", progress=progress)
-    with bar:
-        for repeat in range(folds.num_repeats):
-            divide = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed + repeat)
-            for number, (known, held) in enumerate(_parts(divide, whole.y[moving], groups[moving]), start=1):
-                rest, out = np.concatenate([fixed, moving[known]]), moving[held]
-                probabilities = predict_rows(train(_fold_rows(whole, rest, labelled.task)), _rows_of(whole, out))
-                predicted = probabilities.argmax(axis=1)
-                accuracies.append(float((predicted == whole.y[out]).mean()))
-                if repeat == 0:
-                    rows += [
-                        (
-                            whole.names[row],
-                            labelled.classes[whole.y[row]],
-                            labelled.classes[label],
-                            float(values[label]),
-                            number,
-                        )
-                        for row, label, values in zip(out, predicted, probabilities, strict=True)
-                    ]
-                bar.update()
-    return FoldScores(accuracies, rows, Folds(num_folds, folds.num_repeats))
+    strata = labelled.task.strata(whole.y)[moving]
+    parts = []
+    for repeat in range(folds.num_repeats):
+        splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed + repeat)
+        for known, held in _parts(splitter, strata, groups[moving]):
+            parts.append((np.concatenate([fixed, moving[known]]), moving[held]))
+    return Division(whole, labelled.task, parts, Folds(num_folds, folds.num_repeats))
 
 
-def _parts(divide: Any, y: NDArray[np.int64], groups: NDArray[np.int64]) -> Any:
+def cross_validate(
+    train: Callable[[LabelledRows], Head],
+    division: Division,
+    *,
+    progress: bool = False,
+    with_rows: bool = True,
+) -> FoldScores:
+    """Train a head for each fold on all others, and predict the fold with it.
+
+    What a training chooses, such as the epoch that is kept, is chosen on a fifth of the training part, so that no image has a say in
+    the head that predicts it. `pipeline.stage_two.linear.fold_path` does the same for linear heads, from factors that all folds share.
+
+    Args:
+        train: Trains a head on the training split of the rows, and chooses on its validation split.
+        division: The folds.
+        progress: Show a progress bar.
+        with_rows: As in `Division.score`.
+    """
+    outputs = []
+    with progress_bar(desc="folds", total=len(division.parts), unit="fold", progress=progress) as bar:
+        for rest, held in division.parts:
+            outer, inner = division.inner(rest)
+            splits = {"train": division.take(outer), "validation": division.take(inner)}
+            head = train(LabelledRows(division.task, splits))
+            outputs.append(predict_rows(head, division.take(held).X))
+            bar.update()
+    return division.score(outputs, with_rows=with_rows)
+
+
+def _parts(splitter: Any, strata: NDArray[np.int64], groups: NDArray[np.int64]) -> Any:
     """Positions to train on and to predict; a warning on classes with fewer images than folds is no news here."""
     import warnings
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")
-        return list(divide.split(np.zeros(len(y)), y, groups))
+        return list(splitter.split(np.zeros(len(strata)), strata, groups))
 
 
-def _together(labelled: LabelledRows) -> Split:
+def together(labelled: LabelledRows) -> Split:
     """Training and validation images as one split, without views."""
     parts = [labelled.splits[name] for name in ("train", "validation") if name in labelled.splits]
     arrays = [part.X for part in parts]
     if any(isinstance(rows, StoredRows) for rows in arrays):
         raise SettingError("A cross-validation needs all rows in memory. Use --pool avg, or give a larger --memory-gb.")
+    names = tuple(name for part in parts for name in part.names)
     return Split(
         np.concatenate([np.asarray(rows) for rows in arrays]),
         np.concatenate([part.y for part in parts]),
-        tuple(name for part in parts for name in part.names),
+        names,
         digests=tuple(digest for part in parts for digest in part.digests),
         groups=tuple(group for part in parts for group in part.groups or (None,) * len(part)),
     )
@@ -157,40 +234,21 @@ def _together(labelled: LabelledRows) -> Split:
 
 def _groups(whole: Split) -> NDArray[np.int64]:
     """A number for each image: equal for images of one group, or of one content where there is no group."""
-    names = [group or digest.hex() for group, digest in zip(whole.groups, whole.digests, strict=True)]
+    contents = [digest.hex() for digest in whole.digests] or list(map(str, range(len(whole))))
+    names = [group or content for group, content in zip(whole.groups, contents, strict=True)]
     return np.unique(np.array(names), return_inverse=True)[1].astype(np.int64)
 
 
-def _moving(y: NDArray[np.int64], groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _moving(task: Task, y: Targets, groups: NDArray[np.int64]) -> tuple[Positions, Positions]:
     """Rows that are always trained on, because their class has no other group, and the others."""
-    alone = [label for label in np.unique(y) if len(np.unique(groups[y == label])) < 2]
-    is_fixed = np.isin(y, alone)
+    is_fixed = task.only_ones(y, groups)
     if is_fixed.all():
         raise DataLayoutError(
             "A cross-validation needs two different images of a class at least. Received: one of each. Add images."
         )
-    if alone:
+    if is_fixed.any():
+        alone = len(np.unique(task.strata(y)[is_fixed]))
         logger.warning(
-            "%d classes have only one image each, which takes part in every training and is not predicted.", len(alone)
+            "%d classes have only one image each, which takes part in every training and is not predicted.", alone
         )
     return np.flatnonzero(is_fixed), np.flatnonzero(~is_fixed)
-
-
-def _fold_rows(whole: Split, rows: NDArray[np.int64], task: Task) -> LabelledRows:
-    """These rows: a fifth of each class to choose on, the others to train on; all of them where there are too few."""
-    by_class = [rows[whole.y[rows] == label] for label in range(len(task.names))]
-    steps = round(1 / _INNER_SHARE)
-    inner = np.concatenate([part[steps - 1 :: steps] for part in by_class])
-    outer = np.setdiff1d(rows, inner)
-    if not len(inner):
-        inner = outer
-    return LabelledRows(task, {name: _part(whole, part) for name, part in (("train", outer), ("validation", inner))})
-
-
-def _part(whole: Split, rows: NDArray[np.int64]) -> Split:
-    return Split(_rows_of(whole, rows), whole.y[rows], tuple(whole.names[row] for row in rows))
-
-
-def _rows_of(whole: Split, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    picked: NDArray[np.float32] = whole.X[rows]
-    return picked

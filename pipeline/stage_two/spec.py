@@ -2,6 +2,8 @@
 
 logreg                              the regularisation is chosen on the validation split
 logreg:C=0.01                       the regularisation is given; with scale=none the features are not scaled
+logreg:pca=256,whiten=yes           on 256 principal components of the training rows, scaled to deviation 1
+ridge:norm=l2                       on rows of length 1
 dense:256,relu,dropout:0.5          layers in order; the output is a sigmoid for two classes, otherwise a softmax
 dense:64,relu,batchnorm,dropout:0.5,softmax
 softmax                             no hidden layer
@@ -9,8 +11,8 @@ softmax                             no hidden layer
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from pipeline.errors import HeadSpecError, did_you_mean
 from pipeline.tasks.task import Task
@@ -28,6 +30,7 @@ LINEAR_GRIDS: dict[str, tuple[str, tuple[float, ...]]] = {
     "knn": ("k", (1, 3, 5, 9, 15, 25, 49)),
 }
 SCALES = ("standard", "none")
+NORMS = ("none", "l2")
 DEFAULT_LAYERS = "dense:256,relu,dropout:0.5"
 """The default dense head: that of the published recipe R0."""
 
@@ -48,6 +51,20 @@ class LinearSpec:
     scale: str
     """`standard` (mean 0, deviation 1 over the training images) or `none`."""
 
+    norm: str = "none"
+    """`l2` divides each row by its Euclidean length, before the features are scaled."""
+
+    pca: int | None = None
+    """Number of principal components of the scaled training rows that the head is fitted on; None: the features themselves."""
+
+    whiten: bool = False
+    """With `pca`: each component is divided by its standard deviation."""
+
+    @property
+    def preparation(self) -> "LinearSpec":
+        """What is done to the rows before the fit: equal for heads that can share it."""
+        return replace(self, kind="neighbours" if self.kind == "knn" else "", values=())
+
     @property
     def parameter(self) -> str:
         """Name of the regularisation: C, alpha, shrinkage or k."""
@@ -56,6 +73,9 @@ class LinearSpec:
     def __str__(self) -> str:
         given = [f"{self.parameter}={_digits(self.values[0])}"] if len(self.values) == 1 else []
         settings = given + ([f"scale={self.scale}"] if self.scale != default_scale(self.kind) else [])
+        settings += [f"norm={self.norm}"] if self.norm != "none" else []
+        settings += [f"pca={self.pca}"] if self.pca else []
+        settings += ["whiten=yes"] if self.whiten else []
         return f"{self.kind}:{','.join(settings)}" if settings else self.kind
 
 
@@ -158,17 +178,40 @@ def parse_settings(text: str) -> dict[str, str]:
 
 def _parse_linear(kind: str, rest: str, text: str) -> LinearSpec:
     parameter, grid = LINEAR_GRIDS[kind]
-    settings: Mapping[str, str] = parse_settings(rest)
-    unknown = set(settings) - {parameter, "scale"}
-    scale = settings.get("scale", default_scale(kind))
-    if unknown or scale not in SCALES:
-        raise HeadSpecError(f"{kind} takes {parameter}=NUMBER and scale={'|'.join(SCALES)}. Received: {text!r}.")
-    if parameter not in settings:
-        return LinearSpec(kind, grid, scale)
-    value = _number(settings[parameter], text)
+    settings = parse_settings(rest)
+    choices = {"scale": SCALES} | ({} if kind == "knn" else {"norm": NORMS, "whiten": ("no", "yes")})
+    unknown = set(settings) - {parameter, *choices, *(() if kind == "knn" else ("pca",))}
+    chosen = {"norm": NORMS[0], "whiten": "no"} | {"scale": default_scale(kind)} | settings
+    if unknown or any(chosen[name] not in allowed for name, allowed in choices.items()):
+        raise HeadSpecError(f"{kind} takes {parameter}=NUMBER{_choices(kind)}. Received: {text!r}.")
+    values = (_regularisation(kind, settings[parameter], text),) if parameter in settings else grid
+    is_whitened = chosen["whiten"] == "yes"
+    if is_whitened and "pca" not in settings:
+        raise HeadSpecError(
+            f"whiten=yes scales principal components: give their number too, pca=256. Received: {text!r}."
+        )
+    pca = _components(settings["pca"], text) if "pca" in settings else None
+    return LinearSpec(kind, values, chosen["scale"], chosen["norm"], pca, is_whitened)
+
+
+def _choices(kind: str) -> str:
+    """What a linear head takes beside its regularisation."""
+    scale = f"scale={'|'.join(SCALES)}"
+    return f" and {scale}" if kind == "knn" else f", {scale}, norm={'|'.join(NORMS)}, pca=NUMBER and whiten=no|yes"
+
+
+def _regularisation(kind: str, argument: str, text: str) -> float:
+    value = _number(argument, text)
     if not 0 < value < math.inf or (kind == "lda" and value > 1) or (kind == "knn" and value != int(value)):
-        raise HeadSpecError(f"{parameter} of {kind} is out of range. Received: {text!r}.")
-    return LinearSpec(kind, (value,), scale)
+        raise HeadSpecError(f"{LINEAR_GRIDS[kind][0]} of {kind} is out of range. Received: {text!r}.")
+    return value
+
+
+def _components(argument: str, text: str) -> int:
+    value = _number(argument, text)
+    if not 1 <= value < math.inf or value != int(value):
+        raise HeadSpecError(f"pca is a whole number of components from 1 on. Received: {text!r}.")
+    return int(value)
 
 
 def _parse_layer(token: str, text: str) -> tuple[str, float | None]:

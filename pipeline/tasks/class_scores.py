@@ -16,6 +16,10 @@ MAX_DENSE = 50
 """With more classes a confusion matrix is stored without its zeros: 1,200 classes have 1,440,000 cells, nearly all of them 0."""
 
 
+UNEVEN = 2
+"""From this ratio of the largest to the smallest class on, the accuracy alone says little: balanced accuracy and recall stand beside it."""
+
+
 @dataclass(frozen=True, repr=False)
 class ClassScores(Scores):
     """The scores of one split, where each image has one class. The loss is the cross-entropy in nats."""
@@ -59,6 +63,19 @@ class ClassScores(Scores):
     def counts(self) -> dict[str, int]:
         """Images of each class."""
         return {name: sum(row) for name, row in zip(self.recall, self.confusion, strict=True)}
+
+    @property
+    def is_uneven(self) -> bool:
+        """Whether a class has at least `UNEVEN` times as many images as another."""
+        counts = [count for count in self.counts().values() if count]
+        return max(counts) >= UNEVEN * min(counts)
+
+    def summary(self) -> dict[str, Any]:
+        """The scores that the commands which train print; where classes are not equally large, also of each class."""
+        if not self.is_uneven:
+            return super().summary()
+        recall = {name: self.recall[name] for name, count in self.counts().items() if count}
+        return super().summary() | {"balanced_accuracy": self.balanced_accuracy, "recall": recall}
 
     def brief(self) -> BriefScores:
         """The scores that heads are ranked by."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import DataLayoutError, HeadSpecError
+from pipeline.errors import DataLayoutError, HeadSpecError, SettingError, did_you_mean
 from pipeline.tasks.class_scores import ClassScores, score
 from pipeline.tasks.task import Answer, Double, Judged, Outputs, Problem, Targets, Task
 
@@ -89,6 +89,19 @@ class Classification(Task):
 
     def strata(self, y: Targets) -> NDArray[np.int64]:
         return y.astype(np.int64)
+
+    def image_weights(self, y: Targets, by_class: Mapping[str, float] | None) -> Double:
+        for name in by_class or {}:
+            if name not in self.names:
+                cure = did_you_mean(name, self.names) or f" Expected some of: {', '.join(self.names)}."
+                raise SettingError(f"--class-weight names {name!r}, which is no class.{cure}")
+        counts = np.bincount(y, minlength=len(self.names))
+        own = 1 / np.maximum(counts, 1) if by_class is None else np.array([by_class.get(n, 1.0) for n in self.names])
+        weights: Double = own[y] / own[y].mean()
+        return weights
+
+    def class_counts(self, y: Targets) -> dict[str, int]:
+        return dict(zip(self.names, np.bincount(y, minlength=len(self.names)).tolist(), strict=True))
 
     def as_dict(self) -> dict[str, Any]:
         return {"kind": self.kind} | ({} if self.threshold is None else {"threshold": self.threshold})

@@ -70,6 +70,10 @@ class Scores(ABC):
     def name_rows(self) -> list[dict[str, object]]:
         """A row of a table for each class, label or column."""
 
+    def summary(self) -> dict[str, Any]:
+        """The scores that the commands which train print."""
+        return {self.main_name: self.main, "loss": self.loss, "n": self.n, "ci95": list(self.ci95)}
+
     def brief(self) -> "BriefScores":
         """The scores that heads are ranked by."""
         return BriefScores(self.main_name, self.main, self.ci95, self.loss, self.n)

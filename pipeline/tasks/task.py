@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import HeadSpecError
+from pipeline.errors import HeadSpecError, SettingError
 from pipeline.tasks.scores import Scores
 from pipeline.tasks.stored import probability_cells, probability_columns
 
@@ -181,6 +181,36 @@ class Task(ABC):
     @abstractmethod
     def strata(self, y: Targets) -> NDArray[np.int64]:
         """A number for each image, int64 (N,); folds and samples have about as many images of each."""
+
+    def only_ones(self, y: Targets, groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Images that have to be in every training, (N,): the only group of their stratum, which could not be learnt without them.
+
+        Args:
+            y: Targets.
+            groups: A number for each image, (N,); images of one group are in one fold.
+        """
+        strata = self.strata(y)
+        pairs = np.unique(np.stack([strata, groups], axis=1), axis=0)
+        names, counts = np.unique(pairs[:, 0], return_counts=True)
+        return np.isin(strata, names[counts < 2])
+
+    def image_weights(self, y: Targets, by_class: Mapping[str, float] | None) -> Double:
+        """How much each image counts in a training, (N,), mean 1.
+
+        Args:
+            y: Targets of the training images.
+            by_class: Weights by class, 1 for the others; None: n / (K n_k) for the n_k images of each of K classes.
+
+        Raises:
+            SettingError: Images do not have one class each, or there is no such class.
+        """
+        del y, by_class
+        raise SettingError(f"--class-weight is for images of one class each. Received: a {self.kind}. Leave it out.")
+
+    def class_counts(self, y: Targets) -> dict[str, int]:
+        """Number of images of each class; empty if images do not have one class each."""
+        del y
+        return {}
 
     def answer(self, output: Outputs, top: int) -> Answer:
         """What is said of an image with these outputs, (K,).

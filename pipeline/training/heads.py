@@ -2,7 +2,6 @@
 
 import logging
 import time
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,14 @@ from pipeline.settings import Settings
 from pipeline.stage_one.recipes import trunk_of
 from pipeline.stage_one.views import Views
 from pipeline.stage_two.dense.settings import OnEpoch, Training
-from pipeline.stage_two.folds import Folds, FoldScores, cross_validate
+from pipeline.stage_two.folds import Folds, FoldScores, cross_validate, divide
 from pipeline.stage_two.head import Head, score_head
 from pipeline.stage_two.linear.fit import fit_linear
+from pipeline.stage_two.linear.fold_path import cross_validate_linear
 from pipeline.stage_two.linear.stream import stream_linear
 from pipeline.stage_two.rows import LabelledRows, RowMemory, StoredRows
 from pipeline.stage_two.spec import HeadSpec, LinearSpec, check_learnable, parse_head, pooling_of
+from pipeline.stage_two.weights import weighted
 from pipeline.training.rows import CachedRows, read_rows
 
 logger = logging.getLogger(__name__)
@@ -117,7 +118,8 @@ def fit_cached(
         head=str(spec),
         command=command,
         chosen=chosen,
-        training=None if isinstance(spec, LinearSpec) else asdict(training),
+        training=None if isinstance(spec, LinearSpec) else training.as_dict(),
+        class_weight=training.class_weight,
         seed=training.seed,
         views=cached.views.as_dict() if cached.views else None,
         pool=cached.pooling,
@@ -138,16 +140,24 @@ def fit_cached(
 def _cross_validated(
     spec: HeadSpec, labelled: LabelledRows, training: Training, folds: Folds, *, progress: bool
 ) -> FoldScores:
+    """Heads of this kind, each trained without a fold and predicting it."""
+    division = divide(labelled, folds, seed=training.seed)
+    if isinstance(spec, LinearSpec):
+        return cross_validate_linear(
+            [spec], division, seed=training.seed, class_weight=training.class_weight, progress=progress
+        )[0]
+
     def train(part: LabelledRows) -> Head:
         return _train(spec, part, training, lambda _: None, progress=False)[0]
 
-    return cross_validate(train, labelled, folds, seed=training.seed, progress=progress)
+    return cross_validate(train, division, progress=progress)
 
 
 def _train(
     spec: HeadSpec, labelled: LabelledRows, training: Training, on_epoch: OnEpoch, *, progress: bool
 ) -> tuple[Head, list[dict[str, float]], dict[str, Any]]:
     """The head, its history (empty for linear heads), and the chosen regularisation (empty for dense heads)."""
+    labelled = weighted(labelled, training.class_weight)
     if isinstance(spec, LinearSpec):
         fit_rows = stream_linear if isinstance(labelled.train.X, StoredRows) else fit_linear
         linear = fit_rows(spec, labelled, seed=training.seed)

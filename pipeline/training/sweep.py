@@ -15,6 +15,7 @@ from pipeline.runs.run import Run
 from pipeline.runs.tracking.logs import log_sweep, open_log
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.folds import Folds
 from pipeline.stage_two.rows import RowMemory
 from pipeline.stage_two.spec import DenseSpec, check_learnable, parse_head
 from pipeline.stage_two.sweep import Cell, HeadResult, default_heads, make_cells, rank, run_sweep
@@ -38,6 +39,11 @@ class SweepResult:
         use = {name: best[name] for name in USES}
         return {"results": [result.as_dict() for result in self.results], "best": best, **use}
 
+    @property
+    def _judge(self) -> str:
+        """What heads are ranked by."""
+        return "validation accuracy" if self.results[0].folds is None else "the mean accuracy of folds"
+
     def __repr__(self) -> str:
         return f"SweepResult({len(self.results)} heads, best={self.best!r})"
 
@@ -48,6 +54,7 @@ class SweepResult:
                 {
                     "head": result.head,
                     "pool": result.pool,
+                    **_of_folds(result),
                     "validation accuracy": result.validation.main,
                     "95 % interval": "{:.3f} to {:.3f}".format(*result.validation.ci95),
                     "loss": result.validation.loss,
@@ -56,8 +63,15 @@ class SweepResult:
                 }
                 for result in self.results
             ],
-            caption=f"{len(self.results)} heads, ranked by validation accuracy, equal ones by loss. The best one is the run {self.best.name}.",
+            caption=f"{len(self.results)} heads, ranked by {self._judge}, equal ones by loss. The best one is the run {self.best.name}.",
         )
+
+
+def _of_folds(result: HeadResult) -> dict[str, object]:
+    """Mean and deviation of a cross-validation, as cells of a table."""
+    if result.folds is None:
+        return {}
+    return {"mean of folds": result.judged[0], "deviation": result.folds["deviation"]}
 
 
 def sweep_heads(
@@ -70,6 +84,7 @@ def sweep_heads(
     learning_rates: Sequence[float] = (),
     batch_sizes: Sequence[int] = (),
     num_random: int | None = None,
+    folds: Folds | None = None,
     name: str | None = None,
     replace: bool = False,
     command: str | None = None,
@@ -88,6 +103,7 @@ def sweep_heads(
         learning_rates: Learning rates to try for dense heads.
         batch_sizes: Batch sizes to try for dense heads.
         num_random: Number of heads to draw from the grid; None: all.
+        folds: Also cross-validate each head on the training and validation images, and rank by that.
         name: Name of the run of the best head; None: made up.
         replace: Replace an existing run of that name.
         command: The command that makes the run again.
@@ -115,7 +131,7 @@ def sweep_heads(
             pooling: _read_rows(manifest, pooling, cells, settings, memory)
             for pooling in {cell.pooling for cell in cells}
         }
-        results = rank(result for rows in cached.values() for result in _sweep_rows(cells, rows, settings))
+        results = rank(result for rows in cached.values() for result in _sweep_rows(cells, rows, settings, folds))
         winner = results[0].cell
         run = fit_cached(
             cached[winner.pooling],
@@ -123,6 +139,7 @@ def sweep_heads(
             winner.training,
             log,
             settings,
+            folds=folds,
             name=name,
             replace=replace,
             command=command,
@@ -149,7 +166,7 @@ def _read_rows(
     )
 
 
-def _sweep_rows(cells: Sequence[Cell], cached: CachedRows, settings: Settings) -> list[HeadResult]:
+def _sweep_rows(cells: Sequence[Cell], cached: CachedRows, settings: Settings, folds: Folds | None) -> list[HeadResult]:
     """Fit the heads that take rows of this pooling."""
     extraction, compute = cached.extraction, settings.compute
     return run_sweep(
@@ -158,5 +175,6 @@ def _sweep_rows(cells: Sequence[Cell], cached: CachedRows, settings: Settings) -
         settings.paths.runs / ".sweeps",
         task_digest=task_digest(extraction.manifest, extraction.store.recipe, cached.pooling),
         workers=compute.executor,
+        folds=folds,
         progress=compute.progress,
     )

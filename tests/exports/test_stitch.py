@@ -60,6 +60,7 @@ def fit(text, task):
         ("logreg:C=0.1", 2, "none"),
         ("logreg:C=0.1", 3, "avg"),
         ("ridge:alpha=10,scale=none", 3, "max"),
+        ("logreg:C=0.1,pca=4,norm=l2", 3, "avg"),
         ("knn:k=7", 3, "none"),
         ("knn:k=4,scale=standard", 2, "avg"),
         ("dense:8,tanh,dropout:0.5", 2, "none"),

@@ -13,6 +13,8 @@ from pipeline.images.augment import AUGMENTATIONS, ViewMaker
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.stage_two.rows import LabelledRows, Split, StoredRows
 from pipeline.tasks.classification import Classification
+from pipeline.tasks.multilabel import Multilabel
+from pipeline.tasks.regression import Regression
 
 RECIPE = Recipe("squeezenet", Decoder(48), Preprocessing("native"), "0" * 64, "fire9_concat")
 AUGMENTED = replace(RECIPE, augmentation=ViewMaker(AUGMENTATIONS["r0"], 0).canonical_json())
@@ -46,6 +48,31 @@ def make_task(
     if not with_test:
         del splits["test"]
     return LabelledRows(Classification(CLASSES[:num_classes]), splits)
+
+
+def make_labels_task(num_train: int = 60) -> LabelledRows:
+    """Three labels that overlap, one in ten answers not known; `all` has every training image, `few` one in ten of them."""
+    rng = np.random.default_rng(5)
+    splits = {}
+    for name, count in {"train": num_train, "validation": 40, "test": 40}.items():
+        X = rng.normal(size=(count, 8)).astype(np.float32)
+        y = (X[:, :3] + rng.normal(size=(count, 3)) / 2 > 0).astype(np.float32)
+        y[rng.random(y.shape) < 0.1] = np.nan
+        y = np.concatenate([y, np.ones((count, 1)), np.arange(count)[:, None] % 10 == 0], axis=1).astype(np.float32)
+        splits[name] = Split(X, y, tuple(f"{name}/{number}" for number in range(count)))
+    return LabelledRows(Multilabel(("ant", "bee", "cat", "all", "few")), splits)
+
+
+def make_numbers_task(num_train: int = 60) -> LabelledRows:
+    """Two columns of numbers, linear in the features but for noise; one in ten of the second is not known."""
+    rng = np.random.default_rng(6)
+    splits = {}
+    for name, count in {"train": num_train, "validation": 40, "test": 40}.items():
+        X = rng.normal(size=(count, 8)).astype(np.float32)
+        y = X[:, :2] * [10, 1] + [100, 0] + rng.normal(size=(count, 2)) / 2
+        y[::10, 1] = np.nan
+        splits[name] = Split(X, y.astype(np.float32), tuple(f"{name}/{number}" for number in range(count)))
+    return LabelledRows(Regression(("size", "age")), splits)
 
 
 NUM_SHAPED = 40

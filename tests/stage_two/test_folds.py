@@ -1,5 +1,7 @@
 """Cross-validation on cached rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,11 +9,12 @@ import pipeline
 from pipeline.cli.render import describe_head
 from pipeline.errors import DataLayoutError, SettingError
 from pipeline.runs.tables import read_table
-from pipeline.stage_two.folds import Folds, cross_validate, folds_of
+from pipeline.stage_two.folds import Folds, cross_validate, divide, folds_of
 from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import parse_head
 from pipeline.tasks.classification import Classification
+from tests.stage_two.tasks import make_labels_task, make_numbers_task
 
 
 def make_split(y, first=0, *, copies=1):
@@ -52,7 +55,7 @@ class Watching:
 def test_each_image_is_predicted_once_by_a_head_that_has_not_seen_it():
     """Neither to be trained on nor to choose the regularisation on; test images take no part."""
     train, task = Watching(), make_task()
-    done = cross_validate(train, task, Folds(4))
+    done = cross_validate(train, divide(task, Folds(4)))
 
     names = {*task.train.names, *task.validation.names}
     assert sorted(row[0] for row in done.rows) == sorted(names)
@@ -62,16 +65,16 @@ def test_each_image_is_predicted_once_by_a_head_that_has_not_seen_it():
         assert seen[0] | seen[1] == names - held
         assert not seen[0] & seen[1]
         assert len(held) == 12
-    assert len(done.accuracies) == 4
-    assert done.accuracy == pytest.approx(np.mean([row[1] == row[2] for row in done.rows]))
-    assert done.accuracy > 0.6
+    assert len(done.scores) == 4
+    assert done.mean == pytest.approx(np.mean([row[1] == row[2] for row in done.rows]))
+    assert done.mean > 0.6
 
 
 def test_repeats_divide_anew_and_the_seed_decides():
     """The same seed gives the same folds."""
-    one, again, other = (cross_validate(Watching(), make_task(), Folds(3, 2), seed=seed) for seed in (0, 0, 7))
+    one, again, other = (cross_validate(Watching(), divide(make_task(), Folds(3, 2), seed=seed)) for seed in (0, 0, 7))
 
-    assert len(one.accuracies) == 6
+    assert len(one.scores) == 6
     assert one == again
     assert {row[0]: row[4] for row in one.rows} != {row[0]: row[4] for row in other.rows}
     assert one.as_dict() | {"accuracies": None} == {
@@ -79,14 +82,16 @@ def test_repeats_divide_anew_and_the_seed_decides():
         "repeats": 2,
         "images": 48,
         "accuracies": None,
-        "accuracy": one.accuracy,
+        "score": "accuracy",
+        "accuracy": one.mean,
         "deviation": one.deviation,
+        "loss": one.loss,
     }
 
 
 def test_copies_of_an_image_are_in_one_fold():
     """Otherwise a head would have seen what it predicts."""
-    done = cross_validate(Watching(), make_task(copies=2), Folds(5))
+    done = cross_validate(Watching(), divide(make_task(copies=2), Folds(5)))
     fold_of = {row[0]: row[4] for row in done.rows}
 
     assert all(fold_of[f"{number}.png"] == fold_of[f"{number + 1}.png"] for number in range(0, 72, 2))
@@ -112,13 +117,13 @@ def test_images_of_a_group_are_in_one_fold(photos, keywords, tmp_path):
 def test_a_class_of_one_image_takes_part_in_every_training(caplog):
     """It cannot be predicted; a class of two is."""
     train = Watching()
-    done = cross_validate(train, make_task(y=(0,) * 9 + (1,) * 2 + (2,), more=()), Folds(3))
+    done = cross_validate(train, divide(make_task(y=(0,) * 9 + (1,) * 2 + (2,), more=()), Folds(3)))
 
     assert {row[1] for row in done.rows} == {"a", "b"}
     assert all(2 in part.train.y for part in train.tasks)
     assert "1 classes have only one image each" in caplog.text
     with pytest.raises(DataLayoutError, match="two different images of a class"):
-        cross_validate(train, make_task(y=(0, 1, 2), more=()), Folds(3))
+        divide(make_task(y=(0, 1, 2), more=()), Folds(3))
 
 
 def test_a_run_has_its_folds(photos, keywords):
@@ -159,3 +164,15 @@ def test_no_folds_are_none():
     """What the keyword says."""
     assert folds_of(None, 1) is None
     assert folds_of(5, 2) == Folds(5, 2)
+
+
+def test_ranges_of_numbers_are_spread_over_folds():
+    """No image is kept from being predicted, however few there are; labels of one image are."""
+    numbers = divide(make_numbers_task(12), Folds(4))
+    labels = make_labels_task(60)
+    y = labels.train.y.copy()
+    y[:, 4] = np.arange(60) == 7
+    rare = LabelledRows(labels.task, {"train": replace(labels.train, y=y)})
+
+    assert sorted(np.concatenate([held for _, held in numbers.parts])) == list(range(52))
+    assert {row for _, held in divide(rare, Folds(4)).parts for row in held} == set(range(60)) - {7}

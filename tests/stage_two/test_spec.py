@@ -49,6 +49,13 @@ def test_linear_head_without_a_value_brings_its_grid(kind):
         ("ridge:alpha=100", LinearSpec("ridge", (100.0,), "standard")),
         ("lda:shrinkage=1", LinearSpec("lda", (1.0,), "standard")),
         ("knn:k=5,scale=standard", LinearSpec("knn", (5.0,), "standard")),
+        ("ridge:alpha=1,norm=l2", LinearSpec("ridge", (1.0,), "standard", "l2")),
+        ("svm:C=1,pca=256", LinearSpec("svm", (1.0,), "standard", pca=256)),
+        (
+            "logreg:pca=64,whiten=yes,scale=none",
+            LinearSpec("logreg", LINEAR_GRIDS["logreg"][1], "none", "none", 64, True),
+        ),
+        ("logreg:C=1,norm=none,whiten=no", LinearSpec("logreg", (1.0,), "standard")),
     ],
 )
 def test_linear_settings_are_read(text, spec):
@@ -100,7 +107,17 @@ def test_linear_text_round_trips(kind, value, scale):
     assert parse_head(str(spec)) == spec
 
 
-@pytest.mark.parametrize("text", ["logreg", "logreg:scale=none", "knn:k=5", "softmax", "dense:64,relu,dropout:0.25"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "logreg",
+        "logreg:scale=none",
+        "logreg:C=1,scale=none,norm=l2,pca=8,whiten=yes",
+        "knn:k=5",
+        "softmax",
+        "dense:64,relu,dropout:0.25",
+    ],
+)
 def test_text_is_kept_short(text):
     """What was written in the short form comes back in the short form."""
     assert str(parse_head(text)) == text
@@ -125,11 +142,24 @@ def test_setting_without_a_name_is_refused(text):
         parse_head(text)
 
 
+TAKES = "scale=standard|none, norm=none|l2, pca=NUMBER and whiten=no|yes"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("logreg:alpha=1", "logreg takes C=NUMBER and scale=standard|none. Received: 'logreg:alpha=1'."),
-        ("ridge:C=1", "ridge takes alpha=NUMBER and scale=standard|none. Received: 'ridge:C=1'."),
+        ("logreg:alpha=1", f"logreg takes C=NUMBER, {TAKES}. Received: 'logreg:alpha=1'."),
+        ("ridge:C=1", f"ridge takes alpha=NUMBER, {TAKES}. Received: 'ridge:C=1'."),
+        ("svm:norm=l1", f"svm takes C=NUMBER, {TAKES}. Received: 'svm:norm=l1'."),
+        ("sgd:scale=", f"sgd takes alpha=NUMBER, {TAKES}. Received: 'sgd:scale='."),
+        ("lda:pca=9,whiten=maybe", f"lda takes shrinkage=NUMBER, {TAKES}. Received: 'lda:pca=9,whiten=maybe'."),
+        ("knn:pca=9", "knn takes k=NUMBER and scale=standard|none. Received: 'knn:pca=9'."),
+        (
+            "logreg:whiten=yes",
+            "whiten=yes scales principal components: give their number too, pca=256. Received: 'logreg:whiten=yes'.",
+        ),
+        ("logreg:pca=0", "pca is a whole number of components from 1 on. Received: 'logreg:pca=0'."),
+        ("logreg:pca=2.5", "pca is a whole number of components from 1 on. Received: 'logreg:pca=2.5'."),
         ("knn:scale=robust", "knn takes k=NUMBER and scale=standard|none. Received: 'knn:scale=robust'."),
     ],
 )

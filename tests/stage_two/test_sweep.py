@@ -8,7 +8,10 @@ import pytest
 from pipeline.errors import DivergedError, HeadSpecError, SettingError
 from pipeline.execution.workers import Workers
 from pipeline.stage_two.dense.settings import Training
-from pipeline.stage_two.linear.fit import factors_of, fit_linear
+from pipeline.stage_two.folds import Folds, divide
+from pipeline.stage_two.linear.factors import factor
+from pipeline.stage_two.linear.fit import fit_linear
+from pipeline.stage_two.linear.fold_path import cross_validate_linear
 from pipeline.stage_two.spec import expand_choices, parse_head
 from pipeline.stage_two.sweep import DEFAULT_HEADS, Cell, make_cells, rank, run_sweep
 from tests.stage_two.tasks import make_task
@@ -23,9 +26,10 @@ def task():
     return make_task(**HARD)
 
 
-def sweep(task, folder, heads=HEADS, task_digest="of these rows", num_workers=1, training=None, **choices):
+def sweep(task, folder, heads=HEADS, task_digest="of these rows", num_workers=1, training=None, folds=None, **choices):
     cells = make_cells(heads, training or Training(epochs=2), **choices)
-    return run_sweep(cells, task, folder, task_digest=task_digest, workers=Workers(count=num_workers))
+    workers = Workers(count=num_workers)
+    return run_sweep(cells, task, folder, task_digest=task_digest, workers=workers, folds=folds)
 
 
 def without_seconds(results):
@@ -153,11 +157,14 @@ def test_result_is_that_of_the_head_alone(task, tmp_path):
 def test_wide_features_are_factored_once(num_workers, tmp_path, monkeypatch):
     """With more features than images, linear heads with the same scaling share factors, and have the scores of separate fits."""
     wide = make_task((150,), num_train=60, distance=2)
-    heads = ("logreg:C=0.001|0.1|10", "ridge:alpha=10|1000", "svm:C=0.001", "logreg:C=0.1,scale=none", "knn:k=3")
+    heads = (
+        *("logreg:C=0.001|0.1|10", "ridge:alpha=10|1000", "svm:C=0.001", "logreg:C=0.1,scale=none", "knn:k=3"),
+        "ridge:alpha=10,pca=5|9",
+    )
     alone = {text: fit_linear(parse_head(text), wide) for head in heads for text in expand_choices(head)}
     counted = []
     monkeypatch.setattr(
-        "pipeline.stage_two.sweep.factors_of", lambda spec, task: counted.append(spec.scale) or factors_of(spec, task)
+        "pipeline.stage_two.linear.fit.factor", lambda X, scale, **how: counted.append(scale) or factor(X, scale, **how)
     )
     results = sweep(wide, tmp_path, heads=heads, num_workers=num_workers)
 
@@ -166,6 +173,29 @@ def test_wide_features_are_factored_once(num_workers, tmp_path, monkeypatch):
         expected = alone[result.head].candidates[0]
         assert result.validation.main == pytest.approx(expected.accuracy)
         assert result.validation.loss == pytest.approx(expected.loss, rel=1e-2, abs=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(8,), (150,)], ids=["narrow", "wide"])
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_folds_rank_the_heads(num_workers, shape, tmp_path):
+    """By the mean over the folds, which is that of each head alone; the results are saved, and not those of a sweep without folds."""
+    task = make_task(shape, num_classes=3, num_train=60, distance=1.3)
+    division = divide(task, Folds(3, 2), seed=0)
+    heads = ("ridge", "ridge:alpha=10", "logreg:C=0.01|1", "knn:k=3")
+    results = sweep(task, tmp_path, heads=heads, num_workers=num_workers, folds=Folds(3, 2))
+    plain = sweep(task, tmp_path, heads=heads)
+
+    assert [result.judged for result in results] == sorted(
+        (result.judged for result in results), key=lambda j: (-j[0], j[1])
+    )
+    for result in results:
+        (alone,) = cross_validate_linear([parse_head(result.head)], division)
+        assert result.folds["accuracies"] == pytest.approx(alone.scores)
+        assert result.as_dict()["folds"] == result.folds
+    assert all(result.folds is None and "folds" not in result.as_dict() for result in plain)
+    before = stamps(tmp_path)
+    assert without_seconds(sweep(task, tmp_path, heads=heads, folds=Folds(3, 2))) == without_seconds(results)
+    assert stamps(tmp_path) == before
 
 
 def test_second_sweep_fits_nothing(task, tmp_path):

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from pipeline.cli.render import describe_sweep
 from pipeline.errors import MissingExtraError
 from pipeline.runs.run import load_run
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.folds import Folds
 from pipeline.training import rows
 from pipeline.training.sweep import sweep_heads
 from tests.calls import read as scan
@@ -91,3 +93,18 @@ def test_heads_of_two_poolings_share_one_table(photos, settings):
     assert load_run("both", settings).info.pool == done.results[0].pool
     assert ">avg<" in shown
     assert ">none<" in shown
+
+
+def test_folds_choose_the_best_head(photos, settings):
+    """Their means are in the table, in sweep.json and in the text; the winner's run has its folds."""
+    done = sweep_heads(
+        scan(photos), ["knn:k=1|3", "ridge", "dense:2"], settings, folds=Folds(2), training=Training(epochs=1)
+    )
+    means = [result.folds["accuracy"] for result in done.results]
+    text = describe_sweep(done.as_dict() | {"seconds": 1.0, "best": done.best.as_dict()})
+
+    assert means == sorted(means, reverse=True)
+    assert done.best.info.folds["accuracies"] == done.results[0].folds["accuracies"]
+    assert json.loads((done.best.folder.path / "sweep.json").read_text())[0]["folds"]["accuracy"] == means[0]
+    assert "Ranked by the mean accuracy of folds; equal accuracies by loss." in text
+    assert "mean of folds" in done._repr_html_()

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from pipeline.errors import SettingError, check_choice
 
@@ -42,6 +43,14 @@ class Training:
     """With views: each epoch trains on one random view per image (`sample`), or on `all` views."""
 
     seed: int = 0
+
+    class_weight: str | None = None
+    """How much images count by their class, of linear heads too: `balanced`, or JSON; see `pipeline.stage_two.weights`."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; those that versions before 0.4 did not have only if they are not the defaults."""
+        new = {"loss": Training.loss, "class_weight": Training.class_weight}
+        return {name: value for name, value in asdict(self).items() if name not in new or value != new[name]}
 
     def __post_init__(self) -> None:
         for name, value in (

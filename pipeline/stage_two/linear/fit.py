@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.errors import DataLayoutError, HeadSpecError
 from pipeline.stage_two.linear.factors import Array, Factors, factor
 from pipeline.stage_two.linear.heads import ArrayHead, LinearHead, NeighbourMeansHead, NeighboursHead, unit_rows
-from pipeline.stage_two.linear.logistic import fit_logistic
+from pipeline.stage_two.linear.logistic import fit_labels, fit_logistic
 from pipeline.stage_two.linear.regularisation import choose_best
 from pipeline.stage_two.linear.ridge import fit_ridge_columns
 from pipeline.stage_two.linear.temperature import apply_link, temperature_of
@@ -112,9 +112,27 @@ def fit_linear(spec: LinearSpec, labelled: LabelledRows, *, seed: int = 0, facto
     return choose(spec, fit_path(spec, known, labelled, seed=seed), known)
 
 
-def factors_of(spec: LinearSpec, labelled: LabelledRows) -> Factors:
-    """Factors of the training split. Heads with the same scaling share them, except neighbours, which compare directions."""
-    return factor(labelled.train.all_views().flat, spec.scale, is_centred=spec.kind != "knn")
+def factors_of(spec: LinearSpec, labelled: LabelledRows, shared: dict[LinearSpec, Factors] | None = None) -> Factors:
+    """Factors of the training split, as in `prepare`."""
+    return prepare(spec, labelled.train.all_views().flat, shared)
+
+
+def prepare(spec: LinearSpec, X: Array, shared: dict[LinearSpec, Factors] | None = None) -> Factors:
+    """Factors of features (N, D); neighbours, which compare directions, have no projection.
+
+    Args:
+        spec: The head.
+        X: The features.
+        shared: Factors of these features that are already computed, by preparation; new ones are added.
+    """
+    shared = {} if shared is None else shared
+    wanted = spec.preparation
+    whole = replace(wanted, pca=None, whiten=False)
+    if whole not in shared:
+        shared[whole] = factor(X, spec.scale, norm=spec.norm, is_centred=spec.kind != "knn")
+    if spec.pca and wanted not in shared:
+        shared[wanted] = shared[whole].on_components(spec.pca, whiten=spec.whiten)
+    return shared[wanted]
 
 
 def choose(spec: LinearSpec, path: Sequence[Point], factors: Factors) -> LinearFit:
@@ -123,7 +141,7 @@ def choose(spec: LinearSpec, path: Sequence[Point], factors: Factors) -> LinearF
     best = choose_best(points)
     head = replace(best.head, mean=factors.mean, scale=factors.scale)
     if isinstance(head, LinearHead):
-        head = replace(head, weights=factors.unproject(head.weights))
+        head = replace(head, weights=factors.unproject(head.weights), norm=factors.norm)
     return LinearFit(head, spec.parameter, best.value, tuple(point.candidate for point in points), best.left_out_scores)
 
 
@@ -143,33 +161,50 @@ def fit_path(
         projected: The validation split in the coordinates of the factors, (M, r), if it is already computed.
 
     Raises:
-        HeadSpecError: `lda` with no more training images than classes.
+        HeadSpecError: As in `check_head`.
     """
     from threadpoolctl import threadpool_limits
 
-    if spec.kind == "lda" and len(labelled.train) <= len(labelled.classes):
-        raise HeadSpecError(
-            f"lda needs more training images than classes. Received: {len(labelled.train)} images of {len(labelled.classes)} classes. "
-            "Use ridge or logreg, or add images."
-        )
+    check_head(spec, labelled.train, labelled.task)
     if projected is None:
         projected = factors.project(labelled.validation.flat)
     with threadpool_limits(1, user_api="blas"):
         return _fit_path(spec, factors, labelled, projected, seed)
 
 
+def check_head(spec: LinearSpec, train: Split, task: Task) -> None:
+    """Check that a head can be fitted to these images.
+
+    Raises:
+        HeadSpecError: `lda` with no more training images than classes, or `knn` with weights.
+    """
+    if spec.kind == "lda" and len(train) <= len(task.names):
+        raise HeadSpecError(
+            f"lda needs more training images than classes. Received: {len(train)} images of {len(task.names)} classes. "
+            "Use ridge or logreg, or add images."
+        )
+    if spec.kind == "knn" and train.weights is not None:
+        able = ", ".join(kind for kind in task.heads if kind != "knn")
+        raise HeadSpecError(
+            f"knn has no class weights. Expected one of {able}, or a dense head; or leave out --class-weight."
+        )
+
+
 def _fit_path(spec: LinearSpec, factors: Factors, labelled: LabelledRows, projected: Array, seed: int) -> list[Point]:
     train, task, y = labelled.train, labelled.task, labelled.validation.y
     if spec.kind == "ridge":
         return list(_ridge_points(spec, factors, train, task, projected, y))
-    if spec.kind == "knn":
-        heads: Iterator[ArrayHead] = _neighbours(spec.values, factors, train.all_targets, task)
-    elif spec.kind == "logreg":
-        heads = _logistic(spec.values, factors.X, train.all_targets, task)
-    else:
-        heads = _estimated(spec, factors, train, task, seed)
-    pairs = zip(spec.values, heads, strict=True)
+    pairs = zip(spec.values, fit_heads(spec, factors, train, task, seed), strict=True)
     return [judge(value, head, projected, task, y, fit_temperature=spec.kind in UNCALIBRATED) for value, head in pairs]
+
+
+def fit_heads(spec: LinearSpec, factors: Factors, train: Split, task: Task, seed: int) -> Iterator[ArrayHead]:
+    """A head for each value of a spec that is not ridge, without a temperature; they take the coordinates of the factors."""
+    if spec.kind == "knn":
+        return _neighbours(spec.values, factors, train.all_targets, task)
+    if spec.kind == "logreg":
+        return _logistic(spec.values, factors.X, train.all_targets, task, train.all_weights)
+    return _estimated(spec, factors, train, task, seed)
 
 
 UNCALIBRATED = ("ridge", "svm", "sgd")
@@ -246,19 +281,33 @@ def cross_validated_accuracy(X: Array, y: Labels, *, num_folds: int = 5) -> floa
         return float(cross_val_score(estimator, X, y, cv=folds).mean())
 
 
-def _logistic(values: Sequence[float], X: Array, y: Targets, task: Task) -> Iterator[LinearHead]:
-    """Logistic regressions, one against the rest for labels."""
-    num_classes = len(task.names) if y.ndim == 1 else 2
-    fits = [fit_logistic(X[problem.rows], problem.y, num_classes, values) for problem in task.problems(y)]
-    for parts in zip(*fits, strict=True):
-        weights = np.concatenate([part.weights for part in parts], axis=1)
-        yield as_head(weights, np.concatenate([part.bias for part in parts]), task.link)
+def _logistic(
+    values: Sequence[float], X: Array, y: Targets, task: Task, weights: Double | None
+) -> Iterator[LinearHead]:
+    """Logistic regressions; of labels all together, without those of which all answers are equal."""
+    if y.ndim == 1:
+        for fit in fit_logistic(X, y, len(task.names), values, weights):
+            yield as_head(fit.weights, fit.bias, task.link)
+        return
+    solved = [problem.constant_solution(X.shape[1]) if problem.is_constant else None for problem in task.problems(y)]
+    learnt = [k for k, solution in enumerate(solved) if solution is None]
+    W, b = np.zeros((X.shape[1], len(solved))), np.zeros(len(solved))
+    for k, solution in enumerate(solved):
+        b[k] = 0 if solution is None else solution[1][0]
+    for fit in fit_labels(X, y[:, learnt], values, weights) if learnt else [None] * len(values):
+        if fit is not None:
+            W[:, learnt], b[learnt] = fit.weights, fit.bias
+        yield as_head(W.copy(), b.copy(), task.link)
 
 
 def _estimated(spec: LinearSpec, factors: Factors, train: Split, task: Task, seed: int) -> Iterator[LinearHead]:
     """Heads fitted by scikit-learn."""
     problems, weights = task.problems(train.all_targets), train.all_weights
     estimators = [new_estimator(spec.kind, seed, task) for _ in problems]
+    if spec.kind == "lda" and weights is not None:
+        shares = np.bincount(train.all_targets, weights)[np.unique(train.all_targets)]
+        estimators[0].set_params(priors=shares / shares.sum())
+        weights = None
     for value in spec.values:
         solutions = [
             _solve(estimator.set_params(**{spec.parameter: value}), problem, factors.X, weights)

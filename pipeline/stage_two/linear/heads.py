@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DamagedStoreError
 from pipeline.stage_two.linear.temperature import LINKS, apply_link
+from pipeline.stage_two.spec import NORMS
 from pipeline.tasks.task import Outputs
 
 Array = NDArray[np.float32]
@@ -20,7 +21,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class LinearHead:
-    """link(temperature * (((x - mean) / scale) W + b))."""
+    """link(temperature * (((x - mean) / scale) W + b)); with the norm `l2`, x is first divided by its length."""
 
     mean: Array
     """(D,)"""
@@ -34,6 +35,8 @@ class LinearHead:
     """1 for heads whose sums are log-probabilities, and for numbers; fitted on the validation split for the others."""
     link: str = "softmax"
     """`softmax`, `sigmoid` or `identity`."""
+    norm: str = NORMS[0]
+    """`none` or `l2`."""
 
     def outputs(self, X: Array) -> Outputs:
         """Outputs, float32 (N, K), of features (N, D)."""
@@ -42,6 +45,7 @@ class LinearHead:
     def scores(self, X: Array) -> NDArray[np.floating]:
         """The sums before temperature and link, (N, K)."""
         _check_width(X, self.mean)
+        X = X if self.norm == NORMS[0] else unit_rows(X)
         return ((X - self.mean) / self.scale) @ self.weights + self.bias
 
     @property
@@ -59,7 +63,11 @@ class LinearHead:
         return f"LinearHead({num_features} features, {num_outputs} outputs, {self.link})"
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The arrays to save, by name; the link is its position in `LINKS`, and left out for a softmax, as in files of older versions."""
+        """The arrays to save, by name.
+
+        The link is its position in `LINKS`, left out for a softmax; the norm is its position in `NORMS`, left out for `none`:
+        older versions had neither.
+        """
         arrays: dict[str, NDArray[Any]] = {
             "mean": self.mean,
             "scale": self.scale,
@@ -67,7 +75,8 @@ class LinearHead:
             "bias": self.bias,
             "temperature": np.float32(self.temperature).reshape(1),
         }
-        return arrays if self.link == LINKS[0] else arrays | {"link": np.array([LINKS.index(self.link)])}
+        chosen = {"link": LINKS.index(self.link), "norm": NORMS.index(self.norm)}
+        return arrays | {name: np.array([position]) for name, position in chosen.items() if position}
 
 
 @dataclass(frozen=True)
@@ -208,7 +217,8 @@ def _linear(arrays: Mapping[str, NDArray[Any]]) -> tuple[ArrayHead, bool]:
     """A linear head, and whether its arrays fit each other."""
     mean, scale, weights, bias = (_floats(arrays, name) for name in ("mean", "scale", "weights", "bias"))
     link = LINKS[_whole(arrays["link"])] if "link" in arrays else LINKS[0]
-    head = LinearHead(mean, scale, weights, bias, float(_floats(arrays, "temperature")[0]), link)
+    norm = NORMS[_whole(arrays["norm"])] if "norm" in arrays else NORMS[0]
+    head = LinearHead(mean, scale, weights, bias, float(_floats(arrays, "temperature")[0]), link, norm)
     return head, head.weights.shape == (len(mean), len(bias)) and bias.ndim == 1 and len(bias) > 0
 
 

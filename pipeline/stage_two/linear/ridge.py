@@ -82,8 +82,12 @@ class RidgeFit:
 
 
 def decompose(X: NDArray[np.floating]) -> Decomposition:
-    """The singular value decomposition of centred features (N, D), N >= D, from the eigenvectors of X'X."""
+    """The singular value decomposition of centred features (N, D), from the eigenvectors of X'X, or of X X' if N < D."""
     exact = X.astype(np.float64)
+    if len(X) < X.shape[1]:
+        squares, U = _eigenvectors(exact @ exact.T)
+        s = np.sqrt(squares)
+        return Decomposition(U, s, exact.T @ U / s)
     squares, V = _eigenvectors(exact.T @ exact)
     s = np.sqrt(squares)
     return Decomposition(exact @ V / s, s, V)

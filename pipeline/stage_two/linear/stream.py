@@ -20,7 +20,7 @@ from pipeline.stage_two.linear.learner import Learner
 from pipeline.stage_two.linear.moments import Moments
 from pipeline.stage_two.linear.ridge import fit_ridge_to_moments
 from pipeline.stage_two.rows import LabelledRows, Split, StoredRows
-from pipeline.stage_two.spec import LinearSpec
+from pipeline.stage_two.spec import NORMS, LinearSpec
 
 _PIECE_BYTES = 8 * 2**20
 """Blocks are processed in pieces of this size, because a float64 copy takes twice the memory."""
@@ -71,6 +71,10 @@ def _check(spec: LinearSpec, labelled: LabelledRows) -> None:
     if spec.kind == "ridge" and (labelled.train.weights is not None or np.isnan(labelled.train.y).any()):
         raise SettingError(
             f"Received: {received}, with class weights or with targets that are not known. Expected: sgd, which can do that in blocks. {cure}"
+        )
+    if spec.pca or spec.norm != NORMS[0]:
+        raise SettingError(
+            f"Received: {received}. Expected: {spec.kind} without pca and norm, which need all rows at once. {cure}"
         )
     num_features = math.prod(labelled.train.X.shape[1:])
     needed = _COPIES * 8 * num_features**2

@@ -74,7 +74,8 @@ class Assembly:
         classes = self.extraction.manifest.classes
         # Up to version 0.2 classes were in the order of their letters: `10` before `2`.
         order = [] if list(classes) == sorted(classes) else [classes]
-        text = json.dumps([self.recipe.fingerprint, asdict(self.tuning), phase, digest, self.start, *order])
+        tuning = asdict(self.tuning) | {"training": self.tuning.training.as_dict()}
+        text = json.dumps([self.recipe.fingerprint, tuning, phase, digest, self.start, *order])
         return self.settings.paths.runs / ".training" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
 
     def load_last_layer(self) -> LabelledRows | None:

@@ -16,6 +16,7 @@ from pipeline.runs.tracking.logs import Log, open_log
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.batches import Source, training_source, validation_source
 from pipeline.stage_two.head import score_head
+from pipeline.stage_two.weights import weighted
 from pipeline.training.finetune.assembly import Assembly, assemble
 from pipeline.training.finetune.settings import FineTuning
 
@@ -111,7 +112,8 @@ def _describe(
         views=tuning.views.as_dict() if tuning.views else None,
         first_trained_layer=assembly.first,
         augmentation=tuning.augmentation.canonical_json() if tuning.augmentation else None,
-        training=asdict(tuning.training),
+        training=tuning.training.as_dict(),
+        class_weight=tuning.training.class_weight,
         seed=tuning.training.seed,
         phases=[asdict(phase) for phase in phases],
         seconds=sum(row["seconds"] for row in history),
@@ -183,12 +185,16 @@ def _sources(assembly: Assembly, phase: "Phase") -> "tuple[Forward, Source, Sour
         labelled, forward = (
             (assembly.labelled, assembly.top.forward) if last_layer is None else (last_layer, assembly.top.head)
         )
-        return forward, training_source(labelled.train, training), validation_source(labelled.validation)
+        train = weighted(labelled, training.class_weight).train
+        return forward, training_source(train, training), validation_source(labelled.validation)
     from pipeline.training.finetune.live import LiveSource, live_forward
 
     manifest, recipe = assembly.extraction.manifest, assembly.recipe
+    splits = weighted(assembly.labelled, training.class_weight).splits
     source, validation = (
-        LiveSource(manifest.split(name), assembly.labelled.splits[name].y, recipe.decoder, augmentation, training.seed)
+        LiveSource(
+            manifest.split(name), splits[name].y, recipe.decoder, augmentation, training.seed, splits[name].weights
+        )
         for name, augmentation in (("train", assembly.tuning.augmentation), ("validation", None))
     )
     return live_forward(assembly.top.trunk, assembly.top.forward, recipe.preprocessing), source, validation

@@ -4,17 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
 from pipeline.stage_two.linear.factors import Factors
 from pipeline.stage_two.linear.fit import fit_linear
+from pipeline.stage_two.linear.heads import head_from_arrays
 from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LINEAR_GRIDS, parse_head
-from tests.stage_two.tasks import HARD, LINEAR_HEADS, make_task
+from tests.stage_two.tasks import HARD, LINEAR_HEADS, make_labels_task, make_task, shaped_task
 
 KINDS = tuple(LINEAR_GRIDS)
 
@@ -259,3 +262,51 @@ def test_grid_of_features_is_taken_flat():
     flat = LabelledRows(grid.task, {name: Split(part.flat, part.y, part.names) for name, part in grid.splits.items()})
 
     assert_same_arrays(fit("logreg", grid).head.arrays(), fit("logreg", flat).head.arrays())
+
+
+@pytest.mark.parametrize("kind", ["logreg", "svm", "ridge", "sgd", "knn"])
+def test_labels_are_learnt_by_every_head_that_can(kind):
+    """A label that all training images have is always likely, and the others are told apart."""
+    task = make_labels_task()
+    outputs = fit(kind, task).head.outputs(task.splits["test"].flat)
+    y = task.splits["test"].y
+
+    assert outputs.shape == (40, 5)
+    assert (outputs[:, 3] > 0.9).all()
+    known = np.isfinite(y[:, :3])
+    assert ((outputs[:, :3] > 0.5) == (y[:, :3] == 1))[known].mean() > 0.75
+
+
+@pytest.mark.parametrize("whiten", [False, True], ids=["plain", "whitened"])
+@pytest.mark.parametrize("shape", ["narrow", "wide"])
+def test_principal_components_are_those_of_scikit_learn(shape, whiten):
+    """A head on components of scaled rows equals a pipeline of StandardScaler, PCA and LogisticRegression, in the features' units."""
+    task = shaped_task(shape)
+    head = fit(f"logreg:C=0.1,pca=5,whiten={'yes' if whiten else 'no'}", task).head
+    steps = StandardScaler(), PCA(5, whiten=whiten, svd_solver="full"), LogisticRegression(C=0.1, tol=1e-8)
+    peer = make_pipeline(*steps).fit(task.train.flat.astype(float), task.train.y)
+
+    assert head.weights.shape == (task.train.flat.shape[1], 3)
+    assert np.abs(head.outputs(task.validation.flat) - peer.predict_proba(task.validation.flat)).max() < 1e-3
+
+
+def test_more_components_than_there_are_are_all():
+    """pca=1000 of eight features is what no pca gives."""
+    task = make_task(**HARD)
+    plain, components = (fit(f"ridge:alpha=10{text}", task).head for text in ("", ",pca=1000"))
+
+    assert np.allclose(plain.weights, components.weights, atol=1e-4)
+
+
+def test_norm_is_that_of_scikit_learn_and_is_kept():
+    """Rows are divided by their length, in predictions of a saved head too."""
+    task = make_task((8,), distance=2)
+    head = fit("logreg:C=1,norm=l2", task).head
+    peer = make_pipeline(Normalizer(), StandardScaler(), LogisticRegression(C=1, tol=1e-8))
+    peer.fit(task.train.flat.astype(float), task.train.y)
+    again = head_from_arrays(head.arrays())
+
+    assert np.abs(head.outputs(task.validation.flat) - peer.predict_proba(task.validation.flat)).max() < 1e-3
+    assert np.array_equal(again.outputs(task.validation.flat), head.outputs(task.validation.flat))
+    assert np.abs(head.outputs(7 * task.validation.flat) - head.outputs(task.validation.flat)).max() < 1e-5
+    assert "norm" not in fit("logreg:C=1", task).head.arrays()

@@ -31,21 +31,22 @@ class Try:
 
 DENSE = "dense:256,relu,dropout:0.5"
 TRIES = (
-    Try("vgg16", 150),
     Try("mobilenetv2", 224),
-    Try("vgg16", 224),
-    Try("vgg16", 224, pool="max"),
-    Try("vgg16", 224, cut="block4_pool"),
-    Try("vgg16", 224, cut="block4_pool", pool="max"),
     Try("mobilenetv2", 224, pool="max"),
     Try("mobilenetv2", 224, cut="block_13_expand_relu"),
     Try("mobilenetv2", 224, cut="block_13_expand_relu", pool="max"),
-    Try("vgg16+mobilenetv2", 224),
-    Try("vgg16+mobilenetv2", 224, pool="max"),
-    *(Try("vgg16+mobilenetv2", 224, head=DENSE, loss=loss) for loss in ("mse", "mae", "huber")),
-    *(Try("mobilenetv2", 224, head=DENSE, loss=loss) for loss in ("mse", "mae", "huber")),
+    Try("mobilenetv2", 224, pool="none"),
     Try("mobilenetv2", 224, head="knn"),
     Try("mobilenetv2", 224, head="sgd"),
+    *(Try("mobilenetv2", 224, head=DENSE, loss=loss) for loss in ("mse", "mae", "huber")),
+    Try("vgg16", 150, cut="block4_pool"),
+    Try("vgg16", 150, cut="block4_pool", pool="max"),
+    Try("vgg16", 150),
+    Try("vgg16", 150, pool="max"),
+    Try("vgg16", 150, pool="none"),
+    Try("vgg16+mobilenetv2", 150),
+    Try("vgg16+mobilenetv2", 150, pool="max"),
+    *(Try("vgg16+mobilenetv2", 150, head=DENSE, loss=loss) for loss in ("mse", "mae", "huber")),
 )
 
 

@@ -21,15 +21,19 @@ def with_warnings(manifest: Manifest) -> Manifest:
 
 
 def _label_warnings(manifest: Manifest) -> Iterator[str]:
-    for group in spellings(manifest.labels):
+    names = [name for names in manifest.label_names() for name in names]
+    for group in spellings(names):
         yield f"Labels that may mean one class are different classes: {counted(group)}. Give them one spelling if they are one class."
-    if missing := placeholders(manifest.labels):
+    if missing := placeholders(names):
         yield (
             f"Classes whose names may mean that there is no label: {counted(missing)}. If so, leave these labels empty, and training "
             "skips the images."
         )
-    if measured_values([label for label in manifest.labels if label is not None]) == "perhaps":
-        yield f"The labels are {len(manifest.classes)} different numbers. Each number is a class of its own; regression does not exist."
+    if manifest.kind is None and measured_values(names) == "perhaps":
+        yield (
+            f"The labels are {len(manifest.classes)} different numbers. Each number is a class of its own; to predict numbers: --task "
+            "regression."
+        )
     conflicts = manifest.conflicting_labels()
     if conflicts:
         yield (
@@ -42,13 +46,13 @@ def _split_warnings(manifest: Manifest) -> Iterator[str]:
     """Warnings for data from which a head can be trained; other data has other problems first."""
     labelled = [label is not None for label in manifest.labels]
     counts = Counter(split for split, known in zip(manifest.splits, labelled, strict=True) if known)
-    if len(manifest.classes) < 2 or not counts["train"] or not counts["validation"]:
+    if len(manifest.classes) < manifest.task.least_names or not counts["train"] or not counts["validation"]:
         return
     for split in SPLITS[1:]:
         missing = manifest.classes_without(split) if counts[split] else ()
         if missing:
             yield (
-                f"Classes without a {split} image: {listed(missing)} ({len(missing)} of {len(manifest.classes)}). "
+                f"{manifest.task.nouns[1].capitalize()} without a {split} image: {listed(missing)} ({len(missing)} of {len(manifest.classes)}). "
                 f"The {split} scores say nothing about them."
             )
     if not counts["test"] and "test" in manifest.splits:

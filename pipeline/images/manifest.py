@@ -233,6 +233,12 @@ class Manifest:
         return replace(kept, skipped=self.skipped + added)
 
     @property
+    def what(self) -> str:
+        """How many classes, labels or columns there are, in words."""
+        count = len(self.classes)
+        return f"{count:,} {self.task.nouns[count != 1]}"
+
+    @property
     def targets(self) -> Targets:
         """What a head learns, of all images, which have labels; see `pipeline.tasks.task`."""
         return self.task.encode([str(label) for label in self.labels])
@@ -265,22 +271,22 @@ class Manifest:
         ]
 
     def classes_without(self, split: str) -> tuple[str, ...]:
-        """Classes or labels that have no image in a split."""
-        present = {
-            name for names, own in zip(self.label_names(), self.splits, strict=True) if own == split for name in names
-        }
+        """Classes, labels or columns of numbers that have no image in a split."""
+        task, own = self.task, zip(self.labels, self.splits, strict=True)
+        labels = {label for label, given in own if given == split and label is not None}
+        present = {name for label in labels for name in task.counts_for(label)}
         return tuple(name for name in self.classes if name not in present)
 
     def __repr__(self) -> str:
         """Counts: the names of a million images are no help."""
         counts = ", ".join(f"{self.splits.count(split):,} {split}" for split in SPLITS if split in self.splits)
-        return f"<Manifest of {len(self):,} images ({counts}), {len(self.classes):,} classes, {len(self.skipped):,} skipped>"
+        return f"<Manifest of {len(self):,} images ({counts}), {self.what}, {len(self.skipped):,} skipped>"
 
     def _repr_html_(self) -> str:
         """For notebooks: the number of images by class and split, and what was left out."""
         from pipeline.images.summary import ImageUse
 
-        return ImageUse.of(self).as_html(f"{self.title}: {len(self):,} images, {len(self.classes):,} classes")
+        return ImageUse.of(self).as_html(f"{self.title}: {len(self):,} images, {self.what}")
 
     def require_task(self) -> "Manifest":
         """The labelled images, if a head can be trained on them; those without a label are in `skipped`.

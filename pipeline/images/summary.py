@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from pipeline.html import show_table
 from pipeline.images.manifest import SPLITS, Ignored, Manifest, Skipped
+from pipeline.tasks.kinds import CLASSIFICATION, task_of
 
 MAX_NAMES = 5
 """Skipped images that are named for each kind of reason."""
@@ -27,28 +28,34 @@ class ImageUse:
     """What became of the files of a data set."""
 
     classes: Mapping[str, Mapping[str, int]]
-    """Number of images by class and split."""
+    """Number of images by class, label or column of numbers, and split."""
 
     skipped: Sequence[Skipped]
     ignored: Sequence[Ignored]
     num_unlabelled: int = 0
     """Images that are used and have no label."""
 
+    task: str = CLASSIFICATION
+    """Kind of the task."""
+
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
         """Of the images of a manifest."""
-        pairs = zip(manifest.label_names(), manifest.splits, strict=True)
-        counts = Counter((name, split) for names, split in pairs for name in names)
+        task = manifest.task
+        names = {label: task.counts_for(label) for label in dict.fromkeys(manifest.labels) if label is not None}
+        pairs = zip(manifest.labels, manifest.splits, strict=True)
+        counts = Counter((name, split) for label, split in pairs if label is not None for name in names[label])
         present = set(manifest.splits)
         splits = [split for split in SPLITS if split in present]
         classes = {name: {split: counts[name, split] for split in splits} for name in manifest.classes if counts}
-        return cls(classes, manifest.skipped, manifest.ignored, manifest.labels.count(None))
+        return cls(classes, manifest.skipped, manifest.ignored, manifest.labels.count(None), task.kind)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
             "classes": {name: dict(counts) for name, counts in self.classes.items()},
             "unlabelled": self.num_unlabelled,
+            "task": self.task,
             "skipped": [{"path": entry.path, "reason": entry.reason} for entry in self.skipped],
             "ignored": [
                 {"kind": entry.kind, "count": entry.count, "reason": entry.reason or None} for entry in self.ignored
@@ -63,6 +70,7 @@ class ImageUse:
             [Skipped(entry["path"], entry["reason"]) for entry in values["skipped"]],
             [Ignored(entry["kind"], entry["count"], entry["reason"] or "") for entry in values["ignored"]],
             values.get("unlabelled", 0),
+            values.get("task") or CLASSIFICATION,
         )
 
     def as_lines(self) -> list[str]:
@@ -71,8 +79,14 @@ class ImageUse:
 
     def as_html(self, caption: str) -> str:
         """For notebooks: a table of the first classes, and the lines on what was left out."""
-        rows = [{"class": name, **counts} for name, counts in list(self.classes.items())[:MAX_ROWS]]
-        more = [f"and {len(self.classes) - MAX_ROWS:,} more classes"] if len(self.classes) > MAX_ROWS else []
+        rows = [
+            {task_of(self.task, ()).nouns[0]: name, **counts} for name, counts in list(self.classes.items())[:MAX_ROWS]
+        ]
+        more = (
+            [f"and {len(self.classes) - MAX_ROWS:,} more {task_of(self.task, ()).nouns[1]}"]
+            if len(self.classes) > MAX_ROWS
+            else []
+        )
         lines = [*more, *self._skipped_lines(), *self._ignored_lines()]
         table = show_table(rows, caption=caption) if rows else f"<p>{escape(caption)}</p>"
         return table + "".join(f"<p>{escape(line)}</p>" for line in lines)
@@ -81,15 +95,16 @@ class ImageUse:
         if not self.classes:
             return []
         splits = next(iter(self.classes.values()))
+        title = task_of(self.task, ()).nouns[1].capitalize()
         if len(self.classes) > MAX_CLASSES:
             counts = [of["train"] for of in self.classes.values()] if "train" in splits else []
             bounds = " to ".join(f"{count:,}" for count in sorted({min(counts), max(counts)})) if counts else ""
             images = f", {bounds} training images each" if counts else ""
-            return [f"Classes: {len(self.classes):,}{images}"]
+            return [f"{title}: {len(self.classes):,}{images}"]
         listed = "; ".join(
             f"{name} {', '.join(f'{of[split]:,}' for split in splits)}" for name, of in self.classes.items()
         )
-        return [f"Classes ({', '.join(splits)}): {listed}"]
+        return [f"{title} ({', '.join(splits)}): {listed}"]
 
     def _unlabelled_line(self) -> list[str]:
         count = self.num_unlabelled if self.classes else 0

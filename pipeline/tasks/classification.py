@@ -23,6 +23,8 @@ class Classification(Task):
     kind: ClassVar[str] = "classification"
     link: ClassVar[str] = "softmax"
     heads: ClassVar[tuple[str, ...]] = ("logreg", "svm", "ridge", "sgd", "lda", "knn")
+    nouns: ClassVar[tuple[str, str]] = ("class", "classes")
+    least_names: ClassVar[int] = 2
     main_score: ClassVar[str] = ClassScores.main_name
 
     def encode(self, labels: Sequence[str]) -> NDArray[np.int64]:

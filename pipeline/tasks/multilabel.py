@@ -31,6 +31,7 @@ class Multilabel(Task):
     kind: ClassVar[str] = "multilabel"
     link: ClassVar[str] = "sigmoid"
     heads: ClassVar[tuple[str, ...]] = ("logreg", "svm", "ridge", "sgd", "knn")
+    nouns: ClassVar[tuple[str, str]] = ("label", "labels")
     main_score: ClassVar[str] = LabelScores.main_name
 
     def encode(self, labels: Sequence[str]) -> NDArray[np.float32]:

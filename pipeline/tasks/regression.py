@@ -33,6 +33,7 @@ class Regression(Task):
     kind: ClassVar[str] = "regression"
     link: ClassVar[str] = "identity"
     heads: ClassVar[tuple[str, ...]] = ("ridge", "sgd", "knn")
+    nouns: ClassVar[tuple[str, str]] = ("column of numbers", "columns of numbers")
     main_score: ClassVar[str] = ValueScores.main_name
 
     def encode(self, labels: Sequence[str]) -> NDArray[np.float32]:
@@ -52,6 +53,10 @@ class Regression(Task):
     def names_in(label: str) -> tuple[str, ...]:
         del label
         return ()
+
+    def counts_for(self, label: str) -> tuple[str, ...]:
+        """The columns whose numbers are known."""
+        return tuple(name for name, part in zip(self.names, self._parts(label), strict=True) if part)
 
     def check_columns(self, names: Sequence[str]) -> None:
         """A single column may have another name."""

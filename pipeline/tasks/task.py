@@ -112,6 +112,12 @@ class Task(ABC):
     heads: ClassVar[tuple[str, ...]]
     """Linear heads that can learn it."""
 
+    nouns: ClassVar[tuple[str, str]]
+    """What a name stands for, one and several: `class`, `classes`."""
+
+    least_names: ClassVar[int] = 1
+    """Names that a training needs."""
+
     main_score: ClassVar[str]
     """Name of the score that heads are ranked by; larger is better."""
 
@@ -127,6 +133,10 @@ class Task(ABC):
     @abstractmethod
     def names_in(label: str) -> tuple[str, ...]:
         """The names in a label: the class, or the labels that an image has; none for numbers."""
+
+    def counts_for(self, label: str) -> tuple[str, ...]:
+        """The names that an image with this label counts for: its class, its labels, or the columns whose numbers are known."""
+        return self.names_in(label)
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ def test_images_are_counted_by_class_and_split():
     assert use.as_dict() == {
         "classes": {"cat": {"train": 2, "validation": 1, "test": 0}, "dog": {"train": 1, "validation": 1, "test": 1}},
         "unlabelled": 0,
+        "task": "classification",
         "skipped": [],
         "ignored": [],
     }
@@ -82,3 +83,14 @@ def test_images_without_labels_have_no_classes():
     """Data to predict has nothing to say of classes."""
     assert ImageUse.of(make_manifest(labels=["x"] * 6, skipped=())).as_lines() != []
     assert ImageUse.of(replace(make_manifest(), labels=(None,) * 6)).as_lines() == []
+
+
+def test_labels_and_numbers_are_counted_by_name():
+    """An image counts for each of its labels, and for each column whose number is known."""
+    manifest = make_manifest(["cat|dog", "(none)", "dog", "cat|?dog", "dog", "cat"])
+    marked = ImageUse.of(replace(manifest, kind="multilabel"))
+    measured = ImageUse.of(replace(manifest, kind="regression", target_names=("price",), labels=(None, *"12345")))
+
+    assert marked.as_lines() == ["Labels (train, validation, test): cat 1, 1, 1; dog 2, 1, 0"]
+    assert measured.as_lines()[0] == "Columns of numbers (train, validation, test): price 2, 2, 1"
+    assert ImageUse.from_dict(measured.as_dict()).as_lines() == measured.as_lines()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.bases.names import JOIN
 from pipeline.errors import SettingError
 from pipeline.images.manifest import Manifest
 from pipeline.images.sources.archives.archives import is_archive
@@ -197,6 +198,12 @@ EFFECTS = (
     Effect(("gather", "ship_images"), "with worker processes: --backend loky or dask", _can_send, "backend"),
     Effect(("data",), "with --recompute N, the number of rows to compute again", _recomputes, "recompute"),
     Effect(("photo",), "without DATA, whose own images are measured", _has_no_data, "data"),
+    Effect(
+        ("pool",),
+        "with a base that has a grid: rows of joined bases are averages, so max has nothing to take the maximum of",
+        lambda values: values.get("pool") != "max" or JOIN not in str(values.get("base") or ""),
+        "base",
+    ),
     Effect(READ_KEYWORDS, "where DATA is read", _is_read, "data"),
     Effect(("root", "path_column"), "with a table (.csv, .jsonl, .parquet) or a data frame", _is_table, "data"),
     Effect(

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "reports": "tasks errors files html images settings cache stage_two runs progress __init__",
     "comparison": "tasks errors files html execution images bases settings cache stage_one stage_two runs training progress",
     "tuner": "tasks errors files interrupts images settings stage_one stage_two runs training",
-    "effects": "errors images stage_two",
+    "effects": "bases errors images stage_two",
     "keywords": "errors images bases settings stage_one stage_two effects",
     "maintenance": "errors images bases cache stage_one keywords progress html",
     "api": "images predictions bases stage_one stage_two runs training exports reports comparison tuner keywords",

@@ -119,3 +119,11 @@ def test_options_of_the_table_exist():
     known = {name for function in functions for name in keywords_of(function)}
 
     assert {name for effect in EFFECTS for name in (*effect.options, effect.shown)} <= known
+
+
+def test_maximum_of_joined_bases_is_refused():
+    """Their rows are averages of the parts' grids; an average, and a single base, are not."""
+    with pytest.raises(SettingError, match="rows of joined bases are averages"):
+        check_effects({"pool"}, {"pool": "max", "base": "vgg16+mobilenetv2"})
+    check_effects({"pool"}, {"pool": "avg", "base": "vgg16+mobilenetv2"})
+    check_effects({"pool"}, {"pool": "max", "base": "vgg16"})

@@ -11,7 +11,7 @@ import pipeline
 from pipeline.quiet import quiet_tensorflow
 from pipeline.tasks.label_scores import LabelScores
 
-HEADS = ("ridge", "logreg", "svm", "sgd", "knn", "dense:256,relu,dropout:0.5")
+HEADS = ("ridge", "logreg", "sgd", "knn", "dense:256,relu,dropout:0.5")
 
 
 def main() -> None:

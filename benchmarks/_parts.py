@@ -65,10 +65,11 @@ class StageOne:
                 pass
 
     def forward(self) -> None:
-        """Run the network on as many batches as there are, all of the same images."""
-        batch, count = self.batch(), -(-len(self.manifest) // self.batch_size)
+        """Run the network on as many images as there are, the first ones again and again."""
+        batch, starts = self.batch(), range(0, len(self.manifest), self.batch_size)
+        batches = [batch[: len(self.manifest) - start] for start in starts]
         with ThreadPoolExecutor(self.engine.concurrency) as calls:
-            for _ in calls.map(self.engine.features, [batch] * count):
+            for _ in calls.map(self.engine.features, batches):
                 pass
 
     def batch(self) -> NDArray[np.uint8]:

@@ -26,7 +26,7 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 
 _BINARY = getattr(os, "O_BINARY", 0)
 
 MAX_BYTES = 2**32
-"""The largest shard. Those that are written here have 256 MiB of rows, or one batch more."""
+"""The largest shard. Those that are written here have 64 MiB of rows (before 0.3.0: 256), or one batch more."""
 
 
 def check_no_links(*paths: Path) -> None:

@@ -27,8 +27,9 @@ from pipeline.images.files.hash_table import Stamp
 from pipeline.images.files.hashing import file_stamp
 
 FULL_ROWS = 1024
-FULL_BYTES = 256 * 2**20
-"""A shard is full when it reaches either limit; bytes are those of float32 rows."""
+FULL_BYTES = 64 * 2**20
+"""A shard is full when it reaches either limit; bytes are those of float32 rows. The last shard of a job is packed and written when
+nothing else is left to do, so it should not be large."""
 
 ROWS_PER_CHUNK = 8
 _CHUNK_BYTES = 256 * 1024

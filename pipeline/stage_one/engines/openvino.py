@@ -3,6 +3,7 @@
 The network of an ONNX file is compared with ONNX Runtime instead: what is said of TensorFlow here holds for it too.
 """
 
+import functools
 import importlib.metadata
 import logging
 import queue
@@ -41,12 +42,15 @@ _LONG_SECONDS = 30.0
 
 _WORTH_TELLING = 1.2
 
+_STEP_IMAGES = 4
+"""Images that one request computes at a time."""
+
 _TURNS, _TURNS_SECONDS = 5, 2.0
 """Measurements of each way, at most so many, and no more after so many seconds; two at least."""
 
 
 class OpenVINOEngine:
-    """The trunk in OpenVINO's CPU runtime, in float32 or bfloat16 and with a fixed batch size.
+    """The trunk in OpenVINO's CPU runtime, in float32 or bfloat16.
 
     The conversion is kept with digests of its files. On each processor model, the first batch is also
     computed by TensorFlow, and both are timed. If they agree and OpenVINO is faster, that is recorded and
@@ -57,7 +61,7 @@ class OpenVINOEngine:
         folder: Where conversions are kept.
         make_reference: Makes the engine for the same trunk in float32 that it is compared with; called when it is needed.
         earlier: Recipe of stored rows to start from; None: start from pixels.
-        batch_size: Images per call of the runtime.
+        batch_size: Images per call of `features`.
         is_asked: The user names OpenVINO or bfloat16: raise if the engines disagree, and stay even if the other is faster.
             Otherwise the other takes over in both cases.
         num_rows: Rows that will be computed; in a long job, the user is told what bfloat16 would save.
@@ -90,7 +94,7 @@ class OpenVINOEngine:
         self._conversion = Conversion(folder / conversion_name(recipe, earlier))
         self._conversion.make(make_reference)
         self._network = _Network(self._conversion, batch_size, recipe.precision)
-        self.concurrency = self._network.concurrency
+        self.concurrency = self._network.full + 1  # while one call ends, the next one keeps all cores busy
         self._checking = threading.Lock()
         gain = self._conversion.known_gain(self._where)
         self._is_checked, self._is_first = gain is not None, True
@@ -121,7 +125,8 @@ class OpenVINOEngine:
     @property
     def _where(self) -> str:
         """The name under which comparisons are recorded."""
-        return self._cpu if self._precision == "float32" else f"{self._cpu}, {self._precision}"
+        arithmetic = "" if self._precision == "float32" else f", {self._precision}"
+        return f"{self._cpu}{arithmetic}, {_STEP_IMAGES} images a request"
 
     def _check(self, inputs: NDArray[Any]) -> None:
         """Compare the conversion with TensorFlow; use it if both agree and it is faster, otherwise hand over to TensorFlow."""
@@ -140,7 +145,7 @@ class OpenVINOEngine:
             logger.warning("%s: %s is used instead.", message, _NAMES[other])
             self._hand_over(reference)
             return
-        gain = _gain((reference.features, 1), (infer, self.concurrency), inputs)
+        gain = _gain((reference.features, 1), (infer, self._network.full), inputs)
         self._conversion.approve(self._where, difference, gain)
         logger.info("OpenVINO agrees to %.1e, and is %.2f times as fast.", difference, gain)
         if gain < 1 and not self._is_asked:
@@ -155,15 +160,15 @@ class OpenVINOEngine:
             return
         batches = self._num_rows / len(inputs)
         # One call alone: the runtime's first calls must not run at the same time.
-        seconds = batches * _seconds(self._network.infer, inputs, 1) / self.concurrency
+        seconds = batches * _seconds(self._network.infer, inputs, 1) / self._network.full
         if seconds < _LONG_SECONDS:
             return
-        where = f"{self._cpu}, bfloat16 against float32"
+        where = f"{self._cpu}, bfloat16 against float32, {_STEP_IMAGES} images a request"
         gain = self._conversion.known_gain(where)
         if gain is None:
             lower, plain = _Network(self._conversion, self.batch_size, BFLOAT16), self._network
             difference = float(np.abs(lower.infer(inputs) - (expected := plain.infer(inputs))).max())
-            gain = _gain((plain.infer, plain.concurrency), (lower.infer, lower.concurrency), inputs)
+            gain = _gain((plain.infer, plain.full), (lower.infer, lower.full), inputs)
             self._conversion.approve(where, difference / max(float(np.abs(expected).max()), 1e-30), gain)
         if gain >= _WORTH_TELLING:
             logger.warning(
@@ -176,41 +181,57 @@ class OpenVINOEngine:
 
 
 class _Network:
-    """A conversion that is compiled for one arithmetic and one batch size, with as many requests as may run at a time."""
+    """A conversion that is compiled for one arithmetic, with as many requests as keep all cores busy.
+
+    A call's images go through it a few at a time, on all requests: their activations then stay in the processor's cache (MobileNetV2
+    computes 1.3 times as many images as with 32 at a time, VGG16 equally many), and neither the first call nor the last one leaves
+    cores idle. Fewer are padded, so that the row of an image does not depend on the others.
+    """
 
     def __init__(self, conversion: Conversion, batch_size: int, precision: str) -> None:
         core = openvino.Core()
         model = core.read_model(conversion.xml, conversion.weights)
         batch, *pixels = list(model.input(0).partial_shape)
-        batch_size = batch_size if batch.is_dynamic else batch.get_length()  # ONNX files may take one image at a time
-        model.reshape([batch_size, *pixels])
+        # ONNX files may take one image at a time.
+        self._step = min(batch_size, _STEP_IMAGES) if batch.is_dynamic else batch.get_length()
+        model.reshape([self._step, *pixels])
         # Without the hint, processors with bfloat16 would use it for float32 networks.
         hints: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": _HINTS[precision]}
         if is_worker():
             hints["INFERENCE_NUM_THREADS"] = num_threads()
         compiled = core.compile_model(model, "CPU", hints)
-        self.concurrency = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-        self._batch_size = batch_size
+        num_requests = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        self.full = -(-num_requests * self._step // batch_size)
+        """Number of calls that keep all cores busy."""
         self._row_shape = tuple(compiled.output(0).shape)[1:]
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        for _ in range(self.concurrency):
+        for _ in range(num_requests):
             self._requests.put(compiled.create_infer_request())
+        self._steps = ThreadPoolExecutor(num_requests)
+        self._starting, self._has_started = threading.Lock(), False
 
     def infer(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Run the network. Smaller batches are padded, so that the row of an image does not depend on the others in its batch."""
+        """Run the network, on all requests at the same time. The very first images run alone (see `compute._run`)."""
         rows = np.empty((len(inputs), *self._row_shape), np.float32)
+        starts = range(0, len(inputs), self._step)
+        with self._starting:
+            if starts and not self._has_started:
+                self._infer_step(inputs, rows, starts[0])
+                starts, self._has_started = starts[1:], True
+        list(self._steps.map(functools.partial(self._infer_step, inputs, rows), starts))
+        return rows
+
+    def _infer_step(self, inputs: NDArray[Any], rows: NDArray[np.float32], start: int) -> None:
+        """Compute the rows of a few images."""
+        batch = np.ascontiguousarray(inputs[start : start + self._step])
+        if len(batch) < self._step:
+            batch = np.concatenate([batch, np.zeros((self._step - len(batch), *batch.shape[1:]), batch.dtype)])
         request = self._requests.get()
         try:
-            for start in range(0, len(inputs), self._batch_size):
-                batch = np.ascontiguousarray(inputs[start : start + self._batch_size])
-                if len(batch) < self._batch_size:
-                    padding = np.zeros((self._batch_size - len(batch), *batch.shape[1:]), batch.dtype)
-                    batch = np.concatenate([batch, padding])
-                received = request.infer([batch], share_inputs=True, share_outputs=True)[0]
-                rows[start : start + self._batch_size] = received[: len(rows) - start]
+            received = request.infer([batch], share_inputs=True, share_outputs=True)[0]
+            rows[start : start + self._step] = received[: len(rows) - start]
         finally:
             self._requests.put(request)
-        return rows
 
 
 def processor_name() -> str:

@@ -87,8 +87,8 @@ def test_fewer_rows_can_be_asked_for():
 
 @pytest.mark.parametrize(
     ("shape", "speed", "expected"),
-    [((512,), 1e6, 1024), ((7, 7, 1280), 1e6, 1024), ((64, 64, 64), 1e6, 256), ((512,), 1, 64)],
+    [((512,), 1e6, 1024), ((4, 4, 512), 1e6, 1024), ((7, 7, 1280), 1e6, 288), ((64, 64, 64), 1e6, 64), ((512,), 1, 64)],
 )
 def test_a_shard_is_due_at_whichever_comes_first(shape, speed, expected):
-    """1,024 rows, 256 MiB, or a minute's rows, in whole batches."""
+    """1,024 rows, 64 MiB, or a minute's rows, in whole batches."""
     assert rows_per_shard(shape, speed, 32) == expected

@@ -122,6 +122,26 @@ def test_an_image_has_the_same_bits_whoever_is_beside_it(converted, folder, home
     assert np.array_equal(engine.features(PIXELS[18:]), rows[18:])
 
 
+def test_a_call_uses_all_cores_after_its_very_first_images(folder, home, monkeypatch):
+    """A few images at a time go to all requests. Nothing else runs beside the first ones: the runtime sets itself up."""
+    engine, running, seen = Reference(home).engine(folder), [], []
+    compute_step = openvino._Network._infer_step
+
+    def record(network, inputs, rows, start):
+        running.append(start)
+        seen.append((start, len(running)))
+        compute_step(network, inputs, rows, start)
+        seen.append((start, len(running)))
+        running.remove(start)
+
+    monkeypatch.setattr(openvino._Network, "_infer_step", record)
+    engine.features(PIXELS)
+
+    assert seen[:2] == [(0, 1), (0, 1)]
+    assert sorted(start for start, _ in seen)[::2] == list(range(0, len(PIXELS), 4))
+    assert engine.concurrency == engine._network.full + 1
+
+
 def test_tensorflow_is_needed_once(converted, folder, home):
     """To convert, and to compare the first batch; later runs need it for neither."""
     _, rows, num_made = converted

@@ -1,5 +1,6 @@
 """The manifest: which images, the SHA-256 of each, its label and its split."""
 
+import stat
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -46,7 +47,8 @@ class Files:
             OSError: It cannot be read.
         """
         path = self.root / self.names[position]
-        if path.stat().st_size > MAX_BYTES or not path.is_file():
+        status = path.stat()
+        if status.st_size > MAX_BYTES or not stat.S_ISREG(status.st_mode):
             raise UnreadableImageError(f"not a regular file of at most {MAX_BYTES:,} bytes")
         return path.read_bytes()
 

@@ -93,8 +93,8 @@ def soak(
 
     training = [str(images), *BASE, *warm, "--runs", str(runs)]
     commands = {
-        "head": ["head", *training, "--name", "soaked"],
-        "sweep": ["sweep", *training, "--head", "ridge", "--head", "logreg:C=0.1|1", "--name", "swept"],
+        "head": ["head", *training, "--name", "soaked", "--replace"],
+        "sweep": ["sweep", *training, "--head", "ridge", "--head", "logreg:C=0.1|1", "--name", "swept", "--replace"],
         "predict": ["predict", "soaked", str(images), "--engine", "openvino", *fresh, "--runs", str(runs)],
     }
     results = {name: Soak() for name in ("features", *commands)}

@@ -1,6 +1,6 @@
 """Regression on the rows of several bases, cuts, poolings and heads. The best by validation is named; test is looked at, not chosen by.
 
-python benchmarks/studies/numbers.py --data solar_cells/labels.csv --label defect_probability --out study/numbers
+python benchmarks/studies/measured_values.py --data solar_cells/labels.csv --label defect_probability --out study/numbers
 """
 
 import argparse

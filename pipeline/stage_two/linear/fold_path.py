@@ -25,7 +25,7 @@ from pipeline.stage_two.linear.fit import (
     prepare,
 )
 from pipeline.stage_two.linear.heads import ArrayHead, LinearHead
-from pipeline.stage_two.linear.leave_out import HeldOut, leave_out, refit
+from pipeline.stage_two.linear.leave_out import FEW_VALUES, HeldOut, leave_out, refit
 from pipeline.stage_two.linear.regularisation import choose_best
 from pipeline.stage_two.linear.temperature import apply_link
 from pipeline.stage_two.rows import LabelledRows, Split
@@ -113,7 +113,7 @@ class _Folds:
     def _held_out(self, values: Sequence[float], rest: Positions, held: Positions) -> Iterator[HeldOut]:
         Y, weights = self.task.columns(self.division.whole.y), self.weights(rest)
         is_wide = self.factors.X.shape[1] + 1 >= len(self.factors.X)
-        if is_wide and weights is None and np.isfinite(Y).all():
+        if is_wide and len(values) <= FEW_VALUES and weights is None and np.isfinite(Y).all():
             return leave_out(self.factors.decomposition, Y, values, held, rest)
         return refit(self.factors.X, Y, values, held, rest, weights)
 

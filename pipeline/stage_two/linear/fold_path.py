@@ -58,13 +58,16 @@ def cross_validate_linear(
     Raises:
         HeadSpecError: As in `fit_path`.
     """
+    from threadpoolctl import threadpool_limits
+
     known = factors or prepare(specs[0], division.whole.flat)
     folds = _Folds(specs, division, known, seed, class_weight)
     predict = folds.ridge if specs[0].kind == "ridge" else folds.others
     found: list[list[Outputs]] = []
     with progress_bar(desc="folds", total=len(division.parts), unit="fold", progress=progress) as bar:
         for rest, held in division.parts:
-            found.append(predict(rest, held))
+            with threadpool_limits(1, user_api="blas"):  # as in `fit_path`
+                found.append(predict(rest, held))
             bar.update()
     return [division.score(outputs, with_rows=with_rows) for outputs in zip(*found, strict=True)]
 

@@ -16,8 +16,9 @@ from head_epoch import make_task
 from pipeline.execution.workers import Workers
 from pipeline.stage_two.dense.build import build_head
 from pipeline.stage_two.dense.settings import Training
+from pipeline.stage_two.grid import make_cells
 from pipeline.stage_two.spec import parse_layers
-from pipeline.stage_two.sweep import make_cells, run_sweep
+from pipeline.stage_two.sweep import run_sweep
 from pipeline.tasks.classification import Classification
 
 HEADS = ["dense:32|64|128|192|256,relu,dropout:0.3|0.5"]

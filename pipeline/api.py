@@ -193,7 +193,7 @@ def sweep(
     from pipeline.training.questions import train_each
     from pipeline.training.sweep import sweep_heads
 
-    own = {"lr": lr, "head_batch_size": head_batch_size, "folds": folds, "repeats": repeats}
+    own: dict[str, Any] = {"lr": lr, "head_batch_size": head_batch_size, "folds": folds, "repeats": repeats}
     given = gather(keywords, sweep, data=data, head=head, pool=pool, **own)
     check_run_name(name, given.settings.paths.runs, replace=replace)
     manifests, settings = given.open_questions(data)

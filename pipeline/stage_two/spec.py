@@ -13,9 +13,12 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from pipeline.errors import HeadSpecError, did_you_mean
-from pipeline.tasks.task import Task
+
+if TYPE_CHECKING:
+    from pipeline.tasks.task import Task
 
 # 25 values, because all of them come from one decomposition and cost next to nothing.
 _RIDGE_PATH = tuple(float(f"{10 ** (step / 4):.3g}") for step in range(25))
@@ -137,7 +140,7 @@ def parse_layers(text: str) -> DenseSpec:
     return spec
 
 
-def check_learnable(spec: HeadSpec, task: Task) -> None:
+def check_learnable(spec: HeadSpec, task: "Task") -> None:
     """Check that a head can learn a task, before any row is computed.
 
     Raises:

@@ -1,11 +1,9 @@
 """Many heads on the same features: fitted in parallel, resumable, ranked by the main score on validation, equal ones by loss."""
 
 import hashlib
-import itertools
 import json
 import logging
 import math
-import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,71 +11,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import DivergedError, HeadSpecError, SettingError
+from pipeline.errors import DivergedError, HeadSpecError
 from pipeline.execution.tasks import Lost
 from pipeline.execution.workers import Workers
 from pipeline.files import write_json
 from pipeline.progress import progress_bar
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.folds import Folds, together
+from pipeline.stage_two.grid import Cell
 from pipeline.stage_two.head import predict_rows
 from pipeline.stage_two.linear.factors import Factors
 from pipeline.stage_two.linear.fit import choose, factors_of, fit_path, prepare
 from pipeline.stage_two.rows import LabelledRows
-from pipeline.stage_two.spec import (
-    DenseSpec,
-    LinearSpec,
-    check_learnable,
-    expand_choices,
-    parse_head,
-    parse_layers,
-    pooling_of,
-)
+from pipeline.stage_two.spec import LinearSpec, parse_head, parse_layers
 from pipeline.stage_two.sweep_folds import dense_folds, linear_folds
 from pipeline.stage_two.weights import weighted
 from pipeline.tasks.scores import BriefScores
-from pipeline.tasks.task import Outputs, Task
+from pipeline.tasks.task import Outputs
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_HEADS = (
-    "logreg",
-    "logreg:scale=none",
-    "svm",
-    "ridge",
-    "lda",
-    "knn",
-    "softmax",
-    "dense:64|256,relu,dropout:0.5",
-)
-
-
-def default_heads(task: Task) -> tuple[str, ...]:
-    """Those of `DEFAULT_HEADS` that can learn a task."""
-    return tuple(text for text in DEFAULT_HEADS if _can_learn(expand_choices(text)[0], task))
-
-
-def _can_learn(head: str, task: Task) -> bool:
-    try:
-        check_learnable(parse_head(head), task)
-    except HeadSpecError:
-        return False
-    return True
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One head with its training."""
-
-    head: str
-    training: Training
-    pooling: str
-    """Pooling of the rows that it is trained on: `none`, `avg` or `max`."""
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The training settings as plain values; linear heads have none."""
-        return {} if isinstance(parse_head(self.head), LinearSpec) else self.training.as_dict()
 
 
 @dataclass(frozen=True)
@@ -125,45 +77,6 @@ class HeadResult:
             **({} if self.folds is None else {"folds": dict(self.folds)}),
             "seconds": self.seconds,
         }
-
-
-def make_cells(
-    heads: Sequence[str],
-    training: Training,
-    *,
-    pool: str | None = None,
-    learning_rates: Sequence[float] = (),
-    batch_sizes: Sequence[int] = (),
-    num_random: int | None = None,
-) -> list[Cell]:
-    """The grid of heads and training settings, or a random sample of it.
-
-    Args:
-        heads: Descriptions; `|` separates choices, as in `dense:64|256,relu`.
-        training: Settings that all dense heads share; the random sample uses its seed.
-        pool: Pooling of all heads; None: see `pooling_of`.
-        learning_rates: Learning rates to try for dense heads; empty: that of `training`.
-        batch_sizes: Batch sizes to try for dense heads; empty: that of `training`.
-        num_random: Number of cells to draw; None: all.
-
-    Raises:
-        HeadSpecError: A head cannot be parsed.
-        SettingError: The grid is empty, or `num_random` is below 1.
-    """
-    cells: dict[Cell, None] = {}
-    for text in itertools.chain.from_iterable(expand_choices(head) for head in heads):
-        spec = parse_head(text)
-        rates = learning_rates if isinstance(spec, DenseSpec) else ()
-        sizes = batch_sizes if isinstance(spec, DenseSpec) else ()
-        for rate, size in itertools.product(rates or [training.learning_rate], sizes or [training.batch_size]):
-            own = replace(training, learning_rate=rate, batch_size=size)
-            cells[Cell(str(spec), own, pooling_of(spec, pool))] = None
-    grid = list(cells)
-    if not grid or (num_random is not None and num_random < 1):
-        raise SettingError(f"A sweep needs at least one head. Received: heads {list(heads)}, random {num_random}.")
-    if num_random is None or num_random >= len(grid):
-        return grid
-    return random.Random(training.seed).sample(grid, num_random)
 
 
 def run_sweep(

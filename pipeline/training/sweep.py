@@ -16,9 +16,10 @@ from pipeline.runs.tracking.logs import log_sweep, open_log
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.folds import Folds
+from pipeline.stage_two.grid import Cell, default_heads, make_cells
 from pipeline.stage_two.rows import RowMemory
 from pipeline.stage_two.spec import DenseSpec, check_learnable, parse_head
-from pipeline.stage_two.sweep import Cell, HeadResult, default_heads, make_cells, rank, run_sweep
+from pipeline.stage_two.sweep import HeadResult, rank, run_sweep
 from pipeline.training.heads import fit_cached
 from pipeline.training.rows import CachedRows, read_rows
 

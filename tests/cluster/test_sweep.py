@@ -7,7 +7,8 @@ import pytest
 from pipeline.errors import ClusterError
 from pipeline.execution.workers import Workers
 from pipeline.stage_two.dense.settings import Training
-from pipeline.stage_two.sweep import make_cells, run_sweep
+from pipeline.stage_two.grid import make_cells
+from pipeline.stage_two.sweep import run_sweep
 from tests.cluster.conftest import Cluster
 from tests.stage_two.tasks import make_task
 

@@ -16,7 +16,8 @@ import pytest
 from pipeline.cache.store import Store
 from pipeline.execution.workers import Workers
 from pipeline.stage_two.dense.settings import Training
-from pipeline.stage_two.sweep import make_cells, run_sweep
+from pipeline.stage_two.grid import make_cells
+from pipeline.stage_two.sweep import run_sweep
 from tests import ready
 from tests.cache.samples import RECIPE, SHAPE, make_keys, make_rows
 from tests.faults.child import Averages, run

@@ -86,7 +86,7 @@ class Factors:
         """
         known = self.decomposition
         order = np.argsort(-known.s, kind="stable")[:count]
-        V, s = known.V[:, order], known.s[order]
+        V, s = known.in_features(np.eye(len(known.s))[:, order]), known.s[order]
         components = (V * (np.sqrt(max(len(self.X) - 1, 1)) / s) if whiten else V).astype(np.float32)
         return replace(self, X=self.X @ components, components=components)
 

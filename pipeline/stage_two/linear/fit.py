@@ -294,9 +294,11 @@ def _logistic(
     W, b = np.zeros((X.shape[1], len(solved))), np.zeros(len(solved))
     for k, solution in enumerate(solved):
         b[k] = 0 if solution is None else solution[1][0]
-    for fit in fit_labels(X, y[:, learnt], values, weights) if learnt else [None] * len(values):
-        if fit is not None:
-            W[:, learnt], b[learnt] = fit.weights, fit.bias
+    if not learnt:
+        yield from [as_head(W, b, task.link)] * len(values)
+        return
+    for fit in fit_labels(X, y[:, learnt], values, weights):
+        W[:, learnt], b[learnt] = fit.weights, fit.bias
         yield as_head(W.copy(), b.copy(), task.link)
 
 

@@ -25,7 +25,7 @@ from pipeline.stage_two.linear.fit import (
     prepare,
 )
 from pipeline.stage_two.linear.heads import ArrayHead, LinearHead
-from pipeline.stage_two.linear.leave_out import HeldOut, leave_out, refit
+from pipeline.stage_two.linear.leave_out import FEW_VALUES, HeldOut, leave_out, refit
 from pipeline.stage_two.linear.regularisation import choose_best
 from pipeline.stage_two.linear.temperature import apply_link
 from pipeline.stage_two.rows import LabelledRows, Split
@@ -58,13 +58,16 @@ def cross_validate_linear(
     Raises:
         HeadSpecError: As in `fit_path`.
     """
+    from threadpoolctl import threadpool_limits
+
     known = factors or prepare(specs[0], division.whole.flat)
     folds = _Folds(specs, division, known, seed, class_weight)
     predict = folds.ridge if specs[0].kind == "ridge" else folds.others
     found: list[list[Outputs]] = []
     with progress_bar(desc="folds", total=len(division.parts), unit="fold", progress=progress) as bar:
         for rest, held in division.parts:
-            found.append(predict(rest, held))
+            with threadpool_limits(1, user_api="blas"):  # as in `fit_path`
+                found.append(predict(rest, held))
             bar.update()
     return [division.score(outputs, with_rows=with_rows) for outputs in zip(*found, strict=True)]
 
@@ -113,7 +116,7 @@ class _Folds:
     def _held_out(self, values: Sequence[float], rest: Positions, held: Positions) -> Iterator[HeldOut]:
         Y, weights = self.task.columns(self.division.whole.y), self.weights(rest)
         is_wide = self.factors.X.shape[1] + 1 >= len(self.factors.X)
-        if is_wide and weights is None and np.isfinite(Y).all():
+        if is_wide and len(values) <= FEW_VALUES and weights is None and np.isfinite(Y).all():
             return leave_out(self.factors.decomposition, Y, values, held, rest)
         return refit(self.factors.X, Y, values, held, rest, weights)
 

@@ -65,8 +65,16 @@ class Decomposition:
     """(N, r)"""
     s: Double
     """(r,)"""
-    V: Double
-    """(D, r)"""
+    V: Double | None
+    """(D, r); None with more features than images, where X and U take less time."""
+    X: Double | None = None
+    """(N, D), where there is no V."""
+
+    def in_features(self, coordinates: Double) -> Double:
+        """V c of some c, (r, K), as (D, K)."""
+        if self.V is None and self.X is not None:
+            return np.asarray(self.X.T @ (self.U @ (coordinates / self.s[:, None])), np.float64)
+        return np.asarray(self.V @ coordinates, np.float64)
 
 
 @dataclass(frozen=True)
@@ -86,8 +94,7 @@ def decompose(X: NDArray[np.floating]) -> Decomposition:
     exact = X.astype(np.float64)
     if len(X) < X.shape[1]:
         squares, U = _eigenvectors(exact @ exact.T)
-        s = np.sqrt(squares)
-        return Decomposition(U, s, exact.T @ U / s)
+        return Decomposition(U, np.sqrt(squares), None, exact)
     squares, V = _eigenvectors(exact.T @ exact)
     s = np.sqrt(squares)
     return Decomposition(exact @ V / s, s, V)
@@ -104,12 +111,12 @@ def fit_ridge(
         values: The alphas.
         with_leave_one_out: False if several rows are views of one image: without one of them, the others still show it.
     """
-    U, s, V = known.U, known.s, known.V
+    U, s = known.U, known.s
     y0 = Y.mean(axis=0)
     target = U.T @ (Y - y0)
     squares = U**2 if with_leave_one_out else None
     for alpha in values:
-        W = V @ ((s / (s**2 + alpha))[:, None] * target)
+        W = known.in_features((s / (s**2 + alpha))[:, None] * target)
         if squares is None:
             yield RidgeFit(W, y0)
             continue
@@ -139,11 +146,11 @@ def fit_weighted_ridge(
     share, root = weights / weights.sum(), np.sqrt(weights)
     x0, y0 = share @ X, share @ Y
     known = decompose((X - x0) * root[:, None])
-    U, s, V = known.U, known.s, known.V
+    U, s = known.U, known.s
     target = U.T @ ((Y - y0) * root[:, None])
     squares = U**2 if with_leave_one_out else None
     for alpha in values:
-        W = V @ ((s / (s**2 + alpha))[:, None] * target)
+        W = known.in_features((s / (s**2 + alpha))[:, None] * target)
         if squares is None:
             yield RidgeFit(W, y0 - x0 @ W)
             continue

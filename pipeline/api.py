@@ -16,6 +16,7 @@ from pipeline.images.manifest import Manifest
 from pipeline.images.scan import Data
 from pipeline.keywords import (
     DataKeywords,
+    EndToEndKeywords,
     EvaluateKeywords,
     GivenKeywords,
     LiveKeywords,
@@ -148,6 +149,7 @@ def fit(
         training=given.training,
         views=given.views,
         folds=folds_of(folds, repeats),
+        decisions=given.decisions,
         replace=replace,
         plots=plots,
         command=command,
@@ -207,6 +209,7 @@ def sweep(
         batch_sizes=head_batch_size,
         num_random=random,
         folds=folds_of(folds, repeats),
+        decisions=given.decisions,
         replace=replace,
         command=command,
     )
@@ -222,7 +225,7 @@ def end_to_end(
     replace: bool = False,
     plots: bool = True,
     command: str | None = None,
-    **keywords: Unpack[LiveKeywords],
+    **keywords: Unpack[EndToEndKeywords],
 ) -> Run:
     """Live training baseline (command `endtoend`): a dense head on images that are augmented anew in every epoch.
 
@@ -234,7 +237,7 @@ def end_to_end(
         replace: Replace an existing run of that name.
         plots: Draw learning curves and confusion matrix.
         command: How to make the run again, kept in run.json.
-        keywords: Of `pipeline.keywords.LiveKeywords`.
+        keywords: Of `pipeline.keywords.EndToEndKeywords`.
     """
     from pipeline.training.finetune.settings import FineTuning
     from pipeline.training.finetune.train import finetune as train
@@ -243,7 +246,7 @@ def end_to_end(
     check_run_name(name, given.settings.paths.runs, replace=replace)
     tuning = FineTuning(head=head, pool=pool, augmentation=given.augmentation, training=given.training)
     manifest, settings = given.open_labelled(data)
-    return train(manifest, tuning, settings, name=name, replace=replace, plots=plots, command=command)
+    return train(manifest, tuning, settings, given.decisions, name=name, replace=replace, plots=plots, command=command)
 
 
 def finetune(
@@ -314,7 +317,7 @@ def finetune(
         on_run=on_run,
     )
     manifest, settings = given.open_labelled(data)
-    return train(manifest, tuning, settings, name=name, replace=replace, plots=plots, command=command)
+    return train(manifest, tuning, settings, given.decisions, name=name, replace=replace, plots=plots, command=command)
 
 
 def compare(

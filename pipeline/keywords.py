@@ -24,6 +24,7 @@ from pipeline.stage_one.scan import make_reading, scan
 from pipeline.stage_one.views import Views
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.weights import check_balance, class_weight_text
+from pipeline.tasks.decisions import NONE, Decisions
 
 
 class CommonKeywords(TypedDict, total=False):
@@ -121,20 +122,40 @@ class _StepKeywords(TypedDict, total=False):
     head_batch_size: int
 
 
+class _DecisionKeywords(TypedDict, total=False):
+    threshold: str | float | None
+    calibrate: str
+
+
 class ViewKeywords(DataKeywords, _AugmentKeywords, _StoredViewKeywords, total=False):
     """Which stored augmentations are made or used; see `pipeline.stage_one.views.Views`."""
 
 
-class SweepKeywords(DataKeywords, _DenseKeywords, total=False):
-    """Training settings that the dense heads of a sweep share; see `pipeline.stage_two.dense.settings.Training`."""
+class SweepKeywords(DataKeywords, _DenseKeywords, _DecisionKeywords, total=False):
+    """Training settings that the dense heads of a sweep share, and what is decided on validation for the best head.
+
+    See `pipeline.stage_two.dense.settings.Training` and `pipeline.tasks.decisions.Decisions`.
+    """
 
 
 class LiveKeywords(DataKeywords, _DenseKeywords, _StepKeywords, _AugmentKeywords, total=False):
     """How one dense head is trained, on live images with fresh augmentations."""
 
 
-class TrainingKeywords(DataKeywords, _DenseKeywords, _StepKeywords, _AugmentKeywords, _StoredViewKeywords, total=False):
-    """How one dense head is trained, on live images or with stored views."""
+class EndToEndKeywords(LiveKeywords, _DecisionKeywords, total=False):
+    """The same, and what is decided on validation; see `pipeline.tasks.decisions.Decisions`."""
+
+
+class TrainingKeywords(
+    DataKeywords,
+    _DenseKeywords,
+    _StepKeywords,
+    _AugmentKeywords,
+    _StoredViewKeywords,
+    _DecisionKeywords,
+    total=False,
+):
+    """How one head is trained, on live images or with stored views, and what is decided on validation."""
 
     view_mode: str
 
@@ -180,6 +201,7 @@ class Inputs:
     read: Mapping[str, Any]
     """Keywords of `scan`."""
 
+    decisions: Decisions = NONE
     num_views: int = 0
     view_seed: int = 0
     tta: bool = False
@@ -218,9 +240,11 @@ class Inputs:
         """The labelled images, checked for a training.
 
         Raises:
-            SettingError: A loss of numbers for other labels, or weights of classes that do not fit the classes.
+            SettingError: A loss of numbers for other labels, weights of classes that do not fit the classes, or a task that has no use for a
+                threshold or a calibration.
         """
         labelled = manifest.require_task()
+        self.decisions.of(labelled.task)
         if self.training.loss != Training.loss and not labelled.task.has_losses:
             raise SettingError(
                 f"--loss is for numbers (--task regression). Received: --loss {self.training.loss} for {labelled.task.kind}."
@@ -290,6 +314,7 @@ def gather(keywords: Mapping[str, Any], function: Callable[..., Any], *, augment
         if isinstance(chosen, Augmentation)
         else parse_augmentation("none" if chosen is None else chosen),
         read=_chosen(keywords, READ_KEYWORDS),
+        decisions=Decisions(**_chosen(keywords, _DecisionKeywords.__annotations__)),
         num_views=keywords.get("views", 0),
         view_seed=keywords.get("view_seed", 0),
         tta=keywords.get("tta", False),

@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "comparison": "tasks errors files html execution images bases settings cache stage_one stage_two runs training progress",
     "tuner": "tasks errors files interrupts images settings stage_one stage_two runs training",
     "effects": "bases errors images stage_two",
-    "keywords": "errors images bases settings stage_one stage_two effects",
+    "keywords": "errors tasks images bases settings stage_one stage_two effects",
     "maintenance": "errors images bases cache stage_one keywords progress html",
     "api": "images predictions bases stage_one stage_two runs training exports reports comparison tuner keywords",
     "cli": "tasks errors quiet interrupts watchdog execution images bases settings cache stage_two comparison tuner runs effects maintenance api __init__",
@@ -50,9 +50,7 @@ MAY_IMPORT = {
 
 # Modules, or whole rooms, that alone may import a library; the modules named here import it when they are loaded,
 # the ones in brackets inside functions only.
-TENSORFLOW = (
-    "bases stage_one/engines stage_two/dense training/finetune comparison/costs exports/stitch (exports) (comparison)"
-)
+TENSORFLOW = "bases stage_one/engines stage_two/dense training/finetune comparison/costs exports/stitch exports/head_layers (exports) (comparison)"
 MAY_USE = {
     "tensorflow": f"{TENSORFLOW} exports/decoding exports/served_files",
     "keras": f"{TENSORFLOW} (images/sources/arrays/arrays) (surroundings)",

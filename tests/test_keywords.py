@@ -10,6 +10,8 @@ from pipeline.images.augment import AUGMENTATIONS, NAMED, PUBLISHED
 from pipeline.keywords import DataKeywords, ReadKeywords, SettingsKeywords, TrainingKeywords, gather, keywords_of
 from pipeline.settings import KEYWORDS
 from pipeline.stage_two.dense.settings import Training
+from pipeline.tasks.decisions import Decisions
+from tests.conftest import draw_photo
 
 
 def test_keywords_of_settings_are_their_fields():
@@ -22,9 +24,14 @@ def test_keywords_of_a_training_are_its_fields():
     longer = {"lr": "learning_rate", "head_batch_size": "batch_size"}
     names = set(TrainingKeywords.__annotations__) - set(DataKeywords.__annotations__)
 
-    assert {longer.get(name, name) for name in names} - {"augment", "views", "view_seed", "tta"} == {
-        field.name for field in fields(Training)
-    }
+    assert {longer.get(name, name) for name in names} - {
+        "augment",
+        "views",
+        "view_seed",
+        "tta",
+        "threshold",
+        "calibrate",
+    } == {field.name for field in fields(Training)}
 
 
 def test_keywords_are_sorted_into_what_they_set():
@@ -64,6 +71,33 @@ def test_views_need_a_number_and_an_augmentation(keywords):
         _ = given.views
     with pytest.raises(SettingError, match="Give the number of views and their augmentation"):
         gather({}, pipeline.extract_views).require_views()
+
+
+def test_decisions_are_checked_when_they_are_given():
+    """Every function that trains a run takes them; one that does not keep a run has no such keyword."""
+    for function in (pipeline.fit, pipeline.sweep, pipeline.finetune, pipeline.end_to_end):
+        assert gather({"threshold": 0.3, "calibrate": "isotonic"}, function).decisions == Decisions(0.3, "isotonic")
+        with pytest.raises(SettingError, match="Received: recall"):
+            gather({"threshold": "recall"}, function)
+    with pytest.raises(SettingError, match="no keyword 'threshold'"):
+        gather({"threshold": 0.3}, pipeline.compare)
+
+
+@pytest.mark.parametrize("keywords", [{"threshold": "f1"}, {"calibrate": "temperature"}])
+def test_decisions_without_an_effect_are_refused_before_any_work(keywords, tmp_path):
+    """Numbers have no threshold and no calibration: found when the labels are read."""
+    table = tmp_path / "ages.csv"
+    table.write_text(
+        "path,label,split\n"
+        + "".join(
+            f"{draw_photo(tmp_path / f'{number}.png', (number, 9, 9), number)},{number}.5,{('train', 'validation')[number % 2]}\n"
+            for number in range(12)
+        )
+    )
+    given = gather({"task": "regression", "progress": False, **keywords}, pipeline.fit, data=table)
+
+    with pytest.raises(SettingError, match=r"--(threshold|calibrate) is for .*regression"):
+        given.open_questions(table)
 
 
 def test_keywords_of_a_function_are_its_own_and_those_of_its_group():

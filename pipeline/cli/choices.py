@@ -106,6 +106,12 @@ def _backends() -> Sequence[str]:
     return BACKENDS
 
 
+def _calibrations() -> Sequence[str]:
+    from pipeline.tasks.calibration import METHODS
+
+    return METHODS
+
+
 def _class_folders() -> Sequence[str]:
     from pipeline.images.sources.reading import CLASS_FOLDERS
 
@@ -195,6 +201,7 @@ def _view_modes() -> Sequence[str]:
 
 
 BACKEND = Names(_backends)
+CALIBRATION = Names(_calibrations)
 CLASS_FOLDER = Names(_class_folders)
 TASK = Names(_tasks)
 LOSS = Names(_losses)

@@ -9,6 +9,7 @@ from pipeline.cli import render
 from pipeline.cli.choices import COUNT, POOLING_OR_TOKEN, RATE, Whole
 from pipeline.cli.command import command, section
 from pipeline.cli.complete import complete_data, complete_heads
+from pipeline.cli.decisions import decision_options
 from pipeline.cli.options import (
     HEAD_HELP,
     augment_option,
@@ -106,6 +107,7 @@ def features(**options: Any) -> None:
 @view_options
 @view_mode_option
 @training_options
+@decision_options
 @run_options
 @memory_option
 @stage_one_options
@@ -143,6 +145,7 @@ def head(**options: Any) -> None:
 )
 @fold_options
 @dense_options
+@decision_options
 @section("Output", click.option("--name", help="Name of the best head's run [default: made from data, base and head]."))
 @replace_option
 @log_options

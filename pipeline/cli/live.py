@@ -8,6 +8,7 @@ from pipeline.cli import render
 from pipeline.cli.choices import COUNT, COUNT_OR_NONE, POOLING, RATE
 from pipeline.cli.command import command, section, stack
 from pipeline.cli.complete import complete_data, complete_heads, complete_runs
+from pipeline.cli.decisions import decision_options
 from pipeline.cli.options import (
     AUGMENT_HELP,
     command_line,
@@ -37,6 +38,7 @@ _tuning_options = stack(
         click.option("--head-batch-size", type=COUNT, default=32, help="Images per step."),
     ),
     dense_options,
+    decision_options,
     section("Views", click.option("--augment", help=f"{AUGMENT_HELP} [default: standard; none with --cached]")),
     run_options,
     memory_option,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.cli.decisions import decision_lines
 from pipeline.cli.outlook import uses_of
 from pipeline.cli.scores import fold_cells, score_lines
 from pipeline.cli.table import table
@@ -32,7 +33,8 @@ def describe_features(result: Mapping[str, Any]) -> str:
 def describe_head(result: Mapping[str, Any]) -> str:
     """The head, and its scores by split."""
     told = [_trained(result), *_augmented(result), *_kept_epoch(result)]
-    lines = [*told, *score_lines(result), *_image_lines(result), f"Run: {result['folder']}"]
+    decided = decision_lines(result)
+    lines = [*told, *score_lines(result), *decided, *_image_lines(result), f"Run: {result['folder']}"]
     return "\n".join([*lines, uses_of(result["run"], Path(result["folder"]).parent)])
 
 
@@ -302,6 +304,9 @@ def describe_evaluation(result: Mapping[str, Any], notes: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+_DIFFERENCES = {"probabilities": "a probability", "values": "a number, in standard deviations"}
+
+
 def describe_export(result: Mapping[str, Any]) -> str:
     """What was written, its digest, and how close its predictions are to those of its run."""
     own = f"{result['own_images']} of them from its data, the others synthetic"
@@ -310,7 +315,7 @@ def describe_export(result: Mapping[str, Any]) -> str:
     lines = [
         f"Wrote {result['file']} ({result['format']}){written}.",
         "The file makes the same predictions as the run.",
-        f"Largest difference of a probability: {result['largest_difference']:.1e} over {images}.",
+        f"Largest difference of {_DIFFERENCES[result['outputs']]}: {result['largest_difference']:.1e} over {images}.",
     ]
     if result["encoded"]:
         encoded = result["encoded"]

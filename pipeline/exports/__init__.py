@@ -1,1 +1,1 @@
-"""Write a run as one file: pixels in, probabilities out, with labels and a description inside; and predict with such a file."""
+"""Write a run as one file: pixels in, probabilities or numbers out, with labels and a description inside; and predict with such a file."""

@@ -51,6 +51,7 @@ class Description:
             "labels": list(self.task.names),
             "task": self.task.as_dict(),
             "pixels": f"float32 of shape (N, {size_px}, {size_px}, 3): RGB, 0 to 255, no other preprocessing",
+            "outputs": f"float32 of shape (N, {len(self.task.names)}): {self.task.output_name} in the order of the labels",
             "decoder": self.decoder.as_dict(),
             "origin": dict(self.origin),
         }

@@ -29,6 +29,7 @@ from pipeline.settings import Settings
 from pipeline.stage_one.engines.choose import make_reference
 from pipeline.stage_one.recipes import weights_file
 from pipeline.stage_two.head import predict_rows
+from pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
     import keras
@@ -58,6 +59,9 @@ class Export:
     encoded: Parity | None
     """From encoded images, if the file takes these."""
 
+    outputs: str = "probabilities"
+    """What the file gives: `probabilities` or `values`."""
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
@@ -70,6 +74,7 @@ class Export:
             "largest_difference": self.parity.largest_difference,
             "ties": self.parity.ties,
             "encoded": asdict(self.encoded) if self.encoded else None,
+            "outputs": self.outputs,
         }
 
     def _repr_html_(self) -> str:
@@ -79,14 +84,14 @@ class Export:
                 "files": ", ".join(map(str, self.files)),
                 "format": self.format,
                 "compared images": self.parity.images,
-                "largest difference of a probability": f"{self.parity.largest_difference:.1e}",
+                "largest difference": f"{self.parity.largest_difference:.1e}",
                 "SHA-256": self.digest,
             }
         )
 
 
 def export(run: Run, path: str | Path) -> Export:
-    """Write a run as one file: pixels in, probabilities out, with preprocessing, labels and a description inside.
+    """Write a run as one file: pixels in, probabilities or numbers out, with preprocessing, labels and a description inside.
 
     Trunk, tail and head compute in float32. Before the file takes its name, it is loaded by its format's own library and compared
     with the run on 200 images: the run's own that can still be found, validation first, then synthetic ones. Its digest is recorded
@@ -123,7 +128,7 @@ def export(run: Run, path: str | Path) -> Export:
         record_export(run.folder.path, path.name, form.NAME, digest)
         if labels:
             write_json(labels, list(run.classes))
-    return Export(path, (path, labels) if labels else (path,), form.NAME, digest, **done)
+    return Export(path, (path, labels) if labels else (path,), form.NAME, digest, **done, outputs=run.task.output_name)
 
 
 def _check_name(path: Path, form: Format) -> None:
@@ -147,11 +152,10 @@ def _write(run: Run, recipe: Recipe, settings: Settings, form: Format, path: Pat
         from pipeline.bases.onnx_model import OnnxBase
         from pipeline.exports.onnx_file import write_proto
         from pipeline.exports.onnx_join import join
-        from pipeline.exports.stitch import with_two_columns
 
         shape = OnnxBase.open(file, recipe.decoder.size_px).row_shape(recipe.cut)
-        head = with_two_columns(_head_of(run, shape))
-        write_proto(join(file, recipe, run.info.pool, head), beside, description)
+        proto = join(file, recipe, run.info.pool, _head_of(run, shape), run.task.output_name)
+        write_proto(proto, beside, description)
         return
     model = _stitched(run, recipe, settings, file)
     _check_size(model, path)
@@ -190,14 +194,16 @@ def _stitched(run: Run, recipe: Recipe, settings: Settings, file: Path) -> "kera
 
 
 def _head_of(run: Run, row_shape: tuple[int, ...]) -> "keras.Model":
-    """The head as a Keras model, for rows of this shape before they are pooled."""
-    from pipeline.exports.stitch import head_of_arrays
+    """The head with its calibration as a Keras model, for rows of this shape before they are pooled."""
+    from pipeline.exports.head_layers import finished, head_of_arrays
     from pipeline.stage_two.dense.build import load_dense
 
     file = run.folder.head_path
-    if file.suffix != ".npz":
-        return load_dense(file).model
-    return head_of_arrays(load_arrays(file), row_shape if run.info.pool == "none" else row_shape[-1:])
+    if file.suffix == ".npz":
+        head = head_of_arrays(load_arrays(file), row_shape if run.info.pool == "none" else row_shape[-1:])
+    else:
+        head = load_dense(file, run.task.link).model
+    return finished(head, run.task)
 
 
 def _describe(run: Run, recipe: Recipe) -> Description:
@@ -211,8 +217,9 @@ def _describe(run: Run, recipe: Recipe) -> Description:
         "first_trained_layer": info.first_trained_layer,
         "trunk_digest": recipe.trunk_digest,
         "recipe": recipe.fingerprint,
+        "calibrated": None if run.task.calibrate == "none" else run.task.calibrate,
     }
-    return Description(run.task, recipe.decoder, origin)
+    return Description(run.task.without_calibration(), recipe.decoder, origin)
 
 
 def _compare(run: Run, recipe: Recipe, settings: Settings, path: Path, form: Format) -> dict[str, Any]:
@@ -224,24 +231,25 @@ def _compare(run: Run, recipe: Recipe, settings: Settings, path: Path, form: For
     exact = replace(recipe, precision="float32", pooling=run.info.pool)
     engine = make_reference(exact, settings.features.weights, settings.compute)
     progress = run.settings.compute.progress
-    expected = in_batches(
+    outputs = in_batches(
         lambda batch: predict_rows(run.head, engine.features(batch)), images.pixels, desc="the run", progress=progress
     )
+    expected = run.task.finish(outputs)
     _, predict = form.load(path)
     received = in_batches(
         lambda batch: predict(batch.astype(np.float32)), images.pixels, desc="the file", progress=progress
     )
     return {
-        "parity": measure_parity(expected, received, TOLERANCE, f"The {form.NAME} file"),
+        "parity": measure_parity(run.task, expected, received, TOLERANCE, f"The {form.NAME} file"),
         "own_images": images.num_own,
-        "encoded": _compare_encoded(path, images.encoded, recipe.decoder, expected, progress=progress)
+        "encoded": _compare_encoded(run.task, path, images.encoded, recipe.decoder, expected, progress=progress)
         if path.is_dir()
         else None,
     }
 
 
 def _compare_encoded(
-    path: Path, encoded: Sequence[bytes], decoder: Decoder, expected: NDArray[np.float32], *, progress: bool
+    task: Task, path: Path, encoded: Sequence[bytes], decoder: Decoder, expected: NDArray[np.float32], *, progress: bool
 ) -> Parity | None:
     """The signature of a SavedModel that takes encoded images; None if TensorFlow can read none of them."""
     from pipeline.exports.decoding import can_decode
@@ -252,4 +260,4 @@ def _compare_encoded(
         return None
     files = [encoded[row] for row in rows]
     received = in_batches(load_serving(path), files, desc="the file, encoded images", progress=progress)
-    return measure_parity(expected[rows], received, ENCODED_TOLERANCE, "The SavedModel, given encoded images,")
+    return measure_parity(task, expected[rows], received, ENCODED_TOLERANCE, "The SavedModel, given encoded images,")

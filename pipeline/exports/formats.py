@@ -98,12 +98,12 @@ def _predict(
         DamagedStoreError: It cannot be run, or its output is not (N, K) finite numbers.
     """
     with foreign_file(path, "cannot be run"):
-        probabilities = np.asarray(predict(pixels))
-    expected = (len(pixels), len(description.task.names))
-    if probabilities.shape != expected or probabilities.dtype.kind != "f" or not np.isfinite(probabilities).all():
+        outputs = np.asarray(predict(pixels))
+    expected, what = (len(pixels), len(description.task.names)), description.task.output_name
+    if outputs.shape != expected or outputs.dtype.kind != "f" or not np.isfinite(outputs).all():
         raise DamagedStoreError(
-            f"{path} does not predict {expected} finite probabilities. Received: shape {probabilities.shape}, {probabilities.dtype}, "
-            f"{'with' if probabilities.dtype.kind == 'f' and not np.isfinite(probabilities).all() else 'without'} NaN or infinity. "
+            f"{path} does not predict {expected} finite {what}. Received: shape {outputs.shape}, {outputs.dtype}, "
+            f"{'with' if outputs.dtype.kind == 'f' and not np.isfinite(outputs).all() else 'without'} NaN or infinity. "
             "Export the run again."
         )
-    return probabilities
+    return outputs

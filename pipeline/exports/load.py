@@ -32,7 +32,7 @@ class ExportedRun:
 
     path: Path
     description: Description
-    probabilities: Predict
+    outputs: Predict
     settings: Settings = field(default_factory=Settings)
 
     def __repr__(self) -> str:
@@ -77,7 +77,7 @@ class ExportedRun:
         return label_given(given, done.manifest, done.outputs, self.task, top=top, strict=strict)
 
     def predict_manifest(self, manifest: Manifest) -> Predicted:
-        """The probabilities of the images of a manifest, batch after batch; what cannot be decoded is listed as skipped."""
+        """The outputs for the images of a manifest, batch after batch; what cannot be decoded is listed as skipped."""
         decoder = replace(self.description.decoder, max_pixels=self.settings.compute.max_pixels)
         batches = [np.empty((0, len(self.classes)), np.float32)]
         unread: dict[int, str] = {}
@@ -86,7 +86,7 @@ class ExportedRun:
             pixels, reasons = decode_rows(manifest, rows, decoder)
             unread |= reasons
             if pixels:
-                batches.append(self.probabilities(np.stack(pixels).astype(np.float32)))
+                batches.append(self.outputs(np.stack(pixels).astype(np.float32)))
         return Predicted(manifest.without(unread), np.concatenate(batches))
 
     def training_digests(self) -> frozenset[bytes]:

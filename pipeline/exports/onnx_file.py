@@ -34,12 +34,12 @@ def require() -> None:
 
 
 def write(model: "keras.Model", path: Path, description: Description) -> None:
-    """Write the file: input `pixels`, output `probabilities`, any batch size.
+    """Write the file: input `pixels`, output `probabilities` or `values`, any batch size.
 
     Raises:
         SettingError: The base has an operation that ONNX does not know.
     """
-    write_proto(convert(model, "pixels"), path, description)
+    write_proto(convert(model, "pixels", description.task.output_name), path, description)
 
 
 def write_proto(proto: Any, path: Path, description: Description) -> None:
@@ -48,8 +48,8 @@ def write_proto(proto: Any, path: Path, description: Description) -> None:
     path.write_bytes(proto.SerializeToString())
 
 
-def convert(model: "keras.Model", input_name: str, opset: int = _OPSET) -> Any:
-    """A Keras model as `onnx.ModelProto`, with the output `probabilities`.
+def convert(model: "keras.Model", input_name: str, output_name: str, opset: int = _OPSET) -> Any:
+    """A Keras model as `onnx.ModelProto`, with these names of its input and its output.
 
     Raises:
         SettingError: It has an operation that ONNX does not know.
@@ -60,7 +60,7 @@ def convert(model: "keras.Model", input_name: str, opset: int = _OPSET) -> Any:
 
     inputs = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name=input_name)
     function = tf.function(
-        lambda inputs: {"probabilities": model(inputs, training=False)}, input_signature=[inputs], autograph=False
+        lambda inputs: {output_name: model(inputs, training=False)}, input_signature=[inputs], autograph=False
     )
     proto, _ = tf2onnx.convert.from_function(function, input_signature=[inputs], opset=opset)
     unknown = {node.op_type for node in proto.graph.node if not onnx.defs.has(node.op_type)}

@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from pipeline.cache.recipe import Recipe
 
 
-def join(file: Path, recipe: "Recipe", pooling: str, head: "keras.Model") -> Any:
-    """Base and head as one `onnx.ModelProto`: `pixels`, float32 (N, H, W, 3) in [0, 255], to `probabilities`, (N, K).
+def join(file: Path, recipe: "Recipe", pooling: str, head: "keras.Model", output_name: str) -> Any:
+    """Base and head as one `onnx.ModelProto`: `pixels`, float32 (N, H, W, 3) in [0, 255], to outputs, (N, K).
 
     Args:
         file: The base.
         recipe: Of the rows.
         pooling: `none`, `avg` or `max`, between base and head.
-        head: Rows to probabilities.
+        head: Rows to outputs.
+        output_name: Name of the output.
 
     Raises:
         SettingError: The base takes a fixed number of images at a time.
@@ -35,7 +36,7 @@ def join(file: Path, recipe: "Recipe", pooling: str, head: "keras.Model") -> Any
         )
     rows = on_pixels(base, recipe.cut, recipe.preprocessing, pooling, pixels="float32")
     opset = rows.opset_import[0].version
-    last = convert(head, "rows", min(opset, NEWEST_OPSET))
+    last = convert(head, "rows", output_name, min(opset, NEWEST_OPSET))
     if opset > NEWEST_OPSET:
         last = onnx.version_converter.convert_version(last, opset)
     rows.ir_version = last.ir_version = max(rows.ir_version, last.ir_version)

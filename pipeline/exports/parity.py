@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DisagreementError
 from pipeline.progress import progress_bar
+from pipeline.tasks.task import Task
 
 TOLERANCE = 1e-3
-"""Maximum difference of a probability, from the same pixels."""
+"""Maximum difference of an output, from the same pixels: of a probability, or of a number in standard deviations of the run's numbers."""
 
 ENCODED_TOLERANCE = 5e-2
 """The same from encoded images. With the Pillow release whose arithmetic the graph follows the pixels are identical; other
@@ -31,41 +32,45 @@ class Parity:
 
     images: int
     largest_difference: float
-    """Of a probability."""
+    """Of a probability, or of a number in standard deviations of the run's numbers."""
 
     ties: int
-    """Images with another label than the run gives. The run's two most likely classes differ by less than twice the tolerance
-    there."""
+    """Images with another label than the run gives: the run's two most likely classes, or a probability and its threshold, differ by less
+    than twice the tolerance there. 0 for numbers."""
 
 
-def measure_parity(expected: NDArray[np.float32], received: NDArray[np.float32], tolerance: float, what: str) -> Parity:
+def measure_parity(
+    task: Task, expected: NDArray[np.float32], received: NDArray[np.float32], tolerance: float, what: str
+) -> Parity:
     """Compare a file's predictions on N images with its run's.
 
     If all probabilities agree within the tolerance t, a label can differ only where the run's two most likely classes are less
-    than 2 t apart. These ties are counted.
+    than 2 t apart, or a probability is less than t from its threshold. These ties are counted.
 
     Args:
-        expected: The run's probabilities, (N, K).
+        task: What the run answers.
+        expected: The run's outputs, (N, K).
         received: The file's, (N, K).
         tolerance: Maximum difference.
         what: Name of the file, for the message.
 
     Raises:
-        DisagreementError: A probability differs by more, or is NaN.
+        DisagreementError: An output differs by more, or is NaN.
     """
-    difference = float(np.abs(received - expected).max()) if received.shape == expected.shape else np.inf
+    is_comparable = received.shape == expected.shape
+    difference = float((np.abs(received - expected) / task.units(expected)).max()) if is_comparable else np.inf
     if not difference <= tolerance:
         raise DisagreementError(
-            f"{what} disagrees with its run by {difference:.2g} in a probability over {len(expected)} images; "
+            f"{what} disagrees with its run by {difference:.2g} in one of its {task.output_name} over {len(expected)} images; "
             f"the limit is {tolerance:g}: it was not written.{_ROUNDING_CURE if difference < _ROUNDING else ''}"
         )
-    return Parity(len(expected), difference, int((received.argmax(axis=1) != expected.argmax(axis=1)).sum()))
+    return Parity(len(expected), difference, int(task.differs(expected, received).sum()))
 
 
 def in_batches(
     predict: Callable[[Any], NDArray[np.float32]], images: Sequence[Any] | NDArray[Any], *, desc: str, progress: bool
 ) -> NDArray[np.float32]:
-    """Probabilities, float32 (N, K), of N images, one batch at a time."""
+    """Outputs, float32 (N, K), of N images, one batch at a time."""
     parts = []
     with progress_bar(desc=desc, total=len(images), unit="image", progress=progress) as bar:
         for start in range(0, len(images), _BATCH):

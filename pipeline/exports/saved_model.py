@@ -30,7 +30,7 @@ def write(model: "keras.Model", path: Path, description: Description) -> None:
     """Write the folder, with two signatures.
 
     `serving_default` takes `image_bytes`, string (N,): JPEG, PNG, WebP or GIF; `pixels` takes `pixels`, float32 (N, H, W, 3). Both give
-    `scores`, float32 (N, K), and `classes`, string (N, K), the label of each score.
+    `scores`, float32 (N, K): probabilities, or numbers; and `classes`, string (N, K): the class, label or column of each.
     """
     import keras
     import tensorflow as tf

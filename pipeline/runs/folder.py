@@ -68,7 +68,7 @@ class RunFolder:
         """
         try:
             return task_from_dict(self.info.classes, self.info.task)
-        except (TypeError, ValueError, LookupError) as error:
+        except (TypeError, ValueError, LookupError, OverflowError) as error:
             raise DamagedStoreError(f"{self.path / 'run.json'} does not hold a task: {error}") from error
 
     @cached_property

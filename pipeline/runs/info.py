@@ -109,6 +109,9 @@ class RunInfo(TrainingFacts):
     task: Mapping[str, Any] | None = None
     """What is asked, and what was chosen on validation: {kind, ...}; see `pipeline.tasks`. None: a classification of an older version."""
 
+    calibration: Mapping[str, Any] | None = None
+    """{method, error: {validation: {before, after}, test: ...}}: the expected calibration error; None without a calibration."""
+
     name: str = ""
 
     root: str | None = None
@@ -209,7 +212,12 @@ def fits(value: Any, kind: Any) -> bool:
 
 
 def describe_run(
-    facts: TrainingFacts, extraction: Extraction, task: Task, images: Mapping[str, int], weights: str
+    facts: TrainingFacts,
+    extraction: Extraction,
+    task: Task,
+    images: Mapping[str, int],
+    weights: str,
+    calibration: Mapping[str, Any] | None = None,
 ) -> RunInfo:
     """The info of a run on these rows.
 
@@ -219,6 +227,7 @@ def describe_run(
         task: What is asked.
         images: Number of images by split.
         weights: `imagenet`, `random`, or a file.
+        calibration: See `RunInfo`.
     """
     manifest, recipe = extraction.manifest, extraction.store.recipe
     use = ImageUse.of(manifest).as_dict()
@@ -234,6 +243,7 @@ def describe_run(
         task_digest=task_digest(manifest, recipe, "any"),
         classes=task.names,
         task=task.as_dict(),
+        calibration=calibration,
         images=dict(images),
         skipped=use["skipped"],
         ignored=use["ignored"],

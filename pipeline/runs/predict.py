@@ -67,16 +67,17 @@ def predict(
     reading = reading or make_reading(settings)
     given = read_given(images, settings.paths.hashes, exif=exif, reading=reading)
     given.check(given.manifest, need_all=strict)
-    done = predict_manifest(head, info, given.manifest, settings)
+    done = predict_manifest(head, info, task, given.manifest, settings)
     return label_given(given, done.manifest, done.outputs, task, top=top, strict=strict)
 
 
-def predict_manifest(head: Head, info: RunInfo, manifest: Manifest, settings: Settings) -> Predicted:
+def predict_manifest(head: Head, info: RunInfo, task: Task, manifest: Manifest, settings: Settings) -> Predicted:
     """The outputs of the head for the images of a manifest; rows that are missing are made first, and stored if the cache can be written.
 
     Args:
         head: The head of the run.
         info: Features of the run.
+        task: What it answers.
         manifest: The images.
         settings: Cache folder and compute.
 
@@ -94,4 +95,4 @@ def predict_manifest(head: Head, info: RunInfo, manifest: Manifest, settings: Se
         raise DamagedStoreError(
             f"The head of the run {info.name!r} predicts NaN: its weights are too large for its features. Train it again."
         )
-    return Predicted(extraction.manifest, outputs)
+    return Predicted(extraction.manifest, task.finish(outputs))

@@ -67,7 +67,7 @@ class Run:
 
     def predict_manifest(self, manifest: Manifest) -> Predicted:
         """The outputs for the images of a manifest; see `pipeline.runs.predict.predict_manifest`."""
-        return predict_manifest(self.head, self.info, manifest, self.settings)
+        return predict_manifest(self.head, self.info, self.task, manifest, self.settings)
 
     def training_digests(self) -> frozenset[bytes]:
         """SHA-256 of each training image; empty if the run's predictions.csv is gone or was written without digests."""
@@ -91,6 +91,8 @@ class Run:
             **scores,
             "class_weight": info.class_weight,
             "folds": info.folds,
+            "threshold": self._thresholds(),
+            "calibration": info.calibration,
             "augmentation": None if self._is_plain() else augmentation_of(info),
             "seconds": info.seconds,
             "seconds_per_epoch": info.seconds_per_epoch,
@@ -105,6 +107,11 @@ class Run:
             "ignored": list(info.ignored),
             "duplicates": list(info.duplicates),
         }
+
+    def _thresholds(self) -> dict[str, Any] | None:
+        """The goal, and the probability from which a class or label is predicted, by name."""
+        named = self.task.named_thresholds
+        return {"goal": str(self.task.goal or ""), "from": named} if named else None
 
     def _is_plain(self) -> bool:
         """Whether it was trained on the cached rows of the images as they are, where augmentation is no question."""

@@ -84,7 +84,14 @@ def _write(trained: TrainedHead, settings: Settings, runs: Path, name: str | Non
     """Write all files of a run."""
     labelled, outputs = trained.scored.labelled, trained.scored.outputs
     images = {split: len(part) for split, part in labelled.splits.items()}
-    info = describe_run(trained.facts, trained.extraction, labelled.task, images, settings.features.weights)
+    info = describe_run(
+        trained.facts,
+        trained.extraction,
+        labelled.task,
+        images,
+        settings.features.weights,
+        trained.scored.calibration,
+    )
     kind = info.head.split(":")[0].split(",")[0]
     with NewRun(runs, name, f"{info.data}-{info.recipe['base']}-{kind}", replace=replace) as new:
         _save_head(trained.head, new.path)

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.stage_two.rows import LabelledRows, Rows, Split, StoredRows
+from pipeline.tasks.decisions import NONE, Decisions
 from pipeline.tasks.scores import Scores
-from pipeline.tasks.task import Outputs
+from pipeline.tasks.task import Outputs, Task
 
 
 class Head(Protocol):
@@ -59,22 +60,47 @@ class ScoredRows:
 
     labelled: LabelledRows
     outputs: Mapping[str, Outputs]
-    """By split, float32 (N, K)."""
+    """By split, float32 (N, K); finished (`Task.finish`)."""
 
     scores: Mapping[str, Scores]
     """By split."""
 
+    calibration: Mapping[str, Any] | None = None
+    """{method, error: {split: {before, after}}}: the expected calibration error on validation and test; None without a calibration."""
 
-def score_head(head: Head, labelled: LabelledRows, *, tta: bool = False) -> ScoredRows:
-    """Predict and score all splits.
+
+def score_head(head: Head, labelled: LabelledRows, *, tta: bool = False, decisions: Decisions = NONE) -> ScoredRows:
+    """Predict and score all splits, with the thresholds and the calibration that are chosen on validation.
 
     Args:
         head: A trained head.
         labelled: Rows and targets.
         tta: Average over the stored views of validation and test images; the training split is scored on view 0.
+        decisions: Goal of the thresholds, and method of the calibration.
+
+    Raises:
+        SettingError: The task has no use for the decisions.
     """
     splits = labelled.splits
     outputs = {name: predict_split(head, part, tta=tta and name != "train") for name, part in splits.items()}
-    task = labelled.task.settled(outputs["validation"], labelled.validation.y)
-    scores = {name: task.score(values, splits[name].y) for name, values in outputs.items()}
-    return ScoredRows(LabelledRows(task, splits), outputs, scores)
+    task = decisions.of(labelled.task).settled(outputs["validation"], labelled.validation.y)
+    finished = {name: task.finish(values) for name, values in outputs.items()}
+    scores = {name: task.score(values, splits[name].y) for name, values in finished.items()}
+    return ScoredRows(LabelledRows(task, splits), finished, scores, _calibration(task, splits, outputs, finished))
+
+
+def _calibration(
+    task: Task, splits: Mapping[str, Split], before: Mapping[str, Outputs], after: Mapping[str, Outputs]
+) -> dict[str, Any] | None:
+    """The calibration error of the images that the head was not trained on; on validation, where it was fitted, it is too small."""
+    if task.calibration is None:
+        return None
+    error = {
+        name: {
+            "before": task.calibration_error(before[name], part.y),
+            "after": task.calibration_error(after[name], part.y),
+        }
+        for name, part in splits.items()
+        if name != "train"
+    }
+    return {"method": task.calibrate, "error": error}

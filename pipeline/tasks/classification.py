@@ -1,16 +1,21 @@
 """One class for each image."""
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataLayoutError, HeadSpecError, SettingError, did_you_mean
+from pipeline.tasks.calibration import calibration_error
 from pipeline.tasks.class_scores import ClassScores, score
+from pipeline.tasks.operating import Goal
 from pipeline.tasks.task import Answer, Double, Judged, Outputs, Problem, Targets, Task
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -105,12 +110,38 @@ class Classification(Task):
     def class_counts(self, y: Targets) -> dict[str, int]:
         return dict(zip(self.names, np.bincount(y, minlength=len(self.names)).tolist(), strict=True))
 
+    def check_goal(self, goal: Goal) -> None:
+        if len(self.names) != 2:
+            super().check_goal(goal)
+
+    def decided(self, outputs: Outputs, y: Targets) -> Self:
+        """With the threshold of the second class that the goal asks for."""
+        if self.goal is None:
+            return self
+        chosen = self.goal.choose(outputs[:, 1], y)
+        if chosen.missed is not None:
+            logger.warning(
+                "No threshold reaches %s of %r on validation: the largest precision is %.3f, and its threshold is used.",
+                self.goal,
+                self.names[1],
+                chosen.missed,
+            )
+        return replace(self, threshold=chosen.value)
+
+    def calibration_error(self, outputs: Outputs, y: Targets) -> float:
+        """Of the probability of the most probable class."""
+        return calibration_error(outputs.max(axis=1), outputs.argmax(axis=1) == y)
+
+    @property
+    def named_thresholds(self) -> dict[str, float]:
+        return {} if self.threshold is None else {self.names[1]: self.threshold}
+
     def as_dict(self) -> dict[str, Any]:
-        return {"kind": self.kind} | ({} if self.threshold is None else {"threshold": self.threshold})
+        return super().as_dict() | ({} if self.threshold is None else {"threshold": self.threshold})
 
     @classmethod
     def from_dict(cls, names: tuple[str, ...], values: Mapping[str, Any]) -> Self:
         threshold = values.get("threshold")
         if threshold is not None and (len(names) != 2 or not 0 <= threshold <= 1):
             raise ValueError(f"a threshold is a probability of the second of two classes; received {threshold!r}")
-        return cls(names, None if threshold is None else float(threshold))
+        return cls(names, None if threshold is None else float(threshold), **cls.decisions_of(names, values))

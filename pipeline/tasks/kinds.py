@@ -44,7 +44,7 @@ def task_from_dict(names: tuple[str, ...], values: Mapping[str, Any] | None) -> 
     Raises:
         TypeError, ValueError, LookupError: It is not one.
     """
-    values = values or {"kind": Classification.kind}
+    values = {"kind": Classification.kind} if values is None else values
     return _TASKS[values["kind"]].from_dict(names, values)
 
 

@@ -3,6 +3,7 @@
 The labels of an image as one text: `cat|indoor`, `(none)` if it has none, and `?dog` for a label of which it is not known.
 """
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataLayoutError
+from pipeline.tasks.calibration import calibration_error
 from pipeline.tasks.label_scores import LabelScores, binary_loss, score_labels
+from pipeline.tasks.operating import HALF, Goal
 from pipeline.tasks.task import Double, Judged, Outputs, Problem, Targets, Task
 
 SEPARATOR, UNKNOWN, NOTHING = "|", "?", "(none)"
 
-HALF = 0.5
-"""The threshold of a label of which validation has no positive or no negative image."""
+logger = logging.getLogger(__name__)
+
+_LISTED = 5
+"""Labels that a warning names."""
 
 
 @dataclass(frozen=True)
@@ -92,42 +97,53 @@ class Multilabel(Task):
         found = order[is_first.argmax(axis=1)]
         return np.where(is_first.any(axis=1), found, len(self.names)).astype(np.int64)
 
-    def settled(self, outputs: Outputs, y: Targets) -> Self:
-        """With the threshold of each label that has the largest F1 on validation."""
-        return replace(self, thresholds=tuple(best_threshold(p, t) for p, t in zip(outputs.T, y.T, strict=True)))
+    def check_goal(self, goal: Goal) -> None:
+        """Every goal has its meaning, for each label."""
+
+    def decided(self, outputs: Outputs, y: Targets) -> Self:
+        """With the threshold of each label that the goal asks for; without a goal, the one with the largest F1."""
+        goal = self.goal or Goal("f1")
+        chosen = [goal.choose(p, t) for p, t in zip(outputs.T, y.T, strict=True)]
+        missed = [
+            f"{name} ({each.missed:.3f})"
+            for name, each in zip(self.names, chosen, strict=True)
+            if each.missed is not None
+        ]
+        if missed:
+            more = f" and {len(missed) - _LISTED} more" if len(missed) > _LISTED else ""
+            logger.warning(
+                "No threshold reaches %s on validation for these labels, whose largest precision is used: %s%s.",
+                goal,
+                ", ".join(missed[:_LISTED]),
+                more,
+            )
+        return replace(self, thresholds=tuple(each.value for each in chosen))
+
+    def calibration_error(self, outputs: Outputs, y: Targets) -> float:
+        """Mean of the errors of the labels' probabilities, over those with known answers."""
+        known = np.isfinite(y)
+        errors = [
+            calibration_error(p[rows], t[rows] == 1)
+            for p, t, rows in zip(outputs.T, y.T, known.T, strict=True)
+            if rows.any()
+        ]
+        return float(np.mean(errors)) if errors else 0.0
+
+    @property
+    def named_thresholds(self) -> dict[str, float]:
+        return dict(zip(self.names, self.thresholds, strict=False))
 
     def as_dict(self) -> dict[str, Any]:
-        return {"kind": self.kind, "thresholds": list(self.thresholds)}
+        return super().as_dict() | {"thresholds": list(self.thresholds)}
 
     @classmethod
     def from_dict(cls, names: tuple[str, ...], values: Mapping[str, Any]) -> Self:
         thresholds = tuple(float(value) for value in values.get("thresholds", ()))
         if thresholds and (len(thresholds) != len(names) or not all(0 <= value <= 1 for value in thresholds)):
             raise ValueError(f"thresholds are {len(names)} probabilities; received {thresholds}")
-        return cls(names, thresholds)
+        return cls(names, thresholds, **cls.decisions_of(names, values))
 
 
 def parts_of(text: str) -> list[str]:
     """The labels in a text, with `?` before unknown ones."""
     return [] if text == NOTHING else text.split(SEPARATOR)
-
-
-def best_threshold(probabilities: NDArray[np.float32], y: NDArray[np.float32]) -> float:
-    """The threshold with the largest F1, between two probabilities; 1/2 if all known answers are equal.
-
-    Args:
-        probabilities: (N,).
-        y: 1, 0, or NaN where it is not known, (N,).
-    """
-    known = np.isfinite(y)
-    p, true = probabilities[known].astype(np.float64), y[known] == 1
-    if not 0 < true.sum() < len(true):
-        return HALF
-    order = np.argsort(-p, kind="stable")
-    hits, taken = np.cumsum(true[order]), np.arange(1, len(p) + 1)
-    f1 = 2 * hits / (taken + true.sum())
-    p = p[order]
-    is_end = np.append(p[:-1] > p[1:], True)
-    best = int(np.flatnonzero(is_end)[f1[is_end].argmax()])
-    below = p[best + 1] if best + 1 < len(p) else 0.0
-    return float((p[best] + below) / 2)

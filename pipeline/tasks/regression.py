@@ -35,6 +35,7 @@ class Regression(Task):
     heads: ClassVar[tuple[str, ...]] = ("ridge", "sgd", "knn")
     nouns: ClassVar[tuple[str, str]] = ("column of numbers", "columns of numbers")
     main_score: ClassVar[str] = ValueScores.main_name
+    output_name: ClassVar[str] = "values"
 
     def encode(self, labels: Sequence[str]) -> NDArray[np.float32]:
         """Numbers, NaN where they are not known, float32 (N, T)."""
@@ -134,7 +135,7 @@ class Regression(Task):
         ranks = np.argsort(np.argsort(y[:, 0], kind="stable"), kind="stable")
         return np.where(np.isfinite(y[:, 0]), ranks * _MAX_STRATA // max(len(y), 1), _MAX_STRATA).astype(np.int64)
 
-    def settled(self, outputs: Outputs, y: Targets) -> Self:
+    def decided(self, outputs: Outputs, y: Targets) -> Self:
         """With intervals that hold `LEVEL` of the numbers: the quantile of the absolute errors of images that the head has not seen.
 
         With n errors it is the ceil((n + 1) LEVEL)-th smallest (split conformal prediction; Lei et al. 2018, arXiv:1604.04173).
@@ -155,15 +156,24 @@ class Regression(Task):
         del groups
         return np.zeros(len(y), np.bool_)
 
+    def differs(self, first: Outputs, second: Outputs) -> NDArray[np.bool_]:
+        """Never: two numbers differ by more or less, and are not different answers."""
+        del second
+        return np.zeros(len(first), bool)
+
+    def units(self, outputs: Outputs) -> Double:
+        spread = outputs.astype(np.float64).std(axis=0)
+        return np.where(spread > 0, spread, 1.0)
+
     def as_dict(self) -> dict[str, Any]:
-        return {"kind": self.kind, "half_widths": list(self.half_widths)}
+        return super().as_dict() | {"half_widths": list(self.half_widths)}
 
     @classmethod
     def from_dict(cls, names: tuple[str, ...], values: Mapping[str, Any]) -> Self:
         widths = tuple(float(value) for value in values.get("half_widths", ()))
         if widths and (len(widths) != len(names) or not all(0 <= value < math.inf for value in widths)):
             raise ValueError(f"half_widths are {len(names)} numbers from 0 on; received {widths}")
-        return cls(names, widths)
+        return cls(names, widths, **cls.decisions_of(names, values))
 
 
 def _number(text: str) -> float:

@@ -6,13 +6,15 @@ Letters: N images, K names (classes, labels or columns of numbers).
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import HeadSpecError, SettingError
+from pipeline.tasks.calibration import Calibration, calibration_from_dict, fit_calibration
+from pipeline.tasks.operating import Goal
 from pipeline.tasks.scores import Scores
 from pipeline.tasks.stored import probability_cells, probability_columns
 
@@ -103,6 +105,15 @@ class Task(ABC):
     names: tuple[str, ...]
     """K names, in the order of the outputs."""
 
+    goal: Goal | None = field(default=None, kw_only=True)
+    """What thresholds are chosen by on validation; None: what is usual for the task."""
+
+    calibrate: str = field(default="none", kw_only=True)
+    """How probabilities are recalibrated on validation; one of `pipeline.tasks.calibration.METHODS`."""
+
+    calibration: Calibration | None = field(default=None, kw_only=True)
+    """The calibration that was fitted; None before that, and for `none`."""
+
     kind: ClassVar[str]
     """One of `KINDS`."""
 
@@ -120,6 +131,9 @@ class Task(ABC):
 
     main_score: ClassVar[str]
     """Name of the score that heads are ranked by; larger is better."""
+
+    output_name: ClassVar[str] = "probabilities"
+    """What the outputs are called in exported files."""
 
     @abstractmethod
     def encode(self, labels: Sequence[str]) -> Targets:
@@ -265,14 +279,95 @@ class Task(ABC):
         """Whether there is a choice of what dense heads minimise (`Training.loss`)."""
         return False
 
+    def with_decisions(self, threshold: "str | float | None", calibrate: str) -> Self:
+        """This task, with a goal for its thresholds and a method of recalibration.
+
+        Args:
+            threshold: `f1`, `recall=0.95`, `precision=0.9`, a probability, or None.
+            calibrate: One of `pipeline.tasks.calibration.METHODS`.
+
+        Raises:
+            SettingError: The task has no use for them.
+        """
+        goal = None if threshold is None else Goal.parse(threshold)
+        if goal is not None:
+            self.check_goal(goal)
+        if calibrate != "none" and self.link == "identity":
+            raise SettingError(
+                f"--calibrate is for probabilities: classes or labels. The task is a {self.kind} of {', '.join(self.names)}. "
+                "Leave it out."
+            )
+        return replace(self, goal=goal, calibrate=calibrate)
+
+    def check_goal(self, goal: Goal) -> None:
+        """Check that a threshold decides something.
+
+        Raises:
+            SettingError: The task has none.
+        """
+        raise SettingError(
+            f"--threshold is for two classes, or for several labels of an image. The task is a {self.kind} of "
+            f"{len(self.names)} {self.nouns[len(self.names) > 1]}. Received: --threshold {goal}. Leave it out."
+        )
+
     def settled(self, outputs: Outputs, y: Targets) -> Self:
-        """This task with what is chosen on validation: the thresholds of labels, the width of intervals."""
+        """This task with what is chosen on validation: calibration, thresholds, the width of intervals.
+
+        Args:
+            outputs: Those of the head, (N, K), as they are.
+            y: Targets.
+        """
+        fitted = replace(self, calibration=fit_calibration(self.calibrate, self.link, outputs, y))
+        return fitted.decided(fitted.finish(outputs), y)
+
+    def decided(self, outputs: Outputs, y: Targets) -> Self:
+        """With what is chosen by the finished outputs; `settled` calls it."""
         del outputs, y
         return self
 
+    def finish(self, outputs: Outputs) -> Outputs:
+        """What is told of the outputs of a head, (N, K): recalibrated. All predictions of a run go through this, and exports hold it as layers."""
+        return outputs if self.calibration is None else self.calibration.apply(outputs)
+
+    def without_calibration(self) -> Self:
+        """The task of an exported file, whose network has the calibration inside."""
+        return replace(self, calibrate="none", calibration=None)
+
+    def calibration_error(self, outputs: Outputs, y: Targets) -> float | None:
+        """The expected calibration error of finished outputs; None for numbers."""
+        del outputs, y
+        return None
+
+    @property
+    def named_thresholds(self) -> dict[str, float]:
+        """The probability from which a class or label is predicted, by name; empty where the most probable class is."""
+        return {}
+
+    def differs(self, first: Outputs, second: Outputs) -> NDArray[np.bool_]:
+        """Whether two outputs of each image have different answers, (N,)."""
+        changed: NDArray[np.bool_] = (self.decide(first) != self.decide(second)).reshape(len(first), -1).any(axis=1)
+        return changed
+
+    def units(self, outputs: Outputs) -> Double:
+        """What differences of outputs are measured in, (K,): 1 for probabilities, the deviation of these for numbers."""
+        return np.ones(outputs.shape[1])
+
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for run.json, besides the names."""
-        return {"kind": self.kind}
+        """Plain values for run.json, besides the names; what is not set is left out."""
+        goal = {} if self.goal is None else {"goal": str(self.goal)}
+        calibration = {} if self.calibration is None else {"calibration": self.calibration.as_dict()}
+        return {"kind": self.kind} | goal | calibration
+
+    @classmethod
+    def decisions_of(cls, names: tuple[str, ...], values: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of `as_dict` that all tasks have.
+
+        Raises:
+            TypeError, ValueError, LookupError: Values are impossible.
+        """
+        calibration = calibration_from_dict(values.get("calibration"), cls.link, len(names))
+        goal = None if values.get("goal") is None else _goal_of(values["goal"])
+        return {"goal": goal, "calibrate": calibration.kind if calibration else "none", "calibration": calibration}
 
     @classmethod
     @abstractmethod
@@ -282,3 +377,11 @@ class Task(ABC):
         Raises:
             TypeError, ValueError, LookupError: Values are missing or impossible.
         """
+
+
+def _goal_of(text: Any) -> Goal:
+    """A goal of a file; one that does not exist is an error of the file, and not of a setting."""
+    try:
+        return Goal.parse(text)
+    except SettingError as error:
+        raise ValueError(str(error)) from error

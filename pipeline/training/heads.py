@@ -24,6 +24,7 @@ from pipeline.stage_two.linear.stream import stream_linear
 from pipeline.stage_two.rows import LabelledRows, RowMemory, StoredRows
 from pipeline.stage_two.spec import HeadSpec, LinearSpec, check_learnable, parse_head, pooling_of
 from pipeline.stage_two.weights import weighted
+from pipeline.tasks.decisions import NONE, Decisions
 from pipeline.training.rows import CachedRows, read_rows
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ def fit_head(
     training: Training | None = None,
     views: Views | None = None,
     folds: Folds | None = None,
+    decisions: Decisions = NONE,
     name: str | None = None,
     replace: bool = False,
     plots: bool = True,
@@ -54,6 +56,7 @@ def fit_head(
         training: Settings of a dense head. Linear heads use its seed.
         views: Train on stored views too.
         folds: Also cross-validate heads of this kind on the training and validation images; None: do not.
+        decisions: Goal of the thresholds, and method of the calibration.
         name: Name of the run; None: made from data, base and head.
         replace: Replace an existing run of that name.
         plots: Draw learning curves and confusion matrix into the folder of the run.
@@ -86,6 +89,7 @@ def fit_head(
             log,
             settings,
             folds=folds,
+            decisions=decisions,
             name=name,
             replace=replace,
             plots=plots,
@@ -101,6 +105,7 @@ def fit_cached(
     settings: Settings,
     *,
     folds: Folds | None = None,
+    decisions: Decisions = NONE,
     name: str | None = None,
     replace: bool = False,
     plots: bool = True,
@@ -132,7 +137,7 @@ def fit_cached(
         trunk_digest_after=trunk_of(settings.features)[0].digest,
         folds=scores.as_dict() if scores else None,
     )
-    scored = score_head(head, cached.labelled, tta=cached.has_tta)
+    scored = score_head(head, cached.labelled, tta=cached.has_tta, decisions=decisions)
     trained = TrainedHead(head, scored, history, facts, cached.extraction, scores)
     return save_run(trained, log, settings, name=name, replace=replace, plots=plots)
 

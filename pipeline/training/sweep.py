@@ -20,6 +20,7 @@ from pipeline.stage_two.grid import Cell, default_heads, make_cells
 from pipeline.stage_two.rows import RowMemory
 from pipeline.stage_two.spec import DenseSpec, check_learnable, parse_head
 from pipeline.stage_two.sweep import HeadResult, rank, run_sweep
+from pipeline.tasks.decisions import NONE, Decisions
 from pipeline.training.heads import fit_cached
 from pipeline.training.rows import CachedRows, read_rows
 
@@ -86,6 +87,7 @@ def sweep_heads(
     batch_sizes: Sequence[int] = (),
     num_random: int | None = None,
     folds: Folds | None = None,
+    decisions: Decisions = NONE,
     name: str | None = None,
     replace: bool = False,
     command: str | None = None,
@@ -105,6 +107,7 @@ def sweep_heads(
         batch_sizes: Batch sizes to try for dense heads.
         num_random: Number of heads to draw from the grid; None: all.
         folds: Also cross-validate each head on the training and validation images, and rank by that.
+        decisions: Goal of the thresholds, and method of the calibration, of the best head; heads are ranked without them.
         name: Name of the run of the best head; None: made up.
         replace: Replace an existing run of that name.
         command: The command that makes the run again.
@@ -141,6 +144,7 @@ def sweep_heads(
             log,
             settings,
             folds=folds,
+            decisions=decisions,
             name=name,
             replace=replace,
             command=command,

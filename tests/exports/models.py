@@ -12,7 +12,8 @@ import pytest
 from pipeline.bases.find import find_base
 from pipeline.exports import export as module
 from pipeline.exports.description import Description, add_member
-from pipeline.exports.stitch import head_of_arrays, stitch
+from pipeline.exports.head_layers import head_of_arrays
+from pipeline.exports.stitch import stitch
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.tasks.classification import Classification
 

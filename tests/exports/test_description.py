@@ -18,6 +18,9 @@ from pipeline.exports.description import (
 )
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.tasks.classification import Classification
+from pipeline.tasks.multilabel import Multilabel
+from pipeline.tasks.operating import Goal
+from pipeline.tasks.regression import Regression
 
 DESCRIPTION = Description(
     Classification(("Ameise", "蜂", "two\nlines")), Decoder(12, "nearest", exif=False), {"run": "mine", "cut": None}
@@ -29,12 +32,41 @@ def test_description_comes_back_from_its_text():
     assert Description.from_json(DESCRIPTION.to_json(), Path("model")) == DESCRIPTION
 
 
-def test_text_says_what_the_network_takes():
-    """For readers without this package: labels in order, and shape and range of the pixels."""
+@pytest.mark.parametrize(
+    "task",
+    [
+        Classification(("no", "yes"), 0.25, goal=Goal("recall", 0.9)),
+        Multilabel(("cat", "dog"), (0.25, 0.5), goal=Goal("f1")),
+        Regression(("age", "height"), (2.5, 10.0)),
+    ],
+)
+def test_description_has_what_the_task_decides(task):
+    """Thresholds with their goal, or half widths of intervals, for readers with this package and without."""
+    description = replace(DESCRIPTION, task=task)
+    content = json.loads(description.to_json())
+
+    assert Description.from_json(description.to_json(), Path("model")) == description
+    assert content["labels"] == list(task.names)
+    assert content["task"] == task.as_dict()
+
+
+def test_description_of_an_older_version_is_a_classification():
+    """Up to 0.3 there was no other task."""
     content = json.loads(DESCRIPTION.to_json())
+    del content["task"], content["outputs"]
+
+    assert Description.from_json(json.dumps(content), Path("model")) == DESCRIPTION
+
+
+def test_text_says_what_the_network_takes_and_gives():
+    """For readers without this package: labels in order, shape and range of the pixels, and what the outputs are."""
+    content = json.loads(DESCRIPTION.to_json())
+    numbers = json.loads(replace(DESCRIPTION, task=Regression(("age",))).to_json())
 
     assert content["labels"] == list(DESCRIPTION.task.names)
     assert "(N, 12, 12, 3): RGB, 0 to 255" in content["pixels"]
+    assert content["outputs"] == "float32 of shape (N, 3): probabilities in the order of the labels"
+    assert numbers["outputs"] == "float32 of shape (N, 1): values in the order of the labels"
 
 
 @pytest.mark.parametrize(
@@ -48,6 +80,21 @@ def test_text_says_what_the_network_takes():
         {"decoder": {"size_px": 12, "resize": "magic"}},
         {"decoder": {"size_px": 12, "other": 1}},
         {"origin": []},
+        {"labels": "abc"},
+        {"labels": {"a": 1}},
+        {"labels": [["a"]]},
+        {"task": "classification"},
+        {"task": []},
+        {"task": {}},
+        {"task": {"kind": "magic"}},
+        {"task": {"kind": "classification", "threshold": 0.5}},
+        {"task": {"kind": "multilabel", "thresholds": [0.5, 0.5]}},
+        {"task": {"kind": "multilabel", "thresholds": [0.5, 0.5, 10**400]}},
+        {"task": {"kind": "multilabel", "thresholds": {"a": 1}}},
+        {"task": {"kind": "regression", "half_widths": [-1, 1, 1]}},
+        {"task": {"kind": "regression", "half_widths": [float("nan"), 1, 1]}},
+        {"task": {"kind": "classification", "goal": "magic"}},
+        {"task": {"kind": "classification", "calibration": {"kind": "magic"}}},
     ],
     ids=str,
 )
@@ -103,4 +150,4 @@ def test_network_must_have_the_described_shapes():
         with pytest.raises(DamagedStoreError, match="describes 12 px and 3 labels"):
             check_shapes(Path("model"), DESCRIPTION, inputs, outputs)
     with pytest.raises(DamagedStoreError, match="describes 12 px and 1 labels"):
-        check_shapes(Path("model"), replace(DESCRIPTION, labels=("a",)), (None, 12, 12, 3), (None, 3))
+        check_shapes(Path("model"), replace(DESCRIPTION, task=Classification(("a",))), (None, 12, 12, 3), (None, 3))

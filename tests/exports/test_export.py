@@ -230,7 +230,7 @@ def test_the_description_tells_where_a_file_comes_from(runs, tmp_path):
     assert record[-1] == {"file": "model.keras", "format": "Keras", "sha256": digest_export(done.path)}
     assert done.as_dict()["sha256"] == done.digest == record[-1]["sha256"]
     assert json.loads((tmp_path / "model.labels.json").read_text(encoding="utf-8")) == ["blue", "red"]
-    assert description.labels == ("blue", "red")
+    assert description.task.names == ("blue", "red")
     assert description.decoder.size_px == 48
     assert description.origin["run"] == "tuned"
     assert description.origin["first_trained_layer"] == info.first_trained_layer == "fire9_squeeze1x1"

@@ -5,20 +5,45 @@ import pytest
 
 from pipeline.errors import DisagreementError
 from pipeline.exports.parity import Parity, in_batches, measure_parity
+from pipeline.tasks.classification import Classification
+from pipeline.tasks.multilabel import Multilabel
+from pipeline.tasks.regression import Regression
 
+TASK = Classification(("a", "b"))
 EXPECTED = np.array([[0.5004, 0.4996], [0.9, 0.1]], np.float32)
 
 
 def test_agreement_is_measured():
     """The largest difference of any probability."""
-    parity = measure_parity(EXPECTED, EXPECTED + np.float32([[0, 0], [-5e-4, 5e-4]]), 1e-3, "It")
+    parity = measure_parity(TASK, EXPECTED, EXPECTED + np.float32([[0, 0], [-5e-4, 5e-4]]), 1e-3, "It")
 
     assert parity == Parity(2, pytest.approx(5e-4, abs=1e-6), 0)
 
 
 def test_a_tie_is_counted():
     """Another label within the tolerance can only be a tie between the run's most likely classes; it is counted."""
-    assert measure_parity(EXPECTED, EXPECTED + np.float32([[-8e-4, 8e-4], [0, 0]]), 1e-3, "It").ties == 1
+    assert measure_parity(TASK, EXPECTED, EXPECTED + np.float32([[-8e-4, 8e-4], [0, 0]]), 1e-3, "It").ties == 1
+
+
+def test_a_tie_is_one_of_thresholds_too():
+    """Of a label, and of the second of two classes: a probability on the other side of its threshold."""
+    near = EXPECTED + np.float32([[0, -8e-4], [0, 0]])
+    tasks = Multilabel(("a", "b"), (0.6, 0.499)), Classification(("a", "b"), 0.499), Classification(("a", "b"), 0.7)
+
+    assert [measure_parity(task, EXPECTED, near, 1e-3, "It").ties for task in tasks] == [1, 1, 0]
+
+
+def test_numbers_are_compared_in_their_own_units():
+    """A thousandth of a deviation is the limit, whatever the units; there are no ties."""
+    numbers = np.array([[1000.0, 0.001], [3000.0, 0.003]], np.float32)
+    task = Regression(("price", "share"))
+    parity = measure_parity(task, numbers, numbers + np.float32([[0.5, 0], [0, 0]]), 1e-3, "It")
+
+    assert parity == Parity(2, pytest.approx(5e-4, rel=1e-3), 0)
+    with pytest.raises(
+        DisagreementError, match=r"It disagrees with its run by 0\.1 in one of its values over 2 images"
+    ):
+        measure_parity(task, numbers, numbers + np.float32([[0, 1e-4], [0, 0]]), 1e-3, "It")
 
 
 @pytest.mark.parametrize(
@@ -35,14 +60,14 @@ def test_a_tie_is_counted():
 def test_disagreement_is_an_error(received):
     """So is whatever cannot be compared."""
     with pytest.raises(DisagreementError, match=r"It disagrees with its run by .* over 2 images; the limit is 0\.001"):
-        measure_parity(EXPECTED, received, 1e-3, "It")
+        measure_parity(TASK, EXPECTED, received, 1e-3, "It")
 
 
 def test_small_disagreement_comes_with_what_to_do():
     """It is rounding, which is enlarged; a large one is something else."""
     for off, has_cure in ((0.002, True), (0.2, False)):
         with pytest.raises(DisagreementError) as caught:
-            measure_parity(EXPECTED, EXPECTED + np.float32(off), 1e-3, "It")
+            measure_parity(TASK, EXPECTED, EXPECTED + np.float32(off), 1e-3, "It")
         assert ("Export to another format" in str(caught.value)) == has_cure
 
 

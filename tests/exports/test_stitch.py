@@ -6,7 +6,8 @@ import pytest
 
 from pipeline.bases.find import find_base
 from pipeline.cache.pooling import pool_rows
-from pipeline.exports.stitch import head_of_arrays, stitch
+from pipeline.exports.head_layers import finished, head_of_arrays
+from pipeline.exports.stitch import stitch
 from pipeline.stage_two.dense.build import fit_dense
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.linear.fit import fit_linear
@@ -51,7 +52,7 @@ def fit(text, task):
         head = fit_linear(spec, task).head
         return lambda X: head.outputs(X.reshape(len(X), -1)), head_of_arrays(head.arrays(), task.train.X.shape[1:])
     head = fit_dense(spec, task, Training(epochs=5, batch_size=8, learning_rate=0.02)).head
-    return head.predict_proba, head.model
+    return head.outputs, finished(head.model, task.task)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import f1_score
 
 from pipeline.errors import DataLayoutError
-from pipeline.tasks.multilabel import Multilabel, best_threshold
+from pipeline.tasks.multilabel import Multilabel
+from pipeline.tasks.operating import Goal
 
 TASK = Multilabel(("ant", "bee", "cat"))
 
@@ -27,7 +28,7 @@ def test_threshold_has_the_largest_f1():
         p = np.round(np.clip(0.3 * y + rng.random(40), 0, 1), 1 if trial % 2 else 3).astype(np.float32)
         y[::7] = np.nan
         known = np.isfinite(y)
-        best = best_threshold(p, y)
+        best = Goal("f1").choose(p, y).value
         others = np.unique(np.concatenate([p, p - 0.0001, p + 0.0001]))
 
         reached = f1_score(y[known], p[known] >= best)
@@ -37,7 +38,7 @@ def test_threshold_has_the_largest_f1():
 @pytest.mark.parametrize("value", [0, 1, np.nan])
 def test_label_with_equal_answers_has_the_usual_threshold(value):
     """There is nothing to choose by."""
-    assert best_threshold(np.linspace(0, 1, 9, dtype=np.float32), np.full(9, value, np.float32)) == 0.5
+    assert Goal("f1").choose(np.linspace(0, 1, 9, dtype=np.float32), np.full(9, value, np.float32)).value == 0.5
 
 
 def test_rarest_label_is_the_stratum():

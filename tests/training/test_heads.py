@@ -5,6 +5,8 @@ import pytest
 from pipeline.runs.run import load_run
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
+from pipeline.tasks.decisions import Decisions
+from pipeline.tasks.operating import Goal
 from pipeline.training.heads import fit_head
 from tests.calls import read as scan
 
@@ -44,3 +46,34 @@ def test_run_is_kept_if_plots_and_logs_fail(photos, settings, tmp_path, monkeypa
         "Run kept is saved, but its plots could not be drawn: RuntimeError: broken",
         "Run kept is saved, but its TensorBoard log could not be written: RuntimeError: broken",
     ]
+
+
+@pytest.mark.parametrize("head", ["logreg:C=0.01", "softmax", "knn:k=5"])
+def test_decisions_reach_the_run(head, photos, settings):
+    """Threshold and calibration are kept: the run that is loaded predicts what was scored, and finds the images that the goal asks for."""
+    manifest, decisions = scan(photos), Decisions("recall=1", "isotonic")
+    training = Training(epochs=3, learning_rate=0.01)
+    run = fit_head(manifest, head, settings, training=training, decisions=decisions, name=f"d-{head[:4]}", plots=False)
+    loaded = load_run(run.name, settings)
+    again = loaded.predict_manifest(manifest.split("validation"))
+    scores = loaded.task.score(again.outputs, loaded.task.encode(list(again.manifest.labels)))
+    rows = [row for row in loaded.folder.predictions() if row["split"] == "validation"]
+    said = loaded.predict([photos / "validation"])
+
+    assert loaded.task.goal == Goal("recall", 1.0)
+    assert loaded.task.calibrate == loaded.info.calibration["method"] == "isotonic"
+    assert loaded.info.calibration["error"].keys() == {"validation", "test"}
+    assert run.as_dict()["threshold"] == {"goal": "recall=1", "from": {"red": loaded.task.threshold}}
+    assert scores.accuracy == run.scores["validation"].accuracy
+    assert scores.loss == pytest.approx(run.scores["validation"].loss, abs=1e-4)
+    assert scores.recall["red"] == 1
+    assert [row["predicted"] for row in rows] == [entry.label for entry in sorted(said, key=lambda each: each.path)]
+    assert [float(row["p:red"]) for row in rows] == pytest.approx(again.outputs[:, 1].tolist(), abs=1e-4)
+
+
+def test_plain_run_decides_nothing(photos, settings):
+    """As before: nothing of thresholds or a calibration is kept."""
+    run = fit_head(scan(photos), "ridge:alpha=10", settings, name="plain", plots=False)
+
+    assert run.info.task == {"kind": "classification"}
+    assert (run.as_dict()["threshold"], run.as_dict()["calibration"]) == (None, None)

@@ -17,9 +17,9 @@ from pipeline.stage_two.linear.heads import ArrayHead, LinearHead, NeighbourMean
 from pipeline.stage_two.linear.logistic import fit_labels, fit_logistic
 from pipeline.stage_two.linear.regularisation import choose_best
 from pipeline.stage_two.linear.ridge import fit_ridge_columns
-from pipeline.stage_two.linear.temperature import apply_link, temperature_of
 from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LinearSpec
+from pipeline.tasks.links import apply_link, temperature_of
 from pipeline.tasks.task import Double, Judged, Problem, Targets, Task
 
 Labels = NDArray[np.int64]

@@ -27,10 +27,10 @@ from pipeline.stage_two.linear.fit import (
 from pipeline.stage_two.linear.heads import ArrayHead, LinearHead
 from pipeline.stage_two.linear.leave_out import FEW_VALUES, HeldOut, leave_out, refit
 from pipeline.stage_two.linear.regularisation import choose_best
-from pipeline.stage_two.linear.temperature import apply_link
 from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LinearSpec
 from pipeline.stage_two.weights import image_weights
+from pipeline.tasks.links import apply_link
 from pipeline.tasks.task import Double, Outputs, Task
 
 

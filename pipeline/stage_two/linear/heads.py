@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DamagedStoreError
-from pipeline.stage_two.linear.temperature import LINKS, apply_link
 from pipeline.stage_two.spec import NORMS
+from pipeline.tasks.links import LINKS, apply_link
 from pipeline.tasks.task import Outputs
 
 Array = NDArray[np.float32]

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stage_two.linear.temperature import sigmoid, softmax
+from pipeline.tasks.links import sigmoid, softmax
 
 Array = NDArray[np.float32]
 Double = NDArray[np.float64]

@@ -11,7 +11,7 @@ from pipeline.training.finetune.live import live_forward
 
 _NUM_IMAGES = 8
 _TOLERANCE = {"float32": 1e-3, "float16": 2e-2, "mixed_float16": 2e-2, "bfloat16": 1e-1, "mixed_bfloat16": 1e-1}
-"""Largest allowed difference of a probability, by stored dtype and arithmetic; the coarser of the two counts. float16 has a
+"""Largest allowed difference of a probability, or of a number in standard deviations, by stored dtype and arithmetic; the coarser of the two counts. float16 has a
 significand of 11 bits, bfloat16 one of 8."""
 
 
@@ -36,7 +36,9 @@ def stitched_difference(assembly: Assembly) -> float | None:
     on_images, on_rows = (
         forward(inputs, training=False) for forward, inputs in ((stitched, pixels), (assembly.top.forward, rows))
     )
-    difference = float(np.abs(on_images - on_rows).max())
+    scaling = assembly.labelled.task.scaling(assembly.labelled.train.y)
+    units = 1.0 if scaling is None else np.array(scaling.spread)
+    difference = float((np.abs(on_images - on_rows) / units).max())
     if not difference <= max(_TOLERANCE[kind] for kind in (assembly.recipe.dtype, assembly.recipe.precision)):
         raise DisagreementError(
             f"On live images the trained network's probabilities differ by {difference:.2g} from those on stored rows, "

@@ -17,6 +17,7 @@ from pipeline.settings import Settings
 from pipeline.stage_two.dense.batches import Source, training_source, validation_source
 from pipeline.stage_two.head import score_head
 from pipeline.stage_two.weights import weighted
+from pipeline.tasks.decisions import NONE, Decisions
 from pipeline.training.finetune.assembly import Assembly, assemble
 from pipeline.training.finetune.settings import FineTuning
 
@@ -39,6 +40,7 @@ def finetune(
     manifest: Manifest,
     tuning: FineTuning,
     settings: Settings,
+    decisions: Decisions = NONE,
     *,
     name: str | None = None,
     replace: bool = False,
@@ -54,6 +56,7 @@ def finetune(
         manifest: The images, with labels.
         tuning: What is trained.
         settings: Features, folders, compute and tracking.
+        decisions: Goal of the thresholds, and method of the calibration.
         name: Name of the run; None: made from data, base and head.
         replace: Replace an existing run of that name.
         plots: Draw learning curves and confusion matrix.
@@ -68,11 +71,18 @@ def finetune(
     check_run_name(name, settings.paths.runs, replace=replace)
     with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:
         assembly = assemble(manifest, tuning, settings)
-        return _train_and_save(assembly, log, name=name, replace=replace, plots=plots, command=command)
+        return _train_and_save(assembly, decisions, log, name=name, replace=replace, plots=plots, command=command)
 
 
 def _train_and_save(
-    assembly: Assembly, log: Log, *, name: str | None, replace: bool, plots: bool, command: str | None
+    assembly: Assembly,
+    decisions: Decisions,
+    log: Log,
+    *,
+    name: str | None,
+    replace: bool,
+    plots: bool,
+    command: str | None,
 ) -> Run:
     """Train, check the result on images, and save the run."""
     from pipeline.stage_two.dense.build import DenseHead
@@ -86,7 +96,7 @@ def _train_and_save(
         _remove_checkpoints(assembly)
     facts = _describe(assembly, history, phases, after, difference, command)
     head = DenseHead(assembly.top.model if assembly.top.tail_layers else assembly.top.head, assembly.labelled.task.link)
-    scored = score_head(head, assembly.labelled, tta=bool(facts.views and facts.views["tta"]))
+    scored = score_head(head, assembly.labelled, tta=bool(facts.views and facts.views["tta"]), decisions=decisions)
     trained = TrainedHead(head, scored, history, facts, assembly.extraction)
     return save_run(trained, log, assembly.settings, name=name, replace=replace, plots=plots)
 

@@ -8,8 +8,8 @@ import pytest
 from pipeline.errors import DamagedStoreError
 from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.linear.heads import LinearHead, NeighboursHead, head_from_arrays
-from pipeline.stage_two.linear.temperature import softmax
 from pipeline.stage_two.spec import parse_head
+from pipeline.tasks.links import softmax
 from tests.stage_two.tasks import HARD, LINEAR_HEADS, make_task
 
 

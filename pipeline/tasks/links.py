@@ -3,10 +3,10 @@
 Letters: M images, K outputs.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
-
-from pipeline.tasks.task import Outputs, Targets
 
 # If all images are classified correctly, a higher temperature factor always lowers the loss: the end of the interval is taken.
 _LOG_TEMPERATURES = (-5.0, 7.0)
@@ -14,28 +14,28 @@ _LOG_TEMPERATURES = (-5.0, 7.0)
 LINKS = ("softmax", "sigmoid", "identity")
 
 
-def apply_link(link: str, scores: NDArray[np.floating]) -> Outputs:
+def apply_link(link: str, scores: NDArray[np.floating]) -> NDArray[np.float32]:
     """Sums (M, K) as outputs, float32 (M, K); `link` is one of `LINKS`."""
     if link == "softmax":
         return softmax(scores)
     return sigmoid(scores) if link == "sigmoid" else scores.astype(np.float32)
 
 
-def softmax(scores: NDArray[np.floating]) -> Outputs:
+def softmax(scores: NDArray[np.floating]) -> NDArray[np.float32]:
     """Softmax of each row, (M, K) to (M, K)."""
     shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    result: Outputs = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+    result: NDArray[np.float32] = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
     return result
 
 
-def sigmoid(scores: NDArray[np.floating]) -> Outputs:
+def sigmoid(scores: NDArray[np.floating]) -> NDArray[np.float32]:
     """1 / (1 + exp(-s)) of each sum."""
     with np.errstate(over="ignore"):
-        result: Outputs = (1 / (1 + np.exp(-scores.astype(np.float64)))).astype(np.float32)
+        result: NDArray[np.float32] = (1 / (1 + np.exp(-scores.astype(np.float64)))).astype(np.float32)
     return result
 
 
-def temperature_of(link: str, scores: NDArray[np.floating], y: Targets) -> float:
+def temperature_of(link: str, scores: NDArray[np.floating], y: NDArray[Any]) -> float:
     """Temperature scaling (Guo et al. 2017, arXiv:1706.04599): the factor t with the smallest loss on these images; 1 for numbers.
 
     The target of one of M answers is (M + 1) / (M + 2) for the true class or label, as in Platt (1999), section 2.2, and the rest in

@@ -33,6 +33,8 @@ class Multilabel(Task):
     heads: ClassVar[tuple[str, ...]] = ("logreg", "svm", "ridge", "sgd", "knn")
     nouns: ClassVar[tuple[str, str]] = ("label", "labels")
     main_score: ClassVar[str] = LabelScores.main_name
+    nouns: ClassVar[str] = "labels"
+    history_words: ClassVar[tuple[str, str]] = ("binary cross-entropy loss", "labels right")
 
     def encode(self, labels: Sequence[str]) -> NDArray[np.float32]:
         """1 for the labels of an image, NaN where it is not known, otherwise 0, float32 (N, L)."""

@@ -121,6 +121,12 @@ class Task(ABC):
     main_score: ClassVar[str]
     """Name of the score that heads are ranked by; larger is better."""
 
+    nouns: ClassVar[str]
+    """What its names are: `classes`, `labels` or `columns`."""
+
+    history_words: ClassVar[tuple[str, str]]
+    """What loss and score of the epochs of a dense head are called in plots (`loss` and `accuracy` in history.csv)."""
+
     @abstractmethod
     def encode(self, labels: Sequence[str]) -> Targets:
         """Targets of labels as the manifest has them.

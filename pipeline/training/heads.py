@@ -56,7 +56,7 @@ def fit_head(
         folds: Also cross-validate heads of this kind on the training and validation images; None: do not.
         name: Name of the run; None: made from data, base and head.
         replace: Replace an existing run of that name.
-        plots: Draw learning curves and confusion matrix into the folder of the run.
+        plots: Draw learning curves, and the plots of the task, into the folder of the run.
         command: The command that makes the run again; kept in run.json.
         memory: Rows that were read already for another task.
 

@@ -3,6 +3,7 @@
 Lengths are in pixels of the finished plot. It is drawn at twice that size and then reduced, which makes lines smooth.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from pipeline.files import replacing
-from pipeline.runs.plots.texts import BLACK, FONT_PX, Colour, check_letters, draw_text, put, wrapped
+from pipeline.runs.plots.texts import FONT_PX, Colour, check_letters, draw_text, put, wrapped
 
 _FINE = 2
 _MARGIN = 14
@@ -204,7 +205,7 @@ def _dashes(
 ) -> list[tuple[tuple[float, float], tuple[float, float]]]:
     """Every second piece of this length of a line through these points."""
     found, at = [], 0.0
-    for (ax, ay), (bx, by) in zip(points, points[1:], strict=False):
+    for (ax, ay), (bx, by) in itertools.pairwise(points):
         far = math.hypot(bx - ax, by - ay)
         done = 0.0
         while done < far:

@@ -58,6 +58,11 @@ class Classification(Task):
     def score(self, outputs: Outputs, y: Targets) -> ClassScores:
         return score(outputs, y, self.names, self.decide(outputs))
 
+    def wrongness(self, outputs: Outputs, y: Targets) -> Double:
+        """The probability of the predicted class, where it is another one than that of the image."""
+        predicted = self.decide(outputs)
+        return np.where(predicted == y, np.nan, outputs[np.arange(len(y)), predicted].astype(np.float64))
+
     def judge(self, outputs: Outputs, y: Targets) -> Judged:
         hits = outputs.argmax(axis=1) == y
         picked = outputs[np.arange(len(y)), y].astype(np.float64)

@@ -68,6 +68,12 @@ class Multilabel(Task):
     def score(self, outputs: Outputs, y: Targets) -> LabelScores:
         return score_labels(outputs, y, self.names, self.cuts.tolist())
 
+    def wrongness(self, outputs: Outputs, y: Targets) -> Double:
+        """The largest distance of a probability from its threshold, among the answers that are wrong."""
+        wrong = np.isfinite(y) & (self.decide(outputs) != y)
+        far = np.where(wrong, np.abs(outputs.astype(np.float64) - self.cuts), -1.0).max(axis=1)
+        return np.where(far >= 0, far, np.nan)
+
     def judge(self, outputs: Outputs, y: Targets) -> Judged:
         known = np.isfinite(y)
         hits = ((outputs >= HALF) == (y == 1))[known]

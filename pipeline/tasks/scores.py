@@ -129,7 +129,7 @@ class BriefScores:
     @property
     def words(self) -> str:
         """The name in tables, such as `mean average precision`."""
-        return "R2" if self.name == "r2" else self.name.replace("_", " ")
+        return words_of(self.name)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "BriefScores":
@@ -159,6 +159,11 @@ class BriefScores:
 def percent(share: float) -> str:
     """A share as `70.0 %`, without a line break before the sign."""
     return f"{100 * share:.1f}\u00a0%"
+
+
+def words_of(name: str) -> str:
+    """The name of a score in tables: `mean average precision` of `mean_average_precision`."""
+    return "R2" if name == "r2" else name.replace("_", " ")
 
 
 def score_table(scores: Mapping[str, Scores]) -> str:

@@ -179,6 +179,10 @@ class Task(ABC):
         """All scores of one split."""
 
     @abstractmethod
+    def wrongness(self, outputs: Outputs, y: Targets) -> Double:
+        """How wrong each prediction is, (N,), larger is worse; NaN where it is right, or where nothing is known."""
+
+    @abstractmethod
     def judge(self, outputs: Outputs, y: Targets) -> Judged:
         """The scores that a regularisation is chosen by, which take less time."""
 

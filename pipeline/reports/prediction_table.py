@@ -51,7 +51,9 @@ class PredictionTable:
     def is_right(self) -> NDArray[np.bool_]:
         """Whether each prediction is right, (N,); of several labels, all whose answers are known."""
         right: NDArray[np.bool_] = np.equal(self.labels, self.predicted)
-        return right if right.ndim == 1 else (right | np.isnan(self.labels)).all(axis=1)
+        if right.ndim > 1:
+            right = np.logical_or(right, np.isnan(self.labels)).all(axis=1)
+        return right
 
     @property
     def label_numbers(self) -> NDArray[np.int64]:

@@ -69,7 +69,8 @@ def _errors(predictions: PredictionTable) -> NDArray[np.float64]:
     labels = predictions.labels.astype(np.float64)
     spread = [float(column[np.isfinite(column)].std()) if np.isfinite(column).any() else 1.0 for column in labels.T]
     errors = np.abs(predictions.predicted - labels) / np.array([each or 1.0 for each in spread])
-    return np.nan_to_num(errors).max(axis=1, initial=0)
+    largest: NDArray[np.float64] = np.nan_to_num(errors).max(axis=1, initial=0)
+    return largest
 
 
 def _rounded(numbers: Numbers) -> list[list[float | None]]:

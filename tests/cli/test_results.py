@@ -72,9 +72,21 @@ def test_sweep_names_the_score_that_it_is_ranked_by():
     brief = scored(make_value_task()).brief().as_dict()
     entry = {"head": "ridge", "pool": "avg", "params": 7, "seconds": 0.1, "validation": brief}
     best = {
-        **{"head": "ridge", "chosen": {"alpha": 1.0}, "pool": "avg", "trainable_params": 7, "total_params": 9},
-        **{"seconds": 0.1, "seconds_per_epoch": None, "augmentation": None, "folds": None, "run": "first"},
-        **{"folder": "runs/first", "validation": brief, "classes": {}, "skipped": [], "ignored": []},
+        "head": "ridge",
+        "chosen": {"alpha": 1.0},
+        "pool": "avg",
+        "trainable_params": 7,
+        "total_params": 9,
+        "seconds": 0.1,
+        "seconds_per_epoch": None,
+        "augmentation": None,
+        "folds": None,
+        "run": "first",
+        "folder": "runs/first",
+        "validation": brief,
+        "classes": {},
+        "skipped": [],
+        "ignored": [],
     }
     shown = text.describe_sweep({"results": [entry], "best": best, "seconds": 1.0})
 

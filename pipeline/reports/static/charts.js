@@ -17,19 +17,22 @@ function tradeoff(runs, totals) {
   const draw = (width) => {
     const plot = axes(width, Math.min(380, Math.max(260, width * 0.5)), x, y);
     const at = (time) => plot.x(Math.max(time, 0.01));
+    // R2 has no lower end: what is far below 0 is drawn at the border.
+    const up = (score) => plot.y(Math.max(y.low, score));
+    const ends = (ci95) => ci95.map((end) => Math.max(y.low, end));
     plot.root.append(
-      ...heads.flatMap((head) => [whisker(plot, "faint", at(head.seconds), head.ci95), mark("circle", "soft", at(head.seconds), plot.y(head.main),
+      ...heads.flatMap((head) => [whisker(plot, "faint", at(head.seconds), ends(head.ci95)), mark("circle", "soft", at(head.seconds), up(head.main),
         { r: 4, hollow: true, title: `${head.head}: ${mainText(task, head.main)} (sweep of ${head.run.name})` })]),
       ...runs.flatMap((run, index) => {
         const [shape, colour] = kindOf(run.kind);
         const scores = run.scores.validation;
-        const [px, py] = [at(run.seconds), plot.y(scores.main)];
+        const [px, py] = [at(run.seconds), up(scores.main)];
         const total = totals.get(run.name);
         return [
           total && total > run.seconds * 1.05
             ? svg("line", { class: `line dashed c-${colour}`, x1: px, x2: at(total), y1: py, y2: py }) : null,
           total && total > run.seconds * 1.05 ? mark(shape, colour, at(total), py, { r: 5, hollow: true, title: `${run.name}, with stage one` }) : null,
-          whisker(plot, colour, px, scores.ci95),
+          whisker(plot, colour, px, ends(scores.ci95)),
           mark(shape, colour, px, py, { title: `${run.name}: ${mainText(task, scores.main)}, ${mainInterval(task, scores.ci95)}` }),
           svg("text", { class: "name", x: px + 9, y: py - 7 }, String(index + 1)),
         ].filter(Boolean);
@@ -56,14 +59,15 @@ function curves(run) {
     if (key === "accuracy") y.high = Math.min(1, y.high);
     return chart(`${label} by epoch`, (width) => {
       const plot = axes(width, 250, x, y);
-      const line = (name) => path(history.map((row) => [plot.x(row.epoch), plot.y(row[name])]));
+      const up = (value) => plot.y(Math.max(y.low, value));
+      const line = (name) => path(history.map((row) => [plot.x(row.epoch), up(row[name])]));
       plot.root.append(
         ...ends.map((end) => svg("line", { class: "ideal", x1: plot.x(end + 0.5), x2: plot.x(end + 0.5), y1: plot.top, y2: plot.bottom })),
         svg("path", { class: "line dashed c-orange", d: line(key) }),
         svg("path", { class: "line c-blue", d: line(`val_${key}`) }),
         ...(history.length > 40 ? [] : history.flatMap((row) => [
-          mark("circle", "orange", plot.x(row.epoch), plot.y(row[key]), { r: 3, title: `epoch ${row.epoch}, training: ${row[key].toFixed(4)}` }),
-          mark("square", "blue", plot.x(row.epoch), plot.y(row[`val_${key}`]), { r: 3, title: `epoch ${row.epoch}, validation: ${row[`val_${key}`].toFixed(4)}` }),
+          mark("circle", "orange", plot.x(row.epoch), up(row[key]), { r: 3, title: `epoch ${row.epoch}, training: ${row[key].toFixed(4)}` }),
+          mark("square", "blue", plot.x(row.epoch), up(row[`val_${key}`]), { r: 3, title: `epoch ${row.epoch}, validation: ${row[`val_${key}`].toFixed(4)}` }),
         ])));
       return plot.root;
     });

@@ -47,10 +47,11 @@ class NumberPane(Pane[int]):
             )
 
         def press(event: EChartPointClickEventArguments) -> None:
-            if isinstance(event.data, list) and len(event.data) > 3:
-                choose(int(event.data[3]))
+            data: Any = event.data
+            if isinstance(data, list) and len(data) > 3:  # not the dashed line
+                choose(int(data[3]))
 
-        self._chart = ui.echart(self._options(predictions), on_point_click=press).classes("scatter")
+        self._chart = ui.echart(self._options(predictions), on_point_click=press, renderer="svg").classes("scatter")
 
     def _take(self, column: int, predictions: SplitPredictions) -> None:
         self._column = column
@@ -80,7 +81,7 @@ class NumberPane(Pane[int]):
             for name, true, guess in pairs
         ]
         return (
-            ", ".join(f"{name}{true}" for name, true, _ in texts),
+            f"true {', '.join(f'{name}{true}' for name, true, _ in texts)}",
             f"predicted {', '.join(f'{name}{guess}' for name, _, guess in texts)}",
         )
 
@@ -109,6 +110,8 @@ def scatter(predictions: SplitPredictions, column: int, digests: Sequence[str]) 
         "min": low,
         "max": high,
         "nameLocation": "middle",
+        "axisLine": {"onZero": False},
+        "axisLabel": {"showMinLabel": False, "showMaxLabel": False},
         "splitLine": {"lineStyle": {"color": "#8886"}},
     }
     points = [

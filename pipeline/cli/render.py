@@ -99,6 +99,7 @@ def describe_experiment(result: Mapping[str, Any]) -> str:
 def describe_comparison(result: Mapping[str, Any]) -> str:
     """One row per regime, and when each cached one breaks even."""
     from pipeline.comparison.break_even import BreakEven
+    from pipeline.tasks.scores import words_of
 
     rows = [
         {
@@ -116,7 +117,8 @@ def describe_comparison(result: Mapping[str, Any]) -> str:
         for row in result["rows"]
     ]
     best = max(range(len(rows)), key=lambda number: float(result["rows"][number]["validation"]))
-    lines = [table(rows, best=[best]), "Overfitting gap: training accuracy minus validation accuracy."]
+    words = words_of(result["rows"][0].get("score", "accuracy"))
+    lines = [table(rows, best=[best]), f"Overfitting gap: training {words} minus validation {words}."]
     if result["augmentation"]:
         lines.append(f"Augmentation of the live regimes: {result['augmentation']}.")
     lines += _image_lines(result)

@@ -33,7 +33,9 @@ def describe_sweep(result: Mapping[str, Any]) -> str:
     ]
     words = scores[0].words
     equal = "accuracies" if words == "accuracy" else "ones"
-    judge = f"the mean {words} of folds" if any("folds" in entry for entry in result["results"]) else f"validation {words}"
+    judge = (
+        f"the mean {words} of folds" if any("folds" in entry for entry in result["results"]) else f"validation {words}"
+    )
     legend = [f"Ranked by {judge}; equal {equal} by loss."]
     if any(row["head"].split(",")[-1] == "softmax" and "dense" not in row["head"] for row in rows):
         legend.append("softmax: one dense output layer without hidden layers, trained by gradient descent.")

@@ -82,7 +82,7 @@ def predict(**options: Any) -> None:
     click.option(
         "--out",
         type=click.Path(path_type=Path, file_okay=False),
-        help="Folder for evaluation.json, predictions.csv, confusion.png and report.html.",
+        help="Folder for evaluation.json, predictions.csv, plots and report.html.",
     ),
 )
 @compute_options
@@ -158,7 +158,8 @@ def export(**options: Any) -> None:
 def report(**options: Any) -> None:
     """Write one HTML page on some runs, on a comparison (the folder that `compare` made), or on all runs.
 
-    A leaderboard by task, accuracy against seconds, and for each run the confusion matrix with its images, recall and
+    A leaderboard by task, its score against seconds, and for each run the confusion matrix with its images (several labels: scores and
+    images of each; numbers: predicted against true ones with the images behind the points), the curves of two classes, recall and
     precision, calibration, the most confident mistakes, learning curves, a map of the features, images that are under two labels or in two
     splits, and how it was made. The page is one file that opens from disk and asks no network.
     """

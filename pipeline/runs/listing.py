@@ -38,12 +38,12 @@ class RunGroup:
     def heading(self) -> str:
         """What the runs have in common: data, label column, split, classes and number of validation images."""
         info, scores = self.runs[0].info, self.runs[0].scores["validation"]
-        nouns = self.runs[0].task.nouns
+        _, several = self.runs[0].task.nouns
         parts = [
             info.data,
             f"label column {info.label_column}" if info.label_column else "",
             f"split {info.split_rule}" if info.split_rule else "",
-            f"{len(info.classes):,} {nouns}" if len(info.classes) > 1 else "",
+            f"{len(info.classes):,} {several}" if len(info.classes) > 1 else "",
             "" if scores.main_name == "accuracy" else f"ranked by {scores.main_words}",
             f"{scores.n:,} validation images",
         ]

@@ -26,7 +26,6 @@ class Classification(Task):
     nouns: ClassVar[tuple[str, str]] = ("class", "classes")
     least_names: ClassVar[int] = 2
     main_score: ClassVar[str] = ClassScores.main_name
-    nouns: ClassVar[str] = "classes"
     history_words: ClassVar[tuple[str, str]] = ("cross-entropy loss", "accuracy")
 
     def encode(self, labels: Sequence[str]) -> NDArray[np.int64]:

@@ -33,7 +33,6 @@ class Multilabel(Task):
     heads: ClassVar[tuple[str, ...]] = ("logreg", "svm", "ridge", "sgd", "knn")
     nouns: ClassVar[tuple[str, str]] = ("label", "labels")
     main_score: ClassVar[str] = LabelScores.main_name
-    nouns: ClassVar[str] = "labels"
     history_words: ClassVar[tuple[str, str]] = ("binary cross-entropy loss", "labels right")
 
     def encode(self, labels: Sequence[str]) -> NDArray[np.float32]:

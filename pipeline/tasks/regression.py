@@ -35,7 +35,6 @@ class Regression(Task):
     heads: ClassVar[tuple[str, ...]] = ("ridge", "sgd", "knn")
     nouns: ClassVar[tuple[str, str]] = ("column of numbers", "columns of numbers")
     main_score: ClassVar[str] = ValueScores.main_name
-    nouns: ClassVar[str] = "columns"
     history_words: ClassVar[tuple[str, str]] = ("loss", "R2")
 
     def encode(self, labels: Sequence[str]) -> NDArray[np.float32]:

@@ -121,9 +121,6 @@ class Task(ABC):
     main_score: ClassVar[str]
     """Name of the score that heads are ranked by; larger is better."""
 
-    nouns: ClassVar[str]
-    """What its names are: `classes`, `labels` or `columns`."""
-
     history_words: ClassVar[tuple[str, str]]
     """What loss and score of the epochs of a dense head are called in plots (`loss` and `accuracy` in history.csv)."""
 

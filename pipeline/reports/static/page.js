@@ -55,14 +55,16 @@ function grouped(entries) {
 }
 
 function comparison({ rows, sentences, command }) {
-  const title = data.runs.find((run) => rows.some((row) => row.run === run.name))?.data;
+  const compared = data.runs.find((run) => rows.some((row) => row.run === run.name));
+  const title = compared?.data;
+  const shown = (value) => (compared ? mainText(compared.task, value) : percent(value));
   return el("section", {}, el("h2", {}, `Comparison of regimes${title ? `: ${title}` : ""}`),
     sentences.length ? el("ul", {}, sentences.map((sentence) => el("li", {}, sentence))) : null,
     sortable("Regimes", [
       { name: "regime", value: (row) => row.regime },
       { name: "what is trained", value: (row) => row.what },
-      { name: "validation", value: (row) => row.validation, cell: (row) => percent(row.validation), number: true },
-      { name: "test", value: (row) => row.test, cell: (row) => (row.test === null ? null : percent(row.test)), number: true },
+      { name: "validation", value: (row) => row.validation, cell: (row) => shown(row.validation), number: true },
+      { name: "test", value: (row) => row.test, cell: (row) => (row.test === null ? null : shown(row.test)), number: true },
       { name: "training", value: (row) => row.training_seconds, cell: (row) => seconds(row.training_seconds), number: true, lowFirst: true },
       { name: "with stage one", value: (row) => row.total_seconds, cell: (row) => seconds(row.total_seconds), number: true, lowFirst: true },
       { name: "run", value: (row) => row.run, cell: (row) => el("a", { href: `#${encodeURIComponent(row.run)}` }, long(row.run)) },

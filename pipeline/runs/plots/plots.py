@@ -15,6 +15,7 @@ from pipeline.runs.attempts import attempt
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.plots.by_task import Shown, draw_all
 from pipeline.runs.plots.fonts import use_fonts
+from pipeline.tasks.scores import words_of
 from pipeline.tasks.task import Outputs, Targets
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def draw_curves(path: Path, history: Sequence[Mapping[str, float]], title: str, 
 
 
 def draw_regimes(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> None:
-    """Validation accuracy with its 95 % interval by seconds, with the cost of stage one (filled) and without it (hollow)."""
+    """The main score on validation with its 95 % interval by seconds, with the cost of stage one (filled) and without it (hollow)."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     with _figure(path, 9.5, 5.2, title) as figure:
@@ -143,7 +144,8 @@ def draw_regimes(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> N
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("seconds (filled: with stage one; hollow: on a warm cache)", fontsize=_FONT)
-        axes.set_ylabel("validation accuracy, 95 % interval", fontsize=_FONT)
+        words = words_of(rows[0].get("score", "accuracy"))
+        axes.set_ylabel(f"validation {words}, 95 % interval", fontsize=_FONT)
         axes.tick_params(labelsize=_FONT - 1)
         axes.grid(alpha=0.25)
         axes.legend(fontsize=_FONT - 1, frameon=False, loc="best")

@@ -51,9 +51,10 @@ class PredictionTable:
     def is_right(self) -> NDArray[np.bool_]:
         """Whether each prediction is right, (N,); of several labels, all whose answers are known."""
         right: NDArray[np.bool_] = np.equal(self.labels, self.predicted)
-        if right.ndim > 1:
-            right = np.logical_or(right, np.isnan(self.labels)).all(axis=1)
-        return right
+        if right.ndim == 1:
+            return right
+        unknown: NDArray[np.bool_] = np.isnan(self.labels)
+        return np.asarray((right | unknown).all(axis=1))
 
     @property
     def label_numbers(self) -> NDArray[np.int64]:

@@ -536,7 +536,7 @@ def evaluate(
         split: `train`, `validation` or `test`: only these images; `all`: all images. None: the test images if the data itself names
             some, otherwise all. In a `Manifest`, all splits count as the data's own.
         digest: Of an exported file: see `load_exported`.
-        out: Folder for evaluation.json, predictions.csv, confusion.png and report.html.
+        out: Folder for evaluation.json, predictions.csv, plots and report.html.
         keywords: Of `pipeline.keywords.EvaluateKeywords`. A `Run` keeps the folders and the compute that it was loaded with.
 
     Raises:

@@ -30,7 +30,7 @@ MAX_SHOWN = 50
 _MAX_LABELS = 3
 _THUMBNAIL_PX = 64
 _LEFT = 'style="text-align: left"'
-_HEADINGS = ("image", "name", "label", "probability", "runner-up", "reason")
+_NO_ANSWER = ("label", "probability", "runner-up")
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,14 @@ class Predictions(tuple[Prediction, ...]):  # noqa: SLOT001 a tuple with slots c
     def _repr_html_(self) -> str:
         """A table for notebooks, with thumbnails of the images that can be read."""
         thumbnails = self._thumbnails()
-        head = "".join(f"<th {_LEFT}>{heading}</th>" for heading in _HEADINGS)
-        rows = "".join(_html_row(entry, thumbnails.get(row)) for row, entry in enumerate(self[:MAX_SHOWN]))
+        texts = [_texts(entry) for entry in self[:MAX_SHOWN]]
+        answered = next((row for row, entry in zip(texts, self, strict=False) if entry.label is not None), None)
+        names = ["name", *(answered or _NO_ANSWER), "reason"]
+        head = "".join(f"<th {_LEFT}>{html.escape(heading)}</th>" for heading in ("image", *names))
+        rows = "".join(
+            _html_row({"name": entry.path, **row, "reason": entry.reason or ""}, names, thumbnails.get(number))
+            for number, (entry, row) in enumerate(zip(self, texts, strict=False))
+        )
         rest = f"<p>and {len(self) - MAX_SHOWN:,} more</p>" if len(self) > MAX_SHOWN else ""
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{rest}"
 
@@ -138,13 +144,27 @@ class Predictions(tuple[Prediction, ...]):  # noqa: SLOT001 a tuple with slots c
         return found
 
 
-def _html_row(entry: Prediction, thumbnail: bytes | None) -> str:
+def _html_row(texts: Mapping[str, str], names: Sequence[str], thumbnail: bytes | None) -> str:
     image = f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(thumbnail).decode()}">' if thumbnail else ""
+    cells = "".join(f"<td {_LEFT}>{html.escape(texts.get(name, ''))}</td>" for name in names)
+    return f"<tr><td>{image}</td>{cells}</tr>"
+
+
+def _texts(entry: Prediction) -> dict[str, str]:
+    """What a notebook shows of an answer: a class, several labels, or numbers with their intervals."""
+    if entry.values:
+        return {key: text for name, each in entry.values.items() for key, text in _number_texts(name, *each).items()}
+    if entry.probability is None and entry.top:
+        likely = ", ".join(f"{label} ({100 * p:.1f} %)" for label, p in entry.top)
+        return {"labels": entry.label or "", "most likely": likely}
     second = f"{entry.top[1][0]} ({100 * entry.top[1][1]:.1f} %)" if len(entry.top) > 1 else ""
     probability = "" if entry.probability is None else f"{100 * entry.probability:.1f} %"
-    texts = (entry.path, entry.label or "", probability, second, entry.reason or "")
-    cells = "".join(f"<td {_LEFT}>{html.escape(text)}</td>" for text in texts)
-    return f"<tr><td>{image}</td>{cells}</tr>"
+    return {"label": entry.label or "", "probability": probability, "runner-up": second}
+
+
+def _number_texts(name: str, value: float, low: float | None, high: float | None) -> dict[str, str]:
+    interval = {} if low is None else {f"{name}, 90 % interval": f"{low:.4g} to {high:.4g}"}
+    return {name: f"{value:.6g}", **interval}
 
 
 def check_top(top: int) -> None:

@@ -152,3 +152,20 @@ def test_no_class_to_list_is_an_error():
     check_top(1)
     with pytest.raises(SettingError, match="Received: top 0"):
         check_top(0)
+
+
+def test_table_of_labels_and_of_numbers():
+    """Labels come with their probabilities, and numbers with their intervals; names of columns are text."""
+    labels = Prediction("a.jpg", "cat|dog", None, (("cat", 0.9), ("dog", 0.625)))
+    numbers = Prediction("a.jpg", "21.5", None, (), values={HOSTILE: (21.5, 18.0, 25.0)})
+    bad = Prediction("b.jpg", None, None, (), "damaged")
+    shown = [Cells(Predictions(entries)._repr_html_()) for entries in ([labels, bad], [bad, numbers])]
+
+    assert shown[0].rows == [
+        ["image", "name", "labels", "most likely", "reason"],
+        ["", "a.jpg", "cat|dog", "cat (90.0 %), dog (62.5 %)", ""],
+        ["", "b.jpg", "", "", "damaged"],
+    ]
+    assert shown[1].rows[0] == ["image", "name", HOSTILE, f"{HOSTILE}, 90 % interval", "reason"]
+    assert shown[1].rows[1:] == [["", "b.jpg", "", "", "damaged"], ["", "a.jpg", "21.5", "18 to 25", ""]]
+    assert "script" not in shown[1].tags

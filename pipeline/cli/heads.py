@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli import render
+from pipeline.cli import render, results
 from pipeline.cli.choices import COUNT, POOLING_OR_TOKEN, RATE, Whole
 from pipeline.cli.command import command, section
 from pipeline.cli.complete import complete_data, complete_heads
@@ -165,7 +165,7 @@ def sweep(**options: Any) -> None:
         values: dict[str, Any] = one.as_dict()
         return values | {"best": head_result(one.best), "seconds": seconds}
 
-    show(options, *for_each_question(done, result_of, render.describe_sweep))
+    show(options, *for_each_question(done, result_of, results.describe_sweep))
 
 
 def for_each_question(
@@ -180,9 +180,9 @@ def for_each_question(
     """
     if not isinstance(done, Mapping):
         return result_of(done), describe
-    results = {question: result_of(one) for question, one in done.items()}
+    found = {question: result_of(one) for question, one in done.items()}
 
     def describe_all(values: Any) -> str:
         return "\n\n".join(f"{question}:\n{describe(one)}" for question, one in values["questions"].items())
 
-    return {"questions": results}, describe_all
+    return {"questions": found}, describe_all

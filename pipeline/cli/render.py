@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.cli.decisions import decision_lines
 from pipeline.cli.outlook import uses_of
-from pipeline.cli.scores import fold_cells, score_lines
+from pipeline.cli.scores import score_lines
 from pipeline.cli.table import table
 
 
@@ -65,8 +65,10 @@ def _kept_epoch(result: Mapping[str, Any]) -> list[str]:
     kept = f"Kept the weights of epoch {result['kept_epoch']} of {result['epochs']}."
     if "validation_before" not in result:
         return [kept]
-    before, after = result["validation_before"], result["validation"]["accuracy"]
     kept = f"{kept[:-1]} ({result['head_epochs']} of the head alone, then fine-tuning)."
+    if "accuracy" not in result["validation"]:
+        return [kept]
+    before, after = result["validation_before"], result["validation"]["accuracy"]
     return [f"{kept} Validation accuracy: {before:.4f} before fine-tuning, {after:.4f} after."]
 
 
@@ -99,6 +101,7 @@ def describe_experiment(result: Mapping[str, Any]) -> str:
 def describe_comparison(result: Mapping[str, Any]) -> str:
     """One row per regime, and when each cached one breaks even."""
     from pipeline.comparison.break_even import BreakEven
+    from pipeline.tasks.scores import words_of
 
     rows = [
         {
@@ -116,7 +119,8 @@ def describe_comparison(result: Mapping[str, Any]) -> str:
         for row in result["rows"]
     ]
     best = max(range(len(rows)), key=lambda number: float(result["rows"][number]["validation"]))
-    lines = [table(rows, best=[best]), "Overfitting gap: training accuracy minus validation accuracy."]
+    words = words_of(result["rows"][0].get("score", "accuracy"))
+    lines = [table(rows, best=[best]), f"Overfitting gap: training {words} minus validation {words}."]
     if result["augmentation"]:
         lines.append(f"Augmentation of the live regimes: {result['augmentation']}.")
     lines += _image_lines(result)
@@ -199,76 +203,10 @@ def _left(entries: Sequence[Mapping[str, Any]]) -> str:
     return describe_left(LeftRows(**entry) for entry in entries)
 
 
-def describe_sweep(result: Mapping[str, Any]) -> str:
-    """The ranked heads, and the best one."""
-    rows = [
-        {
-            "head": entry["head"],
-            "pool": entry["pool"],
-            **fold_cells(entry),
-            "validation": f"{entry['validation']['accuracy']:.4f}",
-            "loss": f"{entry['validation']['loss']:.4f}",
-            "trained parameters": entry["params"],
-            "seconds": f"{entry['seconds']:.2f}",
-        }
-        for entry in result["results"]
-    ]
-    judge = (
-        "the mean accuracy of folds" if any("folds" in entry for entry in result["results"]) else "validation accuracy"
-    )
-    legend = [f"Ranked by {judge}; equal accuracies by loss."]
-    if any(row["head"].split(",")[-1] == "softmax" and "dense" not in row["head"] for row in rows):
-        legend.append("softmax: one dense output layer without hidden layers, trained by gradient descent.")
-    best = f"Best by validation ({result['seconds']:.1f} s in total):\n{describe_head(result['best'])}"
-    return "\n".join([table(rows, best=[0]), *legend, "", best])
-
-
-def describe_runs(rows: Sequence[Mapping[str, Any]]) -> str:
-    """One table per group of comparable runs, the best run first and in bold."""
-    if not rows:
-        return "No runs yet; `bottleneck head DATA` makes one."
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        cells = {name: row[name] for name in _RUN_COLUMNS} | {"size": row["size"] and f"{row['size']} px"}
-        groups.setdefault(row["group"], []).append(cells | {"seconds": f"{row['seconds']:.2f}"})
-    tables = [f"{heading}\n{_indent(table(cells, best=[0]))}" for heading, cells in groups.items()]
-    more = ["Accuracies are comparable within a table: same images, labels and splits."] if len(groups) > 1 else []
-    return "\n\n".join([*tables, *more])
-
-
-_RUN_COLUMNS = ("run", "kind", "base", "size", "head", "pool", "augmentation", "validation", "test", "seconds")
-
-
-def _indent(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())
-
-
 def describe_report(result: Mapping[str, Any]) -> str:
     """What was written, and how many runs are on it."""
     count = len(result["runs"])
     return f"Wrote {result['report']}, a page on {count} run{'s' * (count != 1)}."
-
-
-def describe_predictions(result: Mapping[str, Any]) -> str:
-    """One row per image; a column of reasons if an image cannot be read. Warnings have said what was skipped and ignored."""
-    rows = [
-        {
-            "image": entry["path"],
-            "label": entry["label"],
-            "probability": entry["probability"],
-            "runner-up": ", ".join(f"{label} {p:.3f}" for label, p in entry["top"][1:4]),
-            "reason": entry["reason"] or "",
-        }
-        for entry in result["predictions"]
-    ]
-    if not any(row["reason"] for row in rows):
-        rows = [{name: value for name, value in row.items() if name != "reason"} for row in rows]
-    return table(rows)
-
-
-def describe_rows_written(file: Path, count: int) -> str:
-    """What `predict --out` wrote."""
-    return f"Wrote {file}: {count:,} row{'s' * (count != 1)}."
 
 
 def describe_cache_export(result: Mapping[str, Any]) -> str:
@@ -279,29 +217,6 @@ def describe_cache_export(result: Mapping[str, Any]) -> str:
 def hint_evaluate(run: str, folder: str) -> str:
     """The command that scores a labelled folder."""
     return f"The folders look like the labels of the run. For scores: {shlex.join(['bottleneck', 'evaluate', run, folder])}"
-
-
-def describe_evaluation(result: Mapping[str, Any], notes: Sequence[str]) -> str:
-    """The scores, those of each class, and what was left out."""
-    low, high = result["ci95"]
-    images = "images" if result["split"] == "all" else f"{result['split']} images"
-    lines = [
-        f"{result['run']} on {result['data']}: {result['n']:,} {images}",
-        (
-            f"Accuracy {result['accuracy']:.4f} (95 % interval {low:.3f} to {high:.3f}), balanced accuracy "
-            f"{result['balanced_accuracy']:.4f}, log loss {result['loss']:.4f}."
-        ),
-        table(
-            [
-                {"class": name, "precision": row["precision"], "recall": row["recall"], "images": row["n"]}
-                for name, row in result["classes"].items()
-            ]
-        ),
-        *notes,
-    ]
-    if result["folder"]:
-        lines.append(f"Written to {result['folder']}: evaluation.json, predictions.csv, confusion.png, report.html.")
-    return "\n".join(lines)
 
 
 _DIFFERENCES = {"probabilities": "a probability", "values": "a number, in standard deviations"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli import render
+from pipeline.cli import render, results
 from pipeline.cli.choices import COUNT, SHARE
 from pipeline.cli.command import command, section
 from pipeline.cli.complete import complete_bases, complete_data, complete_files, complete_runs, complete_weights
@@ -58,8 +58,8 @@ def predict(**options: Any) -> None:
     given = keywords(options)
     given["images"] = [sys.stdin.buffer.read() if name == "-" else name for name in given["images"]]
     done = api.predict(**given)
-    written = [render.describe_rows_written(options["out"], len(done))] if options["out"] else []
-    show(options, done.as_dict(), lambda results: "\n".join([render.describe_predictions(results), *written]))
+    written = [results.describe_rows_written(options["out"], len(done))] if options["out"] else []
+    show(options, done.as_dict(), lambda shown: "\n".join([results.describe_predictions(shown), *written]))
     if done.labelled_folders and not options["quiet"]:
         click.echo(render.hint_evaluate(options["run"], done.labelled_folders[0]), err=True)
 
@@ -82,7 +82,7 @@ def predict(**options: Any) -> None:
     click.option(
         "--out",
         type=click.Path(path_type=Path, file_okay=False),
-        help="Folder for evaluation.json, predictions.csv, confusion.png and report.html.",
+        help="Folder for evaluation.json, predictions.csv, plots and report.html.",
     ),
 )
 @compute_options
@@ -97,7 +97,7 @@ def evaluate(**options: Any) -> None:
     from pipeline import api
 
     done = api.evaluate(**keywords(options))
-    show(options, done.as_dict(), lambda result: render.describe_evaluation(result, done.notes()))
+    show(options, done.as_dict(), lambda _: results.describe_evaluation(done))
 
 
 @command("bottleneck classify new.jpg --top 3")
@@ -117,7 +117,7 @@ def classify(**options: Any) -> None:
     """Label images (files or folders) with the ImageNet classes of a pretrained network."""
     from pipeline import api
 
-    show(options, api.classify(**keywords(options)).as_dict(), render.describe_predictions)
+    show(options, api.classify(**keywords(options)).as_dict(), results.describe_predictions)
 
 
 @command("bottleneck export first model.keras", "bottleneck export first model.onnx")
@@ -158,7 +158,8 @@ def export(**options: Any) -> None:
 def report(**options: Any) -> None:
     """Write one HTML page on some runs, on a comparison (the folder that `compare` made), or on all runs.
 
-    A leaderboard by task, accuracy against seconds, and for each run the confusion matrix with its images, recall and
+    A leaderboard by task, its score against seconds, and for each run the confusion matrix with its images (several labels: scores and
+    images of each; numbers: predicted against true ones with the images behind the points), the curves of two classes, recall and
     precision, calibration, the most confident mistakes, learning curves, a map of the features, images that are under two labels or in two
     splits, and how it was made. The page is one file that opens from disk and asks no network.
     """
@@ -182,9 +183,10 @@ def runs(**options: Any) -> None:
             "data": group.runs[0].info.data,
             "label_column": group.runs[0].info.label_column,
             "split": group.runs[0].info.split_rule,
+            "score": group.runs[0].scores["validation"].main_name,
             "group": group.heading,
         }
         for group in groups
         for row in group.as_rows()
     ]
-    show(options, shown, render.describe_runs)
+    show(options, shown, results.describe_runs)

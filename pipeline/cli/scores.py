@@ -19,15 +19,17 @@ def score_lines(result: Mapping[str, Any]) -> list[str]:
 
 
 def _score_row(split: str, scores: Mapping[str, Any], *, is_uneven: bool) -> dict[str, Any]:
-    low, high = scores["ci95"]
-    balanced = scores.get("balanced_accuracy")
+    from pipeline.tasks.scores import BriefScores
+
+    brief, balanced = BriefScores.from_dict(scores), scores.get("balanced_accuracy")
+    low, high = brief.ci95
     return {
         "split": split,
-        "accuracy": f"{scores['accuracy']:.4f}",
+        brief.words: f"{brief.main:.4f}",
         "95 % interval": f"{low:.3f} to {high:.3f}",
         **({"balanced accuracy": None if balanced is None else f"{balanced:.4f}"} if is_uneven else {}),
-        "loss": f"{scores['loss']:.4f}",
-        "images": scores["n"],
+        "loss": f"{brief.loss:.4f}",
+        "images": brief.n,
     }
 
 
@@ -44,11 +46,13 @@ def _recalls(result: Mapping[str, Any]) -> list[str]:
 
 def _folds(found: Mapping[str, Any]) -> str:
     """What a cross-validation says."""
+    from pipeline.tasks.scores import words_of
+
     repeats = f", {found['repeats']} times" if found["repeats"] > 1 else ""
     name = found.get("score", "accuracy")
     return (
         f"Cross-validation in {found['folds']} folds{repeats}, {found['images']:,} training and validation images: "
-        f"{name.replace('_', ' ')} {found[name]:.4f}, standard deviation between folds {found['deviation']:.4f}; predictions in folds.csv."
+        f"{words_of(name)} {found[name]:.4f}, standard deviation between folds {found['deviation']:.4f}; predictions in folds.csv."
     )
 
 

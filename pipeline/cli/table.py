@@ -11,14 +11,15 @@ _WIDTH = 10_000
 
 
 def table(rows: Sequence[Mapping[str, Any]], *, best: Collection[int] = ()) -> str:
-    """Rows as aligned columns, numbers to the right; the best rows in bold, which `terminal.write` takes out of pipes."""
+    """Rows as aligned columns, numbers to the right, `-` for missing values; the best rows in bold, which `terminal.write` takes out of pipes."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    texts = [{name: _cell(value) for name, value in row.items()} for row in rows]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    texts = [{name: _cell(row.get(name)) for name in names} for row in rows]
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
-    for name in texts[0]:
+    for name in names:
         is_number = all(row[name][:1].isdigit() or row[name] in ("", "-") for row in texts)
         grid.add_column(Text(name.replace("_", " ")), justify="right" if is_number else "left", no_wrap=True)
     for row in texts:

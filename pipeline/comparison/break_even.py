@@ -43,6 +43,7 @@ class RegimeResult:
         return {
             "regime": self.regime,
             "what": REGIMES.get(self.regime, self.regime),
+            "score": validation.main_name,
             "validation": validation.main,
             "ci95": list(validation.ci95),
             "test": test.main if test else None,

@@ -122,7 +122,9 @@ class Comparison:
             sentences.insert(0, f"Augmentation of the live regimes: {self.augmentation}.")
         parts = [show_table(rows), *(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)]
         if self.plot is not None and self.plot.is_file():
-            parts.append(show_png(self.plot, "Validation accuracy against seconds"))
+            parts.append(
+                show_png(self.plot, f"Validation {self.rows[0].scores['validation'].main_words} against seconds")
+            )
         return "".join(parts)
 
 
@@ -159,9 +161,9 @@ def compare_regimes(
     folder = settings.paths.runs / f"comparison-{title}"
     plot, file = folder / "comparison.png", folder / "comparison.json"
     write_json(file, comparison.as_dict() | {"command": command})
-    if draw_comparison(
-        plot, comparison.as_dict()["rows"], f"{manifest.title}: {settings.features.base}, validation accuracy"
-    ):
+    words = comparison.rows[0].scores["validation"].main_words
+    heading = f"{manifest.title}: {settings.features.base}, validation {words}"
+    if draw_comparison(plot, comparison.as_dict()["rows"], heading):
         comparison = replace(comparison, plot=plot)
         write_json(file, comparison.as_dict() | {"command": command})
     return comparison

@@ -17,21 +17,16 @@ def answer(groups: Sequence[Sequence[RunFolder]]) -> str:
         return f"Best by validation: {answers}{more}."
     best, *others = groups[0]
     scores, split = _scores_to_quote(best)
-    low, high = scores.ci95
     return (
         f"{'Best by validation: ' if others else ''}{best.info.head} on {best.info.recipe['base']} features of "
-        f"{best.info.data}, {_percent(scores.main)} of {scores.n:,} {split} images right "
-        f"(95 % interval {_percent(low)} to {_percent(high)}), trained in {best.info.seconds:.1f} s."
+        f"{best.info.data}, {scores.quote(split)}, trained in {best.info.seconds:.1f} s."
     )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}\u00a0%"  # no line break before the sign
 
 
 def _in_short(run: RunFolder) -> str:
     scores, split = _scores_to_quote(run)
-    return f"{run.info.head} on {run.info.data}, {_percent(scores.main)} of {scores.n:,} {split} images right"
+    column = f" ({run.info.label_column})" if run.info.label_column else ""
+    return f"{run.info.head} on {run.info.data}{column}, {scores.quote_briefly(split)}"
 
 
 def _scores_to_quote(run: RunFolder) -> tuple[Scores, str]:

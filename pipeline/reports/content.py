@@ -90,13 +90,13 @@ def _best(groups: Sequence[Sequence[RunFolder]]) -> list[RunFolder]:
 
 def _gallery_number(content: Content, run: RunFolder, predictions: PredictionTable, settings: Settings) -> int:
     """The number of the gallery of a run's images, which is added if there is none yet."""
-    classes = run.info.classes
+    task = run.task
     for number, gallery in enumerate(content.galleries):
-        if gallery.holds(predictions, classes):
-            gallery.runs.append(predictions)
+        if gallery.holds(predictions, task):
+            gallery.runs.append((predictions, task))
             return number
     found = find_images(run, predictions.names, predictions.digests, settings)
-    content.galleries.append(Gallery(predictions, tuple(classes), found, found.note, [predictions]))
+    content.galleries.append(Gallery(predictions, task, found, found.note, [(predictions, task)]))
     return len(content.galleries) - 1
 
 

@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.reports.by_task import KINDS
+from pipeline.reports.classes import MAX_MISTAKES
 from pipeline.reports.prediction_table import SPLITS, PredictionTable
 from pipeline.runs.images import RunImages
+from pipeline.tasks.task import Task
 
 MAX_THUMBNAILS = 800
 """On one page; at 3 kB each they are together as large as one photo of a phone."""
 
-MAX_CELL_IMAGES = 60
-"""Images that a click on a cell of the confusion matrix lists."""
-
-MAX_MISTAKES = 24
+MAX_LISTED = 60
+"""Images that the page lists at once, such as those of a cell of the confusion matrix."""
 
 MAX_MISSES = 1_000
 """Images that are tried in vain: a run from elsewhere may name any files, which are read to compare their digests."""
@@ -29,15 +30,15 @@ class Gallery:
     predictions: PredictionTable
     """Names, digests, labels and splits; the predictions are those of the first run."""
 
-    classes: tuple[str, ...]
+    task: Task
     images: RunImages | None = None
     """Where their bytes are; None: nowhere."""
 
     note: str | None = None
     """Why images are missing; None if all could be found."""
 
-    runs: list[PredictionTable] = field(default_factory=list)
-    """What each run of the page predicted for these images, the best run first."""
+    runs: list[tuple[PredictionTable, Task]] = field(default_factory=list)
+    """What each run of the page predicted for these images, and its task; the best run first."""
 
     thumbnails: dict[int, str] = field(default_factory=dict)
     """JPEG as base64, by row."""
@@ -45,20 +46,22 @@ class Gallery:
     limit: int = MAX_THUMBNAILS
     """Maximum number of thumbnails: its share of those of the page."""
 
-    def holds(self, predictions: PredictionTable, classes: Sequence[str]) -> bool:
+    def holds(self, predictions: PredictionTable, task: Task) -> bool:
         """Whether another run's images are the same ones, with the same labels and splits, in the same order."""
-        own = self.predictions
-        return (own.names, own.digests, self.classes) == (predictions.names, predictions.digests, tuple(classes)) and (
-            np.array_equal(own.labels, predictions.labels) and np.array_equal(own.splits, predictions.splits)
+        own, other = self.predictions, predictions
+        same = (own.names, own.digests, self.task.kind, self.task.names)
+        return same == (other.names, other.digests, task.kind, task.names) and (
+            np.array_equal(own.labels, other.labels, equal_nan=True) and np.array_equal(own.splits, other.splits)
         )
 
     def as_data(self) -> dict[str, Any]:
         """Plain values, for the page."""
         return {
-            "classes": list(self.classes),
+            "kind": self.task.kind,
+            "classes": list(self.task.names),
             "names": list(self.predictions.names),
             "splits": self.predictions.splits.tolist(),
-            "labels": self.predictions.labels.tolist(),
+            "labels": KINDS[self.task.kind].labels_of(self.predictions),
             "total": self.predictions.total,
             "thumbnails": self.thumbnails,
             "limit": self.limit,
@@ -66,44 +69,24 @@ class Gallery:
         }
 
 
-def confident_mistakes(predictions: PredictionTable, split: str) -> list[int]:
-    """Rows of a split with a wrong prediction, the most confident first."""
-    rows = predictions.rows_of(split)
-    wrong = rows[~predictions.is_right[rows]]
-    order: list[int] = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")].tolist()
-    return order
-
-
-def cells(predictions: PredictionTable, split: str) -> list[list[int]]:
-    """Rows of each cell of the confusion matrix that is not empty, in the order in which the page lists them.
-
-    Wrong predictions start with the most confident, right ones with the least confident: these are the most informative.
-    """
-    rows_of: dict[tuple[int, int], list[int]] = {}
-    for row in predictions.rows_of(split).tolist():
-        rows_of.setdefault((int(predictions.labels[row]), int(predictions.predicted[row])), []).append(row)
-    return [
-        sorted(rows, key=lambda row: predictions.confidence[row] * (1 if label == predicted else -1))
-        for (label, predicted), rows in rows_of.items()
-    ]
-
-
-def by_interest(runs: Sequence[PredictionTable], pairs: Iterable[Sequence[int]]) -> Iterator[int]:
+def by_interest(runs: Sequence[tuple[PredictionTable, Task]], pairs: Iterable[Sequence[int]]) -> Iterator[int]:
     """Rows in the order in which they get thumbnails; a row may come more than once.
 
-    First the most confident mistakes, then duplicates, then one row of each cell of the matrices in turn, then any.
+    First the most confident mistakes, then duplicates, then one row of each list of the page in turn, then any.
 
     Args:
-        runs: What the runs predicted for the same images, the best run first.
+        runs: What the runs predicted for the same images, and their tasks; the best run first.
         pairs: Rows that are shown side by side.
     """
     judged = SPLITS[:2]
-    yield from chain.from_iterable(confident_mistakes(run, split)[:MAX_MISTAKES] for run in runs for split in judged)
+    parts = [(KINDS[task.kind], table, task, split) for table, task in runs for split in judged]
+    for kind, table, task, split in parts:
+        yield from kind.mistakes(table, task, split)[:MAX_MISTAKES]
     yield from chain.from_iterable(pairs)
-    lists = [rows[:MAX_CELL_IMAGES] for run in runs for split in judged for rows in cells(run, split)]
+    lists = [rows[:MAX_LISTED] for kind, table, task, split in parts for rows in kind.lists(table, task, split)]
     yield from (row for turn in zip_longest(*lists) for row in turn if row is not None)
     if runs:
-        yield from np.random.default_rng(0).permutation(len(runs[0])).tolist()
+        yield from np.random.default_rng(0).permutation(len(runs[0][0])).tolist()
 
 
 def add_thumbnails(gallery: Gallery, rows: Iterable[int], make: Callable[[int], str | None]) -> int:

@@ -40,7 +40,7 @@ def draw_map(
     """
     same = {
         "exact": exact_duplicates(predictions.digests, predictions.splits),
-        "conflicts": conflicting_labels(predictions.digests, predictions.labels),
+        "conflicts": conflicting_labels(predictions.digests, predictions.label_numbers),
     }
     rows = np.arange(len(predictions))
     if len(rows) > _MAX_IMAGES:

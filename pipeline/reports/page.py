@@ -13,7 +13,10 @@ from typing import Any
 from pipeline.errors import DamagedStoreError
 from pipeline.files import naming_errors
 
-_SCRIPTS = ("dom", "table", "chart", "charts", "images", "confusion", "map", "run", "page")
+_SCRIPTS = (
+    *("dom", "table", "chart", "charts", "explore", "images", "decision", "confusion", "labels", "numbers", "tasks"),
+    *("map", "run", "page"),
+)
 """In the order in which they depend on each other; together they are one function."""
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DamagedStoreError
 from pipeline.runs.folder import RunFolder
+from pipeline.tasks.task import Targets, Task
 
 SPLITS = ("test", "validation", "train")
 """In the order in which they are shown: the test split tells most."""
@@ -27,24 +29,38 @@ class PredictionTable:
     splits: NDArray[np.int8]
     """Index of each image's split in `SPLITS`, (N,)."""
 
-    labels: NDArray[np.int64]
-    """Class number of each image's label, (N,)."""
+    labels: Targets
+    """The targets, (N,) or (N, K); see `pipeline.tasks.task`."""
 
-    predicted: NDArray[np.int64]
-    """Class number of each prediction, (N,)."""
+    predicted: Targets
+    """The targets that are predicted, of the same shape."""
 
     confidence: NDArray[np.float64]
-    """Probability of the predicted class, (N,), in [0, 1]."""
+    """Probability of the predicted class, (N,), in [0, 1]; NaN for labels and numbers."""
 
     total: int
     """Number of the run's images; more than N if not all are listed."""
+
+    probabilities: NDArray[np.float32] | None = None
+    """Of each label, (N, K); None for classes and numbers, and for more labels than predictions.csv has columns for."""
 
     def __len__(self) -> int:
         return len(self.names)
 
     @property
     def is_right(self) -> NDArray[np.bool_]:
-        return np.equal(self.labels, self.predicted)
+        """Whether each prediction is right, (N,); of several labels, all whose answers are known."""
+        right: NDArray[np.bool_] = np.equal(self.labels, self.predicted)
+        if right.ndim == 1:
+            return right
+        unknown: NDArray[np.bool_] = np.isnan(self.labels)
+        return np.asarray((right | unknown).all(axis=1))
+
+    @property
+    def label_numbers(self) -> NDArray[np.int64]:
+        """A number for each image, equal for equal labels, (N,)."""
+        labels = np.nan_to_num(self.labels, nan=-np.inf)  # numpy takes each NaN for another number
+        return np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
     def rows_of(self, split: str) -> NDArray[np.int64]:
         """The rows of one split."""
@@ -55,30 +71,43 @@ def read_prediction_table(run: RunFolder) -> PredictionTable:
     """The predictions of a run.
 
     Raises:
-        DamagedStoreError: predictions.csv cannot be read, or has classes that the run does not have.
+        DamagedStoreError: predictions.csv cannot be read, or has labels that the run does not have.
     """
-    classes = run.info.classes
+    task = run.task
     try:
         entries = run.predictions()
         chosen = sorted(entries, key=lambda entry: SPLITS.index(entry["split"]))[:MAX_ROWS]
-        return _columns(chosen, classes, len(entries))
+        return _columns(chosen, task, len(entries))
     except (OSError, LookupError, ValueError, TypeError) as error:
         if isinstance(error, DamagedStoreError):
             raise
         raise DamagedStoreError(f"{run.path / 'predictions.csv'} cannot be read: {error!r}.") from error
 
 
-def _columns(entries: Sequence[Mapping[str, str]], classes: Sequence[str], total: int) -> PredictionTable:
-    number = {label: index for index, label in enumerate(classes)}
+def _columns(entries: Sequence[Mapping[str, str]], task: Task, total: int) -> PredictionTable:
+    labels = task.encode([entry["label"] for entry in entries])
     return PredictionTable(
         names=tuple(entry["path"] for entry in entries),
         digests=tuple(bytes.fromhex(entry.get("sha256") or "") for entry in entries),
         splits=np.array([SPLITS.index(entry["split"]) for entry in entries], np.int8),
-        labels=np.array([number[entry["label"]] for entry in entries], np.int64),
-        predicted=np.array([number[entry["predicted"]] for entry in entries], np.int64),
-        confidence=np.array([_confidence(entry) for entry in entries], np.float64),
+        labels=labels,
+        predicted=task.encode([entry["predicted"] for entry in entries]),
         total=total,
+        **_probabilities(entries, task, is_single=labels.ndim == 1),
     )
+
+
+def _probabilities(entries: Sequence[Mapping[str, str]], task: Task, *, is_single: bool) -> dict[str, Any]:
+    """Of the predicted class; or of each label that has a column."""
+    if is_single:
+        return {"confidence": np.array([_confidence(entry) for entry in entries], np.float64)}
+    columns = [f"p:{name}" for name in task.names]
+    has_all = bool(entries) and all(column in entries[0] for column in columns)
+    found = [[float(entry[column]) for column in columns] for entry in entries] if has_all else None
+    return {
+        "confidence": np.full(len(entries), np.nan),
+        "probabilities": None if found is None else np.array(found, np.float32).reshape(len(entries), len(columns)),
+    }
 
 
 def _confidence(entry: Mapping[str, str]) -> float:

@@ -108,7 +108,7 @@ def _page_data(
         "written": f"bottleneck {__version__}, {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC",
         "runs": content.sections,
         "tasks": [
-            {"title": RunGroup(runs).heading, "runs": list(range(end - len(runs), end))}
+            {"title": RunGroup(runs).heading, "data": _data_of(runs[0]), "runs": list(range(end - len(runs), end))}
             for runs, end in zip(groups, ends, strict=True)
         ],
         "comparisons": list(selection.comparisons),
@@ -117,6 +117,12 @@ def _page_data(
         "max_thumbnails": MAX_THUMBNAILS,
         "max_detailed": MAX_DETAILED,
     }
+
+
+def _data_of(run: RunFolder) -> list[str | None]:
+    """Equal for runs that ask different questions of the same data; and the question."""
+    info = run.info
+    return [" ".join(filter(None, (info.data, info.source, info.root))), info.label_column]
 
 
 def _title(names: Sequence[str | Path], runs: Sequence[RunFolder]) -> str:

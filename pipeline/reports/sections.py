@@ -7,17 +7,15 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.images.augment import text_of
-from pipeline.reports.calibration import reliability
-from pipeline.reports.gallery import MAX_MISTAKES, confident_mistakes
+from pipeline.reports.by_task import KINDS
 from pipeline.reports.prediction_table import SPLITS, PredictionTable
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.info import RunInfo
-from pipeline.tasks.class_scores import ClassScores
-from pipeline.tasks.scores import Scores
+from pipeline.tasks.scores import BriefScores
 
 logger = logging.getLogger(__name__)
 
-_SCORES = ("accuracy", "ci95", "loss", "n", "macro_f1", "roc_auc", "top5")
+_SCORES = ("ci95", "loss", "n", "macro_f1", "micro_f1", "exact_match", "roc_auc", "top5")
 _NO_SETTINGS = ("candidates",)
 
 
@@ -30,6 +28,7 @@ def summarise(run: RunFolder) -> dict[str, Any]:
         "base": recipe["base"],
         "size": recipe.get("decoder", {}).get("size_px"),
         "cut": recipe.get("cut"),
+        "task": _task(run),
         "head": info.head,
         "kind": _kind(run),
         "pool": info.head_pool,
@@ -37,10 +36,22 @@ def summarise(run: RunFolder) -> dict[str, Any]:
         "parameters": info.trainable_params,
         "created": info.created,
         "scores": {
-            split: {key: value for key, value in scores.as_dict().items() if key in _SCORES}
+            split: {"main": scores.main} | {key: value for key, value in scores.as_dict().items() if key in _SCORES}
             for split, scores in run.scores.items()
         },
         "sweep": read_sweep(run),
+    }
+
+
+def _task(run: RunFolder) -> dict[str, Any]:
+    """What is asked, and what the main score and the curves are called."""
+    task, scores = run.task, run.scores["validation"]
+    return {
+        "kind": task.kind,
+        "names": list(task.names),
+        "score": scores.main_words,
+        "is_share": scores.is_share,
+        "history": list(task.history_words),
     }
 
 
@@ -60,7 +71,7 @@ def read_sweep(run: RunFolder) -> list[dict[str, Any]]:
     try:
         return [
             {key: entry[key] for key in ("head", "params", "seconds")}
-            | {key: entry["validation"][key] for key in ("accuracy", "ci95", "loss")}
+            | _brief(entry["validation"])
             | {"settings": _as_text(entry.get("settings", {}))}
             for entry in run.sweep()
         ]
@@ -69,32 +80,24 @@ def read_sweep(run: RunFolder) -> list[dict[str, Any]]:
         return []
 
 
+def _brief(values: Mapping[str, Any]) -> dict[str, Any]:
+    scores = BriefScores.from_dict(values)
+    return {"main": scores.main, "ci95": list(scores.ci95), "loss": scores.loss}
+
+
 def detail(run: RunFolder, predictions: PredictionTable) -> dict[str, Any]:
     """What the section of a run shows, beside the images and the map."""
-    info, scores = run.info, run.scores
+    info, scores, task = run.info, run.scores, run.task
+    kind = KINDS[task.kind]
     return {
-        "splits": {split: _split(scores[split], predictions, split) for split in SPLITS if split in scores},
+        "splits": {
+            split: kind.describe(scores[split], predictions, task, split) for split in SPLITS if split in scores
+        },
         "history": run.history(),
         "phases": info.phases,
-        "predicted": predictions.predicted.tolist(),
-        "confidence": predictions.confidence.tolist(),  # in full, because the page sorts by it
+        **kind.predicted_of(predictions),
         "made": _made(info),
         "skipped": [f"{entry['path']}: {entry['reason']}" for entry in info.skipped],
-    }
-
-
-def _split(scores: Scores, predictions: PredictionTable, split: str) -> dict[str, Any]:
-    rows = predictions.rows_of(split)
-    assert isinstance(scores, ClassScores)
-    # With many classes most of the K x K cells are 0.
-    counts = [[i, j, n] for i, line in enumerate(scores.confusion) for j, n in enumerate(line) if n]
-    return {
-        "confusion": counts,
-        "recall": list(scores.recall.values()),
-        "precision": list(scores.precision.values()),
-        "listed": len(rows),
-        "reliability": reliability(predictions.confidence[rows], predictions.is_right[rows]),
-        "mistakes": confident_mistakes(predictions, split)[:MAX_MISTAKES],
     }
 
 

@@ -36,7 +36,7 @@ def conflicting_labels(digests: Sequence[bytes], labels: NDArray[np.int64]) -> l
 
     Args:
         digests: SHA-256 of N images, empty if it is not known.
-        labels: Class number of each image, (N,).
+        labels: A number for each image, equal for equal labels, (N,).
     """
     return _same_bytes(digests, labels)
 

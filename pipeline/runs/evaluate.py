@@ -16,9 +16,8 @@ from pipeline.images.summary import unread_kinds
 from pipeline.runs.attempts import attempt
 from pipeline.runs.evaluation import Evaluation, shorten, unknown_text
 from pipeline.runs.folder import write_predictions
-from pipeline.runs.plots.confusion import draw_confusion
+from pipeline.runs.plots.by_task import NAMES, Shown, draw_all
 from pipeline.runs.predict import Predicted
-from pipeline.tasks.class_scores import ClassScores
 from pipeline.tasks.task import Outputs, Task
 
 OWN_SPLITS = "100/0/0"
@@ -83,7 +82,7 @@ def evaluate(
         predictor: A run or an exported file.
         manifest: The data; its `validation` and `test` images are those that the data itself names (see `OWN_SPLITS`).
         split: `train`, `validation` or `test`; None: the data's test split, or all images if it names none.
-        out: Folder for evaluation.json, predictions.csv, confusion.png and report.html; they replace older ones.
+        out: Folder for evaluation.json, predictions.csv, plots and report.html; they replace older ones.
         strict: An image that cannot be used is an error.
         shown: The data as the user named it; None: its source, or its title.
 
@@ -191,23 +190,18 @@ def _write(evaluation: Evaluation, used: Manifest, outputs: Outputs, out: Path, 
     with replacing(out / "predictions.csv") as beside:
         write_predictions(beside, rows, task)
     write_json(out / "evaluation.json", evaluation.as_dict())
-    plot = out / "confusion.png"
-    plot.unlink(missing_ok=True)
     title = f"{Path(evaluation.data).name or evaluation.data}: {evaluation.run}\n{evaluation.split} images"
-    if isinstance(evaluation.scores, ClassScores):
-        attempt(
-            "The evaluation is written, but its plot could not be drawn",
-            *(draw_confusion, plot, evaluation.scores.confusion, task.names, title),
-        )
-    image = show_png(plot, "Confusion matrix") if plot.is_file() else ""
+    shown = Shown(task, evaluation.scores, outputs, task.encode([str(label) for label in used.labels]))
+    attempt("The evaluation is written, but its plots could not be drawn", draw_all, out, shown, title)
+    plots = "".join(show_png(out / name, words) for name, words in NAMES.items() if (out / name).is_file())
     with replacing(out / "report.html") as beside:
-        beside.write_text(_page(evaluation, image), encoding="utf-8")
+        beside.write_text(_page(evaluation, plots), encoding="utf-8")
 
 
-def _page(evaluation: Evaluation, plot: str) -> str:
+def _page(evaluation: Evaluation, plots: str) -> str:
     title = html.escape(f"{evaluation.run} on {evaluation.data}")
     style = "body{font-family:sans-serif;margin:2em}table{border-collapse:collapse;margin-bottom:1em}td,th{padding:.2em .8em}"
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{style}</style></head>'
-        f"<body><h1>{title}</h1>{evaluation._repr_html_()}{plot}</body></html>\n"
+        f"<body><h1>{title}</h1>{evaluation._repr_html_()}{plots}</body></html>\n"
     )

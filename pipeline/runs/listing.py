@@ -30,7 +30,7 @@ FAULTS = (
 
 @dataclass(frozen=True)
 class RunGroup:
-    """Runs on the same images with the same labels and splits, the best first by validation accuracy, then by log loss."""
+    """Runs on the same images with the same labels and splits, the best first by the main score on validation, then by loss."""
 
     runs: Sequence[RunFolder]
 
@@ -38,11 +38,13 @@ class RunGroup:
     def heading(self) -> str:
         """What the runs have in common: data, label column, split, classes and number of validation images."""
         info, scores = self.runs[0].info, self.runs[0].scores["validation"]
+        _, several = self.runs[0].task.nouns
         parts = [
             info.data,
             f"label column {info.label_column}" if info.label_column else "",
             f"split {info.split_rule}" if info.split_rule else "",
-            f"{len(info.classes):,} classes",
+            f"{len(info.classes):,} {several}" if len(info.classes) > 1 else "",
+            "" if scores.main_name == "accuracy" else f"ranked by {scores.main_words}",
             f"{scores.n:,} validation images",
         ]
         return ", ".join(part for part in parts if part)
@@ -107,7 +109,7 @@ def augmentation_of(info: RunInfo) -> str:
 
 
 def rank(runs: Iterable[RunFolder]) -> list[RunFolder]:
-    """Best validation accuracy first, then the smaller loss."""
+    """Best main score on validation first, then the smaller loss."""
 
     def worst_last(run: RunFolder) -> tuple[float, float, str]:
         scores = run.scores["validation"]
@@ -117,16 +119,28 @@ def rank(runs: Iterable[RunFolder]) -> list[RunFolder]:
 
 
 def group_runs(runs: Iterable[RunFolder]) -> list[list[RunFolder]]:
-    """Runs by the data that they were evaluated on, each group ranked, the largest group first.
+    """Runs by the data that they were evaluated on and by task, each group ranked, the largest group first.
+
+    Groups that ask other questions of the same data, such as other label columns, are neighbours.
 
     Scores are comparable on the same images with the same labels and splits, whatever the features. So runs are grouped by
     `data_digest`, and not by `task_digest`, which also differs between bases and cuts. Older runs have only a `task_digest`.
     """
-    groups: dict[str, list[RunFolder]] = {}
+    groups: dict[tuple[str, str], list[RunFolder]] = {}
     for run in rank(runs):
         info = run.info
-        groups.setdefault(str(info.data_digest or info.task_digest or info.data), []).append(run)
-    return sorted(groups.values(), key=len, reverse=True)
+        key = str(info.data_digest or info.task_digest or info.data)
+        groups.setdefault((key, run.scores["validation"].main_name), []).append(run)
+    return _with_neighbours(sorted(groups.values(), key=len, reverse=True))
+
+
+def _with_neighbours(groups: Sequence[list[RunFolder]]) -> list[list[RunFolder]]:
+    """The groups in their order, and behind each those that ask something else of the same data."""
+    together: dict[tuple[str | None, ...], list[list[RunFolder]]] = {}
+    for runs in groups:
+        info = runs[0].info
+        together.setdefault((info.data, info.source, info.root), []).append(runs)
+    return [runs for part in together.values() for runs in part]
 
 
 def readable(runs: Iterable[RunFolder]) -> list[RunFolder]:

@@ -13,6 +13,7 @@ from pipeline.predictions import Predictions
 from pipeline.runs.folder import RunFolder, load_arrays, open_run
 from pipeline.runs.info import RunInfo
 from pipeline.runs.listing import augmentation_of, kind_of
+from pipeline.runs.plots.by_task import NAMES
 from pipeline.runs.predict import Predicted, predict, predict_manifest
 from pipeline.settings import Settings
 from pipeline.stage_two.head import Head
@@ -20,7 +21,7 @@ from pipeline.stage_two.linear.heads import head_from_arrays
 from pipeline.tasks.scores import Scores, score_table
 from pipeline.tasks.task import Task
 
-_PLOTS = {"curves.png": "Learning curves", "confusion.png": "Confusion matrix"}
+_PLOTS = {"curves.png": "Learning curves", **NAMES}
 
 
 @dataclass(frozen=True)

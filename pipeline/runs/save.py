@@ -51,7 +51,7 @@ def save_run(
         settings: Folder of the runs; the run predicts with these settings.
         name: The run's name; None: made from data, base and head.
         replace: Replace an existing run of that name.
-        plots: Draw learning curves and confusion matrix.
+        plots: Draw learning curves, and the plots of the task.
 
     Raises:
         UnsavedRunError: The folder of the runs cannot be written to; the run was kept elsewhere, where the message says.
@@ -63,7 +63,8 @@ def save_run(
             raise
         raise _keep_elsewhere(trained, settings, name, error) from error
     if plots:
-        draw_run(folder)
+        splits, outputs = trained.scored.labelled.splits, trained.scored.outputs
+        draw_run(folder, {name: (outputs[name], part.y) for name, part in splits.items()})
     log.finish(folder)
     return Run(folder, trained.head, settings)
 

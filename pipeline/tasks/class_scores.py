@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.tasks.scores import BriefScores, Scores, area_under_roc, check_finite, wilson_interval
+from pipeline.tasks.scores import BriefScores, Scores, area_under_roc, check_finite, percent, wilson_interval
 
 LEAST_PROBABILITY = 1e-7
 """Losses clip probabilities to this value, as Keras does: a probability of 0 for the true class costs 16.1 nats, not infinity."""
@@ -166,12 +166,28 @@ class ClassScores(Scores):
         return {name: value for name, value in row.items() if value is not None}
 
     def name_rows(self) -> list[dict[str, object]]:
-        """Recall and precision of each class."""
+        """Recall and precision of each class; no recall of a class without images."""
         counts = self.counts()
         return [
-            {"class": name, "precision": self.precision[name], "recall": self.recall[name], "images": counts[name]}
+            {
+                "class": name,
+                "precision": self.precision[name],
+                "recall": self.recall[name] if counts[name] else None,
+                "images": counts[name],
+            }
             for name in self.recall
         ]
+
+    def as_sentence(self) -> str:
+        low, high = self.ci95
+        return (
+            f"Accuracy {self.accuracy:.4f} (95 % interval {low:.3f} to {high:.3f}), balanced accuracy "
+            f"{self.balanced_accuracy:.4f}, log loss {self.loss:.4f}."
+        )
+
+    def quote_briefly(self, images: str) -> str:
+        """As in `Scores.quote_briefly`: `70.0 % of 41 test images right`."""
+        return f"{percent(self.accuracy)} of {self.n:,} {images} images right"
 
 
 def score(

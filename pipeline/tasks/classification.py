@@ -31,6 +31,7 @@ class Classification(Task):
     nouns: ClassVar[tuple[str, str]] = ("class", "classes")
     least_names: ClassVar[int] = 2
     main_score: ClassVar[str] = ClassScores.main_name
+    history_words: ClassVar[tuple[str, str]] = ("cross-entropy loss", "accuracy")
 
     def encode(self, labels: Sequence[str]) -> NDArray[np.int64]:
         """Class numbers, int64 (N,)."""
@@ -60,6 +61,11 @@ class Classification(Task):
 
     def score(self, outputs: Outputs, y: Targets) -> ClassScores:
         return score(outputs, y, self.names, self.decide(outputs))
+
+    def wrongness(self, outputs: Outputs, y: Targets) -> Double:
+        """The probability of the predicted class, where it is another one than that of the image."""
+        predicted = self.decide(outputs)
+        return np.where(predicted == y, np.nan, outputs[np.arange(len(y)), predicted].astype(np.float64))
 
     def judge(self, outputs: Outputs, y: Targets) -> Judged:
         hits = outputs.argmax(axis=1) == y

@@ -96,6 +96,14 @@ class LabelScores(Scores):
         }
         return _known(row)
 
+    def as_sentence(self) -> str:
+        low, high = self.ci95
+        exact = "" if self.exact_match is None else f", all labels right {self.exact_match:.4f}"
+        return (
+            f"Mean average precision {self.main:.4f} (95 % interval {low:.3f} to {high:.3f}), micro F1 {self.micro_f1:.4f}, "
+            f"macro F1 {self.macro_f1:.4f}{exact}, log loss {self.loss:.4f}."
+        )
+
     def name_rows(self) -> list[dict[str, object]]:
         """The scores of each label."""
         return [

@@ -38,6 +38,7 @@ class Multilabel(Task):
     heads: ClassVar[tuple[str, ...]] = ("logreg", "svm", "ridge", "sgd", "knn")
     nouns: ClassVar[tuple[str, str]] = ("label", "labels")
     main_score: ClassVar[str] = LabelScores.main_name
+    history_words: ClassVar[tuple[str, str]] = ("binary cross-entropy loss", "labels right")
 
     def encode(self, labels: Sequence[str]) -> NDArray[np.float32]:
         """1 for the labels of an image, NaN where it is not known, otherwise 0, float32 (N, L)."""
@@ -70,6 +71,12 @@ class Multilabel(Task):
 
     def score(self, outputs: Outputs, y: Targets) -> LabelScores:
         return score_labels(outputs, y, self.names, self.cuts.tolist())
+
+    def wrongness(self, outputs: Outputs, y: Targets) -> Double:
+        """The largest distance of a probability from its threshold, among the answers that are wrong."""
+        wrong = np.isfinite(y) & (self.decide(outputs) != y)
+        far = np.where(wrong, np.abs(outputs.astype(np.float64) - self.cuts), -1.0).max(axis=1)
+        return np.where(far >= 0, far, np.nan)
 
     def judge(self, outputs: Outputs, y: Targets) -> Judged:
         known = np.isfinite(y)

@@ -36,6 +36,7 @@ class Regression(Task):
     nouns: ClassVar[tuple[str, str]] = ("column of numbers", "columns of numbers")
     main_score: ClassVar[str] = ValueScores.main_name
     output_name: ClassVar[str] = "values"
+    history_words: ClassVar[tuple[str, str]] = ("loss", "R2")
 
     def encode(self, labels: Sequence[str]) -> NDArray[np.float32]:
         """Numbers, NaN where they are not known, float32 (N, T)."""
@@ -84,6 +85,12 @@ class Regression(Task):
     def score(self, outputs: Outputs, y: Targets) -> ValueScores:
         return score_values(outputs, y, self.names, self.half_widths or None)
 
+    def wrongness(self, outputs: Outputs, y: Targets) -> Double:
+        """The largest absolute error among the columns, in deviations of the numbers: never right."""
+        errors = np.abs(outputs - y.astype(np.float64)) / np.array(self.scaling(y).spread)
+        known = np.isfinite(errors)
+        return np.where(known.any(axis=1), np.where(known, errors, 0).max(axis=1), np.nan)
+
     def judge(self, outputs: Outputs, y: Targets) -> Judged:
         """The loss is the mean over the columns of the squared error, divided by the variance of the numbers."""
         squares, variance = np.nanmean(np.square(outputs - y, dtype=np.float64), axis=0), np.nanvar(y, axis=0)
@@ -123,8 +130,8 @@ class Regression(Task):
 
     def scaling(self, y: Targets) -> Scaling:
         columns = [column[np.isfinite(column)] for column in y.T.astype(np.float64)]
-        spread = tuple(float(column.std()) or 1.0 for column in columns)
-        return Scaling(tuple(float(column.mean()) for column in columns), spread)
+        spread = tuple((float(column.std()) if len(column) else 0.0) or 1.0 for column in columns)
+        return Scaling(tuple(float(column.mean()) if len(column) else 0.0 for column in columns), spread)
 
     @property
     def has_losses(self) -> bool:

@@ -29,6 +29,9 @@ class Scores(ABC):
     main_words: ClassVar[str]
     """The same in tables and plots, such as `accuracy` or `mean average precision`."""
 
+    is_share: ClassVar[bool] = True
+    """Whether the main score is a share from 0 to 1, which pages show in per cent."""
+
     n: int
     """Number of images."""
 
@@ -74,6 +77,28 @@ class Scores(ABC):
         """The scores that the commands which train print."""
         return {self.main_name: self.main, "loss": self.loss, "n": self.n, "ci95": list(self.ci95)}
 
+    @abstractmethod
+    def as_sentence(self) -> str:
+        """The scores of all names together, in a sentence."""
+
+    def quote(self, images: str) -> str:
+        """The main score in a few words, with its interval.
+
+        Args:
+            images: Which images they are, such as `test`.
+        """
+        low, high = map(self.show, self.ci95)
+        return f"{self.quote_briefly(images)} (95 % interval {low} to {high})"
+
+    def quote_briefly(self, images: str) -> str:
+        """The main score in a few words."""
+        return f"{self.main_words} {self.show(self.main)} on {self.n:,} {images} images"
+
+    @classmethod
+    def show(cls, value: float) -> str:
+        """A value of the main score as text."""
+        return percent(value) if cls.is_share else f"{value:.3f}"
+
     def brief(self) -> "BriefScores":
         """The scores that heads are ranked by."""
         return BriefScores(self.main_name, self.main, self.ci95, self.loss, self.n)
@@ -101,6 +126,11 @@ class BriefScores:
     macro_f1: float | None = None
     """Of classes."""
 
+    @property
+    def words(self) -> str:
+        """The name in tables, such as `mean average precision`."""
+        return words_of(self.name)
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "BriefScores":
         """The scores that `as_dict` gave.
@@ -124,6 +154,16 @@ class BriefScores:
         """Plain values for JSON."""
         values = {self.name: self.main, "ci95": list(self.ci95), "loss": self.loss, "n": self.n}
         return values if self.macro_f1 is None else values | {"macro_f1": self.macro_f1}
+
+
+def percent(share: float) -> str:
+    """A share as `70.0 %`, without a line break before the sign."""
+    return f"{100 * share:.1f}\u00a0%"
+
+
+def words_of(name: str) -> str:
+    """The name of a score in tables: `mean average precision` of `mean_average_precision`."""
+    return "R2" if name == "r2" else name.replace("_", " ")
 
 
 def score_table(scores: Mapping[str, Scores]) -> str:

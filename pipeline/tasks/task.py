@@ -135,6 +135,9 @@ class Task(ABC):
     output_name: ClassVar[str] = "probabilities"
     """What the outputs are called in exported files."""
 
+    history_words: ClassVar[tuple[str, str]]
+    """What loss and score of the epochs of a dense head are called in plots (`loss` and `accuracy` in history.csv)."""
+
     @abstractmethod
     def encode(self, labels: Sequence[str]) -> Targets:
         """Targets of labels as the manifest has them.
@@ -185,6 +188,10 @@ class Task(ABC):
     @abstractmethod
     def score(self, outputs: Outputs, y: Targets) -> Scores:
         """All scores of one split."""
+
+    @abstractmethod
+    def wrongness(self, outputs: Outputs, y: Targets) -> Double:
+        """How wrong each prediction is, (N,), larger is worse; NaN where it is right, or where nothing is known."""
 
     @abstractmethod
     def judge(self, outputs: Outputs, y: Targets) -> Judged:

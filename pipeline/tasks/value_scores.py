@@ -52,6 +52,7 @@ class ValueScores(Scores):
 
     main_name: ClassVar[str] = "r2"
     main_words: ClassVar[str] = "R2"
+    is_share: ClassVar[bool] = False
 
     r2: float
     """Mean over the columns of the share of the variance that is explained."""
@@ -85,6 +86,18 @@ class ValueScores(Scores):
             more = {"MAE": each.mae, "RMSE": each.rmse, "Spearman": each.spearman, "coverage": each.coverage}
             row |= {name: value for name, value in more.items() if value is not None}
         return row
+
+    def as_sentence(self) -> str:
+        low, high = self.ci95
+        return f"R2 {self.r2:.4f} (95 % interval {low:.3f} to {high:.3f}){self._error()}."
+
+    def quote(self, images: str) -> str:
+        return f"{super().quote(images)}{self._error()}"
+
+    def _error(self) -> str:
+        """The mean absolute error of the only column; empty for several, which have other units."""
+        errors = [each.mae for each in self.columns.values()]
+        return f", mean absolute error {errors[0]:.4g}" if len(errors) == 1 else ""
 
     def name_rows(self) -> list[dict[str, object]]:
         """The scores of each column, in its units."""

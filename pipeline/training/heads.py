@@ -59,7 +59,7 @@ def fit_head(
         decisions: Goal of the thresholds, and method of the calibration.
         name: Name of the run; None: made from data, base and head.
         replace: Replace an existing run of that name.
-        plots: Draw learning curves and confusion matrix into the folder of the run.
+        plots: Draw learning curves, and the plots of the task, into the folder of the run.
         command: The command that makes the run again; kept in run.json.
         memory: Rows that were read already for another task.
 

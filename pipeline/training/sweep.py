@@ -44,20 +44,22 @@ class SweepResult:
     @property
     def _judge(self) -> str:
         """What heads are ranked by."""
-        return "validation accuracy" if self.results[0].folds is None else "the mean accuracy of folds"
+        words = self.results[0].validation.words
+        return f"validation {words}" if self.results[0].folds is None else f"the mean {words} of folds"
 
     def __repr__(self) -> str:
         return f"SweepResult({len(self.results)} heads, best={self.best!r})"
 
     def _repr_html_(self) -> str:
         """The ranked table, for notebooks."""
+        words = self.results[0].validation.words
         return show_table(
             [
                 {
                     "head": result.head,
                     "pool": result.pool,
                     **_of_folds(result),
-                    "validation accuracy": result.validation.main,
+                    f"validation {words}": result.validation.main,
                     "95 % interval": "{:.3f} to {:.3f}".format(*result.validation.ci95),
                     "loss": result.validation.loss,
                     "trained parameters": result.params,

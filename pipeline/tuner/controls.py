@@ -37,7 +37,8 @@ class Controls:
 
     def _draw_head(self, on_best: Callable[[], Awaitable[None]]) -> None:
         choice = self.choice
-        ui.select(list(HEADS), label="Head", value=choice.head, on_change=lambda event: self._take_head(event.value))
+        heads = [head for head in HEADS if head == DENSE or head in self._session.question.task.heads]
+        ui.select(heads, label="Head", value=choice.head, on_change=lambda event: self._take_head(event.value))
         with html.div() as self._dense:
             text = ui.input("Dense head", value=choice.layers, on_change=lambda event: self._take(layers=event.value))
             text.props("debounce=600")
@@ -70,6 +71,7 @@ class Controls:
             multiple=True,
             on_change=lambda event: self._take_classes(event.value),
         )
+        self._classes.set_visibility(self._session.question.choices)
         with html.div():
             self._size_text = ui.label()
             self._size = ui.slider(min=0, max=1, on_change=lambda event: self._take_size(int(event.value)))

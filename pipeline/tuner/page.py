@@ -116,6 +116,7 @@ class Page:
 
     def __init__(self, session: Session, keep: Keep, title: str) -> None:
         self._session, self._keep = session, keep
+        self._is_share = session.question.task.link != "identity"
         self._request, self._fitting = 0, asyncio.Lock()
         """Number of the newest request; a fit for an older one ends."""
 
@@ -165,7 +166,7 @@ class Page:
         if choice.is_linear:
             points = await run.io_bound(self._points, choice, request)
             if points and request == self._request:
-                self._view.show_curve(curve_of_sizes(points))
+                self._view.show_curve(curve_of_sizes(points, is_share=self._is_share))
 
     def _points(self, choice: Choice, request: int) -> list[CurvePoint]:
         return list(takewhile(lambda _: request == self._request, self._session.curve(choice)))
@@ -179,7 +180,7 @@ class Page:
             if request != self._request or app.is_stopping:
                 raise _SupersededError
             history.append(dict(row))
-            loop.call_soon_threadsafe(self._view.show_curve, curve_of_epochs(history))
+            loop.call_soon_threadsafe(self._view.show_curve, curve_of_epochs(history, is_share=self._is_share))
 
         return watch
 
@@ -236,6 +237,11 @@ class Page:
 
     def _show_labels(self) -> None:
         file, num_changes = self._session.labels, len(self._session.changes)
+        if not self._session.question.relabels:
+            self._labels.text = "Numbers are changed in their table, not on this page."
+            self._undo.set_visibility(False)
+            self._use.set_visibility(False)
+            return
         where = f"New labels are saved in {file.path.name}" if file else "Relabelling needs --labels FILE.csv"
         changed = f"; {num_changes} changed since the start" if num_changes else ""
         self._labels.text = f"{where}{changed}."

@@ -15,7 +15,7 @@ from pipeline.stage_two.linear.fit import Point, fit_path
 from pipeline.stage_two.linear.heads import ArrayHead
 from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LinearSpec, default_scale
-from pipeline.tasks.classification import Classification
+from pipeline.tasks.task import Outputs, Targets, Task
 from pipeline.tuner.choice import Choice
 
 Numbers = NDArray[np.int64]
@@ -28,19 +28,20 @@ _BLOCK_ROWS = 1024  # nearest neighbours compare each row of a block with all tr
 class Part:
     """The images that take part, by split (`train` and `validation`)."""
 
-    classes: tuple[str, ...]
-    """K names."""
+    task: Task
+    """What is asked of them."""
 
     rows: Mapping[str, Numbers]
     """Indices among the split's images, ascending, (N,)."""
 
-    y: Mapping[str, Numbers]
-    """Their class numbers, (N,)."""
+    y: Mapping[str, Targets]
+    """Their targets, (N,) or (N, K)."""
 
     @cached_property
     def key(self) -> tuple[object, ...]:
         """Equal for parts that give equal heads."""
-        return self.classes, *(numbers[split].tobytes() for numbers in (self.rows, self.y) for split in self.rows)
+        arrays = (arrays[split].tobytes() for arrays in (self.rows, self.y) for split in self.rows)
+        return self.task.kind, self.task.names, *arrays
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Part) and self.key == other.key
@@ -78,9 +79,7 @@ class LinearRefits:
     def _fit(self, head: str, pooling: str, part: Part, values: tuple[float, ...]) -> list[Point]:
         factors, projected = self._factors_of(head, pooling, part)
         X = {"train": factors.X, "validation": projected[part.rows["validation"]]}
-        labelled = LabelledRows(
-            Classification(part.classes), {split: Split(X[split], part.y[split], ()) for split in X}
-        )
+        labelled = LabelledRows(part.task, {split: Split(X[split], part.y[split], ()) for split in X})
         spec = LinearSpec(head, values, default_scale(head))
         return fit_path(spec, factors, labelled, seed=self._seed, projected=X["validation"])
 
@@ -94,7 +93,7 @@ class LinearRefits:
         return factors, factors.project(labelled.validation.flat)
 
 
-def predict_linear(head: ArrayHead, X: Array) -> NDArray[np.float32]:
-    """Probabilities, (N, K), computed in blocks."""
+def predict_linear(head: ArrayHead, X: Array) -> Outputs:
+    """Outputs, (N, K), computed in blocks."""
     blocks = [head.outputs(X[start : start + _BLOCK_ROWS]) for start in range(0, len(X), _BLOCK_ROWS)]
     return np.concatenate(blocks)

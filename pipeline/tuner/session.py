@@ -1,6 +1,6 @@
 """A tuning session: heads fitted to choices, and labels that change. It knows nothing of the page.
 
-Rows stay in memory, and the test split is never read. Letters: N images, K classes. The images of a split are numbered in the
+Rows stay in memory, and the test split is never read. Letters: N images, K classes, labels or columns. The images of a split are numbered in the
 manifest's order.
 """
 
@@ -19,10 +19,11 @@ from pipeline.stage_two.dense.settings import OnEpoch
 from pipeline.stage_two.linear.regularisation import choose_best
 from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LINEAR_GRIDS, parse_layers
-from pipeline.tasks.class_scores import ClassScores, score
-from pipeline.tasks.classification import Classification
+from pipeline.tasks.scores import Scores
+from pipeline.tasks.task import Outputs, Targets, Task
 from pipeline.tuner.choice import Choice, sizes_of
 from pipeline.tuner.labels import LabelFile
+from pipeline.tuner.questions import question_of
 from pipeline.tuner.refits import LinearRefits, Numbers, Part, predict_linear
 
 _SPLITS = ("train", "validation")
@@ -36,26 +37,32 @@ class SplitPredictions:
     rows: Numbers
     """Their rows in the manifest, (N,)."""
 
-    y: Numbers
-    """Class numbers of their labels, (N,)."""
+    y: Targets
+    """Their targets, (N,) or (N, K)."""
 
-    probabilities: NDArray[np.float32]
+    outputs: Outputs
     """(N, K)."""
 
-    scores: ClassScores
-    """See `pipeline.tasks.class_scores.score`."""
+    task: Task
+    """What is asked, with what was chosen on validation."""
 
-    def cell(self, true: int, predicted: int) -> Numbers:
-        """Indices of the images of a cell of the confusion matrix, the most confident predictions first."""
-        return self._by_confidence((self.y == true) & (self.probabilities.argmax(axis=1) == predicted))
+    scores: Scores
+
+    @cached_property
+    def decided(self) -> Targets:
+        """The targets that are predicted, (N,) or (N, K)."""
+        return self.task.decide(self.outputs)
 
     def mistakes(self) -> Numbers:
-        """Indices of the images with a wrong prediction, the most confident first."""
-        return self._by_confidence(self.probabilities.argmax(axis=1) != self.y)
+        """Indices of the images with a wrong prediction, the worst first; of numbers all that are known."""
+        wrong = self.task.wrongness(self.outputs, self.y)
+        indices = np.flatnonzero(np.isfinite(wrong))
+        return indices[np.argsort(-wrong[indices], kind="stable")]
 
-    def _by_confidence(self, chosen: NDArray[np.bool_]) -> Numbers:
+    def among(self, chosen: NDArray[np.bool_], order: NDArray[np.floating]) -> Numbers:
+        """Indices of the chosen images, those with the largest numbers first."""
         indices = np.flatnonzero(chosen)
-        return indices[np.argsort(-self.probabilities[indices].max(axis=1), kind="stable")]
+        return indices[np.argsort(-order[indices], kind="stable")]
 
 
 @dataclass(frozen=True)
@@ -66,8 +73,8 @@ class Results:
     head: str
     """As `bottleneck head --head` takes it."""
 
-    classes: tuple[str, ...]
-    """K names."""
+    task: Task
+    """What is asked, with what was chosen on validation."""
 
     num_train: int
     validation: SplitPredictions
@@ -75,6 +82,11 @@ class Results:
     """Called when the training images are shown, because nearest neighbours take long for them."""
 
     seconds: float
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """K names."""
+        return self.task.names
 
     @cached_property
     def train(self) -> SplitPredictions:
@@ -88,7 +100,7 @@ class CurvePoint:
 
     num_train: int
     train: float | None
-    """Accuracy on those images; None for nearest neighbours, since each image is its own nearest one."""
+    """Accuracy on those images, share of labels that are right, or R2; None for nearest neighbours, since each image is its own nearest one."""
 
     validation: float
 
@@ -112,6 +124,7 @@ class Session:
     ) -> None:
         manifest.require_task()
         self.manifest, self.labels, self.seed = manifest, labels, seed
+        self.question = question_of(manifest.task)
         self.classes = manifest.classes
         self.changes: list[tuple[int, str]] = []
         """Rows that were relabelled and their previous labels, oldest first."""
@@ -120,7 +133,7 @@ class Session:
         splits = np.array(manifest.splits)
         self._rows = {split: np.flatnonzero(splits == split) for split in _SPLITS}
         # By the labels at the start, so that relabelling an image moves no other image in or out of a smaller training set.
-        self._order = _spread(self._y[self._rows["train"]], seed)
+        self._order = _spread(self.question.task.strata(self._y[self._rows["train"]]), seed)
         self._load = cache(load)
         self._linear = LinearRefits(self._load, seed)
         self._lock = threading.Lock()
@@ -140,19 +153,21 @@ class Session:
             start, part = time.perf_counter(), self._part(choice, choice.num_train)
             predict = self._fit_linear(choice, part) if choice.is_linear else self._fit_dense(choice, part, on_epoch)
 
-            def predictions(split: str) -> SplitPredictions:
-                probabilities, y = predict(split), part.y[split]
-                return SplitPredictions(
-                    self._rows[split][part.rows[split]], y, probabilities, score(probabilities, y, part.classes)
-                )
+            validation = predict("validation")
+            task = part.task.settled(validation, part.y["validation"])
+
+            def predictions(split: str, outputs: Outputs) -> SplitPredictions:
+                y = part.y[split]
+                rows = self._rows[split][part.rows[split]]
+                return SplitPredictions(rows, y, outputs, task, task.score(outputs, y))
 
             return Results(
                 choice,
                 str(choice.spec),
-                part.classes,
+                task,
                 len(part.y["train"]),
-                predictions("validation"),
-                lambda: predictions("train"),
+                predictions("validation", validation),
+                lambda: predictions("train", predict("train")),
                 time.perf_counter() - start,
             )
 
@@ -209,7 +224,7 @@ class Session:
 
     def num_available(self, choice: Choice) -> int:
         """Training images of the chosen classes."""
-        return int((self._class_numbers("train", self.classes_of(choice)) >= 0).sum())
+        return int(self._members("train", self.classes_of(choice)).sum())
 
     def selection(self, choice: Choice) -> Manifest:
         """The images that a run of this choice is trained and scored on; its test images are those of the chosen classes."""
@@ -218,7 +233,7 @@ class Session:
         kept = {int(row) for split in _SPLITS for row in self._rows[split][part.rows[split]]}
         entries = enumerate(zip(manifest.splits, manifest.labels, strict=True))
         return manifest.select(
-            [row for row, (split, label) in entries if row in kept or (split == "test" and label in part.classes)]
+            [row for row, (split, label) in entries if row in kept or (split == "test" and part.task.knows(str(label)))]
         )
 
     def _set_label(self, row: int, label: str) -> None:
@@ -227,13 +242,12 @@ class Session:
                 f"{self.manifest.title} is not an image folder, so there is no label file beside it. End the tuner, and "
                 "start it again with --labels FILE.csv."
             )
-        if label not in self.classes:
-            raise SettingError(f"A label is one of {list(self.classes)}. Received: {label!r}.")
+        self.question.check_label(label)
         labels = list(self.manifest.labels)
         labels[row] = label
         self.labels.set_label(self.manifest, row, label)
         self.manifest = replace(self.manifest, labels=tuple(labels))
-        self._y[row] = self.classes.index(label)
+        self._y[row] = self.question.task.encode([label])[0]
 
     def _part(self, choice: Choice, num_train: int | None) -> Part:
         """The images that take part.
@@ -241,41 +255,29 @@ class Session:
         Raises:
             DataLayoutError: They cannot be trained on.
         """
-        classes = self.classes_of(choice)
-        y = {split: self._class_numbers(split, classes) for split in _SPLITS}
-        order = self._order[y["train"][self._order] >= 0]
-        rows = {"train": np.sort(order[:num_train]), "validation": np.flatnonzero(y["validation"] >= 0)}
-        part = Part(classes, rows, {split: y[split][rows[split]] for split in _SPLITS})
-        if len(classes) < 2:
-            raise DataLayoutError(f"A head needs two classes or more. Received: {list(classes)}. Choose more of them.")
-        for split in _SPLITS:
-            missing = sorted(set(classes) - {classes[number] for number in np.unique(part.y[split])})
-            if missing:
-                raise DataLayoutError(
-                    f"A head needs {split} images of each class. Received: {len(rows[split])} of {len(classes)} classes, "
-                    f"none of {missing}. Leave these out, choose more images, or relabel some."
-                )
+        names, question = self.classes_of(choice), self.question
+        members = {split: self._members(split, names) for split in _SPLITS}
+        order = self._order[members["train"][self._order]]
+        rows = {"train": np.sort(order[:num_train]), "validation": np.flatnonzero(members["validation"])}
+        y = {split: question.targets(self._y[self._rows[split][rows[split]]], names) for split in _SPLITS}
+        part = Part(question.narrowed(names), rows, y)
+        question.check(part.task, y)
         return part
 
-    def _class_numbers(self, split: str, classes: tuple[str, ...]) -> Numbers:
-        """Class numbers of all images of a split; -1 for those that do not take part."""
-        numbers = np.full(len(self.classes), -1)
-        numbers[[self.classes.index(label) for label in classes]] = np.arange(len(classes))
-        chosen: Numbers = numbers[self._y[self._rows[split]]]
-        return chosen
+    def _members(self, split: str, names: tuple[str, ...]) -> NDArray[np.bool_]:
+        """Which images of a split take part."""
+        return self.question.members(self._y[self._rows[split]], names)
 
-    def _fit_linear(self, choice: Choice, part: Part) -> Callable[[str], NDArray[np.float32]]:
+    def _fit_linear(self, choice: Choice, part: Part) -> Callable[[str], Outputs]:
         head, X = self._linear.point(choice, part).head, self._linear.coordinates(choice, part)
         return lambda split: predict_linear(head, X[split])
 
-    def _fit_dense(self, choice: Choice, part: Part, on_epoch: OnEpoch | None) -> Callable[[str], NDArray[np.float32]]:
+    def _fit_dense(self, choice: Choice, part: Part, on_epoch: OnEpoch | None) -> Callable[[str], Outputs]:
         from pipeline.stage_two.dense.build import fit_dense
 
         labelled = self._load(choice.pooling)
         X = {split: np.asarray(labelled.splits[split].X)[part.rows[split]] for split in _SPLITS}
-        chosen = LabelledRows(
-            Classification(part.classes), {split: Split(X[split], part.y[split], ()) for split in _SPLITS}
-        )
+        chosen = LabelledRows(part.task, {split: Split(X[split], part.y[split], ()) for split in _SPLITS})
         training = replace(choice.training, seed=self.seed)
         head = fit_dense(parse_layers(choice.layers), chosen, training, on_epoch=on_epoch).head
         return lambda split: head.outputs(X[split])
@@ -287,15 +289,15 @@ class Session:
             return None
         point, accuracy = self._linear.point(choice, part), None
         if choice.head != "knn":
-            predicted = predict_linear(point.head, self._linear.coordinates(choice, part)["train"]).argmax(axis=1)
-            accuracy = float((predicted == part.y["train"]).mean())
+            outputs = predict_linear(point.head, self._linear.coordinates(choice, part)["train"])
+            accuracy = part.task.judge(outputs, part.y["train"]).accuracy
         return CurvePoint(size, accuracy, point.accuracy)
 
 
 def _spread(y: Numbers, seed: int) -> Numbers:
-    """A random order. The first images of it, however many, have nearly the class shares of all images.
+    """A random order. The first images of it, however many, have nearly the shares of all images of each stratum, such as a class.
 
-    Image j of the n images of its class gets position (j + 1/2) / n.
+    Image j of the n images of its stratum gets position (j + 1/2) / n.
     """
     shuffled = np.random.default_rng(seed).permutation(len(y))
     position = np.empty(len(y))

@@ -1,16 +1,15 @@
-"""The results of a head: accuracy, learning curve, confusion matrix, and images."""
+"""The results of a head: its score, learning curve, the pane of its task, and images."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from nicegui import html, run, ui
-from nicegui.element import Element
 
-from pipeline.tuner.parts import Cell, draw_confusion, draw_images, name_of
+from pipeline.tasks.scores import words_of
+from pipeline.tuner.panes.by_task import PANES
 from pipeline.tuner.session import Results, Session, SplitPredictions
 
 _IMAGES_PER_PAGE = 60
-_WIDE = 8  # with more classes the matrix takes the full width of the page
 
 # After relabelling by keyboard the focus moves to the next image.
 _KEEP_FOCUS = (
@@ -28,12 +27,13 @@ class View:
     """
 
     def __init__(self, session: Session, relabel: Callable[[int, str], Awaitable[None]]) -> None:
-        self._session, self._relabel = session, relabel
+        self._session, self._pane = session, PANES[session.question.task.kind](session, relabel)
         self._results: Results | None = None
         self._predictions: SplitPredictions | None = None
         self._split = "validation"
-        self._cell: Cell | None = None
-        self._buttons: dict[Cell, Element] = {}
+        self._part: Any = None
+        """What is chosen of the pane, such as a cell of the confusion matrix."""
+
         self._num_shown = _IMAGES_PER_PAGE
         self._draw_scores()
         self._draw_tables()
@@ -41,16 +41,11 @@ class View:
     async def show(self, results: Results) -> None:
         """Show everything but the learning curve."""
         if self._results and results.classes != self._results.classes:
-            self._cell = None
+            self._part = None
         self._results, scores = results, results.validation.scores
-        low, high = scores.ci95
-        num_right = sum(row[number] for number, row in enumerate(scores.confusion))
         self._accuracy.classes(remove="old")
-        self._accuracy.text = f"{100 * scores.accuracy:.1f} %"
-        self._summary.text = (
-            f"{num_right:,} of {scores.n:,} right (95 % interval {100 * low:.1f} to {100 * high:.1f} %), log loss "
-            f"{scores.loss:.4f}. {results.head} on {results.num_train:,} training images."
-        )
+        self._accuracy.text = scores.show(scores.main)
+        self._summary.text = f"{self._pane.summary(results)} {results.head} on {results.num_train:,} training images."
         seconds = results.seconds
         self.show_status(f"Fitted in {seconds:.1f} s." if seconds > 1 else f"Fitted in {1000 * seconds:.0f} ms.")
         await self._show_split()
@@ -79,7 +74,7 @@ class View:
 
     def _draw_scores(self) -> None:
         with html.section().classes("card wide"):
-            html.h2("Validation")
+            html.h2(self._heading_of_scores())
             self._accuracy = ui.label("\u2013").classes("accuracy")
             self._summary = ui.label().classes("note summary")
             self._status = ui.label().classes("status").props("role=status aria-live=polite")
@@ -87,29 +82,33 @@ class View:
             html.h2("Learning curve")
             self._curve = ui.echart({}, renderer="svg").classes("curve")
 
+    def _heading_of_scores(self) -> str:
+        """With the name of the score that is shown large, unless it is the accuracy."""
+        name = self._session.question.task.main_score
+        return "Validation" if name == "accuracy" else f"Validation: {words_of(name)}"
+
     def _draw_tables(self) -> None:
         with html.section().classes("card matrix") as self._matrix:
             with html.div().classes("line"):
-                html.h2("Confusion matrix")
+                html.h2(self._pane.title)
                 splits = {"validation": "validation", "train": "training"}
                 toggle = ui.toggle(splits, value=self._split, on_change=lambda event: self._take_split(event.value))
                 toggle.props("no-caps unelevated dense padding='xs md'")
-            self._confusion = html.div()
+            self._table = html.div()
         with html.section().classes("card wide"):
             with html.div().classes("line"):
                 with html.h2():
                     self._heading = ui.label("Images")
-                self._all = ui.button("All mistakes", on_click=lambda: self._take_cell(None)).props(
-                    "flat dense no-caps"
-                )
+                self._all = ui.button(f"All {self._pane.worst.lower()}", on_click=lambda: self._take_part(None))
+                self._all.props("flat dense no-caps")
             self._images = html.div()
 
     async def _take_split(self, split: str) -> None:
         self._split, self._num_shown = split, _IMAGES_PER_PAGE
         await self._show_split()
 
-    def _take_cell(self, cell: Cell | None) -> None:
-        self._cell, self._num_shown = cell, _IMAGES_PER_PAGE
+    def _take_part(self, part: Any) -> None:
+        self._part, self._num_shown = part, _IMAGES_PER_PAGE
         self.show_images()
 
     async def _show_split(self) -> None:
@@ -122,29 +121,28 @@ class View:
         if predictions is None or results is not self._results:
             return
         self._predictions = predictions
-        self._matrix.classes(remove="wide", add="wide" if len(results.classes) > _WIDE else None)
-        self._confusion.clear()
-        with self._confusion:
-            self._buttons = draw_confusion(predictions, results.classes, self._take_cell)
+        self._matrix.classes(remove="wide", add="wide" if self._pane.is_wide(results) else None)
+        self._table.clear()
+        with self._table:
+            self._pane.draw(predictions, self._take_part)
         self.show_images()
 
     def show_images(self) -> None:
-        """The images of the chosen cell, or all mistakes, with their labels."""
-        predictions, results = self._predictions, self._results
-        if predictions is None or results is None:
+        """The images of the chosen part, or all mistakes, with their labels."""
+        predictions = self._predictions
+        if predictions is None or self._results is None:
             return
-        for cell, button in self._buttons.items():
-            button.classes(remove="chosen", add="chosen" if cell == self._cell else None)
-            button.props["aria-pressed"] = "true" if cell == self._cell else "false"
-        indices = predictions.mistakes() if self._cell is None else predictions.cell(*self._cell)
-        what = "Mistakes" if self._cell is None else name_of(self._cell, results.classes)
+        pane, part = self._pane, self._part
+        pane.mark(part)
+        indices = predictions.mistakes() if part is None else pane.indices(predictions, part)
+        what = pane.worst if part is None else pane.name_of(part)
         split = "training" if self._split == "train" else "validation"
         self._heading.text = f"{what}: {len(indices):,} {split} image{'s' * (len(indices) != 1)}"
-        self._all.set_visibility(self._cell is not None)
+        self._all.set_visibility(part is not None)
         self._images.clear()
         with self._images:
             shown = indices[: self._num_shown]
-            draw_images(self._session, predictions, shown, results.classes, self._relabel)
+            pane.draw_images(predictions, shown, part)
             if len(shown) < len(indices):
                 ui.button("More", on_click=self._show_more).props("flat no-caps")
 

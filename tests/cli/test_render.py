@@ -45,18 +45,6 @@ def test_random_weights_show_no_accuracy():
     assert "0.951" not in shown
 
 
-def test_reason_replaces_a_missing_prediction():
-    """The column of reasons is there only if an image cannot be read."""
-    good = {"path": "a.jpg", "label": "cat", "probability": 0.9, "top": [["cat", 0.9], ["dog", 0.1]], "reason": None}
-    bad = {"path": "b.jpg", "label": None, "probability": None, "top": [], "reason": "no such file"}
-    mixed = text.describe_predictions({"predictions": [good, bad]}).splitlines()
-
-    assert mixed[0].split() == ["image", "label", "probability", "runner-up", "reason"]
-    assert mixed[1].split() == ["a.jpg", "cat", "0.9000", "dog", "0.100"]
-    assert mixed[2].split() == ["b.jpg", "-", "-", "no", "such", "file"]
-    assert "reason" not in text.describe_predictions({"predictions": [good]})
-
-
 def test_augmentation_and_phases_are_said():
     """A live training names its augmentation, also none; fine-tuning says how many epochs the head alone had."""
     result = RESULT | {"augmentation": "standard, live", "kept_epoch": 12, "epochs": 12, "head_epochs": 10}

@@ -148,7 +148,7 @@ def test_evaluate_prints_scores(work, photos, tmp_path):
     assert result["loss"] == pytest.approx(work["linear"].json["test"]["loss"], abs=1e-5)
     assert (result["split"], result["n"], result["trained_on"]) == ("test", 12, 0)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("evaluation.json", "predictions.csv", "confusion.png", "report.html"),
+        *("evaluation.json", "predictions.csv", "confusion.png", "roc.png", "report.html"),
     }
     assert f"linear on {photos}: 48 images" in shown.out
     assert "24 of the 48 images are training images of this run" in shown.out

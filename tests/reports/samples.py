@@ -7,6 +7,9 @@ import numpy as np
 from pipeline.reports.prediction_table import SPLITS, PredictionTable
 from pipeline.runs.folder import NewRun, write_predictions
 from pipeline.runs.info import RunInfo
+from pipeline.stage_two.head import score_head
+from pipeline.stage_two.linear.fit import fit_linear
+from pipeline.stage_two.spec import parse_head
 from pipeline.tasks.class_scores import ClassScores
 from pipeline.tasks.classification import Classification
 
@@ -26,11 +29,22 @@ def make_predictions(*rows):
 
 
 def make_run(
-    runs, name, *, validation=0.8, interval=(0.6, 0.9), test=0.7, classes=("a", "b"), rows=(), scores=None, **info
+    runs,
+    name,
+    *,
+    validation=0.8,
+    interval=(0.6, 0.9),
+    test=0.7,
+    classes=("a", "b"),
+    rows=(),
+    scores=None,
+    task=None,
+    **info,
 ):
-    """A run of these accuracies, or scores, and predictions: (path, split, label, digest, probabilities)."""
+    """A run of these accuracies, or scores, and predictions: (path, split, label, digest, outputs)."""
+    task = task or Classification(tuple(classes))
     with NewRun(runs, name, "stem") as new:
-        write_predictions(new.path / "predictions.csv", rows, Classification(tuple(classes)))
+        write_predictions(new.path / "predictions.csv", rows, task)
         if scores is None:
             scores = {"validation": make_scores(validation, interval, 40)}
             if test is not None:
@@ -39,7 +53,8 @@ def make_run(
             "head": "logreg",
             "data": "photos",
             "recipe": {"base": "vgg16"},
-            "classes": classes,
+            "classes": task.names,
+            "task": task.as_dict(),
             "pool": "avg",
             "weights": "imagenet",
             "seconds": 1.234,
@@ -62,3 +77,16 @@ def make_scores(accuracy, interval, count):
         precision={"a": accuracy, "b": accuracy},
         confusion=[[count, 0], [0, 0]],
     )
+
+
+def make_task_run(runs, name, labelled, head="ridge", digest_of=None, **info):
+    """A run of a head that is fitted to these rows; images have the digests of their names, or those of a function of the name."""
+    digest_of = digest_of or (lambda image: hashlib.sha256(image.encode()).digest())
+    scored = score_head(fit_linear(parse_head(head), labelled).head, labelled)
+    task = scored.labelled.task
+    rows = [
+        (image, split, task.text(target), digest_of(image), output)
+        for split, part in labelled.splits.items()
+        for image, target, output in zip(part.names, part.y, scored.outputs[split], strict=True)
+    ]
+    return make_run(runs, name, rows=rows, scores=dict(scored.scores), task=task, head=head, **info)

@@ -1,8 +1,10 @@
 """All runs of a page together."""
 
 from pipeline.reports.board import answer, caution, describe_comparison
-from pipeline.runs.listing import group_runs
-from tests.reports.samples import make_run
+from pipeline.runs.listing import RunGroup, group_runs
+from pipeline.tasks.scores import percent
+from tests.reports.samples import make_run, make_task_run
+from tests.stage_two.tasks import make_label_task, make_value_task
 
 
 def test_answer_quotes_the_test_split_of_the_best_by_validation(tmp_path):
@@ -71,3 +73,30 @@ def test_comparison_tells_when_the_cache_breaks_even():
         "dense breaks even after 3 trainings, compared with endtoend.",
         "cached-finetune never breaks even here, compared with finetune.",
     ]
+
+
+def test_other_tasks_are_quoted_by_their_main_score(tmp_path):
+    """Mean average precision in per cent; R2, and the error in the units of the numbers."""
+    labels = make_task_run(tmp_path, "labels", make_label_task(), data="things")
+    numbers = make_task_run(tmp_path, "numbers", make_value_task(), data="ages")
+    found, error = numbers.scores["test"], numbers.scores["test"].columns["age"].mae
+
+    assert f"things, mean average precision {percent(labels.scores['test'].main)} on 60 test images (" in answer(
+        [[labels]]
+    )
+    assert f"ages, R2 {found.r2:.3f} on 60 test images (95 % interval {found.ci95[0]:.3f} to" in answer([[numbers]])
+    assert f"), mean absolute error {error:.4g}, trained in" in answer([[numbers]])
+
+
+def test_several_questions_about_the_same_data_are_neighbours(tmp_path):
+    """Their sentences name the label column; the same labels as classes and as numbers are two tasks."""
+    asked = [
+        make_run(tmp_path, "one", label_column="kind", data_digest="1"),
+        make_run(tmp_path, "other", data="other", data_digest="2"),
+        make_task_run(tmp_path, "age", make_value_task(), label_column="age", data_digest="1"),
+    ]
+    groups = group_runs(asked)
+
+    assert [[run.name for run in group] for group in groups] == [["age"], ["one"], ["other"]]
+    assert "ridge on photos (age), R2 " in answer(groups)
+    assert RunGroup(groups[0]).heading == "photos, label column age, ranked by R2, 60 validation images"

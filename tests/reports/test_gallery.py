@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.reports import gallery as module
-from pipeline.reports.gallery import Gallery, add_thumbnails, by_interest, cells, confident_mistakes
+from pipeline.reports.gallery import Gallery, add_thumbnails, by_interest
+from pipeline.tasks.classification import Classification
 from tests.reports.samples import make_predictions
 
+TASK = Classification(("a", "b"))
 TABLE = make_predictions(
     ("test", 0, 0, 0.9),
     ("test", 0, 1, 0.6),
@@ -19,20 +21,9 @@ TABLE = make_predictions(
 )
 
 
-def test_mistakes_begin_with_the_most_confident():
-    """Only those of one split, the most confident first."""
-    assert confident_mistakes(TABLE, "test") == [3, 1]
-    assert confident_mistakes(TABLE, "train") == [6]
-
-
-def test_cells_begin_with_the_most_informative_rows():
-    """Right predictions begin with the least confident, wrong ones with the most confident; each row is in one cell."""
-    assert sorted(cells(TABLE, "test")) == [[1], [2, 0], [3]]
-
-
 def test_mistakes_get_the_first_thumbnails():
     """First mistakes of test and validation, then duplicates, and in the end all images."""
-    order = list(dict.fromkeys(by_interest([TABLE], [[5, 6]])))
+    order = list(dict.fromkeys(by_interest([(TABLE, TASK)], [[5, 6]])))
 
     assert order[:5] == [3, 1, 4, 5, 6]
     assert sorted(order) == list(range(7))
@@ -40,7 +31,7 @@ def test_mistakes_get_the_first_thumbnails():
 
 def test_thumbnails_stop_at_the_limit():
     """Each image is tried once, and those that are gone do not count."""
-    shown, asked = Gallery(TABLE, ("a", "b"), limit=2), []
+    shown, asked = Gallery(TABLE, TASK, limit=2), []
 
     def make(row):
         asked.append(row)
@@ -55,17 +46,17 @@ def test_thumbnails_stop_at_the_limit():
 
 def test_gallery_is_shared_by_runs_on_the_same_images():
     """The same images with the same labels and splits are one gallery, whatever the predictions."""
-    shown = Gallery(TABLE, ("a", "b"))
+    shown = Gallery(TABLE, TASK)
 
-    assert shown.holds(replace(TABLE, predicted=1 - TABLE.predicted), ["a", "b"])
-    assert not shown.holds(TABLE, ["a", "c"])
-    assert not shown.holds(replace(TABLE, labels=1 - TABLE.labels), ["a", "b"])
-    assert not shown.holds(replace(TABLE, splits=np.zeros(7, np.int8)), ["a", "b"])
-    assert not shown.holds(replace(TABLE, digests=(*TABLE.digests[:-1], b"x")), ["a", "b"])
+    assert shown.holds(replace(TABLE, predicted=1 - TABLE.predicted), TASK)
+    assert not shown.holds(TABLE, Classification(("a", "c")))
+    assert not shown.holds(replace(TABLE, labels=1 - TABLE.labels), TASK)
+    assert not shown.holds(replace(TABLE, splits=np.zeros(7, np.int8)), TASK)
+    assert not shown.holds(replace(TABLE, digests=(*TABLE.digests[:-1], b"x")), TASK)
 
 
 def test_many_mistakes_leave_room_for_other_images(monkeypatch):
     """If a run is nearly always wrong, some of its mistakes come first, not all."""
     monkeypatch.setattr(module, "MAX_MISTAKES", 1)
 
-    assert list(by_interest([TABLE], []))[:2] == [3, 4]
+    assert list(by_interest([(TABLE, TASK)], []))[:2] == [3, 4]

@@ -29,8 +29,8 @@ def test_columns_come_back_test_split_first(tmp_path):
 
 def test_run_of_many_classes_has_its_confidence(tmp_path, monkeypatch):
     """It is in a column of its own."""
-    monkeypatch.setattr("pipeline.runs.folder.MAX_COLUMNS", 1)
-    monkeypatch.setattr("pipeline.runs.folder.NUM_LISTED", 2)
+    monkeypatch.setattr("pipeline.tasks.stored.MAX_COLUMNS", 1)
+    monkeypatch.setattr("pipeline.tasks.stored.NUM_LISTED", 2)
 
     assert read_prediction_table(make_run(tmp_path, "mine", rows=ROWS)).confidence.tolist() == [0.6, 0.9, 0.75]
 

@@ -48,7 +48,8 @@ def test_runs_on_the_same_images_share_them(own):
 
     assert path == own.paths.runs / "report.html"
     assert set(runs) == {run["name"] for run in data["runs"]} == {"ridge", "knn"}
-    assert data["tasks"] == [{"title": "tree, 2 classes, 6 validation images", "runs": [0, 1]}]
+    [task] = data["tasks"]
+    assert (task["title"], task["runs"]) == ("tree, 2 classes, 6 validation images", [0, 1])
     assert len(data["galleries"]) == len(data["maps"]) == 1
     assert len(data["galleries"][0]["thumbnails"]) == 26
     assert data["galleries"][0]["note"] is None

@@ -39,7 +39,7 @@ def test_heads_of_a_sweep_are_listed_with_its_best_run(tmp_path):
             "head": "knn",
             "params": 5,
             "seconds": 0.1,
-            "accuracy": 0.75,
+            "main": 0.75,
             "ci95": [0.5, 0.9],
             "loss": 0.5,
             "settings": "k 3, C 0.5",

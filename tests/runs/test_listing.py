@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.cli.render import describe_runs
+from pipeline.cli.results import describe_runs
 from pipeline.runs.listing import augmentation_of, kind_of, list_runs
 from tests.runs.samples import make_info, make_run
 

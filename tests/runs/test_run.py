@@ -66,10 +66,10 @@ def test_run_is_shown_in_notebooks(name, settings, runs):
     plots = [base64.b64decode(re.search('base64,([^"]+)', image)[1]) for image in images]
     assert plots == [
         path.read_bytes()
-        for path in (run.folder.path / "curves.png", run.folder.path / "confusion.png")
+        for path in (run.folder.path / f"{name}.png" for name in ("curves", "confusion", "roc"))
         if path.exists()
     ]
-    assert len(plots) == (2 if name == "dense" else 0)
+    assert len(plots) == (3 if name == "dense" else 0)
 
 
 def test_names_in_notebooks_are_escaped(settings, runs, tmp_path):

@@ -102,3 +102,31 @@ def on_disk(task: LabelledRows, folder: Path, block_rows: int = BLOCK) -> Labell
         views = tuple(stored(rows, view) for view, rows in enumerate(split.views, start=1))
         splits[name] = Split(stored(split.X, 0), split.y, split.names, views)
     return LabelledRows(task.task, splits)
+
+
+LABELS = ("cat", "dog", "indoor")
+
+
+def make_label_task(*, num_train: int = 90, noise: float = 0.8, unknown: int = 10) -> LabelledRows:
+    """Three labels for each image, which are signs of three features; one answer in so many is not known."""
+    return _numeric_task(
+        Multilabel(LABELS), num_train, noise, lambda signal: (signal > 0.2).astype(np.float32), unknown
+    )
+
+
+def make_value_task(*, num_train: int = 90, noise: float = 0.8, names: Sequence[str] = ("age",)) -> LabelledRows:
+    """Numbers for each image that are linear in the features; one in ten of the last column is not known."""
+    task = Regression(tuple(names))
+    return _numeric_task(task, num_train, noise, lambda signal: 20 + 5 * signal[:, : len(names)], 10)
+
+
+def _numeric_task(task, num_train, noise, target_of, unknown):
+    rng, splits = np.random.default_rng(5), {}
+    mix = rng.normal(size=(3, 6))
+    for name, count in {"train": num_train, "validation": 60, "test": 60}.items():
+        signal = rng.normal(size=(count, 3))
+        X = (signal @ mix + rng.normal(size=(count, 6)) * noise).astype(np.float32)
+        y = target_of(signal).astype(np.float32)
+        y[::unknown, -1] = np.nan
+        splits[name] = Split(X, y, tuple(f"{name}/{number}" for number in range(count)))
+    return LabelledRows(task, splits)

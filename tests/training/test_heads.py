@@ -36,7 +36,7 @@ def test_run_is_kept_if_plots_and_logs_fail(photos, settings, tmp_path, monkeypa
     def fail(*_):
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("pipeline.runs.plots.plots.draw_confusion", fail)
+    monkeypatch.setattr("pipeline.runs.plots.by_task.draw_confusion", fail)
     monkeypatch.setattr("pipeline.runs.tracking.tensorboard.Events.finish", fail)
     logged = settings.with_changes(tensorboard=tmp_path / "logs")
     run = fit_head(scan(photos), "knn:k=1", logged, name="kept")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline.cli.render import describe_sweep
+from pipeline.cli.results import describe_sweep
 from pipeline.errors import MissingExtraError
 from pipeline.runs.run import load_run
 from pipeline.settings import Settings

@@ -1,4 +1,4 @@
-"""A process that serves the page of a synthetic session, without TensorFlow: `python -m tests.tuner.serving PORT`.
+"""A process that serves the page of a synthetic session, without TensorFlow: `python -m tests.tuner.serving PORT KIND`.
 
 `/pages` answers how many pages it holds, and its memory in bytes.
 """
@@ -16,7 +16,11 @@ from pathlib import Path
 
 import psutil
 
+from tests.stage_two.tasks import make_label_task, make_task, make_value_task
+
 PROJECT = Path(__file__).parents[2]
+
+TASKS = {"classification": make_task, "multilabel": make_label_task, "regression": make_value_task}
 
 
 class Server:
@@ -52,14 +56,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(**changes: float) -> Iterator[Server]:
-    """A server in a process of its own; `changes` are constants of `pipeline.tuner.visits`."""
+def serving(kind: str = "classification", **changes: float) -> Iterator[Server]:
+    """A server of a task of this kind, in a process of its own; `changes` are constants of `pipeline.tuner.visits`."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     words = [f"{name}={value}" for name, value in changes.items()]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.tuner.serving", str(port), *words],
+        [sys.executable, "-m", "tests.tuner.serving", str(port), kind, *words],
         cwd=PROJECT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -93,9 +97,9 @@ def _main() -> None:
 
     from pipeline.interrupts import stopping_in_order
     from pipeline.tuner import page, visits
-    from tests.tuner.sessions import make_session
+    from tests.tuner.sessions import session_of
 
-    port, *changes = sys.argv[1:]
+    port, kind, *changes = sys.argv[1:]
     for change in changes:
         name, _, value = change.partition("=")
         setattr(visits, name, type(getattr(visits, name))(float(value)))
@@ -110,7 +114,7 @@ def _main() -> None:
 
     where = {"host": "127.0.0.1", "port": int(port), "is_local": True}
     with stopping_in_order(print):
-        page.serve(make_session()[0], None, title="A title", on_start=say, **where)
+        page.serve(session_of(TASKS[kind]())[0], None, title="A title", on_start=say, **where)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import pytest
 from pipeline.runs.run import load_run
 from pipeline.settings import Settings
 from pipeline.tuner.choice import Choice, stops_of
+from pipeline.tuner.panes.classes import ClassPane
 from pipeline.tuner.serve import open_session
 from tests.browser import assert_quiet, open_page
 from tests.calls import read as scan
@@ -106,7 +107,7 @@ def test_cell_of_the_matrix_shows_its_images(page, session):
     """Those with this label and this prediction; `All mistakes` shows all mistakes again."""
     predictions = session.refit(Choice()).validation
     page.cell("blue recognised").click()
-    expected = names_of(session, predictions, predictions.cell(0, 0))
+    expected = names_of(session, predictions, ClassPane(session, None).indices(predictions, (0, 0)))
     page.wait(lambda: page.images() == expected)
 
     assert page.cell("blue recognised").text == str(len(expected))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.tuner.parts import curve_of_epochs, curve_of_sizes, name_of
+from pipeline.tuner.parts import curve_of_epochs, curve_of_sizes
 from pipeline.tuner.session import CurvePoint
 
 
@@ -32,7 +32,10 @@ def test_axis_starts_below_the_curve(accuracy, low):
     assert curve_of_sizes([CurvePoint(30, 1.0, accuracy)])["yAxis"]["min"] == low
 
 
-def test_cell_has_a_name():
-    """The diagonal and the rest."""
-    assert name_of((0, 0), ("ant", "bee")) == "ant recognised"
-    assert name_of((0, 1), ("ant", "bee")) == "ant predicted as bee"
+def test_curve_of_r2_is_not_in_per_cent():
+    """The axis goes up to 1, and values far below 0 are drawn at -1."""
+    chart = curve_of_sizes([CurvePoint(30, None, -7.0), CurvePoint(1500, 0.9, 0.8125)], is_share=False)
+
+    assert series(chart) == {"validation": [-1, 0.812], "training": [None, 0.9]}
+    assert (chart["yAxis"]["min"], chart["yAxis"]["max"]) == (-1, 1)
+    assert "axisLabel" not in chart["yAxis"]

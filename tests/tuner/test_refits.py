@@ -16,7 +16,7 @@ TASK = make_task(**HARD)
 def part_of(task, every=1):
     """Every image, or one of so many."""
     rows = {split: np.arange(0, len(task.splits[split]), every) for split in ("train", "validation")}
-    return Part(task.classes, rows, {split: task.splits[split].y[rows[split]] for split in rows})
+    return Part(task.task, rows, {split: task.splits[split].y[rows[split]] for split in rows})
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def test_saved_run_is_the_head_of_the_page(photos, settings):
     assert run.metrics["validation"]["loss"] == pytest.approx(shown.scores.loss, rel=1e-5)
     assert run.metrics["test"]["n"] == 12
     probabilities = [float(row["p:blue"]) for row in rows if row["split"] == "validation"]
-    assert np.allclose(probabilities, shown.probabilities[:, 0], atol=2e-6)
+    assert np.allclose(probabilities, shown.outputs[:, 0], atol=2e-6)
     assert len(run.predict([photos / "test" / "red"])) == 6
 
 

@@ -12,6 +12,7 @@ from pipeline.stage_two.spec import LINEAR_GRIDS, parse_head
 from pipeline.tuner import refits
 from pipeline.tuner.choice import Choice, first_value, stops_of
 from pipeline.tuner.labels import LabelFile
+from pipeline.tuner.panes.classes import ClassPane
 from tests.tuner.sessions import make_session
 
 
@@ -47,7 +48,7 @@ def test_head_is_the_one_that_the_command_trains(head, shape):
 
     for split, predictions in (("validation", results.validation), ("train", results.train)):
         expected = fit.head.outputs(task.splits[split].flat)
-        assert np.abs(predictions.probabilities - expected).max() < 1e-4
+        assert np.abs(predictions.outputs - expected).max() < 1e-4
         assert predictions.y.tolist() == task.splits[split].y.tolist()
         assert [session.manifest.names[row] for row in predictions.rows] == list(task.splits[split].names)
 
@@ -136,7 +137,7 @@ def test_classes_can_be_left_out():
     results, selection = session.refit(choice), session.selection(choice)
 
     assert results.classes == ("ant", "cat")
-    assert results.validation.probabilities.shape == (40, 2)
+    assert results.validation.outputs.shape == (40, 2)
     assert set(selection.labels) == {"ant", "cat"}
     assert Counter(selection.splits) == {"train": 60, "validation": 40, "test": 40}
     with pytest.raises(DataLayoutError, match="two classes or more"):
@@ -145,17 +146,18 @@ def test_classes_can_be_left_out():
 
 def test_images_of_a_cell():
     """A cell of the confusion matrix has as many images as it counts; mistakes are all off the diagonal, by confidence."""
-    predictions = make_session()[0].refit(Choice("ridge", 1.0)).validation
+    session, _ = make_session()
+    predictions, pane = session.refit(Choice("ridge", 1.0)).validation, ClassPane(session, None)
     confusion = np.array(predictions.scores.confusion)
-    predicted = predictions.probabilities.argmax(axis=1)
+    predicted = predictions.outputs.argmax(axis=1)
     for true in range(3):
         for other in range(3):
-            indices = predictions.cell(true, other)
+            indices = pane.indices(predictions, (true, other))
             assert len(indices) == confusion[true, other]
             assert set(predictions.y[indices]) <= {true}
             assert set(predicted[indices]) <= {other}
     mistakes = predictions.mistakes()
-    confidence = predictions.probabilities[mistakes].max(axis=1)
+    confidence = predictions.outputs[mistakes].max(axis=1)
 
     assert len(mistakes) == confusion.sum() - np.trace(confusion) > 1
     assert (np.diff(confidence) <= 0).all()
@@ -172,13 +174,13 @@ def test_relabelling_is_kept_and_seen(file):
     assert file.path.read_text().splitlines()[1] == "train/0,bee,train"
     assert session.manifest.labels[row] == "bee"
     assert session.selection(choice).labels[0] == "bee"
-    assert not np.array_equal(after.validation.probabilities, before.validation.probabilities)
+    assert not np.array_equal(after.validation.outputs, before.validation.outputs)
     assert np.array_equal(after.validation.y, before.validation.y)
 
     session.undo()
     assert file.path.read_text().splitlines()[1] == "train/0,ant,train"
     assert session.changes == []
-    assert np.array_equal(session.refit(choice).validation.probabilities, before.validation.probabilities)
+    assert np.array_equal(session.refit(choice).validation.outputs, before.validation.outputs)
 
 
 def test_relabelled_validation_image_is_scored_by_its_new_label(file):
@@ -187,12 +189,12 @@ def test_relabelled_validation_image_is_scored_by_its_new_label(file):
     choice = Choice("logreg", 0.01)
     before = session.refit(choice)
     index = int(before.validation.mistakes()[0])
-    predicted = before.classes[before.validation.probabilities[index].argmax()]
+    predicted = before.classes[before.validation.outputs[index].argmax()]
     session.relabel(int(before.validation.rows[index]), predicted)
     after = session.refit(choice)
 
     assert after.validation.scores.accuracy == pytest.approx(before.validation.scores.accuracy + 1 / 60)
-    assert np.array_equal(after.validation.probabilities, before.validation.probabilities)
+    assert np.array_equal(after.validation.outputs, before.validation.outputs)
 
 
 def test_label_that_cannot_be_kept_is_not_taken(file):
@@ -239,7 +241,7 @@ def test_dense_head_reports_its_epochs_and_can_be_stopped():
     results = session.refit(choice, on_epoch=lambda row: epochs.append(row["val_accuracy"]))
     assert len(epochs) == 2
     assert results.head == "dense:4,relu"
-    assert results.validation.probabilities.shape == (40, 2)
+    assert results.validation.outputs.shape == (40, 2)
     assert results.train.scores.n == 60
     with pytest.raises(HeadSpecError):
         session.refit(replace(choice, layers="dense:no"))

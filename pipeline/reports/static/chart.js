@@ -14,6 +14,12 @@ function chart(label, draw) {
   return box;
 }
 
+// Where an event is on an element, in pixels.
+function placeOf(event, element) {
+  const { left, top } = element.getBoundingClientRect();
+  return [event.clientX - left, event.clientY - top];
+}
+
 function ticksOf(low, high, most) {
   const rough = (high - low) / most;
   const power = 10 ** Math.floor(Math.log10(rough));

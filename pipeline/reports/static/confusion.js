@@ -1,4 +1,4 @@
-// The confusion matrix; a press on a cell lists its images.
+// One class for each image: the confusion matrix (a press on a cell lists its images), and the curves of two classes.
 const MAX_CLASSES = 40;
 
 function confusion(run, gallery, split) {
@@ -82,3 +82,46 @@ function perClass(run, gallery, split) {
       { name: "images", value: (row) => row.n, cell: (row) => count(row.n), number: true },
     ], rows, rows.length > 10 ? "recall" : "class"));
 }
+
+// In the order in which Python chose thumbnails: the most confident mistakes, the least confident right predictions.
+function rowsOf(run, gallery, split, label, predicted) {
+  const number = SPLITS.indexOf(split);
+  const sign = label === predicted ? 1 : -1;
+  return gallery.names.map((_, row) => row)
+    .filter((row) => gallery.splits[row] === number && gallery.labels[row] === label && run.predicted[row] === predicted)
+    .sort((a, b) => sign * (run.confidence[a] - run.confidence[b]) || a - b);
+}
+
+function mistakes(run, gallery, split) {
+  const rows = run.splits[split].mistakes;
+  const wrong = run.splits[split].confusion.reduce((sum, [i, j, n]) => sum + (i === j ? 0 : n), 0);
+  return el("section", {}, el("h3", {}, "Most confident mistakes"),
+    rows.length
+      ? el("p", { class: "note" }, `${rows.length === wrong ? plural(wrong, "mistake") : `${rows.length} of ${plural(wrong, "mistake")}`} on the ${split} images, the most confident first. Look here for wrong labels, and for what the features do not show.`)
+      : el("p", { class: "note" }, `None on the ${split} images.`),
+    rows.length ? images(run, gallery, rows) : null);
+}
+
+const CLASSES = {
+  figures: () => [],
+  answer: (task) => (task.names.length === 2 ? "one of two classes" : `one of ${task.names.length} classes`),
+  quote: (task, scores) => `${percent(scores.main)} of ${count(scores.n)}`,
+  label: (gallery, row) => gallery.classes[gallery.labels[row]],
+  prediction(run, gallery, row) {
+    const [label, predicted] = [gallery.labels[row], run.predicted[row]];
+    const confidence = percent(run.confidence[row], 0);
+    return label === predicted
+      ? [el("b", {}, gallery.classes[predicted]), ` ${confidence}`]
+      : [el("b", { class: "wrong" }, `✗ ${gallery.classes[predicted]}`), ` ${confidence}`, el("br"), `is ${gallery.classes[label]}`];
+  },
+  judged: (run, gallery, split) => [
+    confusion(run, gallery, split), mistakes(run, gallery, split),
+    el("div", { class: "pair" }, perClass(run, gallery, split), calibration(run.splits[split], split)),
+    decision(run, gallery, split),
+  ],
+  kinds: (run, gallery) => ({
+    label: { names: gallery.classes, of: (row) => gallery.labels[row] },
+    split: { names: SPLITS, of: (row) => gallery.splits[row] },
+    error: { names: ["right", "wrong"], of: (row) => Number(run.predicted[row] !== gallery.labels[row]), colours: ["soft", "red"] },
+  }),
+};

@@ -22,6 +22,10 @@ const count = (number) => number.toLocaleString("en");
 const plural = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 const interval = ([low, high]) => `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)}`;
 
+// The main score of a task: a share in per cent, or R2.
+const mainText = (task, value, digits = 1) => (task.is_share ? percent(value, digits) : value.toFixed(Math.max(2, digits + 2)));
+const mainInterval = (task, ends) => (task.is_share ? interval(ends) : `${ends[0].toFixed(3)} to ${ends[1].toFixed(3)}`);
+
 function seconds(value) {
   if (value < 60) return `${value.toFixed(value < 10 ? 2 : 1)} s`;
   return value < 3600 ? `${(value / 60).toFixed(1)} min` : `${(value / 3600).toFixed(1)} h`;

@@ -9,16 +9,8 @@ function thumbnail(gallery, row) {
     : el("span", { class: "absent" }, "no thumbnail");
 }
 
-function prediction(run, gallery, row) {
-  const [label, predicted] = [gallery.labels[row], run.predicted[row]];
-  const confidence = percent(run.confidence[row], 0);
-  return label === predicted
-    ? [el("b", {}, gallery.classes[predicted]), ` ${confidence}`]
-    : [el("b", { class: "wrong" }, `✗ ${gallery.classes[predicted]}`), ` ${confidence}`, el("br"), `is ${gallery.classes[label]}`];
-}
-
 function photo(run, gallery, row, above = null) {
-  return el("div", { class: "photo" }, thumbnail(gallery, row), above, el("span", { class: "prediction" }, prediction(run, gallery, row)),
+  return el("div", { class: "photo" }, thumbnail(gallery, row), above, el("span", { class: "prediction" }, TASKS[gallery.kind].prediction(run, gallery, row)),
     el("span", { class: "file", title: gallery.names[row] }, gallery.names[row].split("/").at(-1)));
 }
 
@@ -27,32 +19,13 @@ function images(run, gallery, rows, boxed = false) {
     rows.map((row) => el("li", {}, photo(run, gallery, row))));
 }
 
-// In the order in which Python chose thumbnails: the most confident mistakes, the least confident right predictions.
-function rowsOf(run, gallery, split, label, predicted) {
-  const number = SPLITS.indexOf(split);
-  const sign = label === predicted ? 1 : -1;
-  return gallery.names.map((_, row) => row)
-    .filter((row) => gallery.splits[row] === number && gallery.labels[row] === label && run.predicted[row] === predicted)
-    .sort((a, b) => sign * (run.confidence[a] - run.confidence[b]) || a - b);
-}
-
-function mistakes(run, gallery, split) {
-  const rows = run.splits[split].mistakes;
-  const wrong = run.splits[split].confusion.reduce((sum, [i, j, n]) => sum + (i === j ? 0 : n), 0);
-  return el("section", {}, el("h3", {}, "Most confident mistakes"),
-    rows.length
-      ? el("p", { class: "note" }, `${rows.length === wrong ? plural(wrong, "mistake") : `${rows.length} of ${plural(wrong, "mistake")}`} on the ${split} images, the most confident first. Look here for wrong labels, and for what the features do not show.`)
-      : el("p", { class: "note" }, `None on the ${split} images.`),
-    rows.length ? images(run, gallery, rows) : null);
-}
-
 function sides(run, gallery, rows) {
   return el("div", { class: "side" }, rows.map((row) => photo(run, gallery, row, SPLITS[gallery.splits[row]])));
 }
 
 function conflicts(run, gallery, map) {
   const found = map.conflicts.slice(0, 24);
-  const names = (rows) => [...new Set(rows.map((row) => gallery.classes[gallery.labels[row]]))].join(", ");
+  const names = (rows) => [...new Set(rows.map((row) => TASKS[gallery.kind].label(gallery, row)))].join(", ");
   return el("section", {}, el("h3", {}, "Images under two labels"),
     el("p", { class: "note" }, found.length
       ? `${plural(map.conflicts.length, "image")} with the same bytes under more than one label${found.length < map.conflicts.length ? `, ${found.length} of them shown` : ""}: at most one of the labels is right. Remove the others.`

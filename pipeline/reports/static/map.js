@@ -8,13 +8,10 @@ function featureMap(run, gallery, map) {
   const rows = map.rows ?? gallery.names.map((_, row) => row);
   const [canvas, tip, legendBox] = [el("canvas", { tabindex: "0", role: "img", "aria-label": "Map of the features. Arrow keys go from image to image." }),
     el("div", { class: "tip", hidden: true, role: "status" }), el("div")];
-  const state = { points: map.pca, by: "label", only: null, at: null };
+  const state = { points: map.pca, by: null, only: null, at: null };
 
-  const kinds = {
-    label: { names: gallery.classes, of: (row) => gallery.labels[row] },
-    split: { names: SPLITS, of: (row) => gallery.splits[row] },
-    error: { names: ["right", "wrong"], of: (row) => Number(run.predicted[row] !== gallery.labels[row]), colours: ["soft", "red"] },
-  };
+  const kinds = TASKS[gallery.kind].kinds(run, gallery);
+  state.by = Object.keys(kinds)[0];
   const colourOf = (kind, value) => (kind.colours ?? MAP_COLOURS)[value % (kind.colours ?? MAP_COLOURS).length];
   const shapeOf = (value) => MAP_SHAPES[(value + Math.floor(value / MAP_COLOURS.length)) % MAP_SHAPES.length];
   const at = (k) => [18 + (state.points.x[k] / GRID) * (canvas.clientWidth - 36), 18 + (1 - state.points.y[k] / GRID) * (canvas.clientHeight - 36)];
@@ -46,46 +43,12 @@ function featureMap(run, gallery, map) {
     }
   }
 
-  function show(k) {
-    if (k === state.at) return;
-    state.at = k;
-    tip.hidden = k === null;
-    if (k !== null) {
-      const [x, y]  = at(k);
-      tip.replaceChildren(photo(run, gallery, rows[k], SPLITS[gallery.splits[rows[k]]]));
-      tip.style.left = `${Math.min(x + 14, canvas.clientWidth - 136) < x && x > 150 ? x - 144 : Math.min(x + 14, canvas.clientWidth - 136)}px`;
-      tip.style.top = `${Math.max(4, Math.min(y - 40, canvas.clientHeight - tip.offsetHeight - 4))}px`;
-    }
-    draw();
-  }
-
-  function nearest(distance, limit) {
-    let [best, least] = [null, limit];
-    rows.forEach((row, k) => {
-      if (state.only !== null && state.only !== kinds[state.by].of(row)) return;
-      const far = distance(...at(k), k);
-      if (far < least) [best, least] = [k, far];
-    });
-    return best;
-  }
-
-  const point = (event) => show(nearest((x, y) => Math.hypot(x - event.offsetX, y - event.offsetY), 24));
-  // A lifted finger leaves too, but its image must stay.
-  const leave = (event) => { if (event.pointerType === "mouse") show(null); };
-  const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-  const walk = (event) => {
-    if (event.key === "Escape") show(null);
-    if (!(event.key in steps)) return;
-    event.preventDefault();
-    const [dx, dy] = steps[event.key];
-    const [fromX, fromY] = state.at === null ? [canvas.clientWidth / 2, canvas.clientHeight / 2] : at(state.at);
-    const next = nearest((x, y, k) => {
-      const [along, across] = [(x - fromX) * dx + (y - fromY) * dy, Math.abs((x - fromX) * dy) + Math.abs((y - fromY) * dx)];
-      return k === state.at || (state.at !== null && along <= 0) ? Infinity : Math.abs(along) + 2 * across;
-    }, Infinity);
-    if (next !== null) show(next);
-  };
-  build(canvas, { pointermove: point, pointerdown: point, pointerleave: leave, blur: () => show(null), keydown: walk }, []);
+  const tour = explore(canvas, tip, {
+    count: rows.length, at, isShown: (k) => state.only === null || state.only === kinds[state.by].of(rows[k]),
+    content: (k) => photo(run, gallery, rows[k], SPLITS[gallery.splits[rows[k]]]),
+    size: () => [canvas.clientWidth, canvas.clientHeight],
+    draw: (k) => { state.at = k; draw(); },
+  });
 
   function listKinds() {
     const kind = kinds[state.by];
@@ -98,7 +61,7 @@ function featureMap(run, gallery, map) {
       } }, svg("svg", { width: 16, height: 16, "aria-hidden": "true" }, svg("path", { class: `mark c-${colourOf(kind, value)}`, d: shapeOf(value)(8, 8, 5) })), name)))));
   }
 
-  const change = (name, value) => { state[name] = value; state.only = null; state.at = null; tip.hidden = true; listKinds(); draw(); };
+  const change = (name, value) => { state[name] = value; state.only = null; state.at = null; tour.forget(); listKinds(); draw(); };
   const ways = { PCA: map.pca, ...(map.umap ? { UMAP: map.umap } : {}) };
   const about = `${map.features}; two principal components explain ${percent(map.pca.share, 0)} of the variance.${map.umap ? " With UMAP, neighbours are similar, and long distances mean little." : ""}`;
   listKinds();
@@ -107,6 +70,6 @@ function featureMap(run, gallery, map) {
   return el("section", {}, el("h3", {}, "Map of the features"),
     el("p", { class: "note" }, about, map.rows ? ` ${count(rows.length)} images, chosen at random.` : "", " Point at an image, or use the arrow keys. Press an entry of the legend to show only that."),
     Object.keys(ways).length > 1 ? choice("map", Object.keys(ways), "PCA", (name) => change("points", ways[name])) : null,
-    choice("colour by", Object.keys(kinds), "label", (name) => change("by", name)),
+    choice("colour by", Object.keys(kinds), state.by, (name) => change("by", name)),
     legendBox, el("div", { class: "map" }, canvas, tip));
 }

@@ -4,7 +4,7 @@ function runSection(run, isOpen) {
   const inside = el("div", { class: "inside" });
   const section = el("details", { class: "run", id: run.name, open: isOpen, toggle: fill },
     el("summary", {}, el("h2", {}, run.name),
-      el("span", {}, `${run.head} on ${run.base}, ${percent(scores.accuracy)} of ${count(scores.n)} ${run.scores.test ? "test" : "validation"} images`)),
+      el("span", {}, `${run.head} on ${run.base}, ${TASKS[run.task.kind].quote(run.task, scores)} ${run.scores.test ? "test" : "validation"} images`)),
     inside);
   function fill() {
     if (section.open && !inside.hasChildNodes()) inside.append(...parts(run));
@@ -20,9 +20,7 @@ function parts(run) {
   const [gallery, map] = [data.galleries[run.gallery], data.maps[run.map]];
   const splits = SPLITS.filter((split) => run.splits[split]);
   const judged = el("div", { class: "inside flush" });
-  const judge = (split) => judged.replaceChildren(
-    confusion(run, gallery, split), mistakes(run, gallery, split),
-    el("div", { class: "pair" }, perClass(run, gallery, split), calibration(run.splits[split], split)));
+  const judge = (split) => judged.replaceChildren(...TASKS[run.task.kind].judged(run, gallery, split).filter(Boolean));
   judge(splits[0]);
   return [
     figures(run),
@@ -38,20 +36,21 @@ function parts(run) {
 
 function figures(run) {
   const figure = (name, value, more) => el("div", {}, el("dt", {}, name), el("dd", {}, value, more ? el("small", {}, more) : null));
-  const ece = SPLITS.map((split) => run.splits?.[split]).find(Boolean)?.reliability.ece;
+  const ece = SPLITS.map((split) => run.splits?.[split]).find(Boolean)?.reliability?.ece;
   return el("dl", { class: "figures" },
     SPLITS.filter((split) => run.scores[split]).map((split) =>
-      figure(`${split} accuracy`, percent(run.scores[split].accuracy), `${interval(run.scores[split].ci95)}, ${plural(run.scores[split].n, "image")}`)),
+      figure(`${split} ${run.task.score}`, mainText(run.task, run.scores[split].main), `${mainInterval(run.task, run.scores[split].ci95)}, ${plural(run.scores[split].n, "image")}`)),
+    TASKS[run.task.kind].figures(run).map((entry) => figure(...entry)),
     ece === undefined ? null : figure("calibration error", percent(ece), "expected (ECE), see below"),
     figure("training", seconds(run.seconds), run.parameters ? `${count(run.parameters)} trained parameters` : null));
 }
 
 function sweepTable(run) {
   return el("section", {}, el("h3", {}, "The sweep"),
-    el("p", { class: "note" }, `${plural(run.sweep.length, "head")}, ranked by validation accuracy, equal ones by log loss. The best became this run; only it was scored on the test split.${run.sweep.some((row) => row.head === "softmax") ? " softmax: one dense output layer without hidden layers, trained by gradient descent." : ""}`),
+    el("p", { class: "note" }, `${plural(run.sweep.length, "head")}, ranked by validation ${run.task.score}, equal ones by ${run.task.score === "accuracy" ? "log loss" : "loss"}. The best became this run; only it was scored on the test split.${run.sweep.some((row) => row.head === "softmax") ? " softmax: one dense output layer without hidden layers, trained by gradient descent." : ""}`),
     sortable("Heads of the sweep", [
       { name: "head", value: (row) => row.head, cell: (row) => long(row.head) },
-      { name: "validation", value: (row) => row.accuracy, cell: withInterval, number: true },
+      { name: "validation", value: (row) => row.main, cell: (row) => withInterval(run.task, row), number: true },
       { name: "loss", value: (row) => row.loss, cell: (row) => row.loss.toFixed(4), number: true, lowFirst: true },
       { name: "trained parameters", value: (row) => row.params, cell: (row) => count(row.params), number: true, lowFirst: true },
       { name: "seconds", value: (row) => row.seconds, cell: (row) => row.seconds.toFixed(2), number: true, lowFirst: true },

@@ -39,4 +39,4 @@ function sortable(label, columns, rows, sortedBy) {
 }
 
 const long = (text) => el("span", { class: "long", title: text }, text);
-const withInterval = (scores) => (scores ? [percent(scores.accuracy), el("span", { class: "interval" }, interval(scores.ci95))] : null);
+const withInterval = (task, scores) => (scores ? [mainText(task, scores.main), el("span", { class: "interval" }, mainInterval(task, scores.ci95))] : null);

@@ -1,4 +1,4 @@
-"""Plots of runs and comparisons: learning curves and regimes side by side; the confusion matrix is in `confusion`.
+"""Plots of runs and comparisons: learning curves and regimes side by side; the plots of each task are in `by_task`.
 
 They are readable at half size and without colour vision. A plot that cannot be drawn is a warning, because what it shows is saved.
 """
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from pipeline.files import replacing
 from pipeline.runs.attempts import attempt
 from pipeline.runs.folder import RunFolder
-from pipeline.runs.plots.confusion import draw_confusion
+from pipeline.runs.plots.by_task import Shown, draw_all
 from pipeline.runs.plots.fonts import use_fonts
-from pipeline.tasks.class_scores import ClassScores
+from pipeline.tasks.scores import words_of
+from pipeline.tasks.task import Outputs, Targets
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,13 +28,17 @@ _FONT = 13
 _MAX_NAMED = 100  # classes; more names overlap, and take minutes to lay out
 
 
-def draw_run(run: RunFolder) -> bool:
-    """Draw the confusion matrix of a run, and its learning curves if it has epochs, into its folder.
+def draw_run(run: RunFolder, predicted: Mapping[str, tuple[Outputs, Targets]]) -> bool:
+    """Draw the plots of a run's task, and its learning curves if it has epochs, into its folder.
+
+    Args:
+        run: A finished run.
+        predicted: Outputs (N, K) and targets of each split.
 
     Returns:
         Whether all plots could be drawn.
     """
-    return attempt(f"Run {run.name} is saved, but its plots could not be drawn", _draw_run, run)
+    return attempt(f"Run {run.name} is saved, but its plots could not be drawn", _draw_run, run, predicted)
 
 
 def draw_comparison(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> bool:
@@ -77,15 +82,13 @@ def _draw_race(path: Path, rounds: "Sequence[Any]", title: str) -> None:
         axes.legend(fontsize=_FONT - 2, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
-def _draw_run(run: RunFolder) -> None:
+def _draw_run(run: RunFolder, predicted: Mapping[str, tuple[Outputs, Targets]]) -> None:
     info, scores, history = run.info, run.scores, run.history()
     title = f"{info.data}: {info.head} on {info.recipe['base']}"
     split = "test" if "test" in scores else "validation"
     if history:
-        draw_curves(run.path / "curves.png", history, title)
-    chosen = scores[split]
-    if isinstance(chosen, ClassScores):
-        draw_confusion(run.path / "confusion.png", chosen.confusion, info.classes, f"{title}\n{split} images")
+        draw_curves(run.path / "curves.png", history, title, run.task.history_words)
+    draw_all(run.path, Shown(run.task, scores[split], *predicted[split]), f"{title}\n{split} images")
 
 
 def _draw_comparison(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> None:
@@ -93,13 +96,13 @@ def _draw_comparison(path: Path, rows: Sequence[Mapping[str, Any]], title: str) 
     draw_regimes(path, rows, title)
 
 
-def draw_curves(path: Path, history: Sequence[Mapping[str, float]], title: str) -> None:
-    """Loss and accuracy by epoch, of training and validation."""
+def draw_curves(path: Path, history: Sequence[Mapping[str, float]], title: str, words: tuple[str, str]) -> None:
+    """Loss and score by epoch, of training and validation; `words` is what they are called."""
     from matplotlib.ticker import MaxNLocator
 
     with _figure(path, 11, 4.4, title) as figure:
         epochs = [row["epoch"] for row in history]
-        for position, (key, label) in enumerate((("loss", "cross-entropy loss"), ("accuracy", "accuracy")), start=1):
+        for position, (key, label) in enumerate(zip(("loss", "accuracy"), words, strict=True), start=1):
             axes = figure.add_subplot(1, 2, position)
             axes.plot(epochs, [row[key] for row in history], "o--", color=ORANGE, label="training", markersize=4)
             axes.plot(
@@ -114,7 +117,7 @@ def draw_curves(path: Path, history: Sequence[Mapping[str, float]], title: str) 
 
 
 def draw_regimes(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> None:
-    """Validation accuracy with its 95 % interval by seconds, with the cost of stage one (filled) and without it (hollow)."""
+    """The main score on validation with its 95 % interval by seconds, with the cost of stage one (filled) and without it (hollow)."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     with _figure(path, 9.5, 5.2, title) as figure:
@@ -141,7 +144,8 @@ def draw_regimes(path: Path, rows: Sequence[Mapping[str, Any]], title: str) -> N
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("seconds (filled: with stage one; hollow: on a warm cache)", fontsize=_FONT)
-        axes.set_ylabel("validation accuracy, 95 % interval", fontsize=_FONT)
+        words = words_of(rows[0].get("score", "accuracy"))
+        axes.set_ylabel(f"validation {words}, 95 % interval", fontsize=_FONT)
         axes.tick_params(labelsize=_FONT - 1)
         axes.grid(alpha=0.25)
         axes.legend(fontsize=_FONT - 1, frameon=False, loc="best")

@@ -11,7 +11,7 @@ from pipeline.runs.folder import RunFolder
 from pipeline.runs.info import RunInfo
 from pipeline.runs.tracking.mlflow import Tracker
 from pipeline.runs.tracking.tensorboard import Events
-from pipeline.tasks.scores import Scores
+from pipeline.tasks.scores import BriefScores, Scores
 
 Setting = str | float | bool
 
@@ -91,9 +91,8 @@ def _log_sweep(tensorboard: Path, name: str, results: Sequence[Mapping[str, Any]
     for number, result in enumerate(results, start=1):
         with Events(tensorboard) as events:
             events.add_settings({"head": result["head"], **result["settings"]})
-            events.add_scalars(
-                {f"validation/{name}": float(result["validation"][name]) for name in ("accuracy", "loss")}, step=0
-            )
+            scores = BriefScores.from_dict(result["validation"])
+            events.add_scalars({f"validation/{scores.name}": scores.main, "validation/loss": scores.loss}, step=0)
             events.finish(f"{name}-sweep/{number:03d}")
 
 
@@ -118,11 +117,11 @@ def settings_of(info: RunInfo) -> dict[str, Setting]:
 
 
 def scores_of(scores: Mapping[str, Scores]) -> dict[str, float]:
-    """`validation/accuracy` and so on."""
+    """The main score and the loss of each split: `validation/accuracy`, `validation/loss` and so on."""
     return {
-        f"{split}/{name}": float(getattr(values, name))
+        f"{split}/{name}": float(value)
         for split, values in scores.items()
-        for name in ("accuracy", "loss")
+        for name, value in ((values.main_name, values.main), ("loss", values.loss))
     }
 
 

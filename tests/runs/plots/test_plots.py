@@ -6,11 +6,13 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from pipeline.runs.plots import plots
+from pipeline.runs.plots import by_task, plots
 from pipeline.runs.plots.plots import draw_comparison, draw_curves, draw_regimes, draw_run
 from tests.runs import samples
 from tests.runs.images import ODD_NAMES, is_drawn, pixels
 
+WORDS = ("cross-entropy loss", "accuracy")
+PREDICTED = {"test": (np.float32([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]]), np.array([0, 1, 1, 0]))}
 HISTORY = [
     {"epoch": epoch, "loss": 1 / epoch, "val_loss": 1.2 / epoch, "accuracy": 1 - 0.5 / epoch, "val_accuracy": 0.6}
     for epoch in range(1, 8)
@@ -19,7 +21,7 @@ HISTORY = [
 
 def test_curves_are_drawn(tmp_path):
     """Loss and accuracy are side by side in one wide plot."""
-    draw_curves(tmp_path / "curves.png", HISTORY, "photos: dense:256 on vgg16")
+    draw_curves(tmp_path / "curves.png", HISTORY, "photos: dense:256 on vgg16", WORDS)
     grey = pixels(tmp_path / "curves.png")
     height, width = grey.shape
 
@@ -30,15 +32,15 @@ def test_curves_are_drawn(tmp_path):
 
 def test_curves_show_the_history(tmp_path):
     """Another history gives another plot."""
-    draw_curves(tmp_path / "a.png", HISTORY, "title")
-    draw_curves(tmp_path / "b.png", [row | {"val_loss": 0.9} for row in HISTORY], "title")
+    draw_curves(tmp_path / "a.png", HISTORY, "title", WORDS)
+    draw_curves(tmp_path / "b.png", [row | {"val_loss": 0.9} for row in HISTORY], "title", WORDS)
 
     assert not np.array_equal(pixels(tmp_path / "a.png"), pixels(tmp_path / "b.png"))
 
 
 def test_curve_of_one_epoch_is_drawn(tmp_path):
     """One epoch is drawn as a point."""
-    draw_curves(tmp_path / "curves.png", HISTORY[:1], "one")
+    draw_curves(tmp_path / "curves.png", HISTORY[:1], "one", WORDS)
 
     assert is_drawn(pixels(tmp_path / "curves.png"))
 
@@ -46,7 +48,7 @@ def test_curve_of_one_epoch_is_drawn(tmp_path):
 @pytest.mark.parametrize("title", [*ODD_NAMES, "photos: dense:256,relu,dropout:0.5,dense:256,relu,dropout:0.5 " * 3])
 def test_any_title_can_be_drawn(title, tmp_path):
     """A title is text, however odd the data set's name, and a long one is broken into lines."""
-    draw_curves(tmp_path / "curves.png", HISTORY, title)
+    draw_curves(tmp_path / "curves.png", HISTORY, title, WORDS)
 
     assert is_drawn(pixels(tmp_path / "curves.png"))
 
@@ -73,7 +75,7 @@ def test_comparison_is_drawn(tmp_path):
 
 def test_matplotlibrc_does_not_change_plots(tmp_path):
     """A matplotlibrc does not change these plots (`text.usetex` needs LaTeX), and still holds for the user's own plots."""
-    arguments = HISTORY, "title"
+    arguments = HISTORY, "title", WORDS
     draw_curves(tmp_path / "plain.png", *arguments)
     with mpl.rc_context({"text.usetex": True, "font.size": 3, "savefig.format": "svg"}):
         draw_curves(tmp_path / "other.png", *arguments)
@@ -86,7 +88,7 @@ def test_matplotlibrc_does_not_change_plots(tmp_path):
 def test_plot_that_fails_leaves_nothing_behind(tmp_path):
     """A plot that fails leaves no file."""
     with pytest.raises(KeyError):
-        draw_curves(tmp_path / "curves.png", [{"epoch": 1}], "title")
+        draw_curves(tmp_path / "curves.png", [{"epoch": 1}], "title", WORDS)
 
     assert list(tmp_path.iterdir()) == []
 
@@ -96,10 +98,10 @@ def fail(*_):
 
 
 def test_run_is_drawn_into_its_folder(tmp_path):
-    """A run with epochs has learning curves and a confusion matrix."""
+    """A run with epochs has learning curves beside the plots of its task."""
     run = samples.make_run(tmp_path, history=samples.HISTORY)
 
-    assert draw_run(run)
+    assert draw_run(run, PREDICTED)
     assert {path.name for path in run.path.glob("*.png")} == {"confusion.png", "curves.png"}
     assert is_drawn(pixels(run.path / "confusion.png"))
 
@@ -108,13 +110,13 @@ def test_run_is_drawn_into_its_folder(tmp_path):
 def test_run_that_cannot_be_drawn_is_kept_with_a_warning(broken, tmp_path, monkeypatch, caplog):
     """If a plot fails, or matplotlib cannot be imported, the warning names the run and the error."""
     if broken == "plot":
-        monkeypatch.setattr(plots, "draw_confusion", fail)
+        monkeypatch.setattr(by_task, "draw_confusion", fail)
     else:
         monkeypatch.setitem(sys.modules, "matplotlib", None)
     run = samples.make_run(tmp_path, history=samples.HISTORY)
     error = {"plot": "RuntimeError: no ink", "import": "ModuleNotFoundError: "}[broken]
 
-    assert not draw_run(run)
+    assert not draw_run(run, PREDICTED)
     [message] = caplog.messages
     assert message.startswith(f"Run mine is saved, but its plots could not be drawn: {error}")
     assert run.info.head == "ridge"

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.errors import MissingExtraError
 from pipeline.runs.tracking import mlflow as tracking
 from pipeline.runs.tracking import tensorboard as events
-from pipeline.runs.tracking.logs import log_sweep, open_log, settings_of
+from pipeline.runs.tracking.logs import log_sweep, open_log, scores_of, settings_of
+from pipeline.tasks.regression import Regression
 from tests.runs.samples import HISTORY, SCORES, make_info, make_run, read_curves, read_hyperparameters
 
 VALIDATION = SCORES["validation"].as_dict()
@@ -79,3 +81,15 @@ def test_missing_package_is_an_error_before_the_training(module, arguments, monk
         open_log(*arguments),
     ):
         pytest.fail("The training began.")
+
+
+def test_logs_have_the_main_score_of_the_task(tmp_path):
+    """R2 of numbers, and in a sweep the score that its heads are ranked by."""
+    task, values = Regression(("age",)), np.float32([[1], [2], [4]])
+    scores = task.score(values, np.float32([[1], [2], [3]]))
+    log_sweep(tmp_path, "best", [{"head": "ridge", "settings": {}, "validation": scores.brief().as_dict()}])
+    logged = read_curves(tmp_path / "best-sweep" / "001")
+
+    assert scores_of({"test": scores}) == {"test/r2": scores.r2, "test/loss": scores.loss}
+    assert set(logged) == {"validation/r2", "validation/loss"}
+    assert logged["validation/r2"][0][1] == pytest.approx(scores.r2)

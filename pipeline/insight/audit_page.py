@@ -41,8 +41,8 @@ def answer(facts: Facts, labels: Sequence[Suspect], conflicts: Sequence[Copies])
     """What was found, in a sentence."""
     two = f" {len(conflicts):,} {_images(len(conflicts))} under two labels." if conflicts else ""
     if not labels:
-        return f"No label of the {facts.images:,} images looks wrong.{two}"
-    return f"{len(labels):,} of {facts.images:,} labels look wrong: judged without the image, another class is more likely.{two}"
+        return f"None of {facts.images:,} labels looks wrong.{two}"
+    return f"{len(labels):,} of {facts.images:,} labels may be wrong: judged without its image, another class is more likely.{two}"
 
 
 def suspects_html(facts: Facts, labels: Sequence[Suspect], thumbnails: Thumbnails) -> str:

@@ -52,7 +52,7 @@ class Suspect:
     @property
     def advice(self) -> str:
         """What can be done."""
-        return f"Look at it. If it is {self.likely}, correct the label in the data, or with `bottleneck tune`."
+        return f"Look at it. If it is {self.likely}, correct the label in the data, or with bottleneck tune."
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

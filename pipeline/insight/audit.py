@@ -184,9 +184,15 @@ def _near(
     *,
     progress: bool,
 ) -> tuple[list[Copies], int]:
-    """The most similar pairs of different contents, and how many there are."""
+    """The most similar pairs of different contents, across splits and inside them, and how many there are."""
     splits = np.array([SPLITS.index(images.splits[row]) for row in rows], np.int8)
     digests = [images.digests[row] for row in rows]
-    found = near_duplicates(whole.plain[rows], splits, digests, threshold=near, within=True, progress=progress)
-    pairs = [Copies((show(int(rows[i])), show(int(rows[j]))), cosine) for i, j, cosine in found["pairs"]]
-    return pairs, found["count"]
+    X = whole.plain[rows]
+    found = [
+        near_duplicates(X, splits, digests, threshold=near, inside=inside, progress=progress)
+        for inside in (False, True)
+    ]
+    pairs = [
+        Copies((show(int(rows[i])), show(int(rows[j]))), cosine) for part in found for i, j, cosine in part["pairs"]
+    ]
+    return pairs, sum(part["count"] for part in found)

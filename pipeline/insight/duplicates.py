@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import combinations_with_replacement
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ def near_duplicates(
     digests: Sequence[bytes],
     *,
     threshold: float = NEAR,
-    within: bool = False,
+    inside: bool = False,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Pairs of images of different contents whose features have a high cosine.
@@ -71,17 +71,17 @@ def near_duplicates(
         splits: Index of each image's split, (N,).
         digests: SHA-256 of each image, N of them.
         threshold: Minimum cosine of a pair.
-        within: Pairs inside one split too; otherwise only those of different splits.
+        inside: Pairs of one split, instead of those of different splits.
         progress: Show a progress bar.
 
     Returns:
         {threshold, count: of all such pairs, pairs: those with the highest cosines, [row, row, cosine]}.
     """
     unit = X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-12)
+    present = np.unique(splits)
     blocks = [
         (rows, np.flatnonzero(splits == other))
-        for one, other in combinations_with_replacement(np.unique(splits), 2)
-        if within or one != other
+        for one, other in (zip(present, present, strict=True) if inside else combinations(present, 2))
         for rows in _parts(np.flatnonzero(splits == one))
     ]
     pairs: list[tuple[int, int, float]] = []
@@ -91,7 +91,7 @@ def near_duplicates(
         found = [
             (int(rows[i]), int(others[j]), float(cosines[i, j]))
             for i, j in np.argwhere(cosines >= threshold)
-            if digests[rows[i]] != digests[others[j]] and (splits[rows[i]] != splits[others[j]] or rows[i] < others[j])
+            if digests[rows[i]] != digests[others[j]] and (not inside or rows[i] < others[j])
         ]
         count += len(found)
         # Only the most similar are kept: a uniform data set may have millions.

@@ -107,13 +107,13 @@ def left_out_scores(
     root, y0 = np.sqrt(w), w @ Y / w.sum()
     T = (Y - y0) * root[:, None]
     target, bias = known.U.T @ T, root / np.sqrt(w.sum())
-    together = _by_size(blocks)
+    together = [(rows, _own(known.U, rows)) for rows in _by_size(blocks)]
     for alpha in values:
         shrinkage = known.s**2 / (known.s**2 + alpha)
         R = T - known.U @ (shrinkage[:, None] * target)
         E = np.empty_like(R)
-        for rows in together:
-            E[rows] = _without(rows, known.U, shrinkage, bias, R)
+        for rows, own in together:
+            E[rows] = _without(own, shrinkage, bias[rows], R[rows])
         yield Y - E / root[:, None]
 
 
@@ -132,12 +132,23 @@ def _by_size(blocks: Labels) -> list[Labels]:
     return [order[starts[counts == size][:, None] + np.arange(size)] for size in np.unique(counts[counts > 0])]
 
 
-def _without(rows: Labels, U: Double, shrinkage: Double, bias: Double, R: Double) -> Double:
-    """(1) for n blocks of one size, (n, size, K)."""
-    size = rows.shape[1]
+def _own(U: Double, rows: Labels) -> Double:
+    """The rows of U of n blocks of one size, (n, size, r); of single rows their squares, (n, 1, r). They serve all alphas."""
+    return U[rows] ** 2 if rows.shape[1] == 1 else U[rows]
+
+
+def _without(own: Double, shrinkage: Double, bias: Double, R: Double) -> Double:
+    """(1) for n blocks of one size, (n, size, K).
+
+    Args:
+        own: As `_own` gives it.
+        shrinkage: s^2 / (s^2 + alpha), (r,).
+        bias: root(w / sum(w)) of these rows, (n, size).
+        R: Their residuals, (n, size, K).
+    """
+    size = own.shape[1]
     if size == 1:
-        single = rows[:, 0]
-        leverage = (U[single] ** 2) @ shrinkage + bias[single] ** 2
-        return (R[single] / np.maximum(1 - leverage, _SMALLEST)[:, None])[:, None]
-    H = (U[rows] * shrinkage) @ U[rows].transpose(0, 2, 1) + bias[rows][:, :, None] * bias[rows][:, None, :]
-    return np.asarray(np.linalg.solve(np.eye(size) - H, R[rows]), np.float64)
+        leverage = own @ shrinkage + bias**2
+        return np.asarray(R / np.maximum(1 - leverage, _SMALLEST)[..., None], np.float64)
+    H = (own * shrinkage) @ own.transpose(0, 2, 1) + bias[:, :, None] * bias[:, None, :]
+    return np.asarray(np.linalg.solve(np.eye(size) - H, R), np.float64)

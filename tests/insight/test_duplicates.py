@@ -57,3 +57,14 @@ def test_near_pairs_are_capped_and_counted(monkeypatch):
     assert found["count"] == 2
     assert [pair[:2] for pair in found["pairs"]] == [[0, 2], [0, 3]]
     assert found["threshold"] == 0.98
+
+
+def test_near_pairs_inside_splits_are_each_there_once(monkeypatch):
+    """With `inside`, the pairs are those of one split; none is there twice, or with itself."""
+    monkeypatch.setattr(duplicates, "_BLOCK_ROWS", 2)
+    X = np.array([[1, 0], [1, 0.01], [1, 0.02], [0, 1], [1, 0]], np.float32)
+    splits = np.array([0, 0, 0, 0, 1], np.int8)
+    found = near_duplicates(X, splits, make_digests("a", "b", "c", "d", "e"), inside=True)
+
+    assert found["count"] == 3
+    assert sorted(pair[:2] for pair in found["pairs"]) == [[0, 1], [0, 2], [1, 2]]

@@ -18,7 +18,7 @@ from pipeline.insight.left_out import LeftOut, leave_out_ridge
 from pipeline.insight.out_of_fold import predict_out_of_fold
 from pipeline.insight.page import Thumbnails, check_page, write_page
 from pipeline.insight.suspects import find_strange, rank_suspects
-from pipeline.insight.whole import Whole, in_order, whole_of
+from pipeline.insight.whole import Whole, check_task, in_order, whole_of
 from pipeline.runs.naming import plain_name
 from pipeline.settings import Settings
 from pipeline.stage_one.views import Views
@@ -101,6 +101,7 @@ def audit_data(
     """
     start = time.perf_counter()
     spec = _linear(head, views)
+    check_task(manifest.task)
     page = out or settings.paths.runs / f"audit-{plain_name(manifest.title)}.html"
     check_page(page)
     cached = read_rows(

@@ -19,14 +19,15 @@ Scores without G
 The centring and scaling of the columns use all rows, and no label. With them held fixed, (1) equals a refit.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.insight.whole import Whole
 from pipeline.stage_two.linear.fit import Point, as_head, factors_of, judge_scores
+from pipeline.stage_two.linear.heads import LinearHead
 from pipeline.stage_two.linear.regularisation import choose_best
 from pipeline.stage_two.linear.ridge import Decomposition, decompose
 from pipeline.stage_two.linear.temperature import apply_link
@@ -41,6 +42,59 @@ _SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
+class LeavingOut:
+    """All that the scores without a block need and that knows no label: it serves every alpha, and labels that change."""
+
+    known: Decomposition
+    """Of the centred rows; with weights, of `weighted`."""
+
+    blocks: Labels
+    """A number for each row, (M,); rows of one number leave together."""
+
+    weights: Double | None = None
+    """Of each row, (M,), above 0; None: 1."""
+
+    @cached_property
+    def together(self) -> list[tuple[Labels, Double]]:
+        """The rows of all blocks of each size, (n, size), and their rows of U, (n, size, r); of single rows their squares."""
+        found = _by_size(self.blocks)
+        return [(rows, self.known.U[rows] ** 2 if rows.shape[1] == 1 else self.known.U[rows]) for rows in found]
+
+    def scores(self, Y: Double, alpha: float) -> Double:
+        """The scores of each row by the fit to the rows of all other blocks, (M, K), for targets (M, K)."""
+        U, s = self.known.U, self.known.s
+        w = np.ones(len(Y)) if self.weights is None else self.weights
+        root, y0, shrinkage = np.sqrt(w), w @ Y / w.sum(), s**2 / (s**2 + alpha)
+        T, bias = (Y - y0) * root[:, None], root / np.sqrt(w.sum())
+        R = T - U @ (shrinkage[:, None] * (U.T @ T))
+        E = np.empty_like(R)
+        for rows, own in self.together:
+            E[rows] = _without(own, shrinkage, bias[rows], R[rows])
+        left: Double = Y - E / root[:, None]
+        return left
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Ridge with a chosen regularisation and temperature, which judges each image without its block."""
+
+    whole: Whole
+    leaving: LeavingOut
+    alpha: float
+    temperature: float = 1.0
+
+    def scores(self, y: Labels) -> Double:
+        """Scores of each image under these labels (N,), one column per class, (N, K)."""
+        scores = self.leaving.scores(self.whole.task.columns(y[self.whole.owners]), self.alpha)[: len(y)]
+        # A single column is the score of class 1 of two.
+        return np.concatenate([np.zeros_like(scores), scores], axis=1) if scores.shape[1] == 1 else scores
+
+    def outputs(self, y: Labels) -> Outputs:
+        """Probabilities under these labels (N,), (N, K): at once, also after one of them was corrected."""
+        return apply_link(self.whole.task.link, self.temperature * self.scores(y))
+
+
+@dataclass(frozen=True)
 class LeftOut:
     """What heads say of images that they have not seen."""
 
@@ -50,6 +104,9 @@ class LeftOut:
     accuracy: float
     chosen: str
     """The regularisation, such as `alpha 1000`."""
+
+    judge: Judge | None = None
+    """Of ridge."""
 
 
 def leave_out_ridge(spec: LinearSpec, whole: Whole) -> LeftOut:
@@ -64,61 +121,27 @@ def leave_out_ridge(spec: LinearSpec, whole: Whole) -> LeftOut:
     """
     from threadpoolctl import threadpool_limits
 
-    factors = factors_of(spec, whole.as_rows())
-    Y = whole.task.columns(whole.y[whole.owners])
     with threadpool_limits(1, user_api="blas"):
-        scores = left_out_scores(factors.decomposition, Y, spec.values, whole.blocks[whole.owners])
-        points = [_point(value, left, whole) for value, left in zip(spec.values, scores, strict=True)]
-    best = choose_best([point for point, _ in points])
-    outputs = next(outputs for point, outputs in points if point is best)
-    return LeftOut(outputs, best.accuracy, f"{spec.parameter} {best.value:g}")
+        factors = factors_of(spec, whole.as_rows())
+        leaving = LeavingOut(factors.decomposition, whole.blocks[whole.owners])
+        judges = [Judge(whole, leaving, value) for value in spec.values]
+        points = [_point(judge) for judge in judges]
+        best = choose_best(points)
+        head = best.head
+        temperature = head.temperature if isinstance(head, LinearHead) else 1.0
+        judge = replace(judges[points.index(best)], temperature=temperature)
+        return LeftOut(judge.outputs(whole.y), best.accuracy, f"{spec.parameter} {best.value:g}", judge)
 
 
-def _point(value: float, scores: Double, whole: Whole) -> tuple[Point, Outputs]:
-    """One value of the regularisation, judged by the scores of view 0, and the probabilities."""
-    task, own = whole.task, _columns(scores[: len(whole)])
-    empty = as_head(np.zeros((1, own.shape[1])), np.zeros(own.shape[1]), task.link)
-    point = judge_scores(value, empty, own, task, whole.y)
-    return point, apply_link(task.link, point.head.temperature * own)  # type: ignore[union-attr]
-
-
-def _columns(scores: Double) -> Double:
-    """One column per class: a single one is the score of class 1 of two."""
-    return np.concatenate([np.zeros_like(scores), scores], axis=1) if scores.shape[1] == 1 else scores
-
-
-def left_out_scores(
-    known: Decomposition,
-    Y: Double,
-    values: Sequence[float],
-    blocks: Labels,
-    weights: Double | None = None,
-) -> Iterator[Double]:
-    """The scores of each row by the fit to the rows of all other blocks, (M, K), for each alpha.
-
-    Args:
-        known: The decomposition of the centred rows; with weights, of `weighted`.
-        Y: Targets, (M, K).
-        values: The alphas.
-        blocks: A number for each row, (M,); rows of one number leave together.
-        weights: Of each row, (M,), above 0; None: 1.
-    """
-    w = np.ones(len(Y)) if weights is None else weights
-    root, y0 = np.sqrt(w), w @ Y / w.sum()
-    T = (Y - y0) * root[:, None]
-    target, bias = known.U.T @ T, root / np.sqrt(w.sum())
-    together = [(rows, _own(known.U, rows)) for rows in _by_size(blocks)]
-    for alpha in values:
-        shrinkage = known.s**2 / (known.s**2 + alpha)
-        R = T - known.U @ (shrinkage[:, None] * target)
-        E = np.empty_like(R)
-        for rows, own in together:
-            E[rows] = _without(own, shrinkage, bias[rows], R[rows])
-        yield Y - E / root[:, None]
+def _point(judge: Judge) -> Point:
+    """One value of the regularisation, with its temperature and its scores on the left-out images."""
+    task, scores = judge.whole.task, judge.scores(judge.whole.y)
+    empty = as_head(np.zeros((1, scores.shape[1])), np.zeros(scores.shape[1]), task.link)
+    return judge_scores(judge.alpha, empty, scores, task, judge.whole.y)
 
 
 def weighted(X: NDArray[np.floating], weights: Double) -> Decomposition:
-    """The decomposition that `left_out_scores` takes with weights (M,), of rows (M, r)."""
+    """The decomposition that `LeavingOut` takes with weights (M,), of rows (M, r)."""
     centred = X - weights @ X / weights.sum()
     return decompose(centred * np.sqrt(weights)[:, None])
 
@@ -132,16 +155,11 @@ def _by_size(blocks: Labels) -> list[Labels]:
     return [order[starts[counts == size][:, None] + np.arange(size)] for size in np.unique(counts[counts > 0])]
 
 
-def _own(U: Double, rows: Labels) -> Double:
-    """The rows of U of n blocks of one size, (n, size, r); of single rows their squares, (n, 1, r). They serve all alphas."""
-    return U[rows] ** 2 if rows.shape[1] == 1 else U[rows]
-
-
 def _without(own: Double, shrinkage: Double, bias: Double, R: Double) -> Double:
     """(1) for n blocks of one size, (n, size, K).
 
     Args:
-        own: As `_own` gives it.
+        own: As in `LeavingOut.together`.
         shrinkage: s^2 / (s^2 + alpha), (r,).
         bias: root(w / sum(w)) of these rows, (n, size).
         R: Their residuals, (n, size, K).

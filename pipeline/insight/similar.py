@@ -23,6 +23,11 @@ from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure, make_rows
 from pipeline.stage_one.recipes import make_recipe
 
+MAX_SHOWN = 100
+"""Given images that a page shows, each with those like it."""
+
+_MAX_IN_NOTEBOOK = 20
+
 
 @dataclass(frozen=True)
 class Collection:
@@ -89,7 +94,7 @@ class Alike:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Similar(Sequence[Alike]):
     """What is like each image that was given, in their order."""
 
@@ -117,11 +122,18 @@ class Similar(Sequence[Alike]):
             "page": None if self.page is None else str(self.page),
         }
 
+    def __repr__(self) -> str:
+        return f"Similar({len(self)} image{'s' * (len(self) != 1)}, {self.num_images:,} images in {self.collection})"
+
     def as_html(self) -> str:
         """The page: each image, with those like it."""
         given, others = Thumbnails(self.given.read), Thumbnails(self.read)
-        cards = [_card(one, given, others) for one in self.images]
-        note = "Cosine of the pooled features: 1 is the same direction. The first image of each row is the one that was given."
+        cards = [_card(one, given, others) for one in self.images[:MAX_SHOWN]]
+        more = f" The first {MAX_SHOWN} of {len(self):,} images; --json has all." if len(self) > MAX_SHOWN else ""
+        note = (
+            "Cosine of the pooled features: 1 is the same direction. The first image of each row is the one that was given."
+            + more
+        )
         section = Section("similar", f"In {self.collection}", note, cards, kind="wide")
         count = sum(one.reason is None for one in self.images)
         answer = f"The nearest of {self.num_images:,} images for {count:,} image{'s' * (count != 1)}."
@@ -130,18 +142,14 @@ class Similar(Sequence[Alike]):
     def _repr_html_(self) -> str:
         """Thumbnails, for notebooks."""
         given, others = Thumbnails(self.given.read), Thumbnails(self.read)
-        rows = [
-            [given[one.row], *(others[match.row] for match in one.similar)]
-            for one in self.images
-            if one.row is not None
-        ]
-        cells = [
-            [f'<img src="{address}" alt="" style="max-width: 64px">' if address else "" for address in row]
-            for row in rows
-        ]
-        return (
-            "<table>" + "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in cells) + "</table>"
-        )
+        readable = [one for one in self.images[:_MAX_IN_NOTEBOOK] if one.row is not None]
+        rows = [[given[one.row or 0], *(others[match.row] for match in one.similar)] for one in readable]
+        cells = ["".join(f"<td>{_img(address)}</td>" for address in row) for row in rows]
+        return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
+
+
+def _img(address: str | None) -> str:
+    return f'<img src="{address}" alt="" style="max-width: 64px">' if address else ""
 
 
 def find_similar(

@@ -63,11 +63,7 @@ def whole_of(labelled: LabelledRows) -> Whole:
         SettingError: The rows do not fit into memory, or the images do not have a class each.
         DataLayoutError: All images are in one group.
     """
-    if not labelled.task.is_exclusive:
-        raise SettingError(
-            f"Labels are judged where each image has one class. Received: --task {labelled.task.kind}. "
-            "Choose a label column of classes with --label."
-        )
+    check_task(labelled.task)
     parts = [labelled.splits[name] for name in SPLITS if name in labelled.splits]
     starts = np.cumsum([0, *map(len, parts)])
     rows = [(_flat(part.X), np.arange(start, start + len(part))) for part, start in zip(parts, starts, strict=False)]
@@ -85,6 +81,19 @@ def whole_of(labelled: LabelledRows) -> Whole:
         np.concatenate([owners for _, owners in rows]),
         blocks,
     )
+
+
+def check_task(task: Task) -> None:
+    """Check that each image has one class.
+
+    Raises:
+        SettingError: The task is another one.
+    """
+    if not task.is_exclusive:
+        raise SettingError(
+            f"Labels are judged where each image has one class. Received: --task {task.kind}. "
+            "Choose a label column of classes with --label."
+        )
 
 
 def in_order(manifest: Manifest) -> Manifest:

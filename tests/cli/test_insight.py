@@ -20,7 +20,7 @@ def test_similar_prints_a_row_for_each_match(photos, own):
     shown = call("similar", image, "gone.png", "--in", photos, "-k", 2, *BASE, *own)
     result = call("similar", image, "--in", "linear", "-k", 2, *own, "--json").json
 
-    assert shown.out.splitlines()[0] .startswith("48 images in photos")
+    assert shown.out.splitlines()[0].startswith("48 images in photos")
     assert sum(str(image) in line for line in shown.out.splitlines()) == 3
     assert "same bytes" in shown.out
     assert "no such file" in shown.out

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from pipeline.insight.left_out import leave_out_ridge, left_out_scores, weighted
+from pipeline.insight.left_out import LeavingOut, leave_out_ridge, weighted
 from pipeline.stage_two.linear.factors import factor
 from pipeline.stage_two.linear.ridge import decompose
 from pipeline.stage_two.spec import parse_head
@@ -32,9 +32,9 @@ def test_each_image_is_judged_by_a_fit_without_it(num_classes, num_features):
     """With fewer and with more features than images, the scores are those of N refits."""
     whole = make_whole(num_features=num_features, num_classes=num_classes)
     X, Y = whole.X.astype(np.float64) - whole.X.mean(axis=0), whole.task.columns(whole.y)
-    known = factor(whole.X, "none").decomposition
-    for alpha, scores in zip(VALUES, left_out_scores(known, Y, VALUES, whole.blocks), strict=True):
-        np.testing.assert_allclose(scores, refits(X, Y, alpha, whole.blocks), atol=1e-4)
+    leaving = LeavingOut(factor(whole.X, "none").decomposition, whole.blocks)
+    for alpha in VALUES:
+        np.testing.assert_allclose(leaving.scores(Y, alpha), refits(X, Y, alpha, whole.blocks), atol=1e-4)
 
 
 @pytest.mark.parametrize("weights", [None, np.linspace(0.2, 3, 24)])
@@ -44,22 +44,32 @@ def test_groups_leave_together(weights):
     whole = make_whole(blocks=blocks)
     X, Y = whole.X.astype(np.float64), whole.task.columns(whole.y)
     known = decompose(X - X.mean(axis=0)) if weights is None else weighted(X, weights)
-    for alpha, scores in zip(VALUES, left_out_scores(known, Y, VALUES, blocks, weights), strict=True):
-        np.testing.assert_allclose(scores, refits(X, Y, alpha, blocks, weights), atol=1e-6)
+    leaving = LeavingOut(known, blocks, weights)
+    for alpha in VALUES:
+        np.testing.assert_allclose(leaving.scores(Y, alpha), refits(X, Y, alpha, blocks, weights), atol=1e-6)
 
 
 def test_views_leave_with_their_image():
-    """The left-out probabilities of view 0 do not change with the label of the image itself, which its views would show."""
+    """The scores of view 0 are those of refits without all views of the image."""
     whole = make_whole(num_views=2)
-    spec = parse_head("ridge:alpha=1,scale=none")
-    other = replace(whole, y=np.where(np.arange(24) == 5, (whole.y + 1) % 3, whole.y))
-    X, Y = whole.X.astype(np.float64), whole.task.columns(whole.y[whole.owners])
-    expected = refits(X, Y, 1.0, whole.owners)[:24]
-    first, second = (leave_out_ridge(spec, one).outputs for one in (whole, other))
+    judge = leave_out_ridge(parse_head("ridge:alpha=1,scale=none"), whole).judge
+    Y = whole.task.columns(whole.y[whole.owners])
+    expected = refits(whole.X.astype(np.float64), Y, 1.0, whole.owners)[:24]
 
-    assert (first.argmax(axis=1) == expected.argmax(axis=1)).all()
-    assert first[5].argsort().tolist() == second[5].argsort().tolist()
-    assert not np.allclose(first[6], second[6])
+    np.testing.assert_allclose(judge.scores(whole.y), expected, atol=1e-4)
+
+
+def test_a_corrected_label_is_judged_again():
+    """With another label of one image, what is said of the image itself stays, and of the others it is as after a new fit."""
+    whole = make_whole()
+    spec = parse_head("ridge:alpha=1")
+    y = np.where(np.arange(24) == 5, (whole.y + 1) % 3, whole.y)
+    judge, again = (leave_out_ridge(spec, one).judge for one in (whole, replace(whole, y=y)))
+
+    np.testing.assert_allclose(judge.scores(y), again.scores(y))
+    np.testing.assert_allclose(judge.scores(y)[5], judge.scores(whole.y)[5])
+    assert not np.allclose(judge.scores(y)[6], judge.scores(whole.y)[6])
+    assert judge.temperature > 0
 
 
 def test_regularisation_is_chosen_on_left_out_images():

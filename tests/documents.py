@@ -23,7 +23,7 @@ KINDS = ("bash", "python", "output", "text", "console", "python notest")
 LOOSELY = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 PAGES = [
     PROJECT / "docs" / name
-    for name in re.findall(r"^\d\. \[.*?\]\((\S+)\)", (PROJECT / "docs" / "README.md").read_text(), re.MULTILINE)
+    for name in re.findall(r"^\d+\. \[.*?\]\((\S+)\)", (PROJECT / "docs" / "README.md").read_text(), re.MULTILINE)
 ]
 """In the order in which they are to be read."""
 

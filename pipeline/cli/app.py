@@ -16,6 +16,7 @@ from pipeline.cli.bases import bases
 from pipeline.cli.cache import cache
 from pipeline.cli.comparison import advise, compare, plan, reproduce
 from pipeline.cli.heads import features, head, sweep
+from pipeline.cli.insight import audit, similar
 from pipeline.cli.live import endtoend, finetune
 from pipeline.cli.options import OrderedGroup
 from pipeline.cli.runs import classify, evaluate, export, predict, report, runs
@@ -53,7 +54,7 @@ def app() -> None:
 
 
 for command in (
-    *(features, head, sweep, predict, evaluate, export, report, runs, bases, tune, endtoend, finetune),
+    *(features, head, sweep, predict, evaluate, export, report, runs, bases, tune, audit, similar, endtoend, finetune),
     *(compare, advise, plan, reproduce, classify, cache, weights),
 ):
     app.add_command(command)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
 from pipeline.errors import DamagedStoreError, ForeignEntryError, SettingError
+from pipeline.insight.duplicates import conflicting_labels, exact_duplicates, near_duplicates
 from pipeline.reports.prediction_table import PredictionTable
 from pipeline.reports.projection import project_pca, project_umap
-from pipeline.reports.similar import conflicting_labels, exact_duplicates, near_duplicates
 from pipeline.runs.folder import RunFolder
 from pipeline.settings import Settings
 

@@ -12,13 +12,13 @@ from typing import Any
 from pipeline import __version__
 from pipeline.errors import RunNotFoundError
 from pipeline.files import replacing
+from pipeline.insight.duplicates import NEAR
 from pipeline.reports.board import answer, caution
 from pipeline.reports.content import MAX_DETAILED, Content, gather
 from pipeline.reports.gallery import MAX_THUMBNAILS
 from pipeline.reports.page import render
 from pipeline.reports.projection import require_umap
 from pipeline.reports.selection import Selection, select
-from pipeline.reports.similar import NEAR
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.listing import RunGroup, group_runs
 from pipeline.runs.naming import check_target, plain_name

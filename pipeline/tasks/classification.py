@@ -30,6 +30,7 @@ class Classification(Task):
     heads: ClassVar[tuple[str, ...]] = ("logreg", "svm", "ridge", "sgd", "lda", "knn")
     nouns: ClassVar[tuple[str, str]] = ("class", "classes")
     least_names: ClassVar[int] = 2
+    is_exclusive: ClassVar[bool] = True
     main_score: ClassVar[str] = ClassScores.main_name
     history_words: ClassVar[tuple[str, str]] = ("cross-entropy loss", "accuracy")
 

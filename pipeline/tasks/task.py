@@ -129,6 +129,9 @@ class Task(ABC):
     least_names: ClassVar[int] = 1
     """Names that a training needs."""
 
+    is_exclusive: ClassVar[bool] = False
+    """Whether each image has exactly one of the names."""
+
     main_score: ClassVar[str]
     """Name of the score that heads are ranked by; larger is better."""
 

@@ -1,4 +1,4 @@
-"""Images that are there more than once: the same bytes or nearly the same features in two splits, the same bytes under two labels."""
+"""Images that are there more than once: the same bytes, or nearly the same features, and the same bytes under two labels."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def exact_duplicates(digests: Sequence[bytes], splits: NDArray[np.int8]) -> list
         digests: SHA-256 of N images, empty if it is not known.
         splits: Index of each image's split, (N,).
     """
-    return _same_bytes(digests, splits)
+    return _with_several(same_content(digests), splits)
 
 
 def conflicting_labels(digests: Sequence[bytes], labels: NDArray[np.int64]) -> list[list[int]]:
@@ -38,16 +38,21 @@ def conflicting_labels(digests: Sequence[bytes], labels: NDArray[np.int64]) -> l
         digests: SHA-256 of N images, empty if it is not known.
         labels: A number for each image, equal for equal labels, (N,).
     """
-    return _same_bytes(digests, labels)
+    return _with_several(same_content(digests), labels)
 
 
-def _same_bytes(digests: Sequence[bytes], values: NDArray[np.integer[Any]]) -> list[list[int]]:
-    """Rows with the same content and more than one value, one list per content."""
+def same_content(digests: Sequence[bytes]) -> list[list[int]]:
+    """Rows with the same content, one list per content that is there more than once; unknown digests do not count."""
     rows_of: dict[bytes, list[int]] = defaultdict(list)
     for row, digest in enumerate(digests):
         if digest:
             rows_of[digest].append(row)
-    return [rows for rows in rows_of.values() if len({int(values[row]) for row in rows}) > 1]
+    return [rows for rows in rows_of.values() if len(rows) > 1]
+
+
+def _with_several(found: list[list[int]], values: NDArray[np.integer[Any]]) -> list[list[int]]:
+    """Those with more than one value."""
+    return [rows for rows in found if len({int(values[row]) for row in rows}) > 1]
 
 
 def near_duplicates(
@@ -56,24 +61,27 @@ def near_duplicates(
     digests: Sequence[bytes],
     *,
     threshold: float = NEAR,
+    inside: bool = False,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Pairs of images of different splits and contents whose features have a high cosine.
+    """Pairs of images of different contents whose features have a high cosine.
 
     Args:
         X: Pooled features, (N, D).
         splits: Index of each image's split, (N,).
         digests: SHA-256 of each image, N of them.
         threshold: Minimum cosine of a pair.
+        inside: Pairs of one split, instead of those of different splits.
         progress: Show a progress bar.
 
     Returns:
         {threshold, count: of all such pairs, pairs: those with the highest cosines, [row, row, cosine]}.
     """
     unit = X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-12)
+    present = np.unique(splits)
     blocks = [
         (rows, np.flatnonzero(splits == other))
-        for one, other in combinations(np.unique(splits), 2)
+        for one, other in (zip(present, present, strict=True) if inside else combinations(present, 2))
         for rows in _parts(np.flatnonzero(splits == one))
     ]
     pairs: list[tuple[int, int, float]] = []
@@ -83,7 +91,7 @@ def near_duplicates(
         found = [
             (int(rows[i]), int(others[j]), float(cosines[i, j]))
             for i, j in np.argwhere(cosines >= threshold)
-            if digests[rows[i]] != digests[others[j]]
+            if digests[rows[i]] != digests[others[j]] and (not inside or rows[i] < others[j])
         ]
         count += len(found)
         # Only the most similar are kept: a uniform data set may have millions.

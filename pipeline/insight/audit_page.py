@@ -1,0 +1,135 @@
+"""The page of an audit."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from pipeline.insight.findings import Copies, Facts, Shown, Stranger, Suspect
+from pipeline.insight.page import Section, Thumbnails, card, figure, render_page
+
+if TYPE_CHECKING:
+    from pipeline.insight.audit import Audit
+
+MAX_SUSPECTS = 60
+"""Suspect labels on the page; the table has all."""
+
+MAX_COPIES = 48
+_MAX_SIDE = 6
+"""Images with one content that are shown side by side."""
+
+_MAX_IN_NOTEBOOK = 20
+
+
+def audit_html(audit: "Audit", thumbnails: Thumbnails) -> str:
+    """The page: suspect labels, conflicts, duplicates, strange images."""
+    facts = audit.facts
+    sections = (
+        _suspects(audit.labels, thumbnails),
+        _conflicts(audit.conflicts, thumbnails),
+        _duplicates(facts, audit.duplicates, thumbnails),
+        _strange(audit.strange, thumbnails),
+    )
+    how = (
+        f"{facts.head} ({facts.chosen}) on {facts.images:,} images of all splits; each was judged by a fit that has not seen it, "
+        f"its group or its copies. The table {audit.table.name} has all rows."
+    )
+    footer = " ".join([how, *facts.notes])
+    return render_page(f"Audit of {facts.data}", answer(facts, audit.labels, audit.conflicts), sections, footer)
+
+
+def answer(facts: Facts, labels: Sequence[Suspect], conflicts: Sequence[Copies]) -> str:
+    """What was found, in a sentence."""
+    two = f" {len(conflicts):,} {_images(len(conflicts))} under two labels." if conflicts else ""
+    if not labels:
+        return f"None of {facts.images:,} labels looks wrong.{two}"
+    return f"{len(labels):,} of {facts.images:,} labels may be wrong: judged without its image, another class is more likely.{two}"
+
+
+def suspects_html(facts: Facts, labels: Sequence[Suspect], thumbnails: Thumbnails) -> str:
+    """A table of the most suspect labels, for notebooks."""
+    rows = "".join(
+        f"<tr><td>{_img(thumbnails[suspect.image.row])}</td><td>{escape(suspect.image.path)}</td><td>{escape(suspect.image.split)}</td>"
+        f"<td>{escape(suspect.image.label)}</td><td>{escape(suspect.likely)}</td><td>{suspect.probability:.3f}</td></tr>"
+        for suspect in labels[:_MAX_IN_NOTEBOOK]
+    )
+    more = f"<p>and {len(labels) - _MAX_IN_NOTEBOOK:,} more</p>" if len(labels) > _MAX_IN_NOTEBOOK else ""
+    heads = "".join(f"<th>{name}</th>" for name in ("image", "path", "split", "label", "likely", "probability"))
+    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{more}" if labels else ""
+    return f"<p>{escape(answer(facts, labels, ()))}</p>{table}"
+
+
+def _img(address: str | None) -> str:
+    return f'<img src="{address}" alt="" style="max-width: 64px; max-height: 64px">' if address else ""
+
+
+def _images(count: int) -> str:
+    return "image is" if count == 1 else "images are"
+
+
+def _suspects(labels: Sequence[Suspect], thumbnails: Thumbnails) -> Section:
+    more = f" The first {MAX_SUSPECTS} of {len(labels):,}; the table has all." if len(labels) > MAX_SUSPECTS else ""
+    note = (
+        "The label that is given, and what a head says that has not seen the image; the most suspect first. To the right, the nearest "
+        f"images with another label.{more}"
+        if labels
+        else "None: judged without the image, every label is the most likely one."
+    )
+    cards = [_suspect(suspect, thumbnails) for suspect in labels[:MAX_SUSPECTS]]
+    return Section("labels", "Labels that may be wrong", note, cards)
+
+
+def _suspect(suspect: Suspect, thumbnails: Thumbnails) -> str:
+    lines = (
+        f'<span class="wrong">{escape(suspect.image.label)}</span> {suspect.probability:.1%}',
+        f"<b>{escape(suspect.likely)}</b> {suspect.likely_probability:.1%}",
+        escape(suspect.image.split),
+    )
+    own = figure(thumbnails[suspect.image.row], suspect.image.path, lines, is_first=True)
+    near = [
+        figure(
+            thumbnails[neighbour.image.row],
+            neighbour.image.path,
+            (f"<b>{escape(neighbour.image.label)}</b>", f"cosine {neighbour.cosine:.3f}"),
+        )
+        for neighbour in suspect.neighbours
+    ]
+    share = f"{suspect.disagree:.0%} of its nearest images have another label. "
+    return card([own, *near], f"{share}{suspect.advice}")
+
+
+def _conflicts(conflicts: Sequence[Copies], thumbnails: Thumbnails) -> Section:
+    note = "Images with the same bytes under different labels." if conflicts else "None: no image is under two labels."
+    cards = [_copies(one, thumbnails) for one in conflicts[:MAX_COPIES]]
+    return Section("conflicts", "Under two labels", note, cards, kind="narrow")
+
+
+def _duplicates(facts: Facts, duplicates: Sequence[Copies], thumbnails: Thumbnails) -> Section:
+    num_exact = sum(copies.cosine is None for copies in duplicates)
+    note = (
+        f"{num_exact:,} contents are there more than once; {facts.num_near:,} pairs have features with a cosine of at least {facts.near:g}, "
+        "the most similar of which are shown. Across splits first."
+    )
+    cards = [_copies(one, thumbnails) for one in duplicates[:MAX_COPIES]]
+    return Section("duplicates", "Duplicates", note, cards, kind="narrow")
+
+
+def _copies(copies: Copies, thumbnails: Thumbnails) -> str:
+    figures = [
+        figure(thumbnails[image.row], image.path, (f"<b>{escape(image.label)}</b>", escape(image.split)))
+        for image in copies.images[:_MAX_SIDE]
+    ]
+    more = f"and {len(copies.images) - _MAX_SIDE} more. " if len(copies.images) > _MAX_SIDE else ""
+    kind = "Same bytes. " if copies.cosine is None else f"Cosine {copies.cosine:.3f}. "
+    return card(figures, f"{more}{kind}{copies.advice}")
+
+
+def _strange(strange: Sequence[Stranger], thumbnails: Thumbnails) -> Section:
+    note = "Those farthest from all others, by 1 - cosine to the tenth nearest image. If one does not belong to the data, remove it."
+    cards = [card([_stranger(one, thumbnails)]) for one in strange]
+    return Section("strange", "Strange images", note, cards, kind="single")
+
+
+def _stranger(stranger: Stranger, thumbnails: Thumbnails) -> str:
+    image: Shown = stranger.image
+    lines = (f"<b>{escape(image.label)}</b>, {escape(image.split)}", f"distance {stranger.distance:.3f}")
+    return figure(thumbnails[image.row], image.path, lines)

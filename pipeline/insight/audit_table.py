@@ -1,0 +1,61 @@
+"""The table of an audit: one row for each finding, of all kinds."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.cells import as_cell
+from pipeline.insight.findings import Copies, Stranger, Suspect
+from pipeline.runs.tables import write_table
+
+COLUMNS = ("kind", "path", "split", "label", "likely", "probability", "others", "value", "advice")
+"""`others`: paths of neighbours or copies, separated by `|`. `value`: cosine of a near duplicate, or distance of a strange image."""
+
+
+def write_audit_table(
+    path: Path,
+    labels: Iterable[Suspect],
+    duplicates: Iterable[Copies],
+    conflicts: Iterable[Copies],
+    strange: Iterable[Stranger],
+) -> None:
+    """Write the table as CSV; texts that a spreadsheet would run as formulas begin with an apostrophe.
+
+    Args:
+        path: The file.
+        labels: Rows of the kind `label`.
+        duplicates: Rows of the kinds `duplicate` and `near duplicate`: one for each image.
+        conflicts: Rows of the kind `conflict`: one for each image.
+        strange: Rows of the kind `strange`.
+    """
+    rows = [
+        *_labels(labels),
+        *_copies("conflict", conflicts),
+        *_copies("duplicate", duplicates),
+        *_strange(strange),
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_table(path, COLUMNS, [[as_cell(value) for value in row] for row in rows])
+
+
+def _labels(labels: Iterable[Suspect]) -> Iterator[Sequence[Any]]:
+    for suspect in labels:
+        image = suspect.image
+        others = "|".join(neighbour.image.path for neighbour in suspect.neighbours)
+        given = f"{suspect.probability:.6g}"
+        yield "label", image.path, image.split, image.label, suspect.likely, given, others, "", suspect.advice
+
+
+def _copies(kind: str, found: Iterable[Copies]) -> Iterator[Sequence[Any]]:
+    for copies in found:
+        cosine = "" if copies.cosine is None else f"{copies.cosine:.4f}"
+        what = kind if copies.cosine is None else f"near {kind}"
+        for image in copies.images:
+            others = "|".join(other.path for other in copies.images if other is not image)
+            yield what, image.path, image.split, image.label, "", "", others, cosine, copies.advice
+
+
+def _strange(strange: Iterable[Stranger]) -> Iterator[Sequence[Any]]:
+    for stranger in strange:
+        image = stranger.image
+        yield "strange", image.path, image.split, image.label, "", "", "", f"{stranger.distance:.4f}", stranger.advice

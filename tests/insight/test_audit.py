@@ -1,0 +1,151 @@
+"""An audit from images to page and table."""
+
+import csv
+import shutil
+
+import pytest
+
+import pipeline
+from pipeline.errors import DataLayoutError, HeadSpecError, SettingError
+from pipeline.insight import audit as module
+from tests.conftest import RANDOM
+
+
+@pytest.fixture(scope="module")
+def photos_with_faults(tmp_path_factory, photos):
+    """The images, of which one training image is in the wrong class, one is there twice, one in two splits, and one under two labels."""
+    folder = tmp_path_factory.mktemp("faults") / "photos"
+    shutil.copytree(photos, folder)
+    shutil.move(folder / "train" / "red" / "red003.png", folder / "train" / "blue" / "moved.png")
+    shutil.copy(folder / "train" / "red" / "red000.png", folder / "train" / "red" / "again.png")
+    shutil.copy(folder / "train" / "red" / "red001.png", folder / "test" / "red" / "leaked.png")
+    shutil.copy(folder / "train" / "red" / "red002.png", folder / "validation" / "blue" / "other.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(photos_with_faults, places, home):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOTTLENECK_HOME", str(home))
+        return pipeline.audit(photos_with_faults, **RANDOM, **places)
+
+
+def names(copies):
+    return {image.path for image in copies.images}
+
+
+def test_a_wrong_label_is_found(done):
+    """The image that was moved is a suspect, with the class that it had, its probability, and neighbours of that class."""
+    suspect = next(one for one in done.labels if one.image.path == "train/blue/moved.png")
+
+    assert (suspect.image.label, suspect.likely, suspect.image.split) == ("blue", "red", "train")
+    assert suspect.probability < 0.5 < suspect.likely_probability
+    assert suspect.neighbours[0].image.label == "red"
+    assert done.manifest.names[suspect.image.row] == suspect.image.path
+
+
+def test_all_splits_are_judged(done):
+    """Each image of train, validation and test, and the accuracy is that of the given labels."""
+    assert done.facts.images == 51
+    assert 0.9 < done.facts.accuracy < 1
+    assert done.facts.chosen.startswith("alpha ")
+
+
+def test_copies_are_found_with_what_can_be_done(done):
+    """The same bytes in one split and in two splits; under two labels they are a conflict."""
+    exact = [one for one in done.duplicates if one.cosine is None]
+
+    assert [names(one) for one in exact] == [
+        {"train/red/red001.png", "test/red/leaked.png"},
+        {"train/red/red000.png", "train/red/again.png"},
+    ]
+    assert "scores are too good" in exact[0].advice
+    assert exact[1].advice == "Keep one."
+    assert [names(one) for one in done.conflicts] == [{"train/red/red002.png", "validation/blue/other.png"}]
+    assert done.conflicts[0].advice.startswith("Decide on one label")
+
+
+def test_near_duplicates_are_of_different_contents(done, photos_with_faults, places):
+    """Their cosine is that of --near or more; the count is of all pairs."""
+    assert all(one.cosine >= 0.98 for one in done.duplicates if one.cosine is not None)
+    none = pipeline.audit(photos_with_faults, near=1.0, out="none.html", **RANDOM, **places)
+
+    assert done.facts.num_near > none.facts.num_near
+    assert none.facts.near == 1.0
+
+
+def test_json_has_plain_values_of_all_findings(done):
+    """The lists that the page shows, and the facts."""
+    result = done.as_dict()
+
+    assert {"labels", "duplicates", "conflicts", "strange", "page", "table", "head", "chosen", "accuracy"} <= set(
+        result
+    )
+    assert {"path", "split", "label", "likely", "probability", "neighbours", "advice"} <= set(result["labels"][0])
+    assert result["duplicates"][0]["kind"] == "exact"
+    assert result["strange"][0]["distance"] >= result["strange"][-1]["distance"]
+
+
+def test_table_has_a_row_for_each_finding(done, places):
+    """Beside the page, in the folder of the runs."""
+    with done.table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    kinds = [row["kind"] for row in rows]
+
+    assert done.table == places["runs"] / "audit-photos.csv"
+    assert kinds.count("label") == len(done.labels)
+    assert (kinds.count("conflict"), kinds.count("duplicate")) == (2, 4)
+    assert kinds.count("strange") == len(done.strange)
+    assert next(row for row in rows if row["path"] == "train/blue/moved.png")["likely"] == "red"
+
+
+def test_page_shows_thumbnails_and_asks_no_network(done):
+    """One file with the images inside; its policy allows nothing else."""
+    text = done.page.read_text(encoding="utf-8")
+
+    assert text.count("data:image/jpeg;base64,") > 10
+    assert "default-src 'none'" in text
+    assert "http" not in text.replace("http-equiv", "")
+    assert "moved.png" in text
+    assert "moved.png" in done._repr_html_()
+
+
+def test_other_heads_are_trained_in_folds(photos_with_faults, places):
+    """Logistic regression finds the image too."""
+    done = pipeline.audit(photos_with_faults, "logreg:C=0.01", out="logreg.html", **RANDOM, **places)
+
+    assert done.facts.chosen == "5 folds"
+    assert "train/blue/moved.png" in {one.image.path for one in done.labels}
+    assert done.table.name == "logreg.csv"
+
+
+def test_what_cannot_be_audited_is_refused(photos, places):
+    """A dense head, views for a head that ignores them, and a page of another kind; before any row is made."""
+    with pytest.raises(HeadSpecError, match=r"linear head.*Received: 'dense:8'"):
+        pipeline.audit(photos, "dense:8", **RANDOM, **places)
+    with pytest.raises(SettingError, match="Leave --views out"):
+        pipeline.audit(photos, "logreg", views=1, augment="flip", **RANDOM, **places)
+    with pytest.raises(SettingError, match=r"ends with \.html"):
+        pipeline.audit(photos, out="audit.csv", **RANDOM, **places)
+    with pytest.raises(DataLayoutError, match="label"):
+        pipeline.audit(photos / "train" / "red", **RANDOM, **places)
+
+
+def test_views_are_used(photos_with_faults, places):
+    """With stored views the fit is another one, and the wrong label is still found."""
+    views = {"views": 1, "augment": "flip"}
+    pipeline.extract_views(photos_with_faults, **views, **RANDOM, **places)
+    done = pipeline.audit(photos_with_faults, out="views.html", **views, **RANDOM, **places)
+
+    assert "train/blue/moved.png" in {one.image.path for one in done.labels}
+    assert done.facts.images == 51
+
+
+def test_many_images_are_compared_by_a_sample(photos_with_faults, places, monkeypatch):
+    """A note says so; labels are judged for all."""
+    monkeypatch.setattr(module, "MAX_COMPARED", 20)
+    done = pipeline.audit(photos_with_faults, out="sample.html", **RANDOM, **places)
+
+    assert done.facts.images == 51
+    assert "20 of 51 images" in done.as_dict()["notes"][0]
+    assert len(done.strange) == 20

@@ -30,7 +30,7 @@ from pipeline.stage_two.linear.fit import Point, as_head, factors_of, judge_scor
 from pipeline.stage_two.linear.heads import LinearHead
 from pipeline.stage_two.linear.regularisation import choose_best
 from pipeline.stage_two.linear.ridge import Decomposition, decompose
-from pipeline.stage_two.linear.temperature import apply_link
+from pipeline.tasks.links import apply_link
 from pipeline.stage_two.spec import LinearSpec
 from pipeline.tasks.task import Outputs
 

@@ -43,7 +43,7 @@ Weights
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,12 +67,12 @@ class Decomposition:
     """(r,)"""
     V: Double | None
     """(D, r); None with more features than images, where X and U take less time."""
-    X: Double | None = None
+    X: Double = field(default_factory=lambda: np.empty((0, 0)))
     """(N, D), where there is no V."""
 
     def in_features(self, coordinates: Double) -> Double:
         """V c of some c, (r, K), as (D, K)."""
-        if self.V is None and self.X is not None:
+        if self.V is None:
             return np.asarray(self.X.T @ (self.U @ (coordinates / self.s[:, None])), np.float64)
         return np.asarray(self.V @ coordinates, np.float64)
 

@@ -12,7 +12,8 @@ from pipeline.images.decoding.decoder import MAX_BYTES
 from pipeline.images.labels import listed, natural_key
 from pipeline.images.requirements import check_training
 from pipeline.tasks.kinds import CLASSIFICATION, names_in, task_of
-from pipeline.tasks.task import Targets, Task
+from pipeline.tasks.targets import Targets
+from pipeline.tasks.task import Task
 
 SPLITS = ("train", "validation", "test")
 
@@ -242,7 +243,7 @@ class Manifest:
 
     @property
     def targets(self) -> Targets:
-        """What a head learns, of all images, which have labels; see `pipeline.tasks.task`."""
+        """What a head learns, of all images, which have labels; see `pipeline.tasks.targets`."""
         return self.task.encode([str(label) for label in self.labels])
 
     def duplicates_across_splits(self) -> list[list[str]]:

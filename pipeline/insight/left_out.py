@@ -30,9 +30,9 @@ from pipeline.stage_two.linear.fit import Point, as_head, factors_of, judge_scor
 from pipeline.stage_two.linear.heads import LinearHead
 from pipeline.stage_two.linear.regularisation import choose_best
 from pipeline.stage_two.linear.ridge import Decomposition, decompose
-from pipeline.tasks.links import apply_link
 from pipeline.stage_two.spec import LinearSpec
-from pipeline.tasks.task import Outputs
+from pipeline.tasks.links import apply_link
+from pipeline.tasks.targets import Outputs
 
 Double = NDArray[np.float64]
 Labels = NDArray[np.int64]

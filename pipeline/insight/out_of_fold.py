@@ -11,7 +11,7 @@ from pipeline.progress import progress_bar
 from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LinearSpec
-from pipeline.tasks.task import Outputs
+from pipeline.tasks.targets import Outputs
 
 NUM_FOLDS = 5
 _INNER = 5

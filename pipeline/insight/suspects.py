@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.insight.findings import Neighbour, Shown, Stranger, Suspect
 from pipeline.insight.neighbours import Nearest, find_nearest, unit_length
 from pipeline.insight.whole import Whole
-from pipeline.tasks.task import Outputs
+from pipeline.tasks.targets import Outputs
 
 NUM_NEAREST = 10
 """Neighbours that are asked about a label, and whose last one is how far an image is from the others."""

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DamagedStoreError
 from pipeline.runs.folder import RunFolder
-from pipeline.tasks.task import Targets, Task
+from pipeline.tasks.targets import Targets
+from pipeline.tasks.task import Task
 
 SPLITS = ("test", "validation", "train")
 """In the order in which they are shown: the test split tells most."""

@@ -18,7 +18,8 @@ from pipeline.runs.evaluation import Evaluation, shorten, unknown_text
 from pipeline.runs.folder import write_predictions
 from pipeline.runs.plots.by_task import NAMES, Shown, draw_all
 from pipeline.runs.predict import Predicted
-from pipeline.tasks.task import Outputs, Task
+from pipeline.tasks.targets import Outputs
+from pipeline.tasks.task import Task
 
 OWN_SPLITS = "100/0/0"
 """Percentages with which a data set is read, so that validation and test images are those that the data itself names."""

@@ -26,7 +26,8 @@ from pipeline.runs.naming import check_form, numbered, plain_name
 from pipeline.runs.tables import read_table, write_table
 from pipeline.tasks.kinds import scores_from_dict, task_from_dict
 from pipeline.tasks.scores import Scores
-from pipeline.tasks.task import Outputs, Task
+from pipeline.tasks.targets import Outputs
+from pipeline.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,8 @@ from pipeline.stage_one.ensure import make_rows
 from pipeline.stage_one.scan import make_reading
 from pipeline.stage_two.head import Head, predict_rows
 from pipeline.stage_two.rows import stored_rows
-from pipeline.tasks.task import Outputs, Task
+from pipeline.tasks.targets import Outputs
+from pipeline.tasks.task import Task
 
 
 @dataclass(frozen=True)

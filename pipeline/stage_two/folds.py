@@ -12,7 +12,8 @@ from pipeline.errors import DataLayoutError, SettingError
 from pipeline.progress import progress_bar
 from pipeline.stage_two.head import Head, predict_rows
 from pipeline.stage_two.rows import LabelledRows, Split, StoredRows
-from pipeline.tasks.task import Outputs, Targets, Task
+from pipeline.tasks.targets import Outputs, Targets
+from pipeline.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 

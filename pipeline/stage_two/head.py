@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from pipeline.stage_two.rows import LabelledRows, Rows, Split, StoredRows
 from pipeline.tasks.decisions import NONE, Decisions
 from pipeline.tasks.scores import Scores
-from pipeline.tasks.task import Outputs, Task
+from pipeline.tasks.targets import Outputs
+from pipeline.tasks.task import Task
 
 
 class Head(Protocol):
     """From rows to outputs, linear or dense."""
 
     def outputs(self, X: NDArray[np.float32]) -> Outputs:
-        """Outputs, float32 (N, K): probabilities, or numbers; see `pipeline.tasks.task`."""
+        """Outputs, float32 (N, K): probabilities, or numbers; see `pipeline.tasks.targets`."""
         ...
 
     @property
@@ -69,7 +70,14 @@ class ScoredRows:
     """{method, error: {split: {before, after}}}: the expected calibration error on validation and test; None without a calibration."""
 
 
-def score_head(head: Head, labelled: LabelledRows, *, tta: bool = False, decisions: Decisions = NONE) -> ScoredRows:
+def score_head(
+    head: Head,
+    labelled: LabelledRows,
+    *,
+    tta: bool = False,
+    decisions: Decisions = NONE,
+    left_out: Outputs | None = None,
+) -> ScoredRows:
     """Predict and score all splits, with the thresholds and the calibration that are chosen on validation.
 
     Args:
@@ -77,13 +85,15 @@ def score_head(head: Head, labelled: LabelledRows, *, tta: bool = False, decisio
         labelled: Rows and targets.
         tta: Average over the stored views of validation and test images; the training split is scored on view 0.
         decisions: Goal of the thresholds, and method of the calibration.
+        left_out: What ridge without them says of the training images, (N, C); None: not known.
 
     Raises:
         SettingError: The task has no use for the decisions.
     """
     splits = labelled.splits
     outputs = {name: predict_split(head, part, tta=tta and name != "train") for name, part in splits.items()}
-    task = decisions.of(labelled.task).settled(outputs["validation"], labelled.validation.y)
+    known = None if left_out is None else (left_out, labelled.train.y)
+    task = decisions.of(labelled.task).settled(outputs["validation"], labelled.validation.y, known)
     finished = {name: task.finish(values) for name, values in outputs.items()}
     scores = {name: task.score(values, splits[name].y) for name, values in finished.items()}
     return ScoredRows(LabelledRows(task, splits), finished, scores, _calibration(task, splits, outputs, finished))

@@ -14,7 +14,8 @@ from pipeline.cache.store import Keys, Store, row_keys
 from pipeline.errors import MissingRowsError, SettingError
 from pipeline.images.manifest import SPLITS, Manifest
 from pipeline.stage_one.views import Views
-from pipeline.tasks.task import Targets, Task
+from pipeline.tasks.targets import Targets
+from pipeline.tasks.task import Task
 
 # Number of blocks in memory at once: the current and the next one of the training and the validation split.
 _BLOCKS = 4
@@ -83,7 +84,7 @@ class Split:
     """Features of the images as they are (view 0), (N, h, w, C) or pooled (N, C)."""
 
     y: Targets
-    """Class numbers, int64 (N,); or labels or numbers, float32 (N, K); see `pipeline.tasks.task`."""
+    """Class numbers, int64 (N,); or labels or numbers, float32 (N, K); see `pipeline.tasks.targets`."""
 
     names: tuple[str, ...]
     """Names of the images, N of them."""

@@ -27,7 +27,7 @@ from pipeline.stage_two.spec import LinearSpec, parse_head, parse_layers
 from pipeline.stage_two.sweep_folds import dense_folds, linear_folds
 from pipeline.stage_two.weights import weighted
 from pipeline.tasks.scores import BriefScores
-from pipeline.tasks.task import Outputs
+from pipeline.tasks.targets import Outputs
 
 logger = logging.getLogger(__name__)
 

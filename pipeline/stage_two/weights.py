@@ -9,7 +9,8 @@ from dataclasses import replace
 from pipeline.errors import SettingError
 from pipeline.images.manifest import Manifest
 from pipeline.stage_two.rows import LabelledRows
-from pipeline.tasks.task import Double, Targets, Task
+from pipeline.tasks.targets import Double, Targets
+from pipeline.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,8 @@ from pipeline.errors import DataLayoutError, HeadSpecError, SettingError, did_yo
 from pipeline.tasks.calibration import calibration_error
 from pipeline.tasks.class_scores import ClassScores, score
 from pipeline.tasks.operating import Goal
-from pipeline.tasks.task import Answer, Double, Judged, Outputs, Problem, Targets, Task
+from pipeline.tasks.targets import Double, Outputs, Problem, Targets
+from pipeline.tasks.task import Answer, Judged, Task
 
 logger = logging.getLogger(__name__)
 
@@ -121,8 +122,9 @@ class Classification(Task):
         if len(self.names) != 2:
             super().check_goal(goal)
 
-    def decided(self, outputs: Outputs, y: Targets) -> Self:
+    def decided(self, outputs: Outputs, y: Targets, left_out: tuple[Outputs, Targets] | None) -> Self:
         """With the threshold of the second class that the goal asks for."""
+        del left_out
         if self.goal is None:
             return self
         chosen = self.goal.choose(outputs[:, 1], y)

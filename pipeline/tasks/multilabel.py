@@ -16,7 +16,8 @@ from pipeline.errors import DataLayoutError
 from pipeline.tasks.calibration import calibration_error
 from pipeline.tasks.label_scores import LabelScores, binary_loss, score_labels
 from pipeline.tasks.operating import HALF, Goal
-from pipeline.tasks.task import Double, Judged, Outputs, Problem, Targets, Task
+from pipeline.tasks.targets import Double, Outputs, Problem, Targets
+from pipeline.tasks.task import Judged, Task
 
 SEPARATOR, UNKNOWN, NOTHING = "|", "?", "(none)"
 
@@ -107,8 +108,9 @@ class Multilabel(Task):
     def check_goal(self, goal: Goal) -> None:
         """Every goal has its meaning, for each label."""
 
-    def decided(self, outputs: Outputs, y: Targets) -> Self:
+    def decided(self, outputs: Outputs, y: Targets, left_out: tuple[Outputs, Targets] | None) -> Self:
         """With the threshold of each label that the goal asks for; without a goal, the one with the largest F1."""
+        del left_out
         goal = self.goal or Goal("f1")
         chosen = [goal.choose(p, t) for p, t in zip(outputs.T, y.T, strict=True)]
         missed = [

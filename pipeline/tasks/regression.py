@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataLayoutError
-from pipeline.tasks.task import Answer, Double, Judged, Outputs, Problem, Scaling, Targets, Task
+from pipeline.tasks.targets import Double, Outputs, Problem, Scaling, Targets
+from pipeline.tasks.task import Answer, Judged, Task
 from pipeline.tasks.value_scores import ValueScores, score_values
 
 SEPARATOR = "|"
@@ -95,7 +96,7 @@ class Regression(Task):
         """The loss is the mean over the columns of the squared error, divided by the variance of the numbers."""
         squares, variance = np.nanmean(np.square(outputs - y, dtype=np.float64), axis=0), np.nanvar(y, axis=0)
         loss = float(np.mean(squares / np.where(variance > 0, variance, 1)))
-        return Judged(1 - loss, loss, None)
+        return Judged(1 - loss, loss, None, len(y))
 
     def judge_left_out(self, scores: Double, y: Targets) -> Judged:
         return self.judge(scores.astype(np.float32), y)
@@ -142,15 +143,17 @@ class Regression(Task):
         ranks = np.argsort(np.argsort(y[:, 0], kind="stable"), kind="stable")
         return np.where(np.isfinite(y[:, 0]), ranks * _MAX_STRATA // max(len(y), 1), _MAX_STRATA).astype(np.int64)
 
-    def decided(self, outputs: Outputs, y: Targets) -> Self:
+    def decided(self, outputs: Outputs, y: Targets, left_out: tuple[Outputs, Targets] | None) -> Self:
         """With intervals that hold `LEVEL` of the numbers: the quantile of the absolute errors of images that the head has not seen.
 
         With n errors it is the ceil((n + 1) LEVEL)-th smallest (split conformal prediction; Lei et al. 2018, arXiv:1604.04173).
 
         Args:
-            outputs: Predictions (N, T) of heads that have not seen these images: leave-one-out, or validation.
+            outputs: Predictions (N, T) for validation.
             y: Their numbers.
+            left_out: The same for the training images, by leave-one-out, which are more; None: validation is used.
         """
+        outputs, y = left_out or (outputs, y)
         widths = []
         for errors in np.abs(outputs - y).T.astype(np.float64):
             known = np.sort(errors[np.isfinite(errors)])

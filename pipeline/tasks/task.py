@@ -3,7 +3,6 @@
 Letters: N images, K names (classes, labels or columns of numbers).
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,54 +16,9 @@ from pipeline.tasks.calibration import Calibration, calibration_from_dict, fit_c
 from pipeline.tasks.operating import Goal
 from pipeline.tasks.scores import Scores
 from pipeline.tasks.stored import probability_cells, probability_columns
+from pipeline.tasks.targets import Double, Outputs, Problem, Scaling, Targets
 
 KINDS = ("classification", "multilabel", "regression")
-
-Targets = NDArray[Any]
-"""What heads learn: class numbers int64 (N,); or float32 (N, K), 1 and 0 for labels, or numbers; NaN where it is not known."""
-
-Outputs = NDArray[np.float32]
-"""What heads give, float32 (N, K): probabilities of the classes, which sum to 1; of each label; or numbers."""
-
-Double = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One fit of a linear head: all classes at once, one label, or one column of numbers."""
-
-    rows: NDArray[np.int64]
-    """Positions of the images whose answer is known."""
-
-    y: Targets
-    """Class numbers int64 (n,), or numbers float64 (n,) of mean 0 and deviation 1."""
-
-    centre: float = 0.0
-    """What is added to a solution times `spread`, to have the units of the data."""
-
-    spread: float = 1.0
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether all answers are equal, which is possible for a label."""
-        return self.y.dtype.kind == "i" and (not len(self.y) or bool((self.y == self.y[0]).all()))
-
-    def constant_solution(self, num_features: int) -> tuple[Double, Double]:
-        """Coefficients (1, D) of 0, and the log-odds of a label that all n images have, or none: (n + 1/2) / (n + 1), or 1/2 / (n + 1)."""
-        share = (float(self.y.sum()) + 0.5) / (len(self.y) + 1)
-        return np.zeros((1, num_features)), np.array([math.log(share / (1 - share))])
-
-    def in_units(self, coefficients: NDArray[Any], bias: NDArray[Any]) -> tuple[Double, Double]:
-        """Coefficients (C, D) and biases (C,) of a solution, in the units of the data."""
-        return np.atleast_2d(coefficients) * self.spread, np.atleast_1d(bias) * self.spread + self.centre
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """Means and deviations of the columns of numbers, which are fitted with mean 0 and deviation 1."""
-
-    centre: tuple[float, ...]
-    spread: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -79,6 +33,9 @@ class Judged:
 
     hits: NDArray[np.bool_] | None
     """Whether each answer is right; None for numbers, which are never exactly right."""
+
+    count: int = 0
+    """Number of images; of numbers only."""
 
 
 @dataclass(frozen=True)
@@ -320,19 +277,20 @@ class Task(ABC):
             f"{len(self.names)} {self.nouns[len(self.names) > 1]}. Received: --threshold {goal}. Leave it out."
         )
 
-    def settled(self, outputs: Outputs, y: Targets) -> Self:
+    def settled(self, outputs: Outputs, y: Targets, left_out: tuple[Outputs, Targets] | None = None) -> Self:
         """This task with what is chosen on validation: calibration, thresholds, the width of intervals.
 
         Args:
             outputs: Those of the head, (N, K), as they are.
             y: Targets.
+            left_out: What heads without them say of the training images, least squares (N, C), and their targets; None: not known.
         """
         fitted = replace(self, calibration=fit_calibration(self.calibrate, self.link, outputs, y))
-        return fitted.decided(fitted.finish(outputs), y)
+        return fitted.decided(fitted.finish(outputs), y, left_out)
 
-    def decided(self, outputs: Outputs, y: Targets) -> Self:
+    def decided(self, outputs: Outputs, y: Targets, left_out: tuple[Outputs, Targets] | None) -> Self:
         """With what is chosen by the finished outputs; `settled` calls it."""
-        del outputs, y
+        del outputs, y, left_out
         return self
 
     def finish(self, outputs: Outputs) -> Outputs:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from pipeline.stage_two.rows import LabelledRows, RowMemory, StoredRows
 from pipeline.stage_two.spec import HeadSpec, LinearSpec, check_learnable, parse_head, pooling_of
 from pipeline.stage_two.weights import weighted
 from pipeline.tasks.decisions import NONE, Decisions
+from pipeline.tasks.targets import Outputs
 from pipeline.training.rows import CachedRows, read_rows
 
 logger = logging.getLogger(__name__)
@@ -97,6 +99,21 @@ def fit_head(
         )
 
 
+@dataclass(frozen=True)
+class _Fitted:
+    """A trained head."""
+
+    head: Head
+    history: list[dict[str, float]]
+    """Empty for linear heads."""
+
+    chosen: dict[str, Any]
+    """The regularisation; empty for dense heads."""
+
+    left_out: Outputs | None = None
+    """What ridge without them says of the training images, (N, C); None for other heads, and with views."""
+
+
 def fit_cached(
     cached: CachedRows,
     spec: HeadSpec,
@@ -113,7 +130,8 @@ def fit_cached(
 ) -> Run:
     """Train a head on rows that are already read; the other arguments are those of `fit_head`."""
     start = time.perf_counter()
-    head, history, chosen = _train(spec, cached.labelled, training, log.add_epoch, progress=settings.compute.progress)
+    fitted = _train(spec, cached.labelled, training, log.add_epoch, progress=settings.compute.progress)
+    head, history = fitted.head, fitted.history
     seconds = time.perf_counter() - start
     scores = (
         _cross_validated(spec, cached.labelled, training, folds, progress=settings.compute.progress) if folds else None
@@ -122,7 +140,7 @@ def fit_cached(
     facts = TrainingFacts(
         head=str(spec),
         command=command,
-        chosen=chosen,
+        chosen=fitted.chosen,
         training=None if isinstance(spec, LinearSpec) else training.as_dict(),
         class_weight=training.class_weight,
         seed=training.seed,
@@ -137,7 +155,7 @@ def fit_cached(
         trunk_digest_after=trunk_of(settings.features)[0].digest,
         folds=scores.as_dict() if scores else None,
     )
-    scored = score_head(head, cached.labelled, tta=cached.has_tta, decisions=decisions)
+    scored = score_head(head, cached.labelled, tta=cached.has_tta, decisions=decisions, left_out=fitted.left_out)
     trained = TrainedHead(head, scored, history, facts, cached.extraction, scores)
     return save_run(trained, log, settings, name=name, replace=replace, plots=plots)
 
@@ -153,15 +171,13 @@ def _cross_validated(
         )[0]
 
     def train(part: LabelledRows) -> Head:
-        return _train(spec, part, training, lambda _: None, progress=False)[0]
+        return _train(spec, part, training, lambda _: None, progress=False).head
 
     return cross_validate(train, division, progress=progress)
 
 
-def _train(
-    spec: HeadSpec, labelled: LabelledRows, training: Training, on_epoch: OnEpoch, *, progress: bool
-) -> tuple[Head, list[dict[str, float]], dict[str, Any]]:
-    """The head, its history (empty for linear heads), and the chosen regularisation (empty for dense heads)."""
+def _train(spec: HeadSpec, labelled: LabelledRows, training: Training, on_epoch: OnEpoch, *, progress: bool) -> _Fitted:
+    """Train a head on the training split, and choose on the validation split."""
     labelled = weighted(labelled, training.class_weight)
     if isinstance(spec, LinearSpec):
         fit_rows = stream_linear if isinstance(labelled.train.X, StoredRows) else fit_linear
@@ -170,8 +186,9 @@ def _train(
             "%s: chose %s = %g out of %d values.", spec.kind, linear.parameter, linear.value, len(linear.candidates)
         )
         candidates = [candidate.as_dict() for candidate in linear.candidates]
-        return linear.head, [], {linear.parameter: linear.value, "candidates": candidates}
+        left_out = None if linear.left_out_scores is None else linear.left_out_scores.astype(np.float32)
+        return _Fitted(linear.head, [], {linear.parameter: linear.value, "candidates": candidates}, left_out)
     from pipeline.stage_two.dense.build import fit_dense
 
     dense = fit_dense(spec, labelled, training, on_epoch=on_epoch, progress=progress)
-    return dense.head, dense.history, {}
+    return _Fitted(dense.head, dense.history, {})

@@ -15,7 +15,8 @@ from pipeline.errors import DataLayoutError, SettingError
 from pipeline.tasks.classification import Classification
 from pipeline.tasks.multilabel import Multilabel
 from pipeline.tasks.regression import Regression
-from pipeline.tasks.task import Targets, Task
+from pipeline.tasks.targets import Targets
+from pipeline.tasks.task import Task
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from pipeline.stage_two.linear.fit import Point, fit_path
 from pipeline.stage_two.linear.heads import ArrayHead
 from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LinearSpec, default_scale
-from pipeline.tasks.task import Outputs, Targets, Task
+from pipeline.tasks.targets import Outputs, Targets
+from pipeline.tasks.task import Task
 from pipeline.tuner.choice import Choice
 
 Numbers = NDArray[np.int64]

@@ -20,7 +20,8 @@ from pipeline.stage_two.linear.regularisation import choose_best
 from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LINEAR_GRIDS, parse_layers
 from pipeline.tasks.scores import Scores
-from pipeline.tasks.task import Outputs, Targets, Task
+from pipeline.tasks.targets import Outputs, Targets
+from pipeline.tasks.task import Task
 from pipeline.tuner.choice import Choice, sizes_of
 from pipeline.tuner.labels import LabelFile
 from pipeline.tuner.questions import question_of

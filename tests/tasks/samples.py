@@ -5,7 +5,8 @@ import numpy as np
 from pipeline.tasks.classification import Classification
 from pipeline.tasks.multilabel import Multilabel
 from pipeline.tasks.regression import Regression
-from pipeline.tasks.task import Outputs, Targets, Task
+from pipeline.tasks.targets import Outputs, Targets
+from pipeline.tasks.task import Task
 
 TASKS: tuple[Task, ...] = (
     Classification(("ant", "bee", "cat")),

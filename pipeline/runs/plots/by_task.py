@@ -14,7 +14,7 @@ from pipeline.runs.plots.values import draw_values
 from pipeline.tasks.classification import Classification
 from pipeline.tasks.multilabel import Multilabel
 from pipeline.tasks.regression import Regression
-from pipeline.tasks.task import Outputs, Targets
+from pipeline.tasks.targets import Outputs, Targets
 
 
 @dataclass(frozen=True)

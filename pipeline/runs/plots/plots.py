@@ -16,7 +16,7 @@ from pipeline.runs.folder import RunFolder
 from pipeline.runs.plots.by_task import Shown, draw_all
 from pipeline.runs.plots.fonts import use_fonts
 from pipeline.tasks.scores import words_of
-from pipeline.tasks.task import Outputs, Targets
+from pipeline.tasks.targets import Outputs, Targets
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.cache.store import Keys, Store
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.rows import Split, StoredRows
-from pipeline.tasks.task import Targets
+from pipeline.tasks.targets import Targets
 
 Positions = NDArray[np.int64]
 

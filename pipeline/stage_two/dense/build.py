@@ -18,7 +18,8 @@ from pipeline.stage_two.dense.train import Infer, compile_inference, make_group,
 from pipeline.stage_two.rows import LabelledRows
 from pipeline.stage_two.spec import DenseSpec
 from pipeline.surroundings import check_keras
-from pipeline.tasks.task import Outputs, Scaling, Task
+from pipeline.tasks.targets import Outputs, Scaling
+from pipeline.tasks.task import Task
 
 _BATCH = 256
 """Rows per step of a prediction."""

@@ -12,7 +12,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipeline.tasks.class_scores import LEAST_PROBABILITY
-from pipeline.tasks.task import Outputs, Scaling, Targets, Task
+from pipeline.tasks.targets import Outputs, Scaling, Targets
+from pipeline.tasks.task import Task
 
 _EACH = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """Output (B, units) and targets -> a number for each image, (B,)."""

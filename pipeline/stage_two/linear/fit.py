@@ -20,7 +20,8 @@ from pipeline.stage_two.linear.ridge import fit_ridge_columns
 from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LinearSpec
 from pipeline.tasks.links import apply_link, temperature_of
-from pipeline.tasks.task import Double, Judged, Problem, Targets, Task
+from pipeline.tasks.targets import Double, Problem, Targets
+from pipeline.tasks.task import Judged, Task
 
 Labels = NDArray[np.int64]
 
@@ -71,8 +72,11 @@ class Point:
 
     @property
     def loss(self) -> float:
-        """The loss that the choice is made by: on validation; for numbers, as `left_out` if there is that."""
-        return self.validation.loss if self.left_out is None or self.hits is not None else self.left_out.loss
+        """The loss that the choice is made by: on validation; for numbers on all images that the head has not seen, with `left_out`."""
+        seen, other = self.validation, self.left_out
+        if other is None or self.hits is not None:
+            return seen.loss
+        return (seen.count * seen.loss + other.count * other.loss) / max(seen.count + other.count, 1)
 
     @property
     def candidate(self) -> Candidate:
@@ -305,7 +309,9 @@ def _logistic(
 def _estimated(spec: LinearSpec, factors: Factors, train: Split, task: Task, seed: int) -> Iterator[LinearHead]:
     """Heads fitted by scikit-learn."""
     problems, weights = task.problems(train.all_targets), train.all_weights
-    estimators = [new_estimator(spec.kind, seed, task) for _ in problems]
+    squares = np.square(factors.X).sum(axis=1) if spec.kind == "sgd" else np.ones(1)
+    longest = float(np.quantile(squares, _LONG_SHARE))
+    estimators = [new_estimator(spec.kind, seed, task, longest) for _ in problems]
     if spec.kind == "lda" and weights is not None:
         shares = np.bincount(train.all_targets, weights)[np.unique(train.all_targets)]
         estimators[0].set_params(priors=shares / shares.sum())
@@ -333,8 +339,19 @@ def _solve(estimator: Any, problem: Problem, X: Array, weights: Double | None) -
     return problem.in_units(estimator.coef_, estimator.intercept_)
 
 
-def new_estimator(kind: str, seed: int, task: Task) -> Any:
-    """An estimator of scikit-learn. Only its own module is imported: that takes less time."""
+_LONG_SHARE = 0.99
+
+
+def new_estimator(kind: str, seed: int, task: Task, longest: float) -> Any:
+    """An estimator of scikit-learn. Only its own module is imported: that takes less time.
+
+    Args:
+        kind: The head.
+        seed: Of `svm` and `sgd`.
+        task: What is asked.
+        longest: Squared length of a long row. A step of least squares makes errors larger if it is more than 2 over the squared length of
+            its row, so the first steps of `sgd` for numbers are 0.5 over this.
+    """
     if kind == "lda":
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -346,7 +363,7 @@ def new_estimator(kind: str, seed: int, task: Task) -> Any:
     from sklearn.linear_model import SGDClassifier, SGDRegressor
 
     if task.link == "identity":
-        return SGDRegressor(average=True, random_state=seed)
+        return SGDRegressor(average=True, random_state=seed, eta0=0.5 / max(longest, 1e-6))
     return SGDClassifier(loss="log_loss", average=True, random_state=seed)
 
 

@@ -31,7 +31,8 @@ from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LinearSpec
 from pipeline.stage_two.weights import image_weights
 from pipeline.tasks.links import apply_link
-from pipeline.tasks.task import Double, Outputs, Task
+from pipeline.tasks.targets import Double, Outputs
+from pipeline.tasks.task import Task
 
 
 def cross_validate_linear(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.errors import DamagedStoreError
 from pipeline.stage_two.spec import NORMS
 from pipeline.tasks.links import LINKS, apply_link
-from pipeline.tasks.task import Outputs
+from pipeline.tasks.targets import Outputs
 
 Array = NDArray[np.float32]
 

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.tasks.task import Double, Problem
+from pipeline.tasks.targets import Double, Problem
 
 
 @dataclass

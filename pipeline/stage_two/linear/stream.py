@@ -31,6 +31,8 @@ EPOCHS = (5, 20)
 _ENOUGH_IMAGES = 1_000_000
 """sgd has converged after about this many images (scikit-learn's user guide, 1.5, Tips on practical use)."""
 
+_LONG = 4
+
 _COPIES = 5
 """Copies of the D x D products in memory while their eigenvectors are computed."""
 
@@ -127,8 +129,10 @@ def _sgd(spec: LinearSpec, source: Source, labelled: LabelledRows, seed: int) ->
     for _, rows in _pieces(source, source.reading_order(), epoch=-1):
         moments.add(rows)
     scaling = _scaling(moments, spec, num_features)
+    # Some rows are several times as long as the mean one.
+    longest = _LONG * float(np.square(moments.deviation / scaling.scale).sum())
     learners = [
-        [Learner.of(problem, len(source.y), new_estimator("sgd", seed, task), value) for value in spec.values]
+        [Learner.of(problem, len(source.y), new_estimator("sgd", seed, task, longest), value) for value in spec.values]
         for problem in task.problems(source.y)
     ]
     weights = None if labelled.train.weights is None else np.resize(labelled.train.weights, len(source.y))

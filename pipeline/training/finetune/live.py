@@ -18,7 +18,7 @@ from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.stage_two.dense.batches import Source
 from pipeline.stage_two.dense.train import Forward
-from pipeline.tasks.task import Targets
+from pipeline.tasks.targets import Targets
 
 _BATCHES_AHEAD = 4
 

@@ -16,7 +16,8 @@ from pipeline.stage_two.dense.build import build_head
 from pipeline.stage_two.dense.settings import OnEpoch, Training
 from pipeline.stage_two.dense.train import Forward, make_group, train
 from pipeline.stage_two.spec import DenseSpec
-from pipeline.tasks.task import Scaling, Task
+from pipeline.tasks.targets import Scaling
+from pipeline.tasks.task import Task
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
+from pipeline.stage_two.head import score_head
 from pipeline.stage_two.linear.factors import Factors
 from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.linear.heads import head_from_arrays
 from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LINEAR_GRIDS, parse_head
+from pipeline.tasks.regression import Regression
 from tests.stage_two.tasks import HARD, LINEAR_HEADS, make_labels_task, make_task, shaped_task
 
 KINDS = tuple(LINEAR_GRIDS)
@@ -310,3 +312,46 @@ def test_norm_is_that_of_scikit_learn_and_is_kept():
     assert np.array_equal(again.outputs(task.validation.flat), head.outputs(task.validation.flat))
     assert np.abs(head.outputs(7 * task.validation.flat) - head.outputs(task.validation.flat)).max() < 1e-5
     assert "norm" not in fit("logreg:C=1", task).head.arrays()
+
+
+def numbers_of(rng, count):
+    """Two numbers that follow from 200 features, some rows of which are far longer than others."""
+    X = rng.normal(size=(count, 200)) * rng.choice([1, 1, 1, 30], (count, 1))
+    return X.astype(np.float32), (X[:, :2] * (1, 100) + 5).astype(np.float32)
+
+
+def numbers_task(count=400):
+    rng, task = np.random.default_rng(0), Regression(("small", "large"))
+    parts = {name: numbers_of(rng, size) for name, size in (("train", count), ("validation", 200), ("test", 200))}
+    return LabelledRows(task, {name: Split(X, y, ("",) * len(y)) for name, (X, y) in parts.items()})
+
+
+@pytest.mark.parametrize("text", ["ridge", "sgd", "knn"])
+def test_numbers_are_learnt_in_their_units(text):
+    """Long rows do not make the steps of sgd grow beyond all bounds; the columns may have different units."""
+    labelled = numbers_task()
+    head = fit_linear(parse_head(text), labelled).head
+    scores = labelled.task.score(head.outputs(labelled.splits["test"].flat), labelled.splits["test"].y)
+
+    assert scores.main > {"ridge": 0.8, "sgd": 0.2, "knn": 0}[text]
+    assert scores.columns["large"].mae > 20 * scores.columns["small"].mae
+
+
+def test_intervals_of_ridge_come_from_leave_one_out():
+    """From the training images, which are more than those of validation; they hold nine of ten numbers of the test split."""
+    labelled = numbers_task()
+    fit = fit_linear(parse_head("ridge"), labelled)
+    scored = score_head(fit.head, labelled, left_out=fit.left_out_scores.astype(np.float32))
+    errors = np.sort(np.abs(fit.left_out_scores - labelled.train.y), axis=0)
+
+    np.testing.assert_allclose(scored.labelled.task.half_widths, errors[360], rtol=1e-4)  # the 361st of 400
+    assert all(0.83 < each.coverage < 0.97 for each in scored.scores["test"].columns.values())
+
+
+def test_alpha_of_numbers_is_chosen_on_all_images_that_a_head_has_not_seen():
+    """Leave-one-out and validation, each image once."""
+    labelled = numbers_task(150)
+    fit = fit_linear(parse_head("ridge"), labelled)
+    losses = [(150 * (1 - one.leave_one_out) + 200 * one.loss) / 350 for one in fit.candidates]
+
+    assert fit.candidates[int(np.argmin(losses))].value == fit.value

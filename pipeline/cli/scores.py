@@ -1,5 +1,6 @@
 """The scores of a training as text."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,10 +13,18 @@ def score_lines(result: Mapping[str, Any]) -> list[str]:
     """Scores by split, recall by class where classes are not equally large, and folds."""
     splits = [split for split in ("train", "validation", "test") if split in result]
     folds = [_folds(result["folds"])] if result.get("folds") else []
-    weights = [f"Class weights: {result['class_weight']}"] if result.get("class_weight") else []
-    is_uneven = any("balanced_accuracy" in result[split] for split in splits)
+    weights = [f"Class weights: {_weights(result['class_weight'])}"] if result.get("class_weight") else []
+    # Of the training images: in a small validation split, sizes differ by chance.
+    is_uneven = "balanced_accuracy" in result.get("train", {})
     rows = [_score_row(split, result[split], is_uneven=is_uneven) for split in splits]
-    return [*weights, table(rows), *_recalls(result), *folds]
+    return [*weights, table(rows), *(_recalls(result) if is_uneven else []), *folds]
+
+
+def _weights(text: str) -> str:
+    """The weights of classes as people write them: `balanced`, or `cats 2, dogs 1`."""
+    if not text.startswith("{"):
+        return text
+    return ", ".join(f"{name} {weight:g}" for name, weight in json.loads(text).items())
 
 
 def _score_row(split: str, scores: Mapping[str, Any], *, is_uneven: bool) -> dict[str, Any]:

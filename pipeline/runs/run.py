@@ -103,6 +103,7 @@ class Run:
             "trunk_digest_before": info.trunk_digest_before,
             "trunk_digest_after": info.trunk_digest_after,
             "folder": str(self.folder.path),
+            "task": self.task.kind,
             "classes": dict(info.class_images),
             "skipped": list(info.skipped),
             "ignored": list(info.ignored),

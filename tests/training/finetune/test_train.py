@@ -13,6 +13,7 @@ from pipeline.settings import Settings
 from pipeline.stage_two.dense import train as trainer
 from pipeline.stage_two.dense.batches import ArraySource
 from pipeline.stage_two.dense.settings import Training
+from pipeline.tasks.decisions import Decisions
 from pipeline.training.finetune.assembly import assemble
 from pipeline.training.finetune.settings import FineTuning
 from tests.calls import fit, scan, tune
@@ -180,3 +181,21 @@ def test_rows_larger_than_memory_stream_from_the_shards(photos, settings, monkey
         for row in run.predict([photos / name for name in own]):
             kept = next(kept for name, kept in own.items() if row["path"].endswith(name))
             assert dict(row["top"])["red"] == pytest.approx(float(kept["p:red"]), abs=1e-5)
+
+
+def test_decisions_reach_a_fine_tuned_run(photos, settings):
+    """Threshold and calibration are fitted to what the fine-tuned network says of validation."""
+    tuning = FineTuning(
+        head="softmax",
+        pool="avg",
+        cached=True,
+        training=TRAINING,
+        first="fire9_squeeze1x1",
+        head_epochs=0,
+        base_rate=1e-3,
+    )
+    run = tune(photos, tuning, settings=settings, decisions=Decisions("recall=1", "temperature"), plots=False)
+
+    assert run.task.calibration.factor > 0
+    assert run.info.calibration["error"].keys() == {"validation", "test"}
+    assert run.scores["validation"].recall["red"] == 1

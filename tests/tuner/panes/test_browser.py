@@ -1,6 +1,7 @@
 """The panes of labels and of numbers in a browser. The images of these sessions have no bytes, so their thumbnails are missing."""
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 
 from pipeline.tuner.choice import Choice
 from tests.browser import find, open_page, wait_until
@@ -63,3 +64,20 @@ def test_numbers_have_a_point_for_each_image(numbers, browser, width):
     assert "Numbers are changed in their table" in find(browser, ".labels")[0].text
     root = "document.documentElement"
     assert browser.execute_script(f"return {root}.scrollWidth === {root}.clientWidth")
+
+
+def test_point_shows_its_image_and_a_click_puts_it_first(numbers, browser):
+    """The tip has the numbers of the point; below, its image comes before the largest errors."""
+    opened(browser, numbers)
+    wait_until(browser, "return document.querySelectorAll('.scatter svg path').length > 50")
+    points = [point for point in find(browser, ".scatter svg path") if point.get_attribute("fill") == "#2b8cc4"]
+    last = max(points, key=lambda point: point.rect["x"])  # no other point covers it
+    ActionChains(browser).move_to_element(last).perform()
+    wait_until(browser, "return document.querySelector('.scatter').textContent.includes('predicted ')")
+    ActionChains(browser).click().perform()
+    wait_until(browser, "return document.querySelector('.results').textContent.includes('The chosen image, and')")
+    largest = max(find(browser, ".image .label"), key=lambda entry: float(entry.text.removeprefix("true ")))
+
+    assert find(browser, ".image .label")[0].text == largest.text
+    browser.find_element("xpath", "//button[normalize-space()='All largest errors']").click()
+    wait_until(browser, "return document.querySelector('.results').textContent.includes('Largest errors: ')")

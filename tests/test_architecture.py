@@ -58,7 +58,7 @@ MAY_USE = {
     "keras": f"{TENSORFLOW} (images/sources/arrays/arrays) (surroundings)",
     "h5py": "cache bases",
     "hdf5plugin": "cache",
-    "sklearn": "(stage_two/linear) (stage_two/folds) (insight/out_of_fold) (images/sources/arrays/arrays) transformer",
+    "sklearn": "(stage_two/linear) (stage_two/folds) (images/sources/arrays/arrays) transformer",
     "matplotlib": "runs/plots/plots (runs/plots/fonts)",
     "umap": "(reports/projection)",
     "openvino": "stage_one/engines/openvino stage_one/engines/conversion",
@@ -84,7 +84,6 @@ MAY_USE = {
 # Parts of scikit-learn that are not estimators.
 NO_ESTIMATORS = {
     "stage_two/folds": "sklearn.model_selection",
-    "insight/out_of_fold": "sklearn.model_selection",
     "images/sources/arrays/arrays": "sklearn.datasets",
     "transformer": "sklearn.base",
 }

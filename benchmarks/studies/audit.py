@@ -2,8 +2,8 @@
 
 A part of the labels is changed: to any other class (uniform), or to the class with which the class is confused most (pair). Each image is
 judged by ridge without it (leave-one-out, as `bottleneck audit` does), by logistic regression in five folds, and by logistic regression
-that was trained on it (in-sample). Scores: ratio = log p(most likely other class) - log p(label), self = -p(label),
-margin = p(most likely other class) - p(label). Cross-entropy, -log p(label), ranks as self does. Means over the seeds.
+that was trained on it (in-sample). Scores, with q = p(most likely other class) and p = p(label): audit = q / p^2, as the command ranks,
+ratio = q / p, self = 1 / p, which ranks as cross-entropy does, and margin = q - p. Means over the seeds.
 
     python benchmarks/studies/audit.py --data photos [more photos] --out study/audit
 """
@@ -49,10 +49,10 @@ def main() -> None:
     given = parser.parse_args()
     quiet_tensorflow()
     print(
-        "| data | base | flips | ridge, ratio | ridge, self | ridge, margin | 5 folds, best | in-sample, best |",
+        "| data | base | flips | ridge, audit | ridge, ratio | ridge, self | ridge, margin | 5 folds, best | in-sample, best |",
         flush=True,
     )
-    print("|---" * 8 + "|", flush=True)
+    print("|---" * 9 + "|", flush=True)
     for data in given.data:
         name = Path(data).name
         for base in given.bases:
@@ -77,7 +77,7 @@ def study(name: str, base: str, whole: Whole, num_seeds: int) -> None:
                     for score, values in scores_of(outputs, y).items():
                         found[f"{way}, {score}"].append(auroc(values, flipped))
             mean = {key: float(np.mean(values)) for key, values in found.items()}
-            cells = [f"{mean[f'ridge, {score}']:.4f}" for score in ("ratio", "self", "margin")]
+            cells = [f"{mean[f'ridge, {score}']:.4f}" for score in ("audit", "ratio", "self", "margin")]
             cells += [best_of(mean, way) for way in ("5 folds", "in-sample")]
             print(f"| {name} | {base} | {share:.0%}, {kind} | {' | '.join(cells)} |", flush=True)
     runs = len(kinds) * len(SHARES) * num_seeds
@@ -106,9 +106,11 @@ def judged(whole: Whole, seconds: dict[str, float]) -> dict[str, np.ndarray]:
 def scores_of(outputs: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
     """How suspect each label is, by each score."""
     images = np.arange(len(y))
-    own, others = outputs[images, y], outputs.copy()
-    others[images, y] = -1
-    return {"ratio": suspicion(outputs, y), "self": -own, "margin": others.max(axis=1) - own}
+    p, others = outputs[images, y], outputs.copy()
+    others[images, y] = 0
+    q = others.max(axis=1)
+    ratio = np.log(np.maximum(q, 1e-30)) - np.log(np.maximum(p, 1e-30))
+    return {"audit": suspicion(outputs, y), "ratio": ratio, "self": -p, "margin": q - p}
 
 
 def best_of(mean: dict[str, float], way: str) -> str:

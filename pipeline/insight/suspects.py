@@ -1,7 +1,8 @@
 """Labels that may be wrong, and images that are far from all others.
 
-Images are ranked by how many times as probable as their label the most likely other class is. `benchmarks/studies/audit.py` compares
-that with other scores and other heads.
+Images are ranked by p(most likely other class) / p(label)^2. The ratio to the other class finds labels that were confused with a similar
+class, 1 / p(label) finds those that are any other class; their product is close to the better of both in either case.
+`benchmarks/studies/audit.py` compares it with other scores and other heads.
 
 Letters: N images, K classes.
 """
@@ -31,7 +32,7 @@ Doubles = NDArray[np.float64]
 
 
 def suspicion(outputs: Outputs, y: NDArray[np.int64]) -> Doubles:
-    """How suspect each label is, (N,): the log of p(most likely other class) / p(label); above 0, another class is more likely.
+    """How suspect each label is, (N,): the log of p(most likely other class) / p(label)^2; larger is more suspect.
 
     Args:
         outputs: Probabilities by heads that have not seen the image, (N, K).
@@ -41,8 +42,8 @@ def suspicion(outputs: Outputs, y: NDArray[np.int64]) -> Doubles:
     images = np.arange(len(y))
     given = p[images, y].copy()
     p[images, y] = 0
-    ratio: Doubles = np.log(p.max(axis=1) / given)
-    return ratio
+    found: Doubles = np.log(p.max(axis=1)) - 2 * np.log(given)
+    return found
 
 
 def rank_suspects(whole: Whole, outputs: Outputs, show: Callable[[int], Shown]) -> tuple[Suspect, ...]:

@@ -15,11 +15,13 @@ def show(row):
     return Shown(f"{row}.png", "train", "abc"[row % 3], row)
 
 
-def test_suspicion_is_the_log_of_a_ratio():
-    """Above 0 another class is more likely; a probability of 0 is no error."""
-    outputs = np.array([[0.8, 0.1, 0.1], [0.2, 0.6, 0.2], [1, 0, 0]], np.float32)
+def test_suspicion_is_the_other_class_by_the_square_of_the_label():
+    """log(p(other) / p(label)^2); a probability of 0 is no error."""
+    outputs = np.array([[0.8, 0.15, 0.05], [0.2, 0.6, 0.2], [1, 0, 0]], np.float32)
 
-    np.testing.assert_allclose(suspicion(outputs, np.array([0, 0, 0]))[:2], [np.log(1 / 8), np.log(3)], atol=1e-6)
+    np.testing.assert_allclose(
+        suspicion(outputs, np.array([0, 0, 0]))[:2], [np.log(0.15 / 0.64), np.log(0.6 / 0.04)], atol=1e-6
+    )
     assert suspicion(outputs, np.array([0, 0, 1]))[2] > 60
 
 

@@ -45,7 +45,6 @@ TRIES = (
     Try("vgg16", 150, pool="max"),
     Try("vgg16", 150, pool="none"),
     Try("vgg16+mobilenetv2", 150),
-    Try("vgg16+mobilenetv2", 150, pool="max"),
     *(Try("vgg16+mobilenetv2", 150, head=DENSE, loss=loss) for loss in ("mse", "mae", "huber")),
 )
 

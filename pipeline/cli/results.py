@@ -34,7 +34,9 @@ def describe_sweep(result: Mapping[str, Any]) -> str:
     words = scores[0].words
     equal = "accuracies" if words == "accuracy" else "ones"
     judge = (
-        f"the mean {words} of folds" if any("folds" in entry for entry in result["results"]) else f"validation {words}"
+        f"{words} (mean of the folds)"
+        if any("folds" in entry for entry in result["results"])
+        else f"validation {words}"
     )
     legend = [f"Ranked by {judge}; equal {equal} by loss."]
     if any(row["head"].split(",")[-1] == "softmax" and "dense" not in row["head"] for row in rows):

@@ -90,6 +90,7 @@ def train(
         DivergedError: The loss became NaN or infinite, and no weights of an earlier epoch are kept.
     """
     num_steps = training.epochs * math.ceil(len(source.y) / training.batch_size)
+    score = task.history_words[1].replace(" ", "_")
     measure = measure_of(task, model.output_shape[-1], source.y, training.loss)
     take_steps = make_steps(forward, groups, measure, training.batch_size, num_steps)
     infer = compile_inference(forward)
@@ -111,7 +112,7 @@ def train(
             moved(f"{state.epoch} of {training.epochs} epochs were done; {kept}.")
             if on_epoch:
                 on_epoch(state.history[-1])
-            bar.set_postfix(val_loss=f"{row['val_loss']:z.3f}", val_accuracy=f"{row['val_accuracy']:.3f}")
+            bar.set_postfix({"val_loss": f"{row['val_loss']:z.3f}", f"val_{score}": f"{row['val_accuracy']:.3f}"})
             bar.update()
     _keep_weights(model, state, training)
     return state.history

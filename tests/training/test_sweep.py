@@ -106,5 +106,5 @@ def test_folds_choose_the_best_head(photos, settings):
     assert means == sorted(means, reverse=True)
     assert done.best.info.folds["accuracies"] == done.results[0].folds["accuracies"]
     assert json.loads((done.best.folder.path / "sweep.json").read_text())[0]["folds"]["accuracy"] == means[0]
-    assert "Ranked by the mean accuracy of folds; equal accuracies by loss." in text
+    assert "Ranked by accuracy (mean of the folds); equal accuracies by loss." in text
     assert "mean of folds" in done._repr_html_()

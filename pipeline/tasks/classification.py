@@ -61,6 +61,11 @@ class Classification(Task):
             return best
         return (outputs[:, 1] >= self.threshold).astype(np.int64)
 
+    def cut_of(self, number: int) -> float:
+        """Of two classes: of the second one as it is, of the first one what is left."""
+        cut = 0.5 if self.threshold is None else self.threshold
+        return cut if number == 1 else 1 - cut
+
     def score(self, outputs: Outputs, y: Targets) -> ClassScores:
         return score(outputs, y, self.names, self.decide(outputs))
 

@@ -70,6 +70,9 @@ class Multilabel(Task):
     def decide(self, outputs: Outputs) -> NDArray[np.float32]:
         return (outputs >= self.cuts).astype(np.float32)
 
+    def cut_of(self, number: int) -> float:
+        return float(self.cuts[number])
+
     def score(self, outputs: Outputs, y: Targets) -> LabelScores:
         return score_labels(outputs, y, self.names, self.cuts.tolist())
 

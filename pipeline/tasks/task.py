@@ -145,6 +145,11 @@ class Task(ABC):
     def decide(self, outputs: Outputs) -> Targets:
         """The targets that outputs (N, K) predict."""
 
+    def cut_of(self, number: int) -> float:
+        """The probability from which this class or label is predicted."""
+        del number
+        return 0.5
+
     @abstractmethod
     def score(self, outputs: Outputs, y: Targets) -> Scores:
         """All scores of one split."""

@@ -8,6 +8,7 @@ import numpy as np
 from nicegui import html
 from nicegui.element import Element
 
+from pipeline.tuner.panes.curves import draw_curves
 from pipeline.tuner.panes.pane import Pane
 from pipeline.tuner.parts import draw_list
 from pipeline.tuner.refits import Numbers
@@ -42,6 +43,9 @@ class ClassPane(Pane[Cell]):
     def draw(self, predictions: SplitPredictions, choose: Callable[[Cell | None], Any]) -> None:
         self._classes = predictions.task.names
         self.buttons = dict(draw_confusion(predictions, self._classes, choose))
+        if len(self._classes) == 2:
+            cut = predictions.task.cut_of(1)
+            draw_curves(predictions.outputs[:, 1], predictions.y == 1, cut, self._classes[1])
 
     def indices(self, predictions: SplitPredictions, part: Cell) -> Numbers:
         """The most confident predictions first."""

@@ -5,11 +5,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from nicegui import html
+from nicegui import html, ui
 
 from pipeline.tasks.label_scores import LabelScore
 from pipeline.tasks.multilabel import NOTHING, SEPARATOR, UNKNOWN
 from pipeline.tasks.scores import percent
+from pipeline.tuner.panes.curves import draw_curves
 from pipeline.tuner.panes.pane import Pane
 from pipeline.tuner.parts import draw_list
 from pipeline.tuner.refits import Numbers
@@ -27,6 +28,7 @@ class LabelPane(Pane[LabelPart]):
     """Of several labels for each image."""
 
     title = "By label"
+    _label = 0
 
     def summary(self, results: Results) -> str:
         return results.validation.scores.as_sentence()
@@ -50,6 +52,32 @@ class LabelPane(Pane[LabelPart]):
                         for what in _WORDS:
                             with html.td():
                                 self._draw_button(predictions, (number, what), choose)
+        self._draw_curves(predictions)
+
+    def _draw_curves(self, predictions: SplitPredictions) -> None:
+        """Of one label, which a list chooses."""
+        self._label = min(self._label, len(self._names) - 1)
+        with html.div() as place:
+            self._draw_label(predictions)
+
+        def take(number: int) -> None:
+            self._label = number
+            place.clear()
+            with place:
+                self._draw_label(predictions)
+
+        ui.select(
+            dict(enumerate(self._names)),
+            label="Curves of",
+            value=self._label,
+            on_change=lambda event: take(event.value),
+        )
+
+    def _draw_label(self, predictions: SplitPredictions) -> None:
+        number, task = self._label, predictions.task
+        known = np.isfinite(predictions.y[:, number])
+        p, y = predictions.outputs[known, number], predictions.y[known, number] == 1
+        draw_curves(p, y, task.cut_of(number), task.names[number])
 
     def _draw_button(
         self, predictions: SplitPredictions, part: LabelPart, choose: Callable[[LabelPart | None], Any]

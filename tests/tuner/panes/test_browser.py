@@ -81,3 +81,17 @@ def test_point_shows_its_image_and_a_click_puts_it_first(numbers, browser):
     assert find(browser, ".image .label")[0].text == largest.text
     browser.find_element("xpath", "//button[normalize-space()='All largest errors']").click()
     wait_until(browser, "return document.querySelector('.results').textContent.includes('Largest errors: ')")
+
+
+def test_curves_of_a_label_follow_the_list(labels, browser):
+    """A label has both curves with the dot of its threshold; another one is chosen in the list."""
+    opened(browser, labels)
+    wait_until(browser, "return document.querySelectorAll('.pair-curve svg path').length > 4")
+    text = "return [...document.querySelectorAll('.note')].find(note => note.textContent.startsWith('Curves'))?.textContent"
+
+    assert "'cat'" in browser.execute_script(text)
+    browser.execute_script("document.querySelector('.results .q-select, .q-select:last-of-type').scrollIntoView()")
+    find(browser, "[aria-label='Curves of']")[0].click()
+    wait_until(browser, "return document.querySelectorAll('.q-item').length === 3")
+    find(browser, ".q-item", least=3)[1].click()
+    wait_until(browser, f"{text}.includes(arguments[0])", "'dog'")

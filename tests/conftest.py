@@ -78,7 +78,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Load
 SLOW = (
     *("cluster/", "faults/", "test_surroundings.py"),  # they start, kill and interrupt processes
     "exports/test_answers_formats.py",  # every format of every kind of task
-    *("test_docs.py", "test_docs_python.py", "real/test_exports.py"),  # every page, and every format with real weights
+    *(
+        "test_docs.py",
+        "test_docs_python.py",
+        "real/test_exports.py",
+        "real/test_questions.py",
+    ),  # every page, and every format with real weights
     *(
         "test_joined_bases.py",
         "test_onnx_base.py",

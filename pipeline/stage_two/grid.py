@@ -59,6 +59,7 @@ def make_cells(
     learning_rates: Sequence[float] = (),
     batch_sizes: Sequence[int] = (),
     num_random: int | None = None,
+    task: Task | None = None,
 ) -> list[Cell]:
     """The grid of heads and training settings, or a random sample of it.
 
@@ -69,6 +70,7 @@ def make_cells(
         learning_rates: Learning rates to try for dense heads; empty: that of `training`.
         batch_sizes: Batch sizes to try for dense heads; empty: that of `training`.
         num_random: Number of cells to draw; None: all.
+        task: What they will learn; see `parse_head`.
 
     Raises:
         HeadSpecError: A head cannot be parsed.
@@ -76,7 +78,7 @@ def make_cells(
     """
     cells: dict[Cell, None] = {}
     for text in itertools.chain.from_iterable(expand_choices(head) for head in heads):
-        spec = parse_head(text)
+        spec = parse_head(text, task)
         rates = learning_rates if isinstance(spec, DenseSpec) else ()
         sizes = batch_sizes if isinstance(spec, DenseSpec) else ()
         for rate, size in itertools.product(rates or [training.learning_rate], sizes or [training.batch_size]):

@@ -105,20 +105,29 @@ def pooling_of(spec: HeadSpec, pool: str | None) -> str:
     return pool or ("avg" if isinstance(spec, LinearSpec) else "none")
 
 
-def default_scale(kind: str) -> str:
-    """`none` for neighbours, which compare directions of unscaled features; `standard` for the other linear heads."""
-    return "none" if kind == "knn" else "standard"
+def default_scale(kind: str, task: "Task | None" = None) -> str:
+    """The scaling of a linear head that does not name one.
+
+    `none` for neighbours, which compare directions of unscaled features, and for numbers; `standard` for the other linear heads.
+    """
+    if kind == "knn":
+        return "none"
+    return "standard" if task is None or task.scale is None else task.scale
 
 
-def parse_head(text: str) -> HeadSpec:
+def parse_head(text: str, task: "Task | None" = None) -> HeadSpec:
     """Parse a head.
+
+    Args:
+        text: The head.
+        task: What it will learn, which decides on the scaling that is not given; None: that of classes.
 
     Raises:
         HeadSpecError: A name is unknown, or an argument is missing, not expected or out of range.
     """
     kind, _, rest = text.strip().partition(":")
     if kind in LINEAR_GRIDS:
-        return _parse_linear(kind, rest, text)
+        return _parse_linear(kind, rest, text, task)
     tokens = [token.strip() for token in text.split(",") if token.strip()]
     if not tokens:
         raise HeadSpecError("An empty head. Expected a linear head such as logreg, or layers such as dense:256,relu.")
@@ -179,12 +188,12 @@ def parse_settings(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def _parse_linear(kind: str, rest: str, text: str) -> LinearSpec:
+def _parse_linear(kind: str, rest: str, text: str, task: "Task | None") -> LinearSpec:
     parameter, grid = LINEAR_GRIDS[kind]
     settings = parse_settings(rest)
     choices = {"scale": SCALES} | ({} if kind == "knn" else {"norm": NORMS, "whiten": ("no", "yes")})
     unknown = set(settings) - {parameter, *choices, *(() if kind == "knn" else ("pca",))}
-    chosen = {"norm": NORMS[0], "whiten": "no"} | {"scale": default_scale(kind)} | settings
+    chosen = {"norm": NORMS[0], "whiten": "no"} | {"scale": default_scale(kind, task)} | settings
     if unknown or any(chosen[name] not in allowed for name, allowed in choices.items()):
         raise HeadSpecError(f"{kind} takes {parameter}=NUMBER{_choices(kind)}. Received: {text!r}.")
     values = (_regularisation(kind, settings[parameter], text),) if parameter in settings else grid

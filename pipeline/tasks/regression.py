@@ -36,6 +36,9 @@ class Regression(Task):
     heads: ClassVar[tuple[str, ...]] = ("ridge", "sgd", "knn")
     nouns: ClassVar[tuple[str, str]] = ("column of numbers", "columns of numbers")
     main_score: ClassVar[str] = ValueScores.main_name
+    scale: ClassVar[str | None] = "none"
+    """A standardized feature that is nearly always 0 is very large where it is not, and moves a prediction without bounds: RESULTS.md."""
+
     output_name: ClassVar[str] = "values"
     history_words: ClassVar[tuple[str, str]] = ("loss", "R2")
 

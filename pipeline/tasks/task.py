@@ -83,6 +83,9 @@ class Task(ABC):
     nouns: ClassVar[tuple[str, str]]
     """What a name stands for, one and several: `class`, `classes`."""
 
+    scale: ClassVar[str | None] = None
+    """Scaling of the features where a linear head does not name one; None: as the head likes it."""
+
     least_names: ClassVar[int] = 1
     """Names that a training needs."""
 

@@ -71,7 +71,7 @@ def fit_head(
         HeadSpecError: The head cannot be parsed, or does not fit the number of classes.
         SettingError: The name is not valid or taken, or the rows do not fit into memory.
     """
-    spec = parse_head(head)
+    spec = parse_head(head, manifest.task)
     check_learnable(spec, manifest.task)
     check_run_name(name, settings.paths.runs, replace=replace)
     pooling = pooling_of(spec, pool)

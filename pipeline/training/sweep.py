@@ -128,6 +128,7 @@ def sweep_heads(
         learning_rates=learning_rates,
         batch_sizes=batch_sizes,
         num_random=num_random,
+        task=manifest.task,
     )
     for cell in cells:
         check_learnable(parse_head(cell.head), manifest.task)

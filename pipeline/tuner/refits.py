@@ -81,11 +81,11 @@ class LinearRefits:
         factors, projected = self._factors_of(head, pooling, part)
         X = {"train": factors.X, "validation": projected[part.rows["validation"]]}
         labelled = LabelledRows(part.task, {split: Split(X[split], part.y[split], ()) for split in X})
-        spec = LinearSpec(head, values, default_scale(head))
+        spec = LinearSpec(head, values, default_scale(head, part.task))
         return fit_path(spec, factors, labelled, seed=self._seed, projected=X["validation"])
 
     def _factors_of(self, head: str, pooling: str, part: Part) -> tuple[Factors, Array]:
-        return self._factors(pooling, default_scale(head), head != "knn", part.rows["train"].tobytes())
+        return self._factors(pooling, default_scale(head, part.task), head != "knn", part.rows["train"].tobytes())
 
     def _factor(self, pooling: str, scale: str, is_centred: bool, train: bytes) -> tuple[Factors, Array]:
         """The factors of a training set, and all validation images projected to their coordinates."""

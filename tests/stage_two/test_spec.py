@@ -260,3 +260,12 @@ def test_heads_that_can_learn_a_task_are_accepted():
     for task in TASKS:
         for text in (*task.heads, "dense:8,relu"):
             check_learnable(parse_head(text), task)
+
+
+def test_numbers_are_learnt_without_scaling_unless_it_is_given():
+    """Neighbours have none in any case."""
+    task = Regression(("price",))
+
+    assert [parse_head(text, task).scale for text in ("ridge", "sgd", "knn")] == ["none"] * 3
+    assert parse_head("ridge:scale=standard", task).scale == "standard"
+    assert parse_head("ridge", TASKS[0]).scale == parse_head("ridge").scale == "standard"

@@ -1,6 +1,7 @@
 """Tasks in processes or threads of this machine, through joblib."""
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -21,6 +22,9 @@ def run_in_processes(
     count: int,
 ) -> Iterator[tuple[Task, Result | Lost]]:
     """Run tasks in `count` processes; see `Workers.run`."""
+    # joblib replaces a process whose memory has grown, and says so; no task is lost. Where warnings are errors, this one would end
+    # joblib's own thread, and the caller would wait for ever.
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
     call = partial(_run_with_share, function, max(1, num_threads() // count), os.getpid())
     # At least two processes: joblib runs a single one in this process.
     return _run(call, tasks, share, pack, backend="loky", num_jobs=max(2, count), num_ahead=count)

@@ -22,13 +22,13 @@ def test_thresholds_and_errors_are_said():
     ]
 
 
-def test_head_takes_and_prints_decisions(work, photos):
+def test_head_takes_and_prints_decisions(own, photos):
     """The threshold and the errors, as text and in JSON; a goal or a method that does not exist is an error of the option."""
     options = [
         "head",
         photos,
         *BASE,
-        *work["places"],
+        *own,
         "--head",
         "logreg:C=0.01",
         "--no-plots",

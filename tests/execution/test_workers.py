@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -80,3 +83,31 @@ def test_settings_that_do_not_fit_are_refused(settings, message):
     """Before anything is started."""
     with pytest.raises(SettingError, match=message):
         Workers(**settings)
+
+
+GROWING = """
+import sys, time, warnings
+import numpy as np
+from pipeline.execution.workers import Workers
+
+kept = []
+
+def grow(number):
+    kept.append(np.ones(5 * 10**7))  # 400 MB: joblib replaces a process that grows by 300
+    time.sleep(1.1)  # it looks once a second
+    return number
+
+if __name__ == "__main__":
+    warnings.simplefilter("error")
+    print(sorted(result for _, result in Workers(count=2).run(grow, range(6))))
+"""
+
+
+def test_process_that_has_grown_is_replaced(tmp_path):
+    """Its tasks are not lost and nobody waits for ever, also where warnings are errors."""
+    (tmp_path / "growing.py").write_text(GROWING)
+    command = [sys.executable, str(tmp_path / "growing.py")]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+
+    assert done.stdout == "[0, 1, 2, 3, 4, 5]\n", done.stderr

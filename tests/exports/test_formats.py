@@ -19,6 +19,7 @@ from pipeline.exports.description import KEY, NAME, add_member
 from pipeline.exports.formats import FORMATS, format_of, is_exported, load_format
 from pipeline.exports.saved_model import load_serving
 from pipeline.images.decoding.decoder import Decoder
+from pipeline.tasks.classification import Classification
 from tests.cli.commands import start
 from tests.exports.models import LABELS, SIZE_PX, describe, make_model, make_pixels
 
@@ -164,7 +165,7 @@ def test_a_damaged_file_is_refused(name, own):
 def test_a_description_of_another_network_is_refused(name, model, own):
     """Labels and size have to be those of the network."""
     path = own / name
-    for changes in ({"labels": ("a", "b")}, {"decoder": Decoder(SIZE_PX + 1)}):
+    for changes in ({"task": Classification(("a", "b"))}, {"decoder": Decoder(SIZE_PX + 1)}):
         if path.is_dir():  # the labels are part of its graph too, so the description alone is exchanged
             (path / "assets.extra" / NAME).write_text(describe(**changes).to_json())
         elif path.suffix == ".tflite":

@@ -42,6 +42,7 @@ def test_json_names_rows_store_and_skipped_images(tmp_path):
         "reused": 1,
         "classes": {"cat": {"train": 1, "validation": 1, "test": 0}, "dog": {"train": 1, "validation": 0, "test": 1}},
         "unlabelled": 0,
+        "task": "classification",
         "skipped": [{"path": "<b>bad</b>.png", "reason": "damaged & cut"}],
         "ignored": [],
         "shape": list(SHAPE),

@@ -104,7 +104,7 @@ PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses auto --dist loadf
 test: $(INSTALLED)
 	$(PYTEST) -m "not slow" $(ARGS)
 
-## Run the slow tests: clusters, faults, the pages of docs/, every network and every export.
+## Run the slow tests: clusters, faults, pages of docs/, trainings of the base, comparisons, every network and export.
 test-slow: $(INSTALLED)
 	$(PYTEST) -m slow $(ARGS)
 

@@ -77,7 +77,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Load
 
 SLOW = (
     *("cluster/", "faults/", "test_surroundings.py"),  # they start, kill and interrupt processes
-    "exports/test_answers_formats.py",  # every format of every kind of task
+    *("comparison/", "training/finetune/"),  # many trainings, and trainings of the base
+    *("exports/test_export.py", "exports/test_answers"),  # files in every format, of every kind of task
+    "cli/test_command.py",  # every example of every help
     *(
         "test_docs.py",
         "test_docs_python.py",

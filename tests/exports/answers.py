@@ -18,7 +18,7 @@ from tests.calls import scan
 
 DENSE = Training(epochs=6, batch_size=8, learning_rate=0.02)
 
-HEADS = {"linear": "ridge:alpha=300", "dense": "batchnorm,dense:8,relu", "neighbours": "knn:k=3"}
+HEADS = {"linear": "ridge:alpha=300,scale=standard", "dense": "batchnorm,dense:8,relu", "neighbours": "knn:k=3"}
 
 
 LABELS = {"multilabel": "bright,red", "regression": "label", "classification": "label"}

@@ -21,7 +21,7 @@ def test_head_is_the_one_that_the_command_trains(name, head):
     """With the thresholds or intervals that are chosen on validation."""
     session, task = session_of(MAKERS[name]())
     results = session.refit(Choice(head, first_value(head)))
-    outputs = fit_linear(parse_head(results.head), task).head.outputs(task.validation.flat)
+    outputs = fit_linear(parse_head(results.head, task.task), task).head.outputs(task.validation.flat)
 
     assert abs(results.validation.outputs - outputs).max() < 1e-3
     assert results.task == task.task.settled(results.validation.outputs, task.validation.y)

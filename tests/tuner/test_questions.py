@@ -27,7 +27,7 @@ def test_head_is_the_one_that_the_command_trains(name, head):
     assert results.task == task.task.settled(results.validation.outputs, task.validation.y)
     assert results.validation.scores.main > 0
     assert results.train.scores.n == 90
-    assert session.best_value(Choice(head, first_value(head))) == fit_linear(parse_head(head), task).value
+    assert session.best_value(Choice(head, first_value(head))) == fit_linear(parse_head(head, task.task), task).value
 
 
 def test_dense_head_learns_labels():

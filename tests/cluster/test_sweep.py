@@ -35,7 +35,7 @@ def test_forty_heads_give_the_local_table(cluster: Cluster, tmp_path: Path):
     assert len(cells) == len(there) == 40
     assert [row.head for row in there] == [row.head for row in here]
     for row, other in zip(there, here, strict=True):
-        assert row.validation.accuracy == other.validation.accuracy
+        assert row.validation.main == other.validation.main
         assert row.validation.loss == pytest.approx(other.validation.loss, rel=1e-5, abs=1e-9)
         assert row.settings == other.settings
 

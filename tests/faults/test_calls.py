@@ -236,7 +236,7 @@ def test_any_call_of_an_export_may_fail(work: Path, fail_at_export: Fail, kind: 
         assert_ended_well(ending, folder, before)
         assert ending.code or (folder / "model.keras").exists()
         if (folder / "model.keras").exists():
-            assert keras_file.load(folder / "model.keras")[0].labels == ("blue", "red")
+            assert keras_file.load(folder / "model.keras")[0].task.names == ("blue", "red")
 
 
 @pytest.fixture(scope="module")

@@ -163,7 +163,7 @@ def test_good_onnx_predicts():
     _write(_model())(Path("model.onnx"))
     description, predict = load_format(Path("model.onnx"))
 
-    assert description.labels == LABELS
+    assert description.task.names == LABELS
     np.testing.assert_allclose(predict(make_pixels(2)).sum(axis=1), 1, rtol=1e-5)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.names import escape_json, visible, visible_name
+from pipeline.tasks.classification import Classification
 from tests.cli.commands import call
 from tests.conftest import draw_photo
 from tests.exports.models import describe
@@ -25,7 +26,7 @@ def _is_clean(text: str) -> bool:
 def export() -> Path:
     """An export whose labels are hostile."""
     model = _model()
-    model.metadata_props[0].value = describe(labels=LABELS).to_json()
+    model.metadata_props[0].value = describe(task=Classification(LABELS)).to_json()
     Path("model.onnx").write_bytes(model.SerializeToString())
     return Path("model.onnx")
 

@@ -90,3 +90,16 @@ def make_task_run(runs, name, labelled, head="ridge", digest_of=None, **info):
         for image, target, output in zip(part.names, part.y, scored.outputs[split], strict=True)
     ]
     return make_run(runs, name, rows=rows, scores=dict(scored.scores), task=task, head=head, **info)
+
+
+TWO_CLASSES = Classification(("a", "b"))
+PREDICTED = make_predictions(
+    ("test", 0, 0, 0.9),
+    ("test", 0, 1, 0.6),
+    ("test", 0, 0, 0.5),
+    ("test", 1, 0, 0.8),
+    ("validation", 0, 1, 0.7),
+    ("train", 1, 1, 0.99),
+    ("train", 1, 0, 0.51),
+)
+"""Of two classes: right and wrong predictions of all splits."""

@@ -5,31 +5,19 @@ import pytest
 
 from pipeline.reports.classes import describe, lists, mistakes
 from pipeline.reports.prediction_table import read_prediction_table
-from pipeline.tasks.classification import Classification
-from tests.reports.samples import make_predictions, make_task_run
+from tests.reports.samples import PREDICTED, TWO_CLASSES, make_task_run
 from tests.stage_two.tasks import make_task
-
-TASK = Classification(("a", "b"))
-TABLE = make_predictions(
-    ("test", 0, 0, 0.9),
-    ("test", 0, 1, 0.6),
-    ("test", 0, 0, 0.5),
-    ("test", 1, 0, 0.8),
-    ("validation", 0, 1, 0.7),
-    ("train", 1, 1, 0.99),
-    ("train", 1, 0, 0.51),
-)
 
 
 def test_mistakes_begin_with_the_most_confident():
     """Only those of one split, the most confident first."""
-    assert mistakes(TABLE, TASK, "test") == [3, 1]
-    assert mistakes(TABLE, TASK, "train") == [6]
+    assert mistakes(PREDICTED, TWO_CLASSES, "test") == [3, 1]
+    assert mistakes(PREDICTED, TWO_CLASSES, "train") == [6]
 
 
 def test_cells_begin_with_the_most_informative_rows():
     """Right predictions begin with the least confident, wrong ones with the most confident; each row is in one cell."""
-    assert sorted(lists(TABLE, TASK, "test")) == [[1], [2, 0], [3]]
+    assert sorted(lists(PREDICTED, TWO_CLASSES, "test")) == [[1], [2, 0], [3]]
 
 
 def test_two_classes_have_curves_and_the_point_in_use(tmp_path):

@@ -6,7 +6,7 @@ an augmentation. A keyword that the function does not have is an error that name
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
@@ -233,7 +233,7 @@ class Inputs:
         found = {}
         for name in manifest.questions:
             one = scan(data, self.settings, **{**self.read, "label": name})
-            found[name] = self._required(replace(one, title=f"{one.title}-{name}"))
+            found[name] = self._required(one)
         return found, with_stored_features(manifest, self.settings)
 
     def _required(self, manifest: Manifest) -> Manifest:

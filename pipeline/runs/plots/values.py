@@ -74,7 +74,7 @@ def _draw_predicted(
         f"{r2}mean absolute error {score.mae:.3g}",
     )
     if half is not None:
-        panel.band([(low, low - half), (low, low + half), (high, high + half), (high, high - half)], GREEN)
+        panel.band(band_corners(low, high, half), GREEN)
     panel.points(y, values, BLUE)
     panel.line(np.array([low, high]), np.array([low, high]), RED, width=2)
 
@@ -98,3 +98,9 @@ def _draw_errors(
         panel.band([(ends[0], -half), (ends[0], half), (ends[1], half), (ends[1], -half)], GREEN)
     panel.points(values, errors, BLUE)
     panel.line(ends, np.zeros(2), RED, width=2)
+
+
+def band_corners(low: float, high: float, half: float) -> list[tuple[float, float]]:
+    """Corners of the part of the square from `low` to `high` in which x and y differ by at most `half`."""
+    half = min(half, high - low)
+    return [(low, low), (low, low + half), (high - half, high), (high, high), (high, high - half), (low + half, low)]

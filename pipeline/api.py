@@ -59,24 +59,31 @@ def scan(data: Data | Manifest, **keywords: Unpack[DataKeywords]) -> Manifest:
     return gather(keywords, scan, data=data).scan(data)
 
 
-def extract(data: Data | Manifest, *, pool: str = "none", **keywords: Unpack[DataKeywords]) -> Extraction:
+def extract(
+    data: Data | Manifest, *, pool: str = "none", manifest: str | Path | None = None, **keywords: Unpack[DataKeywords]
+) -> Extraction:
     """Stage one (command `features`): run the frozen trunk over the images whose rows are missing.
 
     Args:
         data: What `scan` takes, or its result.
         pool: `none` stores the grid, which later serves every pooling; `avg` or `max` saves space; `cls`: a transformer's class token.
+        manifest: Write digests, labels and splits to this file: it can be the data where the images are not; None: do not.
         keywords: Of `pipeline.keywords.DataKeywords`.
 
     Raises:
         DataLayoutError: An image had to be skipped and `strict` is set, or none can be read.
     """
+    from pipeline.images.manifest_file import check_replaceable, write_manifest_file
     from pipeline.stage_one.ensure import ensure
     from pipeline.stage_one.recipes import make_recipe
 
+    check_replaceable(manifest)
     given = gather(keywords, extract, data=data, pool=pool)
-    manifest, settings = given.open(data)
-    recipe, _ = make_recipe(manifest, settings)
-    return ensure(manifest, recipe.with_pooling(rows_pooling(pool)), settings)
+    images, settings = given.open(data)
+    recipe, _ = make_recipe(images, settings)
+    done = ensure(images, recipe.with_pooling(rows_pooling(pool)), settings)
+    write_manifest_file(manifest, done.manifest, partial(given.by_question, data, images))
+    return done
 
 
 def extract_views(data: Data | Manifest, *, pool: str = "none", **keywords: Unpack[ViewKeywords]) -> Extraction:

@@ -220,6 +220,12 @@ class Inputs:
         manifest = self.scan(data)
         return manifest, with_stored_features(manifest, self.settings)
 
+    def by_question(self, data: Data | Manifest, manifest: Manifest) -> Mapping[str, Manifest]:
+        """A manifest for each of several label columns that are a question each, by the name of the column; otherwise the one that was scanned."""
+        if isinstance(data, Manifest) or not manifest.questions:
+            return {manifest.label_column or "": manifest}
+        return {name: scan(data, self.settings, **{**self.read, "label": name}) for name in manifest.questions}
+
     def open_questions(self, data: Data | Manifest) -> tuple[Mapping[str, Manifest], Settings]:
         """The same, where `label` may name several columns that are a question each: a manifest for each, by the name of the column.
 
@@ -227,13 +233,7 @@ class Inputs:
             DataLayoutError: The labels do not make a task; see `Manifest.require_task`.
         """
         manifest = self.scan(data)
-        if isinstance(data, Manifest) or not manifest.questions:
-            own = self._required(manifest)
-            return {own.label_column or "": own}, with_stored_features(own, self.settings)
-        found = {}
-        for name in manifest.questions:
-            one = scan(data, self.settings, **{**self.read, "label": name})
-            found[name] = self._required(one)
+        found = {name: self._required(each) for name, each in self.by_question(data, manifest).items()}
         return found, with_stored_features(manifest, self.settings)
 
     def _required(self, manifest: Manifest) -> Manifest:

@@ -1,6 +1,7 @@
 """The commands that fill the cache and train heads on it: `features`, `head`, `sweep`."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -45,7 +46,11 @@ VIEWS = ("views", "augment", "view_seed", "tta")
 """Options about stored views."""
 
 
-@command("bottleneck features photos --size 150", "bottleneck features photos --views 4 --augment standard")
+@command(
+    "bottleneck features photos --size 150",
+    "bottleneck features photos --views 4 --augment standard",
+    "bottleneck features photos --manifest photos.jsonl",
+)
 @click.argument("data", shell_complete=complete_data)
 @section(
     "Features",
@@ -54,6 +59,14 @@ VIEWS = ("views", "augment", "view_seed", "tta")
         type=POOLING_OR_TOKEN,
         default="none",
         help="Average or maximum the feature map before storing, to save space; cls stores the class token of a transformer.",
+    ),
+)
+@section(
+    "Output",
+    click.option(
+        "--manifest",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Write digests, labels and splits to this file, which can be DATA on a machine without the images.",
     ),
 )
 @augment_option
@@ -68,7 +81,11 @@ def features(**options: Any) -> None:
     given = keywords(options)
     with_views = bool(options["views"]) or options["augment"] != "none"
     done = api.extract(**without(given, *VIEWS))
-    viewed = api.extract_views(**without(given, *READ_KEYWORDS) | {"data": done.manifest}) if with_views else None
+    viewed = (
+        api.extract_views(**without(given, *READ_KEYWORDS, "manifest") | {"data": done.manifest})
+        if with_views
+        else None
+    )
     result = done.as_dict()
     if viewed:
         result["views"] = {

@@ -17,6 +17,7 @@ from pipeline.comparison.samples import decoding_seconds
 from pipeline.errors import WeightsUnavailableError
 from pipeline.html import show_table
 from pipeline.images.manifest import Manifest, Skipped
+from pipeline.images.manifest_file import require_pixels
 from pipeline.images.summary import ImageUse
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure
@@ -108,6 +109,7 @@ def advise(manifest: Manifest, settings: Settings, *, num_sample: int = 200) -> 
     from pipeline.bases.cut import cut_before, valid_cuts
     from pipeline.bases.weights import load_base
 
+    require_pixels(manifest, "`advise`")
     settings = settings.with_changes(cut=None)
     features = settings.features
     spec = features.spec

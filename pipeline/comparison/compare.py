@@ -17,6 +17,7 @@ from pipeline.files import write_json
 from pipeline.html import show_png, show_table
 from pipeline.images.augment import Augmentation
 from pipeline.images.manifest import Manifest
+from pipeline.images.manifest_file import require_pixels
 from pipeline.images.summary import USES
 from pipeline.runs.naming import numbered, plain_name
 from pipeline.runs.plots.plots import draw_comparison
@@ -146,6 +147,8 @@ def compare_regimes(
         raise SettingError(
             "Fine-tuning cuts the base before the first trained layer. Leave out --cut, or the fine-tuning regimes."
         )
+    if _live_text(chosen) is not None:
+        require_pixels(manifest, "Training on live images")
     if "cached-finetune" in chosen.regimes:  # first, so that rows of later layers are derived from these
         boundary = settings.with_changes(cut=cut_of(FineTuning(first=chosen.first), settings))
         ensure(manifest, make_recipe(manifest, boundary)[0], boundary)

@@ -23,6 +23,7 @@ from pipeline.comparison.samples import decoding_seconds, measure_sample
 from pipeline.errors import SettingError
 from pipeline.html import show_table
 from pipeline.images.manifest import Manifest
+from pipeline.images.manifest_file import require_pixels
 from pipeline.images.summary import ImageUse
 from pipeline.images.synthetic import synthetic_images
 from pipeline.progress import progress_bar
@@ -204,6 +205,8 @@ def plan(manifest: Manifest | None, planned: PlanSettings, bases: Sequence[str],
     """
     if manifest is None and planned.num_images is None:
         raise SettingError("Give the number of images to plan for (--images), or DATA. Received: neither.")
+    if manifest is not None:
+        require_pixels(manifest, "`plan DATA`")
     is_synthetic = manifest is None
     sample = synthetic_images(_NUM_SYNTHETIC, *planned.photo_px) if manifest is None else manifest
     num_images = planned.num_images or len(sample)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.images.entries import Entry, Listed, entries_of_manifest
 from pipeline.images.files.kinds import HEAD_BYTES, has_image_extension, other_kind
+from pipeline.images.manifest_file import is_manifest_file
 from pipeline.images.scan import scan
 from pipeline.images.sources.archives import archives
 from pipeline.images.sources.arrays import arrays, npz
@@ -39,6 +40,8 @@ def kind_of(text: str) -> str | None:
         return None
     if archives.is_archive(path):
         return "an archive"
+    if is_manifest_file(path):
+        return "a manifest file"
     return _kind_by_ending(path)
 
 

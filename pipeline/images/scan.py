@@ -9,6 +9,7 @@ from pipeline.files import check_regular
 from pipeline.images.checks import with_warnings
 from pipeline.images.files.kinds import has_image_extension
 from pipeline.images.manifest import Manifest
+from pipeline.images.manifest_file import is_manifest_file, read_manifest_file
 from pipeline.images.sources import folders
 from pipeline.images.sources.archives import archives
 from pipeline.images.sources.arrays import arrays, tfds
@@ -102,6 +103,8 @@ def _scan_path(path: Path, reading: Reading) -> Manifest:
         return folders.scan_folder(path, reading)
     if not path.is_dir():
         _check_file(path)
+        if is_manifest_file(path):
+            return read_manifest_file(path, reading)
     if path.suffix.lower() in (".npz", ".npy"):
         return arrays.scan_npz(path, reading)
     if archives.is_archive(path):

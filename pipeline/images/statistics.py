@@ -13,6 +13,7 @@ from pipeline.errors import DataLayoutError, UnreadableImageError
 from pipeline.files import read_regular, write_json
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.manifest import Manifest
+from pipeline.images.manifest_file import require_pixels
 from pipeline.progress import progress_bar
 
 _MAX_BYTES = 4096
@@ -84,6 +85,7 @@ def kept_statistics(manifest: Manifest, decoder: Decoder, folder: Path, *, progr
     try:
         return ChannelStatistics(**json.loads(read_regular(kept, _MAX_BYTES)))
     except (OSError, ValueError, TypeError, RecursionError):
+        require_pixels(manifest, "--preprocess standardize")
         statistics = channel_statistics(manifest, decoder, progress=progress)
         with contextlib.suppress(OSError):  # in a read-only cache they are computed each time
             write_json(kept, asdict(statistics))

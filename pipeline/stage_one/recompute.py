@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.cache.store import Store, row_keys
 from pipeline.images.manifest import Manifest
+from pipeline.images.manifest_file import require_pixels
 from pipeline.settings import Settings
 from pipeline.stage_one.engines.choose import make_engine
 from pipeline.stage_one.recipes import make_recipe
@@ -32,7 +33,9 @@ def recompute(manifest: Manifest, count: int, settings: Settings) -> Recomputed:
 
     Raises:
         MissingRowsError: An image has no row yet.
+        DataLayoutError: The images come from a manifest file.
     """
+    require_pixels(manifest, "Computing rows again")
     recipe, _ = make_recipe(manifest, settings)
     rows = np.random.default_rng(0).choice(len(manifest), min(count, len(manifest)), replace=False)
     part = manifest.select([int(row) for row in rows])

@@ -5,7 +5,9 @@ from dataclasses import replace
 from functools import partial
 
 from pipeline.cache.store import Store
+from pipeline.errors import MissingRowsError
 from pipeline.images.manifest import Manifest
+from pipeline.images.manifest_file import has_pixels
 from pipeline.settings import Settings
 from pipeline.stage_one.computing.compute import Computed
 from pipeline.stage_one.computing.distribute import distribute
@@ -22,8 +24,16 @@ def compute_missing(manifest: Manifest, store: Store, views: Sequence[int], sett
         store: Where rows are looked up and added.
         views: View numbers.
         settings: Weights and compute; `auto` backends are chosen by the number of rows.
+
+    Raises:
+        MissingRowsError: Rows are missing, and the images come from a manifest file.
     """
     items = missing_items(manifest, store, views)
+    if items and not has_pixels(manifest):
+        raise MissingRowsError(
+            f"{len(items):,} of {len(manifest) * len(views):,} rows are not in {store.folder}, and {manifest.source} lists digests and no "
+            "pixels. Run `bottleneck features` with these settings where the images are, and bring the store here."
+        )
     recipe, weights, compute = store.recipe, settings.features.weights, settings.compute
     backend = choose_backend(recipe, weights, compute, len(items))
     if backend == "threading":

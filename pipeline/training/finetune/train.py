@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.images.manifest import Manifest
+from pipeline.images.manifest_file import require_pixels
 from pipeline.runs.info import TrainingFacts
 from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
@@ -65,10 +66,13 @@ def finetune(
     Raises:
         DisagreementError: The whole network on images predicts something else than tail and head on rows.
         DivergedError: The loss became NaN or infinite.
+        DataLayoutError: Live training of images that come from a manifest file.
         HeadSpecError: A linear head, which is not trained by gradients here.
         InvalidCutError: There is no such layer, or the graph cannot be divided before it.
     """
     check_run_name(name, settings.paths.runs, replace=replace)
+    if not tuning.cached:
+        require_pixels(manifest, "Training on live images (without --cached)")
     with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:
         assembly = assemble(manifest, tuning, settings)
         return _train_and_save(assembly, decisions, log, name=name, replace=replace, plots=plots, command=command)

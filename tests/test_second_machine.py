@@ -65,7 +65,7 @@ def test_what_needs_pixels_says_so(function, more, second):
     keywords, file = second
 
     with pytest.raises(
-        DataLayoutError, match="needs the images themselves, and .*photos.jsonl lists their digests only"
+        DataLayoutError, match=r"needs the images themselves, and .*photos\.jsonl lists their digests only"
     ):
         getattr(pipeline, function)(file, **keywords, **more)
 

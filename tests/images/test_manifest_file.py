@@ -81,7 +81,7 @@ def test_no_pixels_are_there(written):
 
 def test_another_question_is_refused(written):
     """The options that chose the labels did so when the file was written."""
-    with pytest.raises(DataLayoutError, match="has no labels of 'age'.*features DATA --label age"):
+    with pytest.raises(DataLayoutError, match=r"has no labels of 'age'.*features DATA --label age"):
         scan(written, label="age")
     with pytest.raises(DataLayoutError, match=r"were read as classification\. Received: --task regression"):
         scan(written, task="regression")

@@ -1,6 +1,7 @@
 """Estimate stage one from a sample: some rows are made in the same way as all of them would be."""
 
 import html
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from pipeline.comparison.estimates import (
 )
 from pipeline.comparison.leftovers import LeftRows, describe_left
 from pipeline.comparison.samples import decoding_seconds, measure_sample
-from pipeline.errors import SettingError
+from pipeline.errors import DisagreementError, SettingError
 from pipeline.html import show_table
 from pipeline.images.manifest import Manifest
 from pipeline.images.manifest_file import require_pixels
@@ -32,6 +33,8 @@ from pipeline.stage_one.computing.pending import rows_per_shard
 from pipeline.stage_one.computing.tasks import rows_per_task
 from pipeline.stage_one.engines.choose import may_use_bfloat16
 from pipeline.stage_one.recipes import make_recipe
+
+logger = logging.getLogger(__name__)
 
 _LONG_SECONDS = 300.0
 """Where stage one in float32 takes longer, bfloat16 is measured too, if the processor has it."""
@@ -223,7 +226,7 @@ def plan(manifest: Manifest | None, planned: PlanSettings, bases: Sequence[str],
             plans.append(measure(own))
             if plans[-1].stage_one.seconds >= _LONG_SECONDS and may_use_bfloat16(own.features.precision, own.compute):
                 bar.total += 2
-                plans.append(measure(own.with_changes(precision=BFLOAT16)))
+                plans += _if_it_agrees(partial(measure, own.with_changes(precision=BFLOAT16)))
     return Plan(
         images=num_images,
         rows=num_rows,
@@ -232,6 +235,15 @@ def plan(manifest: Manifest | None, planned: PlanSettings, bases: Sequence[str],
         bases=plans,
         use={} if manifest is None else ImageUse.of(manifest).as_dict(),
     )
+
+
+def _if_it_agrees(measure: Callable[[], BasePlan]) -> list[BasePlan]:
+    """The plan in bfloat16; none for a network whose features are not the same in it."""
+    try:
+        return [measure()]
+    except DisagreementError as error:
+        logger.info("bfloat16 is left out. %s", error)
+        return []
 
 
 def _plan_base(

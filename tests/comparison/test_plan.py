@@ -9,7 +9,7 @@ from pipeline.cli.render import describe_plan
 from pipeline.comparison import costs, samples
 from pipeline.comparison import plan as module
 from pipeline.comparison.plan import PlanSettings, plan
-from pipeline.errors import SettingError
+from pipeline.errors import DisagreementError, SettingError
 from pipeline.settings import Settings
 from pipeline.stage_one.engines.openvino import has_bfloat16
 from tests.calls import extract, scan
@@ -110,6 +110,26 @@ def test_where_float32_takes_long_bfloat16_is_measured_too(may, expected, photos
 
     assert [row.precision for row in result.bases] == expected
     assert ("squeezenet, 48 px, bfloat16" in describe_plan(result.as_dict())) is may
+
+
+def test_a_network_that_bfloat16_changes_is_planned_without_it(photos, settings, monkeypatch, caplog):
+    """As the rows of MobileNetV2 with its weights of ImageNet: stage one refuses them."""
+    made = module._plan_base
+
+    def plan_base(*given, **keywords):
+        if given[-1].features.precision == "bfloat16":
+            raise DisagreementError("OpenVINO in bfloat16 differs by 0.9.")
+        return made(*given, **keywords)
+
+    monkeypatch.setattr(module, "_LONG_SECONDS", 0.0)
+    monkeypatch.setattr(module, "may_use_bfloat16", lambda *_: True)
+    monkeypatch.setattr(module, "_plan_base", plan_base)
+    caplog.set_level("INFO")
+
+    result = plan(scan(photos), PlanSettings(), ["squeezenet"], settings)
+
+    assert [row.precision for row in result.bases] == ["float32"]
+    assert "bfloat16 is left out. OpenVINO in bfloat16 differs by 0.9." in caplog.messages
 
 
 def test_a_plan_of_nothing_is_refused(settings):

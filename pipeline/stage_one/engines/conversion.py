@@ -4,6 +4,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,17 @@ from pipeline.files import write_json
 
 if TYPE_CHECKING:
     from pipeline.stage_one.engines.reference import Reference
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How the second of two ways to run a network compares with the first."""
+
+    difference: float
+    """Largest difference of a feature, relative to the largest feature."""
+
+    gain: float
+    """How many times as fast it is."""
 
 
 class Conversion:
@@ -41,20 +53,19 @@ class Conversion:
             made.replace(self.xml)
         write_json(self._notes, {"files": self._digests(), "compared": {}})
 
-    def known_gain(self, where: str) -> float | None:
-        """The gain in speed that was recorded there; None if nothing was compared there.
+    def known(self, where: str) -> "Compared | None":
+        """What was recorded there; None if nothing was compared there.
 
         Args:
             where: The processor model, with what was compared if it is not TensorFlow with OpenVINO in float32.
         """
         notes = self._read_notes() or {"compared": {}}
-        return notes["compared"][where]["gain"] if where in notes["compared"] else None
+        return Compared(**notes["compared"][where]) if where in notes["compared"] else None
 
-    def approve(self, where: str, difference: float, gain: float) -> None:
-        """Record that both agree there, with the difference and the gain in speed."""
+    def record(self, where: str, found: "Compared") -> None:
+        """Record how two ways compare there."""
         notes = self._read_notes() or {"files": self._digests(), "compared": {}}
-        entry = {"difference": difference, "gain": gain}
-        write_json(self._notes, {**notes, "compared": {**notes["compared"], where: entry}})
+        write_json(self._notes, {**notes, "compared": {**notes["compared"], where: asdict(found)}})
 
     def _digests(self) -> list[str] | None:
         try:

@@ -393,10 +393,11 @@ class TestBfloat16:
             TensorFlowEngine(recipe, file)
 
     @needs_bfloat16
-    @pytest.mark.parametrize(("gain", "is_told"), [(1.9, True), (1.1, False)])
-    def test_a_long_job_in_float32_is_told_of_it(self, gain, is_told, folder, home, monkeypatch, caplog):
-        """Once, with the measured gain, where it is worth it; the next job does not measure again."""
+    @pytest.mark.parametrize(("gain", "limit", "is_told"), [(1.9, 0.05, True), (1.1, 0.05, False), (1.9, 1e-6, False)])
+    def test_a_long_job_in_float32_is_told_of_it(self, gain, limit, is_told, folder, home, monkeypatch, caplog):
+        """Once, with the measured gain, where it is worth it and the network can take it; the next job does not measure again."""
         monkeypatch.setattr(openvino, "_LONG_SECONDS", 0.0)
+        monkeypatch.setitem(openvino.TOLERANCE, "bfloat16", limit)
         monkeypatch.setattr(openvino, "_gain", lambda *_: gain)
         for _ in range(2):
             caplog.clear()

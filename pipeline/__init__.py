@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     )
     from pipeline.images.augment import Augmentation
     from pipeline.images.manifest import Manifest
-    from pipeline.inspection import audit, similar
+    from pipeline.inspection import audit, explain, similar
     from pipeline.maintenance import (
         compact_cache,
         describe_store,
@@ -75,7 +75,7 @@ _NAMES = {
     "pipeline.api": "advise classify compare end_to_end evaluate export extract extract_views finetune fit list_runs load_exported load_run plan predict report reproduce scan sweep tune",
     "pipeline.images.augment": "Augmentation",
     "pipeline.images.manifest": "Manifest",
-    "pipeline.inspection": "audit similar",
+    "pipeline.inspection": "audit explain similar",
     "pipeline.maintenance": "compact_cache describe_store export_cache fetch_weights import_cache list_bases list_stores list_weights prune_cache repair_cache verify_cache",
     "pipeline.runs.run": "Run",
     "pipeline.settings": "Compute FeatureSettings Paths Settings Tracking",
@@ -101,6 +101,7 @@ __all__ = [
     "describe_store",
     "end_to_end",
     "evaluate",
+    "explain",
     "export",
     "export_cache",
     "extract",

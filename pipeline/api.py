@@ -507,6 +507,7 @@ def predict(
     top: int = 5,
     digest: str | None = None,
     out: str | Path | None = None,
+    evidence: str | Path | None = None,
     **keywords: Unpack[GivenKeywords],
 ) -> Predictions:
     """Label images with a run, or with a file that `export` wrote.
@@ -517,13 +518,16 @@ def predict(
         top: Number of classes to list for each image.
         digest: Of an exported file: see `load_exported`.
         out: A `.csv`, `.jsonl` or `.parquet` file for the predictions; see `pipeline.prediction_files.PredictionFile`.
+        evidence: Folder for overlays that show where in each image the run looked; see `pipeline.evidence.maps`.
         keywords: Of `pipeline.keywords.GivenKeywords`: folders, compute, and how data sets are read. A `Run` keeps the folders and
             the compute that it was loaded with.
     """
     from pipeline.exports.load import predict_images
 
     given = gather(keywords, predict)
-    return predict_images(run, images, given.settings, top=top, digest=digest, out=out, reading=given.reading)
+    return predict_images(
+        run, images, given.settings, top=top, digest=digest, out=out, evidence=evidence, reading=given.reading
+    )
 
 
 def evaluate(

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Unpack
 from pipeline.images.given import GivenImages
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import Data
-from pipeline.keywords import DataKeywords, ViewKeywords, gather, rows_pooling
+from pipeline.keywords import DataKeywords, GivenKeywords, ViewKeywords, gather, rows_pooling
 from pipeline.runs.run import Run
 
 if TYPE_CHECKING:
+    from pipeline.evidence.find import Evidence
     from pipeline.insight.audit import Audit
     from pipeline.insight.similar import Similar
 
@@ -78,3 +79,33 @@ def similar(
     given = gather(keywords, similar)
     collection = collect(in_, given.open, given.settings)
     return find_similar(images, collection, k=k, out=None if out is None else Path(out), reading=given.reading)
+
+
+def explain(
+    run: str | Path | Run,
+    images: GivenImages,
+    *,
+    of: str | None = None,
+    how: str | None = None,
+    out: str | Path | None = None,
+    **keywords: Unpack[GivenKeywords],
+) -> "Evidence":
+    """Where in each image a run looked: what each cell of its rows adds to the answer. A notebook shows it as overlays.
+
+    Args:
+        run: A run, its name or folder.
+        images: One image or data set, or a list of them; see `pipeline.images.given.read_given`.
+        of: The class, label or column to ask for; None: the predicted class, the most probable label or the first column.
+        how: `exact` (linear heads), `gradient` (dense heads: gradient times input) or `blank` (any head: what is lost without each cell);
+            None: the first of these that the head has.
+        out: A folder for the overlays, as `predict` with `evidence` writes them; None: none are written.
+        keywords: Of `pipeline.keywords.GivenKeywords`. A `Run` keeps the folders and the compute that it was loaded with.
+
+    Raises:
+        SettingError: The rows come from no grid, or the head has no such class or way; or the folder cannot be written.
+        DataNotFoundError, UnreadableImageError: No image can be read; with `strict`, one image cannot be read.
+    """
+    from pipeline.evidence.find import find_evidence, load
+
+    given, folder = gather(keywords, explain), None if out is None else Path(out)
+    return find_evidence(load(run, given.settings), images, of=of, how=how, out=folder, reading=given.reading)

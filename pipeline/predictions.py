@@ -8,7 +8,7 @@ import logging
 import reprlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -53,6 +53,9 @@ class Prediction:
     values: Mapping[str, tuple[float, float | None, float | None]] | None = None
     """Of a regression: number and ends of its interval by column, in the units of the data."""
 
+    evidence: str | None = None
+    """The file of the overlay that shows where the head looked; None: none was asked for."""
+
     def __getitem__(self, key: str) -> Any:
         """A field by its name, as in the JSON of `predict`."""
         return self.as_dict()[key]
@@ -61,6 +64,8 @@ class Prediction:
         """Plain values for JSON."""
         plain = asdict(self) | {"top": [list(pair) for pair in self.top]}
         values = plain.pop("values")
+        if self.evidence is None:
+            del plain["evidence"]
         if values is None:
             return plain
         named = {name: dict(zip(("value", "low", "high"), each, strict=True)) for name, each in values.items()}
@@ -95,6 +100,11 @@ class Predictions(tuple[Prediction, ...]):  # noqa: SLOT001 a tuple with slots c
         made = super().__new__(cls, predictions)
         made._images, made.labelled_folders, made.ignored = images, labelled_folders, ignored
         return made
+
+    def with_overlays(self, files: Mapping[int, str]) -> "Predictions":
+        """The same, with the file of the overlay of each image, by its position."""
+        entries = (replace(entry, evidence=files.get(number)) for number, entry in enumerate(self))
+        return Predictions(entries, self._images, self.labelled_folders, self.ignored)
 
     def __repr__(self) -> str:
         counts = Counter(entry.label for entry in self if entry.label is not None)

@@ -30,7 +30,11 @@ _digest_option = section(
 )
 
 
-@command("bottleneck predict first new.jpg", "bottleneck predict first photos/test --out labels.csv")
+@command(
+    "bottleneck predict first new.jpg",
+    "bottleneck predict first photos/test --out labels.csv",
+    "bottleneck predict first new.jpg --evidence looked",
+)
 @click.argument("run", shell_complete=complete_runs)
 @click.argument("images", nargs=-1, required=True, shell_complete=complete_files)
 @path_options
@@ -41,6 +45,15 @@ _digest_option = section(
         "--out",
         type=click.Path(path_type=Path),
         help="Write one row per image to a .csv, .jsonl or .parquet file; an older file is replaced.",
+    ),
+)
+@section(
+    "Output",
+    click.option(
+        "--evidence",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="FOLDER",
+        help="Write an overlay of each image that shows where the RUN looked: what speaks for its label in orange, against it in blue.",
     ),
 )
 @section("Output", click.option("--top", type=COUNT, default=5, help="Number of classes to list for each image."))

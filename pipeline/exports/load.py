@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import SettingError
+from pipeline.evidence.find import read_twice, write_overlays
 from pipeline.exports.description import Description, Predict
 from pipeline.exports.digests import check_known
 from pipeline.exports.formats import check_exported, is_exported, load_format
@@ -136,6 +137,7 @@ def predict_images(
     top: int = 5,
     digest: str | None = None,
     out: str | Path | None = None,
+    evidence: str | Path | None = None,
     reading: Reading | None = None,
 ) -> Predictions:
     """Label images with a run or an exported file, and write a file of the predictions if one is named.
@@ -147,11 +149,20 @@ def predict_images(
         top: Number of classes to list for each image.
         digest: Of `load_predictor`.
         out: The file; it is checked before the work.
+        evidence: Folder for overlays of where a run looked; see `pipeline.evidence`.
         reading: As in `Run.predict`.
+
+    Raises:
+        SettingError: Evidence of an exported file, or of a run whose rows come from no grid; or its folder cannot be written.
     """
     file = PredictionFile.of(out)
     predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
-    predictions = predictor.predict(images, top=top, reading=reading)
+    if evidence is None:
+        predictions = predictor.predict(images, top=top, reading=reading)
+    else:
+        images = read_twice(images)
+        overlays = write_overlays(predictor, images, Path(evidence), reading=reading)
+        predictions = predictor.predict(images, top=top, reading=reading).with_overlays(overlays)
     if file is not None:
         file.write(predictions)
     return predictions

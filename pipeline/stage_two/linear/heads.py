@@ -280,3 +280,10 @@ def unit_rows(X: Array) -> Array:
     """Rows scaled to length 1, as Keras's UnitNormalization does it."""
     unit: Array = X / np.sqrt(np.maximum((X**2).sum(axis=1, keepdims=True), 1e-12))
     return unit
+
+
+def unit_lengths(head: LinearHead, X: Array) -> NDArray[np.float64]:
+    """What a head divides each row (N, D) by before anything else, (N,): its length with the norm `l2`, otherwise 1."""
+    if head.norm == NORMS[0]:
+        return np.ones(len(X))
+    return np.sqrt(np.maximum(np.square(X, dtype=np.float64).sum(axis=1), 1e-12))

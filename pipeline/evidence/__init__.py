@@ -1,0 +1,1 @@
+"""Where in an image a head looked, from its rows alone."""

@@ -82,6 +82,9 @@ class Predictions(tuple[Prediction, ...]):  # noqa: SLOT001 a tuple with slots c
     labelled_folders: tuple[str, ...]
     """Given folders whose class folders have the names of the run's classes: `evaluate` can score them."""
 
+    finer: str | None = None
+    """With overlays: which stored rows would give finer ones."""
+
     def __new__(
         cls,
         predictions: Iterable[Prediction],
@@ -101,10 +104,12 @@ class Predictions(tuple[Prediction, ...]):  # noqa: SLOT001 a tuple with slots c
         made._images, made.labelled_folders, made.ignored = images, labelled_folders, ignored
         return made
 
-    def with_overlays(self, files: Mapping[int, str]) -> "Predictions":
+    def with_overlays(self, files: Mapping[int, str], finer: str | None = None) -> "Predictions":
         """The same, with the file of the overlay of each image, by its position."""
         entries = (replace(entry, evidence=files.get(number)) for number, entry in enumerate(self))
-        return Predictions(entries, self._images, self.labelled_folders, self.ignored)
+        made = Predictions(entries, self._images, self.labelled_folders, self.ignored)
+        made.finer = finer
+        return made
 
     def __repr__(self) -> str:
         counts = Counter(entry.label for entry in self if entry.label is not None)

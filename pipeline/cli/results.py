@@ -95,6 +95,13 @@ def describe_rows_written(file: Path, count: int) -> str:
     return f"Wrote {file}: {count:,} row{'s' * (count != 1)}."
 
 
+def describe_overlays(folder: Path, files: Sequence[str | None], finer: str | None) -> list[str]:
+    """What `predict --evidence` wrote, and where finer maps are to be had."""
+    count = sum(file is not None for file in files)
+    written = f"Wrote {count:,} overlay{'s' * (count != 1)} to {folder}."
+    return [written, finer] if finer else [written]
+
+
 def describe_evaluation(done: "Evaluation") -> str:
     """The scores, those of each class, label or column, and what was left out."""
     from pipeline.runs.plots.by_task import NAMES

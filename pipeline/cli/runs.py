@@ -72,6 +72,8 @@ def predict(**options: Any) -> None:
     given["images"] = [sys.stdin.buffer.read() if name == "-" else name for name in given["images"]]
     done = api.predict(**given)
     written = [results.describe_rows_written(options["out"], len(done))] if options["out"] else []
+    if options["evidence"]:
+        written += results.describe_overlays(options["evidence"], [entry.evidence for entry in done], done.finer)
     show(options, done.as_dict(), lambda shown: "\n".join([results.describe_predictions(shown), *written]))
     if done.labelled_folders and not options["quiet"]:
         click.echo(render.hint_evaluate(options["run"], done.labelled_folders[0]), err=True)

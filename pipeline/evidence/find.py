@@ -270,8 +270,10 @@ def _write_all(found: Evidence, folder: Path, given: Given) -> Evidence:
     return replace(found, images=tuple(written))
 
 
-def write_overlays(run: object, images: GivenImages, folder: Path, *, reading: Reading | None = None) -> dict[int, str]:
-    """Write the overlays of images for `predict`; the file of each, by the image's position among those given.
+def write_overlays(
+    run: object, images: GivenImages, folder: Path, *, reading: Reading | None = None
+) -> tuple[dict[int, str], str | None]:
+    """Write the overlays of images for `predict`.
 
     Args:
         run: A run.
@@ -279,13 +281,14 @@ def write_overlays(run: object, images: GivenImages, folder: Path, *, reading: R
         folder: For the overlays.
         reading: As in `find_evidence`.
 
+    Returns:
+        The file of each, by the image's position among those given; and which stored rows would give finer ones.
+
     Raises:
         SettingError: An exported file instead of a run; or as in `find_evidence`.
     """
     found = find_evidence(check_run(run), images, out=folder, reading=reading)
-    if found.finer:
-        logger.info("%s", found.finer)
-    return {one.position: one.overlay for one in found if one.overlay is not None}
+    return {one.position: one.overlay for one in found if one.overlay is not None}, found.finer
 
 
 def load(run: str | Path | Run, settings: Settings) -> Run:

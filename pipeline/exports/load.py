@@ -162,7 +162,7 @@ def predict_images(
     else:
         images = read_twice(images)
         overlays = write_overlays(predictor, images, Path(evidence), reading=reading)
-        predictions = predictor.predict(images, top=top, reading=reading).with_overlays(overlays)
+        predictions = predictor.predict(images, top=top, reading=reading).with_overlays(*overlays)
     if file is not None:
         file.write(predictions)
     return predictions

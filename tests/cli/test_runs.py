@@ -160,3 +160,18 @@ def test_evaluate_takes_an_exported_file(work, exported, photos):
 
     assert (result["run"], result["n"]) == (str(exported[0]), 12)
     assert result["accuracy"] == work["linear"].json["test"]["accuracy"]
+
+
+def test_predict_writes_overlays(work, exported, photos, tmp_path):
+    """And says where they are; each is named in the JSON. An exported file has none."""
+    image = photos / "test" / "red" / "red001.png"
+    shown = call("predict", "linear", image, "--evidence", tmp_path / "looked", *work["places"])
+    [entry] = call("predict", "dense", image, "--evidence", tmp_path / "looked", *work["places"], "--json").json[
+        "predictions"
+    ]
+
+    assert f"Wrote 1 overlay to {tmp_path / 'looked'}." in shown.out
+    assert entry["evidence"] == str(tmp_path / "looked" / "red-red001.jpg")
+    refused = call("predict", exported[0], image, "--evidence", tmp_path / "looked", "--cache", tmp_path / "cache")
+    assert refused.code != 0
+    assert "is an exported file" in refused.err

@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "insight": "tasks cells errors files images cache settings stage_one stage_two runs training progress",
     "evidence": "tasks errors files images bases cache settings stage_one stage_two runs",
     "exports": "evidence tasks errors quiet files html images predictions prediction_files bases settings cache stage_one stage_two runs progress",
-    "reports": "tasks errors files html images settings cache runs insight progress __init__",
+    "reports": "tasks errors files html images settings cache runs insight evidence progress __init__",
     "comparison": "tasks errors files html execution images bases settings cache stage_one stage_two runs training progress",
     "tuner": "tasks errors files interrupts images settings stage_one stage_two runs training",
     "effects": "bases errors images stage_two",

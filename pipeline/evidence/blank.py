@@ -7,7 +7,6 @@ Letters: see `pipeline.evidence.maps`.
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
@@ -34,7 +33,7 @@ def blank_maps(head: Head, parts: Parts, pooling: str, v: Double) -> Maps:
     total = totals(rows, v)
     fills = _fills(head, parts, pooling, rows)
     maps = [
-        total[:, None, None] - _without_each(parts, number, fill, pooling, partial(totals, v=v))
+        total[:, None, None] - _without_each(parts, number, fill, pooling, lambda rows: totals(rows, v))
         for number, fill in enumerate(fills)
     ]
     return Maps(on_one_grid(maps), np.zeros(len(total)), total, "blank")

@@ -315,7 +315,8 @@ def check_run(run: object) -> Run:
 def read_twice(images: GivenImages) -> GivenImages:
     """Images that can be read more than once: iterators become lists, and open files their bytes."""
     if hasattr(images, "read"):
-        return images.read()
+        content: bytes = images.read()
+        return content
     if not isinstance(images, Iterator | list | tuple):
         return images
     return [one.read() if hasattr(one, "read") else one for one in images]

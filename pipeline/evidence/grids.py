@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from pipeline.bases.names import CLASS_TOKEN
+from pipeline.bases.names import CLASS_TOKEN, JOIN
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store, row_keys
 from pipeline.errors import SettingError
@@ -69,6 +70,30 @@ def make_grids(manifest: Manifest, info: RunInfo, settings: Settings) -> Grids:
         manifest = made.manifest
         stores.append(made.store)
     return Grids(manifest, stores)
+
+
+def stored_grids(recipe: Recipe, cache: Path, keys: Keys) -> list[Store]:
+    """The store with the grids of these images; nothing is computed.
+
+    Raises:
+        SettingError: The rows come from no grid, or their grids are not stored; the message says what stores them.
+        DamagedStoreError, ForeignEntryError, UnreadableStoreError: The store cannot be opened.
+    """
+    check_has_grid(recipe)
+    if JOIN in recipe.base:
+        raise SettingError(
+            "Joined bases keep no grid: `bottleneck predict RUN IMAGES --evidence FOLDER` computes those of the images that you name."
+        )
+    whole = recipe.with_pooling("none")
+    folder = cache / whole.folder_name
+    store = Store.open(folder) if folder.is_dir() else None
+    missing = len(keys) if store is None else int((~store.has(keys)).sum())
+    if store is None or missing:
+        raise SettingError(
+            f"The grids of {missing:,} of {len(keys):,} images are not in {cache}. `bottleneck features DATA` without --pool stores them, and "
+            "`bottleneck predict RUN IMAGES --evidence FOLDER` computes those of the images that you name."
+        )
+    return [store]
 
 
 def _recipes_of(manifest: Manifest, recipe: Recipe, settings: Settings) -> list[tuple[Recipe, Settings]]:

@@ -93,9 +93,10 @@ def divide(parts: Parts, pooling: str, slopes: Double, centre: Double, lengths: 
 def on_one_grid(maps: Sequence[Double]) -> Double:
     """The sum of maps (N, h, w), repeated to the smallest grid that all of them divide; means over the cells stay."""
     height, width = (math.lcm(*(each.shape[axis] for each in maps)) for axis in (1, 2))
-    return np.sum(
+    together: Double = np.sum(
         [each.repeat(height // each.shape[1], axis=1).repeat(width // each.shape[2], axis=2) for each in maps], axis=0
     )
+    return together
 
 
 def _cells_of_mean(part: Array, slopes: Double, centre: Double, lengths: Double) -> Double:

@@ -59,7 +59,7 @@ def smooth(cells: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.flo
 def tint(grey: NDArray[np.float32], share: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Grey values (H, W) with colours of shares in [-1, 1] of the scale over them, (H, W, 3)."""
     share = np.clip(share, -1, 1)[..., None]
-    colour = np.where(share < 0, np.float32(AGAINST), np.float32(FOR))
+    colour = np.where(share < 0, np.asarray(AGAINST, np.float32), np.asarray(FOR, np.float32))
     opacity = OPACITY * np.abs(share)
     mixed = (1 - opacity) * grey[..., None] + opacity * colour
     return mixed.round().astype(np.uint8)

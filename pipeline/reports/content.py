@@ -14,6 +14,7 @@ from tqdm import tqdm
 from pipeline.errors import UnreadableImageError
 from pipeline.images.decoding.decoder import make_thumbnail
 from pipeline.progress import progress_bar
+from pipeline.reports.evidence import add_evidence
 from pipeline.reports.gallery import MAX_THUMBNAILS, Gallery, add_thumbnails, by_interest
 from pipeline.reports.maps import draw_map, pairs_of
 from pipeline.reports.prediction_table import PredictionTable, read_prediction_table
@@ -65,6 +66,7 @@ def gather(groups: Sequence[Sequence[RunFolder]], settings: Settings, *, near: f
             section |= _details(content, run, draw, settings)
         content.sections.append(section)
     _fill_galleries(content, progress=settings.compute.progress)
+    add_evidence(runs, content.sections, content.galleries, settings)
     return content
 
 

@@ -248,3 +248,33 @@ def test_headings_and_long_names_are_legible(width, browser, tmp_path):
         "dense:64,relu,dropout:0.5",
     }
     assert len(heights) > 10
+
+
+def _is_drawn(browser, selector):
+    """Whether a canvas has colours."""
+    script = """const canvas = document.querySelector(arguments[0]);
+        if (!canvas?.width) return false;
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        return data.some((value, k) => k % 4 === 3 && value > 0);"""
+    wait_until(browser, script, selector)
+
+
+def test_image_shows_where_the_head_looked(browser, pages):
+    """A click shows the map of one image with its scale, `e` or the button those of all; they are off at first."""
+    open_page(browser, pages["one"])
+    buttons = find(browser, ".images .look", least=2)
+    assert {button.get_attribute("aria-pressed") for button in buttons} == {"false"}
+    buttons[1].click()
+    _is_drawn(browser, '.look[aria-pressed="true"] canvas')
+
+    assert buttons[0].get_attribute("aria-pressed") == "false"
+    scale = browser.find_element(By.CSS_SELECTOR, '.look[aria-pressed="true"] + .looked')
+    assert " against " in scale.text
+    assert scale.text.endswith(" logits")
+    ActionChains(browser).send_keys("e").perform()
+    wait_until(browser, "return !document.querySelector('.look[aria-pressed=false]')")
+    ActionChains(browser).send_keys("e").perform()
+    wait_until(browser, "return !document.querySelector('.look[aria-pressed=true]')")
+    find(browser, ".note .all")[0].click()
+    wait_until(browser, "return !document.querySelector('.look[aria-pressed=false]')")
+    assert_quiet(browser)

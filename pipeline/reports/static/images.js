@@ -10,7 +10,7 @@ function thumbnail(gallery, row) {
 }
 
 function photo(run, gallery, row, above = null) {
-  return el("div", { class: "photo" }, thumbnail(gallery, row), above, el("span", { class: "prediction" }, TASKS[gallery.kind].prediction(run, gallery, row)),
+  return el("div", { class: "photo" }, looked(run, row, thumbnail(gallery, row)), above, el("span", { class: "prediction" }, TASKS[gallery.kind].prediction(run, gallery, row)),
     el("span", { class: "file", title: gallery.names[row] }, gallery.names[row].split("/").at(-1)));
 }
 

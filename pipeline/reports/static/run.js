@@ -24,6 +24,7 @@ function parts(run) {
   judge(splits[0]);
   return [
     figures(run),
+    evidenceNote(run),
     el("section", {}, choice("split", splits, splits[0], judge), judged),
     run.history.length ? curves(run) : null,
     run.sweep.length ? sweepTable(run) : null,

@@ -1,0 +1,77 @@
+"""Maps of a page, from stored rows."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+
+import pipeline
+from pipeline.evidence.find import ImageEvidence
+from pipeline.reports.content import gather
+from pipeline.reports.evidence import as_data
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.listing import group_runs
+from pipeline.settings import Settings
+from tests.conftest import RANDOM
+
+
+def one_map(cells, total=1.5):
+    return ImageEvidence("x.png", "b", "a", np.asarray(cells, np.float32), 0.0, total, "logits", "exact", 0, 0)
+
+
+def gather_all(run, places):
+    return gather(group_runs([run]), Settings.of(**places), near=0.98, with_umap=False)
+
+
+def section_of(run, places):
+    [section] = gather_all(run, places).sections
+    return section["evidence"]
+
+
+@pytest.fixture(scope="module")
+def run(photos, places, home):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOTTLENECK_HOME", str(home))
+        return pipeline.fit(photos, "ridge", name="linear", plots=False, **RANDOM, **places)
+
+
+def test_maps_are_a_byte_a_cell():
+    """In parts of the largest value of each map; large maps become 16 x 16, of means."""
+    found = [one_map([[1, -2], [0, 0.5]]), one_map([[0, 0], [0, 0]])]
+    data = as_data([7, 9], found, "crop", ("a", "b"))
+    cells = np.frombuffer(base64.b64decode(data["cells"]), np.int8).reshape(2, 2, 2)
+
+    assert cells.tolist() == [[[64, -127], [0, 32]], [[0, 0], [0, 0]]]
+    assert (data["rows"], data["answers"], data["against"]) == ([7, 9], [1, 1], [0, 0])
+    assert (data["largest"], data["totals"], data["fit"]) == ([2, 1], [1.5, 1.5], "crop")
+    large = as_data([0], [one_map(np.kron(np.eye(16), np.ones((2, 2))))], "pad", ("a", "b"))
+    assert (large["height"], large["width"]) == (16, 16)
+    assert np.frombuffer(base64.b64decode(large["cells"]), np.int8).reshape(16, 16).diagonal().tolist() == [127] * 16
+
+
+def test_every_thumbnail_has_the_map_of_its_run(run, warm):
+    """From the stored rows alone, with the prediction that the page shows; small beside the thumbnails."""
+    content = gather_all(run.folder, warm)
+    [gallery], [section] = content.galleries, content.sections
+    evidence = section["evidence"]
+
+    assert evidence["rows"] == sorted(gallery.thumbnails) == list(range(48))
+    assert [evidence["names"][number] for number in evidence["answers"]] == [
+        run.classes[number] for number in section["predicted"]
+    ]
+    assert (evidence["how"], evidence["shape"]) == ("exact", [2, 2])
+    assert len(json.dumps(evidence)) < 30 * 48 + 500
+
+
+def test_what_has_no_map_says_why(run, warm, tmp_path):
+    """Rows without a grid, and runs whose base was trained: the page has a note with the cure."""
+    gone = section_of(run.folder, {**warm, "cache": tmp_path / "empty"})
+    info = json.loads((run.folder.path / "run.json").read_text())
+    (run.folder.path / "run.json").write_text(json.dumps(info | {"regime": "fine-tuning"}))
+    trained = section_of(RunFolder(run.folder.path), warm)
+    (run.folder.path / "run.json").write_text(json.dumps(info))
+
+    assert "The grids of 48 of 48 images are not in" in gone["note"]
+    assert "`bottleneck features DATA` without --pool stores them" in gone["note"]
+    assert "bottleneck predict linear IMAGES --evidence FOLDER" in trained["note"]

@@ -28,7 +28,8 @@ from pipeline.images.sources.reading import Reading
 from pipeline.runs.run import Run, load_run
 from pipeline.settings import Settings
 from pipeline.stage_one.scan import make_reading
-from pipeline.stage_two.head import predict_rows
+from pipeline.stage_two.head import Head, predict_rows
+from pipeline.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 
@@ -210,22 +211,25 @@ def find_evidence(
 def _explain_all(run: Run, grids: Grids, given: Given, of: str | None, how: str | None) -> Iterator[ImageEvidence]:
     for start in range(0, len(grids), _BLOCK):
         parts = grids.read(start, start + _BLOCK)
-        for number, one in enumerate(explain_rows(run, parts, of=of, how=how)):
+        for number, one in enumerate(explain_rows(run.head, run.task, run.info.pool, parts, of=of, how=how)):
             row = start + number
             position = grids.manifest.positions[row]
             yield replace(one, path=given.names[position], row=row, position=position)
 
 
-def explain_rows(run: Run, parts: Parts, *, of: str | None = None, how: str | None = None) -> list[ImageEvidence]:
+def explain_rows(
+    head: Head, task: Task, pooling: str, parts: Parts, *, of: str | None = None, how: str | None = None
+) -> list[ImageEvidence]:
     """Evidence of images, given their cells; their paths are empty.
 
     Args:
-        run: The run.
+        head: The head.
+        task: What it answers.
+        pooling: Of the rows that it takes.
         parts: The cells.
         of: As in `find_evidence`.
         how: As in `find_evidence`.
     """
-    head, task, pooling = run.head, run.task, run.info.pool
     outputs = task.finish(predict_rows(head, head_rows(parts, pooling)))
     questions = ask(task, outputs, of)
     maps = explain_with(head, pooling, how)(parts, directions(questions, len(task.names)))

@@ -11,6 +11,7 @@ from string import Template
 from typing import Any
 
 from pipeline.errors import DamagedStoreError
+from pipeline.evidence.page import overlay_script
 from pipeline.files import naming_errors
 
 _SCRIPTS = (
@@ -42,7 +43,8 @@ def render(data: Mapping[str, Any]) -> str:
         data: Plain values; `title`, `answer` and `caution` are texts.
     """
     style = _read("page.css")
-    script = f'"use strict";\n(() => {{\n{"".join(_read(f"{name}.js") for name in _SCRIPTS)}}})();\n'
+    scripts = overlay_script() + "".join(_read(f"{name}.js") for name in _SCRIPTS)
+    script = f'"use strict";\n(() => {{\n{scripts}}})();\n'
     return Template(_read("page.html")).substitute(
         title=html.escape(data["title"]),
         answer=html.escape(data["answer"]),

@@ -17,6 +17,7 @@ from pipeline.interrupts import answer
 from pipeline.tuner.border import HEADERS, Border
 from pipeline.tuner.choice import Choice
 from pipeline.tuner.controls import Controls
+from pipeline.tuner.evidence import evidence_script
 from pipeline.tuner.parts import curve_of_epochs, curve_of_sizes
 from pipeline.tuner.session import CurvePoint, Session
 from pipeline.tuner.view import View
@@ -93,6 +94,7 @@ def serve(
     if on_start:
         app.on_startup(lambda: on_start(address, session))
     ui.add_css(Path(__file__).with_name("page.css"), shared=True)
+    ui.add_body_html(evidence_script(), shared=True)
     try:
         ui.run(
             open_page,

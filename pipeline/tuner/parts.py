@@ -105,7 +105,7 @@ def draw_images(
         for index in map(int, indices):
             row = int(predictions.rows[index])
             name = manifest.names[row]
-            with html.figure().classes("image"):
+            with html.figure(**{"data-row": row}).classes("image"):
                 html.img(src=f"/image/{manifest.digests[row].hex()}", alt=name, title=name, loading="lazy")
                 with html.figcaption():
                     html.p(name.rpartition("/")[2], title=name).classes("name")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.stage_two.linear.factors import Array, Factors, factor
-from pipeline.stage_two.linear.fit import Point, fit_path
+from pipeline.stage_two.linear.fit import Point, choose, fit_path
 from pipeline.stage_two.linear.heads import ArrayHead
 from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LinearSpec, default_scale
@@ -71,6 +71,12 @@ class LinearRefits:
     def path(self, choice: Choice, part: Part, values: Sequence[float]) -> list[Point]:
         """A head for each of these values of the regularisation, instead of the chosen one."""
         return self._path(choice.head, choice.pooling, part, tuple(values))
+
+    def on_rows(self, choice: Choice, part: Part, point: Point) -> ArrayHead:
+        """The head of a point, which takes rows as they are stored."""
+        factors, _ = self._factors_of(choice.head, choice.pooling, part)
+        spec = LinearSpec(choice.head, (point.value,), default_scale(choice.head, part.task))
+        return choose(spec, [point], factors).head
 
     def coordinates(self, choice: Choice, part: Part) -> dict[str, Array]:
         """Training and validation images of the part, in the coordinates that the heads take."""

@@ -15,6 +15,7 @@ from pipeline.stage_two.rows import LabelledRows
 from pipeline.training.heads import fit_head
 from pipeline.training.rows import read_rows
 from pipeline.tuner.choice import Choice
+from pipeline.tuner.evidence import grids_of
 from pipeline.tuner.labels import LabelFile, label_command, label_path
 from pipeline.tuner.session import Session
 
@@ -49,7 +50,7 @@ def open_session(data: str | Path, manifest: Manifest, settings: Settings, *, la
     def load(pooling: str) -> LabelledRows:
         return read_rows(tuned, pooling, settings).labelled
 
-    return Session(rows, load, file)
+    return Session(rows, load, file, grids=grids_of(extraction, settings))
 
 
 def save(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.errors import DataLayoutError, SettingError
 from pipeline.images.manifest import Manifest
 from pipeline.stage_two.dense.settings import OnEpoch
+from pipeline.stage_two.head import Head
 from pipeline.stage_two.linear.regularisation import choose_best
 from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LINEAR_GRIDS, parse_layers
@@ -23,12 +24,15 @@ from pipeline.tasks.scores import Scores
 from pipeline.tasks.targets import Outputs, Targets
 from pipeline.tasks.task import Task
 from pipeline.tuner.choice import Choice, sizes_of
+from pipeline.tuner.evidence import Grids
 from pipeline.tuner.labels import LabelFile
 from pipeline.tuner.questions import question_of
 from pipeline.tuner.refits import LinearRefits, Numbers, Part, predict_linear
 
 _SPLITS = ("train", "validation")
 _CURVE_SIZES = 6
+_Fitted = tuple[Callable[[str], Outputs], Callable[[], Head]]
+"""Outputs by split, and what makes the head that takes rows as they are stored."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,9 @@ class Results:
     predict_train: Callable[[], SplitPredictions]
     """Called when the training images are shown, because nearest neighbours take long for them."""
 
+    make_head: Callable[[], Head]
+    """Called when it is asked where the head looked: it takes rows as they are stored."""
+
     seconds: float
 
     @property
@@ -93,6 +100,11 @@ class Results:
     def train(self) -> SplitPredictions:
         """The predictions for its own training images."""
         return self.predict_train()
+
+    @cached_property
+    def on_rows(self) -> Head:
+        """The head, which takes rows as they are stored."""
+        return self.make_head()
 
 
 @dataclass(frozen=True)
@@ -115,16 +127,23 @@ class Session:
             these rows are not used.
         labels: The label file; None: nothing can be relabelled.
         seed: Of heads that need one, and of the choice of images in smaller training sets.
+        grids: Reads the grids of some of the images, for maps of where a head looked; None: there are none.
 
     Raises:
         DataLayoutError: The labels cannot be trained on.
     """
 
     def __init__(
-        self, manifest: Manifest, load: Callable[[str], LabelledRows], labels: LabelFile | None = None, *, seed: int = 0
+        self,
+        manifest: Manifest,
+        load: Callable[[str], LabelledRows],
+        labels: LabelFile | None = None,
+        *,
+        seed: int = 0,
+        grids: Grids | None = None,
     ) -> None:
         manifest.require_task()
-        self.manifest, self.labels, self.seed = manifest, labels, seed
+        self.manifest, self.labels, self.seed, self.grids = manifest, labels, seed, grids
         self.question = question_of(manifest.task)
         self.classes = manifest.classes
         self.changes: list[tuple[int, str]] = []
@@ -152,7 +171,9 @@ class Session:
         """
         with self._lock:
             start, part = time.perf_counter(), self._part(choice, choice.num_train)
-            predict = self._fit_linear(choice, part) if choice.is_linear else self._fit_dense(choice, part, on_epoch)
+            predict, make_head = (
+                self._fit_linear(choice, part) if choice.is_linear else self._fit_dense(choice, part, on_epoch)
+            )
 
             validation = predict("validation")
             task = part.task.settled(validation, part.y["validation"])
@@ -169,6 +190,7 @@ class Session:
                 len(part.y["train"]),
                 predictions("validation", validation),
                 lambda: predictions("train", predict("train")),
+                make_head,
                 time.perf_counter() - start,
             )
 
@@ -269,11 +291,11 @@ class Session:
         """Which images of a split take part."""
         return self.question.members(self._y[self._rows[split]], names)
 
-    def _fit_linear(self, choice: Choice, part: Part) -> Callable[[str], Outputs]:
-        head, X = self._linear.point(choice, part).head, self._linear.coordinates(choice, part)
-        return lambda split: predict_linear(head, X[split])
+    def _fit_linear(self, choice: Choice, part: Part) -> _Fitted:
+        point, X = self._linear.point(choice, part), self._linear.coordinates(choice, part)
+        return lambda split: predict_linear(point.head, X[split]), lambda: self._linear.on_rows(choice, part, point)
 
-    def _fit_dense(self, choice: Choice, part: Part, on_epoch: OnEpoch | None) -> Callable[[str], Outputs]:
+    def _fit_dense(self, choice: Choice, part: Part, on_epoch: OnEpoch | None) -> _Fitted:
         from pipeline.stage_two.dense.build import fit_dense
 
         labelled = self._load(choice.pooling)
@@ -281,7 +303,7 @@ class Session:
         chosen = LabelledRows(part.task, {split: Split(X[split], part.y[split], ()) for split in _SPLITS})
         training = replace(choice.training, seed=self.seed)
         head = fit_dense(parse_layers(choice.layers), chosen, training, on_epoch=on_epoch).head
-        return lambda split: head.outputs(X[split])
+        return lambda split: head.outputs(X[split]), lambda: head
 
     def _curve_point(self, choice: Choice, size: int) -> CurvePoint | None:
         try:

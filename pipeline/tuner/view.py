@@ -1,11 +1,14 @@
 """The results of a head: its score, learning curve, the pane of its task, and images."""
 
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from nicegui import html, run, ui
 
+from pipeline.errors import PipelineError
 from pipeline.tasks.scores import words_of
+from pipeline.tuner.evidence import evidence_of
 from pipeline.tuner.panes.by_task import PANES
 from pipeline.tuner.session import Results, Session, SplitPredictions
 
@@ -35,6 +38,11 @@ class View:
         """What is chosen of the pane, such as a cell of the confusion matrix."""
 
         self._num_shown = _IMAGES_PER_PAGE
+        self._shown: Sequence[int] = ()
+        """Rows in the manifest of the images that are shown."""
+
+        self._is_looking = False
+        ui.on("look", lambda event: self._take_look(event.args))
         self._draw_scores()
         self._draw_tables()
 
@@ -99,6 +107,8 @@ class View:
             with html.div().classes("line"):
                 with html.h2():
                     self._heading = ui.label("Images")
+                self._look = ui.button("Where it looked (e)", on_click=self._look_at_all)
+                self._look.props("flat dense no-caps aria-pressed=false")
                 self._all = ui.button(f"All {self._pane.worst.lower()}", on_click=lambda: self._take_part(None))
                 self._all.props("flat dense no-caps")
             self._images = html.div()
@@ -145,6 +155,33 @@ class View:
             pane.draw_images(predictions, shown, part)
             if len(shown) < len(indices):
                 ui.button("More", on_click=self._show_more).props("flat no-caps")
+            self._shown = [int(row) for row in predictions.rows[shown]]
+            if self._is_looking:
+                ui.timer(0, lambda: self._look_at(self._shown), once=True)
+
+    async def _take_look(self, row: int | None) -> None:
+        """Show where the head looked in one image, or in all."""
+        await (self._look_at_all() if row is None else self._look_at([row]))
+
+    async def _look_at_all(self) -> None:
+        self._is_looking = not self._is_looking
+        self._look.props["aria-pressed"] = "true" if self._is_looking else "false"
+        if self._is_looking:
+            await self._look_at(self._shown)
+        else:
+            ui.run_javascript("lookAwayFromAll()")
+
+    async def _look_at(self, rows: Sequence[int]) -> None:
+        results = self._results
+        if results is None or not rows:
+            return
+        try:
+            found = await run.io_bound(evidence_of, self._session, results, rows)
+        except (PipelineError, OSError) as error:
+            self.show_status(str(error), is_error=True)
+            return
+        if found is not None and results is self._results:
+            ui.run_javascript(f"lookAt({json.dumps(found)})")
 
     def _show_more(self) -> None:
         self._num_shown += _IMAGES_PER_PAGE

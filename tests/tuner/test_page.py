@@ -103,6 +103,24 @@ def choose_head(page, name):
     page.wait(lambda: not page.all(".q-menu"))
 
 
+def test_images_show_where_the_head_looked(page, session):
+    """A click shows the map of one image and takes it away, `e` those of all."""
+    drawn = """return [...document.querySelectorAll('.image canvas')].filter((canvas) => canvas.width && canvas.getContext("2d")
+        .getImageData(0, 0, canvas.width, canvas.height).data.some((value, k) => k % 4 === 3 && value)).length"""
+    count = len(page.images())
+    page.all(".image img")[1].click()
+    page.wait(lambda: page.driver.execute_script(drawn) == 1)
+    assert " against " in page.all(".image.looking .looked")[0].text
+    page.all(".image img")[1].click()
+    assert page.all(".image canvas") == []
+
+    page.driver.find_element("tag name", "body").send_keys("e")
+    page.wait(lambda: page.driver.execute_script(drawn) == count)
+    page.press("Where it looked (e)")
+    page.wait(lambda: page.all(".image canvas") == [])
+    assert_quiet(page.driver)
+
+
 def test_cell_of_the_matrix_shows_its_images(page, session):
     """Those with this label and this prediction; `All mistakes` shows all mistakes again."""
     predictions = session.refit(Choice()).validation

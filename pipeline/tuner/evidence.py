@@ -1,0 +1,59 @@
+"""Where the head of the page looked in the images that are shown."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cache.store import row_keys
+from pipeline.errors import SettingError
+from pipeline.evidence.find import explain_rows
+from pipeline.evidence.grids import read_grids, stored_grids
+from pipeline.evidence.maps import Array
+from pipeline.evidence.page import as_data, overlay_script
+from pipeline.settings import Settings
+from pipeline.stage_one.extraction import Extraction
+
+if TYPE_CHECKING:
+    from pipeline.tuner.session import Results, Session
+
+
+@dataclass(frozen=True)
+class Grids:
+    """The grids of images, which are read when they are asked for: the rows in memory are pooled."""
+
+    read: Callable[[Sequence[bytes]], list[Array]]
+    """By the images' SHA-256."""
+
+    fit: str
+    """How images became squares."""
+
+
+def grids_of(extraction: Extraction, settings: Settings) -> Grids:
+    """The grids of the images that have rows."""
+    recipe = extraction.store.recipe
+
+    def read(digests: Sequence[bytes]) -> list[Array]:
+        keys = row_keys(digests)
+        return read_grids(stored_grids(recipe, settings.paths.cache, keys), keys)
+
+    return Grids(read, recipe.decoder.fit)
+
+
+def evidence_of(session: "Session", results: "Results", rows: Sequence[int]) -> dict[str, Any]:
+    """Where a head looked in these rows of the manifest, for the script of the page.
+
+    Raises:
+        SettingError: Their rows have no grid, or it is not stored.
+    """
+    if session.grids is None:
+        raise SettingError("The rows of this page have no grid, so there is no map of where the head looked.")
+    parts = session.grids.read([session.manifest.digests[row] for row in rows])
+    found = explain_rows(results.on_rows, results.task, results.choice.pooling, parts)
+    return as_data(rows, found, session.grids.fit, results.classes)
+
+
+def evidence_script() -> str:
+    """The script that draws maps over the images of the page."""
+    own = Path(__file__).with_name("evidence.js").read_text(encoding="utf-8")
+    return f"<script>(() => {{\n{overlay_script()}{own}}})();</script>"

@@ -20,7 +20,7 @@ from pipeline.evidence.finer import offer_finer
 from pipeline.evidence.folder import check_folder, check_replaceable, file_names, write_overlay
 from pipeline.evidence.grids import Grids, check_has_grid, make_grids
 from pipeline.evidence.maps import Array, Parts, head_rows
-from pipeline.evidence.overlay import draw_overlay
+from pipeline.evidence.overlay import as_number, draw_overlay
 from pipeline.evidence.question import ask, directions, unit_of
 from pipeline.images.given import Given, GivenImages, read_given
 from pipeline.images.manifest import Manifest, Skipped
@@ -84,7 +84,7 @@ class ImageEvidence:
         """What the map shows, in a line: `cat against dog: 3.2 logits`."""
         against = f" against {self.against}" if self.against else ""
         unit = "" if self.unit == self.answer else f" {self.unit}"
-        return f"{self.answer}{against}: {self.total:+.3g}{unit}".replace("-", "\u2212", self.total < 0)
+        return f"{self.answer}{against}: {as_number(self.total)}{unit}"
 
     @property
     def ends(self) -> tuple[str, str]:

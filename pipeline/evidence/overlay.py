@@ -21,6 +21,7 @@ _LEAST_PX = 384
 
 _MARGIN, _TEXT_PX, _BAR_PX = 10, 15, 14
 _MIDDLE = 128
+_THOUSAND = 1000
 
 
 def draw_overlay(
@@ -65,6 +66,14 @@ def tint(grey: NDArray[np.float32], share: NDArray[np.float32]) -> NDArray[np.ui
     return mixed.round().astype(np.uint8)
 
 
+def as_number(value: float) -> str:
+    """A value with its sign, to three digits."""
+    size = abs(value)
+    text = f"{size:,.0f}" if size >= _THOUSAND else f"{size:.3g}"
+    sign = "\u2212" if value < 0 else "+"
+    return f"{sign}{text}"
+
+
 def _draw_legend(width: int, largest: float, title: str, ends: tuple[str, str]) -> Image.Image:
     """The title, the scale with its ends and 0, and what they speak for."""
     line = _TEXT_PX + 6
@@ -76,7 +85,7 @@ def _draw_legend(width: int, largest: float, title: str, ends: tuple[str, str]) 
     top = _MARGIN + line
     sheet.paste(Image.fromarray(tint(np.full_like(scale, _MIDDLE), scale)), (_MARGIN, top))
     ImageDraw.Draw(sheet).line([(width // 2, top), (width // 2, top + _BAR_PX)], BLACK)
-    numbers = (f"\u2212{largest:.3g}", "0", f"+{largest:.3g}")
+    numbers = (as_number(-largest), "0", as_number(largest))
     _write_row(sheet, top + _BAR_PX + 2, numbers)
     _write_row(
         sheet, top + _BAR_PX + 2 + line, (shortened(ends[0], letters // 2), "", shortened(ends[1], letters // 2))

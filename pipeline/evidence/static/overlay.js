@@ -61,7 +61,8 @@ function drawMap(canvas, image, map, fit) {
   context.drawImage(tinted(map), ...seen);
 }
 
-const signed = (value) => `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toPrecision(3)}`;
+const sized = (size) => (size >= 1000 ? Math.round(size).toLocaleString("en") : String(Number(size.toPrecision(3))));
+const signed = (value) => `${value < 0 ? "\u2212" : "+"}${sized(Math.abs(value))}`;
 
 function mapLegend({ names, answers, against, totals, largest, unit }, k) {
   const [name, other] = [names[answers[k]], against[k] === null ? null : names[against[k]]];

@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "exports": "evidence tasks errors quiet files html images predictions prediction_files bases settings cache stage_one stage_two runs progress",
     "reports": "tasks errors files html images settings cache runs insight evidence progress __init__",
     "comparison": "tasks errors files html execution images bases settings cache stage_one stage_two runs training progress",
-    "tuner": "tasks errors files interrupts images cache settings stage_one stage_two runs training evidence",
+    "tuner": "tasks errors files interrupts images bases cache settings stage_one stage_two runs training evidence",
     "effects": "bases errors images stage_two",
     "keywords": "errors tasks images bases settings stage_one stage_two effects",
     "maintenance": "errors images bases cache stage_one keywords progress html",

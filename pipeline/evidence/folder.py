@@ -48,7 +48,7 @@ def file_names(names: Sequence[str]) -> list[str]:
     """A file name for each image, from the end of its path; images that would share one are numbered."""
     taken, found = set[str](), list[str]()
     for name in names:
-        stem = plain_name("-".join(Path(name).with_suffix("").parts[-2:]))
+        stem = plain_name("-".join([*Path(name).parts[-2:-1], Path(name).stem]))
         number, file = 1, f"{stem}.jpg"
         while file.lower() in taken:  # some file systems do not tell capitals apart
             number += 1

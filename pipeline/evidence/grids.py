@@ -72,11 +72,11 @@ def make_grids(manifest: Manifest, info: RunInfo, settings: Settings) -> Grids:
     return Grids(manifest, stores)
 
 
-def stored_grids(recipe: Recipe, cache: Path, keys: Keys) -> list[Store]:
-    """The store with the grids of these images; nothing is computed.
+def open_grids(recipe: Recipe, cache: Path) -> Store | None:
+    """The store with the grids of a recipe; None if there is none. Nothing is computed.
 
     Raises:
-        SettingError: The rows come from no grid, or their grids are not stored; the message says what stores them.
+        SettingError: The rows come from no grid.
         DamagedStoreError, ForeignEntryError, UnreadableStoreError: The store cannot be opened.
     """
     check_has_grid(recipe)
@@ -84,16 +84,23 @@ def stored_grids(recipe: Recipe, cache: Path, keys: Keys) -> list[Store]:
         raise SettingError(
             "Joined bases keep no grid: `bottleneck predict RUN IMAGES --evidence FOLDER` computes those of the images that you name."
         )
-    whole = recipe.with_pooling("none")
-    folder = cache / whole.folder_name
-    store = Store.open(folder) if folder.is_dir() else None
+    folder = cache / recipe.with_pooling("none").folder_name
+    return Store.open(folder) if folder.is_dir() else None
+
+
+def check_stored(store: Store | None, keys: Keys) -> Store:
+    """The store, if it has the grids of these images.
+
+    Raises:
+        SettingError: They are not stored; the message says what stores them.
+    """
     missing = len(keys) if store is None else int((~store.has(keys)).sum())
     if store is None or missing:
         raise SettingError(
-            f"The grids of {missing:,} of {len(keys):,} images are not in {cache}. `bottleneck features DATA` without --pool stores them, and "
+            f"The grids of {missing:,} of {len(keys):,} images are not in the cache. `bottleneck features DATA` without --pool stores them, and "
             "`bottleneck predict RUN IMAGES --evidence FOLDER` computes those of the images that you name."
         )
-    return [store]
+    return store
 
 
 def _recipes_of(manifest: Manifest, recipe: Recipe, settings: Settings) -> list[tuple[Recipe, Settings]]:

@@ -1,15 +1,17 @@
 """Where the runs of a page looked in its images: maps from the stored rows, small enough for hundreds of thumbnails."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pipeline.cache.recipe import Recipe
-from pipeline.cache.store import row_keys
+from pipeline.cache.store import Store, row_keys
 from pipeline.errors import SettingError
 from pipeline.evidence.find import explain_rows
 from pipeline.evidence.finer import offer_finer
-from pipeline.evidence.grids import read_grids, stored_grids
+from pipeline.evidence.grids import check_stored, open_grids, read_grids
 from pipeline.evidence.page import as_data
 from pipeline.reports.gallery import Gallery
 from pipeline.runs.folder import RunFolder
@@ -20,6 +22,7 @@ from pipeline.settings import Settings
 logger = logging.getLogger(__name__)
 
 _BLOCK = 64
+_Open = Callable[[Recipe, Path], Store | None]
 
 
 def add_evidence(
@@ -33,33 +36,36 @@ def add_evidence(
         galleries: With thumbnails.
         settings: Cache folder.
     """
+    open_once = cache(open_grids)  # opening a store checks all its bytes
     for run, section in zip(runs, sections, strict=True):
         if "gallery" in section and galleries[section["gallery"]].thumbnails:
-            section["evidence"] = _evidence_of(run, galleries[section["gallery"]], settings)
+            section["evidence"] = _evidence_of(run, galleries[section["gallery"]], open_once, settings)
 
 
-def _evidence_of(folder: RunFolder, gallery: Gallery, settings: Settings) -> dict[str, Any]:
+def _evidence_of(folder: RunFolder, gallery: Gallery, open_store: _Open, settings: Settings) -> dict[str, Any]:
     """The maps of a run, or {note: why there are none}."""
     rows = sorted(gallery.thumbnails)
     try:
-        return _maps_of(folder, rows, [gallery.predictions.digests[row] for row in rows], settings)
+        return _maps_of(folder, rows, [gallery.predictions.digests[row] for row in rows], open_store, settings)
     except (*FAULTS, SettingError) as error:
         logger.info("%s: no evidence on the page: %s", folder.name, error)
         return {"note": f"There are no maps of where it looked. {error}"}
 
 
-def _maps_of(folder: RunFolder, rows: Sequence[int], digests: Sequence[bytes], settings: Settings) -> dict[str, Any]:
+def _maps_of(
+    folder: RunFolder, rows: Sequence[int], digests: Sequence[bytes], open_store: _Open, settings: Settings
+) -> dict[str, Any]:
     if folder.info.regime is not None:
         raise SettingError(
             f"The base of this run was trained, too, and is not run for this page: bottleneck predict {folder.name} IMAGES --evidence FOLDER."
         )
     run, recipe = load_run(folder.path, settings), Recipe.from_dict(dict(folder.info.recipe))
     keys = row_keys(digests)
-    stores = stored_grids(recipe, settings.paths.cache, keys)
+    store = check_stored(open_store(recipe, settings.paths.cache), keys)
     found = [
         one
         for start in range(0, len(rows), _BLOCK)
-        for one in explain_rows(run.head, run.task, run.info.pool, read_grids(stores, keys[start : start + _BLOCK]))
+        for one in explain_rows(run.head, run.task, run.info.pool, read_grids([store], keys[start : start + _BLOCK]))
     ]
     shape = found[0].map.shape
     return as_data(rows, found, recipe.decoder.fit, run.task.names) | {

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cache.store import row_keys
+from pipeline.bases.names import CLASS_TOKEN
+from pipeline.cache.store import Store, row_keys
 from pipeline.errors import SettingError
 from pipeline.evidence.find import explain_rows
-from pipeline.evidence.grids import read_grids, stored_grids
+from pipeline.evidence.grids import check_stored, open_grids, read_grids
 from pipeline.evidence.maps import Array
 from pipeline.evidence.page import as_data, overlay_script
 from pipeline.settings import Settings
@@ -33,9 +35,14 @@ def grids_of(extraction: Extraction, settings: Settings) -> Grids:
     """The grids of the images that have rows."""
     recipe = extraction.store.recipe
 
+    @cache  # opening a store checks all its bytes
+    def store() -> Store | None:
+        is_whole = recipe.pooling == "none" and recipe.cut != CLASS_TOKEN
+        return extraction.store if is_whole else open_grids(recipe, settings.paths.cache)
+
     def read(digests: Sequence[bytes]) -> list[Array]:
         keys = row_keys(digests)
-        return read_grids(stored_grids(recipe, settings.paths.cache, keys), keys)
+        return read_grids([check_stored(store(), keys)], keys)
 
     return Grids(read, recipe.decoder.fit)
 

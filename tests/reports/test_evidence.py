@@ -50,6 +50,6 @@ def test_what_has_no_map_says_why(run, warm, tmp_path):
     trained = section_of(RunFolder(run.folder.path), warm)
     (run.folder.path / "run.json").write_text(json.dumps(info))
 
-    assert "The grids of 48 of 48 images are not in" in gone["note"]
+    assert "images are not in the cache" in gone["note"]
     assert "`bottleneck features DATA` without --pool stores them" in gone["note"]
     assert "bottleneck predict linear IMAGES --evidence FOLDER" in trained["note"]

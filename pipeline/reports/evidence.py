@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
 from pipeline.errors import SettingError
+from pipeline.evidence.explain import ways_of
 from pipeline.evidence.find import explain_rows
 from pipeline.evidence.finer import offer_finer
 from pipeline.evidence.grids import check_stored, open_grids, read_grids
@@ -20,6 +21,9 @@ from pipeline.runs.run import load_run
 from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+MAX_BLANKED = 100
+"""Thumbnails, the most interesting ones first, that have a map if each of its cells is another prediction of all training images."""
 
 _BLOCK = 64
 _Open = Callable[[Recipe, Path], Store | None]
@@ -44,23 +48,22 @@ def add_evidence(
 
 def _evidence_of(folder: RunFolder, gallery: Gallery, open_store: _Open, settings: Settings) -> dict[str, Any]:
     """The maps of a run, or {note: why there are none}."""
-    rows = sorted(gallery.thumbnails)
     try:
-        return _maps_of(folder, rows, [gallery.predictions.digests[row] for row in rows], open_store, settings)
+        return _maps_of(folder, gallery, open_store, settings)
     except (*FAULTS, SettingError) as error:
         logger.info("%s: no evidence on the page: %s", folder.name, error)
         return {"note": f"There are no maps of where it looked. {error}"}
 
 
-def _maps_of(
-    folder: RunFolder, rows: Sequence[int], digests: Sequence[bytes], open_store: _Open, settings: Settings
-) -> dict[str, Any]:
+def _maps_of(folder: RunFolder, gallery: Gallery, open_store: _Open, settings: Settings) -> dict[str, Any]:
     if folder.info.regime is not None:
         raise SettingError(
             f"The base of this run was trained, too, and is not run for this page: bottleneck predict {folder.name} IMAGES --evidence FOLDER."
         )
     run, recipe = load_run(folder.path, settings), Recipe.from_dict(dict(folder.info.recipe))
-    keys = row_keys(digests)
+    is_slow = ways_of(run.head)[0] == "blank"
+    rows = sorted(list(gallery.thumbnails)[: MAX_BLANKED if is_slow else None])
+    keys = row_keys([gallery.predictions.digests[row] for row in rows])
     store = check_stored(open_store(recipe, settings.paths.cache), keys)
     found = [
         one
@@ -70,5 +73,6 @@ def _maps_of(
     shape = found[0].map.shape
     return as_data(rows, found, recipe.decoder.fit, run.task.names) | {
         "shape": list(shape),
+        "limit": MAX_BLANKED if is_slow and len(gallery.thumbnails) > len(rows) else None,
         "finer": offer_finer(settings.paths.cache, recipe, shape),
     }

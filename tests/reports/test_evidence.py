@@ -5,6 +5,7 @@ import json
 import pytest
 
 import pipeline
+from pipeline.reports import evidence as module
 from pipeline.reports.content import gather
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.listing import group_runs
@@ -53,3 +54,14 @@ def test_what_has_no_map_says_why(run, warm, tmp_path):
     assert "images are not in the cache" in gone["note"]
     assert "`bottleneck features DATA` without --pool stores them" in gone["note"]
     assert "bottleneck predict linear IMAGES --evidence FOLDER" in trained["note"]
+
+
+def test_maps_that_take_long_are_of_the_first_thumbnails(photos, warm, monkeypatch):
+    """Neighbours are searched again for every cell; the page says how many have a map."""
+    monkeypatch.setattr(module, "MAX_BLANKED", 5)
+    knn = pipeline.fit(photos, "knn:k=3", name="near", plots=False, **RANDOM, **warm)
+    content = gather_all(knn.folder, warm)
+    evidence = content.sections[0]["evidence"]
+
+    assert evidence["rows"] == sorted(list(content.galleries[0].thumbnails)[:5])
+    assert (evidence["how"], evidence["limit"]) == ("blank", 5)

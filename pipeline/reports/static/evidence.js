@@ -24,9 +24,10 @@ function looked(run, row, image) {
 function evidenceNote(run) {
   if (!run.evidence) return null;
   if (run.evidence.note) return el("p", { class: "note" }, run.evidence.note);
-  const { shape, how, finer } = run.evidence;
+  const { shape, how, finer, limit } = run.evidence;
+  const some = limit ? `, for the ${limit} thumbnails that come first` : "";
   return el("p", { class: "note" }, "Where it looked: click an image, or ", el("button", { type: "button", class: "all", click: lookAtAll }, "all"),
-    " (key ", el("kbd", {}, "e"), `). Orange speaks for the answer, blue against it: ${HOW[how]}. ${shape.join(" \u00d7 ")} places. ${finer ?? ""}`);
+    " (key ", el("kbd", {}, "e"), `). Orange speaks for the answer, blue against it: ${HOW[how]}. ${shape.join(" \u00d7 ")} places${some}. ${finer ?? ""}`);
 }
 
 function lookAtAll() {

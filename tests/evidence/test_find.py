@@ -67,6 +67,32 @@ def test_rows_whose_grid_was_not_kept_are_made_again(photos, tmp_path, images, r
         np.testing.assert_allclose(one.map, other.map, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
+def test_fine_tuned_networks_have_gradients(photos, places, images):
+    """Through the tail, from the rows at its boundary, whose grid is finer."""
+    run = pipeline.finetune(
+        photos,
+        "dense:4,relu",
+        from_layer="fire9_squeeze",
+        cached=True,
+        epochs=1,
+        head_epochs=1,
+        plots=False,
+        name="tuned",
+        **RANDOM,
+        **places,
+    )
+    found = pipeline.explain(run, images[:2])
+
+    for one, prediction in zip(found, run.predict(images[:2]), strict=True):
+        (_, p), (_, q) = prediction.top
+        assert one.how == "gradient"
+        assert one.map.shape == tuple(run.head.model.input_shape[1:3])
+        assert one.total == pytest.approx(math.log(p / q), abs=1e-3)
+        assert one.map.mean() + one.rest == pytest.approx(one.total, abs=1e-5)
+        assert np.abs(one.map).max() > 0
+
+
 def test_evidence_is_shown(runs, warm, images):
     """As overlays in a notebook, as plain values, and as a text."""
     found = pipeline.explain(runs["avg"], images[:2])

@@ -73,7 +73,7 @@ def test_fine_tuned_networks_have_gradients(photos, places, images):
     run = pipeline.finetune(
         photos,
         "dense:4,relu",
-        from_layer="fire9_squeeze",
+        from_layer="fire9",
         cached=True,
         epochs=1,
         head_epochs=1,

@@ -505,6 +505,7 @@ def predict(
     images: GivenImages,
     *,
     top: int = 5,
+    abstain: float | None = None,
     digest: str | None = None,
     out: str | Path | None = None,
     evidence: str | Path | None = None,
@@ -516,6 +517,7 @@ def predict(
         run: A run, its name or folder, or an exported file.
         images: One image or data set, or a list of them; see `pipeline.images.given.read_given`.
         top: Number of classes to list for each image.
+        abstain: A p-value, such as 0.05: images that are more unusual are labelled `unknown`. None: each has its answer.
         digest: Of an exported file: see `load_exported`.
         out: A `.csv`, `.jsonl` or `.parquet` file for the predictions; see `pipeline.prediction_files.PredictionFile`.
         evidence: Folder for overlays that show where in each image the run looked; see `pipeline.evidence.maps`.
@@ -526,7 +528,7 @@ def predict(
 
     given = gather(keywords, predict)
     return predict_images(
-        run, images, given.settings, top=top, digest=digest, out=out, evidence=evidence, reading=given.reading
+        run, images, given.settings, top=top, digest=digest, out=out, evidence=evidence, reading=given.reading, abstain=abstain
     )
 
 
@@ -535,6 +537,7 @@ def evaluate(
     data: Data | Manifest,
     *,
     split: str | None = None,
+    abstain: float | None = None,
     digest: str | None = None,
     out: str | Path | None = None,
     **keywords: Unpack[EvaluateKeywords],
@@ -546,6 +549,7 @@ def evaluate(
         data: What `scan` takes, or its result.
         split: `train`, `validation` or `test`: only these images; `all`: all images. None: the test images if the data itself names
             some, otherwise all. In a `Manifest`, all splits count as the data's own.
+        abstain: A p-value as of `predict`: refused images are counted, and the scores are those of the others.
         digest: Of an exported file: see `load_exported`.
         out: Folder for evaluation.json, predictions.csv, plots and report.html.
         keywords: Of `pipeline.keywords.EvaluateKeywords`. A `Run` keeps the folders and the compute that it was loaded with.
@@ -557,7 +561,7 @@ def evaluate(
     from pipeline.exports.load import evaluate_data
 
     given = gather(keywords, evaluate)
-    return evaluate_data(run, data, given.settings, given.read, split=split, digest=digest, out=out)
+    return evaluate_data(run, data, given.settings, given.read, split=split, digest=digest, out=out, abstain=abstain)
 
 
 def classify(images: GivenImages, *, top: int = 5, **keywords: Unpack[SettingsKeywords]) -> Predictions:

@@ -20,6 +20,16 @@ from pipeline.cli.options import (
     show,
 )
 
+_abstain_option = section(
+    "Output",
+    click.option(
+        "--abstain",
+        type=SHARE,
+        metavar="P",
+        help="Refuse images whose p-value is at most P, such as 0.05, because they are unlike all that the run was trained on: `predict` gives "
+        "`unknown`, `evaluate` scores the others. About that share of familiar images is refused, too.",
+    ),
+)
 _digest_option = section(
     "Data",
     click.option(
@@ -34,6 +44,7 @@ _digest_option = section(
     "bottleneck predict first new.jpg",
     "bottleneck predict first photos/test --out labels.csv",
     "bottleneck predict first new.jpg --evidence looked",
+    "bottleneck predict first new.jpg --abstain 0.05",
 )
 @click.argument("run", shell_complete=complete_runs)
 @click.argument("images", nargs=-1, required=True, shell_complete=complete_files)
@@ -57,6 +68,7 @@ _digest_option = section(
     ),
 )
 @section("Output", click.option("--top", type=COUNT, default=5, help="Number of classes to list for each image."))
+@_abstain_option
 @compute_options
 @folder_options
 @output_options
@@ -64,7 +76,8 @@ def predict(**options: Any) -> None:
     """Label IMAGES with a RUN, or with a file that `export` wrote.
 
     IMAGES are files, folders, tables of paths, archives, .npz files, patterns in quotes ('photos/*.jpg'), or - for one image on
-    stdin. Each image has one row, in the order given; an image that cannot be read has the reason instead of a label.
+    stdin. Each image has one row, in the order given; an image that cannot be read has the reason instead of a label. The p-value says
+    how many of the validation images are as far from the training images: 0.003 is unlike anything that the run was trained on.
     """
     from pipeline import api
 
@@ -75,6 +88,8 @@ def predict(**options: Any) -> None:
     if options["evidence"]:
         written += results.describe_overlays(options["evidence"], [entry.evidence for entry in done], done.finer)
     show(options, done.as_dict(), lambda shown: "\n".join([results.describe_predictions(shown), *written]))
+    if not options["quiet"] and options["abstain"] is None and (hint := results.hint_unfamiliar(done)):
+        click.echo(hint, err=True)
     if done.labelled_folders and not options["quiet"]:
         click.echo(render.hint_evaluate(options["run"], done.labelled_folders[0]), err=True)
 
@@ -91,6 +106,7 @@ def predict(**options: Any) -> None:
         help="Images to use [default: test if DATA itself names test images, otherwise all].",
     ),
 )
+@_abstain_option
 @_digest_option
 @section(
     "Output",

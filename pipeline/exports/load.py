@@ -18,6 +18,7 @@ from pipeline.images.scan import Data
 from pipeline.images.sources.reading import Reading
 from pipeline.prediction_files import PredictionFile
 from pipeline.predictions import Predictions, check_top, decode_rows, label_given
+from pipeline.runs.abstain import check_no_abstain
 from pipeline.runs.evaluate import OWN_SPLITS, check_out, evaluate
 from pipeline.runs.evaluation import Evaluation
 from pipeline.runs.predict import Predicted
@@ -54,22 +55,31 @@ class ExportedRun:
         """What it answers."""
         return self.description.task
 
-    def predict(self, images: GivenImages, *, top: int = 5, reading: Reading | None = None) -> Predictions:
+    @property
+    def detector(self) -> None:
+        """None: the file gives answers alone."""
+        return
+
+    def predict(
+        self, images: GivenImages, *, top: int = 5, reading: Reading | None = None, abstain: float | None = None
+    ) -> Predictions:
         """Label images, decoded as the description says, by the decoder that made the run's rows.
 
         Args:
             images: What `Run.predict` takes.
             top: How many classes to list for each.
             reading: As in `Run.predict`.
+            abstain: Must be None: an exported file has no p-values.
 
         Returns:
-            What `Run.predict` returns.
+            What `Run.predict` returns, without p-values.
 
         Raises:
             DataNotFoundError, UnreadableImageError: No image can be read, or one cannot and `strict` is set.
-            SettingError: `top` is below 1.
+            SettingError: `top` is below 1, or `abstain` is given.
         """
         check_top(top)
+        check_no_abstain(abstain, self.path, self.description.origin.get("run"))
         strict = self.settings.compute.strict
         reading = reading or make_reading(self.settings)
         given = read_given(images, self.settings.paths.hashes, exif=self.description.decoder.exif, reading=reading)
@@ -139,6 +149,7 @@ def predict_images(
     out: str | Path | None = None,
     evidence: str | Path | None = None,
     reading: Reading | None = None,
+    abstain: float | None = None,
 ) -> Predictions:
     """Label images with a run or an exported file, and write a file of the predictions if one is named.
 
@@ -151,6 +162,7 @@ def predict_images(
         out: The file; it is checked before the work.
         evidence: Folder for overlays of where a run looked; see `pipeline.evidence`.
         reading: As in `Run.predict`.
+        abstain: As in `Run.predict`.
 
     Raises:
         SettingError: Evidence of an exported file, or of a run whose rows come from no grid; or its folder cannot be written.
@@ -158,11 +170,11 @@ def predict_images(
     file = PredictionFile.of(out)
     predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
     if evidence is None:
-        predictions = predictor.predict(images, top=top, reading=reading)
+        predictions = predictor.predict(images, top=top, reading=reading, abstain=abstain)
     else:
         images = read_twice(images)
         overlays = write_overlays(predictor, images, Path(evidence), reading=reading)
-        predictions = predictor.predict(images, top=top, reading=reading).with_overlays(*overlays)
+        predictions = predictor.predict(images, top=top, reading=reading, abstain=abstain).with_overlays(*overlays)
     if file is not None:
         file.write(predictions)
     return predictions
@@ -177,6 +189,7 @@ def evaluate_data(
     split: str | None = None,
     digest: str | None = None,
     out: str | Path | None = None,
+    abstain: float | None = None,
 ) -> Evaluation:
     """Score a run or an exported file on labelled data.
 
@@ -188,15 +201,19 @@ def evaluate_data(
         split: Of `pipeline.runs.evaluate.evaluate`.
         digest: Of `load_predictor`.
         out: Folder of the results; it is checked before the work.
+        abstain: Of `pipeline.runs.evaluate.evaluate`.
     """
     folder = None if out is None else Path(out)
     if folder is not None:
         check_out(folder)
     predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
     own = {"task": predictor.task.kind, "answer_names": _answer_names(predictor)}
+    if isinstance(predictor, ExportedRun):
+        check_no_abstain(abstain, predictor.path, predictor.description.origin.get("run"))
     manifest = scan(data, settings, **{**own, **read, "split": OWN_SPLITS})
     shown = str(data) if isinstance(data, str | Path) else None
-    return evaluate(predictor, manifest, split=split, out=folder, strict=settings.compute.strict, shown=shown)
+    strict = settings.compute.strict
+    return evaluate(predictor, manifest, split=split, out=folder, strict=strict, shown=shown, abstain=abstain)
 
 
 def _answer_names(predictor: ExportedRun | Run) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ _SCRIPTS = (
         "explore",
         "evidence",
         "images",
+        "novelty",
         "decision",
         "confusion",
         "labels",

@@ -46,29 +46,38 @@ def suspicion(outputs: Outputs, y: NDArray[np.int64]) -> Doubles:
     return found
 
 
-def rank_suspects(whole: Whole, outputs: Outputs, show: Callable[[int], Shown]) -> tuple[Suspect, ...]:
-    """The images whose label is not the most likely one, the most suspect first.
+def suspect_rows(whole: Whole, outputs: Outputs) -> NDArray[np.int64]:
+    """Positions of the images whose label is not the most likely one, (n,), the most suspect first.
 
     Images whose class has no other group or content are not judged: nothing is known about that class without them.
 
     Args:
         whole: The images.
         outputs: Probabilities by heads that have not seen the image, (N, K).
+    """
+    suspect = suspicion(outputs, whole.y)
+    rows = np.flatnonzero((outputs.argmax(axis=1) != whole.y) & ~whole.is_alone)
+    return rows[np.argsort(-suspect[rows], kind="stable")]
+
+
+def rank_suspects(whole: Whole, outputs: Outputs, show: Callable[[int], Shown]) -> tuple[Suspect, ...]:
+    """The images of `suspect_rows`, each with the neighbours that disagree.
+
+    Args:
+        whole: The images.
+        outputs: Probabilities by heads that have not seen the image, (N, K).
         show: A position as an image.
     """
-    likely = outputs.argmax(axis=1)
-    suspect = suspicion(outputs, whole.y)
-    rows = np.flatnonzero((likely != whole.y) & ~whole.is_alone)
-    rows = rows[np.argsort(-suspect[rows], kind="stable")]
+    rows = suspect_rows(whole, outputs)
     unit = unit_length(whole.plain)
     near = find_nearest(unit[rows], unit, NUM_NEAREST, blocks=(whole.blocks[rows], whole.blocks))
     return tuple(
-        _suspect(whole, outputs, int(row), near.images[place], near.cosines[place], show)
+        describe_suspect(whole, outputs, int(row), near.images[place], near.cosines[place], show)
         for place, row in enumerate(rows)
     )
 
 
-def _suspect(
+def describe_suspect(
     whole: Whole,
     outputs: Outputs,
     row: int,
@@ -76,6 +85,16 @@ def _suspect(
     cosines: NDArray[np.float32],
     show: Callable[[int], Shown],
 ) -> Suspect:
+    """One suspect label.
+
+    Args:
+        whole: The images.
+        outputs: Probabilities by heads that have not seen the image, (N, K).
+        row: Its position.
+        images: Positions of its nearest images, (k,); -1 where there is none.
+        cosines: Their cosines, (k,).
+        show: A position as an image.
+    """
     found = [(int(image), float(cosine)) for image, cosine in zip(images, cosines, strict=True) if image >= 0]
     others = [(image, cosine) for image, cosine in found if whole.y[image] != whole.y[row]]
     likely = int(outputs[row].argmax())

@@ -28,6 +28,7 @@ function parts(run) {
     run.history.length ? curves(run) : null,
     run.sweep.length ? sweepTable(run) : null,
     featureMap(run, gallery, map),
+    suspects(run, gallery, map),
     conflicts(run, gallery, map),
     twins(run, gallery, map),
     made(run),

@@ -32,7 +32,9 @@ def read_table(path: Path) -> list[dict[str, str]]:
         text = read_regular(path, _MAX_BYTES).decode()
         header, *lines = csv.reader(io.StringIO(text, newline="")) if text else ([],)
         names = [from_cell(name) for name in header]
-        return [dict(zip(names, map(from_cell, line), strict=True)) for line in lines if line]
+        if "'" in text:
+            lines = [list(map(from_cell, line)) for line in lines]
+        return [dict(zip(names, line, strict=True)) for line in lines if line]
     except FileNotFoundError:
         raise
     except (OSError, ValueError, csv.Error) as error:

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from pipeline.cache.store import Keys, Store
 from pipeline.insight.index import has_library, open_index
 from pipeline.insight.neighbours import Array, Nearest, find_nearest, lengths_of, unit_length

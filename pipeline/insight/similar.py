@@ -13,8 +13,8 @@ from pipeline.images.given import GivenImages, read_given
 from pipeline.images.manifest import Manifest
 from pipeline.images.sources.reading import Reading
 from pipeline.insight.neighbours import Array
-from pipeline.insight.search import Found, find_rows
 from pipeline.insight.page import Section, Thumbnails, card, check_page, figure, render_page, write_page
+from pipeline.insight.search import Found, find_rows
 from pipeline.runs.folder import RunFolder, open_run
 from pipeline.runs.images import find_images
 from pipeline.runs.run import Run

@@ -10,12 +10,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DataLayoutError
 from pipeline.insight.findings import Shown, Suspect
-from pipeline.insight.left_out import leave_out_ridge
-from pipeline.insight.suspects import rank_suspects
-from pipeline.insight.whole import whole_of
+from pipeline.insight.judged import judge_rows
 from pipeline.reports.prediction_table import SPLITS, PredictionTable
-from pipeline.stage_two.rows import LabelledRows, Split
-from pipeline.stage_two.spec import parse_head
 from pipeline.tasks.task import Task
 
 Features = tuple[NDArray[np.int64], NDArray[np.float32]]
@@ -47,20 +43,15 @@ def judge_labels(
 
 
 def _find(task: Task, predictions: PredictionTable, rows: NDArray[np.int64], X: NDArray[np.float32]) -> dict[str, Any]:
-    names = tuple(predictions.names[row] for row in rows)
-    digests = tuple(predictions.digests[row] for row in rows)  # all known: without them there are no features
-    split = Split(X, predictions.labels[rows].astype(np.int64), names, digests=digests)
-    try:
-        whole = whole_of(LabelledRows(task, {"train": split}))
-    except DataLayoutError as error:
-        return {"note": str(error)}
-    done = leave_out_ridge(parse_head("ridge"), whole)
-
     def show(place: int) -> Shown:
         row = int(rows[place])
-        return Shown(names[place], SPLITS[predictions.splits[row]], "", row)
+        return Shown(predictions.names[row], SPLITS[predictions.splits[row]], "", row)
 
-    found = rank_suspects(whole, done.outputs, show)
+    labels, digests = predictions.labels[rows].astype(np.int64), [predictions.digests[row] for row in rows]
+    try:
+        done, found = judge_rows(task, X, labels, digests, show)
+    except DataLayoutError as error:
+        return {"note": str(error)}
     labels_of: dict[bytes, set[int]] = {}
     for digest, label in zip(predictions.digests, predictions.labels.tolist(), strict=True):
         labels_of.setdefault(digest, set()).add(label)

@@ -23,6 +23,7 @@ from pipeline.runs.naming import plain_name
 from pipeline.settings import Settings
 from pipeline.stage_one.views import Views
 from pipeline.stage_two.spec import LinearSpec, parse_head, pooling_of
+from pipeline.stage_two.weights import image_weights
 from pipeline.training.rows import read_rows
 
 MAX_COMPARED = 20_000
@@ -81,6 +82,7 @@ def audit_data(
     *,
     pool: str | None = None,
     views: Views | None = None,
+    class_weight: str | None = None,
     near: float = NEAR,
     out: Path | None = None,
 ) -> Audit:
@@ -92,6 +94,7 @@ def audit_data(
         settings: Features, folders and compute.
         pool: Pooling of the rows; None: `avg`.
         views: Stored views to fit on too; an image leaves with its views. For ridge.
+        class_weight: A text of `pipeline.stage_two.weights.class_weight_text`; None: all images count the same.
         near: Minimum cosine of near duplicates.
         out: The page; the table is beside it. None: `audit-NAME.html` in the folder of the runs.
 
@@ -109,19 +112,21 @@ def audit_data(
     )
     whole, images = whole_of(cached.labelled), in_order(cached.extraction.manifest.require_task())
     progress = settings.compute.progress
-    judged = judge(spec, whole, progress=progress)
+    judged = judge(spec, whole, class_weight=class_weight, progress=progress)
     done = _audit(spec, whole, images, judged, near=near, page=page, progress=progress)
-    done = replace(done, facts=replace(done.facts, seconds=time.perf_counter() - start))
+    facts = replace(done.facts, seconds=time.perf_counter() - start, class_weight=class_weight)
+    done = replace(done, facts=facts)
     write_audit_table(done.table, done.labels, done.duplicates, done.conflicts, done.strange)
     write_page(page, audit_html(done, Thumbnails(images.read)))
     return done
 
 
-def judge(spec: LinearSpec, whole: Whole, *, progress: bool = False) -> LeftOut:
-    """The probabilities of each image by heads that have not seen it."""
+def judge(spec: LinearSpec, whole: Whole, *, class_weight: str | None = None, progress: bool = False) -> LeftOut:
+    """The probabilities of each image by heads that have not seen it; `class_weight` as in `audit_data`."""
     if spec.kind == "ridge":
-        return leave_out_ridge(spec, whole)
-    return predict_out_of_fold(spec, whole, progress=progress)
+        weights = None if class_weight is None else image_weights(whole.task, whole.y, class_weight)
+        return leave_out_ridge(spec, whole, weights)
+    return predict_out_of_fold(spec, whole, class_weight=class_weight, progress=progress)
 
 
 def _linear(head: str, views: Views | None) -> LinearSpec:

@@ -30,11 +30,15 @@ def audit_html(audit: "Audit", thumbnails: Thumbnails) -> str:
         _strange(audit.strange, thumbnails),
     )
     how = (
-        f"{facts.head} ({facts.chosen}) on {facts.images:,} images of all splits; each was judged by a fit that has not seen it, "
+        f"{facts.head} ({facts.chosen}{_weights(facts)}) on {facts.images:,} images of all splits; each was judged by a fit that has not seen it, "
         f"its group or its copies. The table {audit.table.name} has all rows."
     )
     footer = " ".join([how, *facts.notes])
     return render_page(f"Audit of {facts.data}", answer(facts, audit.labels, audit.conflicts), sections, footer)
+
+
+def _weights(facts: Facts) -> str:
+    return f", class weights {facts.class_weight}" if facts.class_weight else ""
 
 
 def answer(facts: Facts, labels: Sequence[Suspect], conflicts: Sequence[Copies]) -> str:

@@ -1,7 +1,7 @@
 """Judge every label by heads that have not seen its image; find copies, images under two labels and strange images."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,14 @@ import numpy as np
 
 from pipeline.errors import HeadSpecError, SettingError
 from pipeline.images.manifest import SPLITS, Manifest
-from pipeline.insight.audit_page import audit_html, suspects_html
+from pipeline.insight.audit_page import MAX_SUSPECTS, audit_html, suspects_html
 from pipeline.insight.audit_table import write_audit_table
 from pipeline.insight.duplicates import NEAR, near_duplicates, same_content
-from pipeline.insight.findings import Copies, Facts, Shown, Stranger, Suspect
+from pipeline.insight.findings import Copies, Facts, Neighbour, Shown, Stranger, Suspect
 from pipeline.insight.left_out import LeftOut, leave_out_ridge
 from pipeline.insight.out_of_fold import predict_out_of_fold
 from pipeline.insight.page import Thumbnails, check_page, write_page
-from pipeline.insight.suspects import find_strange, rank_suspects
+from pipeline.insight.suspects import find_alike, find_strange, rank_suspects
 from pipeline.insight.whole import Whole, check_task, in_order, whole_of
 from pipeline.runs.naming import plain_name
 from pipeline.settings import Settings
@@ -51,6 +51,9 @@ class Audit:
     table: Path
     manifest: Manifest = field(repr=False)
     """The images that were judged."""
+
+    alike: Mapping[int, tuple[Neighbour, ...]] = field(repr=False, default_factory=dict)
+    """The nearest images of those that the page shows, by their row in the manifest; copies too."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -154,15 +157,19 @@ def _audit(
     facts = Facts(
         images.title, str(spec), judged.chosen, len(whole), judged.accuracy, near, num_near, 0.0, tuple(notes)
     )
+    labels = rank_suspects(whole, judged.outputs, show)
+    strange = find_strange(whole, compared, show, progress=progress)
+    seen = [one.image.row for one in (*labels[:MAX_SUSPECTS], *strange)]
     return Audit(
         facts,
-        rank_suspects(whole, judged.outputs, show),
+        labels,
         tuple(sorted([*exact, *pairs], key=lambda copies: (copies.cosine is not None, len(copies.splits) < 2))),
         tuple(conflicts),
-        find_strange(whole, compared, show, progress=progress),
+        strange,
         page,
         page.with_suffix(".csv"),
         images,
+        find_alike(whole, seen, show),
     )
 
 

@@ -7,7 +7,7 @@ class, 1 / p(label) finds those that are any other class; their product is close
 Letters: N images, K classes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ NUM_NEIGHBOURS = 3
 """Neighbours with another label that are listed."""
 
 NUM_STRANGE = 24
+
+NUM_ALIKE = 8
+"""Images like another one that the page of an audit shows."""
 
 _SMALLEST = 1e-30
 """Probability: neighbours give 0 to classes that none of them has."""
@@ -124,6 +127,27 @@ def find_strange(
     distances = 1 - _last(near)
     order = np.argsort(-distances, kind="stable")[:NUM_STRANGE]
     return tuple(Stranger(show(int(rows[place])), float(distances[place])) for place in order)
+
+
+def find_alike(whole: Whole, rows: Sequence[int], show: Callable[[int], Shown]) -> dict[int, tuple[Neighbour, ...]]:
+    """The nearest images of some images, whatever their label; of one group and copies too.
+
+    Args:
+        whole: The images.
+        rows: Positions of those that are asked about.
+        show: A position as an image.
+    """
+    asked, numbers = np.array(sorted(set(rows)), np.int64), np.arange(len(whole))
+    unit = unit_length(whole.plain)
+    near = find_nearest(unit[asked], unit, NUM_ALIKE, blocks=(asked, numbers))
+    return {
+        int(row): tuple(
+            Neighbour(show(int(image)), float(cosine))
+            for image, cosine in zip(images, cosines, strict=True)
+            if image >= 0
+        )
+        for row, images, cosines in zip(asked, near.images, near.cosines, strict=True)
+    }
 
 
 def _last(near: Nearest) -> Doubles:

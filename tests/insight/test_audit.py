@@ -110,6 +110,19 @@ def test_page_shows_thumbnails_and_asks_no_network(done):
     assert "moved.png" in done._repr_html_()
 
 
+def test_page_shows_images_like_each(done):
+    """Each suspect and each strange image has the nearest ones below a title that opens them, without a script."""
+    text = done.page.read_text(encoding="utf-8")
+    suspect = next(one for one in done.labels if one.image.path == "train/blue/moved.png")
+    near = done.alike[suspect.image.row]
+
+    assert text.count("<summary>More like this</summary>") == len(done.labels) + len(done.strange)
+    assert [one.cosine for one in near] == sorted((one.cosine for one in near), reverse=True)
+    assert suspect.image.path not in {one.image.path for one in near}
+    assert near[0].image.label == "red"
+    assert "<script" not in text
+
+
 def test_other_heads_are_trained_in_folds(photos_with_faults, places):
     """Logistic regression finds the image too."""
     done = pipeline.audit(photos_with_faults, "logreg:C=0.01", out="logreg.html", **RANDOM, **places)

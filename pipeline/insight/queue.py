@@ -43,11 +43,14 @@ class Queue:
     """
 
     def __init__(self, whole: Whole, unit: Array | None = None) -> None:
+        from threadpoolctl import ThreadpoolController
+
         judge = leave_out_ridge(parse_head("ridge"), whole).judge
         if judge is None:
             raise SettingError("Labels are ranked again by ridge, which has a closed form.")
         self._judge: Judge = judge
         self._unit = unit_length(whole.plain) if unit is None else unit
+        self._threads = ThreadpoolController()
         self._near: dict[int, tuple[Labels, Array]] = {}
 
     @property
@@ -62,8 +65,10 @@ class Queue:
             y: Class numbers, (N,).
             settled: Images whose label is known to be right, (N,); they are judged by, and are not suspects themselves.
         """
-        whole, outputs = replace(self.whole, y=y), self._judge.outputs(y)
-        rows = suspect_rows(whole, outputs)
+        # The products are small: threads that wait for other work of the machine would take longer than one.
+        with self._threads.limit(limits=1, user_api="blas"):
+            whole, outputs = replace(self.whole, y=y), self._judge.outputs(y)
+            rows = suspect_rows(whole, outputs)
         return Ranking(whole, outputs, rows if settled is None else rows[~settled[rows]])
 
     def describe(self, ranking: Ranking, rows: Iterable[int], show: Callable[[int], Shown]) -> tuple[Suspect, ...]:

@@ -159,7 +159,7 @@ def _audit(
     )
     labels = rank_suspects(whole, judged.outputs, show)
     strange = find_strange(whole, compared, show, progress=progress)
-    seen = [one.image.row for one in (*labels[:MAX_SUSPECTS], *strange)]
+    images_shown = [one.image for one in labels[:MAX_SUSPECTS]] + [one.image for one in strange]
     return Audit(
         facts,
         labels,
@@ -169,7 +169,7 @@ def _audit(
         page,
         page.with_suffix(".csv"),
         images,
-        find_alike(whole, seen, show),
+        find_alike(whole, [image.row for image in images_shown], show),
     )
 
 

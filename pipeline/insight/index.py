@@ -113,7 +113,7 @@ def build_index(rows: StoredRows, *, progress: bool = False) -> Any:
     import faiss
 
     num_centres = max(1, round(math.sqrt(len(rows))))
-    index = faiss.index_factory(rows.shape[-1], f"IVF{num_centres},SQfp16", faiss.METRIC_INNER_PRODUCT)
+    index: Any = faiss.index_factory(rows.shape[-1], f"IVF{num_centres},SQfp16", faiss.METRIC_INNER_PRODUCT)
     index.cp.min_points_per_centroid = 1
     chosen = np.random.default_rng(0).permutation(len(rows))[: _PER_CENTRE * num_centres]
     index.train(unit_length(_flat(rows[np.sort(chosen)])))

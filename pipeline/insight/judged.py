@@ -6,12 +6,11 @@ Letters: N images, D features.
 from collections.abc import Callable, Sequence
 
 from pipeline.insight.findings import Shown, Suspect
-from pipeline.insight.left_out import LeftOut, leave_out_ridge
+from pipeline.insight.left_out import LeftOut, default_ridge, leave_out_ridge
 from pipeline.insight.neighbours import Array, Labels
 from pipeline.insight.suspects import rank_suspects
 from pipeline.insight.whole import whole_of
 from pipeline.stage_two.rows import LabelledRows, Split
-from pipeline.stage_two.spec import parse_head
 from pipeline.tasks.task import Task
 
 
@@ -33,5 +32,5 @@ def judge_rows(
     """
     images = Split(X, y, tuple(map(str, range(len(y)))), digests=tuple(digests))
     whole = whole_of(LabelledRows(task, {"train": images}))
-    done = leave_out_ridge(parse_head("ridge"), whole)
+    done = leave_out_ridge(default_ridge(), whole)
     return done, rank_suspects(whole, done.outputs, show)

@@ -30,7 +30,7 @@ from pipeline.stage_two.linear.fit import Point, as_head, factors_of, judge_scor
 from pipeline.stage_two.linear.heads import LinearHead
 from pipeline.stage_two.linear.regularisation import choose_best
 from pipeline.stage_two.linear.ridge import Decomposition, decompose
-from pipeline.stage_two.spec import LinearSpec
+from pipeline.stage_two.spec import LINEAR_GRIDS, LinearSpec, default_scale
 from pipeline.tasks.links import apply_link
 from pipeline.tasks.targets import Outputs
 
@@ -107,6 +107,11 @@ class LeftOut:
 
     judge: Judge | None = None
     """Of ridge."""
+
+
+def default_ridge() -> LinearSpec:
+    """Ridge with the values of its regularisation that `head` chooses from."""
+    return LinearSpec("ridge", LINEAR_GRIDS["ridge"][1], default_scale("ridge"))
 
 
 def leave_out_ridge(spec: LinearSpec, whole: Whole, weights: Double | None = None) -> LeftOut:

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from pipeline.errors import SettingError
 from pipeline.insight.findings import Shown, Suspect
-from pipeline.insight.left_out import Judge, leave_out_ridge
+from pipeline.insight.left_out import Judge, default_ridge, leave_out_ridge
 from pipeline.insight.neighbours import Array, Labels, find_nearest, unit_length
 from pipeline.insight.suspects import NUM_NEAREST, describe_suspect, suspect_rows
 from pipeline.insight.whole import Whole
-from pipeline.stage_two.spec import parse_head
 from pipeline.tasks.targets import Outputs
 
 
@@ -45,7 +44,7 @@ class Queue:
     def __init__(self, whole: Whole, unit: Array | None = None) -> None:
         from threadpoolctl import ThreadpoolController
 
-        judge = leave_out_ridge(parse_head("ridge"), whole).judge
+        judge = leave_out_ridge(default_ridge(), whole).judge
         if judge is None:
             raise SettingError("Labels are ranked again by ridge, which has a closed form.")
         self._judge: Judge = judge

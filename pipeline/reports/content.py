@@ -110,9 +110,7 @@ def _gallery_number(content: Content, run: RunFolder, predictions: PredictionTab
     return len(content.galleries) - 1
 
 
-def _map_number(
-    content: Content, run: RunFolder, gallery: int, draw: Callable[[RunFolder, PredictionTable], dict[str, Any]]
-) -> int:
+def _map_number(content: Content, run: RunFolder, gallery: int, draw: Callable[..., dict[str, Any]]) -> int:
     """The number of the map of these images' features, which is drawn if there is none yet."""
     key = (gallery, run.info.fingerprint)
     if key not in content.map_numbers:

@@ -41,9 +41,7 @@ class View:
         self._session, self._pane = session, PANES[session.question.task.kind](session, relabel)
         self._alike = AlikeWindow(session)
         self._pane.draw_more = self._draw_more
-        self._make_suspects = lambda: SuspectList(
-            session, relabel, confirm, undo, self._draw_more, lambda: self._alike.is_open
-        )
+        self._changes = (relabel, confirm, undo)
         self._results: Results | None = None
         self._predictions: SplitPredictions | None = None
         self._split = "validation"
@@ -139,7 +137,10 @@ class View:
                     self._all = ui.button(f"All {self._pane.worst.lower()}", on_click=lambda: self._take_part(None))
                     self._all.props("flat dense no-caps")
                 self._images = html.div()
-            self._suspects = self._make_suspects() if has_suspects else None
+            self._suspects = self._draw_suspects() if has_suspects else None
+
+    def _draw_suspects(self) -> SuspectList:
+        return SuspectList(self._session, *self._changes, self._draw_more, lambda: self._alike.is_open)
 
     async def _take_list(self, *, suspects: bool) -> None:
         self._judged.set_visibility(not suspects)

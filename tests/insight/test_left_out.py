@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from pipeline.insight.left_out import LeavingOut, leave_out_ridge, weighted
+from pipeline.insight.left_out import LeavingOut, default_ridge, leave_out_ridge, weighted
 from pipeline.stage_two.linear.factors import factor
 from pipeline.stage_two.linear.ridge import decompose
 from pipeline.stage_two.spec import parse_head
@@ -94,3 +94,8 @@ def test_weights_groups_and_views_together():
     assert not np.allclose(
         judge.scores(whole.y), leave_out_ridge(parse_head("ridge:alpha=3,scale=none"), whole).judge.scores(whole.y)
     )
+
+
+def test_the_usual_ridge_is_that_of_the_command():
+    """With its grid and scaling."""
+    assert default_ridge() == parse_head("ridge")

@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 MAX_EXACT = 100_000
 """Images that are always compared one by one, which takes less than two seconds; of more, an index looks at a part."""
 
+MAX_BY_INDEX = 30
+"""Images that are asked about with an index; for more it is quicker to read all rows once."""
+
 
 class Rows(Protocol):
     """Images that have rows in a store."""
@@ -76,7 +79,7 @@ def find_rows(queries: Array, asked: Sequence[bytes], images: Rows, k: int, *, p
         if digest in copies:
             copies[digest].append(position)
     most = max(map(len, copies.values()), default=0)
-    is_exact = len(images.keys) <= MAX_EXACT or not has_library()
+    is_exact = len(images.keys) <= MAX_EXACT or len(asked) > MAX_BY_INDEX or not has_library()
     find = _find_exactly if is_exact else _find_by_index
     near = find(unit_length(queries), images, k + most, progress=progress)
     found = tuple(_without(near, query, copies[digest], k) for query, digest in enumerate(asked))
@@ -94,10 +97,10 @@ def _find_exactly(unit: Array, images: Rows, k: int, *, progress: bool) -> Neare
     start = time.monotonic()
     X = images.rows(images.keys)
     near = find_nearest(unit, X, k, lengths=lengths_of(X), progress=progress)
-    if len(X) > MAX_EXACT:
+    if len(X) > MAX_EXACT and not has_library():
         logger.warning(
-            "All of %s images were compared, which took %.1f s. With the extra `index` (pip install 'bottleneck-pipeline[index]') an "
-            "index is made once, and later searches take about a second.",
+            "All of %s images were read and compared, which took %.1f s. With the extra `index` (pip install 'bottleneck-pipeline[index]') "
+            "an index is made once, and later searches read a part of them.",
             f"{len(X):,}",
             time.monotonic() - start,
         )

@@ -263,8 +263,9 @@ def collect_run(run: RunFolder, settings: Settings) -> Collection:
     Raises:
         MissingRowsError: They are not.
     """
-    rows, recipe = run.predictions(), Recipe.from_dict(dict(run.info.recipe))
-    names, digests = tuple(row["path"] for row in rows), tuple(bytes.fromhex(row.get("sha256") or "") for row in rows)
+    recipe = Recipe.from_dict(dict(run.info.recipe))
+    names, labels, splits, texts = run.prediction_columns("path", "label", "split", "sha256")
+    digests = tuple(map(bytes.fromhex, texts))
     own = settings.with_changes(base=recipe.base, weights=run.info.weights)
     store = Store(settings.paths.cache, recipe.with_max_pixels(settings.compute.max_pixels))
     keys = row_keys([digest or bytes(32) for digest in digests])
@@ -283,8 +284,8 @@ def collect_run(run: RunFolder, settings: Settings) -> Collection:
         keys,
         names,
         digests,
-        tuple(row["label"] for row in rows),
-        tuple(row["split"] for row in rows),
+        labels,
+        splits,
         lambda row: images.read(digests[row]),
     )
 

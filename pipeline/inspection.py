@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 from pipeline.images.given import GivenImages
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import Data
-from pipeline.keywords import DataKeywords, GivenKeywords, ViewKeywords, gather, rows_pooling
+from pipeline.keywords import AuditKeywords, DataKeywords, GivenKeywords, gather, rows_pooling
 from pipeline.runs.run import Run
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def audit(
     pool: str | None = None,
     near: float = 0.98,
     out: str | Path | None = None,
-    **keywords: Unpack[ViewKeywords],
+    **keywords: Unpack[AuditKeywords],
 ) -> "Audit":
     """Rank labels that may be wrong, each judged without its image; find duplicates, images under two labels and strange images.
 
@@ -32,7 +32,7 @@ def audit(
         pool: Pooling of the rows, or `cls`; None: `avg`.
         near: Cosine similarity from which two images are near duplicates.
         out: The page, an .html file; a .csv table is written beside it. None: `audit-NAME.html` in the folder of the runs.
-        keywords: Of `pipeline.keywords.ViewKeywords`. With stored views, an image leaves with its views.
+        keywords: Of `pipeline.keywords.AuditKeywords`. With stored views, an image leaves with its views.
 
     Raises:
         HeadSpecError: The head is not a linear one.
@@ -48,6 +48,7 @@ def audit(
         settings,
         pool=rows_pooling(pool),
         views=given.views,
+        class_weight=given.training.class_weight,
         near=near,
         out=None if out is None else Path(out),
     )

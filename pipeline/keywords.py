@@ -131,6 +131,12 @@ class ViewKeywords(DataKeywords, _AugmentKeywords, _StoredViewKeywords, total=Fa
     """Which stored augmentations are made or used; see `pipeline.stage_one.views.Views`."""
 
 
+class AuditKeywords(ViewKeywords, total=False):
+    """The same, and how much images count by their class."""
+
+    class_weight: str | Mapping[str, float] | None
+
+
 class SweepKeywords(DataKeywords, _DenseKeywords, _DecisionKeywords, total=False):
     """Training settings that the dense heads of a sweep share, and what is decided on validation for the best head.
 

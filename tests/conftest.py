@@ -80,6 +80,7 @@ SLOW = (
     *("comparison/", "training/finetune/"),  # many trainings, and trainings of the base
     *("exports/test_export.py", "exports/test_answers"),  # files in every format, of every kind of task
     "cli/test_command.py",  # every example of every help
+    "tuner/test_suspect_list.py",  # a browser
     *(
         "test_docs.py",
         "test_docs_python.py",

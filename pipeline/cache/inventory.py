@@ -48,7 +48,14 @@ class Inventory:
 
 
 def take_inventory(
-    keys: Keys, cache: Path, recipe: Recipe, alternative: Recipe | None = None, *, keep: bool = True, few: int = 0
+    keys: Keys,
+    cache: Path,
+    recipe: Recipe,
+    alternative: Recipe | None = None,
+    *,
+    keep: bool = True,
+    few: int = 0,
+    opened: Store | None = None,
 ) -> Inventory:
     """Look for rows in the store of a recipe, and where it lacks some, for the stores that can have them.
 
@@ -59,12 +66,15 @@ def take_inventory(
         alternative: Another recipe that serves as well. Its store is used if it has all rows and that of the first one has not.
         keep: New rows have to be stored. Without it, a store that lacks rows and cannot be written is replaced by a temporary one
             that has its rows.
+        opened: The store of the recipe, if it is open; it is asked first.
         few: If no more rows than this are missing, other stores are not worth a look, except that of decoder 1.
 
     Raises:
         UnreadableStoreError: The cache folder or a shard cannot be read.
     """
-    wanted = Inventory(keys, Store(cache, recipe))
+    store = Store(cache, recipe)
+    is_open = opened is not None and (opened.folder, opened.recipe) == (store.folder, recipe)
+    wanted = Inventory(keys, opened if opened is not None and is_open else store)
     if wanted.is_complete:
         return wanted
     other = Inventory(keys, Store(cache, alternative)) if alternative else None

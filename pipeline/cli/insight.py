@@ -28,6 +28,11 @@ from pipeline.cli.options import augment_option, keywords, memory_option, show, 
         type=POOLING_OR_TOKEN,
         help="Average or maximum the feature map of each row, or take the class token (cls) [default: avg].",
     ),
+    click.option(
+        "--class-weight",
+        metavar="balanced|none|CLASS=W,...",
+        help="How much images count by their class: balanced (all classes the same; for classes of very different sizes), or numbers [default: none].",
+    ),
 )
 @section(
     "Output",

@@ -52,7 +52,8 @@ def describe_similar(result: Mapping[str, Any]) -> str:
     """The nearest images of each one."""
     rows = [row for one in result["images"] for row in _rows(one)]
     page = [f"Page: {result['page']}"] if result["page"] else []
-    return "\n".join([f"{result['num_images']:,} images in {result['in']}", table(rows), *page])
+    how = "" if result["exact"] else ", by an index that may miss some"
+    return "\n".join([f"{result['num_images']:,} images in {result['in']}{how}", table(rows), *page])
 
 
 def _rows(one: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Judge every label by heads that have not seen its image; find copies, images under two labels and strange images."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,19 +10,20 @@ import numpy as np
 
 from pipeline.errors import HeadSpecError, SettingError
 from pipeline.images.manifest import SPLITS, Manifest
-from pipeline.insight.audit_page import audit_html, suspects_html
+from pipeline.insight.audit_page import MAX_SUSPECTS, audit_html, suspects_html
 from pipeline.insight.audit_table import write_audit_table
 from pipeline.insight.duplicates import NEAR, near_duplicates, same_content
-from pipeline.insight.findings import Copies, Facts, Shown, Stranger, Suspect
+from pipeline.insight.findings import Copies, Facts, Neighbour, Shown, Stranger, Suspect
 from pipeline.insight.left_out import LeftOut, leave_out_ridge
 from pipeline.insight.out_of_fold import predict_out_of_fold
 from pipeline.insight.page import Thumbnails, check_page, write_page
-from pipeline.insight.suspects import find_strange, rank_suspects
+from pipeline.insight.suspects import find_alike, find_strange, rank_suspects
 from pipeline.insight.whole import Whole, check_task, in_order, whole_of
 from pipeline.runs.naming import plain_name
 from pipeline.settings import Settings
 from pipeline.stage_one.views import Views
 from pipeline.stage_two.spec import LinearSpec, parse_head, pooling_of
+from pipeline.stage_two.weights import image_weights
 from pipeline.training.rows import read_rows
 
 MAX_COMPARED = 20_000
@@ -50,6 +51,9 @@ class Audit:
     table: Path
     manifest: Manifest = field(repr=False)
     """The images that were judged."""
+
+    alike: Mapping[int, tuple[Neighbour, ...]] = field(repr=False, default_factory=dict)
+    """The nearest images of those that the page shows, by their row in the manifest; copies too."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -81,6 +85,7 @@ def audit_data(
     *,
     pool: str | None = None,
     views: Views | None = None,
+    class_weight: str | None = None,
     near: float = NEAR,
     out: Path | None = None,
 ) -> Audit:
@@ -92,6 +97,7 @@ def audit_data(
         settings: Features, folders and compute.
         pool: Pooling of the rows; None: `avg`.
         views: Stored views to fit on too; an image leaves with its views. For ridge.
+        class_weight: A text of `pipeline.stage_two.weights.class_weight_text`; None: all images count the same.
         near: Minimum cosine of near duplicates.
         out: The page; the table is beside it. None: `audit-NAME.html` in the folder of the runs.
 
@@ -109,19 +115,21 @@ def audit_data(
     )
     whole, images = whole_of(cached.labelled), in_order(cached.extraction.manifest.require_task())
     progress = settings.compute.progress
-    judged = judge(spec, whole, progress=progress)
+    judged = judge(spec, whole, class_weight=class_weight, progress=progress)
     done = _audit(spec, whole, images, judged, near=near, page=page, progress=progress)
-    done = replace(done, facts=replace(done.facts, seconds=time.perf_counter() - start))
+    facts = replace(done.facts, seconds=time.perf_counter() - start, class_weight=class_weight)
+    done = replace(done, facts=facts)
     write_audit_table(done.table, done.labels, done.duplicates, done.conflicts, done.strange)
     write_page(page, audit_html(done, Thumbnails(images.read)))
     return done
 
 
-def judge(spec: LinearSpec, whole: Whole, *, progress: bool = False) -> LeftOut:
-    """The probabilities of each image by heads that have not seen it."""
+def judge(spec: LinearSpec, whole: Whole, *, class_weight: str | None = None, progress: bool = False) -> LeftOut:
+    """The probabilities of each image by heads that have not seen it; `class_weight` as in `audit_data`."""
     if spec.kind == "ridge":
-        return leave_out_ridge(spec, whole)
-    return predict_out_of_fold(spec, whole, progress=progress)
+        weights = None if class_weight is None else image_weights(whole.task, whole.y, class_weight)
+        return leave_out_ridge(spec, whole, weights)
+    return predict_out_of_fold(spec, whole, class_weight=class_weight, progress=progress)
 
 
 def _linear(head: str, views: Views | None) -> LinearSpec:
@@ -149,15 +157,19 @@ def _audit(
     facts = Facts(
         images.title, str(spec), judged.chosen, len(whole), judged.accuracy, near, num_near, 0.0, tuple(notes)
     )
+    labels = rank_suspects(whole, judged.outputs, show)
+    strange = find_strange(whole, compared, show, progress=progress)
+    images_shown = [one.image for one in labels[:MAX_SUSPECTS]] + [one.image for one in strange]
     return Audit(
         facts,
-        rank_suspects(whole, judged.outputs, show),
+        labels,
         tuple(sorted([*exact, *pairs], key=lambda copies: (copies.cosine is not None, len(copies.splits) < 2))),
         tuple(conflicts),
-        find_strange(whole, compared, show, progress=progress),
+        strange,
         page,
         page.with_suffix(".csv"),
         images,
+        find_alike(whole, [image.row for image in images_shown], show),
     )
 
 

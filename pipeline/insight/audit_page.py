@@ -1,11 +1,12 @@
 """The page of an audit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from pipeline.insight.findings import Copies, Facts, Shown, Stranger, Suspect
-from pipeline.insight.page import Section, Thumbnails, card, figure, render_page
+from pipeline.insight.findings import Copies, Facts, Neighbour, Shown, Stranger, Suspect
+from pipeline.insight.page import Section, Thumbnails, card, figure, more, render_page
 
 if TYPE_CHECKING:
     from pipeline.insight.audit import Audit
@@ -22,19 +23,43 @@ _MAX_IN_NOTEBOOK = 20
 
 def audit_html(audit: "Audit", thumbnails: Thumbnails) -> str:
     """The page: suspect labels, conflicts, duplicates, strange images."""
-    facts = audit.facts
+    facts, alike = audit.facts, _AlikeFigures(audit.alike, thumbnails)
     sections = (
-        _suspects(audit.labels, thumbnails),
+        _suspects(audit.labels, thumbnails, alike),
         _conflicts(audit.conflicts, thumbnails),
         _duplicates(facts, audit.duplicates, thumbnails),
-        _strange(audit.strange, thumbnails),
+        _strange(audit.strange, thumbnails, alike),
     )
     how = (
-        f"{facts.head} ({facts.chosen}) on {facts.images:,} images of all splits; each was judged by a fit that has not seen it, "
+        f"{facts.head} ({facts.chosen}{_weights(facts)}) on {facts.images:,} images of all splits; each was judged by a fit that has not seen it, "
         f"its group or its copies. The table {audit.table.name} has all rows."
     )
     footer = " ".join([how, *facts.notes])
     return render_page(f"Audit of {facts.data}", answer(facts, audit.labels, audit.conflicts), sections, footer)
+
+
+def _weights(facts: Facts) -> str:
+    return f", class weights {facts.class_weight}" if facts.class_weight else ""
+
+
+@dataclass(frozen=True)
+class _AlikeFigures:
+    """More like this: what a card shows when it is opened."""
+
+    alike: Mapping[int, tuple[Neighbour, ...]]
+    thumbnails: Thumbnails
+
+    def of(self, image: Shown) -> str:
+        """The nearest images of an image, as HTML; nothing if they were not found."""
+        near = [_near(one, self.thumbnails) for one in self.alike.get(image.row, ())]
+        return more("More like this", near) if near else ""
+
+
+def _near(neighbour: Neighbour, thumbnails: Thumbnails) -> str:
+    image = neighbour.image
+    return figure(
+        thumbnails[image.row], image.path, (f"<b>{escape(image.label)}</b>", f"cosine {neighbour.cosine:.3f}")
+    )
 
 
 def answer(facts: Facts, labels: Sequence[Suspect], conflicts: Sequence[Copies]) -> str:
@@ -66,35 +91,28 @@ def _images(count: int) -> str:
     return "image is" if count == 1 else "images are"
 
 
-def _suspects(labels: Sequence[Suspect], thumbnails: Thumbnails) -> Section:
-    more = f" The first {MAX_SUSPECTS} of {len(labels):,}; the table has all." if len(labels) > MAX_SUSPECTS else ""
+def _suspects(labels: Sequence[Suspect], thumbnails: Thumbnails, alike: _AlikeFigures) -> Section:
+    others = f" The first {MAX_SUSPECTS} of {len(labels):,}; the table has all." if len(labels) > MAX_SUSPECTS else ""
     note = (
         "The label that is given, and what a head says that has not seen the image; the most suspect first. To the right, the nearest "
-        f"images with another label.{more}"
+        f"images with another label.{others}"
         if labels
         else "None: judged without the image, every label is the most likely one."
     )
-    cards = [_suspect(suspect, thumbnails) for suspect in labels[:MAX_SUSPECTS]]
+    cards = [_suspect(suspect, thumbnails, alike) for suspect in labels[:MAX_SUSPECTS]]
     return Section("labels", "Labels that may be wrong", note, cards)
 
 
-def _suspect(suspect: Suspect, thumbnails: Thumbnails) -> str:
+def _suspect(suspect: Suspect, thumbnails: Thumbnails, alike: _AlikeFigures) -> str:
     lines = (
         f'<span class="wrong">{escape(suspect.image.label)}</span> {suspect.probability:.1%}',
         f"<b>{escape(suspect.likely)}</b> {suspect.likely_probability:.1%}",
         escape(suspect.image.split),
     )
     own = figure(thumbnails[suspect.image.row], suspect.image.path, lines, is_first=True)
-    near = [
-        figure(
-            thumbnails[neighbour.image.row],
-            neighbour.image.path,
-            (f"<b>{escape(neighbour.image.label)}</b>", f"cosine {neighbour.cosine:.3f}"),
-        )
-        for neighbour in suspect.neighbours
-    ]
+    near = [_near(neighbour, thumbnails) for neighbour in suspect.neighbours]
     share = f"{suspect.disagree:.0%} of its nearest images have another label. "
-    return card([own, *near], f"{share}{suspect.advice}")
+    return card([own, *near], f"{share}{suspect.advice}", alike.of(suspect.image))
 
 
 def _conflicts(conflicts: Sequence[Copies], thumbnails: Thumbnails) -> Section:
@@ -123,9 +141,9 @@ def _copies(copies: Copies, thumbnails: Thumbnails) -> str:
     return card(figures, f"{more}{kind}{copies.advice}")
 
 
-def _strange(strange: Sequence[Stranger], thumbnails: Thumbnails) -> Section:
+def _strange(strange: Sequence[Stranger], thumbnails: Thumbnails, alike: _AlikeFigures) -> Section:
     note = "Those farthest from all others, by 1 - cosine to the tenth nearest image. If one does not belong to the data, remove it."
-    cards = [card([_stranger(one, thumbnails)]) for one in strange]
+    cards = [card([_stranger(one, thumbnails)], "", alike.of(one.image)) for one in strange]
     return Section("strange", "Strange images", note, cards, kind="single")
 
 

@@ -145,6 +145,8 @@ class Facts:
 
     seconds: float
     notes: tuple[str, ...] = ()
+    class_weight: str | None = None
+    """How much images count by their class; None: all the same."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -30,7 +30,7 @@ from pipeline.stage_two.linear.fit import Point, as_head, factors_of, judge_scor
 from pipeline.stage_two.linear.heads import LinearHead
 from pipeline.stage_two.linear.regularisation import choose_best
 from pipeline.stage_two.linear.ridge import Decomposition, decompose
-from pipeline.stage_two.spec import LinearSpec
+from pipeline.stage_two.spec import LINEAR_GRIDS, LinearSpec, default_scale
 from pipeline.tasks.links import apply_link
 from pipeline.tasks.targets import Outputs
 
@@ -109,7 +109,12 @@ class LeftOut:
     """Of ridge."""
 
 
-def leave_out_ridge(spec: LinearSpec, whole: Whole) -> LeftOut:
+def default_ridge() -> LinearSpec:
+    """Ridge with the values of its regularisation that `head` chooses from."""
+    return LinearSpec("ridge", LINEAR_GRIDS["ridge"][1], default_scale("ridge"))
+
+
+def leave_out_ridge(spec: LinearSpec, whole: Whole, weights: Double | None = None) -> LeftOut:
     """The probabilities of each image by ridge on the other blocks, from one decomposition.
 
     The regularisation is chosen as for the head `ridge`, with the left-out images as validation. One temperature, fitted to the left-out
@@ -118,12 +123,15 @@ def leave_out_ridge(spec: LinearSpec, whole: Whole) -> LeftOut:
     Args:
         spec: Ridge, and the values to choose from.
         whole: The images.
+        weights: How much each image counts, (N,), mean 1; its views count the same. None: all images count the same.
     """
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1, user_api="blas"):
         factors = factors_of(spec, whole.as_rows())
-        leaving = LeavingOut(factors.decomposition, whole.blocks[whole.owners])
+        own = None if weights is None else weights[whole.owners]
+        known = factors.decomposition if own is None else weighted(factors.X, own)
+        leaving = LeavingOut(known, whole.blocks[whole.owners], own)
         judges = [Judge(whole, leaving, value) for value in spec.values]
         points = [_point(judge) for judge in judges]
         best = choose_best(points)

@@ -100,10 +100,15 @@ def figure(thumbnail: str | None, name: str, lines: Iterable[str], *, is_first: 
     return f'<figure{kind}>{image}{below}<span class="file" title="{escape(name)}">{shown}</span></figure>'
 
 
-def card(figures: Iterable[str], text: str = "") -> str:
-    """Images side by side, with a plain text below."""
+def card(figures: Iterable[str], text: str = "", last: str = "") -> str:
+    """Images side by side, with a plain text below, and HTML after it."""
     below = f"<p>{escape(text)}</p>" if text else ""
-    return f'<li><div class="side">{"".join(figures)}</div>{below}</li>'
+    return f'<li><div class="side">{"".join(figures)}</div>{below}{last}</li>'
+
+
+def more(title: str, figures: Iterable[str]) -> str:
+    """Images that are shown when their title is pressed."""
+    return f'<details><summary>{escape(title)}</summary><div class="side">{"".join(figures)}</div></details>'
 
 
 def check_page(path: Path) -> None:

@@ -1,12 +1,10 @@
 """Images like others: the nearest rows by cosine among those of a data set or a run."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store, row_keys
@@ -14,8 +12,9 @@ from pipeline.errors import MissingRowsError, SettingError
 from pipeline.images.given import GivenImages, read_given
 from pipeline.images.manifest import Manifest
 from pipeline.images.sources.reading import Reading
-from pipeline.insight.neighbours import Array, find_nearest, unit_length
+from pipeline.insight.neighbours import Array
 from pipeline.insight.page import Section, Thumbnails, card, check_page, figure, render_page, write_page
+from pipeline.insight.search import Found, find_rows
 from pipeline.runs.folder import RunFolder, open_run
 from pipeline.runs.images import find_images
 from pipeline.runs.run import Run
@@ -40,8 +39,11 @@ class Collection:
     settings: Settings
     """Base and weights of the recipe, and the cache."""
 
-    X: Array
-    """Pooled rows, (N, D)."""
+    store: Store
+    """Has a row of each image."""
+
+    keys: Keys
+    """Of the rows, (N,)."""
 
     names: tuple[str, ...]
     digests: tuple[bytes, ...]
@@ -49,6 +51,16 @@ class Collection:
     splits: tuple[str, ...]
     read: Callable[[int], bytes | None] = field(repr=False)
     """The bytes of an image, by its position."""
+
+    @property
+    def pooling(self) -> str:
+        """Rows that are pooled already are as they are, grids are averaged."""
+        return "none" if self.store.recipe.pooling != "none" else "avg"
+
+    def rows(self, keys: Keys) -> Array:
+        """Pooled rows of the store, (n, D)."""
+        rows = self.store.read(keys, pooling=self.pooling)
+        return rows.reshape(len(rows), -1)
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,8 @@ class Similar(Sequence[Alike]):
     page: Path | None
     given: Manifest = field(repr=False)
     read: Callable[[int], bytes | None] = field(repr=False)
+    is_exact: bool = True
+    """False: found by an index, which may miss some."""
 
     def __getitem__(self, index: Any) -> Any:
         return self.images[index]
@@ -118,6 +132,7 @@ class Similar(Sequence[Alike]):
         return {
             "in": self.collection,
             "num_images": self.num_images,
+            "exact": self.is_exact,
             "images": [one.as_dict() for one in self.images],
             "page": None if self.page is None else str(self.page),
         }
@@ -132,6 +147,7 @@ class Similar(Sequence[Alike]):
         more = f" The first {MAX_SHOWN} of {len(self):,} images; --json has all." if len(self) > MAX_SHOWN else ""
         note = (
             "Cosine of the pooled features: 1 is the same direction. The first image of each row is the one that was given."
+            + ("" if self.is_exact else " They were found by an index, which may miss some.")
             + more
         )
         section = Section("similar", f"In {self.collection}", note, cards, kind="wide")
@@ -180,10 +196,11 @@ def find_similar(
     settings, recipe = collection.settings, collection.recipe
     given = read_given(images, settings.paths.hashes, exif=recipe.decoder.exif, reading=reading)
     given.check(given.manifest, need_all=settings.compute.strict)
-    made = make_rows(given.manifest, recipe, settings, keep=False)
+    made = make_rows(given.manifest, recipe, settings, keep=False, opened=collection.store)
     given.check(made.manifest, need_all=settings.compute.strict)
-    queries = _pooled(made.store, made.keys())
-    found = _nearest(queries, made.manifest, collection, k)
+    queries = replace(collection, store=made.store).rows(made.keys())
+    search = find_rows(queries, made.manifest.digests, collection, k, progress=settings.compute.progress)
+    found = [_matches(collection, one) for one in search.found]
     reasons = given.unread(made.manifest)
     places = {position: row for row, position in enumerate(made.manifest.positions)}
     alike = tuple(
@@ -192,31 +209,18 @@ def find_similar(
         else Alike(name, *found[places[index]], row=places[index])
         for index, name in enumerate(given.names)
     )
-    done = Similar(alike, collection.name, len(collection.names), out, made.manifest, collection.read)
+    done = Similar(
+        alike, collection.name, len(collection.names), out, made.manifest, collection.read, is_exact=search.is_exact
+    )
     if out is not None:
         write_page(out, done.as_html())
     return done
 
 
-def _nearest(
-    queries: Array, manifest: Manifest, collection: Collection, k: int
-) -> list[tuple[tuple[Match, ...], tuple[str, ...]]]:
-    """The matches of each query, and the names of its copies."""
-    contents = {digest: number for number, digest in enumerate(dict.fromkeys(collection.digests))}
-    own = np.array([contents[digest] for digest in collection.digests], np.int64)
-    asked = np.array([contents.get(digest, -1) for digest in manifest.digests], np.int64)
-    near = find_nearest(unit_length(queries), unit_length(collection.X), k, blocks=(asked, own))
-    return [
-        (
-            tuple(
-                _match(collection, int(row), float(cosine))
-                for row, cosine in zip(rows, cosines, strict=True)
-                if row >= 0
-            ),
-            tuple(collection.names[row] for row in np.flatnonzero(own == content)) if content >= 0 else (),
-        )
-        for rows, cosines, content in zip(near.images, near.cosines, asked, strict=True)
-    ]
+def _matches(collection: "Collection", one: Found) -> tuple[tuple[Match, ...], tuple[str, ...]]:
+    """The matches of a query, and the names of its copies."""
+    near = tuple(_match(collection, row, cosine) for row, cosine in one.near)
+    return near, tuple(collection.names[row] for row in one.copies)
 
 
 def _match(collection: Collection, row: int, cosine: float) -> Match:
@@ -239,12 +243,12 @@ def collect_data(manifest: Manifest, settings: Settings) -> Collection:
     recipe, _ = make_recipe(manifest, settings)
     done = ensure(manifest, recipe, settings, alternative=recipe.with_pooling("avg"))
     images = done.manifest
-    rows = _pooled(done.store, done.keys())
     return Collection(
         images.title,
         done.store.recipe,
         settings,
-        rows,
+        done.store,
+        done.keys(),
         images.names,
         images.digests,
         images.labels,
@@ -259,10 +263,11 @@ def collect_run(run: RunFolder, settings: Settings) -> Collection:
     Raises:
         MissingRowsError: They are not.
     """
-    rows, recipe = run.predictions(), Recipe.from_dict(dict(run.info.recipe))
-    names, digests = tuple(row["path"] for row in rows), tuple(bytes.fromhex(row.get("sha256") or "") for row in rows)
+    recipe = Recipe.from_dict(dict(run.info.recipe))
+    names, labels, splits, texts = run.prediction_columns("path", "label", "split", "sha256")
+    digests = tuple(map(bytes.fromhex, texts))
     own = settings.with_changes(base=recipe.base, weights=run.info.weights)
-    store = Store(settings.paths.cache, recipe)
+    store = Store(settings.paths.cache, recipe.with_max_pixels(settings.compute.max_pixels))
     keys = row_keys([digest or bytes(32) for digest in digests])
     missing = int((~store.has(keys)).sum())
     if missing:
@@ -275,20 +280,14 @@ def collect_run(run: RunFolder, settings: Settings) -> Collection:
         run.name,
         recipe,
         own,
-        _pooled(store, keys),
+        store,
+        keys,
         names,
         digests,
-        tuple(row["label"] for row in rows),
-        tuple(row["split"] for row in rows),
+        labels,
+        splits,
         lambda row: images.read(digests[row]),
     )
-
-
-def _pooled(store: Store, keys: Keys) -> Array:
-    """Rows that are pooled already as they are, grids averaged, (N, D)."""
-    pooling = store.recipe.pooling if store.recipe.pooling != "none" else "avg"
-    rows = store.read(keys, pooling=pooling)
-    return rows.reshape(len(rows), -1)
 
 
 def collect(target: Any, open_data: Callable[[Any], tuple[Manifest, Settings]], settings: Settings) -> Collection:

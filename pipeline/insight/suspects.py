@@ -7,7 +7,7 @@ class, 1 / p(label) finds those that are any other class; their product is close
 Letters: N images, K classes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ NUM_NEIGHBOURS = 3
 """Neighbours with another label that are listed."""
 
 NUM_STRANGE = 24
+
+NUM_ALIKE = 8
+"""Images like another one that the page of an audit shows."""
 
 _SMALLEST = 1e-30
 """Probability: neighbours give 0 to classes that none of them has."""
@@ -46,29 +49,38 @@ def suspicion(outputs: Outputs, y: NDArray[np.int64]) -> Doubles:
     return found
 
 
-def rank_suspects(whole: Whole, outputs: Outputs, show: Callable[[int], Shown]) -> tuple[Suspect, ...]:
-    """The images whose label is not the most likely one, the most suspect first.
+def suspect_rows(whole: Whole, outputs: Outputs) -> NDArray[np.int64]:
+    """Positions of the images whose label is not the most likely one, (n,), the most suspect first.
 
     Images whose class has no other group or content are not judged: nothing is known about that class without them.
 
     Args:
         whole: The images.
         outputs: Probabilities by heads that have not seen the image, (N, K).
+    """
+    suspect = suspicion(outputs, whole.y)
+    rows = np.flatnonzero((outputs.argmax(axis=1) != whole.y) & ~whole.is_alone)
+    return rows[np.argsort(-suspect[rows], kind="stable")]
+
+
+def rank_suspects(whole: Whole, outputs: Outputs, show: Callable[[int], Shown]) -> tuple[Suspect, ...]:
+    """The images of `suspect_rows`, each with the neighbours that disagree.
+
+    Args:
+        whole: The images.
+        outputs: Probabilities by heads that have not seen the image, (N, K).
         show: A position as an image.
     """
-    likely = outputs.argmax(axis=1)
-    suspect = suspicion(outputs, whole.y)
-    rows = np.flatnonzero((likely != whole.y) & ~whole.is_alone)
-    rows = rows[np.argsort(-suspect[rows], kind="stable")]
+    rows = suspect_rows(whole, outputs)
     unit = unit_length(whole.plain)
     near = find_nearest(unit[rows], unit, NUM_NEAREST, blocks=(whole.blocks[rows], whole.blocks))
     return tuple(
-        _suspect(whole, outputs, int(row), near.images[place], near.cosines[place], show)
+        describe_suspect(whole, outputs, int(row), near.images[place], near.cosines[place], show)
         for place, row in enumerate(rows)
     )
 
 
-def _suspect(
+def describe_suspect(
     whole: Whole,
     outputs: Outputs,
     row: int,
@@ -76,6 +88,16 @@ def _suspect(
     cosines: NDArray[np.float32],
     show: Callable[[int], Shown],
 ) -> Suspect:
+    """One suspect label.
+
+    Args:
+        whole: The images.
+        outputs: Probabilities by heads that have not seen the image, (N, K).
+        row: Its position.
+        images: Positions of its nearest images, (k,); -1 where there is none.
+        cosines: Their cosines, (k,).
+        show: A position as an image.
+    """
     found = [(int(image), float(cosine)) for image, cosine in zip(images, cosines, strict=True) if image >= 0]
     others = [(image, cosine) for image, cosine in found if whole.y[image] != whole.y[row]]
     likely = int(outputs[row].argmax())
@@ -105,6 +127,27 @@ def find_strange(
     distances = 1 - _last(near)
     order = np.argsort(-distances, kind="stable")[:NUM_STRANGE]
     return tuple(Stranger(show(int(rows[place])), float(distances[place])) for place in order)
+
+
+def find_alike(whole: Whole, rows: Sequence[int], show: Callable[[int], Shown]) -> dict[int, tuple[Neighbour, ...]]:
+    """The nearest images of some images, whatever their label; of one group and copies too.
+
+    Args:
+        whole: The images.
+        rows: Positions of those that are asked about.
+        show: A position as an image.
+    """
+    asked, numbers = np.array(sorted(set(rows)), np.int64), np.arange(len(whole))
+    unit = unit_length(whole.plain)
+    near = find_nearest(unit[asked], unit, NUM_ALIKE, blocks=(asked, numbers))
+    return {
+        int(row): tuple(
+            Neighbour(show(int(image)), float(cosine))
+            for image, cosine in zip(images, cosines, strict=True)
+            if image >= 0
+        )
+        for row, images, cosines in zip(asked, near.images, near.cosines, strict=True)
+    }
 
 
 def _last(near: Nearest) -> Doubles:

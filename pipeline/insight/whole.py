@@ -3,7 +3,6 @@
 Letters: N images, K classes, D features, M rows: N of view 0 and those of the views.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,9 +45,10 @@ class Whole:
     @property
     def is_alone(self) -> NDArray[np.bool_]:
         """Whether all images of an image's class are in one block, (N,): nothing is left to judge its label by."""
-        pairs = set(zip(self.y.tolist(), self.blocks.tolist(), strict=True))
-        counts = Counter(label for label, _ in pairs)
-        return np.array([counts[label] < 2 for label in self.y.tolist()], bool)
+        num_blocks = int(self.blocks.max()) + 1
+        counts = np.bincount(np.unique(self.y * num_blocks + self.blocks) // num_blocks, minlength=self.y.max() + 1)
+        alone: NDArray[np.bool_] = counts[self.y] < 2
+        return alone
 
     def as_rows(self) -> LabelledRows:
         """All of them as training images, views too."""

@@ -9,16 +9,20 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pipeline.errors import UnreadableImageError
 from pipeline.images.decoding.decoder import make_thumbnail
 from pipeline.progress import progress_bar
 from pipeline.reports.evidence import add_evidence
+from pipeline.reports.alike import find_alike
 from pipeline.reports.gallery import MAX_THUMBNAILS, Gallery, add_thumbnails, by_interest
 from pipeline.reports.maps import draw_map, pairs_of
 from pipeline.reports.prediction_table import PredictionTable, read_prediction_table
 from pipeline.reports.sections import detail, summarise
+from pipeline.reports.suspects import judge_labels
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.images import find_images
 from pipeline.runs.listing import FAULTS
@@ -42,6 +46,9 @@ class Content:
     galleries: list[Gallery] = field(default_factory=list)
     maps: list[dict[str, Any]] = field(default_factory=list)
     """See `pipeline.reports.maps.draw_map`."""
+
+    features: dict[int, tuple[NDArray[np.int64], NDArray[np.float32]]] = field(default_factory=dict)
+    """Rows and features of each map that has features, by its number."""
 
     map_numbers: dict[tuple[int, str], int] = field(default_factory=dict)
     """Number of the map of each gallery's number and recipe."""
@@ -67,11 +74,14 @@ def gather(groups: Sequence[Sequence[RunFolder]], settings: Settings, *, near: f
         content.sections.append(section)
     _fill_galleries(content, progress=settings.compute.progress)
     add_evidence(runs, content.sections, content.galleries, settings)
+    for (gallery, _), number in content.map_numbers.items():
+        if number in content.features:
+            content.maps[number]["alike"] = find_alike(*content.features[number], content.galleries[gallery].thumbnails)
     return content
 
 
 def _details(
-    content: Content, run: RunFolder, draw: Callable[[RunFolder, PredictionTable], dict[str, Any]], settings: Settings
+    content: Content, run: RunFolder, draw: Callable[..., dict[str, Any]], settings: Settings
 ) -> dict[str, Any]:
     """Details of a run, and the numbers of its gallery and map; none, with a warning, if its files cannot be read."""
     try:
@@ -102,14 +112,15 @@ def _gallery_number(content: Content, run: RunFolder, predictions: PredictionTab
     return len(content.galleries) - 1
 
 
-def _map_number(
-    content: Content, run: RunFolder, gallery: int, draw: Callable[[RunFolder, PredictionTable], dict[str, Any]]
-) -> int:
+def _map_number(content: Content, run: RunFolder, gallery: int, draw: Callable[..., dict[str, Any]]) -> int:
     """The number of the map of these images' features, which is drawn if there is none yet."""
     key = (gallery, run.info.fingerprint)
     if key not in content.map_numbers:
-        content.map_numbers[key] = len(content.maps)
-        content.maps.append(draw(run, content.galleries[gallery].predictions))
+        number = content.map_numbers[key] = len(content.maps)
+        predictions = content.galleries[gallery].predictions
+        drawn = draw(run, predictions, keep=lambda rows, X: content.features.update({number: (rows, X)}))
+        drawn["suspects"] = judge_labels(run.task, predictions, content.features.get(number), drawn.get("note"))
+        content.maps.append(drawn)
     return content.map_numbers[key]
 
 

@@ -1,7 +1,7 @@
 """The map of a run's features: each image as a point, and images of different splits that are duplicates."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from pipeline.errors import DamagedStoreError, ForeignEntryError, SettingError
 from pipeline.insight.duplicates import conflicting_labels, exact_duplicates, near_duplicates
 from pipeline.reports.prediction_table import PredictionTable
 from pipeline.reports.projection import project_pca, project_umap
+from pipeline.reports.suspects import rows_of
 from pipeline.runs.folder import RunFolder
 from pipeline.settings import Settings
 
@@ -22,8 +23,18 @@ _MAX_IMAGES = 10_000
 """Images of one map; the cost of comparing all pairs grows with the square."""
 
 
+Keep = Callable[[NDArray[np.int64], NDArray[np.float32]], None]
+"""Takes the rows of a map, (N,), and their features, (N, C)."""
+
+
 def draw_map(
-    run: RunFolder, predictions: PredictionTable, settings: Settings, *, near: float, with_umap: bool
+    run: RunFolder,
+    predictions: PredictionTable,
+    settings: Settings,
+    *,
+    near: float,
+    with_umap: bool,
+    keep: Keep | None = None,
 ) -> dict[str, Any]:
     """The map of a run's images as plain data.
 
@@ -33,6 +44,7 @@ def draw_map(
         settings: Cache folder.
         near: Minimum cosine of near duplicates.
         with_umap: Add a second projection, by UMAP.
+        keep: Called with the features, if there are any.
 
     Returns:
         {exact: rows of identical images in two splits, conflicts: the same under two labels, near, features: what they are, rows: those
@@ -50,6 +62,8 @@ def draw_map(
         X, title = _read_features(run, digests, settings)
     except LookupError as reason:
         return {**same, "note": str(reason)}
+    if keep:
+        keep(rows, X)
     logger.info("%s: a map of %d rows.", run.name, len(X))
     found = near_duplicates(X, predictions.splits[rows], digests, threshold=near, progress=settings.compute.progress)
     found["pairs"] = [[int(rows[i]), int(rows[j]), cosine] for i, j, cosine in found["pairs"]]
@@ -64,8 +78,9 @@ def draw_map(
 
 
 def pairs_of(drawn: dict[str, Any]) -> list[list[int]]:
-    """Rows of a map that the page shows side by side: images under two labels, exact and near duplicates."""
-    return [*drawn["conflicts"], *drawn["exact"], *([i, j] for i, j, _ in drawn.get("near", {}).get("pairs", []))]
+    """Rows of a map that the page shows side by side: suspects with neighbours, images under two labels, exact and near duplicates."""
+    same = [*drawn["conflicts"], *drawn["exact"]]
+    return [*rows_of(drawn.get("suspects")), *same, *([i, j] for i, j, _ in drawn.get("near", {}).get("pairs", []))]
 
 
 def _read_features(run: RunFolder, digests: Sequence[bytes], settings: Settings) -> tuple[NDArray[np.float32], str]:

@@ -24,7 +24,7 @@ from pipeline.files import check_regular, name_beside, open_regular, put, read_j
 from pipeline.images.sources.arrays.npz import read_npz
 from pipeline.runs.info import RunInfo
 from pipeline.runs.naming import check_form, numbered, plain_name
-from pipeline.runs.tables import read_table, write_table
+from pipeline.runs.tables import read_columns, read_table, write_table
 from pipeline.stage_two.novelty.detector import Detector, Novelty, detector_from_arrays
 from pipeline.tasks.kinds import scores_from_dict, task_from_dict
 from pipeline.tasks.scores import Scores
@@ -124,12 +124,26 @@ class RunFolder:
             DamagedStoreError: It is not such a table, or a SHA-256 in it is none.
         """
         rows = read_table(self.path / "predictions.csv")
-        wrong = next((row["sha256"] for row in rows if not _DIGEST.fullmatch(row.get("sha256") or "")), None)
+        self._check_digests(row.get("sha256") or "" for row in rows)
+        return rows
+
+    def prediction_columns(self, *names: str) -> list[tuple[str, ...]]:
+        """Some columns of predictions.csv, each with a text for each image.
+
+        Raises:
+            FileNotFoundError, DamagedStoreError: As in `predictions`, or a column is missing.
+        """
+        columns = read_columns(self.path / "predictions.csv", names)
+        if "sha256" in names:
+            self._check_digests(columns[names.index("sha256")])
+        return columns
+
+    def _check_digests(self, digests: Iterable[str]) -> None:
+        wrong = next((digest for digest in digests if not _DIGEST.fullmatch(digest)), None)
         if wrong is not None:
             raise DamagedStoreError(
                 f"{self.path / 'predictions.csv'} has a SHA-256 that is not 64 hexadecimal digits: {wrong[:80]!r}."
             )
-        return rows
 
     def history(self) -> list[dict[str, float]]:
         """history.csv, one entry per epoch; empty for linear heads.

@@ -28,12 +28,39 @@ def read_table(path: Path) -> list[dict[str, str]]:
         FileNotFoundError: There is no such file.
         DamagedStoreError: It is not a table of at most 2 GiB, or a row has other columns than the header.
     """
+    names, lines = _read(path)
+    return [dict(zip(names, line, strict=True)) for line in lines]
+
+
+def read_columns(path: Path, wanted: Sequence[str]) -> list[tuple[str, ...]]:
+    """Some columns of a table, each from its first row to its last one; much quicker than `read_table` for many rows.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        DamagedStoreError: As in `read_table`, or a column is missing.
+    """
+    names, lines = _read(path)
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise DamagedStoreError(f"{path} is not a table that a run has: it has no column {missing[0]!r}.")
+    return [tuple(line[place] for line in lines) for place in map(names.index, wanted)]
+
+
+def _read(path: Path) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows, with as many cells each; empty lines are left out."""
     try:
         text = read_regular(path, _MAX_BYTES).decode()
-        header, *lines = csv.reader(io.StringIO(text, newline="")) if text else ([],)
-        names = [from_cell(name) for name in header]
-        return [dict(zip(names, map(from_cell, line), strict=True)) for line in lines if line]
+        header, *rows = csv.reader(io.StringIO(text, newline="")) if text else ([],)
+        lines = [row for row in rows if row]
     except FileNotFoundError:
         raise
     except (OSError, ValueError, csv.Error) as error:
         raise DamagedStoreError(f"{path} is not a table that a run has: {error}") from error
+    wrong = next((line for line in lines if len(line) != len(header)), None)
+    if wrong is not None:
+        raise DamagedStoreError(
+            f"{path} is not a table that a run has: a row has {len(wrong)} cells, the header has {len(header)}."
+        )
+    if "'" in text:  # without one no text was made safe, and none has to be made what it was
+        lines = [list(map(from_cell, line)) for line in lines]
+    return [from_cell(name) for name in header], lines

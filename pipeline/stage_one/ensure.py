@@ -10,7 +10,7 @@ from pipeline.cache.inventory import Inventory, take_inventory
 from pipeline.cache.join import join_rows
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.scratch import check_takes_rows, naming_store
-from pipeline.cache.store import view_keys
+from pipeline.cache.store import Store, view_keys
 from pipeline.errors import DataLayoutError
 from pipeline.images.manifest import Manifest, Skipped
 from pipeline.images.summary import unread_kinds
@@ -64,6 +64,7 @@ def make_rows(
     views: Sequence[int] = (0,),
     alternative: Recipe | None = None,
     keep: bool = True,
+    opened: Store | None = None,
 ) -> Extraction:
     """Like `ensure`, but images that cannot be read are no error: they are only listed in `manifest.skipped` of the result.
 
@@ -75,6 +76,7 @@ def make_rows(
         alternative: As in `ensure`.
         keep: New rows have to be stored. Without it, a cache that cannot be written is only a warning: the rows are then in a
             temporary store.
+        opened: The store of the recipe, if it is open: the shards of a large one are checked for a second.
     """
     start, few = time.monotonic(), settings.compute.batch_size
     inventory = take_inventory(
@@ -84,6 +86,7 @@ def make_rows(
         alternative,
         keep=keep,
         few=few,
+        opened=opened,
     )
     inventory = use_older(manifest, inventory, few=few)
     store = inventory.store

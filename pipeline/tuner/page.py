@@ -128,7 +128,7 @@ class Page:
                 self._controls = Controls(session, self._refit, self._take_best)
                 self._draw_keeping()
             with html.main().classes("results"):
-                self._view = View(session, self._relabel)
+                self._view = View(session, self._relabel, self._confirm, self._undo_last)
         self._show_labels()
         ui.context.client.on_delete(self._supersede)
         ui.timer(0, self._refit, once=True)
@@ -197,22 +197,31 @@ class Page:
     async def _relabel(self, row: int, label: str) -> None:
         await self._change(partial(self._session.relabel, row, label))
 
+    async def _confirm(self, row: int) -> None:
+        self._session.confirm(row)
+        self._show_labels()
+        await self._view.rank_again()
+
     async def _undo_last(self) -> None:
         await self._change(self._session.undo)
 
-    async def _change(self, change: Callable[[], None]) -> None:
-        """Change a label, then fit the head again; a running training has the old labels, so it ends."""
-        self._supersede()
+    async def _change(self, change: Callable[[], int | None]) -> None:
+        """Change a label, rank the suspect ones, then fit the head again; a running training has the old labels, so it ends."""
+        before, changes = self._session.manifest, self._session.changes
+        if not (change == self._session.undo and changes and changes[-1][1] is None):
+            self._supersede()
 
         async def take() -> None:
             try:
-                await run.io_bound(change)
+                row = await run.io_bound(change)
             except (PipelineError, OSError):
                 self._view.show_images()  # with the labels as they are, not the one that was refused
                 raise
             self._show_labels()
-            await self._refit()
-            self._view.keep_focus()
+            await self._view.rank_again(row)
+            if self._session.manifest is not before:
+                await self._refit()
+                self._view.keep_focus()
 
         await self._try(take)
 
@@ -238,7 +247,9 @@ class Page:
             self._view.show_status(str(error), is_error=True)
 
     def _show_labels(self) -> None:
-        file, num_changes = self._session.labels, len(self._session.changes)
+        file, changes = self._session.labels, self._session.changes
+        num_changes = sum(before is not None for _, before in changes)
+        num_confirmed = len(changes) - num_changes
         if not self._session.question.relabels:
             self._labels.text = "Numbers are changed in their table, not on this page."
             self._undo.set_visibility(False)
@@ -246,8 +257,9 @@ class Page:
             return
         where = f"New labels are saved in {file.path.name}" if file else "Relabelling needs --labels FILE.csv"
         changed = f"; {num_changes} changed since the start" if num_changes else ""
-        self._labels.text = f"{where}{changed}."
-        self._undo.set_visibility(num_changes > 0)
+        confirmed = f"; {num_confirmed} confirmed" if num_confirmed else ""
+        self._labels.text = f"{where}{changed}{confirmed}."
+        self._undo.set_visibility(bool(changes))
         self._use.set_visibility(bool(file and file.command and file.path.exists()))
 
 

@@ -89,7 +89,7 @@ def draw_images(
     predictions: SplitPredictions,
     indices: Numbers,
     caption: Callable[[int, int], Sequence[str]],
-    draw_changes: Callable[[int, int], None],
+    draw_changes: Callable[[int, int], object],
 ) -> None:
     """Thumbnails with their labels and predictions.
 
@@ -98,7 +98,7 @@ def draw_images(
         predictions: The predictions of a head.
         indices: Which of them to show, in this order.
         caption: Two texts, on label and prediction, of an image's index and its row in the manifest.
-        draw_changes: Draws what gives it another label.
+        draw_changes: Draws what gives it another label, and what every image has.
     """
     manifest = session.manifest
     with html.div().classes("images"):

@@ -6,7 +6,7 @@ manifest's order.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DataLayoutError, SettingError
 from pipeline.images.manifest import Manifest
+from pipeline.insight.findings import Shown
 from pipeline.stage_two.dense.settings import OnEpoch
 from pipeline.stage_two.head import Head
 from pipeline.stage_two.linear.regularisation import choose_best
@@ -29,6 +30,7 @@ from pipeline.tuner.labels import LabelFile
 from pipeline.tuner.questions import question_of
 from pipeline.tuner.refits import LinearRefits, Numbers, Part, predict_linear
 from pipeline.tuner.strange import distances_by_row
+from pipeline.tuner.suspects import Insight, Suspects
 
 _SPLITS = ("train", "validation")
 _CURVE_SIZES = 6
@@ -147,8 +149,11 @@ class Session:
         self.manifest, self.labels, self.seed, self.grids = manifest, labels, seed, grids
         self.question = question_of(manifest.task)
         self.classes = manifest.classes
-        self.changes: list[tuple[int, str]] = []
-        """Rows that were relabelled and their previous labels, oldest first."""
+        self.changes: list[tuple[int, str | None]] = []
+        """Rows that were relabelled and their previous labels, oldest first; None: the label was confirmed."""
+
+        self._settled: set[tuple[int, str]] = set()
+        """Rows and labels that a user has given or confirmed."""
 
         self._y = manifest.targets
         splits = np.array(manifest.splits)
@@ -159,7 +164,8 @@ class Session:
         self._linear = LinearRefits(self._load, seed)
         rows, count = self._rows["validation"], len(manifest)
         self._distances = cache(lambda: distances_by_row(self._load("avg"), rows, count))
-        self._lock = threading.Lock()
+        self._insight = Insight(self._load, self._rows, self.question.task)
+        self._lock, self._judging = threading.Lock(), threading.Lock()
 
     def refit(self, choice: Choice, *, on_epoch: OnEpoch | None = None) -> Results:
         """Fit a head, and predict the validation images.
@@ -242,13 +248,49 @@ class Session:
             if label != before:
                 self._set_label(row, label)
                 self.changes.append((row, before))
+                self._settled.add((row, label))
 
-    def undo(self) -> None:
-        """Undo the last relabelling."""
+    def confirm(self, row: int) -> None:
+        """Take the label of an image for right: until the session ends, it is no suspect under this label."""
+        label = str(self.manifest.labels[row])
+        if (row, label) not in self._settled:
+            self._settled.add((row, label))
+            self.changes.append((row, None))
+
+    def undo(self) -> int | None:
+        """Undo the last change; returns the row of its image, or None without a change."""
+        if self.changes and self.changes[-1][1] is None:
+            row, _ = self.changes.pop()
+            self._settled.discard((row, str(self.manifest.labels[row])))
+            return row
         with self._lock:
-            if self.changes:
-                self._set_label(*self.changes[-1])
-                self.changes.pop()
+            return self._undo_label()
+
+    def suspects(self, choice: Choice, count: int) -> Suspects:
+        """The training and validation images whose label may be wrong, whatever classes and number of images are chosen.
+
+        Args:
+            choice: Its pooling is used.
+            count: How many to describe in full.
+
+        Raises:
+            DataLayoutError: All images are in one group.
+            SettingError: The images do not have one class each.
+        """
+        # A lock of its own: a dense head may train meanwhile.
+        with self._judging:
+            labels, y, settled = self.manifest.labels, self._y.copy(), np.zeros(len(self.manifest), bool)
+            settled[[row for row, label in tuple(self._settled) if labels[row] == label]] = True
+            return self._insight.rank(choice.pooling, y, settled, count, self.shown)
+
+    def alike(self, choice: Choice, row: int) -> Sequence[tuple[int, float]]:
+        """The training and validation images with the highest cosine to one of them, and their cosines."""
+        with self._judging:
+            return self._insight.alike(choice.pooling, row)
+
+    def shown(self, row: int) -> Shown:
+        """A row of the manifest as an image."""
+        return Shown(self.manifest.names[row], self.manifest.splits[row], str(self.manifest.labels[row]), row)
 
     def classes_of(self, choice: Choice) -> tuple[str, ...]:
         """The classes that take part."""
@@ -267,6 +309,16 @@ class Session:
         return manifest.select(
             [row for row, (split, label) in entries if row in kept or (split == "test" and part.task.knows(str(label)))]
         )
+
+    def _undo_label(self) -> int | None:
+        if not self.changes:
+            return None
+        row, before = self.changes[-1]
+        label = str(self.manifest.labels[row])
+        self._set_label(row, str(before))
+        self.changes.pop()
+        self._settled.discard((row, label))
+        return row
 
     def _set_label(self, row: int, label: str) -> None:
         if self.labels is None:

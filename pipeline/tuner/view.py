@@ -9,8 +9,11 @@ from nicegui import html, run, ui
 from pipeline.errors import PipelineError
 from pipeline.tasks.scores import words_of
 from pipeline.tuner.evidence import evidence_of
+from pipeline.tuner.alike import AlikeWindow
+from pipeline.tuner.choice import Choice
 from pipeline.tuner.panes.by_task import PANES
 from pipeline.tuner.session import Results, Session, SplitPredictions
+from pipeline.tuner.suspect_list import SuspectList
 
 _IMAGES_PER_PAGE = 60
 
@@ -27,10 +30,21 @@ class View:
     Args:
         session: Its images are shown.
         relabel: Called with the row in the manifest and its new label.
+        confirm: Called with the row whose label is right.
+        undo: Undoes the last change.
     """
 
-    def __init__(self, session: Session, relabel: Callable[[int, str], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        relabel: Callable[[int, str], Awaitable[None]],
+        confirm: Callable[[int], Awaitable[None]],
+        undo: Callable[[], Awaitable[None]],
+    ) -> None:
         self._session, self._pane = session, PANES[session.question.task.kind](session, relabel)
+        self._alike = AlikeWindow(session)
+        self._pane.draw_more = self._draw_more
+        self._changes = (relabel, confirm, undo)
         self._results: Results | None = None
         self._predictions: SplitPredictions | None = None
         self._split = "validation"
@@ -60,6 +74,21 @@ class View:
         seconds = results.seconds
         self.show_status(f"Fitted in {seconds:.1f} s." if seconds > 1 else f"Fitted in {1000 * seconds:.0f} ms.")
         await self._show_split()
+        if self._suspects:
+            await self._suspects.follow(results.choice)
+
+    async def rank_again(self, row: int | None = None) -> None:
+        """Rank suspect labels after a change; `row` is the image that was changed back."""
+        if self._suspects:
+            await self._suspects.rank(self._choice, row)
+
+    @property
+    def _choice(self) -> Choice:
+        return self._results.choice if self._results else Choice()
+
+    def _draw_more(self, row: int) -> None:
+        """What every image has below its label."""
+        self._alike.draw_button(row, self._choice)
 
     def show_curve(self, options: dict[str, Any]) -> None:
         """Show a learning curve, given as ECharts' options."""
@@ -107,16 +136,33 @@ class View:
                 toggle.props("no-caps unelevated dense padding='xs md'")
             self._table = html.div()
         with html.section().classes("card wide"):
-            with html.div().classes("line"):
-                with html.h2():
-                    self._heading = ui.label("Images")
-                self._look = ui.button("Where it looked (e)", on_click=self._look_at_all)
-                self._look.props("flat dense no-caps aria-pressed=false")
-                self._all = ui.button(f"All {self._pane.worst.lower()}", on_click=lambda: self._take_part(None))
-                self._all.props("flat dense no-caps")
-                self._strange = ui.button("Strangest", on_click=self._take_strange).props("flat dense no-caps")
-                self._strange.props["title"] = "Validation images that are farthest from all training images"
-            self._images = html.div()
+            has_suspects = self._session.question.task.is_exclusive
+            if has_suspects:
+                lists = {False: self._pane.worst, True: "Suspect labels"}
+                toggle = ui.toggle(lists, value=False, on_change=lambda event: self._take_list(suspects=event.value))
+                toggle.props("no-caps unelevated dense padding='xs md'").classes("lists")
+            with html.div() as self._judged:
+                with html.div().classes("line"):
+                    with html.h2():
+                        self._heading = ui.label("Images")
+                    self._look = ui.button("Where it looked (e)", on_click=self._look_at_all)
+                    self._look.props("flat dense no-caps aria-pressed=false")
+                    self._all = ui.button(f"All {self._pane.worst.lower()}", on_click=lambda: self._take_part(None))
+                    self._all.props("flat dense no-caps")
+                    self._strange = ui.button("Strangest", on_click=self._take_strange).props("flat dense no-caps")
+                    self._strange.props["title"] = "Validation images that are farthest from all training images"
+                self._images = html.div()
+            self._suspects = self._draw_suspects() if has_suspects else None
+
+    def _draw_suspects(self) -> SuspectList:
+        return SuspectList(self._session, *self._changes, self._draw_more, lambda: self._alike.is_open)
+
+    async def _take_list(self, *, suspects: bool) -> None:
+        self._judged.set_visibility(not suspects)
+        if self._suspects and suspects:
+            await self._suspects.open(self._choice)
+        elif self._suspects:
+            self._suspects.close()
 
     async def _take_split(self, split: str) -> None:
         self._split, self._num_shown = split, _IMAGES_PER_PAGE

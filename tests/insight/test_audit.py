@@ -110,6 +110,19 @@ def test_page_shows_thumbnails_and_asks_no_network(done):
     assert "moved.png" in done._repr_html_()
 
 
+def test_page_shows_images_like_each(done):
+    """Each suspect and each strange image has the nearest ones below a title that opens them, without a script."""
+    text = done.page.read_text(encoding="utf-8")
+    suspect = next(one for one in done.labels if one.image.path == "train/blue/moved.png")
+    near = done.alike[suspect.image.row]
+
+    assert text.count("<summary>More like this</summary>") == len(done.labels) + len(done.strange)
+    assert [one.cosine for one in near] == sorted((one.cosine for one in near), reverse=True)
+    assert suspect.image.path not in {one.image.path for one in near}
+    assert near[0].image.label == "red"
+    assert "<script" not in text
+
+
 def test_other_heads_are_trained_in_folds(photos_with_faults, places):
     """Logistic regression finds the image too."""
     done = pipeline.audit(photos_with_faults, "logreg:C=0.01", out="logreg.html", **RANDOM, **places)
@@ -149,3 +162,57 @@ def test_many_images_are_compared_by_a_sample(photos_with_faults, places, monkey
     assert done.facts.images == 51
     assert "20 of 51 images" in done.as_dict()["notes"][0]
     assert len(done.strange) == 20
+
+
+@pytest.fixture(scope="module")
+def grouped(tmp_path_factory, photos):
+    """A table of the images with a group of every two, one of which has wrong labels, an image that cannot be read, a class of one image."""
+    folder = tmp_path_factory.mktemp("grouped")
+    shutil.copytree(photos, folder / "photos")
+    (folder / "photos" / "train" / "red" / "broken.png").write_bytes(b"no image")
+    lines = ["path,label,split,patient"]
+    for path in sorted((folder / "photos").rglob("*.png")):
+        split, label, name = path.relative_to(folder / "photos").parts
+        group, given = f"{split}-{label}-{int(path.stem[-3:]) // 2 if name != 'broken.png' else 99}", label
+        if (split, name) == ("train", "blue000.png"):
+            group, given = "alone", "only"
+        elif group == "train-red-1":
+            given = "blue"
+        lines.append(f"photos/{split}/{label}/{name},{given},{split},{group}")
+    (folder / "table.csv").write_text("\n".join(lines))
+    return folder / "table.csv"
+
+
+def test_groups_faults_and_single_images(grouped, places):
+    """The image that cannot be read is left out, the class of one image is not judged, and the groups leave together."""
+    done = pipeline.audit(grouped, group_column="patient", ignore_column=(), out="g.html", **RANDOM, **places)
+    apart = pipeline.audit(grouped, ignore_column=("patient",), out="a.html", **RANDOM, **places)
+
+    groups = dict(zip(done.manifest.names, done.manifest.groups, strict=True))
+    wrong = {name for name, group in groups.items() if group == "train-red-1"}
+    given, alone = ({one.image.path: one.probability for one in each.labels} for each in (done, apart))
+
+    assert done.facts.images == 48
+    assert done.facts.accuracy < 47 / 48
+    assert len(wrong) == 2
+    assert wrong <= set(given)
+    # The other image of the group has the same wrong label, and is not asked.
+    assert all(given[name] < alone.get(name, 1) for name in wrong)
+    assert all(one.image.label != "only" for one in done.labels)
+    assert not any("broken" in name for name in done.manifest.names)
+
+
+def test_class_weights_are_used(photos_with_faults, places):
+    """They change what is probable, are named in the facts, and must be of classes that there are."""
+    plain = pipeline.audit(photos_with_faults, out="p.html", **RANDOM, **places)
+    red = pipeline.audit(photos_with_faults, class_weight="red=9,blue=1", out="w.html", **RANDOM, **places)
+    of = {
+        name: {one.image.path: one.probability for one in done.labels}
+        for name, done in (("plain", plain), ("red", red))
+    }
+
+    assert of["plain"] != of["red"]
+    assert red.as_dict()["class_weight"] == '{"blue": 1.0, "red": 9.0}'
+    assert 'class weights {"blue"' in red.page.read_text(encoding="utf-8").replace("&quot;", '"')
+    with pytest.raises(SettingError, match="green"):
+        pipeline.audit(photos_with_faults, class_weight="green=2", **RANDOM, **places)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from pipeline.insight.left_out import LeavingOut, leave_out_ridge, weighted
+from pipeline.insight.left_out import LeavingOut, default_ridge, leave_out_ridge, weighted
 from pipeline.stage_two.linear.factors import factor
 from pipeline.stage_two.linear.ridge import decompose
 from pipeline.stage_two.spec import parse_head
@@ -79,3 +79,23 @@ def test_regularisation_is_chosen_on_left_out_images():
     assert done.chosen.startswith("alpha ")
     assert 1 / 3 < done.accuracy <= 1
     np.testing.assert_allclose(done.outputs.sum(axis=1), 1, atol=1e-5)
+
+
+def test_weights_groups_and_views_together():
+    """With weights of the images, the scores are those of weighted refits without the group and all its views."""
+    blocks = [0, 0, *range(1, 23)]
+    whole = make_whole(blocks=blocks, num_views=1)
+    weights = np.linspace(0.5, 1.5, 24)
+    judge = leave_out_ridge(parse_head("ridge:alpha=3,scale=none"), whole, weights).judge
+    Y, own = whole.task.columns(whole.y[whole.owners]), whole.owners
+    expected = refits(whole.X.astype(np.float64), Y, 3.0, whole.blocks[own], weights[own])[:24]
+
+    np.testing.assert_allclose(judge.scores(whole.y), expected, atol=1e-4)
+    assert not np.allclose(
+        judge.scores(whole.y), leave_out_ridge(parse_head("ridge:alpha=3,scale=none"), whole).judge.scores(whole.y)
+    )
+
+
+def test_the_usual_ridge_is_that_of_the_command():
+    """With its grid and scaling."""
+    assert default_ridge() == parse_head("ridge")

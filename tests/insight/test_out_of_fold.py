@@ -1,5 +1,7 @@
 """Heads that are trained on other folds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,3 +42,15 @@ def test_the_only_image_of_a_class_takes_part_in_every_training():
 
     assert done.outputs[30].tolist() == pytest.approx([1 / 3] * 3)
     assert (done.outputs[:30, 2] > 0).all()
+
+
+def test_class_weights_move_small_classes():
+    """Balanced classes: images of a small class get a higher probability of it than without weights."""
+    whole = make_whole(90, num_features=2, num_classes=2)
+    y = np.where(np.arange(90) % 9 == 0, 1, 0)
+    whole = replace(whole, X=whole.X + y[:, None] * 1.0, y=y)
+    plain, balanced = (
+        predict_out_of_fold(parse_head("logreg:C=1"), whole, class_weight=each).outputs for each in (None, "balanced")
+    )
+
+    assert balanced[:, 1].mean() > 1.5 * plain[:, 1].mean()

@@ -277,6 +277,8 @@ def test_image_shows_where_the_head_looked(browser, pages):
     wait_until(browser, "return !document.querySelector('.look[aria-pressed=true]')")
     find(browser, ".note .all")[0].click()
     wait_until(browser, "return !document.querySelector('.look[aria-pressed=false]')")
+
+
 def test_strangest_images_are_shown(browser, pages, settings):
     """The histogram has a line for each split, and the images farthest from the training images are listed with their p-values."""
     open_page(browser, pages["one"])
@@ -294,4 +296,41 @@ def test_strangest_images_are_shown(browser, pages, settings):
     assert f"p-value {float(farthest[0]['p_value']):.2g}" in shown[0].text
     next(button for button in section.find_elements(By.CSS_SELECTOR, "button") if button.text == "validation").click()
     assert len(section.find_elements(By.CSS_SELECTOR, ".images li")) == 12
+
+
+def test_suspect_labels_are_listed_with_their_neighbours(browser, pages):
+    """Each with both classes as text and images of the likely class; the image under two labels is in its own section alone."""
+    open_page(browser, pages["one"])
+    content = json.loads(find(browser, "#data")[0].get_attribute("textContent"))
+    gallery, found = content["galleries"][0], content["maps"][0]["suspects"]
+    cards = find(browser, ".suspects .twins > li", least=1)
+    conflicting = {row for rows in content["maps"][0]["conflicts"] for row in rows}
+
+    assert len(cards) == len(found["listed"]) >= 1
+    for card, (row, likely, _, _, _, near) in zip(cards, found["listed"], strict=True):
+        names = [image.get_attribute("alt") for image in card.find_elements(By.TAG_NAME, "img")]
+        assert names == [gallery["names"][each] for each in (row, *(each for each, _ in near))]
+        assert gallery["classes"][likely] in card.text
+        assert row not in conflicting
+    assert_quiet(browser)
+
+
+def test_more_like_this_leads_from_image_to_image(browser, pages):
+    """A press or Enter shows the nearest images; Escape closes the window."""
+    open_page(browser, pages["one"])
+    content = json.loads(find(browser, "#data")[0].get_attribute("textContent"))
+    names, alike = content["galleries"][0]["names"], content["maps"][0]["alike"]
+    button = find(browser, ".suspects .like", least=1)[0]
+    row = content["maps"][0]["suspects"]["listed"][0][0]
+    assert button.get_attribute("aria-label") == f"More like {names[row]}"
+
+    button.send_keys(Keys.ENTER)
+    for _ in range(2):
+        near = [alike["rows"][place] for place in alike["near"][alike["rows"].index(row)]]
+        shown = [image.get_attribute("alt") for image in find(browser, "dialog[open] img", least=13)]
+        assert shown == [names[each] for each in (row, *near)]
+        row = near[0]
+        find(browser, "dialog[open] .like")[1].click()
+    ActionChains(browser).send_keys(Keys.ESCAPE).perform()
+    wait_until(browser, "return !document.querySelector('dialog[open]')")
     assert_quiet(browser)

@@ -10,17 +10,24 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
 
-from tests.stage_two.tasks import make_label_task, make_task, make_value_task
+from tests.stage_two.tasks import HARD, make_label_task, make_task, make_value_task
 
 PROJECT = Path(__file__).parents[2]
 
-TASKS = {"classification": make_task, "multilabel": make_label_task, "regression": make_value_task}
+TASKS = {
+    "classification": make_task,
+    "hard": partial(make_task, **HARD),
+    "multilabel": make_label_task,
+    "regression": make_value_task,
+}
 
 
 class Server:
@@ -97,6 +104,7 @@ def _main() -> None:
 
     from pipeline.interrupts import stopping_in_order
     from pipeline.tuner import page, visits
+    from pipeline.tuner.labels import LabelFile
     from tests.tuner.sessions import session_of
 
     port, kind, *changes = sys.argv[1:]
@@ -113,8 +121,9 @@ def _main() -> None:
         print("ready", flush=True)  # noqa: T201
 
     where = {"host": "127.0.0.1", "port": int(port), "is_local": True}
-    with stopping_in_order(print):
-        page.serve(session_of(TASKS[kind]())[0], None, title="A title", on_start=say, **where)
+    with stopping_in_order(print), tempfile.TemporaryDirectory() as folder:
+        labels = LabelFile(Path(folder, "labels.csv"))
+        page.serve(session_of(TASKS[kind](), labels)[0], None, title="A title", on_start=say, **where)
 
 
 if __name__ == "__main__":

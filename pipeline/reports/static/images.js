@@ -9,8 +9,8 @@ function thumbnail(gallery, row) {
     : el("span", { class: "absent" }, "no thumbnail");
 }
 
-function photo(run, gallery, row, above = null) {
-  return el("div", { class: "photo" }, looked(run, row, thumbnail(gallery, row)), above, el("span", { class: "prediction" }, TASKS[gallery.kind].prediction(run, gallery, row)),
+function photo(run, gallery, row, above = null, below = TASKS[gallery.kind].prediction(run, gallery, row)) {
+  return el("div", { class: "photo" }, looked(run, row, thumbnail(gallery, row)), alikeButton(run, gallery, row), above, el("span", { class: "prediction" }, below),
     el("span", { class: "file", title: gallery.names[row] }, gallery.names[row].split("/").at(-1)));
 }
 

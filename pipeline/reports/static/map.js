@@ -68,7 +68,7 @@ function featureMap(run, gallery, map) {
   new ResizeObserver(draw).observe(canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   return el("section", {}, el("h3", {}, "Map of the features"),
-    el("p", { class: "note" }, about, map.rows ? ` ${count(rows.length)} images, chosen at random.` : "", " Point at an image, or use the arrow keys. Press an entry of the legend to show only that."),
+    el("p", { class: "note" }, about, map.rows ? ` ${count(rows.length)} images, chosen at random.` : "", " Point at an image, or use the arrow keys. Press an entry of the legend to show only that.", map.alike ? " On any image of this run, ≈ shows those like it." : null),
     Object.keys(ways).length > 1 ? choice("map", Object.keys(ways), "PCA", (name) => change("points", ways[name])) : null,
     choice("colour by", Object.keys(kinds), state.by, (name) => change("by", name)),
     legendBox, el("div", { class: "map" }, canvas, tip));

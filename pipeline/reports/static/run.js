@@ -30,6 +30,7 @@ function parts(run) {
     run.sweep.length ? sweepTable(run) : null,
     novelty(run, gallery),
     featureMap(run, gallery, map),
+    suspects(run, gallery, map),
     conflicts(run, gallery, map),
     twins(run, gallery, map),
     made(run),

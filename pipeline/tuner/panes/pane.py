@@ -31,6 +31,9 @@ class Pane(ABC, Generic[Part]):
         self.buttons: dict[Any, Element] = {}
         """What is pressed, by part."""
 
+        self.draw_more: Callable[[int], None] = lambda _: None
+        """Draws what every image has below its label, from its row in the manifest."""
+
     @abstractmethod
     def summary(self, results: Results) -> str:
         """The scores in half a sentence."""
@@ -65,7 +68,7 @@ class Pane(ABC, Generic[Part]):
             predictions,
             indices,
             lambda index, row: self.caption(predictions, index, row, part),
-            lambda index, row: self.draw_changes(predictions, index, row, part),
+            lambda index, row: (self.draw_changes(predictions, index, row, part), self.draw_more(row)),
         )
 
     @abstractmethod

@@ -60,7 +60,7 @@ def test_numbers_have_a_point_for_each_image(numbers, browser, width):
     wait_until(browser, "return document.querySelectorAll('.scatter svg path').length > 50")
 
     assert names_shown(browser) == expected[:60]
-    assert find(browser, ".image button, .image select") == []
+    assert find(browser, ".image .relabel, .image select") == []
     assert "Numbers are changed in their table" in find(browser, ".labels")[0].text
     root = "document.documentElement"
     assert browser.execute_script(f"return {root}.scrollWidth === {root}.clientWidth")

@@ -1,0 +1,184 @@
+"""The list of suspect labels on the page: likely label or given label, by a press or by a key; the list is ranked again at once."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from nicegui import html, run, ui
+from nicegui.events import KeyEventArguments
+
+from pipeline.errors import PipelineError
+from pipeline.insight.findings import Suspect
+from pipeline.tuner.choice import Choice
+from pipeline.tuner.parts import draw_list
+from pipeline.tuner.session import Session
+from pipeline.tuner.suspects import Suspects, pooled
+
+_STEP = 24
+"""Images that are shown at first, and that `More` adds."""
+
+_HELP = (
+    "Each training and validation image is judged by ridge without it, its group and its copies. The small images are the "
+    "nearest ones that have another label."
+)
+_KEYS = {"n": "next", "b": "back", "a": "take the likely label", "k": "keep the label", "u": "undo"}
+
+# The chosen image is seen, and has the focus unless something else was chosen.
+_SHOW_CURRENT = (
+    "const chosen = document.querySelector('.suspects .current'); chosen?.scrollIntoView({block: 'nearest'}); "
+    "if (document.activeElement === document.body) chosen?.querySelector('button')?.focus({preventScroll: true})"
+)
+
+
+class SuspectList:
+    """The list in the current element, hidden at first.
+
+    Args:
+        session: Its images are judged.
+        relabel: Called with the row in the manifest and its new label.
+        confirm: Called with the row whose label is right.
+        undo: Undoes the last change.
+        draw_more: Draws what every image has below its label, from its row.
+        is_covered: Whether something else is shown above the page, so that keys are not for the list.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        relabel: Callable[[int, str], Awaitable[None]],
+        confirm: Callable[[int], Awaitable[None]],
+        undo: Callable[[], Awaitable[None]],
+        draw_more: Callable[[int], None],
+        is_covered: Callable[[], bool],
+    ) -> None:
+        self._session, self._relabel, self._confirm, self._undo = session, relabel, confirm, undo
+        self._draw_more, self._is_covered = draw_more, is_covered
+        self._suspects: Suspects | None = None
+        self._pooling: str | None = None
+        """Of the ranking that is shown."""
+
+        self._count, self._current = _STEP, 0
+        with html.div() as self._pane:
+            with html.h2():
+                self._heading = ui.label("Suspect labels")
+            self._draw_help()
+            self._images = html.div().classes("suspects")
+        self._keys = ui.keyboard(self._press, active=False, repeating=False, ignore=["input", "select", "textarea"])
+        self._pane.set_visibility(False)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is shown."""
+        return bool(self._keys.active)
+
+    async def open(self, choice: Choice) -> None:
+        """Show the list."""
+        self._pane.set_visibility(True)
+        self._keys.active = True
+        await self.follow(choice)
+
+    def close(self) -> None:
+        """Hide the list; its keys do nothing then."""
+        self._pane.set_visibility(False)
+        self._keys.active = False
+
+    async def follow(self, choice: Choice) -> None:
+        """Rank again if the choice has another pooling than the ranking that is shown."""
+        if self.is_open and pooled(choice.pooling) != self._pooling:
+            self._heading.text = "Suspect labels: judging \u2026"
+            await self.rank(choice)
+
+    async def rank(self, choice: Choice, row: int | None = None) -> None:
+        """Rank again, if the list is shown; `row` is chosen if it is in the list."""
+        if not self.is_open:
+            self._pooling = None  # ranked when it is opened
+            return
+        try:
+            found = await run.io_bound(self._session.suspects, choice, self._count)
+        except PipelineError as error:
+            self._heading.text = f"Suspect labels: none can be judged. {error}"
+            return
+        if found is not None:
+            self._suspects, self._pooling = found, pooled(choice.pooling)
+            self._draw(row)
+
+    def _draw_help(self) -> None:
+        with html.p().classes("note keys"):
+            ui.label(_HELP)
+            for key, what in _KEYS.items():
+                with html.span():
+                    html.kbd(key)
+                    ui.label(what)
+
+    def _draw(self, row: int | None) -> None:
+        suspects = self._suspects
+        if suspects is None:
+            return
+        rows = [suspect.image.row for suspect in suspects.shown]
+        self._current = rows.index(row) if row in rows else max(0, min(self._current, len(rows) - 1))
+        total = len(self._session.manifest.split("train")) + len(self._session.manifest.split("validation"))
+        self._heading.text = f"Suspect labels: {len(suspects.rows):,} of {total:,} images"
+        self._images.clear()
+        with self._images:
+            with html.div().classes("images"):
+                self._cards = [self._draw_card(suspect) for suspect in suspects.shown]
+            if len(rows) < len(suspects.rows):
+                ui.button("More", on_click=self._show_more).props("flat no-caps")
+        self._mark()
+
+    def _mark(self) -> None:
+        """Show which image the keys are for."""
+        for place, card in enumerate(self._cards):
+            is_current = place == self._current
+            card.classes(remove="current", add="current" if is_current else None)
+            card.props["aria-current"] = "true" if is_current else "false"
+        with self._images:
+            ui.run_javascript(_SHOW_CURRENT)
+
+    def _draw_card(self, suspect: Suspect) -> html.figure:
+        image, names = suspect.image, self._session.manifest
+        with html.figure().classes("image") as card:
+            html.img(src=_address(self._session, image.row), alt=image.path, title=image.path, loading="lazy")
+            with html.figcaption():
+                html.p(image.path.rpartition("/")[2], title=image.path).classes("name")
+                html.p(f"label {image.label}, {100 * suspect.probability:.0f}\u00a0%").classes("label")
+                html.p(f"likely {suspect.likely}, {100 * suspect.likely_probability:.0f}\u00a0%").classes("prediction")
+                with html.div().classes("near"):
+                    for near in suspect.neighbours:
+                        what = f"{near.image.path}: {near.image.label}, cosine {near.cosine:.3f}"
+                        html.img(src=_address(self._session, near.image.row), alt=what, title=what, loading="lazy")
+                take = html.button(f"Relabel: {suspect.likely}", type="button").classes("relabel")
+                take.on("click", partial(self._relabel, image.row, suspect.likely), [])
+                keep = html.button("Label is right", type="button").classes("relabel")
+                keep.on("click", partial(self._confirm, image.row), [])
+                options = [(name, name) for name in names.classes]
+                draw_list(f"Label of {image.path}", options, image.label, partial(self._relabel, image.row))
+                self._draw_more(image.row)
+        return card
+
+    async def _show_more(self) -> None:
+        self._count += _STEP
+        await self._again()
+
+    async def _again(self) -> None:
+        await self.rank(Choice(pool=self._pooling))
+
+    async def _press(self, event: KeyEventArguments) -> None:
+        pressed, held = str(event.key).lower(), event.modifiers
+        if not event.action.keydown or held.ctrl or held.alt or held.meta:
+            return
+        if self._suspects is None or self._is_covered():
+            return
+        shown = self._suspects.shown
+        if pressed == "u":
+            await self._undo()
+        elif pressed in ("n", "b") and shown:
+            self._current = (self._current + (1 if pressed == "n" else -1)) % len(shown)
+            self._mark()
+        elif pressed in ("a", "k") and shown:
+            suspect = shown[self._current]
+            row = suspect.image.row
+            await (self._relabel(row, suspect.likely) if pressed == "a" else self._confirm(row))
+
+
+def _address(session: Session, row: int) -> str:
+    return f"/image/{session.manifest.digests[row].hex()}"

@@ -278,7 +278,7 @@ def forget_images(
     from pipeline.settings import Compute, Paths, Settings
 
     named = [images] if isinstance(images, str | Path) else list(images)
-    settings = Settings(paths=Paths(Path(cache), Path(runs)), compute=Compute(progress=is_shown(progress)))
+    settings = Settings(paths=Paths(cache=Path(cache), runs=Path(runs)), compute=Compute(progress=is_shown(progress)))
     return forget(named, settings, with_runs=with_runs, out=None if out is None else Path(out), is_dry=not yes)
 
 

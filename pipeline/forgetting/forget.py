@@ -68,6 +68,8 @@ def forget_images(
     if not is_dry:
         for entry in found.removed:
             Path(entry.file).unlink(missing_ok=True)
+        for path in found.sweeps:
+            path.unlink(missing_ok=True)
         changes = _forget_in_runs(found, settings)
     digests = found.wanted.digests
     hashes = paths.hashes.forget(digests, is_dry=is_dry)
@@ -152,8 +154,6 @@ def _not_done(
             yield f"Store {store.store}: {store.error}"
     for trace in traces.found if traces else ():
         yield f"{trace} still has something of the images, or cannot be read. If it is yours, change it; otherwise run the command again."
-    for path in _kept_in_temporary(found.wanted.digests):
-        yield f"{path}, outside the cache and the runs, has something of the images. Remove it if no process uses it."
     if not with_runs:
         return
     for run in found.runs:
@@ -191,6 +191,8 @@ def _kept_in_temporary(digests: Collection[bytes]) -> list[str]:
 
 def _notes(found: _Found, changes: Sequence[RunChange], *, with_runs: bool) -> Iterator[str]:
     yield from found.wanted.notes
+    for path in _kept_in_temporary(found.wanted.digests):
+        yield f"{path}, outside the cache and the runs, has something of the images. Remove it if no process uses it."
     knowing = [] if with_runs else [run.folder.name for run in found.runs if run.split(found.wanted.digests)[0]]
     if knowing:
         yield f"Runs that know of the images are left as they are: {', '.join(knowing)}. --with-runs fits them again."

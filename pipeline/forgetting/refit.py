@@ -19,6 +19,7 @@ from pipeline.images.manifest import Contents, Files, Ignored, Manifest, Skipped
 from pipeline.images.sources.folders import real_names
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.info import RunInfo, TrainingFacts, task_digest
+from pipeline.runs.listing import FAULTS
 from pipeline.runs.run import load_run
 from pipeline.runs.save import Attach, TrainedHead, save_run
 from pipeline.runs.tables import read_table
@@ -232,11 +233,13 @@ def _cell(entry: dict[str, object], info: RunInfo) -> Cell:
 def sweep_leftovers(run: RunFolder, runs: Path) -> list[Path]:
     """Results of the heads of a run's sweep, which a later sweep on the same images would use."""
     info, manifest = run.info, manifest_of(run, run.predictions())
-    recipe, found = Recipe.from_dict(dict(info.recipe)), []
-    for entry in run.sweep():
-        cell = _cell(entry, info)
-        digest = task_digest(manifest, recipe, cell.pooling)
-        found.append(result_path(runs / ".sweeps", cell, digest, folds_of(info)))
+    try:
+        recipe, found = Recipe.from_dict(dict(info.recipe)), []
+        for cell in (_cell(entry, info) for entry in run.sweep()):
+            digest = task_digest(manifest, recipe, cell.pooling)
+            found.append(result_path(runs / ".sweeps", cell, digest, folds_of(info)))
+    except FAULTS:  # a damaged sweep.json; the run itself says so when it is fitted again
+        return []
     return [path for path in found if path.is_file()]
 
 

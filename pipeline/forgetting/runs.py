@@ -13,7 +13,7 @@ from pipeline.cache.recipe import Recipe
 from pipeline.errors import PipelineError
 from pipeline.files import read_json, replacing, write_json
 from pipeline.forgetting.known import KnownRun, Row
-from pipeline.forgetting.refit import OWN_FILES, Refit, manifest_of, sweep_leftovers
+from pipeline.forgetting.refit import OWN_FILES, Refit, manifest_of
 from pipeline.images.manifest import SPLITS
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.plots.by_task import NAMES
@@ -127,7 +127,6 @@ def forget_in_run(known: KnownRun, change: RunChange, digests: Collection[bytes]
 
 
 def _work_on(run: RunFolder, change: RunChange, gone: Sequence[Row], kept: Sequence[Row], settings: Settings) -> None:
-    old = sweep_leftovers(run, settings.paths.runs) if change.work == REFIT else []
     settings = settings.with_changes(base=run.info.recipe["base"], weights=run.info.weights)
     manifest = manifest_of(run, kept, {row["path"] for row in gone})
     keep = _others(run, change)
@@ -139,8 +138,6 @@ def _work_on(run: RunFolder, change: RunChange, gone: Sequence[Row], kept: Seque
         Refit(run, manifest, settings, keep).score()
     else:
         Refit(run, manifest, settings, keep).train()
-    for path in old:
-        path.unlink(missing_ok=True)
 
 
 def _others(run: RunFolder, change: RunChange) -> list[Path]:

@@ -77,10 +77,14 @@ def _pages(
         if not (images.search(text) or (page.name.startswith("report") and run_names.search(text))):
             continue
         is_audit = page.name.startswith("audit-")
-        again = "bottleneck audit DATA" if is_audit else f"bottleneck report ... --out {page}"
+        again = "bottleneck audit DATA" if is_audit else _report_of(page, runs)
         yield Removed(str(page), again)
         if is_audit and page.with_suffix(".csv").is_file():
             yield Removed(str(page.with_suffix(".csv")), again)
+
+
+def _report_of(page: Path, runs: Path) -> str:
+    return "bottleneck report" if page == runs / "report.html" else f"bottleneck report RUN... --out {page}"
 
 
 def _pattern(words: Iterable[str]) -> re.Pattern[str]:

@@ -21,7 +21,7 @@ from pipeline.files import write_json
 from pipeline.forgetting.certificate import Certificate
 from pipeline.forgetting.known import KnownRun, known_runs
 from pipeline.forgetting.refit import sweep_leftovers
-from pipeline.forgetting.runs import RETRAIN, RunChange, forget_in_run, plan_run, read_mark
+from pipeline.forgetting.runs import RETRAIN, SCORE, RunChange, began_with, forget_in_run, plan_run, read_mark
 from pipeline.forgetting.shown import Removed, find_shown
 from pipeline.forgetting.traces import Traces, find_traces
 from pipeline.forgetting.wanted import Wanted, find_wanted
@@ -172,9 +172,13 @@ def _not_done(
 
 
 def _still_open(found: _Found, changes: Sequence[RunChange]) -> Iterator[str]:
-    """Runs whose heads were trained on images that were forgotten before."""
+    """Runs that began with the head of another one, and runs whose heads were trained on images that were forgotten before."""
     now = {change.run for change in changes}
+    fitted = {change.run for change in changes if change.work != SCORE}
     for run in found.runs:
+        start = began_with(run.folder) if run.error is None and run.folder.name not in now else None
+        if start in fitted:
+            yield f"Run {run.folder.name}: it began with the head of {start}, which was trained on the images. Train it again, or remove it."
         mark = read_mark(run.folder) if run.folder.name not in now else []
         if mark:
             dates = ", ".join(sorted({str(entry.get("date", ""))[:10] for entry in mark}))

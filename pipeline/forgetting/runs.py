@@ -10,12 +10,12 @@ from typing import Any
 
 from pipeline.bases.find import find_base
 from pipeline.cache.recipe import Recipe
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, SettingError
 from pipeline.files import read_json, replacing, write_json
 from pipeline.forgetting.known import KnownRun, Row
 from pipeline.forgetting.refit import OWN_FILES, Refit, manifest_of
 from pipeline.images.manifest import SPLITS
-from pipeline.runs.folder import RunFolder
+from pipeline.runs.folder import RunFolder, open_run
 from pipeline.runs.plots.by_task import NAMES
 from pipeline.runs.tables import read_table, write_table
 from pipeline.settings import Settings
@@ -133,11 +133,30 @@ def _work_on(run: RunFolder, change: RunChange, gone: Sequence[Row], kept: Seque
     if change.work == RETRAIN:
         from pipeline.forgetting.retrain import retrain
 
+        _check_start(run, settings)
         retrain(run, manifest, settings, keep)
     elif change.work == SCORE:
         Refit(run, manifest, settings, keep).score()
     else:
         Refit(run, manifest, settings, keep).train()
+
+
+def began_with(run: RunFolder) -> str | None:
+    """The run whose head a fine-tuning began with; None if it trained a head itself, or an older version made it."""
+    name = (run.info.fine_tuning or {}).get("on_run")
+    return None if name is None else Path(str(name)).name
+
+
+def _check_start(run: RunFolder, settings: Settings) -> None:
+    """Check that the head that a fine-tuning began with does not know the images.
+
+    Raises:
+        SettingError: It does.
+        RunNotFoundError: It is gone.
+    """
+    start = began_with(run)
+    if start is not None and read_mark(open_run(start, settings.paths.runs)):
+        raise SettingError(f"It began with the head of {start}, which was trained on the images.")
 
 
 def _others(run: RunFolder, change: RunChange) -> list[Path]:

@@ -37,8 +37,9 @@ def find_shown(
         changed: Names of the runs that are fitted or scored again; their own folders are not looked through.
     """
     own = {runs / name for name in changed}
-    found = [*_evaluations(runs, digests, own), *_pages(runs, digests, names, changed, own)]
-    return list({entry.file: entry for entry in found}.values())
+    found = list(_evaluations(runs, digests, own))
+    known = {entry.file for entry in found}
+    return [*found, *(page for page in _pages(runs, digests, names, changed, own) if page.file not in known)]
 
 
 def _evaluations(runs: Path, digests: Collection[bytes], own: Collection[Path]) -> Iterator[Removed]:

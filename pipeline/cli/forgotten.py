@@ -39,6 +39,8 @@ def _stores(result: Mapping[str, Any]) -> Iterator[str]:
         yield from _more(len(store["shards"]), "    ")
         yield from (f"    quarantine/{name} -> removed" for name in store["quarantined"])
     yield f"File hashes: {_count(len(result['file_hashes']), 'path')}"
+    yield from (f"  {path}" for path in result["file_hashes"][:_SHOWN])
+    yield from _more(len(result["file_hashes"]))
 
 
 def _after(shard: Mapping[str, Any], result: Mapping[str, Any]) -> str:

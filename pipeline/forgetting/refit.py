@@ -16,6 +16,7 @@ from pipeline.files import write_json
 from pipeline.forgetting.known import Row
 from pipeline.images.augment import parse_augmentation
 from pipeline.images.manifest import Contents, Files, Ignored, Manifest, Skipped
+from pipeline.images.manifest_file import Elsewhere
 from pipeline.images.sources.folders import real_names
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.info import RunInfo, TrainingFacts, task_digest
@@ -57,7 +58,7 @@ def manifest_of(run: RunFolder, rows: Sequence[Row], forgotten: Collection[str] 
     """
     info, names = run.info, tuple(row["path"] for row in rows)
     root = None if info.root is None else Path(info.root)
-    images = Contents(()) if root is None else Files(root, tuple(real_names(root, names)))
+    images = Elsewhere(info.source or info.data) if root is None else Files(root, tuple(real_names(root, names)))
     known = _groups(run)
     groups = tuple(known.get((row["path"], row["sha256"])) for row in rows) if known else ()
     found = Manifest(

@@ -125,8 +125,8 @@ def cache_prune(**options: Any) -> None:
     "forget",
     cls=Command,
     examples=[
-        "bottleneck cache forget photos/cats/1.jpg --with-runs",
-        "bottleneck cache forget photos/cats/1.jpg --yes",
+        "bottleneck cache forget new.jpg --with-runs",
+        "bottleneck cache forget new.jpg --with-runs --yes",
     ],
 )
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")

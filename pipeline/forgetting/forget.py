@@ -72,7 +72,7 @@ def forget_images(
             path.unlink(missing_ok=True)
         changes = _forget_in_runs(found, settings)
     digests = found.wanted.digests
-    hashes = paths.hashes.forget(digests, is_dry=is_dry)
+    hashes, refusal = _forget_hashes(digests, settings, is_dry=is_dry)
     searched = [paths.cache, *([paths.runs] if with_runs else [])]
     traces = None if is_dry else find_traces(searched, digests)
     done = Certificate(
@@ -86,7 +86,7 @@ def forget_images(
         changes=changes,
         removed=found.removed,
         sweeps=[str(path) for path in found.sweeps],
-        not_done=list(_not_done(stores, found, changes, traces, settings, with_runs=with_runs)),
+        not_done=[*refusal, *_not_done(stores, found, changes, traces, settings, with_runs=with_runs)],
         notes=list(_notes(found, changes, with_runs=with_runs)),
         traces=traces,
         date=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -130,6 +130,14 @@ def _stores(found: _Found, settings: Settings, *, is_dry: bool) -> list[StoreCha
     folders = store_folders(settings.paths.cache)
     bar = progress_bar(folders, desc="stores", unit="store", progress=settings.compute.progress and not is_dry)
     return [forget_rows(folder, found.wanted.digests, is_dry=is_dry) for folder in bar]
+
+
+def _forget_hashes(digests: Collection[bytes], settings: Settings, *, is_dry: bool) -> tuple[list[str], list[str]]:
+    """Paths that were remembered, and why they could not be removed."""
+    try:
+        return settings.paths.hashes.forget(digests, is_dry=is_dry), []
+    except OSError as error:
+        return [], [f"File hashes: {error}"]
 
 
 def _forget_in_runs(found: _Found, settings: Settings) -> list[RunChange]:

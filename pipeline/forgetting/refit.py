@@ -109,7 +109,9 @@ def views_of(info: RunInfo) -> Views | None:
     if not info.views:
         return None
     augmentation = parse_augmentation(info.views["augmentation"])
-    return augmentation and Views(info.views["count"], augmentation, info.views["seed"], info.views["tta"])
+    if augmentation is None:
+        return None
+    return Views(info.views["count"], augmentation, info.views["seed"], info.views["tta"])
 
 
 def training_of(info: RunInfo) -> Training:

@@ -36,13 +36,13 @@ def find_shown(
         names: Paths of the images, as runs and pages have them.
         changed: Names of the runs that are fitted or scored again; their own folders are not looked through.
     """
-    own = {runs / name for name in changed}
+    own = frozenset(runs / name for name in changed)
     found = list(_evaluations(runs, digests, own))
     known = {entry.file for entry in found}
     return [*found, *(page for page in _pages(runs, digests, names, changed, own) if page.file not in known)]
 
 
-def _evaluations(runs: Path, digests: Collection[bytes], own: Collection[Path]) -> Iterator[Removed]:
+def _evaluations(runs: Path, digests: Collection[bytes], own: frozenset[Path]) -> Iterator[Removed]:
     wanted = {digest.hex() for digest in digests}
     for record in sorted(runs.rglob("evaluation.json")):
         folder = record.parent
@@ -67,7 +67,7 @@ def _run_of(record: Path) -> str:
 
 
 def _pages(
-    runs: Path, digests: Collection[bytes], names: Collection[str], changed: Collection[str], own: Collection[Path]
+    runs: Path, digests: Collection[bytes], names: Collection[str], changed: Collection[str], own: frozenset[Path]
 ) -> Iterator[Removed]:
     images = _pattern([*names, *(digest.hex() for digest in digests)])
     run_names = _pattern(changed)

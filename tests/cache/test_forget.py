@@ -1,5 +1,9 @@
 """Forgetting images in stores: their rows are gone in every view, all others are what they were."""
 
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -114,6 +118,35 @@ def test_reader_with_an_open_index_goes_on(store):
     np.testing.assert_array_equal(reader.read(make_keys(KEPT)), make_rows(KEPT))
     with pytest.raises(MissingRowsError, match="1 of 1 rows"):
         reader.read(make_keys([3]))
+
+
+def test_process_that_adds_rows_is_waited_for(store):
+    """What it adds is forgotten, too."""
+    waits, holds = threading.Event(), threading.Event()
+
+    class Noticing(logging.Handler):
+        def emit(self, record):
+            waits.set()
+
+    def add():
+        with reopen(store).adding():
+            holds.set()
+            assert waits.wait(60)
+            fill(reopen(store), [13], view=1)
+
+    handler = Noticing()
+    logging.getLogger("pipeline.cache.store").addHandler(handler)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            adding = pool.submit(add)
+            assert holds.wait(60)
+            done = forget_rows(store.folder, GONE, is_dry=False)
+            adding.result()
+    finally:
+        logging.getLogger("pipeline.cache.store").removeHandler(handler)
+
+    assert done.rows == 4
+    assert_gone(store)
 
 
 def test_rows_can_come_back(store):

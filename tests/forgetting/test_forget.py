@@ -151,6 +151,29 @@ def test_pages_and_evaluations_that_show_an_image_are_removed(photos, where, tmp
     assert done.is_complete
 
 
+def test_folds_keep_groups_together_again(photos, where, beside, tmp_path):
+    """The run has recorded the groups of its images."""
+    names = sorted(path.relative_to(photos).as_posix() for path in photos.rglob("*.png"))
+
+    def table(folder, kept):
+        folder.mkdir()
+        with (folder / "table.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["path", "split", "label", "patient"])
+            for name in kept:
+                split, label, _ = name.split("/")
+                writer.writerow([photos / name, split, label, f"{split}{name[-5]}"])
+        return folder / "table.csv"
+
+    settings = {"folds": 3, "group_column": "patient", "name": "run"}
+    fit(table(tmp_path / "whole", names), "ridge", where, **settings)
+    forget(photos / TRAIN, where)
+    never = fit(table(tmp_path / "less", [name for name in names if name != TRAIN]), "ridge", beside, **settings)
+
+    assert files_of(where["runs"] / "run") == files_of(never.folder.path)
+    assert {"folds.csv", "groups.csv"} < files_of(never.folder.path).keys()
+
+
 @pytest.mark.parametrize("with_sweep", [False, True])
 def test_nothing_is_changed_without_yes(photos, where, with_sweep):
     """The certificate says what would be done, to the same runs and rows."""
@@ -271,6 +294,26 @@ def test_image_that_comes_back_is_computed_again(photos, places, where):
 
     assert (again.num_new, again.num_rows) == (1, 48)
     assert pipeline.verify_cache(cache=where["cache"]).is_whole
+
+
+def test_cache_that_cannot_be_written_is_named(photos, where, monkeypatch):
+    """Each store and the table of hashes says why; nothing else is changed."""
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", "there")
+
+    monkeypatch.setattr("pipeline.cache.forget.commit_shard", refuse)
+    monkeypatch.setattr("pipeline.images.files.hashing.forget", refuse)
+    before = snapshot(where["cache"])
+    done = forget(photos / TRAIN, where)
+
+    assert {path: data for path, data in snapshot(where["cache"]).items() if path.name != ".lock"} == before
+    assert [text.split(":")[0] for text in done.not_done[:2]] == [
+        "File hashes",
+        f"Store {next(where['cache'].glob('squeezenet-*')).name}",
+    ]
+    assert any("still has something of the images" in text for text in done.not_done)
+    assert not done.is_complete
 
 
 class KilledError(BaseException):

@@ -528,7 +528,15 @@ def predict(
 
     given = gather(keywords, predict)
     return predict_images(
-        run, images, given.settings, top=top, digest=digest, out=out, evidence=evidence, reading=given.reading, abstain=abstain
+        run,
+        images,
+        given.settings,
+        top=top,
+        digest=digest,
+        out=out,
+        evidence=evidence,
+        reading=given.reading,
+        abstain=abstain,
     )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.cache.compact import Compaction
     from pipeline.cache.exchange import Import
     from pipeline.cache.stores import StoreSummary
+    from pipeline.forgetting.certificate import Certificate
     from pipeline.stage_one.recompute import Recomputed
 
 _CACHE = "features_cache"
@@ -247,6 +248,38 @@ def prune_cache(stores: str | Sequence[str] = (), cache: str | Path = _CACHE, *,
     from pipeline.cache.audit import prune
 
     return prune(Path(cache), (stores,) if isinstance(stores, str) else stores, is_dry=not yes)
+
+
+def forget_images(
+    images: str | Path | Sequence[str | Path],
+    cache: str | Path = _CACHE,
+    *,
+    runs: str | Path = "runs",
+    with_runs: bool = False,
+    out: str | Path | None = None,
+    yes: bool = False,
+    progress: bool | None = None,
+) -> "Certificate":
+    """Remove all that a cache, and its runs if wanted, hold of images (command `cache forget`).
+
+    Args:
+        images: Files, folders, tables of paths, archives, SHA-256 of 64 hexadecimal digits, or paths that existed once.
+        cache: The cache folder.
+        runs: Folder of the runs.
+        with_runs: Also remove them from all runs, and fit the heads that were trained on them again without them.
+        out: A JSON file for the certificate; not in the cache or among the runs.
+        yes: Do it; otherwise only find out what would be done.
+        progress: Show progress bars; None: on a terminal and in a notebook.
+
+    Raises:
+        DataNotFoundError: A path does not exist, and nothing remembers it.
+    """
+    from pipeline.forgetting.forget import forget_images as forget
+    from pipeline.settings import Compute, Paths, Settings
+
+    named = [images] if isinstance(images, str | Path) else list(images)
+    settings = Settings(paths=Paths(cache=Path(cache), runs=Path(runs)), compute=Compute(progress=is_shown(progress)))
+    return forget(named, settings, with_runs=with_runs, out=None if out is None else Path(out), is_dry=not yes)
 
 
 def export_cache(

@@ -77,7 +77,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Load
 
 SLOW = (
     *("cluster/", "faults/", "test_surroundings.py"),  # they start, kill and interrupt processes
-    *("comparison/", "training/finetune/"),  # many trainings, and trainings of the base
+    *("comparison/", "training/finetune/", "forgetting/test_retrain.py"),  # many trainings, and trainings of the base
     *("exports/test_export.py", "exports/test_answers"),  # files in every format, of every kind of task
     "cli/test_command.py",  # every example of every help
     "tuner/test_suspect_list.py",  # a browser

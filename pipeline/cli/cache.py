@@ -121,6 +121,49 @@ def cache_prune(**options: Any) -> None:
     show(options, done.as_dict(), render.describe_prune)
 
 
+@cache.command(
+    "forget",
+    cls=Command,
+    examples=[
+        "bottleneck cache forget new.jpg --with-runs",
+        "bottleneck cache forget new.jpg --with-runs --yes",
+    ],
+)
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@section(
+    "Output",
+    click.option("--yes", is_flag=True, help="Do it; without it, only show what would be done."),
+    click.option(
+        "--out",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="JSON file for the certificate, outside both folders.",
+    ),
+)
+@section(
+    "Data",
+    click.option(
+        "--with-runs",
+        is_flag=True,
+        help="Also remove the images from all runs, and fit heads that were trained on them again without them.",
+    ),
+)
+@folder_options
+@output_options
+def cache_forget(**options: Any) -> None:
+    """Remove all rows of IMAGEs from every store, in every view; exit with 3 if something could not be done.
+
+    An IMAGE is a file, a folder, a table of paths, or a SHA-256; files may be gone already. Copies with the same bytes are one image.
+    Without --yes, everything is shown and nothing is changed.
+    """
+    from pipeline import maintenance
+    from pipeline.cli.forgotten import describe_certificate
+
+    done = maintenance.forget_images(**keywords(options))
+    show(options, done.as_dict(), describe_certificate)
+    if done.is_done and not done.is_complete:
+        sys.exit(3)
+
+
 @cache.command("export", cls=Command, examples=["bottleneck cache export photos features.h5 --pool avg"])
 @click.argument("data", shell_complete=complete_data)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))

@@ -16,8 +16,8 @@ from tqdm import tqdm
 from pipeline.errors import UnreadableImageError
 from pipeline.images.decoding.decoder import make_thumbnail
 from pipeline.progress import progress_bar
-from pipeline.reports.evidence import add_evidence
 from pipeline.reports.alike import find_alike
+from pipeline.reports.evidence import add_evidence
 from pipeline.reports.gallery import MAX_THUMBNAILS, Gallery, add_thumbnails, by_interest
 from pipeline.reports.maps import draw_map, pairs_of
 from pipeline.reports.prediction_table import PredictionTable, read_prediction_table

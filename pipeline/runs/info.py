@@ -77,6 +77,9 @@ class TrainingFacts:
     phases: Sequence[Mapping[str, Any]] = ()
     """{name, epochs} of each phase of fine-tuning."""
 
+    fine_tuning: Mapping[str, Any] | None = None
+    """{head_epochs, base_lr, head_lr, on_run} of fine-tuning; None for other runs, and for those of versions before 0.5."""
+
     moved_layers: Sequence[str] = ()
     """Layers of the base whose weights changed."""
 

@@ -1,7 +1,7 @@
 """Saving a trained head as a run: the folder is written, plots are drawn, and the run is logged."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +18,15 @@ from pipeline.stage_two.folds import FoldScores
 from pipeline.stage_two.head import Head, ScoredRows
 from pipeline.stage_two.novelty.detector import Novelty
 from pipeline.stage_two.novelty.fit import FittedDetector, fit_detector
+from pipeline.stage_two.rows import LabelledRows
 
 _FOLD_COLUMNS = ("path", "label", "predicted", "probability", "fold")
 """Of folds.csv: each training and validation image, predicted by a head that has not seen it."""
+
+_GROUP_COLUMNS = ("path", "sha256", "group")
+"""Of groups.csv, in the order of predictions.csv; only where the images have groups, which folds keep together."""
+
+Attach = Callable[[Path], None]
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,14 @@ class TrainedHead:
 
 
 def save_run(
-    trained: TrainedHead, log: Log, settings: Settings, *, name: str | None, replace: bool = False, plots: bool
+    trained: TrainedHead,
+    log: Log,
+    settings: Settings,
+    *,
+    name: str | None,
+    replace: bool = False,
+    plots: bool,
+    attach: Attach | None = None,
 ) -> Run:
     """Save a head with its predictions and all that is needed to predict with it.
 
@@ -54,13 +67,14 @@ def save_run(
         name: The run's name; None: made from data, base and head.
         replace: Replace an existing run of that name.
         plots: Draw learning curves, and the plots of the task.
+        attach: Adds files to the folder before it gets its name.
 
     Raises:
         UnsavedRunError: The folder of the runs cannot be written to; the run was kept elsewhere, where the message says.
     """
     fitted = fit_detector(trained.scored.labelled)
     try:
-        folder = _write(trained, fitted, settings, settings.paths.runs, name, replace=replace)
+        folder = _write(trained, fitted, settings, settings.paths.runs, name, replace=replace, attach=attach)
     except OSError as error:
         if isinstance(error, PipelineError):
             raise
@@ -87,7 +101,14 @@ def _keep_elsewhere(
 
 
 def _write(
-    trained: TrainedHead, fitted: FittedDetector, settings: Settings, runs: Path, name: str | None, *, replace: bool
+    trained: TrainedHead,
+    fitted: FittedDetector,
+    settings: Settings,
+    runs: Path,
+    name: str | None,
+    *,
+    replace: bool,
+    attach: Attach | None = None,
 ) -> RunFolder:
     """Write all files of a run."""
     labelled, outputs = trained.scored.labelled, trained.scored.outputs
@@ -116,7 +137,17 @@ def _write(
         write_predictions(new.path / "predictions.csv", rows, labelled.task, novelty)
         if trained.folds:
             write_table(new.path / "folds.csv", _FOLD_COLUMNS, trained.folds.rows)
+        if any(part.groups for part in labelled.splits.values()):
+            write_table(new.path / "groups.csv", _GROUP_COLUMNS, _group_lines(labelled))
+        if attach is not None:
+            attach(new.path)
         return new.finish(info, trained.scored.scores)
+
+
+def _group_lines(labelled: LabelledRows) -> Iterator[tuple[str, str, str]]:
+    for part in labelled.splits.values():
+        for name, digest, group in zip(part.names, part.digests, part.groups or (None,) * len(part), strict=True):
+            yield name, digest.hex(), group or ""
 
 
 def _save_head(head: Head, folder: Path) -> None:

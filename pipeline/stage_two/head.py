@@ -94,6 +94,24 @@ def score_head(
     outputs = {name: predict_split(head, part, tta=tta and name != "train") for name, part in splits.items()}
     known = None if left_out is None else (left_out, labelled.train.y)
     task = decisions.of(labelled.task).settled(outputs["validation"], labelled.validation.y, known)
+    return _scored(task, splits, outputs)
+
+
+def score_again(head: Head, task: Task, labelled: LabelledRows, *, tta: bool = False) -> ScoredRows:
+    """Predict and score all splits with what was chosen on validation before.
+
+    Args:
+        head: A trained head.
+        task: With its thresholds and its calibration.
+        labelled: Rows and targets.
+        tta: As in `score_head`.
+    """
+    splits = labelled.splits
+    outputs = {name: predict_split(head, part, tta=tta and name != "train") for name, part in splits.items()}
+    return _scored(task, splits, outputs)
+
+
+def _scored(task: Task, splits: Mapping[str, Split], outputs: Mapping[str, Outputs]) -> ScoredRows:
     finished = {name: task.finish(values) for name, values in outputs.items()}
     scores = {name: task.score(values, splits[name].y) for name, values in finished.items()}
     return ScoredRows(LabelledRows(task, splits), finished, scores, _calibration(task, splits, outputs, finished))

@@ -111,7 +111,7 @@ def run_sweep(
         ClusterError: The cluster does not answer, or lacks this package.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {cell: folder / f"{_digest(cell, task_digest, folds)}.json" for cell in cells}
+    paths = {cell: result_path(folder, cell, task_digest, folds) for cell in cells}
     kept = {cell: result for cell, path in paths.items() if (result := _read(path, cell)) is not None}
     logger.info("%d heads; the results of %d are saved from an earlier sweep.", len(cells), len(kept))
     groups = _groups([cell for cell in cells if cell not in kept], labelled, folds)
@@ -132,6 +132,11 @@ def run_sweep(
             heads = ", ".join(group.heads)
             logger.warning("Skipped: %s crashed its worker twice; the usual reason is too little memory.", heads)
     return sorted((kept[cell] for cell in cells if cell in kept), key=_rank)
+
+
+def result_path(folder: Path, cell: Cell, task_digest: str, folds: Folds | None) -> Path:
+    """The file of a saved result; the arguments are those of `run_sweep`."""
+    return folder / f"{_digest(cell, task_digest, folds)}.json"
 
 
 def rank(results: Iterable[HeadResult]) -> list[HeadResult]:

@@ -11,7 +11,7 @@ from pipeline.images.manifest import Manifest
 from pipeline.runs.info import TrainingFacts
 from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
-from pipeline.runs.save import TrainedHead, save_run
+from pipeline.runs.save import Attach, TrainedHead, save_run
 from pipeline.runs.tracking.logs import Log, open_log
 from pipeline.settings import Settings
 from pipeline.stage_one.recipes import trunk_of
@@ -127,8 +127,9 @@ def fit_cached(
     replace: bool = False,
     plots: bool = True,
     command: str | None = None,
+    attach: Attach | None = None,
 ) -> Run:
-    """Train a head on rows that are already read; the other arguments are those of `fit_head`."""
+    """Train a head on rows that are already read; the other arguments are those of `fit_head`, and `attach` that of `save_run`."""
     start = time.perf_counter()
     fitted = _train(spec, cached.labelled, training, log.add_epoch, progress=settings.compute.progress)
     head, history = fitted.head, fitted.history
@@ -152,12 +153,12 @@ def fit_cached(
         trainable_params=num_parameters,
         total_params=num_parameters + cached.trunk.parameters,
         trunk_digest_before=cached.trunk.digest,
-        trunk_digest_after=trunk_of(settings.features)[0].digest,
+        trunk_digest_after=cached.trunk.digest if cached.is_stored else trunk_of(settings.features)[0].digest,
         folds=scores.as_dict() if scores else None,
     )
     scored = score_head(head, cached.labelled, tta=cached.has_tta, decisions=decisions, left_out=fitted.left_out)
     trained = TrainedHead(head, scored, history, facts, cached.extraction, scores)
-    return save_run(trained, log, settings, name=name, replace=replace, plots=plots)
+    return save_run(trained, log, settings, name=name, replace=replace, plots=plots, attach=attach)
 
 
 def _cross_validated(

@@ -26,6 +26,9 @@ class CachedRows:
     views: Views | None
     """The stored views in the task."""
 
+    is_stored: bool = False
+    """Whether all rows were in the store already, and the trunk is known from a run alone: there is none whose digest could be taken again."""
+
     @property
     def has_tta(self) -> bool:
         """Whether predictions are averaged over the views of validation and test images."""

@@ -8,9 +8,9 @@ from nicegui import html, run, ui
 
 from pipeline.errors import PipelineError
 from pipeline.tasks.scores import words_of
-from pipeline.tuner.evidence import evidence_of
 from pipeline.tuner.alike import AlikeWindow
 from pipeline.tuner.choice import Choice
+from pipeline.tuner.evidence import evidence_of
 from pipeline.tuner.panes.by_task import PANES
 from pipeline.tuner.session import Results, Session, SplitPredictions
 from pipeline.tuner.suspect_list import SuspectList

@@ -42,7 +42,7 @@ def test_every_command_has_help(path):
 def test_commands_of_the_design_are_there():
     """The commands that others rely on exist under their names."""
     design = """features head sweep finetune endtoend compare predict classify export report runs bases advise plan
-        cache-ls cache-info cache-verify cache-repair cache-compact cache-prune cache-export cache-import weights-ls weights-fetch"""
+        cache-ls cache-info cache-verify cache-repair cache-compact cache-prune cache-forget cache-export cache-import weights-ls weights-fetch"""
 
     assert {name.replace(" ", "-") for name in NAMES} >= set(design.split())
 

@@ -1,5 +1,7 @@
 """The commands below `cache`."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import h5py
@@ -73,3 +75,33 @@ def test_prune_deletes_only_with_yes(own):
     assert shown["paths"] == deleted["paths"] == [str(store)]
     assert (shown["deleted"], kept) == (False, True)
     assert (deleted["deleted"], store.exists()) == (True, False)
+
+
+def test_forget_changes_something_only_with_yes(own, photos):
+    """The same certificate as text and as JSON; a digest names an image, too."""
+    image = photos / "train" / "red" / "red000.png"
+    digest = hashlib.sha256(image.read_bytes()).hexdigest()
+    shown = call("cache", "forget", image, "--with-runs", *own)
+    before = call("cache", "ls", *own, "--json").json[0]["rows"]
+    done = call("cache", "forget", digest.upper(), "--yes", *own, "--json").json
+    after = call("cache", "ls", *own, "--json").json[0]["rows"]
+
+    assert shown.out.startswith(f"Would forget 1 image (add --yes)\n  {digest}  {image}\nStores: 1 searched, 1 row ")
+    assert "-> new shard (1 of 48 rows)" in shown.out
+    assert "fit again" in shown.out
+    assert (before, after, done["rows"], done["forgotten"], done["complete"]) == (48, 47, 1, True, True)
+    assert done["stores"][0]["shards"][0]["kept"] == 47
+    assert done["traces"]["found"] == []
+
+
+def test_what_cannot_be_forgotten_makes_another_exit_code(own, photos):
+    """A run that is not on rows; without --yes nothing has failed yet."""
+    image = photos / "train" / "red" / "red001.png"
+    run = next(own[3].glob("*/run.json"))
+    run.write_text(json.dumps(json.loads(run.read_text()) | {"regime": "end to end", "cached": False}))
+    shown = call("cache", "forget", image, "--with-runs", *own)
+    done = call("cache", "forget", image, "--with-runs", "--yes", *own)
+
+    assert (shown.code, done.code) == (0, 3)
+    assert f"Not done: Run {run.parent.name}: It was trained on live images" in done.out
+    assert call("cache", "forget", "nowhere.png", *own).code == 2

@@ -22,6 +22,7 @@ FUNCTIONS = {
     "cache ls": "list_stores",
     "cache info": "describe_store",
     **{f"cache {name}": f"{name}_cache" for name in ("verify", "repair", "compact", "prune", "export", "import")},
+    "cache forget": "forget_images",
     "weights ls": "list_weights",
     "weights fetch": "fetch_weights",
 }

@@ -3,6 +3,7 @@
 | fault | where |
 |---|---|
 | killed at random moments, at each step of a commit; a lock whose holder is dead | `test_kills`; at length `benchmarks/kill.py` |
+| `cache forget` killed at each of its steps | `test_forgetting`, `tests/cache/test_forget.py` |
 | Ctrl-C and SIGTERM | `test_kills`; the command's exit codes in `tests/cli/test_app.py` |
 | a full disk of bytes or files, a file that may not grow, calls that fail | `test_disk` |
 | the power is cut: what was synced, and in which order | `test_disk`, `tests/cache/test_shard.py` |

@@ -11,7 +11,7 @@ import logging
 import re
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -69,6 +69,62 @@ def remember(path: Path, entries: Iterable[Entry]) -> None:
                 beside.write_bytes(table.serialize())
     except (OSError, sqlite3.Error) as error:
         logger.info("Hashes of files are not remembered in %s: %s", path, error)
+
+
+def forget(path: Path, digests: Collection[bytes], *, is_dry: bool) -> list[str]:
+    """Remove all entries with these digests, and return their paths. The file is written anew, so no freed page keeps them.
+
+    A damaged file is removed if their bytes are in it; so is a damaged one that was kept under another name.
+
+    Args:
+        path: The file; a missing or foreign one has no such entries.
+        digests: SHA-256 of each file.
+        is_dry: Change nothing, only find the entries.
+    """
+    wanted, aside = frozenset(digests), path.with_name(f"{path.name}.damaged")
+    found = _forget_in(path, wanted, is_dry=is_dry)
+    if _holds(aside, wanted):
+        found.append(aside.name)
+        if not is_dry:
+            aside.unlink(missing_ok=True)
+    return found
+
+
+def _forget_in(path: Path, digests: frozenset[bytes], *, is_dry: bool) -> list[str]:
+    try:
+        with closing(_read(path)) as table:
+            entries = list(_rows(table))
+    except (FileNotFoundError, ForeignTableError):
+        return []
+    except sqlite3.Error:
+        if not _holds(path, digests):
+            return []
+        if not is_dry:
+            path.unlink(missing_ok=True)
+        return [path.name]
+    found = [name for name, _, digest in entries if digest in digests]
+    if found and not is_dry:
+        with closing(sqlite3.connect(":memory:")) as table:
+            table.execute(_TABLE)
+            kept = [
+                (name, *stamp, digest, _crc32(name, stamp, digest))
+                for name, stamp, digest in entries
+                if digest not in digests
+            ]
+            table.executemany("INSERT INTO digests VALUES (?, ?, ?, ?, ?, ?, ?)", kept)
+            table.commit()
+            with replacing(path, sync=True) as beside:
+                beside.write_bytes(table.serialize())
+    return found
+
+
+def _holds(path: Path, digests: frozenset[bytes]) -> bool:
+    """Whether a file has the bytes of one of these digests in it."""
+    try:
+        data = read_regular(path, _MAX_BYTES)
+    except OSError:
+        return False
+    return any(digest in data for digest in digests)
 
 
 def _read_or_new(path: Path) -> sqlite3.Connection:

@@ -9,14 +9,14 @@ import hashlib
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from pipeline.images.decoding.decoder import MAX_BYTES
-from pipeline.images.files.hash_table import Stamp, recall, remember
+from pipeline.images.files.hash_table import Stamp, forget, recall, remember
 from pipeline.progress import progress_bar
 
 # A file that was written less than this time before its stat may change again without a change of
@@ -61,6 +61,23 @@ class FileHashes:
             lambda row: hashlib.sha256(read(row)).digest(),
             progress=progress,
         )
+
+    def remembered(self, path: Path | str) -> dict[str, bytes]:
+        """Digests that are remembered of a path, whether it still exists or not, and of everything below it, by absolute path."""
+        if self.path is None:
+            return {}
+        key = os.path.normpath(_key(str(Path.cwd()), path))
+        found = recall(self.path, key)
+        return {name: digest for name, (_, digest) in found.items() if name == key or name.startswith(f"{key}{os.sep}")}
+
+    def forget(self, digests: Collection[bytes], *, is_dry: bool) -> list[str]:
+        """Remove what is remembered of files with these digests, and return their paths.
+
+        Args:
+            digests: SHA-256 of each file.
+            is_dry: Change nothing, only find the paths.
+        """
+        return [] if self.path is None else forget(self.path, digests, is_dry=is_dry)
 
     def _digests(
         self,

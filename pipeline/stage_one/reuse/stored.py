@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 from pipeline.bases.digests import DigestMemory
 from pipeline.bases.files import home_folder, weights_path
 from pipeline.bases.find import find_base
-from pipeline.bases.table import PREPROCESSING_NAMES, choose_preprocessing
+from pipeline.bases.table import PREPROCESSING_NAMES, BaseSpec, choose_preprocessing
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
 from pipeline.cache.stores import count_images, store_folders
@@ -65,7 +65,7 @@ def _fitting_stores(settings: Settings) -> dict[FeatureSettings, list[Store]]:
             store = Store.open(folder)
         except PipelineError:
             continue  # reported by the commands that look after the cache
-        features = _settings_of(store.recipe, settings.features.weights)
+        features = settings_of(store.recipe, settings.features.weights)
         if features and "cut" not in given:  # rows of the last layer are derived from those of an earlier one
             features = replace(features, cut=features.spec.last_layer)
         if features and all(getattr(features, name) == getattr(wanted, name) for name in given):
@@ -85,7 +85,7 @@ def _completed(features: FeatureSettings) -> FeatureSettings:
     )
 
 
-def _settings_of(recipe: Recipe, weights: str) -> FeatureSettings | None:
+def settings_of(recipe: Recipe, weights: str) -> FeatureSettings | None:
     """The settings that lead to a recipe with these weights; None if these weights do not, or it has an augmentation."""
     if recipe.augmentation is not None:
         return None
@@ -97,13 +97,11 @@ def _settings_of(recipe: Recipe, weights: str) -> FeatureSettings | None:
         return None
     if trunk is None or trunk.digest != recipe.trunk_digest:
         return None
-    values = recipe.preprocessing.as_dict()
-    fixed = [name for name in PREPROCESSING_NAMES if name != "standardize" and (name != "native" or spec.has_native)]
     return FeatureSettings(
         base=spec.name,
         size=recipe.decoder.size_px,
         cut=recipe.cut,
-        preprocess=next((n for n in fixed if choose_preprocessing(spec, n).as_dict() == values), "standardize"),
+        preprocess=preprocessing_of(recipe, spec),
         weights=weights,
         resize=recipe.decoder.resize,
         exif=recipe.decoder.exif,
@@ -113,6 +111,13 @@ def _settings_of(recipe: Recipe, weights: str) -> FeatureSettings | None:
         dtype=recipe.dtype,
         precision=recipe.precision,
     )
+
+
+def preprocessing_of(recipe: Recipe, spec: BaseSpec) -> str:
+    """The name that leads to the preprocessing of a recipe; `standardize` if no fixed one does."""
+    values = recipe.preprocessing.as_dict()
+    fixed = [name for name in PREPROCESSING_NAMES if name != "standardize" and (name != "native" or spec.has_native)]
+    return next((name for name in fixed if choose_preprocessing(spec, name).as_dict() == values), "standardize")
 
 
 def _with_rows_of(manifest: Manifest, stores: dict[FeatureSettings, list[Store]]) -> list[FeatureSettings]:

@@ -12,7 +12,7 @@ from pipeline.images.manifest_file import require_pixels
 from pipeline.runs.info import TrainingFacts
 from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
-from pipeline.runs.save import TrainedHead, save_run
+from pipeline.runs.save import Attach, TrainedHead, save_run
 from pipeline.runs.tracking.logs import Log, open_log
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.batches import Source, training_source, validation_source
@@ -47,6 +47,7 @@ def finetune(
     replace: bool = False,
     plots: bool = True,
     command: str | None = None,
+    attach: Attach | None = None,
 ) -> Run:
     """Train a head on the frozen base, or first the head and then the last layers of the base together with it.
 
@@ -62,6 +63,7 @@ def finetune(
         replace: Replace an existing run of that name.
         plots: Draw learning curves and confusion matrix.
         command: The command that makes the run again.
+        attach: See `pipeline.runs.save.save_run`.
 
     Raises:
         DisagreementError: The whole network on images predicts something else than tail and head on rows.
@@ -75,20 +77,12 @@ def finetune(
         require_pixels(manifest, "Training on live images (without --cached)")
     with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:
         assembly = assemble(manifest, tuning, settings)
-        return _train_and_save(assembly, decisions, log, name=name, replace=replace, plots=plots, command=command)
+        trained = _train_head(assembly, decisions, log, command)
+        return save_run(trained, log, assembly.settings, name=name, replace=replace, plots=plots, attach=attach)
 
 
-def _train_and_save(
-    assembly: Assembly,
-    decisions: Decisions,
-    log: Log,
-    *,
-    name: str | None,
-    replace: bool,
-    plots: bool,
-    command: str | None,
-) -> Run:
-    """Train, check the result on images, and save the run."""
+def _train_head(assembly: Assembly, decisions: Decisions, log: Log, command: str | None) -> TrainedHead:
+    """Train, and check the result on images."""
     from pipeline.stage_two.dense.build import DenseHead
     from pipeline.training.finetune.check import stitched_difference
 
@@ -101,8 +95,7 @@ def _train_and_save(
     facts = _describe(assembly, history, phases, after, difference, command)
     head = DenseHead(assembly.top.model if assembly.top.tail_layers else assembly.top.head, assembly.labelled.task.link)
     scored = score_head(head, assembly.labelled, tta=bool(facts.views and facts.views["tta"]), decisions=decisions)
-    trained = TrainedHead(head, scored, history, facts, assembly.extraction)
-    return save_run(trained, log, assembly.settings, name=name, replace=replace, plots=plots)
+    return TrainedHead(head, scored, history, facts, assembly.extraction)
 
 
 def _describe(
@@ -130,6 +123,7 @@ def _describe(
         class_weight=tuning.training.class_weight,
         seed=tuning.training.seed,
         phases=[asdict(phase) for phase in phases],
+        fine_tuning=_recorded(tuning) if assembly.first else None,
         seconds=sum(row["seconds"] for row in history),
         # Of the last phase: an epoch of the head alone takes another time.
         seconds_per_epoch=float(np.median([row["seconds"] for row in history[-phases[-1].epochs :]])),
@@ -141,6 +135,16 @@ def _describe(
         moved_layers=[layer for layer in before if before[layer] != after[layer] and layer != "head"],
         stitched_difference=difference,
     )
+
+
+def _recorded(tuning: FineTuning) -> dict[str, object]:
+    """What run.json says nowhere else, and is needed to train the same again."""
+    return {
+        "head_epochs": tuning.head_epochs,
+        "base_lr": tuning.base_rate,
+        "head_lr": tuning.head_rate,
+        "on_run": tuning.on_run,
+    }
 
 
 def _remove_checkpoints(assembly: Assembly) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.images.files import hash_table
-from pipeline.images.files.hash_table import recall, remember
+from pipeline.images.files.hash_table import forget, recall, remember
 from tests.faults.endings import RECURSIVE_VIEW
 
 STAMP = (1, 2, 3, 4)
@@ -141,3 +141,36 @@ def test_steps_of_a_query_are_limited(path: Path):
     endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
     with closing(hash_table._read(path)) as table, pytest.raises(sqlite3.OperationalError):
         table.execute(endless).fetchone()
+
+
+def test_forgotten_digests_leave_no_bytes(path: Path):
+    """The file is written anew: a deleted row would stay in a freed page. Other entries are what they were."""
+    remember(path, [*ENTRIES, ("/copies/b.jpg", STAMP, bytes(range(32)))])
+    before = path.read_bytes()
+    found = forget(path, [bytes(range(32))], is_dry=True)
+    assert path.read_bytes() == before
+    done = forget(path, [bytes(range(32))], is_dry=False)
+
+    assert found == done == ["/copies/b.jpg", "/photos/b.jpg"]
+    assert recall(path, "/") == {ENTRIES[0][0]: ENTRIES[0][1:]}
+    assert bytes(range(32)) not in path.read_bytes()
+    assert b"b.jpg" not in path.read_bytes()
+    assert forget(path, [bytes(range(32))], is_dry=False) == []
+
+
+def test_damaged_files_with_forgotten_digests_are_removed(path: Path):
+    """So is one that was kept under another name; a foreign data base, and damaged files without them, stay."""
+    digest = bytes(range(32))
+    path.parent.mkdir()
+    aside = path.with_name(f"{path.name}.damaged")
+    path.write_bytes(b"SQLite format 3\0 damaged" + digest)
+    aside.write_bytes(b"older" + digest)
+    other = forget(path, [bytes(32)], is_dry=False)
+    assert (other, path.exists(), aside.exists()) == ([], True, True)
+    done = forget(path, [digest], is_dry=False)
+
+    assert done == [path.name, aside.name]
+    assert list(path.parent.iterdir()) == []
+    before = make(path, "CREATE TABLE bookmarks (url TEXT)")
+    assert forget(path, [digest], is_dry=False) == []
+    assert path.read_bytes() == before

@@ -86,8 +86,8 @@ def forget_images(
         changes=changes,
         removed=found.removed,
         sweeps=[str(path) for path in found.sweeps],
-        not_done=[*refusal, *_not_done(stores, found, changes, traces, settings, with_runs=with_runs)],
-        notes=list(_notes(found, changes, with_runs=with_runs)),
+        not_done=[*refusal, *_not_done(stores, found, changes, traces, with_runs=with_runs)],
+        notes=list(_notes(found, changes, settings, with_runs=with_runs)),
         traces=traces,
         date=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         version=__version__,
@@ -153,7 +153,6 @@ def _not_done(
     found: _Found,
     changes: Sequence[RunChange],
     traces: Traces | None,
-    settings: Settings,
     *,
     with_runs: bool,
 ) -> Iterator[str]:
@@ -171,12 +170,6 @@ def _not_done(
         if change.is_open:
             yield f"Run {change.run}: {change.reason}"
     yield from _still_open(found, changes)
-    unfinished = sorted((settings.paths.runs / ".training").glob("*.npz"))
-    if unfinished:
-        yield (
-            f"Unfinished trainings ({len(unfinished):,} files in {unfinished[0].parent}) do not say on which images they are. Finish them, or "
-            "remove the files."
-        )
 
 
 def _still_open(found: _Found, changes: Sequence[RunChange]) -> Iterator[str]:
@@ -201,14 +194,25 @@ def _kept_in_temporary(digests: Collection[bytes]) -> list[str]:
     return list(find_traces(folders, digests).found)
 
 
-def _notes(found: _Found, changes: Sequence[RunChange], *, with_runs: bool) -> Iterator[str]:
+def _notes(found: _Found, changes: Sequence[RunChange], settings: Settings, *, with_runs: bool) -> Iterator[str]:
     yield from found.wanted.notes
     for path in _kept_in_temporary(found.wanted.digests):
         yield f"{path}, outside the cache and the runs, has something of the images. Remove it if no process uses it."
     knowing = [] if with_runs else [run.folder.name for run in found.runs if run.split(found.wanted.digests)[0]]
     if knowing:
         yield f"Runs that know of the images are left as they are: {', '.join(knowing)}. --with-runs fits them again."
+    if with_runs:
+        yield from _unfinished(settings.paths.runs)
     for change in changes:
         for name in change.exports:
             if name not in change.removed:
                 yield f"{name} was exported from the old head of {change.run}. Replace it: bottleneck export {change.run} {name}."
+
+
+def _unfinished(runs: Path) -> Iterator[str]:
+    unfinished = sorted((runs / ".training").glob("*.npz"))
+    if unfinished:
+        yield (
+            f"Unfinished trainings ({len(unfinished):,} files in {unfinished[0].parent}) do not say on which images they are. Finish them, or "
+            "remove the files."
+        )

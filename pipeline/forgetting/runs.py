@@ -120,8 +120,9 @@ def forget_in_run(known: KnownRun, change: RunChange, digests: Collection[bytes]
         else:
             _work_on(run, change, gone, kept, own)
     except (PipelineError, OSError, ArithmeticError, LookupError, ValueError) as error:
-        _strip(run, gone, kept)
-        reason = f"{error} Train it again without the images, or remove the run."
+        _strip(run, gone, kept, is_trained=change.work != SCORE)
+        left = "Its scores still count the images. " if change.work == SCORE else ""
+        reason = f"{error} {left}Train it again without the images, or remove the run."
         change = replace(change, work=LIST, reason=reason)
     return replace(change, after=_digests(RunFolder(run.path)))
 
@@ -184,10 +185,11 @@ def _exports(run: RunFolder) -> list[str]:
         return []
 
 
-def _strip(run: RunFolder, gone: Sequence[Row], kept: Sequence[Row]) -> None:
+def _strip(run: RunFolder, gone: Sequence[Row], kept: Sequence[Row], *, is_trained: bool = True) -> None:
     """Take images out of the tables of a run whose head stays, and note that it does."""
     names = {row["path"] for row in gone}
-    _mark(run, len(gone))
+    if is_trained:
+        _mark(run, len(gone))
     raw = read_json(run.path / "run.json", _MOST_JSON)
     raw["skipped"] = [entry for entry in raw.get("skipped", ()) if entry["path"] not in names]
     others = [[one for one in group if one.partition(": ")[2] not in names] for group in raw.get("duplicates", ())]

@@ -296,6 +296,10 @@ def test_image_that_comes_back_is_computed_again(photos, places, where):
     assert pipeline.verify_cache(cache=where["cache"]).is_whole
 
 
+def shards_and_hashes(cache):
+    return {path: data for path, data in snapshot(cache).items() if path.name != ".lock"}
+
+
 def test_cache_that_cannot_be_written_is_named(photos, where, monkeypatch):
     """Each store and the table of hashes says why; nothing else is changed."""
 
@@ -304,10 +308,10 @@ def test_cache_that_cannot_be_written_is_named(photos, where, monkeypatch):
 
     monkeypatch.setattr("pipeline.cache.forget.commit_shard", refuse)
     monkeypatch.setattr("pipeline.images.files.hashing.forget", refuse)
-    before = snapshot(where["cache"])
+    before = shards_and_hashes(where["cache"])
     done = forget(photos / TRAIN, where)
 
-    assert {path: data for path, data in snapshot(where["cache"]).items() if path.name != ".lock"} == before
+    assert shards_and_hashes(where["cache"]) == before
     assert [text.split(":")[0] for text in done.not_done[:2]] == [
         "File hashes",
         f"Store {next(where['cache'].glob('squeezenet-*')).name}",

@@ -57,6 +57,19 @@ def test_sweep_is_ranked_again(photos, where, beside, tmp_path):
     assert saved.isdisjoint((where["runs"] / ".sweeps").iterdir())
 
 
+def test_views_leave_with_their_image(photos, where, beside, tmp_path):
+    """A head on stored views is that of a run that never saw the image or its views."""
+    views = {"views": 2, "augment": "standard"}
+    pipeline.extract_views(photos, progress=False, **views, **RANDOM, **where)
+    shutil.copytree(where["cache"], beside["cache"], dirs_exist_ok=True)
+    fit(photos, "ridge", where, name="run", **views)
+    done = forget(photos / TRAIN, where)
+    never = fit(copy_without(photos, tmp_path, TRAIN), "ridge", beside, name="run", **views)
+
+    assert (done.rows, done.is_complete) == (3, True)
+    assert files_of(where["runs"] / "run") == files_of(never.folder.path)
+
+
 def finetune(data, where, **keywords):
     tuning = {name: value for name, value in TUNING.items() if name != "head_epochs" or "on_run" not in keywords}
     return pipeline.finetune(data, "dense:4,relu", plots=False, progress=False, **tuning, **RANDOM, **where, **keywords)

@@ -104,6 +104,7 @@ def timed(seconds: dict[str, list[float]], name: str) -> Any:
     start = time.perf_counter()
     yield
     seconds.setdefault(name, []).append(time.perf_counter() - start)
+    print(f"{name}: {seconds[name][-1]:.2f} s", flush=True)
 
 
 def ask(folder: Path, images: list[Path] | Path) -> Any:

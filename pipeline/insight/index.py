@@ -25,7 +25,7 @@ from pipeline.surroundings import home_folder
 logger = logging.getLogger(__name__)
 
 PROBED = 0.25
-"""Share of the centres whose rows are compared with a query. With 0.03, real rows lose a third of the true neighbours; with this, one in 30 at most."""
+"""Share of the centres whose rows are compared with a query: real rows lose a third of the true neighbours with 0.03, and one in 17 at most with this."""
 
 KEPT = 4
 """Files of indexes that are kept, the newest."""

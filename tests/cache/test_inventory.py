@@ -117,3 +117,13 @@ def test_store_that_cannot_be_written_is_replaced(tmp_path):
 
     assert isinstance(found.store, ScratchStore)
     assert (found.version_1, found.alternative) == (None, None)
+
+
+def test_an_open_store_is_asked(tmp_path):
+    """If it is the store of the recipe, of this cache and with this limit of pixels: its shards are checked once."""
+    opened = Store(tmp_path, RECIPE)
+    fill(opened, range(3))
+
+    assert take_inventory(KEYS, tmp_path, RECIPE, opened=opened).store is opened
+    assert take_inventory(KEYS, tmp_path, RECIPE.with_max_pixels(9), opened=opened).store is not opened
+    assert take_inventory(KEYS, tmp_path / "other", RECIPE, opened=opened).store is not opened

@@ -80,3 +80,13 @@ def test_more_neighbours_than_images_are_all(photos, places, tmp_path):
 
     assert {match.path for match in found[0].similar} == {"1.png", "2.png"}
     assert {match.label for match in found[0].similar} == {None}
+
+
+def test_search_is_exact_among_few(photos, places):
+    """As JSON says; and a new image, which has no row yet, finds the same as a copy of a known one."""
+    known, copy = photos / "test" / "red" / "red001.png", "copy.png"
+    shutil.copy(known, copy)
+    found = pipeline.similar([known, copy], photos, k=3, **RANDOM, **places)
+
+    assert found.as_dict()["exact"] is True
+    assert found[0].similar == found[1].similar

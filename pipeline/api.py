@@ -524,10 +524,8 @@ def predict(
     """
     from pipeline.exports.load import predict_images
 
-    given = gather(keywords, predict)
-    return predict_images(
-        run, images, given.settings, top=top, digest=digest, out=out, evidence=evidence, reading=given.reading
-    )
+    own = gather(keywords, predict)
+    return predict_images(run, images, own.settings, own.reading, top=top, digest=digest, out=out, evidence=evidence)
 
 
 def evaluate(

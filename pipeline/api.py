@@ -526,16 +526,16 @@ def predict(
     """
     from pipeline.exports.load import predict_images
 
-    given = gather(keywords, predict)
+    own = gather(keywords, predict)
     return predict_images(
         run,
         images,
-        given.settings,
+        own.settings,
+        own.reading,
         top=top,
         digest=digest,
         out=out,
         evidence=evidence,
-        reading=given.reading,
         abstain=abstain,
     )
 

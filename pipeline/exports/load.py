@@ -143,12 +143,12 @@ def predict_images(
     run: str | Path | Run,
     images: GivenImages,
     settings: Settings,
+    reading: Reading | None = None,
     *,
     top: int = 5,
     digest: str | None = None,
     out: str | Path | None = None,
     evidence: str | Path | None = None,
-    reading: Reading | None = None,
     abstain: float | None = None,
 ) -> Predictions:
     """Label images with a run or an exported file, and write a file of the predictions if one is named.
@@ -157,11 +157,11 @@ def predict_images(
         run: A run, its name or folder, or an exported file.
         images: What `Run.predict` takes.
         settings: Of `load_predictor`; a `Run` keeps its own.
+        reading: As in `Run.predict`.
         top: Number of classes to list for each image.
         digest: Of `load_predictor`.
         out: The file; it is checked before the work.
         evidence: Folder for overlays of where a run looked; see `pipeline.evidence`.
-        reading: As in `Run.predict`.
         abstain: As in `Run.predict`.
 
     Raises:

@@ -505,6 +505,7 @@ def predict(
     images: GivenImages,
     *,
     top: int = 5,
+    abstain: float | None = None,
     digest: str | None = None,
     out: str | Path | None = None,
     **keywords: Unpack[GivenKeywords],
@@ -515,6 +516,7 @@ def predict(
         run: A run, its name or folder, or an exported file.
         images: One image or data set, or a list of them; see `pipeline.images.given.read_given`.
         top: Number of classes to list for each image.
+        abstain: A p-value, such as 0.05: images that are more unusual are labelled `unknown`. None: each has its answer.
         digest: Of an exported file: see `load_exported`.
         out: A `.csv`, `.jsonl` or `.parquet` file for the predictions; see `pipeline.prediction_files.PredictionFile`.
         keywords: Of `pipeline.keywords.GivenKeywords`: folders, compute, and how data sets are read. A `Run` keeps the folders and
@@ -523,7 +525,9 @@ def predict(
     from pipeline.exports.load import predict_images
 
     given = gather(keywords, predict)
-    return predict_images(run, images, given.settings, top=top, digest=digest, out=out, reading=given.reading)
+    return predict_images(
+        run, images, given.settings, top=top, digest=digest, out=out, reading=given.reading, abstain=abstain
+    )
 
 
 def evaluate(

@@ -44,11 +44,11 @@ class PredictionFile:
 
         | ending | columns |
         |---|---|
-        | `.csv` | path, label, probability, label_2, probability_2 ... for the further classes, reason |
-        | `.csv`, of several labels | path, label (`cat\|indoor`), label_1, probability_1 ... in the order of the probabilities, reason |
-        | `.csv`, of numbers | path, and for each column NAME, NAME_low, NAME_high; reason |
-        | `.jsonl` | path, label, probability, top ([[label, probability], ...]), reason |
-        | `.parquet` | path, label, probability, top (list of {label, probability}), reason |
+        | `.csv` | path, label, probability, label_2, probability_2 ... for the further classes, p_value, reason |
+        | `.csv`, of several labels | path, label (`cat\|indoor`), label_1, probability_1 ... in the order of the probabilities, p_value, reason |
+        | `.csv`, of numbers | path, and for each column NAME, NAME_low, NAME_high; p_value, reason |
+        | `.jsonl` | path, label, probability, top ([[label, probability], ...]), reason, p_value |
+        | `.parquet` | path, label, probability, top (list of {label, probability}), reason, p_value |
 
         With numbers, `.jsonl` and `.parquet` have `values` too: {NAME: {value, low, high}}, in Parquet a list of {name, value, low, high}.
 
@@ -81,11 +81,11 @@ def _write_csv(path: Path, predictions: Sequence[Prediction]) -> None:
     columns, cells = _columns(predictions)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["path", *map(as_cell, columns), "reason"])
+        writer.writerow(["path", *map(as_cell, columns), "p_value", "reason"])
         for entry in predictions:
             own = cells(entry)
             missing = [""] * (len(columns) - len(own))
-            writer.writerow([as_cell(entry.path), *own, *missing, as_cell(entry.reason or "")])
+            writer.writerow([as_cell(entry.path), *own, *missing, _number(entry.p_value), as_cell(entry.reason or "")])
 
 
 def _columns(predictions: Sequence[Prediction]) -> tuple[list[str], Callable[[Prediction], list[str]]]:
@@ -135,6 +135,7 @@ def _write_parquet(path: Path, predictions: Sequence[Prediction]) -> None:
             ("probability", pa.float64()),
             ("top", pa.list_(pair)),
             ("reason", pa.string()),
+            ("p_value", pa.float64()),
         ]
     )
     rows = [

@@ -27,6 +27,12 @@ logger = logging.getLogger(__name__)
 MAX_SHOWN = 50
 """Predictions that a notebook shows."""
 
+UNKNOWN = "unknown"
+"""The label of an image that the run does not answer for."""
+
+UNFAMILIAR = 0.05
+"""The p-value up to which an image is shown as unlike the training images."""
+
 _MAX_LABELS = 3
 _THUMBNAIL_PX = 64
 _LEFT = 'style="text-align: left"'
@@ -41,7 +47,7 @@ class Prediction:
     """The image's path as given; for an image without a path its position among those given, such as `#3`."""
 
     label: str | None
-    """The most likely class, the labels (`cat|indoor`) or the number; None if the image cannot be read."""
+    """The most likely class, the labels (`cat|indoor`) or the number; None if the image cannot be read, `unknown` if it is refused (`abstain`)."""
 
     probability: float | None
     top: tuple[tuple[str, float], ...]
@@ -52,6 +58,9 @@ class Prediction:
 
     values: Mapping[str, tuple[float, float | None, float | None]] | None = None
     """Of a regression: number and ends of its interval by column, in the units of the data."""
+
+    p_value: float | None = None
+    """How usual the image is among validation images, in (0, 1]: up to 0.05 it is unlike the training images; None if that is not known."""
 
     def __getitem__(self, key: str) -> Any:
         """A field by its name, as in the JSON of `predict`."""
@@ -109,7 +118,8 @@ class Predictions(tuple[Prediction, ...]):  # noqa: SLOT001 a tuple with slots c
     def _repr_html_(self) -> str:
         """A table for notebooks, with thumbnails of the images that can be read."""
         thumbnails = self._thumbnails()
-        texts = [_texts(entry) for entry in self[:MAX_SHOWN]]
+        shows_p = shows_p_values([entry.p_value for entry in self])
+        texts = [_texts(entry) | _p_text(entry, is_shown=shows_p) for entry in self[:MAX_SHOWN]]
         answered = next((row for row, entry in zip(texts, self, strict=False) if entry.label is not None), None)
         names = ["name", *(answered or _NO_ANSWER), "reason"]
         head = "".join(f"<th {_LEFT}>{html.escape(heading)}</th>" for heading in ("image", *names))
@@ -144,6 +154,27 @@ class Predictions(tuple[Prediction, ...]):  # noqa: SLOT001 a tuple with slots c
         return found
 
 
+def shows_p_values(p_values: Sequence[float | None]) -> bool:
+    """Whether a table for people has a column of p-values: if an image is unlike the training images."""
+    return any(p is not None and p <= UNFAMILIAR for p in p_values)
+
+
+def count_unfamiliar(p_values: Sequence[float | None]) -> int:
+    """The number of images that are unlike the training images; 0 if chance alone explains as many.
+
+    Of N images that are like the training images 0.05 N are expected, and rarely more than two standard deviations above that.
+    """
+    known = [p for p in p_values if p is not None]
+    count, expected = sum(p <= UNFAMILIAR for p in known), UNFAMILIAR * len(known)
+    return count if count > expected + 2 * expected**0.5 else 0
+
+
+def _p_text(entry: Prediction, *, is_shown: bool) -> dict[str, str]:
+    if not is_shown:
+        return {}
+    return {"p-value": "" if entry.p_value is None else f"{entry.p_value:.3g}"}
+
+
 def _html_row(texts: Mapping[str, str], names: Sequence[str], thumbnail: bytes | None) -> str:
     image = f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(thumbnail).decode()}">' if thumbnail else ""
     cells = "".join(f"<td {_LEFT}>{html.escape(texts.get(name, ''))}</td>" for name in names)
@@ -152,6 +183,8 @@ def _html_row(texts: Mapping[str, str], names: Sequence[str], thumbnail: bytes |
 
 def _texts(entry: Prediction) -> dict[str, str]:
     """What a notebook shows of an answer: a class, several labels, or numbers with their intervals."""
+    if entry.values and entry.label == UNKNOWN:
+        return dict.fromkeys(entry.values, UNKNOWN)
     if entry.values:
         return {key: text for name, each in entry.values.items() for key, text in _number_texts(name, *each).items()}
     if entry.probability is None and entry.top:
@@ -200,6 +233,8 @@ def label_given(
     *,
     top: int,
     strict: bool,
+    p_values: NDArray[np.float64] | None = None,
+    abstain: float | None = None,
 ) -> Predictions:
     """One prediction per image, in the order given; warnings count the images that cannot be read, and the files that are none.
 
@@ -210,6 +245,8 @@ def label_given(
         task: What they answer.
         top: Number of classes or labels to list per image.
         strict: An image that cannot be read is an error.
+        p_values: Of the M images, (M,); None: not known.
+        abstain: Images with a p-value up to this get the label `unknown`; None: none do.
 
     Returns:
         N predictions. An image that cannot be read has a reason, no label and no probability.
@@ -225,11 +262,11 @@ def label_given(
     for line in ImageUse({}, (), given.manifest.ignored).as_lines():
         logger.warning("%s", line.strip())
     unread = given.unread(read)
-    rows = dict(zip(read.positions, outputs, strict=True))
+    rows = {position: row for row, position in enumerate(read.positions)}
     predictions = (
         Prediction(name, None, None, (), unread[index])
         if index in unread
-        else _answered(name, task.answer(rows[index], top))
+        else _answered(name, task.answer(outputs[rows[index]], top), _p_value(p_values, rows[index]), abstain)
         for index, name in enumerate(given.names)
     )
     return Predictions(
@@ -249,5 +286,11 @@ def _labelled_folders(given: Given, classes: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _answered(name: str, answer: Answer) -> Prediction:
-    return Prediction(name, answer.label, answer.probability, answer.top, values=answer.values)
+def _p_value(p_values: NDArray[np.float64] | None, row: int) -> float | None:
+    return None if p_values is None else float(p_values[row])
+
+
+def _answered(name: str, answer: Answer, p: float | None, abstain: float | None) -> Prediction:
+    is_refused = p is not None and abstain is not None and p <= abstain
+    label = UNKNOWN if is_refused else answer.label
+    return Prediction(name, label, answer.probability, answer.top, values=answer.values, p_value=p)

@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "maintenance": "errors images bases cache stage_one keywords progress html",
     "inspection": "images runs insight keywords",
     "api": "images predictions bases stage_one stage_two runs training exports reports comparison tuner keywords",
-    "cli": "tasks errors quiet interrupts watchdog execution images bases settings cache stage_two comparison tuner runs effects maintenance inspection api __init__",
+    "cli": "tasks errors quiet interrupts watchdog execution images predictions bases settings cache stage_two comparison tuner runs effects maintenance inspection api __init__",
     "transformer": "images settings stage_one",
     "__main__": "cli",
     "__init__": "images runs settings maintenance inspection api transformer",

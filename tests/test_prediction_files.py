@@ -12,7 +12,7 @@ from pipeline.prediction_files import PredictionFile
 from pipeline.predictions import Prediction
 from tests.locked import read_only
 
-GOOD = Prediction("b.png", "=cat", 0.75, (("=cat", 0.75), ("dog", 0.25)))
+GOOD = Prediction("b.png", "=cat", 0.75, (("=cat", 0.75), ("dog", 0.25)), p_value=0.125)
 BAD = Prediction("=HYPERLINK(1).png", None, None, (), "no such file")
 
 
@@ -29,15 +29,16 @@ def test_file_has_one_row_per_prediction(ending, tmp_path):
     elif ending == ".parquet":
         frame = pd.read_parquet(path)
 
-        assert list(frame.columns) == ["path", "label", "probability", "top", "reason"]
+        assert list(frame.columns) == ["path", "label", "probability", "top", "reason", "p_value"]
         assert list(frame["path"]) == [GOOD.path, BAD.path, GOOD.path]
+        assert list(frame["p_value"].fillna(-1)) == [0.125, -1, 0.125]
         assert list(frame["top"][0]) == [{"label": "=cat", "probability": 0.75}, {"label": "dog", "probability": 0.25}]
     else:
         header, *rows = csv.reader(path.read_text().splitlines())
 
-        assert header == ["path", "label", "probability", "label_2", "probability_2", "reason"]
-        assert rows[0] == rows[2] == ["b.png", "'=cat", "0.75", "dog", "0.25", ""]
-        assert rows[1] == ["'=HYPERLINK(1).png", "", "", "", "", "no such file"]
+        assert header == ["path", "label", "probability", "label_2", "probability_2", "p_value", "reason"]
+        assert rows[0] == rows[2] == ["b.png", "'=cat", "0.75", "dog", "0.25", "0.125", ""]
+        assert rows[1] == ["'=HYPERLINK(1).png", "", "", "", "", "", "no such file"]
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 

@@ -71,6 +71,7 @@ def test_every_image_has_its_prediction_or_its_reason(tmp_path):
         "probability": None,
         "top": [],
         "reason": "no such file",
+        "p_value": None,
     }
 
 

@@ -9,6 +9,7 @@ from pipeline.cli.scores import fold_cells
 from pipeline.cli.table import table
 
 if TYPE_CHECKING:
+    from pipeline.predictions import Predictions
     from pipeline.runs.evaluation import Evaluation
 
 _RUN_COLUMNS = ("run", "kind", "base", "size", "head", "pool", "augmentation", "validation", "test", "seconds")
@@ -65,8 +66,14 @@ def _indent(text: str) -> str:
 
 def describe_predictions(result: Mapping[str, Any]) -> str:
     """One row per image; a column of reasons if an image cannot be read. Warnings have said what was skipped and ignored."""
+    from pipeline.predictions import shows_p_values
+
     entries = result["predictions"]
-    rows = [{"image": entry["path"], **_answer(entry), "reason": entry["reason"] or ""} for entry in entries]
+    shows_p = shows_p_values([entry.get("p_value") for entry in entries])
+    rows = [
+        {"image": entry["path"], **_answer(entry), **_p_value(entry, is_shown=shows_p), "reason": entry["reason"] or ""}
+        for entry in entries
+    ]
     answered = next((row for row in rows if not row["reason"]), {"image": "", "label": "", "probability": ""})
     names = list(dict.fromkeys([*answered, "reason"]))
     if not any(row["reason"] for row in rows):
@@ -74,8 +81,30 @@ def describe_predictions(result: Mapping[str, Any]) -> str:
     return table([{name: row.get(name) for name in names} for row in rows])
 
 
+def hint_unfamiliar(predictions: "Predictions") -> str | None:
+    """How many images are unlike the training images; None if chance explains as many."""
+    from pipeline.predictions import UNFAMILIAR, count_unfamiliar
+
+    count, total = count_unfamiliar([entry.p_value for entry in predictions]), len(predictions)
+    if not count:
+        return None
+    images = f"{count:,} of {total:,} images are" if total > 1 else "The image is"
+    return (
+        f"{images} unlike all that the run was trained on (p-value at most {UNFAMILIAR}): do not trust the label. "
+        f"`--abstain {UNFAMILIAR}` gives `unknown` instead."
+    )
+
+
+def _p_value(entry: Mapping[str, Any], *, is_shown: bool) -> dict[str, str]:
+    if not is_shown:
+        return {}
+    return {"p-value": "" if entry["p_value"] is None else f"{entry['p_value']:.3g}"}
+
+
 def _answer(entry: Mapping[str, Any]) -> dict[str, Any]:
     """The cells of a class, of several labels, or of numbers with their intervals."""
+    if entry.get("values") and entry["label"] == "unknown":
+        return dict.fromkeys(entry["values"], "unknown")
     if entry.get("values"):
         return {key: cell for name, each in entry["values"].items() for key, cell in _number(name, each).items()}
     if entry["probability"] is None and entry["top"]:

@@ -30,7 +30,11 @@ _digest_option = section(
 )
 
 
-@command("bottleneck predict first new.jpg", "bottleneck predict first photos/test --out labels.csv")
+@command(
+    "bottleneck predict first new.jpg",
+    "bottleneck predict first photos/test --out labels.csv",
+    "bottleneck predict first new.jpg --abstain 0.05",
+)
 @click.argument("run", shell_complete=complete_runs)
 @click.argument("images", nargs=-1, required=True, shell_complete=complete_files)
 @path_options
@@ -44,6 +48,16 @@ _digest_option = section(
     ),
 )
 @section("Output", click.option("--top", type=COUNT, default=5, help="Number of classes to list for each image."))
+@section(
+    "Output",
+    click.option(
+        "--abstain",
+        type=SHARE,
+        metavar="P",
+        help="Label images `unknown` whose p-value is at most P, such as 0.05: they are unlike all that the run was trained on. About that "
+        "share of familiar images is refused, too.",
+    ),
+)
 @compute_options
 @folder_options
 @output_options
@@ -51,7 +65,8 @@ def predict(**options: Any) -> None:
     """Label IMAGES with a RUN, or with a file that `export` wrote.
 
     IMAGES are files, folders, tables of paths, archives, .npz files, patterns in quotes ('photos/*.jpg'), or - for one image on
-    stdin. Each image has one row, in the order given; an image that cannot be read has the reason instead of a label.
+    stdin. Each image has one row, in the order given; an image that cannot be read has the reason instead of a label. The p-value says
+    how many of the validation images are as far from the training images: 0.003 is unlike anything that the run was trained on.
     """
     from pipeline import api
 
@@ -60,6 +75,8 @@ def predict(**options: Any) -> None:
     done = api.predict(**given)
     written = [results.describe_rows_written(options["out"], len(done))] if options["out"] else []
     show(options, done.as_dict(), lambda shown: "\n".join([results.describe_predictions(shown), *written]))
+    if not options["quiet"] and options["abstain"] is None and (hint := results.hint_unfamiliar(done)):
+        click.echo(hint, err=True)
     if done.labelled_folders and not options["quiet"]:
         click.echo(render.hint_evaluate(options["run"], done.labelled_folders[0]), err=True)
 

@@ -17,6 +17,7 @@ from pipeline.images.scan import Data
 from pipeline.images.sources.reading import Reading
 from pipeline.prediction_files import PredictionFile
 from pipeline.predictions import Predictions, check_top, decode_rows, label_given
+from pipeline.runs.abstain import check_no_abstain
 from pipeline.runs.evaluate import OWN_SPLITS, check_out, evaluate
 from pipeline.runs.evaluation import Evaluation
 from pipeline.runs.predict import Predicted
@@ -53,22 +54,26 @@ class ExportedRun:
         """What it answers."""
         return self.description.task
 
-    def predict(self, images: GivenImages, *, top: int = 5, reading: Reading | None = None) -> Predictions:
+    def predict(
+        self, images: GivenImages, *, top: int = 5, reading: Reading | None = None, abstain: float | None = None
+    ) -> Predictions:
         """Label images, decoded as the description says, by the decoder that made the run's rows.
 
         Args:
             images: What `Run.predict` takes.
             top: How many classes to list for each.
             reading: As in `Run.predict`.
+            abstain: Must be None: an exported file has no p-values.
 
         Returns:
-            What `Run.predict` returns.
+            What `Run.predict` returns, without p-values.
 
         Raises:
             DataNotFoundError, UnreadableImageError: No image can be read, or one cannot and `strict` is set.
-            SettingError: `top` is below 1.
+            SettingError: `top` is below 1, or `abstain` is given.
         """
         check_top(top)
+        check_no_abstain(abstain, self.path, self.description.origin.get("run"))
         strict = self.settings.compute.strict
         reading = reading or make_reading(self.settings)
         given = read_given(images, self.settings.paths.hashes, exif=self.description.decoder.exif, reading=reading)
@@ -137,6 +142,7 @@ def predict_images(
     digest: str | None = None,
     out: str | Path | None = None,
     reading: Reading | None = None,
+    abstain: float | None = None,
 ) -> Predictions:
     """Label images with a run or an exported file, and write a file of the predictions if one is named.
 
@@ -148,10 +154,11 @@ def predict_images(
         digest: Of `load_predictor`.
         out: The file; it is checked before the work.
         reading: As in `Run.predict`.
+        abstain: As in `Run.predict`.
     """
     file = PredictionFile.of(out)
     predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
-    predictions = predictor.predict(images, top=top, reading=reading)
+    predictions = predictor.predict(images, top=top, reading=reading, abstain=abstain)
     if file is not None:
         file.write(predictions)
     return predictions

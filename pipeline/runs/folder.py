@@ -1,11 +1,12 @@
 """Run folders: a trained head with all that is needed to predict with it, and to make it again.
 
-runs/<name>/  run.json  metrics.json  history.csv  predictions.csv  head.npz | head.keras  *.png
+runs/<name>/  run.json  metrics.json  history.csv  predictions.csv  head.npz | head.keras  novelty.npz  *.png
 """
 
 import contextlib
 import itertools
 import logging
+import math
 import os
 import re
 import shutil
@@ -19,11 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DamagedStoreError, RunNotFoundError, did_you_mean, foreign_file
-from pipeline.files import check_regular, name_beside, put, read_json, remove, write_json
+from pipeline.files import check_regular, name_beside, open_regular, put, read_json, remove, write_json
 from pipeline.images.sources.arrays.npz import read_npz
 from pipeline.runs.info import RunInfo
 from pipeline.runs.naming import check_form, numbered, plain_name
 from pipeline.runs.tables import read_table, write_table
+from pipeline.stage_two.novelty.detector import Detector, Novelty, detector_from_arrays
 from pipeline.tasks.kinds import scores_from_dict, task_from_dict
 from pipeline.tasks.scores import Scores
 from pipeline.tasks.targets import Outputs
@@ -36,6 +38,11 @@ _DIGEST = re.compile("([0-9a-f]{64})?")
 
 _LISTED = 8
 """Runs that a message names."""
+
+NOVELTY = "novelty.npz"
+"""The detector of unfamiliar images (`pipeline.stage_two.novelty`)."""
+
+_MAX_NOVELTY_BYTES = 2**26
 
 _MAX_JSON_BYTES = 2**28
 """Of run.json, metrics.json and sweep.json; those of 20,000 classes take some megabytes."""
@@ -94,6 +101,20 @@ class RunFolder:
         raise DamagedStoreError(
             f"{self.path} has no head.npz and no head.keras: the run is incomplete. Train it again."
         )
+
+    @cached_property
+    def detector(self) -> Detector | None:
+        """novelty.npz; None for a run of a version that wrote none.
+
+        Raises:
+            DamagedStoreError: It is not the file of a detector.
+        """
+        path = self.path / NOVELTY
+        if not os.path.lexists(path):
+            return None
+        with foreign_file(path, "is not a readable file of plain arrays"):
+            open_regular(path, _MAX_NOVELTY_BYTES).close()
+        return detector_from_arrays(load_arrays(path), path)
 
     def predictions(self) -> list[dict[str, str]]:
         """predictions.csv: path, split, label, predicted, sha256, and probabilities as `write_predictions` wrote them.
@@ -279,19 +300,29 @@ def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     write_table(path, list(history[0]), [list(row.values()) for row in history])
 
 
-def write_predictions(path: Path, rows: Iterable[tuple[str, str, str, bytes, Outputs]], task: Task) -> None:
-    """Write one line per image: path, split, label, predicted label, SHA-256, and probabilities (`pipeline.tasks.stored`).
+def write_predictions(
+    path: Path, rows: Iterable[tuple[str, str, str, bytes, Outputs]], task: Task, novelty: Novelty | None = None
+) -> None:
+    """Write one line per image: path, split, label, predicted label, SHA-256, probabilities (`pipeline.tasks.stored`), distance and p-value.
 
     Args:
         path: The file.
         rows: Name, split, label, SHA-256 and outputs (K,) of each image.
         task: What is asked.
+        novelty: How far each image is from the training images; None: there are no such columns.
     """
+    further = itertools.repeat([]) if novelty is None else _novelty_cells(novelty)
     lines = (
-        [name, split, label, task.text(task.decide(output[None])[0]), digest.hex(), *task.cells(output)]
-        for name, split, label, digest, output in rows
+        [name, split, label, task.text(task.decide(output[None])[0]), digest.hex(), *task.cells(output), *cells]
+        for (name, split, label, digest, output), cells in zip(rows, further, strict=novelty is not None)
     )
-    write_table(path, ["path", "split", "label", "predicted", "sha256", *task.cell_columns], lines)
+    columns = [] if novelty is None else ["distance", "p_value"]
+    write_table(path, ["path", "split", "label", "predicted", "sha256", *task.cell_columns, *columns], lines)
+
+
+def _novelty_cells(novelty: Novelty) -> Iterable[list[str]]:
+    for pair in zip(novelty.distances.tolist(), novelty.p_values.tolist(), strict=True):
+        yield ["" if math.isnan(number) else f"{number:.6g}" for number in pair]
 
 
 def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -112,6 +112,9 @@ class RunInfo(TrainingFacts):
     calibration: Mapping[str, Any] | None = None
     """{method, error: {validation: {before, after}, test: ...}}: the expected calibration error; None without a calibration."""
 
+    novelty: Mapping[str, Any] | None = None
+    """{centres, validation, level, refused: {test: share}} of the detector in novelty.npz; None for a run of a version that wrote none."""
+
     name: str = ""
 
     root: str | None = None
@@ -218,6 +221,7 @@ def describe_run(
     images: Mapping[str, int],
     weights: str,
     calibration: Mapping[str, Any] | None = None,
+    novelty: Mapping[str, Any] | None = None,
 ) -> RunInfo:
     """The info of a run on these rows.
 
@@ -228,6 +232,7 @@ def describe_run(
         images: Number of images by split.
         weights: `imagenet`, `random`, or a file.
         calibration: See `RunInfo`.
+        novelty: See `RunInfo`.
     """
     manifest, recipe = extraction.manifest, extraction.store.recipe
     use = ImageUse.of(manifest).as_dict()
@@ -244,6 +249,7 @@ def describe_run(
         classes=task.names,
         task=task.as_dict(),
         calibration=calibration,
+        novelty=novelty,
         images=dict(images),
         skipped=use["skipped"],
         ignored=use["ignored"],

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import DamagedStoreError
@@ -10,12 +11,14 @@ from pipeline.images.given import GivenImages, read_given
 from pipeline.images.manifest import Manifest
 from pipeline.images.sources.reading import Reading
 from pipeline.predictions import Predictions, check_top, label_given
+from pipeline.runs.abstain import check_abstain
 from pipeline.runs.info import RunInfo
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import make_rows
 from pipeline.stage_one.scan import make_reading
 from pipeline.stage_two.head import Head, predict_rows
-from pipeline.stage_two.rows import stored_rows
+from pipeline.stage_two.novelty.detector import Detector
+from pipeline.stage_two.rows import Rows, StoredRows, stored_rows
 from pipeline.tasks.targets import Outputs
 from pipeline.tasks.task import Task
 
@@ -30,6 +33,9 @@ class Predicted:
     outputs: Outputs
     """float32 (M, K): probabilities, or numbers."""
 
+    p_values: NDArray[np.float64] | None = None
+    """How usual each image is among validation images, (M,); None if the run or the exported file cannot say."""
+
 
 def predict(
     head: Head,
@@ -40,6 +46,8 @@ def predict(
     *,
     top: int = 5,
     reading: Reading | None = None,
+    detector: Detector | None = None,
+    abstain: float | None = None,
 ) -> Predictions:
     """Label images, from files or pixels.
 
@@ -54,25 +62,32 @@ def predict(
         settings: Cache folder and compute.
         top: Number of classes to list for each image.
         reading: How tables, archives and other data sets among the images are read.
+        detector: That of the run; None: it has none.
+        abstain: Images with a p-value up to this get the label `unknown`; None: none do.
 
     Returns:
         One row for each image, in the order given.
 
     Raises:
         DataNotFoundError, UnreadableImageError: No image can be read; with `strict`, one image cannot be read.
-        SettingError: `top` is below 1.
+        SettingError: `top` is below 1, or `abstain` cannot be asked of the run.
     """
     check_top(top)
+    check_abstain(abstain, detector, task, info.name)
     strict = settings.compute.strict
     exif = Recipe.from_dict(info.recipe).decoder.exif
     reading = reading or make_reading(settings)
     given = read_given(images, settings.paths.hashes, exif=exif, reading=reading)
     given.check(given.manifest, need_all=strict)
-    done = predict_manifest(head, info, task, given.manifest, settings)
-    return label_given(given, done.manifest, done.outputs, task, top=top, strict=strict)
+    done = predict_manifest(head, info, task, given.manifest, settings, detector)
+    return label_given(
+        given, done.manifest, done.outputs, task, top=top, strict=strict, p_values=done.p_values, abstain=abstain
+    )
 
 
-def predict_manifest(head: Head, info: RunInfo, task: Task, manifest: Manifest, settings: Settings) -> Predicted:
+def predict_manifest(
+    head: Head, info: RunInfo, task: Task, manifest: Manifest, settings: Settings, detector: Detector | None = None
+) -> Predicted:
     """The outputs of the head for the images of a manifest; rows that are missing are made first, and stored if the cache can be written.
 
     Args:
@@ -81,6 +96,7 @@ def predict_manifest(head: Head, info: RunInfo, task: Task, manifest: Manifest, 
         task: What it answers.
         manifest: The images.
         settings: Cache folder and compute.
+        detector: That of the run; None: it has none.
 
     Raises:
         DamagedStoreError: An output is NaN.
@@ -89,11 +105,26 @@ def predict_manifest(head: Head, info: RunInfo, task: Task, manifest: Manifest, 
     own = settings.with_changes(base=recipe.base, weights=info.weights)
     extraction = make_rows(manifest, recipe, own, keep=False)
     if not len(extraction.manifest):
-        return Predicted(extraction.manifest, np.empty((0, len(info.classes)), np.float32))
+        none = None if detector is None else np.empty(0)
+        return Predicted(extraction.manifest, np.empty((0, len(info.classes)), np.float32), none)
     rows = stored_rows(extraction.store, extraction.keys(), info.pool, settings.compute.memory_bytes())
-    outputs = predict_rows(head, rows)
+    outputs, p_values = _ask(head, detector, rows)
     if not np.isfinite(outputs).all():
         raise DamagedStoreError(
             f"The head of the run {info.name!r} predicts NaN: its weights are too large for its features. Train it again."
         )
-    return Predicted(extraction.manifest, task.finish(outputs))
+    return Predicted(extraction.manifest, task.finish(outputs), p_values)
+
+
+def _ask(head: Head, detector: Detector | None, rows: Rows) -> tuple[Outputs, NDArray[np.float64] | None]:
+    """Outputs (M, K) and p-values (M,) of rows; those on disk are read once, in blocks."""
+    if detector is None:
+        return predict_rows(head, rows), None
+    if not isinstance(rows, StoredRows):
+        return predict_rows(head, rows), detector.judge(rows).p_values
+    places, answers = zip(
+        *((positions, _ask(head, detector, block)) for positions, block in rows.blocks()), strict=True
+    )
+    order = np.argsort(np.concatenate(places))
+    outputs, p_values = zip(*answers, strict=True)
+    return np.concatenate(outputs)[order], np.concatenate(p_values)[order]

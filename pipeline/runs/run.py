@@ -18,6 +18,7 @@ from pipeline.runs.predict import Predicted, predict, predict_manifest
 from pipeline.settings import Settings
 from pipeline.stage_two.head import Head
 from pipeline.stage_two.linear.heads import head_from_arrays
+from pipeline.stage_two.novelty.detector import Detector
 from pipeline.tasks.scores import Scores, score_table
 from pipeline.tasks.task import Task
 
@@ -62,13 +63,30 @@ class Run:
         """The scores by split as plain values; see `Scores.as_dict`."""
         return {split: scores.as_dict() for split, scores in self.scores.items()}
 
-    def predict(self, images: GivenImages, *, top: int = 5, reading: Reading | None = None) -> Predictions:
+    @property
+    def detector(self) -> Detector | None:
+        """Judges how familiar images are; None for a run of a version that had none."""
+        return self.folder.detector
+
+    def predict(
+        self, images: GivenImages, *, top: int = 5, reading: Reading | None = None, abstain: float | None = None
+    ) -> Predictions:
         """Label images; see `pipeline.runs.predict.predict`."""
-        return predict(self.head, self.info, self.task, images, self.settings, top=top, reading=reading)
+        return predict(
+            self.head,
+            self.info,
+            self.task,
+            images,
+            self.settings,
+            top=top,
+            reading=reading,
+            detector=self.detector,
+            abstain=abstain,
+        )
 
     def predict_manifest(self, manifest: Manifest) -> Predicted:
         """The outputs for the images of a manifest; see `pipeline.runs.predict.predict_manifest`."""
-        return predict_manifest(self.head, self.info, self.task, manifest, self.settings)
+        return predict_manifest(self.head, self.info, self.task, manifest, self.settings, self.detector)
 
     def training_digests(self) -> frozenset[bytes]:
         """SHA-256 of each training image; empty if the run's predictions.csv is gone or was written without digests."""
@@ -94,6 +112,7 @@ class Run:
             "folds": info.folds,
             "threshold": self._thresholds(),
             "calibration": info.calibration,
+            "novelty": info.novelty,
             "augmentation": None if self._is_plain() else augmentation_of(info),
             "seconds": info.seconds,
             "seconds_per_epoch": info.seconds_per_epoch,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import PipelineError, UnsavedRunError
-from pipeline.runs.folder import NewRun, RunFolder, save_arrays, write_history, write_predictions
+from pipeline.runs.folder import NOVELTY, NewRun, RunFolder, save_arrays, write_history, write_predictions
 from pipeline.runs.info import TrainingFacts, describe_run
 from pipeline.runs.plots.plots import draw_run
 from pipeline.runs.run import Run
@@ -16,6 +16,8 @@ from pipeline.settings import Settings
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_two.folds import FoldScores
 from pipeline.stage_two.head import Head, ScoredRows
+from pipeline.stage_two.novelty.detector import Novelty
+from pipeline.stage_two.novelty.fit import FittedDetector, fit_detector
 
 _FOLD_COLUMNS = ("path", "label", "predicted", "probability", "fold")
 """Of folds.csv: each training and validation image, predicted by a head that has not seen it."""
@@ -56,12 +58,13 @@ def save_run(
     Raises:
         UnsavedRunError: The folder of the runs cannot be written to; the run was kept elsewhere, where the message says.
     """
+    fitted = fit_detector(trained.scored.labelled)
     try:
-        folder = _write(trained, settings, settings.paths.runs, name, replace=replace)
+        folder = _write(trained, fitted, settings, settings.paths.runs, name, replace=replace)
     except OSError as error:
         if isinstance(error, PipelineError):
             raise
-        raise _keep_elsewhere(trained, settings, name, error) from error
+        raise _keep_elsewhere(trained, fitted, settings, name, error) from error
     if plots:
         splits, outputs = trained.scored.labelled.splits, trained.scored.outputs
         draw_run(folder, {name: (outputs[name], part.y) for name, part in splits.items()})
@@ -69,10 +72,12 @@ def save_run(
     return Run(folder, trained.head, settings)
 
 
-def _keep_elsewhere(trained: TrainedHead, settings: Settings, name: str | None, error: OSError) -> OSError:
+def _keep_elsewhere(
+    trained: TrainedHead, fitted: FittedDetector, settings: Settings, name: str | None, error: OSError
+) -> OSError:
     """Write a run to the system's temporary folder, and return the error that says so; the original error if that fails too."""
     try:
-        kept = _write(trained, settings, Path(tempfile.mkdtemp(prefix="bottleneck-run-")), name, replace=False)
+        kept = _write(trained, fitted, settings, Path(tempfile.mkdtemp(prefix="bottleneck-run-")), name, replace=False)
     except OSError:
         return error
     return UnsavedRunError(
@@ -81,7 +86,9 @@ def _keep_elsewhere(trained: TrainedHead, settings: Settings, name: str | None, 
     )
 
 
-def _write(trained: TrainedHead, settings: Settings, runs: Path, name: str | None, *, replace: bool) -> RunFolder:
+def _write(
+    trained: TrainedHead, fitted: FittedDetector, settings: Settings, runs: Path, name: str | None, *, replace: bool
+) -> RunFolder:
     """Write all files of a run."""
     labelled, outputs = trained.scored.labelled, trained.scored.outputs
     images = {split: len(part) for split, part in labelled.splits.items()}
@@ -92,10 +99,12 @@ def _write(trained: TrainedHead, settings: Settings, runs: Path, name: str | Non
         images,
         settings.features.weights,
         trained.scored.calibration,
+        fitted.as_dict(),
     )
     kind = info.head.split(":")[0].split(",")[0]
     with NewRun(runs, name, f"{info.data}-{info.recipe['base']}-{kind}", replace=replace) as new:
         _save_head(trained.head, new.path)
+        save_arrays(new.path / NOVELTY, fitted.detector.arrays())
         if trained.history:
             write_history(new.path / "history.csv", trained.history)
         rows = (
@@ -103,7 +112,8 @@ def _write(trained: TrainedHead, settings: Settings, runs: Path, name: str | Non
             for split, part in labelled.splits.items()
             for image, target, digest, output in zip(part.names, part.y, part.digests, outputs[split], strict=True)
         )
-        write_predictions(new.path / "predictions.csv", rows, labelled.task)
+        novelty = Novelty.joined([fitted.novelty[split] for split in labelled.splits])
+        write_predictions(new.path / "predictions.csv", rows, labelled.task, novelty)
         if trained.folds:
             write_table(new.path / "folds.csv", _FOLD_COLUMNS, trained.folds.rows)
         return new.finish(info, trained.scored.scores)

@@ -12,7 +12,7 @@ def test_predict_prints_each_image(work, photos):
     image = photos / "test" / "red" / "red000.png"
     (entry,) = call("predict", "linear", image, *work["places"], "--json").json["predictions"]
 
-    assert set(entry) == {"path", "label", "probability", "top", "reason"}
+    assert set(entry) == {"path", "label", "probability", "top", "reason", "p_value"}
     assert entry["path"] == str(image)
     assert entry["top"][0] == [entry["label"], entry["probability"]]
     assert sorted(label for label, _ in entry["top"]) == ["blue", "red"]
@@ -114,7 +114,7 @@ def test_predictions_are_written(work, photos, tmp_path):
 
     assert shown.code == 0
     assert len(lines) == 1 + 12 + 1
-    assert lines[-1] == "gone.png,,,,,no such file"
+    assert lines[-1] == "gone.png,,,,,,no such file"
     assert shown.out.splitlines()[-1] == f"Wrote {out}: 13 rows."
     assert (refused.code, ".csv, .jsonl, .parquet" in refused.err) == (2, True)
 

@@ -97,6 +97,7 @@ def test_every_image_has_its_row(photos, settings, runs, tmp_path, caplog):
             "probability": None,
             "top": [],
             "reason": "",
+            "p_value": None,
         }
         assert received[number]["reason"].startswith(reason)
     assert f"4 of 6 images cannot be read; the first: {broken}: not an image" in caplog.text

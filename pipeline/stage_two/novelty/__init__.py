@@ -1,0 +1,1 @@
+"""How far images are from those that a head was trained on."""

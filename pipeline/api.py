@@ -535,6 +535,7 @@ def evaluate(
     data: Data | Manifest,
     *,
     split: str | None = None,
+    abstain: float | None = None,
     digest: str | None = None,
     out: str | Path | None = None,
     **keywords: Unpack[EvaluateKeywords],
@@ -546,6 +547,7 @@ def evaluate(
         data: What `scan` takes, or its result.
         split: `train`, `validation` or `test`: only these images; `all`: all images. None: the test images if the data itself names
             some, otherwise all. In a `Manifest`, all splits count as the data's own.
+        abstain: A p-value as of `predict`: refused images are counted, and the scores are those of the others.
         digest: Of an exported file: see `load_exported`.
         out: Folder for evaluation.json, predictions.csv, plots and report.html.
         keywords: Of `pipeline.keywords.EvaluateKeywords`. A `Run` keeps the folders and the compute that it was loaded with.
@@ -557,7 +559,7 @@ def evaluate(
     from pipeline.exports.load import evaluate_data
 
     given = gather(keywords, evaluate)
-    return evaluate_data(run, data, given.settings, given.read, split=split, digest=digest, out=out)
+    return evaluate_data(run, data, given.settings, given.read, split=split, digest=digest, out=out, abstain=abstain)
 
 
 def classify(images: GivenImages, *, top: int = 5, **keywords: Unpack[SettingsKeywords]) -> Predictions:

@@ -20,6 +20,16 @@ from pipeline.cli.options import (
     show,
 )
 
+_abstain_option = section(
+    "Output",
+    click.option(
+        "--abstain",
+        type=SHARE,
+        metavar="P",
+        help="Refuse images whose p-value is at most P, such as 0.05, because they are unlike all that the run was trained on: `predict` gives "
+        "`unknown`, `evaluate` scores the others. About that share of familiar images is refused, too.",
+    ),
+)
 _digest_option = section(
     "Data",
     click.option(
@@ -48,16 +58,7 @@ _digest_option = section(
     ),
 )
 @section("Output", click.option("--top", type=COUNT, default=5, help="Number of classes to list for each image."))
-@section(
-    "Output",
-    click.option(
-        "--abstain",
-        type=SHARE,
-        metavar="P",
-        help="Label images `unknown` whose p-value is at most P, such as 0.05: they are unlike all that the run was trained on. About that "
-        "share of familiar images is refused, too.",
-    ),
-)
+@_abstain_option
 @compute_options
 @folder_options
 @output_options
@@ -93,6 +94,7 @@ def predict(**options: Any) -> None:
         help="Images to use [default: test if DATA itself names test images, otherwise all].",
     ),
 )
+@_abstain_option
 @_digest_option
 @section(
     "Output",

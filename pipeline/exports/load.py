@@ -54,6 +54,11 @@ class ExportedRun:
         """What it answers."""
         return self.description.task
 
+    @property
+    def detector(self) -> None:
+        """None: the file gives answers alone."""
+        return
+
     def predict(
         self, images: GivenImages, *, top: int = 5, reading: Reading | None = None, abstain: float | None = None
     ) -> Predictions:
@@ -173,6 +178,7 @@ def evaluate_data(
     split: str | None = None,
     digest: str | None = None,
     out: str | Path | None = None,
+    abstain: float | None = None,
 ) -> Evaluation:
     """Score a run or an exported file on labelled data.
 
@@ -184,15 +190,19 @@ def evaluate_data(
         split: Of `pipeline.runs.evaluate.evaluate`.
         digest: Of `load_predictor`.
         out: Folder of the results; it is checked before the work.
+        abstain: Of `pipeline.runs.evaluate.evaluate`.
     """
     folder = None if out is None else Path(out)
     if folder is not None:
         check_out(folder)
     predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
     own = {"task": predictor.task.kind, "answer_names": _answer_names(predictor)}
+    if isinstance(predictor, ExportedRun):
+        check_no_abstain(abstain, predictor.path, predictor.description.origin.get("run"))
     manifest = scan(data, settings, **{**own, **read, "split": OWN_SPLITS})
     shown = str(data) if isinstance(data, str | Path) else None
-    return evaluate(predictor, manifest, split=split, out=folder, strict=settings.compute.strict, shown=shown)
+    strict = settings.compute.strict
+    return evaluate(predictor, manifest, split=split, out=folder, strict=strict, shown=shown, abstain=abstain)
 
 
 def _answer_names(predictor: ExportedRun | Run) -> tuple[str, ...]:

@@ -8,17 +8,21 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.errors import DataLayoutError, SettingError, check_choice
 from pipeline.files import replacing, write_json
 from pipeline.html import show_png
 from pipeline.images.manifest import SPLITS, Manifest
 from pipeline.images.summary import unread_kinds
+from pipeline.runs.abstain import check_abstain
 from pipeline.runs.attempts import attempt
 from pipeline.runs.evaluation import Evaluation, shorten, unknown_text
 from pipeline.runs.folder import write_predictions
 from pipeline.runs.plots.by_task import NAMES, Shown, draw_all
 from pipeline.runs.predict import Predicted
-from pipeline.tasks.targets import Outputs
+from pipeline.stage_two.novelty.detector import Detector
 from pipeline.tasks.task import Task
 
 OWN_SPLITS = "100/0/0"
@@ -45,6 +49,11 @@ class Predictor(Protocol):
 
     def predict_manifest(self, manifest: Manifest) -> Predicted:
         """The probabilities of the images that can be read."""
+        ...
+
+    @property
+    def detector(self) -> Detector | None:
+        """Judges how familiar images are, if it has one."""
         ...
 
     def training_digests(self) -> frozenset[bytes]:
@@ -76,6 +85,7 @@ def evaluate(
     out: Path | None = None,
     strict: bool = False,
     shown: str | None = None,
+    abstain: float | None = None,
 ) -> Evaluation:
     """Predict the labelled images of a data set and score the predictions.
 
@@ -86,14 +96,16 @@ def evaluate(
         out: Folder for evaluation.json, predictions.csv, plots and report.html; they replace older ones.
         strict: An image that cannot be used is an error.
         shown: The data as the user named it; None: its source, or its title.
+        abstain: Images with a p-value up to this are refused: they are counted, and the scores are those of the others. None: none is.
 
     Raises:
-        SettingError: The data has no such split; or the folder cannot be written.
+        SettingError: The data has no such split, the folder cannot be written, or `abstain` cannot be asked.
         DataLayoutError: No image can be used: none is readable and has a label that is a class of the run.
     """
     if out is not None:
         check_out(out)
     task = predictor.task
+    check_abstain(abstain, predictor.detector, task, predictor.name)
     task.check_columns(manifest.target_names)
     chosen, part = _choose_split(manifest, split)
     labels = Counter(part.labels)
@@ -110,24 +122,44 @@ def evaluate(
         raise DataLayoutError(
             f"{len(skipped):,} of {len(skipped) + len(used):,} images cannot be read; the first: {first}."
         )
+    answered = _answered(done, abstain)
     seen = predictor.training_digests()
     evaluation = Evaluation(
         run=predictor.name,
         data=shown or manifest.source or manifest.title,
         split=chosen,
-        scores=task.score(done.outputs, task.encode([str(label) for label in used.labels])),
+        scores=task.score(done.outputs[answered], task.encode([str(used.labels[row]) for row in answered])),
         skipped=skipped,
         ignored=manifest.ignored,
         num_unlabelled=num_unlabelled,
         unknown_labels=unknown,
         missing_classes=task.missing([str(label) for label in used.labels]),
-        num_trained_on=sum(digest in seen for digest in used.digests),
+        num_trained_on=sum(used.digests[row] in seen for row in answered),
+        abstain=abstain,
+        num_refused=len(used) - len(answered),
         folder=out,
         predicted=done,
     )
     if out is not None:
-        _write(evaluation, used, done.outputs, out, predictor.task)
+        _write(evaluation, done, answered, out, predictor.task)
     return evaluation
+
+
+def _answered(done: Predicted, abstain: float | None) -> NDArray[np.int64]:
+    """The rows of the images that are not refused.
+
+    Raises:
+        DataLayoutError: All are.
+    """
+    if abstain is None or done.p_values is None:
+        return np.arange(len(done.outputs))
+    rows = np.flatnonzero(done.p_values > abstain)
+    if not len(rows):
+        raise DataLayoutError(
+            f"All {len(done.outputs):,} images have a p-value of at most {abstain:g}: they are unlike all that the run was trained on, so "
+            "nothing is left to score. Leave --abstain out."
+        )
+    return rows
 
 
 def _choose_split(manifest: Manifest, split: str | None) -> tuple[str, Manifest]:
@@ -184,15 +216,17 @@ def _nearest(unknown: Mapping[str, int], classes: Sequence[str]) -> str:
     return ""
 
 
-def _write(evaluation: Evaluation, used: Manifest, outputs: Outputs, out: Path, task: Task) -> None:
+def _write(evaluation: Evaluation, done: Predicted, answered: NDArray[np.int64], out: Path, task: Task) -> None:
+    used, outputs = done.manifest, done.outputs
     labels = map(str, used.labels)
     splits = [evaluation.split] * len(used)
     rows = zip(used.names, splits, labels, used.digests, outputs, strict=True)
     with replacing(out / "predictions.csv") as beside:
-        write_predictions(beside, rows, task)
+        write_predictions(beside, rows, task, done.novelty)
     write_json(out / "evaluation.json", evaluation.as_dict())
     title = f"{Path(evaluation.data).name or evaluation.data}: {evaluation.run}\n{evaluation.split} images"
-    shown = Shown(task, evaluation.scores, outputs, task.encode([str(label) for label in used.labels]))
+    targets = task.encode([str(used.labels[row]) for row in answered])
+    shown = Shown(task, evaluation.scores, outputs[answered], targets)
     attempt("The evaluation is written, but its plots could not be drawn", draw_all, out, shown, title)
     plots = "".join(show_png(out / name, words) for name, words in NAMES.items() if (out / name).is_file())
     with replacing(out / "report.html") as beside:

@@ -45,6 +45,11 @@ class Evaluation:
     num_trained_on: int = 0
     """Images that are training images of the run: scores on them are too good."""
 
+    abstain: float | None = None
+    """Images with a p-value up to this were refused, and do not count in the scores; None: all images count."""
+
+    num_refused: int = 0
+
     folder: Path | None = None
     """Where the results were written."""
 
@@ -69,6 +74,8 @@ class Evaluation:
             "unknown_labels": dict(self.unknown_labels),
             "missing_classes": list(self.missing_classes),
             "trained_on": self.num_trained_on,
+            "abstain": self.abstain,
+            "refused": self.num_refused,
             "folder": None if self.folder is None else str(self.folder),
         }
 
@@ -81,6 +88,12 @@ class Evaluation:
             found.append(f"Not used: {unknown_text(self.unknown_labels)}.")
         if self.missing_classes:
             found.append(f"No image of these classes of the run: {shorten(self.missing_classes)}.")
+        if self.abstain is not None:
+            total = self.scores.n + self.num_refused
+            found.append(
+                f"Refused: {self.num_refused:,} of {total:,} images ({self.num_refused / total:.1%}) with a p-value of at most "
+                f"{self.abstain:g}. The scores are those of the others."
+            )
         if self.num_trained_on:
             found.append(
                 f"{self.num_trained_on:,} of the {self.scores.n:,} images are training images of this run, so the scores are "

@@ -17,7 +17,7 @@ from pipeline.settings import Settings
 from pipeline.stage_one.ensure import make_rows
 from pipeline.stage_one.scan import make_reading
 from pipeline.stage_two.head import Head, predict_rows
-from pipeline.stage_two.novelty.detector import Detector
+from pipeline.stage_two.novelty.detector import Detector, Novelty
 from pipeline.stage_two.rows import Rows, StoredRows, stored_rows
 from pipeline.tasks.targets import Outputs
 from pipeline.tasks.task import Task
@@ -33,8 +33,13 @@ class Predicted:
     outputs: Outputs
     """float32 (M, K): probabilities, or numbers."""
 
-    p_values: NDArray[np.float64] | None = None
-    """How usual each image is among validation images, (M,); None if the run or the exported file cannot say."""
+    novelty: Novelty | None = None
+    """How far each image is from the training images; None if the run or the exported file cannot say."""
+
+    @property
+    def p_values(self) -> NDArray[np.float64] | None:
+        """(M,), if they are known."""
+        return None if self.novelty is None else self.novelty.p_values
 
 
 def predict(
@@ -105,26 +110,25 @@ def predict_manifest(
     own = settings.with_changes(base=recipe.base, weights=info.weights)
     extraction = make_rows(manifest, recipe, own, keep=False)
     if not len(extraction.manifest):
-        none = None if detector is None else np.empty(0)
+        none = None if detector is None else Novelty.unknown(0)
         return Predicted(extraction.manifest, np.empty((0, len(info.classes)), np.float32), none)
     rows = stored_rows(extraction.store, extraction.keys(), info.pool, settings.compute.memory_bytes())
-    outputs, p_values = _ask(head, detector, rows)
+    outputs, novelty = _ask(head, detector, rows)
     if not np.isfinite(outputs).all():
         raise DamagedStoreError(
             f"The head of the run {info.name!r} predicts NaN: its weights are too large for its features. Train it again."
         )
-    return Predicted(extraction.manifest, task.finish(outputs), p_values)
+    return Predicted(extraction.manifest, task.finish(outputs), novelty)
 
 
-def _ask(head: Head, detector: Detector | None, rows: Rows) -> tuple[Outputs, NDArray[np.float64] | None]:
-    """Outputs (M, K) and p-values (M,) of rows; those on disk are read once, in blocks."""
+def _ask(head: Head, detector: Detector | None, rows: Rows) -> tuple[Outputs, Novelty | None]:
+    """Outputs (M, K) and novelty of M rows; those on disk are read once, in blocks."""
     if detector is None:
         return predict_rows(head, rows), None
     if not isinstance(rows, StoredRows):
-        return predict_rows(head, rows), detector.judge(rows).p_values
-    places, answers = zip(
-        *((positions, _ask(head, detector, block)) for positions, block in rows.blocks()), strict=True
-    )
+        return predict_rows(head, rows), detector.judge(rows)
+    done = [(positions, predict_rows(head, block), detector.judge(block)) for positions, block in rows.blocks()]
+    places, outputs, novelty = zip(*done, strict=True)
     order = np.argsort(np.concatenate(places))
-    outputs, p_values = zip(*answers, strict=True)
-    return np.concatenate(outputs)[order], np.concatenate(p_values)[order]
+    joined = Novelty.joined(novelty)
+    return np.concatenate(outputs)[order], Novelty(joined.distances[order], joined.p_values[order])

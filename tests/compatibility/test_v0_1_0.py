@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.cache.store import Store, row_keys
+from pipeline.errors import SettingError
 from pipeline.images.augment import AUGMENTATIONS
 from pipeline.runs.run import load_run
 from pipeline.settings import Settings
@@ -53,9 +54,13 @@ def test_a_run_predicts_what_it_predicted(name, options):
     """From images, by rows that are in the store."""
     expected = json.loads((OLD / f"expected_{name}.json").read_text())
 
-    predicted = load_run(name, settings=options).predict(["photos/test"])
+    run = load_run(name, settings=options)
+    predicted = run.predict(["photos/test"])
 
     assert [entry["path"] for entry in predicted] == [entry["path"] for entry in expected]
     assert [entry["label"] for entry in predicted] == [entry["label"] for entry in expected]
     probabilities = [entry["probability"] for entry in predicted]
     assert probabilities == pytest.approx([entry["probability"] for entry in expected], abs=1e-6)
+    assert {entry["p_value"] for entry in predicted} == {None}
+    with pytest.raises(SettingError, match=r"has no novelty\.npz.*Train it again"):
+        run.predict(["photos/test"], abstain=0.05)

@@ -24,12 +24,12 @@ from pipeline.settings import Settings
 from pipeline.tasks.classification import Classification
 from tests.faults.endings import THINGS, Ending, assert_in_order, end, look
 from tests.faults.test_any_cache import often
-from tests.faults.test_foreign_runs import HEAD
+from tests.faults.test_foreign_runs import HEAD, NOVELTY
 from tests.faults.trees import write_tree
 from tests.runs.samples import HISTORY, make_run
 
 COMMANDS = (("runs",), ("report",), ("report", "bad"), ("load", "bad"), ("load", "good"))
-FILES = ("run.json", "metrics.json", "history.csv", "predictions.csv", "head.npz")
+FILES = ("run.json", "metrics.json", "history.csv", "predictions.csv", "head.npz", "novelty.npz")
 PLACES = (
     "bad",
     *(f"bad/{name}" for name in (*FILES, "sweep.json", "exports.json", "head.keras")),
@@ -48,6 +48,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("good", "bad"):
         made = make_run(folder / "runs", name, history=HISTORY)
         save_arrays(made.path / "head.npz", HEAD)
+        save_arrays(made.path / "novelty.npz", NOVELTY)
         p = np.array([0.25, 0.75], np.float32)
         write_predictions(
             made.path / "predictions.csv", [("a.png", "test", "ant", b"\1" * 32, p)] * 3, Classification(("ant", "bee"))
@@ -72,7 +73,10 @@ def run(command: Sequence[str], runs: Path) -> int:
     settings = Settings.of(runs=runs, cache=runs.with_name("cache"))
     try:
         if command[0] == "load":
-            load_run(command[1], settings).head.outputs(np.zeros((3, 4), np.float32))
+            loaded, X = load_run(command[1], settings), np.zeros((3, 4), np.float32)
+            loaded.head.outputs(X)
+            if loaded.detector is not None:
+                loaded.detector.judge(X)
         else:
             main(
                 [*command, "--runs", str(runs), *(["--cache", str(runs.with_name("cache"))] * (command[0] == "report"))]

@@ -29,6 +29,7 @@ HEAD = {
     "bias": np.zeros(2, np.float32),
     "temperature": np.ones(1, np.float32),
 }
+NOVELTY = {"centres": np.eye(4, dtype=np.float16), "calibration": np.array([0, 0.25, 0.5], np.float32)}
 DEEP = "[" * 100_000 + "]" * 100_000
 
 
@@ -191,6 +192,31 @@ def test_bad_head_is_an_error_of_its_file(fault: str, runs: Path):
     with pytest.raises(PipelineError, match="bad"):
         load_run("bad", settings=Settings.of(runs=runs))
     assert load_run("good", settings=Settings.of(runs=runs)).classes == ("ant", "bee")
+
+
+DETECTORS = {
+    "NaN": lambda path: save_arrays(path, NOVELTY | {"centres": np.full((2, 4), np.nan, np.float16)}),
+    "a head": lambda path: save_arrays(path, HEAD),
+    "objects": lambda path: np.savez(path, centres=np.array([Path()], dtype=object)),
+    "corrupt deflate": _corrupt_deflate,
+    "a bomb": _bomb,
+    "no archive": _text("content"),
+    "a pipe": _pipe,
+    "an endless file": _endless,
+    "a link": lambda path: path.symlink_to(path.with_name("head.npz")),
+    "a large file": lambda path: path.write_bytes(b"") or os.truncate(path, 2**26 + 1),
+}
+
+
+@pytest.mark.parametrize("fault", DETECTORS)
+def test_bad_detector_is_an_error_of_its_file(fault: str, runs: Path):
+    """No image is judged by it, nothing waits, and the message names the file; the run's other files can be read."""
+    DETECTORS[fault](runs / "bad" / "novelty.npz")
+    run = load_run("bad", settings=Settings.of(runs=runs))
+
+    with pytest.raises(PipelineError, match=r"bad/novelty\.npz"):
+        _ = run.detector
+    assert run.classes == ("ant", "bee")
 
 
 def test_head_of_another_run_is_refused(runs: Path):

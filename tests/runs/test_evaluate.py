@@ -12,6 +12,7 @@ from pipeline.images.manifest import Manifest
 from pipeline.runs.evaluate import OWN_SPLITS, evaluate
 from pipeline.runs.predict import Predicted
 from pipeline.runs.run import load_run
+from pipeline.stage_two.novelty.detector import Detector, Novelty
 from pipeline.tasks.class_scores import score
 from pipeline.tasks.classification import Classification
 from tests.calls import read
@@ -26,6 +27,7 @@ class Colours:
     name = "colours"
     classes = ("blue", "green", "red")
     task = Classification(classes)
+    detector = None
 
     def __init__(self, trained_on=()):
         self.trained_on = frozenset(trained_on)
@@ -191,3 +193,35 @@ def test_cache_and_runs_may_be_read_only(photos, settings, runs, tmp_path, caplo
     assert sorted(settings.paths.cache.rglob("*.h5")) == shards
     assert caplog.text.count("New features are computed for this command and not stored") == 2
     assert run.predict([new, photos / "test"])[0].label == first[0].label
+
+
+class Familiar(Colours):
+    """Blue images are unlike those that it was trained on."""
+
+    detector = Detector(np.ones((1, 1), np.float16), np.zeros(99, np.float32))
+
+    def predict_manifest(self, manifest: Manifest) -> Predicted:
+        done = super().predict_manifest(manifest)
+        p = np.array([0.5 if label == "red" else 0.01 for label in manifest.labels])
+        return replace(done, novelty=Novelty(1 - p.astype(np.float32), p))
+
+
+def test_refused_images_are_counted_and_not_scored(frame, tmp_path):
+    """The scores are those of the others; each image has its p-value in predictions.csv."""
+    every, some = (evaluate(Familiar(), scanned(frame), abstain=abstain) for abstain in (None, 0.05))
+    evaluate(Familiar(), scanned(frame), abstain=0.05, out=tmp_path)
+
+    assert (every.accuracy, every.num_refused, every.as_dict()["abstain"]) == (4 / 6, 0, None)
+    assert (some.accuracy, some.scores.n, some.as_dict()["refused"]) == (1, 4, 2)
+    assert any(
+        note.startswith("Refused: 2 of 6 images (33.3%) with a p-value of at most 0.05.") for note in some.notes()
+    )
+    assert sorted(pd.read_csv(tmp_path / "predictions.csv")["p_value"]) == [0.01, 0.01, 0.5, 0.5, 0.5, 0.5]
+
+
+def test_nothing_is_left_to_score(frame):
+    """If all images are refused, that is an error; so is a level that a run cannot be asked."""
+    with pytest.raises(DataLayoutError, match=r"All 6 images have a p-value of at most 0\.6"):
+        evaluate(Familiar(), scanned(frame), abstain=0.6)
+    with pytest.raises(SettingError, match=r"has no novelty\.npz"):
+        evaluate(Colours(), scanned(frame), abstain=0.05)

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.reports.by_task import KINDS
 from pipeline.reports.classes import MAX_MISTAKES
+from pipeline.reports.novelty import strange_rows
 from pipeline.reports.prediction_table import SPLITS, PredictionTable
 from pipeline.runs.images import RunImages
 from pipeline.tasks.task import Task
@@ -72,7 +73,7 @@ class Gallery:
 def by_interest(runs: Sequence[tuple[PredictionTable, Task]], pairs: Iterable[Sequence[int]]) -> Iterator[int]:
     """Rows in the order in which they get thumbnails; a row may come more than once.
 
-    First the most confident mistakes, then duplicates, then one row of each list of the page in turn, then any.
+    First the most confident mistakes, then duplicates, then those farthest from the training images, then one row of each list of the page in turn, then any.
 
     Args:
         runs: What the runs predicted for the same images, and their tasks; the best run first.
@@ -83,6 +84,7 @@ def by_interest(runs: Sequence[tuple[PredictionTable, Task]], pairs: Iterable[Se
     for kind, table, task, split in parts:
         yield from kind.mistakes(table, task, split)[:MAX_MISTAKES]
     yield from chain.from_iterable(pairs)
+    yield from chain.from_iterable(strange_rows(table) for table, _ in runs)
     lists = [rows[:MAX_LISTED] for kind, table, task, split in parts for rows in kind.lists(table, task, split)]
     yield from (row for turn in zip_longest(*lists) for row in turn if row is not None)
     if runs:

@@ -14,7 +14,20 @@ from pipeline.errors import DamagedStoreError
 from pipeline.files import naming_errors
 
 _SCRIPTS = (
-    *("dom", "table", "chart", "charts", "explore", "images", "decision", "confusion", "labels", "numbers", "tasks"),
+    *(
+        "dom",
+        "table",
+        "chart",
+        "charts",
+        "explore",
+        "images",
+        "novelty",
+        "decision",
+        "confusion",
+        "labels",
+        "numbers",
+        "tasks",
+    ),
     *("map", "run", "page"),
 )
 """In the order in which they depend on each other; together they are one function."""

@@ -45,8 +45,21 @@ class PredictionTable:
     probabilities: NDArray[np.float32] | None = None
     """Of each label, (N, K); None for classes and numbers, and for more labels than predictions.csv has columns for."""
 
+    novelty: NDArray[np.float64] | None = None
+    """Distance to the training images and p-value, (N, 2), NaN where they are not known; None: nowhere."""
+
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def distances(self) -> NDArray[np.float64]:
+        """To the training images, (N,); NaN where they are not known."""
+        return np.full(len(self), np.nan) if self.novelty is None else self.novelty[:, 0]
+
+    @property
+    def p_values(self) -> NDArray[np.float64]:
+        """Among the validation images, (N,); NaN where they are not known."""
+        return np.full(len(self), np.nan) if self.novelty is None else self.novelty[:, 1]
 
     @property
     def is_right(self) -> NDArray[np.bool_]:
@@ -94,8 +107,23 @@ def _columns(entries: Sequence[Mapping[str, str]], task: Task, total: int) -> Pr
         labels=labels,
         predicted=task.encode([entry["predicted"] for entry in entries]),
         total=total,
+        novelty=_novelty(entries),
         **_probabilities(entries, task, is_single=labels.ndim == 1),
     )
+
+
+def _novelty(entries: Sequence[Mapping[str, str]]) -> NDArray[np.float64]:
+    """Distances and p-values; NaN for training images, and in runs of older versions.
+
+    Raises:
+        ValueError: One is impossible.
+    """
+    cells = [[entry.get(name) or "nan" for name in ("distance", "p_value")] for entry in entries]
+    found = np.array(cells, np.float64).reshape(len(entries), 2)
+    known = found[~np.isnan(found)]
+    if not ((known >= 0) & (known <= 2)).all():
+        raise ValueError("a distance is not between 0 and 2, or a p-value not between 0 and 1")
+    return found
 
 
 def _probabilities(entries: Sequence[Mapping[str, str]], task: Task, *, is_single: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.errors import PipelineError
 from pipeline.images.augment import text_of
 from pipeline.reports.by_task import KINDS
+from pipeline.reports.novelty import describe_novelty
 from pipeline.reports.prediction_table import SPLITS, PredictionTable
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.info import RunInfo
@@ -96,6 +97,7 @@ def detail(run: RunFolder, predictions: PredictionTable) -> dict[str, Any]:
         "history": run.history(),
         "phases": info.phases,
         **kind.predicted_of(predictions),
+        "novelty": describe_novelty(predictions),
         "made": _made(info),
         "skipped": [f"{entry['path']}: {entry['reason']}" for entry in info.skipped],
     }

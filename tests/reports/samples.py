@@ -39,12 +39,13 @@ def make_run(
     rows=(),
     scores=None,
     task=None,
+    novelty_of=None,
     **info,
 ):
     """A run of these accuracies, or scores, and predictions: (path, split, label, digest, outputs)."""
     task = task or Classification(tuple(classes))
     with NewRun(runs, name, "stem") as new:
-        write_predictions(new.path / "predictions.csv", rows, task)
+        write_predictions(new.path / "predictions.csv", rows, task, novelty_of)
         if scores is None:
             scores = {"validation": make_scores(validation, interval, 40)}
             if test is not None:

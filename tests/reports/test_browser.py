@@ -248,3 +248,23 @@ def test_headings_and_long_names_are_legible(width, browser, tmp_path):
         "dense:64,relu,dropout:0.5",
     }
     assert len(heights) > 10
+
+
+def test_strangest_images_are_shown(browser, pages, settings):
+    """The histogram has a line for each split, and the images farthest from the training images are listed with their p-values."""
+    open_page(browser, pages["one"])
+    (section,) = find(browser, "section.novelty")
+    lines = section.find_elements(By.CSS_SELECTOR, ".chart path.line")
+    rows = [row for row in open_run(RUN, settings.paths.runs).predictions() if row["split"] == "test"]
+    farthest = sorted(rows, key=lambda row: -float(row["distance"]))
+    shown = section.find_elements(By.CSS_SELECTOR, ".images li")
+
+    assert len(lines) == 2
+    assert "validation images to tell" in section.text
+    assert [item.find_element(By.CSS_SELECTOR, "img").get_attribute("alt") for item in shown] == [
+        row["path"] for row in farthest
+    ]
+    assert f"p-value {float(farthest[0]['p_value']):.2g}" in shown[0].text
+    next(button for button in section.find_elements(By.CSS_SELECTOR, "button") if button.text == "validation").click()
+    assert len(section.find_elements(By.CSS_SELECTOR, ".images li")) == 12
+    assert_quiet(browser)

@@ -27,6 +27,7 @@ function parts(run) {
     el("section", {}, choice("split", splits, splits[0], judge), judged),
     run.history.length ? curves(run) : null,
     run.sweep.length ? sweepTable(run) : null,
+    novelty(run, gallery),
     featureMap(run, gallery, map),
     conflicts(run, gallery, map),
     twins(run, gallery, map),

@@ -172,7 +172,7 @@ def count_unfamiliar(p_values: Sequence[float | None]) -> int:
 def _p_text(entry: Prediction, *, is_shown: bool) -> dict[str, str]:
     if not is_shown:
         return {}
-    return {"p-value": "" if entry.p_value is None else f"{entry.p_value:.3g}"}
+    return {"p-value": "" if entry.p_value is None else f"{entry.p_value:.2g}"}
 
 
 def _html_row(texts: Mapping[str, str], names: Sequence[str], thumbnail: bytes | None) -> str:

@@ -98,7 +98,7 @@ def hint_unfamiliar(predictions: "Predictions") -> str | None:
 def _p_value(entry: Mapping[str, Any], *, is_shown: bool) -> dict[str, str]:
     if not is_shown:
         return {}
-    return {"p-value": "" if entry["p_value"] is None else f"{entry['p_value']:.3g}"}
+    return {"p-value": "" if entry["p_value"] is None else f"{entry['p_value']:.2g}"}
 
 
 def _answer(entry: Mapping[str, Any]) -> dict[str, Any]:

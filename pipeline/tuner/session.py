@@ -26,6 +26,7 @@ from pipeline.tuner.choice import Choice, sizes_of
 from pipeline.tuner.labels import LabelFile
 from pipeline.tuner.questions import question_of
 from pipeline.tuner.refits import LinearRefits, Numbers, Part, predict_linear
+from pipeline.tuner.strange import distances_by_row
 
 _SPLITS = ("train", "validation")
 _CURVE_SIZES = 6
@@ -137,6 +138,8 @@ class Session:
         self._order = _spread(self.question.task.strata(self._y[self._rows["train"]]), seed)
         self._load = cache(load)
         self._linear = LinearRefits(self._load, seed)
+        rows, count = self._rows["validation"], len(manifest)
+        self._distances = cache(lambda: distances_by_row(self._load("avg"), rows, count))
         self._lock = threading.Lock()
 
     def refit(self, choice: Choice, *, on_epoch: OnEpoch | None = None) -> Results:
@@ -171,6 +174,12 @@ class Session:
                 lambda: predictions("train", predict("train")),
                 time.perf_counter() - start,
             )
+
+    def strangest(self, predictions: SplitPredictions) -> Numbers:
+        """Indices of validation images, those that are farthest from all training images first."""
+        with self._lock:
+            distances = self._distances()[predictions.rows]
+        return predictions.among(~np.isnan(distances), distances)
 
     def curve(self, choice: Choice) -> Iterator[CurvePoint]:
         """The linear head on training sets of growing size; the chosen size and the maximum are among them.

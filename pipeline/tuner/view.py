@@ -34,6 +34,9 @@ class View:
         self._part: Any = None
         """What is chosen of the pane, such as a cell of the confusion matrix."""
 
+        self._is_strange = False
+        """Whether the images farthest from the training images are shown instead of a part."""
+
         self._num_shown = _IMAGES_PER_PAGE
         self._draw_scores()
         self._draw_tables()
@@ -101,14 +104,21 @@ class View:
                     self._heading = ui.label("Images")
                 self._all = ui.button(f"All {self._pane.worst.lower()}", on_click=lambda: self._take_part(None))
                 self._all.props("flat dense no-caps")
+                self._strange = ui.button("Strangest", on_click=self._take_strange).props("flat dense no-caps")
+                self._strange.props["title"] = "Validation images that are farthest from all training images"
             self._images = html.div()
 
     async def _take_split(self, split: str) -> None:
         self._split, self._num_shown = split, _IMAGES_PER_PAGE
+        self._is_strange = self._is_strange and split == "validation"
         await self._show_split()
 
     def _take_part(self, part: Any) -> None:
-        self._part, self._num_shown = part, _IMAGES_PER_PAGE
+        self._part, self._num_shown, self._is_strange = part, _IMAGES_PER_PAGE, False
+        self.show_images()
+
+    def _take_strange(self) -> None:
+        self._part, self._num_shown, self._is_strange = None, _IMAGES_PER_PAGE, True
         self.show_images()
 
     async def _show_split(self) -> None:
@@ -136,9 +146,12 @@ class View:
         pane.mark(part)
         indices = predictions.mistakes() if part is None else pane.indices(predictions, part)
         what = pane.worst if part is None else pane.name_of(part)
+        if self._is_strange:
+            indices, what = self._session.strangest(predictions), "Strangest first"
         split = "training" if self._split == "train" else "validation"
         self._heading.text = f"{what}: {len(indices):,} {split} image{'s' * (len(indices) != 1)}"
-        self._all.set_visibility(part is not None)
+        self._all.set_visibility(part is not None or self._is_strange)
+        self._strange.set_visibility(self._split == "validation" and not self._is_strange)
         self._images.clear()
         with self._images:
             shown = indices[: self._num_shown]

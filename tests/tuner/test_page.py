@@ -116,6 +116,17 @@ def test_cell_of_the_matrix_shows_its_images(page, session):
     page.wait(lambda: page.images() == names_of(session, predictions, predictions.mistakes()))
 
 
+def test_strangest_images_are_shown(page, session):
+    """Of the validation images, until a part or all mistakes are chosen."""
+    predictions = session.refit(Choice()).validation
+    page.press("Strangest")
+    page.wait(lambda: page.images() == names_of(session, predictions, session.strangest(predictions)))
+
+    assert any(text.startswith("Strangest first: 20 validation images") for text in (h.text for h in page.all("h2")))
+    page.press("All mistakes")
+    page.wait(lambda: page.images() == names_of(session, predictions, predictions.mistakes()))
+
+
 def test_relabelling_changes_file_and_numbers(page, session, photos):
     """An image's new label is in the file beside the folder, and changes the head; `Undo` undoes it."""
     before, name = page.summary, page.images()[0]

@@ -17,7 +17,7 @@ function novelty(run, gallery) {
     legend(splits.map((split) => [...DISTANCE_LINES[split], split])),
     distances(found, splits),
     el("h4", {}, "The strangest images"),
-    splits.length > 1 ? choice("strangest", splits, splits[0], show) : null, list);
+    splits.length > 1 ? choice("split", splits, splits[0], show) : null, list);
 }
 
 function distances(found, splits) {

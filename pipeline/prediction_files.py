@@ -11,7 +11,7 @@ from typing import Any, Self
 from pipeline.cells import as_cell
 from pipeline.errors import MissingExtraError, SettingError
 from pipeline.files import replacing
-from pipeline.predictions import Prediction
+from pipeline.predictions import UNKNOWN, Prediction
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,8 @@ def _listed(entry: Prediction, start: int) -> list[str]:
 
 
 def _values(entry: Prediction) -> list[str]:
+    if entry.label == UNKNOWN:
+        return [cell for _ in entry.values or {} for cell in (UNKNOWN, "", "")]
     return [_number(number) for each in (entry.values or {}).values() for number in each]
 
 

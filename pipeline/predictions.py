@@ -183,10 +183,9 @@ def _html_row(texts: Mapping[str, str], names: Sequence[str], thumbnail: bytes |
 
 def _texts(entry: Prediction) -> dict[str, str]:
     """What a notebook shows of an answer: a class, several labels, or numbers with their intervals."""
-    if entry.values and entry.label == UNKNOWN:
-        return dict.fromkeys(entry.values, UNKNOWN)
     if entry.values:
-        return {key: text for name, each in entry.values.items() for key, text in _number_texts(name, *each).items()}
+        texts = {key: text for name, each in entry.values.items() for key, text in _number_texts(name, *each).items()}
+        return {key: UNKNOWN if key in entry.values else "" for key in texts} if entry.label == UNKNOWN else texts
     if entry.probability is None and entry.top:
         likely = ", ".join(f"{label} ({100 * p:.1f} %)" for label, p in entry.top)
         return {"labels": entry.label or "", "most likely": likely}

@@ -63,3 +63,16 @@ def test_file_that_cannot_be_written_is_noticed_at_once(tmp_path):
         PredictionFile.of(tmp_path / "out.csv")
 
     assert PredictionFile.of(None) is None
+
+
+def test_refused_number_is_unknown(tmp_path):
+    """Instead of the number and its interval, which a table would go on with."""
+    refused = Prediction("a.png", "unknown", None, (), values={"age": (21.5, 18.0, 25.0)}, p_value=0.01)
+    known = Prediction("b.png", "21.5", None, (), values={"age": (21.5, 18.0, 25.0)}, p_value=0.5)
+    PredictionFile(tmp_path / "out.csv").write([refused, known])
+
+    assert (tmp_path / "out.csv").read_text().splitlines() == [
+        "path,age,age_low,age_high,p_value,reason",
+        "a.png,unknown,,,0.01,",
+        "b.png,21.5,18,25,0.5,",
+    ]

@@ -13,8 +13,10 @@ from PIL import Image
 from pipeline.errors import SettingError
 from pipeline.images.files.hashing import FileHashes
 from pipeline.images.given import read_given
-from pipeline.predictions import MAX_SHOWN, Prediction, Predictions, check_top, label_given
+from pipeline.predictions import MAX_SHOWN, Prediction, Predictions, check_top, count_unfamiliar, label_given
 from pipeline.tasks.classification import Classification
+from pipeline.tasks.multilabel import Multilabel
+from pipeline.tasks.regression import Regression
 from tests.conftest import draw_photo
 
 HOSTILE = "<script>alert('x')</script>&amp;\"\n"
@@ -170,3 +172,51 @@ def test_table_of_labels_and_of_numbers():
     assert shown[1].rows[0] == ["image", "name", HOSTILE, f"{HOSTILE}, 90 % interval", "reason"]
     assert shown[1].rows[1:] == [["", "b.jpg", "", "", "damaged"], ["", "a.jpg", "21.5", "18 to 25", ""]]
     assert "script" not in shown[1].tags
+
+
+def judged(task, outputs, p_values, abstain):
+    """Predictions of arrays with these p-values."""
+    images = [np.full((4, 4, 3), number, np.uint8) for number in range(len(outputs))]
+    given = read_given(images, FileHashes())
+    outputs, p = np.array(outputs, np.float32), np.array(p_values)
+    return label_given(given, given.manifest, outputs, task, top=2, strict=False, p_values=p, abstain=abstain)
+
+
+@pytest.mark.parametrize(
+    ("task", "outputs"),
+    [
+        (Classification(("cat", "dog")), [[0.9, 0.1]] * 2),
+        (Multilabel(("cat", "dog")), [[0.9, 0.1]] * 2),
+        (Regression(("age",)), [[21.5]] * 2),
+    ],
+)
+def test_refused_images_are_unknown(task, outputs):
+    """Up to the level, and of every kind of task; probabilities and numbers are kept."""
+    refused, known = judged(task, outputs, [0.05, 0.06], 0.05)
+    asked = judged(task, outputs, [0.05, 0.06], None)
+
+    assert (refused.label, known.label) == ("unknown", asked[1].label)
+    assert refused.top == asked[0].top
+    assert refused.values == asked[0].values
+    assert refused.as_dict()["p_value"] == 0.05
+    assert asked[0].label == known.label
+
+
+def test_p_values_are_shown_if_one_is_small():
+    """A column in front of the reason, and `unknown` instead of a number."""
+    task = Regression(("age",))
+    shown = Cells(judged(task, [[21.5]] * 2, [0.0123, 0.5], 0.05)._repr_html_()).rows
+    plain = Cells(judged(task, [[21.5]] * 2, [0.06, 0.5], 0.05)._repr_html_()).rows
+
+    assert shown[0][-2:] == ["p-value", "reason"]
+    assert [row[2] for row in shown[1:]] == ["unknown", "21.5"]
+    assert [row[-2] for row in shown[1:]] == ["0.012", "0.5"]
+    assert "p-value" not in plain[0]
+
+
+def test_chance_alone_is_not_reported():
+    """One of two images is more than chance explains, five of a hundred are not; images that are not known do not count."""
+    assert count_unfamiliar([0.01, 0.5]) == 1
+    assert count_unfamiliar([0.01] * 5 + [0.5] * 95) == 0
+    assert count_unfamiliar([0.01] * 10 + [0.5] * 90) == 10
+    assert count_unfamiliar([None, None]) == 0

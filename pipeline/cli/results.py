@@ -103,10 +103,12 @@ def _p_value(entry: Mapping[str, Any], *, is_shown: bool) -> dict[str, str]:
 
 def _answer(entry: Mapping[str, Any]) -> dict[str, Any]:
     """The cells of a class, of several labels, or of numbers with their intervals."""
-    if entry.get("values") and entry["label"] == "unknown":
-        return dict.fromkeys(entry["values"], "unknown")
+    from pipeline.predictions import UNKNOWN
+
     if entry.get("values"):
-        return {key: cell for name, each in entry["values"].items() for key, cell in _number(name, each).items()}
+        cells = {key: cell for name, each in entry["values"].items() for key, cell in _number(name, each).items()}
+        is_refused = entry["label"] == UNKNOWN
+        return {key: UNKNOWN if key in entry["values"] else "" for key in cells} if is_refused else cells
     if entry["probability"] is None and entry["top"]:
         return {"labels": entry["label"], "most likely": ", ".join(f"{label} {p:.3f}" for label, p in entry["top"])}
     more = ", ".join(f"{label} {p:.3f}" for label, p in entry["top"][1:4])

@@ -1,6 +1,7 @@
 """Ranked heads, runs, predictions and evaluations as text."""
 
 from pipeline.cli import results as text
+from pipeline.predictions import Prediction, Predictions
 from pipeline.runs.evaluation import Evaluation
 from pipeline.stage_two.head import score_head
 from pipeline.stage_two.linear.fit import fit_linear
@@ -92,3 +93,20 @@ def test_sweep_names_the_score_that_it_is_ranked_by():
 
     assert "Ranked by validation R2; equal ones by loss." in shown
     assert next(line for line in shown.splitlines() if line.startswith("split")).split()[:2] == ["split", "R2"]
+
+
+def test_p_values_and_refused_images_are_shown():
+    """A column if an image is unlike the training images; a refused number is unknown, and a sentence counts the images."""
+    strange = Prediction("a.png", "unknown", None, (), values={"age": (21.5, 18.0, 25.0)}, p_value=0.00123)
+    plain = Prediction("b.png", "21.5", None, (), values={"age": (21.5, 18.0, 25.0)}, p_value=0.5)
+    some, none = Predictions([strange, plain]), Predictions([plain])
+
+    assert text.describe_predictions(some.as_dict()).splitlines() == [
+        "image  age      age, 90 % interval  p-value",
+        "a.png  unknown                       0.0012",
+        "b.png  21.5               18 to 25      0.5",
+    ]
+    assert "p-value" not in text.describe_predictions(none.as_dict())
+    assert text.hint_unfamiliar(none) is None
+    assert text.hint_unfamiliar(some).startswith("1 of 2 images are unlike all that the run was trained on")
+    assert text.hint_unfamiliar(Predictions([strange])).startswith("The image is unlike")

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import pipeline
 from pipeline.errors import RunNotFoundError, SettingError, UnknownExportError, UnreadableImageError
-from pipeline.exports.load import load_exported, load_predictor
+from pipeline.exports.load import evaluate_data, load_exported, load_predictor
 from pipeline.settings import Settings
 from tests.cli.test_app import call
 from tests.conftest import draw_photo
@@ -125,3 +125,17 @@ def test_batches_change_no_prediction(exports, photos, tmp_path):
 
     for mine, theirs in zip(*received, strict=True):
         assert np.allclose(mine.probability, theirs.probability, atol=1e-6)
+
+
+def test_exported_file_has_no_p_values(exports, photos, settings):
+    """Its predictions have none, and --abstain says what to predict with instead, for `evaluate` too."""
+    file = load_exported(exports[".keras"].path, settings)
+    (entry,) = file.predict(photos / "test" / "red" / "red000.png")
+
+    assert (entry.p_value, file.detector) == (None, None)
+    for ask in (
+        lambda: file.predict(photos / "test", abstain=0.05),
+        lambda: evaluate_data(exports[".keras"].path, photos, settings, {}, abstain=0.05),
+    ):
+        with pytest.raises(SettingError, match=r"gives answers alone.*Predict with the run .* or leave --abstain out"):
+            ask()

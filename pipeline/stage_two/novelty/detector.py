@@ -102,7 +102,8 @@ def distances_to(centres: NDArray[np.float16], units: Array) -> Array:
     """(1) of rows of length 1, (N, D), to (N,)."""
     products = units @ centres.astype(np.float32).T
     # Rounding can make a product a little larger than 1.
-    return np.clip(1 - products.max(axis=1), 0, 2).astype(np.float32)
+    distances: Array = np.clip(1 - products.max(axis=1), 0, 2).astype(np.float32)
+    return distances
 
 
 def detector_from_arrays(arrays: Mapping[str, NDArray[Any]], origin: object) -> Detector:
@@ -120,7 +121,8 @@ def detector_from_arrays(arrays: Mapping[str, NDArray[Any]], origin: object) -> 
         set(arrays) == {"centres", "calibration"}
         and centres is not None
         and calibration is not None
-        and (centres.dtype, calibration.dtype) == (np.float16, np.float32)
+        and centres.dtype == np.float16
+        and calibration.dtype == np.float32
         and (centres.ndim, calibration.ndim) == (2, 1)
         and 1 <= len(centres) <= MAX_CENTRES
         and centres.shape[1] >= 1

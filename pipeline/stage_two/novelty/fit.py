@@ -105,7 +105,9 @@ def _sample(rows: Rows, at_most: int) -> tuple[Positions, Array]:
     positions = np.arange(len(rows))
     if len(rows) > at_most:
         positions = np.sort(np.random.default_rng(0).choice(positions, at_most, replace=False))
-    if isinstance(rows, StoredRows):  # each shard is read from once
+    chunk = _CHUNK
+    if isinstance(rows, StoredRows):  # each shard is read from once, and no more rows at once than are allowed
+        chunk = min(_CHUNK, rows.block_rows)
         positions = positions[np.argsort(rows.store.shard_of(rows.keys[positions]), kind="stable")]
-    parts = [pool_rows(rows[positions[start : start + _CHUNK]], "avg") for start in range(0, len(positions), _CHUNK)]
+    parts = [pool_rows(rows[positions[start : start + chunk]], "avg") for start in range(0, len(positions), chunk)]
     return positions, unit_rows(np.concatenate(parts))

@@ -73,7 +73,7 @@ def take_inventory(
         UnreadableStoreError: The cache folder or a shard cannot be read.
     """
     store = Store(cache, recipe)
-    is_open = opened is not None and (opened.folder, opened.recipe) == (store.folder, recipe)
+    is_open = opened is not None and _is_of(opened, store)
     wanted = Inventory(keys, opened if opened is not None and is_open else store)
     if wanted.is_complete:
         return wanted
@@ -93,6 +93,12 @@ def take_inventory(
         other_decoders=[store for store in near if _is_same(replace(store.recipe, decoder=recipe.decoder), recipe)],
         other_cuts=[store for store in near if store.recipe.has_whole_grids and _differs_in_cut(store.recipe, recipe)],
     )
+
+
+def _is_of(opened: Store, store: Store) -> bool:
+    """Whether an open store is this one; two recipes are equal whatever limit of pixels they have."""
+    limits = (each.recipe.decoder.max_pixels for each in (opened, store))
+    return (opened.folder, opened.recipe) == (store.folder, store.recipe) and len(set(limits)) == 1
 
 
 def _with_version_1(wanted: Inventory) -> Inventory:

@@ -16,7 +16,7 @@ PLACES = $(if $(CACHE),--cache $(CACHE)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
 HEADING = $(if $(HEAD),--head "$(HEAD)") $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(POOL),--pool $(POOL)) $(if $(NAME),--name $(NAME)) $(if $(REPLACE),--replace)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup weights features head sweep tune endtoend finetune compare predict report cache-verify bench faults lint format type check test test-slow demo docs clean lock
+.PHONY: help setup weights features head sweep tune endtoend finetune compare predict report cache-verify bench faults lint format type check test test-slow demo docs dist clean lock
 
 help:
 	@awk '/^## /{sentence=substr($$0,4)} /^[a-z-]+:/{if(sentence){split($$1,t,":");printf "  %-14s %s\n",t[1],sentence;sentence=""}}' $(MAKEFILE_LIST)
@@ -122,6 +122,12 @@ demo: $(INSTALLED)
 ## Write the pages of docs/commands anew, from the commands.
 docs: $(INSTALLED)
 	$(BIN)/python docs/commands.py
+
+## Build wheel and sdist into dist/, and check what an index would check.
+dist: $(INSTALLED)
+	rm -rf build dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
 
 ## Write requirements.lock anew from pyproject.toml.
 lock: $(INSTALLED)

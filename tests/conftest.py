@@ -79,6 +79,7 @@ SLOW = (
     *("cluster/", "faults/", "test_surroundings.py"),  # they start, kill and interrupt processes
     *("comparison/", "training/finetune/"),  # many trainings, and trainings of the base
     *("exports/test_export.py", "exports/test_answers"),  # files in every format, of every kind of task
+    "notebooks/test_executed.py",  # kernels
     *("packaging/test_built_files.py", "packaging/test_light.py"),  # builds and environments
     "cli/test_command.py",  # every example of every help
     *(

@@ -81,6 +81,7 @@ SLOW = (
     *("exports/test_export.py", "exports/test_answers"),  # files in every format, of every kind of task
     "notebooks/test_executed.py",  # kernels
     *("packaging/test_built_files.py", "packaging/test_light.py"),  # builds and environments
+    "packaging/test_service.py",  # a server
     "cli/test_command.py",  # every example of every help
     *(
         "test_docs.py",

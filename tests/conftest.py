@@ -51,7 +51,8 @@ def draw_tree(root: Path, splits: dict[str, int], classes: tuple[str, ...] = ("r
 
 
 LONGEST = (
-    *("test_docs.py", "test_docs_python.py", "real/test_exports.py", "training/finetune/test_train.py"),
+    *("test_docs.py", "notebooks/test_executed.py", "test_docs_python.py", "real/test_exports.py"),
+    "training/finetune/test_train.py",
     *("training/finetune/test_live.py", "exports/test_export.py", "cli/test_app.py", "faults/test_soak.py"),
     *("stage_one/engines/test_openvino.py", "cluster/test_stage_one.py", "stage_one/engines/test_tensorflow.py"),
     *("bases/test_network.py", "bases/test_weights.py", "faults/test_together.py"),

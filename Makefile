@@ -16,7 +16,7 @@ PLACES = $(if $(CACHE),--cache $(CACHE)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
 HEADING = $(if $(HEAD),--head "$(HEAD)") $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(POOL),--pool $(POOL)) $(if $(NAME),--name $(NAME)) $(if $(REPLACE),--replace)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup weights features head sweep tune endtoend finetune compare predict report cache-verify bench faults lint format type check test test-slow demo docs clean lock
+.PHONY: help setup weights features head sweep tune endtoend finetune compare predict report cache-verify bench faults lint format type check test test-slow demo docs dist container clean lock
 
 help:
 	@awk '/^## /{sentence=substr($$0,4)} /^[a-z-]+:/{if(sentence){split($$1,t,":");printf "  %-14s %s\n",t[1],sentence;sentence=""}}' $(MAKEFILE_LIST)
@@ -123,10 +123,22 @@ demo: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/python docs/commands.py
 
-## Write requirements.lock anew from pyproject.toml.
+## Build wheel and sdist into dist/, and check what an index would check.
+dist: $(INSTALLED)
+	rm -rf build dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
+
+## Perform the steps of the Dockerfile without Docker, as root (needs debootstrap and a few minutes).
+container: $(INSTALLED)
+	$(BIN)/python -m tests.packaging.dockerfile $(ARGS)
+
+## Write requirements.lock and requirements-gpu.lock anew from pyproject.toml.
 lock: $(INSTALLED)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 		--no-header --all-extras --upgrade pyproject.toml -o requirements.lock
+	echo 'tensorflow[and-cuda]==2.21.*' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --upgrade --constraint requirements.lock - -o requirements-gpu.lock
 
 ## Remove what the tools made; features, runs and the environment stay.
 clean:

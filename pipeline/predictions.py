@@ -135,7 +135,7 @@ class Predictions(tuple[Prediction, ...]):  # noqa: SLOT001 a tuple with slots c
         shows_p = shows_p_values([entry.p_value for entry in self])
         texts = [_texts(entry) | _p_text(entry, is_shown=shows_p) for entry in self[:MAX_SHOWN]]
         answered = next((row for row, entry in zip(texts, self, strict=False) if entry.label is not None), None)
-        names = ["name", *(answered or _NO_ANSWER), "reason"]
+        names = ["name", *(answered or _NO_ANSWER), *["reason"] * any(entry.reason for entry in self[:MAX_SHOWN])]
         head = "".join(f"<th {_LEFT}>{html.escape(heading)}</th>" for heading in ("image", *names))
         rows = "".join(
             _html_row({"name": entry.path, **row, "reason": entry.reason or ""}, names, thumbnails.get(number))

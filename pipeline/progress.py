@@ -9,9 +9,15 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 
+def is_notebook() -> bool:
+    """Whether this process is the kernel of a notebook: nobody else can have imported its package."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return "IPKernelApp" in getattr(shell, "config", ())
+
+
 def is_watched() -> bool:
     """Whether somebody is likely to see a bar: standard error is a terminal, or this is a notebook."""
-    return _is_notebook() or (sys.stderr is not None and sys.stderr.isatty())
+    return is_notebook() or (sys.stderr is not None and sys.stderr.isatty())
 
 
 def is_shown(progress: bool | None) -> bool:
@@ -40,7 +46,7 @@ def progress_bar(
         initial: How many were done before.
         delay: Seconds until it is shown, so that what is quick shows none.
     """
-    if progress and _is_notebook() and find_spec("ipywidgets"):
+    if progress and is_notebook() and find_spec("ipywidgets"):
         from tqdm.notebook import tqdm
     else:
         from tqdm import tqdm
@@ -53,9 +59,3 @@ def note(text: str, *, progress: bool) -> None:
 
     if progress:
         tqdm.write(text, file=sys.stderr)
-
-
-def _is_notebook() -> bool:
-    """Whether this process is the kernel of a notebook: nobody else can have imported its package."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return "IPKernelApp" in getattr(shell, "config", ())

@@ -1,7 +1,8 @@
-"""Loading TensorFlow in a program of our own: without its start-up messages, and without collecting garbage meanwhile.
+"""Loading TensorFlow without its start-up messages; in a program of our own, without collecting garbage meanwhile, too.
 
 TensorFlow writes about ten lines to stderr before its logging is set up, whatever the value of TF_CPP_MIN_LOG_LEVEL
-(tensorflow issue 100442). They are of no use to the user of a command.
+(tensorflow issue 100442). They are of no use to the user of a command, and fill
+the cell of a notebook.
 """
 
 import contextlib
@@ -14,15 +15,16 @@ import types
 from collections.abc import Iterator, Sequence
 
 
-def quiet_tensorflow() -> None:
+def quiet_tensorflow(*, own_program: bool = True) -> None:
     """Silence stderr during the import of TensorFlow, whenever that happens; exceptions are still raised.
 
-    Not for programs of others: what they have loaded by then is never looked at again for garbage.
+    Args:
+        own_program: Nothing else runs in this process: what is loaded by then is never looked at again for garbage.
     """
     logging.getLogger("tensorflow").addFilter(_is_no_retracing)
     if "tensorflow" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        sys.meta_path.insert(0, _Finder())
+        sys.meta_path.insert(0, _Finder(own_program=own_program))
 
 
 def _is_no_retracing(record: logging.LogRecord) -> bool:
@@ -32,6 +34,9 @@ def _is_no_retracing(record: logging.LogRecord) -> bool:
 
 class _Finder:
     """Wraps the loader of the module `tensorflow`, and of no other."""
+
+    def __init__(self, *, own_program: bool) -> None:
+        self._garbage = _no_garbage if own_program else contextlib.nullcontext
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
@@ -43,7 +48,7 @@ class _Finder:
             run = spec.loader.exec_module
 
             def run_quietly(module: types.ModuleType) -> None:
-                with silent_stderr(), _no_garbage():
+                with silent_stderr(), self._garbage():
                     run(module)
 
             spec.loader.exec_module = run_quietly  # type: ignore[method-assign]

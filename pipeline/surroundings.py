@@ -10,9 +10,13 @@ import os
 import sys
 import types
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
-from pipeline.errors import SettingError
+from pipeline.errors import MissingExtraError, SettingError
+
+TENSORFLOW = "tensorflow==2.21.*"
+"""What pip installs, as pyproject.toml has it."""
 
 _BACKEND = "tensorflow"
 _FLOATX, _EPSILON, _IMAGES = "float32", 1e-7, "channels_last"
@@ -81,6 +85,7 @@ class _Finder:
             run = spec.loader.exec_module
 
             def run_shielded(module: types.ModuleType) -> None:
+                _check_tensorflow()
                 with _no_settings():
                     run(module)
                 module.config.set_floatx(_FLOATX)
@@ -89,6 +94,21 @@ class _Finder:
 
             spec.loader.exec_module = run_shielded  # type: ignore[method-assign]
         return spec
+
+
+def _check_tensorflow() -> None:
+    """Check that Keras will find its backend: whatever needs TensorFlow imports Keras first.
+
+    Raises:
+        MissingExtraError: TensorFlow is not installed.
+    """
+    is_there = sys.modules["tensorflow"] is not None if "tensorflow" in sys.modules else find_spec("tensorflow")
+    if not is_there:
+        raise MissingExtraError(
+            f"This needs TensorFlow, which is not installed here: pip install '{TENSORFLOW}'. Without it, linear heads are trained, "
+            "evaluated and used on stored rows, if the weights of the base and digests.json are in "
+            f"{home_folder() / 'weights'}, as where the rows were computed."
+        )
 
 
 @contextlib.contextmanager

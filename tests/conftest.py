@@ -51,7 +51,8 @@ def draw_tree(root: Path, splits: dict[str, int], classes: tuple[str, ...] = ("r
 
 
 LONGEST = (
-    *("test_docs.py", "test_docs_python.py", "real/test_exports.py", "training/finetune/test_train.py"),
+    *("test_docs.py", "notebooks/test_executed.py", "test_docs_python.py", "real/test_exports.py"),
+    "training/finetune/test_train.py",
     *("training/finetune/test_live.py", "exports/test_export.py", "cli/test_app.py", "faults/test_soak.py"),
     *("stage_one/engines/test_openvino.py", "cluster/test_stage_one.py", "stage_one/engines/test_tensorflow.py"),
     *("bases/test_network.py", "bases/test_weights.py", "faults/test_together.py"),
@@ -79,6 +80,9 @@ SLOW = (
     *("cluster/", "faults/", "test_surroundings.py"),  # they start, kill and interrupt processes
     *("comparison/", "training/finetune/", "forgetting/test_retrain.py"),  # many trainings, and trainings of the base
     *("exports/test_export.py", "exports/test_answers"),  # files in every format, of every kind of task
+    "notebooks/test_executed.py",  # kernels
+    *("packaging/test_built_files.py", "packaging/test_light.py"),  # builds and environments
+    "packaging/test_service.py",  # a server
     "cli/test_command.py",  # every example of every help
     "tuner/test_suspect_list.py",  # a browser
     *(

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "predictions": "errors html images tasks",
     "cells": "",
     "prediction_files": "cells errors files predictions",
-    "bases": "errors files surroundings tasks images predictions",
+    "bases": "errors files progress quiet surroundings tasks images predictions",
     "cache": "tasks errors disk files images bases progress html",
     "settings": "errors execution images bases cache progress",  # after the cache: which dtypes are stored is a recipe's to know
     "stage_one": "errors files watchdog execution images bases settings cache progress html",

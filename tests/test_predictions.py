@@ -91,6 +91,13 @@ def test_a_notebook_shows_thumbnails_and_runners_up(tmp_path):
     assert gone == ["", "gone.png", "", "", "", "no such file"]
 
 
+def test_reasons_have_a_column_only_where_there_are_any():
+    """Where every image can be read, the table ends with the probabilities."""
+    read = Prediction("a.jpg", "cat", 0.9, (("cat", 0.9), ("dog", 0.1)))
+
+    assert Cells(Predictions([read])._repr_html_()).rows[0][-1] == "runner-up"
+
+
 def test_a_thumbnail_is_of_the_image_that_was_predicted(tmp_path, monkeypatch):
     """A file that has changed or disappeared since has none; the current folder does not matter."""
     for name in ("same.png", "changed.png", "removed.png"):

@@ -18,7 +18,7 @@ class _Terminal(io.StringIO):
 
 @pytest.fixture
 def notebook(monkeypatch):
-    """IPython as the kernel of a notebook has it; it is not installed here."""
+    """IPython as the kernel of a notebook has it. Real ones are in tests/notebooks."""
     fake = ModuleType("IPython")
     fake.get_ipython = lambda: SimpleNamespace(config={"IPKernelApp": {}})
     monkeypatch.setitem(sys.modules, "IPython", fake)
@@ -42,6 +42,7 @@ def test_bars_are_shown_on_a_terminal_and_hidden_in_a_file(monkeypatch):
 def test_bars_are_shown_in_a_notebook(monkeypatch):
     """Its standard error is no terminal; bars are shown all the same, as text where ipywidgets is not installed."""
     monkeypatch.setattr(sys, "stderr", io.StringIO())
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
     with progress_bar(desc="rows", unit="row", total=3, progress=True, delay=0) as bar:
         bar.update(3)
 

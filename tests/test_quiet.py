@@ -75,6 +75,16 @@ print(gc.isenabled(), gc.get_freeze_count() > 1000)
     assert done.stdout == f"False 0\n{before == 'enable'} {not error}\n", done.stderr
 
 
+def test_in_a_program_of_others_garbage_is_collected_as_ever(noisy):
+    """The messages disappear in a notebook, too; what its other cells have loaded is still looked at for garbage."""
+    (noisy / "tensorflow.py").write_text(NOISY + "import gc\nprint(gc.isenabled())\n")
+    done = run(
+        noisy, "import gc\nquiet_tensorflow(own_program=False)\nimport tensorflow\nprint(gc.get_freeze_count())\n"
+    )
+
+    assert (done.stdout, done.stderr) == ("True\n0\n", "")
+
+
 def test_warnings_of_retracing_are_dropped(caplog):
     """A sweep compiles a function per head; other warnings of TensorFlow are kept."""
     quiet_tensorflow()

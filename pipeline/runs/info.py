@@ -1,12 +1,13 @@
 """run.json as a type, and how it is made."""
 
+import contextlib
 import datetime as dt
 import hashlib
 import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
@@ -266,9 +267,18 @@ def describe_run(
         versions={
             "python": platform.python_version(),
             "bottleneck-pipeline": __version__,
-            **{name: version(name) for name in _LIBRARIES},
+            **_versions(),
         },
     )
+
+
+def _versions() -> dict[str, str]:
+    """Versions of the libraries that are installed: linear heads are trained without TensorFlow, too."""
+    found = {}
+    for name in _LIBRARIES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def task_digest(manifest: Manifest, recipe: Recipe, pooling: str) -> str:

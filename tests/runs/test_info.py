@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.images.manifest import Contents, Manifest
+from pipeline.runs import info
 from pipeline.runs.info import RunInfo, data_digest
 from pipeline.settings import Settings
 from tests.calls import fit
@@ -63,12 +64,19 @@ def test_runs_on_other_features_can_be_compared(photos, tmp_path):
     assert np.unique([row["split"] for row in runs[0].folder.predictions()]).tolist() == ["test", "train", "validation"]
 
 
+def test_versions_are_those_of_what_is_installed(monkeypatch):
+    """A library that a run does not need may be missing, as TensorFlow for linear heads."""
+    monkeypatch.setattr(info, "_LIBRARIES", ("numpy", "never-installed"))
+
+    assert info._versions() == {"numpy": np.__version__}
+
+
 def test_info_comes_back(tmp_path):
     """An info that is written as JSON is the same when it is read."""
-    info = make_info(name="mine", views={"count": 2}, classes=("ant", "bee"))
-    again = RunInfo.from_dict(json.loads(json.dumps(info.as_dict())), tmp_path / "run.json")
+    made = make_info(name="mine", views={"count": 2}, classes=("ant", "bee"))
+    again = RunInfo.from_dict(json.loads(json.dumps(made.as_dict())), tmp_path / "run.json")
 
-    assert again.as_dict() == json.loads(json.dumps(info.as_dict()))
+    assert again.as_dict() == json.loads(json.dumps(made.as_dict()))
     assert again.classes == ("ant", "bee")
 
 

@@ -24,6 +24,11 @@ _LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED")
 """Variables for debugging, which shorten a training."""
 
 
+def index_folder() -> Path:
+    """The folder of the indexes of `similar`, which hold rows."""
+    return home_folder() / "indexes"
+
+
 def home_folder() -> Path:
     """The project's own folder: `$BOTTLENECK_HOME`, or `~/.cache/bottleneck`.
 

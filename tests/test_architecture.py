@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "training": "tasks errors files html images bases settings cache stage_one stage_two runs",
     "insight": "tasks cells errors files surroundings images cache settings stage_one stage_two runs training progress",
     "evidence": "tasks errors files images bases cache settings stage_one stage_two runs",
-    "forgetting": "tasks errors files html images bases cache settings stage_one stage_two runs training progress __init__",
+    "forgetting": "tasks errors files surroundings html images bases cache settings stage_one stage_two runs training progress __init__",
     "exports": "evidence tasks errors quiet files html images predictions prediction_files bases settings cache stage_one stage_two runs progress",
     "reports": "tasks errors files html images settings cache runs insight evidence progress __init__",
     "comparison": "tasks errors files html execution images bases settings cache stage_one stage_two runs training progress",

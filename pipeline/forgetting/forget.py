@@ -22,7 +22,7 @@ from pipeline.forgetting.certificate import Certificate
 from pipeline.forgetting.known import KnownRun, known_runs
 from pipeline.forgetting.refit import sweep_leftovers
 from pipeline.forgetting.runs import RETRAIN, SCORE, RunChange, began_with, forget_in_run, plan_run, read_mark
-from pipeline.forgetting.shown import Removed, find_shown
+from pipeline.forgetting.shown import Removed, find_indexes, find_shown
 from pipeline.forgetting.traces import Traces, find_traces
 from pipeline.forgetting.wanted import Wanted, find_wanted
 from pipeline.progress import progress_bar
@@ -65,8 +65,9 @@ def forget_images(
     _check_out(out, [paths.cache, paths.runs])
     found = _find(images, settings, with_runs=with_runs)
     stores, changes = _stores(found, settings, is_dry=is_dry), found.changes
+    removed = [*found.removed, *(find_indexes() if any(store.is_touched for store in stores) else ())]
     if not is_dry:
-        for entry in found.removed:
+        for entry in removed:
             Path(entry.file).unlink(missing_ok=True)
         for path in found.sweeps:
             path.unlink(missing_ok=True)
@@ -84,7 +85,7 @@ def forget_images(
         hashes=hashes,
         runs_searched=len(found.runs) if with_runs else 0,
         changes=changes,
-        removed=found.removed,
+        removed=removed,
         sweeps=[str(path) for path in found.sweeps],
         not_done=[*refusal, *_not_done(stores, found, changes, traces, with_runs=with_runs)],
         notes=list(_notes(found, changes, settings, with_runs=with_runs)),

@@ -11,6 +11,7 @@ from pipeline.errors import DamagedStoreError
 from pipeline.files import read_json
 from pipeline.runs.plots.by_task import NAMES
 from pipeline.runs.tables import read_table
+from pipeline.surroundings import index_folder
 
 _MOST_BYTES = 2**31
 _EVALUATION = ("predictions.csv", "evaluation.json", "report.html", *NAMES)
@@ -40,6 +41,12 @@ def find_shown(
     found = list(_evaluations(runs, digests, own))
     known = {entry.file for entry in found}
     return [*found, *(page for page in _pages(runs, digests, names, changed, own) if page.file not in known)]
+
+
+def find_indexes() -> list[Removed]:
+    """Indexes of `similar`, which are copies of rows: their names do not say of which images, so all of them are removed."""
+    again = "bottleneck similar IMAGE... --in DATA"
+    return [Removed(str(path), again) for path in sorted(index_folder().glob("*.faiss"))]
 
 
 def _evaluations(runs: Path, digests: Collection[bytes], own: frozenset[Path]) -> Iterator[Removed]:

@@ -20,7 +20,7 @@ from pipeline.files import replacing
 from pipeline.insight.neighbours import Array, Nearest, unit_length
 from pipeline.progress import progress_bar
 from pipeline.stage_two.rows import StoredRows
-from pipeline.surroundings import home_folder
+from pipeline.surroundings import index_folder
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def index_path(store: Store, keys: Keys, pooling: str) -> Path:
     """The file of an index: named after everything that it depends on."""
     digest = hashlib.sha256(f"{_VERSION} {store.recipe.fingerprint} {pooling} {len(keys)} ".encode())
     digest.update(np.ascontiguousarray(keys).tobytes())
-    return home_folder() / "indexes" / f"{store.recipe.base}-{digest.hexdigest()[:24]}.faiss"
+    return index_folder() / f"{store.recipe.base}-{digest.hexdigest()[:24]}.faiss"
 
 
 def build_index(rows: StoredRows, *, progress: bool = False) -> Any:

@@ -121,10 +121,27 @@ def test_exports_of_the_old_head_are_listed_and_those_in_the_run_removed(photos,
     done = forget(photos / TRAIN, where)
 
     assert sorted(path.name for path in run.iterdir()) == sorted(
-        ["head.npz", "metrics.json", "notes.txt", "predictions.csv", "run.json"]
+        ["head.npz", "metrics.json", "notes.txt", "novelty.npz", "predictions.csv", "run.json"]
     )
     assert done.changes[0].removed == ("inside.onnx", "exports.json")
     assert any(note.startswith("far.onnx was exported from the old head of run.") for note in done.notes)
+
+
+def test_indexes_of_similar_are_removed(photos, where, home):
+    """They are copies of rows; `similar` makes them again. They stay if no store has the image."""
+    index = home / "indexes" / "squeezenet-0123.faiss"
+    index.parent.mkdir(exist_ok=True)
+    index.write_bytes(b"rows")
+    planned = forget([photos / TRAIN], where, yes=False)
+    assert index.exists()
+    forget([photos / TRAIN], where)
+
+    assert [entry.file for entry in planned.removed] == [str(index)]
+    assert not index.exists()
+    index.write_bytes(b"rows")
+    forget([photos / TRAIN], where)
+    assert index.exists()
+    index.unlink()
 
 
 def test_pages_and_evaluations_that_show_an_image_are_removed(photos, where, tmp_path):

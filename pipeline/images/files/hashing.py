@@ -87,6 +87,16 @@ class FileHashes:
         self._remember(((keys[p], stamps[p], found[p]) for p in unknown), stat_ns)
         return [digest for digest in found if digest is not None]
 
+    def recall(self, keys: Sequence[str]) -> dict[str, tuple[Stamp, bytes]]:
+        """What is remembered of these and of others whose names begin in the same way: stamps and digests by key."""
+        return {} if self.path is None or not keys else recall(self.path, os.path.commonprefix(keys))
+
+    def remember(self, entries: Iterable[tuple[str, Stamp, bytes]]) -> None:
+        """Remember the stamps and digests of these keys."""
+        rows = list(entries)
+        if self.path is not None and rows:
+            remember(self.path, rows)
+
     def _recall(self, keys: Sequence[str]) -> dict[str, tuple[Stamp, bytes]]:
         if self.path is None or not keys:
             return {}

@@ -47,7 +47,7 @@ def scan_frame(
             reading,
             source=_SOURCE,
             title="frame",
-            folder=Path(reading.root or _folder_of(texts, reading)),
+            folder=place_of(reading, _folder_of(texts, reading)),
         )
     roles = find_roles(texts, reading, _SOURCE)
     contents, digests, names = _encoded(images)
@@ -63,7 +63,7 @@ def list_frame(frame: "IntoDataFrame", reading: Reading) -> Listed:
     """
     texts, images = _columns(frame, reading)
     if images is None:
-        folder = Path(reading.root or _folder_of(texts, reading))
+        folder = place_of(reading, _folder_of(texts, reading))
         return list_paths(texts, reading, source=_SOURCE, folder=folder)
     contents, digests, names = _encoded(images)
     return Listed(entries_of(names, contents, digests))

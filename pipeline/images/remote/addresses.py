@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from pipeline.errors import DataLayoutError
-from pipeline.images.files.kinds import ending_of
 
 PROTOCOLS: Mapping[str, str] = {
     "http": "",
@@ -109,11 +108,6 @@ def name_in(url: str) -> str:
     """The last name in the path: `1 a.jpg` of `https://host/cats/1%20a.jpg?w=200`; empty if there is none."""
     path = _path(url).rstrip("/")
     return unquote(path.rpartition("/")[2]) if is_web(url) else path.rpartition("/")[2]
-
-
-def ending_in(url: str) -> str:
-    """The ending of that name in small letters, with its dot; empty if there is none."""
-    return ending_of(name_in(url))
 
 
 def folder_of(url: str) -> str:

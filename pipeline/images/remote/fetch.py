@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import errno
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -129,7 +129,9 @@ async def fetch(
     version = await patiently(read)
     data = b"".join(pieces)
     if expected is not None and len(data) != expected:
-        raise FetchError(f"it has {len(data):,} bytes, and the listing says {expected:,}: it changed meanwhile", "changed")
+        raise FetchError(
+            f"it has {len(data):,} bytes, and the listing says {expected:,}: it changed meanwhile", "changed"
+        )
     return data, version
 
 
@@ -201,7 +203,7 @@ def _check_size(size: int, at_most: int) -> None:
         raise FetchError(f"more than {at_most:,} bytes, which is the limit", "large", errno.EFBIG)
 
 
-async def _web_pieces(system: FileSystem, url: str) -> AsyncIterator[Any]:
+async def _web_pieces(system: FileSystem, url: str) -> AsyncGenerator[Any, None]:
     """The version of a web server's answer, and its body in pieces. fsspec would read a body without end into memory."""
     session = await system.fs.set_session()
     async with session.get(system.fs.encode_url(url), max_redirects=_MOST_REDIRECTS) as answer:
@@ -222,11 +224,13 @@ def _check_answer(answer: Any, url: str) -> None:
 def web_version(headers: Mapping[str, str]) -> Version:
     """The version in the headers of an answer."""
     size = headers.get("Content-Length", "")
-    tag = "|".join(filter(None, (headers.get("ETag"), headers.get("x-amz-version-id"), headers.get("x-goog-generation"))))
+    tag = "|".join(
+        filter(None, (headers.get("ETag"), headers.get("x-amz-version-id"), headers.get("x-goog-generation")))
+    )
     return Version(int(size) if size.isdecimal() else None, tag, _ns(headers.get("Last-Modified")))
 
 
-async def _pieces(system: FileSystem, url: str) -> AsyncIterator[Any]:
+async def _pieces(system: FileSystem, url: str) -> AsyncGenerator[Any, None]:
     """The content of an object of a bucket, in pieces where its file system can do that."""
     path = system.path_of(url)
     if "open_async" not in vars(type(system.fs)):

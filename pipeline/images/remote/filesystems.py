@@ -64,7 +64,9 @@ def open_filesystem(url: str) -> FileSystem:
     try:
         fs = made(skip_instance_cache=True, **options)
     except Exception as error:  # a library of any of the providers
-        raise DataLayoutError(f"{shown(url)} cannot be opened: {words_of(error)}. {_CREDENTIALS[PROTOCOLS[protocol]]}") from error
+        raise DataLayoutError(
+            f"{shown(url)} cannot be opened: {words_of(error)}. {_CREDENTIALS[PROTOCOLS[protocol]]}"
+        ) from error
     return FileSystem(fs, protocol, options.get("anon") is True)
 
 
@@ -88,7 +90,12 @@ def status_of(error: BaseException) -> int | None:
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         response = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    found = (getattr(error, "status", None), getattr(error, "status_code", None), getattr(error, "code", None), response)
+    found = (
+        getattr(error, "status", None),
+        getattr(error, "status_code", None),
+        getattr(error, "code", None),
+        response,
+    )
     if isinstance(error.__cause__, Exception) and not any(isinstance(value, int) for value in found):
         return status_of(error.__cause__)
     return next((value for value in found if isinstance(value, int) and 100 <= value < 600), None)

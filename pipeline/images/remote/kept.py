@@ -6,6 +6,7 @@ the object is noticed by its version.
 
 import contextlib
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from pipeline.files import remove, remove_debris, replacing
 from pipeline.images.remote.addresses import name_in, shown
 from pipeline.images.remote.fetch import FetchError, Version, fetch_into, look, patiently
 from pipeline.images.remote.filesystems import DENIED, MISSING, SERVER, FileSystem, explain
+from pipeline.images.remote.listing import Below
 from pipeline.images.remote.loop import wait
 
 if sys.platform != "win32":
@@ -30,7 +32,7 @@ _in_use: list[BinaryIO] = []
 """The kept files of this process: they are open and locked, so that no other process removes them."""
 
 
-def keep_file(system: FileSystem, url: str, home: Path, at_most: int, name: str | None = None) -> Path:
+def keep_file(system: FileSystem, url: str, home: Path, at_most: int) -> Path:
     """The content of an object as a file with its name.
 
     Args:
@@ -38,7 +40,6 @@ def keep_file(system: FileSystem, url: str, home: Path, at_most: int, name: str 
         url: Its URL.
         home: The project's own folder.
         at_most: Bytes of all kept files.
-        name: Path of the file in the folder of the URL's data set; None: the object's own name.
 
     Raises:
         DataNotFoundError: It does not exist.
@@ -49,21 +50,52 @@ def keep_file(system: FileSystem, url: str, home: Path, at_most: int, name: str 
         version = wait(_version(system, url))
     except FetchError as error:
         raise _named(error, url, system) from error
-    return keep_version(system, url, version, home, at_most, name)
+    _check_room(url, version.size or 0, home, at_most)
+    return _keep(system, url, url, version, home, at_most, file_name(url))
 
 
-def keep_version(
-    system: FileSystem, url: str, version: Version, home: Path, at_most: int, name: str | None = None
-) -> Path:
-    """As `keep_file`, for a version that is known already."""
-    key = hashlib.sha256(shown(url).encode()).hexdigest()[:24]
+def keep_folder(system: FileSystem, url: str, below: Below, names: Sequence[str], home: Path, at_most: int) -> Path:
+    """The content of several objects below a URL as files of one folder.
+
+    Args:
+        system: Where they are.
+        url: The URL.
+        below: What a listing says of it.
+        names: Their paths below the URL.
+        home: As in `keep_file`.
+        at_most: As in `keep_file`.
+
+    Raises:
+        As `keep_file`.
+    """
+    size = sum(below.versions[name].size or 0 for name in names)
+    _check_room(url, size, home, at_most)
+    whole = Version(size, repr([(name, below.versions[name].stamp) for name in sorted(names)]))
+    title = file_name(url.rstrip("/"))
+    for name in names:
+        path = _keep(system, url, below.urls[name], whole, home, at_most, f"{title}/{name}")
+    return next(
+        folder for folder in path.parents if folder.name == title and folder.parent.parent.parent.name == FOLDER
+    )
+
+
+def _keep(system: FileSystem, whole: str, url: str, version: Version, home: Path, at_most: int, name: str) -> Path:
+    """A kept file of a data set.
+
+    Args:
+        system: Where it is.
+        whole: URL of the data set.
+        url: URL of the file.
+        version: Of the data set.
+        home: As in `keep_file`.
+        at_most: As in `keep_file`.
+        name: Its path in the folder of the version.
+    """
+    key = hashlib.sha256(shown(whole).encode()).hexdigest()[:24]
     stamp = hashlib.sha256(repr(version.stamp).encode()).hexdigest()[:16]
-    path = home / FOLDER / key / stamp / (name or file_name(url))
+    path = home / FOLDER / key / stamp / name
     if version.stamp is None or not path.is_file():
-        _check_room(url, version.size or 0, home, at_most)
-        for old in _kept(home):
-            if old.parent.parent == path.parent.parent and old.parent != path.parent:
-                _remove_unused(old)
+        _forget_others(path, home, stamp)
         try:
             with replacing(path) as beside:
                 wait(_download(system, url, beside, at_most))
@@ -72,6 +104,14 @@ def keep_version(
     _use(path)
     _make_room(home, at_most)
     return path
+
+
+def _forget_others(path: Path, home: Path, stamp: str) -> None:
+    """Remove the files of other versions of a data set."""
+    data = home / FOLDER / path.relative_to(home / FOLDER).parts[0]
+    for old in _kept(home):
+        if old.is_relative_to(data) and not old.is_relative_to(data / stamp):
+            _remove_unused(old)
 
 
 def file_name(url: str) -> str:
@@ -127,9 +167,9 @@ def _check_room(url: str, size: int, home: Path, at_most: int) -> None:
 def _kept(home: Path) -> Sequence[Path]:
     """The kept files, those that were used least recently first. What killed downloads left is removed."""
     found = []
-    for folder in (home / FOLDER).glob("*/*"):
-        remove_debris(folder)
-        found += [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    for folder, _, names in os.walk(home / FOLDER):
+        remove_debris(Path(folder))
+        found += [path for name in names if not name.startswith(".") and (path := Path(folder, name)).is_file()]
     return sorted(found, key=lambda path: path.stat().st_mtime)
 
 
@@ -159,7 +199,7 @@ def _remove_unused(path: Path) -> bool:
         if sys.platform != "win32":
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         remove(path)
-        for folder in list(path.parents)[:2]:
+        for folder in itertools.takewhile(lambda folder: folder.name != FOLDER, path.parents):
             folder.rmdir()
         return True
     return not path.exists()

@@ -46,7 +46,9 @@ class Below:
             return
         parts = path.split("/")
         if any(part in ("", ".", "..") for part in parts) or not path.isprintable() or len(path) > _MOST_CHARACTERS:
-            self.skipped.append(Skipped(ascii(path[:_MOST_CHARACTERS])[1:-1], "not a path: `..`, an empty or a hidden part of a name"))
+            self.skipped.append(
+                Skipped(ascii(path[:_MOST_CHARACTERS])[1:-1], "not a path: `..`, an empty or a hidden part of a name")
+            )
         else:
             self.versions[path], self.urls[path] = version, url
 
@@ -125,7 +127,9 @@ async def _list_pages(system: FileSystem, url: str) -> Below:
             elif path.count("/") <= _DEEPEST:
                 waiting.append(target)
             if len(seen) > MOST_OBJECTS or len(waiting) > _MOST_PAGES:
-                raise DataLayoutError(f"{shown(root)} lists more than {MOST_OBJECTS:,} files or {_MOST_PAGES:,} folders.")
+                raise DataLayoutError(
+                    f"{shown(root)} lists more than {MOST_OBJECTS:,} files or {_MOST_PAGES:,} folders."
+                )
     if not found.versions:
         raise FetchError("its pages link to no file below it", MISSING)
     return found
@@ -148,5 +152,3 @@ class _Links(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.links += [value for name, value in attrs if tag == "a" and name == "href" and value]
-
-

@@ -117,11 +117,7 @@ class Objects:
         """
         keys = [f"far:{shown(url)}" for url in self._urls]
         known = hashes.recall(keys)
-        asked = [
-            number
-            for number, key in enumerate(keys)
-            if key in known and self._versions[number].stamp is None
-        ]
+        asked = [number for number, key in enumerate(keys) if key in known and self._versions[number].stamp is None]
         self._all(asked, self._look, "asking", progress=progress)
         found: dict[int, bytes | OSError] = {
             number: known[key][1]

@@ -12,6 +12,7 @@ from pipeline.images.labels import plain_texts
 from pipeline.images.manifest import Contents, Manifest
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.delimited import Table, Texts
+from pipeline.images.sources.tables.places import place_of
 from pipeline.images.sources.tables.roles import find_path, find_roles, without_ignored
 from pipeline.images.sources.tables.tables import columns_of, list_paths, manifest_of_paths
 

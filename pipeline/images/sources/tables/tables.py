@@ -22,7 +22,15 @@ from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.delimited import Table, Texts, read_delimited
 from pipeline.images.sources.tables.objects import read_json, read_lines
 from pipeline.images.sources.tables.paths import Locator
-from pipeline.images.sources.tables.places import Place, UrlLocator, make_locator, name_of, open_files, place_of, shown_name
+from pipeline.images.sources.tables.places import (
+    Place,
+    UrlLocator,
+    make_locator,
+    name_of,
+    open_files,
+    place_of,
+    shown_name,
+)
 from pipeline.images.sources.tables.roles import Roles, find_path, find_roles, without_ignored
 
 EXTENSIONS = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
@@ -55,9 +63,7 @@ def list_table(table: Path, reading: Reading) -> Listed:
         DataLayoutError: The table has no path column, or no rows.
     """
     content = read_table(table, reading.ignore_column)
-    found = list_paths(
-        content.texts, reading, source=name_of(table, reading), folder=place_of(reading, table.parent)
-    )
+    found = list_paths(content.texts, reading, source=name_of(table, reading), folder=place_of(reading, table.parent))
     return replace(found, warnings=(*content.warnings, *found.warnings))
 
 
@@ -96,9 +102,7 @@ def list_paths(texts: Texts, reading: Reading, *, source: str, folder: Place) ->
     return Listed(entries, tuple(locator.notes(len(entries))))
 
 
-def _find_files(
-    texts: Texts, reading: Reading, source: str, folder: Place
-) -> tuple[str, Locator | UrlLocator]:
+def _find_files(texts: Texts, reading: Reading, source: str, folder: Place) -> tuple[str, Locator | UrlLocator]:
     """The column of paths, and what finds their files.
 
     Raises:

@@ -121,7 +121,7 @@ strict_option = section(
     click.option(
         "--spool-gb",
         type=GIGABYTES,
-        default=10,
+        default=10.0,
         help="Disk space for what is fetched from a URL; 0: images are not kept.",
     ),
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pipeline.errors import PipelineError
-from pipeline.images.entries import Entry, Part, entries_of
+from pipeline.images.entries import Entry, entries_of
 from pipeline.images.files.kinds import has_image_extension
 from pipeline.images.named import kind_of
 from pipeline.images.remote.addresses import is_url, is_web, name_in, refusal, shown

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import hashlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
@@ -47,8 +46,8 @@ PATIENCE = Patience()
 class FetchError(OSError):
     """An object that was not fetched; the words are the reason why an image is skipped."""
 
-    def __init__(self, words: str, kind: str, code: int = errno.EIO) -> None:
-        super().__init__(code, words)
+    def __init__(self, words: str, kind: str) -> None:
+        super().__init__(words)
         self.kind = kind
 
 
@@ -200,7 +199,7 @@ async def fetch_into(
 
 def _check_size(size: int, at_most: int) -> None:
     if size > at_most:
-        raise FetchError(f"more than {at_most:,} bytes, which is the limit", "large", errno.EFBIG)
+        raise FetchError(f"more than {at_most:,} bytes, which is the limit", "large")
 
 
 async def _web_pieces(system: FileSystem, url: str) -> AsyncGenerator[Any, None]:

@@ -48,7 +48,7 @@ class FileSystem:
 
 
 def open_filesystem(url: str) -> FileSystem:
-    """The file system of a URL. Nothing is sent yet.
+    """The file system of a URL. No object is asked for yet.
 
     Raises:
         DataLayoutError: The protocol is not read, or credentials are needed to open it.
@@ -82,7 +82,8 @@ def kind_of(error: BaseException) -> str:
     is_failing = status is not None and (status >= 500 or status in (408, 425, 429))
     if is_network or is_failing or any(word in name for word in ("HTTPClientError", "ServiceRe", "IncompleteRead")):
         return SERVER
-    return SERVER if type(error).__module__.startswith("aiohttp") and status is None else OTHER
+    is_lost = type(error).__module__.startswith("aiohttp") and status is None
+    return SERVER if is_lost and "Redirect" not in name and "URL" not in name.upper() else OTHER
 
 
 def status_of(error: BaseException) -> int | None:
@@ -93,7 +94,7 @@ def status_of(error: BaseException) -> int | None:
     found = (
         getattr(error, "status", None),
         getattr(error, "status_code", None),
-        getattr(error, "code", None),
+        vars(error).get("code") if hasattr(error, "__dict__") else None,  # of aiohttp a property, which warns
         response,
     )
     if isinstance(error.__cause__, Exception) and not any(isinstance(value, int) for value in found):
@@ -104,6 +105,9 @@ def status_of(error: BaseException) -> int | None:
 def words_of(error: BaseException) -> str:
     """What happened, in a few words without secrets: `status 503`, `no answer for 30 s`."""
     status = status_of(error)
+    name = type(error).__name__
+    if "Redirect" in name:
+        return "it is redirected without end" if "TooMany" in name else f"it is redirected to {without_secrets(str(error))[:200]}"
     if isinstance(error, TimeoutError):
         return str(error) or "no answer in time"
     text = without_secrets(str(error)).split("\n")[0].strip().rstrip(".")[:200]

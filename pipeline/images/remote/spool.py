@@ -3,6 +3,7 @@
 import contextlib
 import tempfile
 import threading
+import weakref
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,7 +35,8 @@ class Spool:
                 return
             if self._file is None:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 open as long as this is
+                self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 see below
+                weakref.finalize(self, self._file.close)
             self._file.seek(self._end)
             if self._file.write(data) == len(data):
                 self._pieces[number] = (self._end, len(data))

@@ -6,7 +6,9 @@ import json
 import logging
 import os
 import sys
+import traceback
 import warnings
+from types import TracebackType
 from typing import Any, NoReturn, TextIO
 
 import click
@@ -94,10 +96,18 @@ def start_logging(*, debug: bool) -> None:
         handler.addFilter(_Once())
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
     logging.getLogger("pipeline").setLevel(logging.NOTSET)
+    if debug:
+        sys.excepthook = _show_traceback
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     if not debug:  # what it says of its own folders is nothing that a user of this program can act on
         logging.getLogger("matplotlib").setLevel(logging.ERROR)
+
+
+def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a traceback as Python does; errors of libraries in it may name URLs with their signatures."""
+    text = "".join(traceback.format_exception(kind, error, trace))
+    print(without_secrets(text), end="", file=sys.stderr, flush=True)
 
 
 def be_verbose(_: click.Context, __: click.Parameter, value: Any) -> None:

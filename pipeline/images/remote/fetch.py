@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from pipeline.images.files.hash_table import Stamp
-from pipeline.images.remote.addresses import is_web
+from pipeline.images.remote.addresses import PROTOCOLS, is_web
 from pipeline.images.remote.filesystems import DENIED, MISSING, SERVER, FileSystem, kind_of, words_of
 
 MANY = 64
@@ -86,21 +86,23 @@ class Version:
 
 def version_of(details: Mapping[str, Any]) -> Version:
     """The version in the details that fsspec's file systems give."""
-    names = ("VersionId", "generation", "ETag", "etag", "md5Hash", "content_md5")
-    tag = "|".join(str(details[name]).strip('"') for name in names if details.get(name))
-    size = details.get("size")
+    # One of them, since a listing and an answer do not give the same ones.
+    names = ("ETag", "etag", "generation", "md5Hash", "content_md5", "VersionId")
+    tag = next((str(details[name]).strip('"') for name in names if details.get(name)), "")
+    size = details.get("size", details.get("ContentLength"))
     times = (details.get(name) for name in ("LastModified", "mtime", "last_modified", "updated"))
     return Version(int(size) if size is not None else None, tag, next(filter(None, map(_ns, times)), 0))
 
 
 def _ns(moment: object) -> int:
+    """A time in ns, in whole seconds: listings say more of it than answers do."""
     if isinstance(moment, datetime):
-        return int(moment.timestamp() * 1e9)
+        return int(moment.timestamp()) * 10**9
     if isinstance(moment, str):
         with contextlib.suppress(ValueError, TypeError, OverflowError):
-            return int(parsedate_to_datetime(moment).timestamp() * 1e9)
+            return int(parsedate_to_datetime(moment).timestamp()) * 10**9
         with contextlib.suppress(ValueError, OverflowError):
-            return int(datetime.fromisoformat(moment).timestamp() * 1e9)
+            return int(datetime.fromisoformat(moment).timestamp()) * 10**9
     return 0
 
 
@@ -230,18 +232,24 @@ def web_version(headers: Mapping[str, str]) -> Version:
 
 
 async def _pieces(system: FileSystem, url: str) -> AsyncGenerator[Any, None]:
-    """The content of an object of a bucket, in pieces where its file system can do that."""
+    """The version of an object of a bucket, where the answer has it, and its content in pieces, where its library can do that."""
     path = system.path_of(url)
-    if "open_async" not in vars(type(system.fs)):
+    if PROTOCOLS[system.protocol] != "s3":
         yield await system.fs._cat_file(path)  # noqa: SLF001 the coroutine; its other name waits
         return
-    stream = await system.fs.open_async(path, "rb")
+    bucket, key, _ = system.fs.split_path(path)
+    answer = await system.fs._call_s3("get_object", Bucket=bucket, Key=key)  # noqa: SLF001
     try:
-        while piece := await stream.read(_CHUNK_BYTES):
+        yield version_of(answer)
+        while piece := await answer["Body"].read(_CHUNK_BYTES):
             yield piece
     finally:
-        if getattr(stream, "r", None) is not None:
-            stream.r.close()
+        answer["Body"].close()
+
+
+def has_version(system: FileSystem) -> bool:
+    """Whether an answer with an object has its version; otherwise it has to be asked for."""
+    return PROTOCOLS[system.protocol] in ("", "s3")
 
 
 async def look(system: FileSystem, url: str) -> Version:

@@ -4,6 +4,7 @@ Credentials come from where the provider's own tools look for them (environment,
 shown here.
 """
 
+import re
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -21,6 +22,9 @@ _CREDENTIALS = {
     "azure": "Set AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN, or run `az login`.",
     "": "If the URL is signed, get a new one: it may have expired.",
 }
+
+_NO_RIGHTS = re.compile("Credential|Auth|Profile|Token")
+"""In the names of errors of the libraries."""
 
 MISSING, DENIED, SERVER, OTHER = "missing", "denied", "server", "other"
 """Kinds of failures: the object does not exist; it is not given to this user; the server fails or is not reached; anything else."""
@@ -72,11 +76,13 @@ def open_filesystem(url: str) -> FileSystem:
 
 def kind_of(error: BaseException) -> str:
     """`MISSING`, `DENIED`, `SERVER` or `OTHER`, for an error of any of the libraries."""
+    if isinstance(known := getattr(error, "kind", None), str):
+        return known
     status = status_of(error)
     name = " ".join(kind.__name__ for kind in type(error).__mro__)
-    if isinstance(error, FileNotFoundError) or status in (404, 410) or "NotFound" in name:
+    if isinstance(error, FileNotFoundError) or status in (404, 410) or "ResourceNotFound" in name:
         return MISSING
-    if isinstance(error, PermissionError) or status in (401, 403) or "Credential" in name or "Auth" in name:
+    if isinstance(error, PermissionError) or status in (401, 403) or _NO_RIGHTS.search(name):
         return DENIED
     is_network = isinstance(error, TimeoutError | ConnectionError) or "ClientPayload" in name or "Connection" in name
     is_failing = status is not None and (status >= 500 or status in (408, 425, 429))
@@ -107,7 +113,11 @@ def words_of(error: BaseException) -> str:
     status = status_of(error)
     name = type(error).__name__
     if "Redirect" in name:
-        return "it is redirected without end" if "TooMany" in name else f"it is redirected to {without_secrets(str(error))[:200]}"
+        return (
+            "it is redirected without end"
+            if "TooMany" in name
+            else f"it is redirected to {without_secrets(str(error))[:200]}"
+        )
     if isinstance(error, TimeoutError):
         return str(error) or "no answer in time"
     text = without_secrets(str(error)).split("\n")[0].strip().rstrip(".")[:200]

@@ -101,7 +101,7 @@ async def _details(system: FileSystem, path: str) -> AsyncIterator[dict[str, Any
     """What the file system says of each object below a path."""
     fs = system.fs
     if PROTOCOLS[system.protocol] == "s3":  # page by page, so that a listing without end is noticed
-        bucket, _, key = path.partition("/")
+        bucket, key, _ = fs.split_path(path)
         async for entry in fs._iterdir(bucket, delimiter="", prefix=f"{key}/" if key else ""):  # noqa: SLF001
             yield entry
         return

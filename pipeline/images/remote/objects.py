@@ -13,7 +13,7 @@ from pipeline.images.decoding.decoder import MAX_BYTES
 from pipeline.images.files.hashing import RACY_NS, FileHashes
 from pipeline.images.remote import fetch as fetching
 from pipeline.images.remote.addresses import PROTOCOLS, protocol_of, shown
-from pipeline.images.remote.fetch import MANY, FetchError, Version, fetch, look
+from pipeline.images.remote.fetch import MANY, FetchError, Version, fetch, has_version, look
 from pipeline.images.remote.filesystems import DENIED, SERVER, FileSystem, explain, open_filesystem
 from pipeline.images.remote.loop import start, wait
 from pipeline.images.remote.spool import Spool
@@ -205,7 +205,10 @@ class Objects:
         """
         if self._many is None or self._large is None:
             self._many, self._large = asyncio.Semaphore(MANY), asyncio.Lock()
-        url, listed = self._urls[number], self._versions[number]
+        url = self._urls[number]
+        if self._versions[number].stamp is None and not has_version(self._systems.of(url)):
+            await self._look(number)
+        listed = self._versions[number]
         try:
             async with self._many:
                 data, version = await fetch(

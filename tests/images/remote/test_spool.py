@@ -1,7 +1,6 @@
 """The file of what was fetched."""
 
 import errno
-import os
 
 from pipeline.images.remote.spool import Spool
 
@@ -15,7 +14,7 @@ def test_spool_keeps_what_fits(tmp_path):
 
     assert (spool.get(3), spool.get(1), spool.get(2)) == (b"four", b"five5", None)
     assert (3 in spool, 2 in spool) == (True, False)
-    assert os.listdir(tmp_path / "home") == []
+    assert list((tmp_path / "home").iterdir()) == []
 
 
 def test_full_disk_leaves_what_was_kept(tmp_path, monkeypatch):

@@ -1,6 +1,5 @@
 """DATA that is a URL: it gives what the same files on this machine give."""
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -42,7 +41,10 @@ def test_folder_on_a_web_server_is_read_as_one_here(web, photos, reading):
 
     assert values(found) == values(scan(photos))
     assert {entry.kind: entry.count for entry in found.ignored} == {
-        **{".txt": 1, ".csv": 1, "system files": 1, "system folders": 1}
+        ".txt": 1,
+        ".csv": 1,
+        "system files": 1,
+        "system folders": 1,
     }
     assert found.source == web.url(f"/{photos.name}/")
     assert found.read(5) == scan(photos).read(5)
@@ -61,7 +63,7 @@ def test_archives_tables_and_arrays_are_read_as_files_here(web, photos, tmp_path
     web.add_tree(photos)
 
     for path in (*archives, here / "images.parquet", here / "table.csv"):
-        found = scan(web.url(f"/{os.path.basename(path)}"), **reading)
+        found = scan(web.url(f"/{Path(path).name}"), **reading)
         assert (found.digests, found.labels, found.splits) == (folder.digests, folder.labels, folder.splits)
         assert found.read(30) == folder.read(30)
     assert scan(web.url("/arrays.npz"), **reading).digests == scan(here / "arrays.npz").digests

@@ -139,6 +139,11 @@ def join(root: str, path: str, *, may_leave: bool = False) -> str | None:
     return f"{head}://{place}/{'/'.join(parts)}"
 
 
+def sendable(url: str) -> str:
+    """A URL of the web in which nothing is left to quote; what is quoted stays as it is, since a signature may cover it."""
+    return quote(url, safe="%/:=&?~#+!$,;'@()*[]|")
+
+
 def _quoted(part: str) -> str:
     return quote(part, safe="%" if re.search(r"%[0-9A-Fa-f]{2}", part) else "")
 

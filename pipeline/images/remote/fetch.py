@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from pipeline.images.files.hash_table import Stamp
-from pipeline.images.remote.addresses import PROTOCOLS, is_web
+from pipeline.images.remote.addresses import PROTOCOLS, is_web, sendable
 from pipeline.images.remote.filesystems import DENIED, MISSING, SERVER, FileSystem, kind_of, words_of
 
 MANY = 64
@@ -21,6 +21,7 @@ _SMALL_BYTES = 2**24
 """Of objects that are larger only one is in memory at a time."""
 
 _MOST_REDIRECTS = 10
+_SIGNED_SECONDS = 3600
 _63_BITS = 2**63 - 1
 
 
@@ -206,8 +207,8 @@ def _check_size(size: int, at_most: int) -> None:
 
 async def _web_pieces(system: FileSystem, url: str) -> AsyncGenerator[Any, None]:
     """The version of a web server's answer, and its body in pieces. fsspec would read a body without end into memory."""
-    session = await system.fs.set_session()
-    async with session.get(system.fs.encode_url(url), max_redirects=_MOST_REDIRECTS) as answer:
+    session = await system.web.set_session()
+    async with session.get(system.web.encode_url(sendable(url)), max_redirects=_MOST_REDIRECTS) as answer:
         _check_answer(answer, url)
         yield web_version(answer.headers)
         async for piece in answer.content.iter_chunked(_CHUNK_BYTES):
@@ -225,9 +226,7 @@ def _check_answer(answer: Any, url: str) -> None:
 def web_version(headers: Mapping[str, str]) -> Version:
     """The version in the headers of an answer."""
     size = headers.get("Content-Length", "")
-    tag = "|".join(
-        filter(None, (headers.get("ETag"), headers.get("x-amz-version-id"), headers.get("x-goog-generation")))
-    )
+    tag = headers.get("ETag", "").strip('"')
     return Version(int(size) if size.isdecimal() else None, tag, _ns(headers.get("Last-Modified")))
 
 
@@ -238,6 +237,13 @@ async def _pieces(system: FileSystem, url: str) -> AsyncGenerator[Any, None]:
         yield await system.fs._cat_file(path)  # noqa: SLF001 the coroutine; its other name waits
         return
     bucket, key, _ = system.fs.split_path(path)
+    async with contextlib.aclosing(_signed_pieces(system, bucket, key)) as pieces:
+        is_given = False
+        async for piece in pieces:
+            is_given = True
+            yield piece
+    if is_given:
+        return
     answer = await system.fs._call_s3("get_object", Bucket=bucket, Key=key)  # noqa: SLF001
     try:
         yield version_of(answer)
@@ -245,6 +251,25 @@ async def _pieces(system: FileSystem, url: str) -> AsyncGenerator[Any, None]:
             yield piece
     finally:
         answer["Body"].close()
+
+
+async def _signed_pieces(system: FileSystem, bucket: str, key: str) -> AsyncGenerator[Any, None]:
+    """As `_web_pieces`, for an object of S3 by a URL that its library signs; nothing if the answer is not the object.
+
+    A call of the library takes three times as much of the processor, most of it for reading what the answer says. It is made where the
+    short way does not lead to the object, for its redirects and its errors.
+    """
+    await system.fs.set_session()
+    client = await system.fs.get_s3(bucket)
+    url = await client.generate_presigned_url(
+        "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=_SIGNED_SECONDS
+    )
+    session = await system.web.set_session()
+    async with session.get(system.web.encode_url(url), allow_redirects=False) as answer:
+        if answer.status == 200:
+            yield web_version(answer.headers)
+            async for piece in answer.content.iter_chunked(_CHUNK_BYTES):
+                yield piece
 
 
 def has_version(system: FileSystem) -> bool:
@@ -263,9 +288,9 @@ async def look(system: FileSystem, url: str) -> Version:
         async with asyncio.timeout(PATIENCE.seconds):
             if not is_web(url):
                 return version_of(await system.fs._info(system.path_of(url)))  # noqa: SLF001
-            session = await system.fs.set_session()
+            session = await system.web.set_session()
             async with session.head(
-                system.fs.encode_url(url), allow_redirects=True, max_redirects=_MOST_REDIRECTS
+                system.web.encode_url(sendable(url)), allow_redirects=True, max_redirects=_MOST_REDIRECTS
             ) as answer:
                 _check_answer(answer, url)
                 return web_version(answer.headers)

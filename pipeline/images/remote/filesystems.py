@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
+from urllib.request import getproxies
 
 from pipeline.errors import DataLayoutError, MissingExtraError
 from pipeline.images.remote.addresses import PROTOCOLS, check_url, is_web, protocol_of, shown, without_secrets
@@ -38,6 +39,9 @@ class FileSystem:
     """An `fsspec.asyn.AsyncFileSystem`."""
 
     protocol: str
+    web: Any = None
+    """For what is asked by a URL of HTTP: fsspec's file system of the web; None where nothing is."""
+
     is_anonymous: bool = False
     """No credentials were found, so that only public objects can be read."""
 
@@ -71,7 +75,10 @@ def open_filesystem(url: str) -> FileSystem:
         raise DataLayoutError(
             f"{shown(url)} cannot be opened: {words_of(error)}. {_CREDENTIALS[PROTOCOLS[protocol]]}"
         ) from error
-    return FileSystem(fs, protocol, options.get("anon") is True)
+    if is_web(url):
+        return FileSystem(fs, protocol, fs)
+    web = fsspec.get_filesystem_class("https")(skip_instance_cache=True, **_options("https"))
+    return FileSystem(fs, protocol, web, options.get("anon") is True)
 
 
 def kind_of(error: BaseException) -> str:
@@ -161,12 +168,17 @@ def _options(protocol: str) -> dict[str, Any]:
     if extra == "s3":
         config = {"max_pool_connections": _CONNECTIONS, "retries": {"mode": "standard", "total_max_attempts": 3}}
         waits = {"connect_timeout": _CONNECT_SECONDS, "read_timeout": _STALL_SECONDS}
-        return {"use_listings_cache": False, "config_kwargs": config | waits, "anon": not _has_aws_credentials()}
+        signed = {"signature_version": "s3v4"}  # of URLs that are signed: otherwise the old version in some regions
+        return {
+            "use_listings_cache": False,
+            "config_kwargs": config | waits | signed,
+            "anon": not _has_aws_credentials(),
+        }
     if extra == "azure":
         return {"use_listings_cache": False, "anon": False}
     if extra == "gcs":
         return {"use_listings_cache": False}
-    return {"client_kwargs": _web_client(), "use_listings_cache": False}
+    return {"client_kwargs": _web_client(), "use_listings_cache": False, "encoded": True}
 
 
 def _web_client() -> dict[str, Any]:
@@ -175,7 +187,7 @@ def _web_client() -> dict[str, Any]:
     return {
         "timeout": aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_STALL_SECONDS),
         "headers": {"Accept-Encoding": "identity"},  # bytes as they are stored: they are what is hashed
-        "trust_env": True,  # proxies
+        "trust_env": bool(getproxies()),  # each request looks for a proxy then, which takes as long as the rest of it
     }
 
 

@@ -10,6 +10,7 @@ from pipeline.images.remote.addresses import (
     join,
     name_in,
     refusal,
+    sendable,
     shown,
     without_secrets,
 )
@@ -99,3 +100,8 @@ def test_relative_paths_are_joined_within_the_root():
     assert join("s3://b/data", "../1.jpg") is None
     assert join("s3://b/data", "../1.jpg", may_leave=True) == "s3://b/1.jpg"
     assert join("s3://b/data", "../../1.jpg", may_leave=True) is None
+
+
+def test_urls_are_sent_as_they_are_signed():
+    """What is quoted stays quoted, and the rest is quoted."""
+    assert sendable("https://h/a%2Fb c/ä.jpg?sig=x%2By%3D&w=1") == "https://h/a%2Fb%20c/%C3%A4.jpg?sig=x%2By%3D&w=1"

@@ -88,6 +88,7 @@ def extraction(data: str, parts: dict[str, list[float]], **keywords: object) -> 
             done = pipeline.extract(manifest, cache=cache, pool="avg", progress=False, **keywords)
             end = time.perf_counter()
         parts.setdefault(data.partition(":")[0], []).append(round(scanned - start, 2))
+        print(f"{data[:9]}: {scanned - start:.2f} s and {end - scanned:.2f} s", file=sys.stderr, flush=True)
         if done.num_new != len(manifest) or manifest.skipped:
             raise SystemExit(f"{data}: {done!r}")
         return end - start
@@ -120,7 +121,8 @@ def main() -> None:
             how = {"base": given.base, "size": given.size}
             ways = {"disk": str(folder), "s3": "s3://photos", "web": str(table)}
             runs = {name: extraction(data, parts, **how) for name, data in ways.items()}
-            runs["disk"]()  # libraries are loaded, and the network has run
+            make_images(Path(scratch, "few"), 320, 64)
+            extraction(str(Path(scratch, "few")), parts, **how)()  # libraries are loaded, and the network has run
             parts.clear()
             found = in_turns(runs, given.repeats)
     print(f"Seconds of scanning (listing, fetching and hashing): {parts}")

@@ -7,7 +7,7 @@ from pipeline.errors import PipelineError
 from pipeline.images.entries import Entry, entries_of
 from pipeline.images.files.kinds import has_image_extension
 from pipeline.images.named import kind_of
-from pipeline.images.remote.addresses import is_url, is_web, name_in, refusal, shown
+from pipeline.images.remote.addresses import is_folder, is_url, is_web, name_in, refusal, shown
 from pipeline.images.remote.kept import naming_url
 from pipeline.images.remote.objects import Objects
 from pipeline.images.sources import far
@@ -33,7 +33,7 @@ def entries_of_url(
         return [Entry(shown(url), None, reason)]
     if far.is_file(url):
         return _entries_of_file(url, reading, listed, with_folders=with_folders)
-    if has_image_extension(name_in(url)) or (is_web(url) and not url.endswith("/")):
+    if has_image_extension(name_in(url)) or (is_web(url) and not is_folder(url)):
         return [Entry(shown(url), url)]
     if not with_folders:
         return [Entry(shown(url), None, "a folder; expected one image for each label")]

@@ -110,6 +110,11 @@ def name_in(url: str) -> str:
     return unquote(path.rpartition("/")[2]) if is_web(url) else path.rpartition("/")[2]
 
 
+def is_folder(url: str) -> bool:
+    """Whether the path ends as that of a folder on a web server does."""
+    return _path(url).endswith("/") or not _path(url)
+
+
 def folder_of(url: str) -> str:
     """The URL that relative paths in a table begin at: the table's own folder."""
     head, _, rest = url.partition("://")

@@ -166,7 +166,11 @@ def _options(protocol: str) -> dict[str, Any]:
     """How each kind of file system is made: many connections, short waits, no copies of listings."""
     extra = PROTOCOLS[protocol]
     if extra == "s3":
-        config = {"max_pool_connections": _CONNECTIONS, "retries": {"mode": "standard", "total_max_attempts": 3}}
+        config = {
+            "max_pool_connections": _CONNECTIONS,
+            "parameter_validation": False,
+            "retries": {"mode": "standard", "total_max_attempts": 3},
+        }
         waits = {"connect_timeout": _CONNECT_SECONDS, "read_timeout": _STALL_SECONDS}
         signed = {"signature_version": "s3v4"}  # of URLs that are signed: otherwise the old version in some regions
         return {

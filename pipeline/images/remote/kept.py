@@ -156,6 +156,7 @@ def _check_room(url: str, size: int, home: Path, at_most: int) -> None:
             "Choose a larger --spool-gb."
         )
     home.mkdir(parents=True, exist_ok=True)
+    (home / FOLDER).mkdir(mode=0o700, exist_ok=True)  # a table may have signed URLs in it
     free = shutil.disk_usage(home).free
     if size > free:
         raise DataLayoutError(

@@ -98,6 +98,7 @@ def test_kept_files_have_a_bound(web, tmp_path):
 
     assert sorted(path.name for path in home.rglob("*.npz")) == ["b.npz", "c.npz"]
     assert len(list((home / "far").iterdir())) == 2
+    assert (home / "far").stat().st_mode & 0o077 == 0, "a table may have signed URLs in it"
     with pytest.raises(DataLayoutError, match="Choose a larger --spool-gb"):
         scan(web.url("/a.npz"), home=home, spool_gb=1e-7)
 

@@ -33,6 +33,9 @@ class Web:
     """Answers have ETags."""
 
     has_head: bool = True
+    password: str = ""
+    """User and password in base 64; empty if none is needed."""
+
     root: str = ""
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -93,6 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
             faults = web.faults.get(path) or web.faults.get("*")
             if faults and not (self.command == "HEAD" and faults[0] not in (401, 403, 500, 503)):
                 self._fail(faults.pop(0) if len(faults) > 1 or path in web.faults else faults[0], path)
+            elif web.password and self.headers.get("Authorization") != f"Basic {web.password}":
+                self._send(401, b"")
             elif self.command == "HEAD" and not web.has_head:
                 self._send(405, b"")
             elif path in web.files:

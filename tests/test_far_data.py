@@ -1,6 +1,7 @@
 """Data in buckets and on web servers through the public functions: a real server of S3, and a web server that fails."""
 
 import json
+import os
 import shutil
 import subprocess
 from dataclasses import replace
@@ -17,6 +18,10 @@ from pipeline.images.remote.fetch import Patience
 from tests.conftest import RANDOM
 from tests.ready import start_server
 from tests.servers import serve_buckets, serve_web
+
+if "CI" not in os.environ:  # a fresh clone has both
+    pytest.importorskip("s3fs")
+    pytest.importorskip("moto")
 
 SECRETS = ("Signature", "testing-secret", "Credential")
 

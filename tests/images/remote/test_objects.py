@@ -1,5 +1,6 @@
 """Objects of a web server as images: fetched once, many at a time, and never without a bound."""
 
+import base64
 import hashlib
 import re
 
@@ -78,6 +79,21 @@ def test_unchanged_objects_are_not_fetched_again(web, photos_there, tmp_path):
     assert [path for method, path in web.requests if method == "GET"] == [photos_there[5]]
     assert len(web.asked("HEAD")) == 12
     assert after == [*before[:5], sha256(b"other"), *before[6:]]
+    assert b"5e5e" not in table.read_bytes()
+
+
+def test_user_and_password_of_a_url_are_used_and_not_stored(web, photos_there, tmp_path):
+    """They are sent, and what is remembered under the URL without them is found again."""
+    web.password = base64.b64encode(b"me:pass5e5e").decode()
+    table = tmp_path / "hashes.sqlite"
+    url = web.url(photos_there[0])
+    private = url.replace("http://", "http://me:pass5e5e@")
+    for given, methods in ((private, ["GET"]), (private, ["HEAD"])):
+        assert digests(Objects([given], tmp_path, 0), table) == [sha256(web.files[photos_there[0]])]
+        assert [method for method, _ in web.requests] == methods
+        web.asked()
+
+    assert digests(Objects([url], tmp_path, 0)) == ["access is denied (status 401)"]
     assert b"5e5e" not in table.read_bytes()
 
 

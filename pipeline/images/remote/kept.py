@@ -13,7 +13,6 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from pipeline.errors import DataLayoutError, DataNotFoundError, UnreachableDataError
 from pipeline.files import remove, remove_debris, replacing
@@ -28,8 +27,8 @@ if sys.platform != "win32":
 
 FOLDER = "far"
 _LONGEST_NAME = 100
-_in_use: list[BinaryIO] = []
-"""The kept files of this process: they are open and locked, so that no other process removes them."""
+_in_use: dict[tuple[int, int], int] = {}
+"""Descriptors of the kept files of this process, by device and inode: they are locked, so that no other process removes them."""
 
 
 def keep_file(system: FileSystem, url: str, home: Path, at_most: int) -> Path:
@@ -187,11 +186,13 @@ def _make_room(home: Path, at_most: int) -> None:
 def _use(path: Path) -> None:
     """Keep a file open and locked until this process ends, and note the time."""
     os.utime(path)
-    file = path.open("rb")
-    if sys.platform != "win32":
-        with contextlib.suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    _in_use.append(file)
+    found = path.stat()
+    if sys.platform == "win32" or (found.st_dev, found.st_ino) in _in_use:
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    _in_use[found.st_dev, found.st_ino] = descriptor
 
 
 def _remove_unused(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """DATA that is a URL: it gives what the same files on this machine give."""
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -21,7 +22,7 @@ from tests.calls import read as scan
 def end_use():
     """Close what this process keeps, as its end does."""
     while kept._in_use:
-        kept._in_use.pop().close()
+        os.close(kept._in_use.popitem()[1])
 
 
 def values(manifest):

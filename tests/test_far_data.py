@@ -66,7 +66,9 @@ def own(tmp_path):
 
 def gets(server):
     """The objects that were fetched since the last call."""
-    return sorted(line.partition(" ")[2] for line in server.asked() if line.startswith("GET /photos/pets"))
+    return sorted(
+        line.partition(" ")[2].partition("?")[0] for line in server.asked() if line.startswith("GET /photos/pets")
+    )
 
 
 def test_unchanged_objects_are_only_listed(bucket, photos, own):
@@ -86,8 +88,10 @@ def test_unchanged_objects_are_only_listed(bucket, photos, own):
     body = next(photos.glob("train/red/*")).read_bytes() + b"more"
     bucket.client.put_object(Bucket="photos", Key="pets/train/red/new.png", Body=body)
     pipeline.extract("s3://photos/pets", **own)
-    assert gets(bucket) == ["/photos/pets/train/red/new.png"]
+    fetched = gets(bucket)
     bucket.client.delete_object(Bucket="photos", Key="pets/train/red/new.png")
+
+    assert fetched == ["/photos/pets/train/red/new.png"]
 
 
 def test_archives_and_tables_in_a_bucket_are_the_same_data(bucket, photos, own):

@@ -52,7 +52,7 @@ def scan(data: Data | Manifest, **keywords: Unpack[DataKeywords]) -> Manifest:
     """Read a data set: its images, labels and splits. Every other function takes the result as its `data`.
 
     Args:
-        data: A folder of images, an archive, a table, an `.npz` file, `keras:NAME`, `tfds:NAME`, or a data frame;
+        data: A folder of images, an archive, a table, an `.npz` file, a URL of these, `keras:NAME`, `tfds:NAME`, or a data frame;
             see `pipeline.images.scan.scan`.
         keywords: Of `pipeline.keywords.DataKeywords`.
     """

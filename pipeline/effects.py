@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.bases.names import JOIN
 from pipeline.errors import SettingError
 from pipeline.images.manifest import Manifest
+from pipeline.images.remote.addresses import is_url, name_in
 from pipeline.images.sources.archives.archives import is_archive
 from pipeline.images.sources.reading import READ_KEYWORDS
 from pipeline.images.sources.tables.tables import EXTENSIONS as TABLES
@@ -157,9 +158,19 @@ def _is_folder(values: Values) -> bool:
     return not _is_named(values) if path is None else path.is_dir() or not path.exists()
 
 
+def _may_be_far(values: Values) -> bool:
+    """Whether the data is a URL, or may name some."""
+    path = _path(values)
+    if is_url(values.get("data")) or path is None:
+        return not _is_named(values)
+    return not path.is_dir() and not is_archive(path) and path.suffix.lower() not in (".npz", ".npy")
+
+
 def _path(values: Values) -> Path | None:
     """The data as a path; None if it is not one, or is a named data set such as `keras:mnist`."""
     data = values.get("data")
+    if is_url(data):
+        return Path("/", name_in(str(data)))  # what decides is its ending
     return Path(data) if isinstance(data, str | Path) and not _is_named(values) else None
 
 
@@ -206,6 +217,7 @@ EFFECTS = (
     ),
     Effect(READ_KEYWORDS, "where DATA is read", _is_read, "data"),
     Effect(("root", "path_column"), "with a table (.csv, .jsonl, .parquet) or a data frame", _is_table, "data"),
+    Effect(("spool_gb",), "with a URL, or a table that may name some", _may_be_far, "data"),
     Effect(
         ("label", "split_column", "group_column"),
         "with a table, a data frame or named arrays",

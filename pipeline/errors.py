@@ -23,6 +23,13 @@ class DataLayoutError(PipelineError, ValueError):
     """The data set exists but is not usable: empty, one class, no labels, an invalid table."""
 
 
+class UnreachableDataError(PipelineError, RuntimeError):
+    """The server of the data fails, is not reached, or denies access.
+
+    It is not an OSError, because then only the image that is read would be skipped.
+    """
+
+
 class UnwritableLabelsError(PipelineError, OSError):
     """A label file cannot be written; the file and the labels are unchanged."""
 

@@ -51,6 +51,7 @@ class CommonKeywords(TypedDict, total=False):
     gather: bool
     ship_images: bool
     memory_gb: float | None
+    spool_gb: float
     strict: bool
     max_pixels: int
     progress: bool

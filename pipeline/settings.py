@@ -25,6 +25,7 @@ from pipeline.images.decoding.formats import MAX_PIXELS
 from pipeline.images.decoding.pixels import FITS, parse_background
 from pipeline.images.files.hashing import FileHashes
 from pipeline.images.files.limits import free_memory
+from pipeline.images.sources.reading import SPOOL_GB
 from pipeline.progress import is_watched
 
 ENGINES = ("auto", "tensorflow", "openvino")
@@ -180,6 +181,10 @@ class Compute:
     strict: bool = False
     """Raise an error if an image has to be skipped."""
 
+    spool_gb: float = SPOOL_GB
+    """Disk space for images that are fetched from buckets and web servers while a command runs, so that each is fetched once, in GB;
+    and as much for fetched archives and tables, which are kept."""
+
     max_pixels: int = MAX_PIXELS
     """Images with more pixels are skipped, because they may fill the memory. 3 bytes are needed for each pixel, a JPEG that is
     much larger than needed takes less."""
@@ -194,6 +199,8 @@ class Compute:
             raise SettingError(f"The limit on pixels is a positive whole number. Received: {self.max_pixels!r}.")
         if self.batch_size < 1:
             raise SettingError(f"The batch size is a positive number. Received: {self.batch_size}.")
+        if not self.spool_gb >= 0:
+            raise SettingError(f"The spool has 0 GB or more. Received: {self.spool_gb}.")
         if self.memory_gb is not None and not self.memory_gb >= 0:
             raise SettingError(f"The memory is 0 GB or more. Received: {self.memory_gb}.")
         _ = self.executor

@@ -92,10 +92,11 @@ SLOW = (
         "real/test_questions.py",
     ),  # every page, and every format with real weights
     *(
+        "test_far_data.py",
         "test_joined_bases.py",
         "test_onnx_base.py",
         "bases/test_network.py",
-    ),  # a kind of base through everything, every network
+    ),  # a kind of base or of data through everything, every network
 )
 """What `make test` leaves to `make test-slow`: files, and folders with all their files. CI runs both."""
 

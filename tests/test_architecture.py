@@ -80,6 +80,9 @@ MAY_USE = {
     "nicegui": "tuner/page tuner/alike tuner/suspect_list tuner/controls tuner/view tuner/parts tuner/panes tuner/visits",
     "fastapi": "tuner/page",
     "starlette": "tuner/page tuner/border tuner/visits",
+    "fsspec": "(images/remote/filesystems) (images/remote/loop)",
+    "aiohttp": "(images/remote/filesystems)",
+    "botocore": "(images/remote/filesystems)",
     "click": "cli",
     "rich": "(cli/table)",
 }

@@ -37,6 +37,10 @@ def check_line(line):
         ("sweep photos --head ridge --head knn:k=1|3 --lr 0.1", "--lr has an effect only with a dense head"),
         ("compare photos --regimes linear --epochs 3", "--epochs has an effect only with a dense head"),
         ("head photos --head softmax --view-mode all", "--view-mode has an effect only with stored views"),
+        (
+            "features sklearn:digits --spool-gb 1",
+            "--spool-gb has an effect only with a URL, or a table that may name some",
+        ),
         ("features photos --tta", "--tta has an effect only with stored views"),
         ("features photos --view-seed 3", "--view-seed has an effect only with stored views"),
         ("compare photos --base-lr 0.00001", "--base-lr has an effect only where the base is trained"),

@@ -48,8 +48,8 @@ def app() -> None:
     """Run a frozen conv base over your images once; train heads on the cached features in seconds.
 
     DATA is a folder of images (one folder per class, or train/validation/test above them), a .zip or .tar of one, a folder
-    of Hugging Face (save_to_disk, or Parquet shards), a .csv, .jsonl or .parquet table, an .npz or .npy file,
-    keras:mnist|fashion_mnist|cifar10|cifar100, sklearn:digits, or tfds:NAME.
+    of Hugging Face (save_to_disk, or Parquet shards), a .csv, .jsonl or .parquet table, an .npz or .npy file, the URL of
+    one of these (s3://, gs://, az://, https://), keras:mnist|fashion_mnist|cifar10|cifar100, sklearn:digits, or tfds:NAME.
     """
 
 

@@ -35,6 +35,7 @@ from pipeline.cli.complete import complete_bases, complete_devices, complete_opt
 from pipeline.cli.names import with_visible_names
 from pipeline.cli.outlook import epochs_of
 from pipeline.cli.terminal import be_verbose, to_json, write
+from pipeline.images.remote.addresses import without_secrets
 
 if TYPE_CHECKING:
     from pipeline.runs.run import Run
@@ -116,6 +117,12 @@ strict_option = section(
         type=COUNT,
         default=89_478_485,
         help="Images with more pixels are skipped; 108-megapixel photographs need more.",
+    ),
+    click.option(
+        "--spool-gb",
+        type=GIGABYTES,
+        default=10.0,
+        help="Disk space for what is fetched from a URL; 0: images are not kept.",
     ),
 )
 workers_option = section(
@@ -219,8 +226,8 @@ path_options = section(
     "Data",
     click.option(
         "--root",
-        type=click.Path(path_type=Path, file_okay=False),
-        help="Folder that a table's paths are relative to [default: the table's own].",
+        type=click.Path(file_okay=False),
+        help="Folder, or its URL, that a table's paths are relative to [default: the table's own].",
     ),
     click.option("--path-column", metavar="NAME", help="Column of the paths [default: found by its name]."),
     click.option(
@@ -379,8 +386,8 @@ def without(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 
 def command_line() -> str:
-    """The command line as the user typed it, to be kept with the run."""
-    return shlex.join(["bottleneck", *sys.argv[1:]])
+    """The command line as the user typed it, without secrets in URLs, to be kept with the run."""
+    return shlex.join(["bottleneck", *map(without_secrets, sys.argv[1:])])
 
 
 def show(options: Mapping[str, Any], result: Any, describe: Callable[[Any], str]) -> None:

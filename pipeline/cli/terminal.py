@@ -6,17 +6,24 @@ import json
 import logging
 import os
 import sys
+import traceback
 import warnings
+from types import TracebackType
 from typing import Any, NoReturn, TextIO
 
 import click
 
 from pipeline.cli.names import escape_json, visible, visible_result
+from pipeline.images.remote.addresses import without_secrets
 
 _PIPE_CLOSED = 141
 """Exit code of a program that writes to a closed pipe, as shells report it (128 + SIGPIPE)."""
 
 _COLOURS = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
+
+
+_TALKATIVE = ("botocore", "aiobotocore", "s3fs", "gcsfs", "adlfs", "azure", "google", "urllib3", "fsspec", "asyncio")
+"""Libraries whose messages for debugging contain signed requests, and so credentials."""
 
 
 def has_colours(stream: TextIO) -> bool:
@@ -30,7 +37,7 @@ def write(text: str) -> None:
     If the reader of a pipe closes it, as `head` does, the program ends silently.
     """
     try:
-        text = visible_result(text)
+        text = without_secrets(visible_result(text))
         print(text if has_colours(sys.stdout) else click.unstyle(text), flush=True)
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
@@ -89,8 +96,18 @@ def start_logging(*, debug: bool) -> None:
         handler.addFilter(_Once())
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
     logging.getLogger("pipeline").setLevel(logging.NOTSET)
+    if debug:
+        sys.excepthook = _show_traceback
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     if not debug:  # what it says of its own folders is nothing that a user of this program can act on
         logging.getLogger("matplotlib").setLevel(logging.ERROR)
+
+
+def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a traceback as Python does; errors of libraries in it may name URLs with their signatures."""
+    text = "".join(traceback.format_exception(kind, error, trace))
+    print(without_secrets(text), end="", file=sys.stderr, flush=True)
 
 
 def be_verbose(_: click.Context, __: click.Parameter, value: Any) -> None:
@@ -117,7 +134,7 @@ class _Formatter(logging.Formatter):
     """Colours the level of a message; control characters in it, as of a file's name, are shown."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = visible(super().format(record))
+        text = without_secrets(visible(super().format(record)))
         colour = _COLOURS.get(record.levelno)
         if colour is None or not has_colours(sys.stderr):
             return text
@@ -132,6 +149,7 @@ def fail(as_json: bool, error: str, message: str, code: int) -> NoReturn:
 
 def say(as_json: bool, error: str, message: str) -> None:
     """Print an error in one line."""
+    message = without_secrets(message)
     if as_json:
         print(to_json({"error": error, "message": message}), flush=True)
     else:

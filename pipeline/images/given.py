@@ -14,10 +14,12 @@ from PIL import Image
 from pipeline.errors import DataLayoutError, DataNotFoundError, UnreadableImageError
 from pipeline.images.decoding.decoder import encode_array, encode_image
 from pipeline.images.entries import Content, Entry, Part
+from pipeline.images.far import entries_of_url, fetched
 from pipeline.images.files.hashing import FileHashes
 from pipeline.images.files.kinds import Other
-from pipeline.images.manifest import Files, Manifest, Skipped
+from pipeline.images.manifest import Files, Manifest, Skipped, announce
 from pipeline.images.named import is_frame, is_pattern, kind_of, list_data, matches_of
+from pipeline.images.remote.addresses import is_url
 from pipeline.images.sources.arrays.pixels import Scale, as_uint8, judged, outside
 from pipeline.images.sources.folders import NOT_UNICODE, count_kinds, find_images, is_unicode
 from pipeline.images.sources.reading import Reading
@@ -121,6 +123,11 @@ class _Mixed:
             return content.images.read(content.position)
         return content if isinstance(content, bytes) else Path(str(content)).read_bytes()
 
+    def announce(self, position: int) -> None:
+        content = self.contents[position]
+        if isinstance(content, Part):
+            announce(content.images, content.position)
+
 
 def read_given(
     given: GivenImages,
@@ -141,6 +148,7 @@ def read_given(
     |---|---|
     | a folder | all images below it |
     | a table (`.csv`, `.tsv`, `.json`, `.jsonl`, `.parquet` ...), or a frame with several columns | one image per row |
+    | a URL | the same, in a bucket or on a web server |
     | an archive, an `.npz` file, `keras:NAME`, a folder of Hugging Face | all images in it |
     | no file, with `*`, `?` or `[` in it | the files that match the pattern, or the folders if no file does |
 
@@ -155,7 +163,7 @@ def read_given(
         DataLayoutError: No image was given, or something else than images; or a data set cannot be read.
     """
     how = _How(replace(reading or Reading(), hashes=hashes), exif, with_folders)
-    entries = _all_entries(given, how)
+    entries = fetched(_all_entries(given, how), how.reading)
     if not entries:
         raise DataLayoutError(f"No image was given. Expected {_KINDS}, or a list of these.")
     digests = _digests(entries, hashes)
@@ -195,9 +203,9 @@ class _How:
     locator: Locator = field(default_factory=lambda: Locator(Path(), may_leave=True, follow_links=True))
     """Finds files that are not there under the very name."""
 
-    def listed(self, data: Any) -> list[Entry]:
-        """The images of a data set."""
-        found = list_data(data, self.reading)
+    def listed(self, data: Any, url: str | None = None) -> list[Entry]:
+        """The images of a data set, which may have been fetched from a URL."""
+        found = list_data(data, replace(self.reading, url=url))
         self.warnings += found.warnings
         return found.entries
 
@@ -267,7 +275,10 @@ def _entries(item: Any, number: str, how: _How, scale: Scale) -> list[Entry]:
     if isinstance(item, bytes) and _is_path(item):  # a path in bytes, as tensors have it
         item = os.fsdecode(item)
     if isinstance(item, str | os.PathLike):
-        return _entries_of_path(str(os.fsdecode(item)), how)  # a text of numpy becomes a plain one
+        text = str(os.fsdecode(item))  # a text of numpy becomes a plain one
+        if is_url(text):
+            return entries_of_url(text, how.reading, how.listed, with_folders=how.with_folders)
+        return _entries_of_path(text, how)
     try:
         return [Entry(number, _content(item, exif=how.exif, scale=scale))]
     except (UnreadableImageError, DataLayoutError, OSError) as error:

@@ -32,6 +32,13 @@ class ImageBytes(Protocol):
         ...
 
 
+def announce(images: ImageBytes, position: int) -> None:
+    """Say that an image will be read soon, to a source that can do something about it."""
+    ahead = getattr(images, "announce", None)
+    if ahead is not None:
+        ahead(position)
+
+
 @dataclass(frozen=True)
 class Files:
     """Images that are files."""
@@ -164,6 +171,10 @@ class Manifest:
     def read(self, row: int) -> bytes:
         """Encoded bytes of the image in this row of the manifest."""
         return self.images.read(self.positions[row])
+
+    def announce(self, row: int) -> None:
+        """Say that the image in this row will be read soon: where images are fetched, it is fetched meanwhile."""
+        announce(self.images, self.positions[row])
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -10,7 +10,9 @@ from pipeline.images.checks import with_warnings
 from pipeline.images.files.kinds import has_image_extension
 from pipeline.images.manifest import Manifest
 from pipeline.images.manifest_file import is_manifest_file, read_manifest_file
-from pipeline.images.sources import folders
+from pipeline.images.remote.addresses import is_url, name_in, shown
+from pipeline.images.remote.kept import naming_url
+from pipeline.images.sources import far, folders
 from pipeline.images.sources.archives import archives
 from pipeline.images.sources.arrays import arrays, tfds
 from pipeline.images.sources.reading import Reading
@@ -24,7 +26,8 @@ Data = Union[str, Path, "IntoDataFrame"]
 
 _EXPECTED = (
     "a folder of images, a .zip or .tar of one, a folder of Hugging Face (save_to_disk, or Parquet files), a .csv, .tsv, "
-    ".txt, .json, .jsonl or .parquet table, an .npz or .npy file, keras:mnist (or fashion_mnist, cifar10, cifar100), sklearn:digits, or tfds:NAME"
+    ".txt, .json, .jsonl or .parquet table, an .npz or .npy file, keras:mnist (or fashion_mnist, cifar10, cifar100), sklearn:digits, or tfds:NAME; "
+    "or a URL (s3://, gs://, az://, https://) of such a folder or file"
 )
 
 
@@ -63,6 +66,8 @@ def scan(data: Data, reading: Reading | None = None) -> Manifest:
 
 def _scan(data: Data, reading: Reading) -> Manifest:
     """The manifest, without warnings about its labels and splits."""
+    if isinstance(data, str) and is_url(data):
+        return replace(_scan_url(data, reading), source=shown(data))
     if not isinstance(data, str | Path):
         return frames.scan_frame(data, reading)
     prefix, _, name = str(data).partition(":")
@@ -75,6 +80,21 @@ def _scan(data: Data, reading: Reading) -> Manifest:
         near = _suggestion(path)
         raise DataNotFoundError(f"No such data: {str(data)!r}.{near} Expected {_EXPECTED}.")
     return replace(_scan_path(path, reading), source=str(path.resolve()))
+
+
+def _scan_url(url: str, reading: Reading) -> Manifest:
+    """The manifest of data that is fetched."""
+    if far.is_file(url):
+        path = far.keep(url, reading)
+        with naming_url(path, url):
+            return _scan_path(path, replace(reading, url=url))
+    if has_image_extension(name_in(url)):
+        raise DataLayoutError(f"{shown(url)} is one image: give the URL of the folder that it is in, or use predict.")
+    below = far.list_folder(url)
+    if folder := far.keep_data_files(url, below, reading):
+        with naming_url(folder, url):
+            return _scan_path(folder, reading)
+    return far.scan_objects(url, below, reading)
 
 
 def _suggestion(path: Path) -> str:

@@ -113,5 +113,6 @@ def make_reading(settings: Settings, **keywords: Unpack[ReadKeywords]) -> Readin
         **given,
         hashes=settings.paths.hashes,
         home=home_folder(),
+        spool_gb=settings.compute.spool_gb,
         progress=settings.compute.progress,
     )

@@ -114,7 +114,7 @@ def test_paths_are_read_in_many_forms(write, tmp_path, rows, form):
 @pytest.mark.parametrize(
     ("form", "reason"),
     [
-        ("https://example.com/{}", "is a URL: download the image"),
+        ("ftp://example.com/{}", "the protocol ftp:// is not read"),
         ("C:\\Users\\me\\{}", r"on a drive of another computer \(C:\)"),
         ("file:///D:/me/{}", r"on a drive of another computer \(D:\)"),
         ("../other/{}", r"leaves the folder by '\.\.'.*--root"),

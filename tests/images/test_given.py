@@ -286,7 +286,7 @@ def named(given):
 def test_table_gives_one_image_for_each_row(paths, tmp_path):
     """Rows are in the table's order under the paths that it has; missing files and empty paths keep their places."""
     table = tmp_path / "table.csv"
-    table.write_text("species;file\nx;a/1.png\ny;gone.png\nz;\nx;a/0.png\nx;https://example.com/1.png\n")
+    table.write_text("species;file\nx;a/1.png\ny;gone.png\nz;\nx;a/0.png\nx;ftp://example.com/1.png\n")
     given = read([table, paths[2]])
 
     assert named(given)[:4] == [
@@ -295,7 +295,7 @@ def test_table_gives_one_image_for_each_row(paths, tmp_path):
         ("row 3", "empty path"),
         ("a/0.png", None),
     ]
-    assert named(given)[4][1].startswith("is a URL")
+    assert named(given)[4][1].startswith("the protocol ftp:// is not read; expected s3://")
     assert named(given)[5] == (str(paths[2]), None)
     assert np.array_equal(pixels_of(given)[0], Decoder(12).decode(paths[1].read_bytes()))
 

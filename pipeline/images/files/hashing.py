@@ -104,6 +104,16 @@ class FileHashes:
         self._remember(((keys[p], stamps[p], found[p]) for p in unknown), stat_ns)
         return [digest for digest in found if digest is not None]
 
+    def recall(self, keys: Sequence[str]) -> dict[str, tuple[Stamp, bytes]]:
+        """What is remembered of these and of others whose names begin in the same way: stamps and digests by key."""
+        return {} if self.path is None or not keys else recall(self.path, _start_of(keys))
+
+    def remember(self, entries: Iterable[tuple[str, Stamp, bytes]]) -> None:
+        """Remember the stamps and digests of these keys."""
+        rows = list(entries)
+        if self.path is not None and rows:
+            remember(self.path, rows)
+
     def _recall(self, keys: Sequence[str]) -> dict[str, tuple[Stamp, bytes]]:
         if self.path is None or not keys:
             return {}
@@ -119,6 +129,13 @@ class FileHashes:
         ]
         if self.path is not None and rows:
             remember(self.path, rows)
+
+
+def _start_of(keys: Sequence[str]) -> str:
+    """The characters that all keys begin with."""
+    first, last = min(keys), max(keys)
+    same = (number for number, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1])
+    return first[: next(same, min(len(first), len(last)))]
 
 
 def sha256_file(path: Path | str, at_most: int | None = None) -> bytes:

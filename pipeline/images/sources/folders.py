@@ -26,7 +26,7 @@ from pipeline.images.sources.reading import Reading
 
 NOT_UNICODE = "file name is not valid Unicode"
 LEFT_OUT = "left out by --ignore-column"
-_TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt")
+TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt")
 _BROKEN_LINKS = Other("broken links")
 _SPECIAL_FILES = Other("pipes, sockets and devices")
 
@@ -80,10 +80,21 @@ def scan_folder(root: Path, reading: Reading) -> Manifest:
         DataLayoutError: There is no image below the folder, or it is not clear which folders are splits.
     """
     found = find_images(root, follow_links=reading.follow_links)
+    columns = columns_of_found(found, reading, str(root))
+    digests = reading.hashes.digests([f"{root}/{name}" for name in found.names], progress=reading.progress)
+    return columns.manifest(Files(root, tuple(found.names)), digests, reading, root.resolve().name)
+
+
+def columns_of_found(found: Found, reading: Reading, where: str) -> Columns:
+    """Names, labels and splits of the images below a folder or a URL.
+
+    Raises:
+        DataLayoutError: There is no image, or it is not clear which folders are splits.
+    """
     leave_out(found, reading)
     if not found.names:
         raise DataLayoutError(
-            f"No image below {root}.{found.summary} Expected one folder per class (DATA/cats/1.jpg), or "
+            f"No image below {where}.{found.summary} Expected one folder per class (DATA/cats/1.jpg), or "
             "train/validation/test folders above them."
         )
     columns = replace(
@@ -92,17 +103,15 @@ def scan_folder(root: Path, reading: Reading) -> Manifest:
         skipped=found.skipped,
         ignored=found.ignored,
     )
-    notes = [*warn_of_empty(found.folders, found.names), *_note_tables(root, found.tables, columns.answers.labels)]
-    columns = replace(columns, warnings=[*columns.warnings, *notes])
-    digests = reading.hashes.digests([f"{root}/{name}" for name in found.names], progress=reading.progress)
-    return columns.manifest(Files(root, tuple(found.names)), digests, reading, root.resolve().name)
+    notes = [*warn_of_empty(found.folders, found.names), *_note_tables(where, found.tables, columns.answers.labels)]
+    return replace(columns, warnings=[*columns.warnings, *notes])
 
 
-def _note_tables(root: Path, tables: Sequence[str], labels: Sequence[str | None]) -> list[str]:
+def _note_tables(where: str, tables: Sequence[str], labels: Sequence[str | None]) -> list[str]:
     """A sentence about tables in a folder whose images have no labels or a single one."""
     if not tables or len({label for label in labels if label is not None}) > 1:
         return []
-    names = ", ".join(str(root / name) for name in sorted(tables)[:3])
+    names = ", ".join(f"{where}/{name}" for name in sorted(tables)[:3])
     return [f"There is a table in the folder, which is not read: {names}. If it has the labels, give it as DATA."]
 
 
@@ -277,7 +286,7 @@ class _Walk:
             self._add(name)
             return
         self.found.others.append(other)
-        if "/" not in name and other.kind in _TABLES:
+        if "/" not in name and other.kind in TABLES:
             self.found.tables.append(name)
 
     def _look_at_rest(self, entry: os.DirEntry[str], name: str) -> None:

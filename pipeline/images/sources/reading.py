@@ -13,6 +13,9 @@ from pipeline.tasks.task import KINDS
 
 CLASS_FOLDERS = ("top", "leaf")
 
+SPOOL_GB = 10.0
+"""Disk space for what is fetched from buckets and web servers."""
+
 
 class ReadKeywords(TypedDict, total=False):
     """The options of a user about a data set; they are fields of `Reading`."""
@@ -75,6 +78,12 @@ class Reading:
     split_seed: int = 0
     """Seed of that split."""
 
+    url: str | None = None
+    """Where the data was fetched from; None if it is on this machine."""
+
+    spool_gb: float = SPOOL_GB
+    """Disk space for fetched images while a command runs, and as much for fetched archives and tables, in GB."""
+
     hashes: FileHashes = field(default_factory=FileHashes)
     """Remembered digests; by default none are remembered."""
 
@@ -90,6 +99,11 @@ class Reading:
         if self.task is not None:
             check_choice("task", self.task, KINDS)
         _ = self.fractions
+
+    @property
+    def spool_bytes(self) -> int:
+        """Disk space for what is fetched, in bytes."""
+        return int(self.spool_gb * 1e9)
 
     @property
     def fractions(self) -> Fractions:

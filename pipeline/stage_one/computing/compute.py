@@ -213,6 +213,7 @@ def _decode_all(
     pool = ThreadPoolExecutor(num_threads)
     try:
         for item in items:
+            manifest.announce(item.row)
             waiting.append((item, pool.submit(_decode, manifest, item, recipe.decoder, maker, judged)))
             if len(waiting) >= _DECODE_AHEAD:
                 first, future = waiting.popleft()

@@ -42,6 +42,8 @@ class LiveSource(Source):
         with ThreadPoolExecutor(os.cpu_count()) as pool:
 
             def submit(part: NDArray[np.int64]) -> list[Future[NDArray[np.uint8]]]:
+                for row in part:
+                    self.manifest.announce(int(row))
                 return [pool.submit(self._load, int(row), epoch) for row in part]
 
             waiting = deque(submit(part) for part in parts[:_BATCHES_AHEAD])

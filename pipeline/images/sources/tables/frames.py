@@ -12,6 +12,7 @@ from pipeline.images.labels import plain_texts
 from pipeline.images.manifest import Contents, Manifest
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.delimited import Table, Texts
+from pipeline.images.sources.tables.places import place_of
 from pipeline.images.sources.tables.roles import find_path, find_roles, without_ignored
 from pipeline.images.sources.tables.tables import columns_of, list_paths, manifest_of_paths
 
@@ -47,7 +48,7 @@ def scan_frame(
             reading,
             source=_SOURCE,
             title="frame",
-            folder=Path(reading.root or _folder_of(texts, reading)),
+            folder=place_of(reading, _folder_of(texts, reading)),
         )
     roles = find_roles(texts, reading, _SOURCE)
     contents, digests, names = _encoded(images)
@@ -63,7 +64,7 @@ def list_frame(frame: "IntoDataFrame", reading: Reading) -> Listed:
     """
     texts, images = _columns(frame, reading)
     if images is None:
-        folder = Path(reading.root or _folder_of(texts, reading))
+        folder = place_of(reading, _folder_of(texts, reading))
         return list_paths(texts, reading, source=_SOURCE, folder=folder)
     contents, digests, names = _encoded(images)
     return Listed(entries_of(names, contents, digests))

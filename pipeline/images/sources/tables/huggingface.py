@@ -67,6 +67,11 @@ def find_data_files(folder: Path) -> list[DataFile]:
     return files
 
 
+def is_hub_name(name: str) -> bool:
+    """Whether a file is called as the files of data sets on the hub are."""
+    return _HUB_NAME.fullmatch(name) is not None
+
+
 def has_images(path: Path) -> bool:
     """Whether a Parquet file has a column of images.
 

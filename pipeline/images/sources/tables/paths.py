@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from pipeline.images.files.kinds import has_image_extension, is_system_folder
+from pipeline.images.remote.addresses import is_url, refusal
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\\w")
 _NO_FILE = "no such file"
 _MOST_ENTRIES = 1_000_000
@@ -50,7 +50,7 @@ class Locator:
         self._inside = os.path.realpath(self.root)
 
     def locate(self, given: str | None) -> tuple[str, str | None]:
-        """The path of a regular file, relative to the root if it is below it; and why there is none, or None.
+        """The path of a regular file, relative to the root if it is below it, or a URL; and why there is none, or None.
 
         The path is tried as it is, then with slashes for backslashes, in the other Unicode form, with other capital letters, and with
         the ending of the only image of that name. A name without a folder is then looked for in the folders below the root.
@@ -61,8 +61,8 @@ class Locator:
         if path.startswith("file:///"):
             path = unquote(path[7:])
             path = path[1:] if _DRIVE.match(path[1:]) else path
-        if _URL.match(path):
-            return path, "is a URL: download the image, and give the path of the file"
+        if is_url(path):
+            return path, refusal(path)
         for other in (path, *self._others(path)):
             reason = self._check(other)
             if reason != _NO_FILE:

@@ -25,6 +25,9 @@ PATHS = (
     *("paths", "files", "filenames", "filepaths", "imagepaths", "imagefiles"),
     *("fname", "pathname", "imagename", "imgname", "image", "images", "img", "photo", "picture"),
 )
+URLS = ("url", "urls", "imageurl", "imageurls", "imgurl", "photourl", "pictureurl", "uri", "imageuri")
+"""Names of a column of URLs, which are used where no column has paths."""
+
 IDS = ("id", "imageid", "imgid", "photoid", "idcode", "name")
 """Names of a column of paths where no column has one of the first names."""
 
@@ -81,7 +84,7 @@ def find_path(texts: Texts, reading: Reading, source: str) -> str | None:
     """
     if reading.path_column is not None:
         return _named(texts, reading.path_column, "--path-column", source)
-    found = _known(texts, PATHS) or _known(texts, IDS)
+    found = _known(texts, PATHS) or _known(texts, URLS) or _known(texts, IDS)
     while len(found) > 1 and _same_file(texts, *found[:2]):
         # `img/1.jpg` beside `1.jpg`: the longer one says more.
         found.remove(min(found[:2], key=lambda name: sum(len(value or "") for value in texts[name])))
@@ -105,7 +108,7 @@ def find_labels(texts: Texts, reading: Reading, source: str) -> tuple[str, ...]:
         return (reading.label,)
     if reading.label != "label":
         given = [name.strip() for name in reading.label.split(",")] if "," in reading.label else [reading.label]
-        other = (*PATHS, *SPLITS, *GROUPS)
+        other = (*PATHS, *URLS, *SPLITS, *GROUPS)
         return tuple(dict.fromkeys(_named(texts, name, "--label", source, without=other) for name in given))
     found = _known(texts, LABELS[:2]) or _known(texts, LABELS)
     different = [name for name in found[1:] if list(texts[name]) != list(texts[found[0]])]

@@ -10,17 +10,27 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from pipeline.errors import DataLayoutError, DataNotFoundError, MissingExtraError, foreign_file
+from pipeline.errors import DataLayoutError, MissingExtraError, foreign_file
 from pipeline.images.answers import Answers, answers_of
 from pipeline.images.entries import Entry, Listed
 from pipeline.images.files.kinds import has_image_extension
 from pipeline.images.labels import counted, label_text, listed, missing_spellings, plain_texts
-from pipeline.images.manifest import Files, Manifest, Skipped
+from pipeline.images.manifest import Manifest, Skipped
+from pipeline.images.remote.addresses import is_url, without_secrets
 from pipeline.images.sources.columns import Columns
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.delimited import Table, Texts, read_delimited
 from pipeline.images.sources.tables.objects import read_json, read_lines
 from pipeline.images.sources.tables.paths import Locator
+from pipeline.images.sources.tables.places import (
+    Place,
+    UrlLocator,
+    make_locator,
+    name_of,
+    open_files,
+    place_of,
+    shown_name,
+)
 from pipeline.images.sources.tables.roles import Roles, find_path, find_roles, without_ignored
 
 EXTENSIONS = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
@@ -40,9 +50,9 @@ def scan_table(
         DataLayoutError: The table has no path column, no such label column, an unknown split, or no rows; or it is a question what a
             column is.
     """
-    folder = Path(reading.root or table.parent)
+    folder, source = place_of(reading, table.parent), name_of(table, reading)
     return manifest_of_paths(
-        read_table(table, reading.ignore_column), reading, source=str(table), title=table.stem, folder=folder
+        read_table(table, reading.ignore_column), reading, source=source, title=table.stem, folder=folder
     )
 
 
@@ -53,8 +63,7 @@ def list_table(table: Path, reading: Reading) -> Listed:
         DataLayoutError: The table has no path column, or no rows.
     """
     content = read_table(table, reading.ignore_column)
-    folder = Path(reading.root or table.parent)
-    found = list_paths(content.texts, reading, source=str(table), folder=folder)
+    found = list_paths(content.texts, reading, source=name_of(table, reading), folder=place_of(reading, table.parent))
     return replace(found, warnings=(*content.warnings, *found.warnings))
 
 
@@ -74,7 +83,7 @@ def read_table(table: Path, ignored: Collection[str] = ()) -> Table:
     return reader(table) if reader else read_delimited(table, ignored)
 
 
-def list_paths(texts: Texts, reading: Reading, *, source: str, folder: Path) -> Listed:
+def list_paths(texts: Texts, reading: Reading, *, source: str, folder: Place) -> Listed:
     """The file of each row, by the path that the row gives.
 
     Args:
@@ -87,12 +96,13 @@ def list_paths(texts: Texts, reading: Reading, *, source: str, folder: Path) -> 
     entries = []
     for row, given in enumerate(texts[path]):
         name, reason = locator.locate(given)
-        shown = given or f"row {row + 1}"
-        entries.append(Entry(shown, None, reason) if reason else Entry(shown, os.path.join(folder, name)))  # noqa: PTH118
+        shown = shown_name(given, row)
+        full = name if is_url(name) else os.path.join(folder, name)  # noqa: PTH118
+        entries.append(Entry(shown, None, reason) if reason else Entry(shown, full))
     return Listed(entries, tuple(locator.notes(len(entries))))
 
 
-def _find_files(texts: Texts, reading: Reading, source: str, folder: Path) -> tuple[str, Locator]:
+def _find_files(texts: Texts, reading: Reading, source: str, folder: Place) -> tuple[str, Locator | UrlLocator]:
     """The column of paths, and what finds their files.
 
     Raises:
@@ -106,9 +116,7 @@ def _find_files(texts: Texts, reading: Reading, source: str, folder: Path) -> tu
         raise DataLayoutError(
             f"{source} needs a column `path` and at least one row. Received columns: [{columns}]. {cure}"
         )
-    if not folder.is_dir():
-        raise DataNotFoundError(f"The folder of the images does not exist: {folder}. Give another one with --root.")
-    return path, Locator(folder, may_leave=reading.root is not None, follow_links=reading.follow_links, below=True)
+    return path, make_locator(folder, reading)
 
 
 def manifest_of_paths(
@@ -117,7 +125,7 @@ def manifest_of_paths(
     *,
     source: str,
     title: str,
-    folder: Path,
+    folder: Place,
 ) -> Manifest:
     """The manifest of a table that has been read.
 
@@ -126,24 +134,56 @@ def manifest_of_paths(
         reading: How it is read.
         source: Its name in messages.
         title: Short name of the data set, for run names.
-        folder: The folder that the paths are relative to.
+        folder: The folder that the paths are relative to, or its URL.
     """
     texts = without_ignored(table.texts, reading, source)
     path, locator = _find_files(texts, reading, source, folder)
     roles = find_roles(texts, reading, source, path=path)
     names, rows, skipped = _locate(locator, texts[path])
     if not names:
-        first = f"the first: {str(texts[path][0])[:200]!r}: {skipped[0].reason}"
-        raise DataLayoutError(
-            f"None of the {len(skipped)} paths of {source} is a file below {folder} that can be read ({first}). "
-            "If the paths begin in another folder, give it with --root."
-        )
+        raise _no_file(skipped, source, folder)
     _check_vanished(texts, roles, rows, skipped)
     warnings = (*table.warnings, *locator.notes(len(texts[path])))
-    columns = columns_of(texts, roles, names, rows, kind=reading.task, skipped=skipped, warnings=warnings)
-    full = [os.path.join(folder, name) for name in names]  # noqa: PTH118 strings are faster
-    digests = reading.hashes.digests(full, progress=reading.progress)
-    return columns.manifest(Files(folder, tuple(names)), digests, reading, title)
+    shown = [without_secrets(name) for name in names]
+    columns = columns_of(texts, roles, shown, rows, kind=reading.task, skipped=skipped, warnings=warnings)
+    images, digests = open_files(folder, names, reading)
+    _check_fetched(texts, roles, rows, columns, digests, source, folder)
+    return columns.manifest(images, digests, reading, title)
+
+
+def _no_file(skipped: Sequence[Skipped], source: str, folder: Place) -> DataLayoutError:
+    first = f"the first: {skipped[0].path[:200]!r}: {skipped[0].reason}"
+    where = without_secrets(str(folder))
+    return DataLayoutError(
+        f"None of the {len(skipped)} paths of {source} is a file below {where} that can be read ({first}). "
+        "If the paths begin in another folder, give it with --root."
+    )
+
+
+def _check_fetched(
+    texts: Texts,
+    roles: Roles,
+    rows: Sequence[int],
+    columns: Columns,
+    digests: Sequence[bytes | OSError],
+    source: str,
+    folder: Place,
+) -> None:
+    """Whether an object exists is known when it is fetched: as `_check_vanished`, if any are URLs.
+
+    Raises:
+        DataLayoutError: None can be read, or none of a class or a split.
+    """
+    lost = [
+        Skipped(name, f"cannot be read: {digest.strerror or digest}")
+        for name, digest in zip(columns.names, digests, strict=True)
+        if isinstance(digest, OSError) and is_url(name)
+    ]
+    if len(lost) == len(rows):
+        raise _no_file([*lost, *columns.skipped], source, folder)
+    if lost:
+        left = [row for row, digest in zip(rows, digests, strict=True) if isinstance(digest, bytes)]
+        _check_vanished(texts, roles, left, [*lost, *columns.skipped])
 
 
 def _check_vanished(texts: Texts, roles: Roles, rows: Sequence[int], skipped: Sequence[Skipped]) -> None:
@@ -206,13 +246,13 @@ def _path_cure(texts: Texts) -> str:
     return f"If another column contains the paths, name it with --path-column.{seen}"
 
 
-def _locate(locator: Locator, paths: Sequence[str | None]) -> tuple[list[str], list[int], list[Skipped]]:
+def _locate(locator: Locator | UrlLocator, paths: Sequence[str | None]) -> tuple[list[str], list[int], list[Skipped]]:
     """Paths of regular files, their row numbers, and the other paths with the reasons to skip them."""
     names, rows, skipped = [], [], []
     for row, given in enumerate(paths):
         name, reason = locator.locate(given)
         if reason:
-            skipped.append(Skipped(given or f"row {row + 1}", reason))
+            skipped.append(Skipped(shown_name(given, row), reason))
         else:
             names.append(name)
             rows.append(row)

@@ -1,0 +1,37 @@
+"""Coroutines for callers that wait: they run in fsspec's own thread."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+_POLL_SECONDS = 0.2
+
+
+def start(work: Coroutine[Any, Any, _T]) -> "Future[_T]":
+    """Begin a coroutine in that thread."""
+    from fsspec.asyn import get_loop
+
+    return asyncio.run_coroutine_threadsafe(work, get_loop())
+
+
+def wait(work: Coroutine[Any, Any, _T], meanwhile: Callable[[], object] = lambda: None) -> _T:
+    """The result of a coroutine. An interrupt of the caller ends it.
+
+    Args:
+        work: The coroutine.
+        meanwhile: Called a few times per second, in the caller's thread.
+    """
+    future = start(work)
+    try:
+        while not future.done():
+            try:
+                return future.result(_POLL_SECONDS)
+            except TimeoutError:
+                if future.done():
+                    break
+                meanwhile()
+        return future.result()
+    finally:
+        future.cancel()

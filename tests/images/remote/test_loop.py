@@ -1,0 +1,41 @@
+"""Coroutines for callers that wait."""
+
+import asyncio
+import threading
+
+import pytest
+
+from pipeline.images.remote.loop import wait
+
+
+def test_results_and_errors_come_back():
+    """Whatever a coroutine returns or raises, a timeout of its own too."""
+
+    async def give():
+        return threading.current_thread()
+
+    async def fail():
+        raise TimeoutError("of its own")
+
+    assert wait(give()) is not threading.current_thread()
+    with pytest.raises(TimeoutError, match="of its own"):
+        wait(fail())
+
+
+def test_interrupted_wait_ends_the_work():
+    """An interrupt of the caller cancels what runs, instead of leaving it to go on."""
+    ended = threading.Event()
+
+    async def last():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        wait(last(), interrupt)
+
+    assert ended.wait(5)

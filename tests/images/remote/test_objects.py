@@ -1,0 +1,168 @@
+"""Objects of a web server as images: fetched once, many at a time, and never without a bound."""
+
+import base64
+import hashlib
+import re
+
+import pytest
+
+from pipeline.errors import UnreachableDataError
+from pipeline.images.files.hashing import FileHashes
+from pipeline.images.remote import objects as objects_module
+from pipeline.images.remote.objects import Objects
+
+
+@pytest.fixture
+def photos_there(web, photos):
+    """12 photos on the server: their paths."""
+    web.add_tree(photos / "validation")
+    return sorted(web.files)
+
+
+def open_objects(web, paths, tmp_path, spool_bytes=10**9, query=""):
+    return Objects([web.url(path) + query for path in paths], tmp_path, spool_bytes)
+
+
+def digests(objects, table=None):
+    found = objects.digests(FileHashes(table), progress=False)
+    return [digest if isinstance(digest, bytes) else str(digest) for digest in found]
+
+
+def sha256(data):
+    return hashlib.sha256(data).digest()
+
+
+def test_each_object_is_fetched_once(web, photos_there, tmp_path):
+    """Hashes and later reads come from one fetch; an object that is listed twice is fetched once, too."""
+    paths = [*photos_there, photos_there[3]]
+    found = open_objects(web, paths, tmp_path)
+
+    assert digests(found) == [sha256(web.files[path]) for path in paths]
+    assert [found.read(row) for row in (0, 12, 3)] == [web.files[paths[row]] for row in (0, 12, 3)]
+    assert sorted(web.asked()) == photos_there
+
+
+def test_full_spool_keeps_what_fits(web, photos_there, tmp_path):
+    """Objects that do not fit are fetched when they are read; the file is never larger than allowed."""
+    first = len(web.files[photos_there[0]])
+    found = open_objects(web, photos_there[:1] + photos_there[-3:], tmp_path, spool_bytes=first)
+    digests(open_objects(web, photos_there[:1], tmp_path))  # nothing is shared
+    for row in range(4):
+        found.read(row)
+    web.asked()
+    again = [found.read(row) for row in range(4)]
+
+    assert again == [web.files[path] for path in photos_there[:1] + photos_there[-3:]]
+    assert web.asked() == photos_there[-3:]
+
+
+def test_announced_objects_are_fetched_ahead(web, photos_there, tmp_path):
+    """Without a spool, too, an object that was announced is fetched once, before it is read."""
+    found = open_objects(web, photos_there, tmp_path, spool_bytes=0)
+    for row in range(10):
+        found.announce(row)
+
+    assert [found.read(row) for row in range(10)] == [web.files[path] for path in photos_there[:10]]
+    assert sorted(web.asked()) == photos_there[:10]
+    assert found.read(3) == web.files[photos_there[3]]
+
+
+def test_unchanged_objects_are_not_fetched_again(web, photos_there, tmp_path):
+    """The next command asks for versions, and fetches what has changed; the table of hashes has no secrets."""
+    table = tmp_path / "hashes.sqlite"
+    query = "?X-Amz-Signature=5e5e5e5e"
+    before = digests(open_objects(web, photos_there, tmp_path, query=query), table)
+    web.asked()
+    web.files[photos_there[5]] = b"other"
+    after = digests(open_objects(web, photos_there, tmp_path, query="?X-Amz-Signature=6f6f6f"), table)
+
+    assert [path for method, path in web.requests if method == "GET"] == [photos_there[5]]
+    assert len(web.asked("HEAD")) == 12
+    assert after == [*before[:5], sha256(b"other"), *before[6:]]
+    assert b"5e5e" not in table.read_bytes()
+
+
+def test_user_and_password_of_a_url_are_used_and_not_stored(web, photos_there, tmp_path):
+    """They are sent, and what is remembered under the URL without them is found again."""
+    web.password = base64.b64encode(b"me:pass5e5e").decode()
+    table = tmp_path / "hashes.sqlite"
+    url = web.url(photos_there[0])
+    private = url.replace("http://", "http://me:pass5e5e@")
+    for given, methods in ((private, ["GET"]), (private, ["HEAD"])):
+        assert digests(Objects([given], tmp_path, 0), table) == [sha256(web.files[photos_there[0]])]
+        assert [method for method, _ in web.requests] == methods
+        web.asked()
+
+    assert digests(Objects([url], tmp_path, 0)) == ["access is denied (status 401)"]
+    assert b"5e5e" not in table.read_bytes()
+
+
+def test_objects_without_a_version_are_fetched_again(web, photos_there, tmp_path):
+    """A server that gives neither ETag nor time would not show a change; one that has no HEAD is not asked twice."""
+    table = tmp_path / "hashes.sqlite"
+    web.tags = False
+    digests(open_objects(web, photos_there[:2], tmp_path), table)
+    web.asked()
+    digests(open_objects(web, photos_there[:2], tmp_path), table)
+    assert sorted(web.asked()) == photos_there[:2]
+
+    web.tags, web.has_head = True, False
+    for _ in range(2):
+        digests(open_objects(web, photos_there[:2], tmp_path), table)
+        assert sorted(web.asked()) == photos_there[:2]
+
+
+@pytest.mark.parametrize("faults", [[500, 503], ["cut", "gone"], [429, "cut"], ["stall"]])
+def test_failing_servers_are_asked_again(web, photos_there, tmp_path, faults):
+    """A status, a cut body, a closed connection or a silent server costs a try, and no image."""
+    path = photos_there[0]
+    web.faults[path] = [*faults]
+
+    assert digests(open_objects(web, [path], tmp_path)) == [sha256(web.files[path])]
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (500, r"the server fails, 3 times \(status 500\)"),
+        (404, r"it does not exist, or not any more \(status 404\)"),
+        (403, r"access is denied \(status 403\)"),
+        ("cut", r"the server fails, 3 times \(.*payload.*\)"),
+        ("endless", r"more than 1,048,576 bytes, which is the limit"),
+        ("file:///etc/hostname", r"it is redirected to file:///etc/hostname"),
+        ("/loop", r"it is redirected without end"),
+    ],
+)
+def test_objects_that_cannot_be_fetched_have_a_reason(web, photos_there, tmp_path, monkeypatch, fault, words):
+    """The others are fetched; what the reason says has no secrets."""
+    monkeypatch.setattr(objects_module, "MAX_BYTES", 2**20)
+    bad, good = photos_there[:2]
+    web.faults[bad] = [fault] * 20
+    web.faults["/loop"] = ["/loop"] * 20
+    reason, digest = digests(open_objects(web, [bad, good], tmp_path, query="?token=abc"))
+
+    assert digest == sha256(web.files[good])
+    assert re.fullmatch(words, reason, re.IGNORECASE)
+    assert "abc" not in reason
+
+
+def test_a_server_that_gives_nothing_is_given_up(web, photos_there, tmp_path):
+    """After many failures one after the other the command ends with the cure, and what was fetched before is remembered."""
+    table = tmp_path / "hashes.sqlite"
+    digests(open_objects(web, photos_there[:4], tmp_path), table)
+    for path in photos_there[4:]:
+        web.faults[path] = [403] * 9
+    with pytest.raises(
+        UnreachableDataError, match=r"The last 8 objects .*access is denied \(status 403\).* may have expired"
+    ):
+        digests(open_objects(web, photos_there, tmp_path), table)
+
+    web.asked()
+    web.faults.clear()
+    digests(open_objects(web, photos_there, tmp_path), table)
+    assert not set(photos_there[:4]) & set(web.asked())
+
+
+def test_sources_show_no_urls():
+    """What a debugger or a log shows of a source has no secrets."""
+    assert repr(Objects(["https://h/1.jpg?sig=abc"], None, 0)) == "<1 objects>"

@@ -286,4 +286,5 @@ def unit_lengths(head: LinearHead, X: Array) -> NDArray[np.float64]:
     """What a head divides each row (N, D) by before anything else, (N,): its length with the norm `l2`, otherwise 1."""
     if head.norm == NORMS[0]:
         return np.ones(len(X))
-    return np.sqrt(np.maximum(np.square(X, dtype=np.float64).sum(axis=1), 1e-12))
+    squares: NDArray[np.float64] = np.square(X, dtype=np.float64).sum(axis=1)
+    return np.sqrt(np.maximum(squares, 1e-12))

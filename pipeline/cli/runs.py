@@ -19,6 +19,7 @@ from pipeline.cli.options import (
     path_options,
     show,
 )
+from pipeline.cli.shared import shared_options
 
 _digest_option = section(
     "Data",
@@ -46,6 +47,7 @@ _digest_option = section(
 @section("Output", click.option("--top", type=COUNT, default=5, help="Number of classes to list for each image."))
 @compute_options
 @folder_options
+@shared_options
 @output_options
 def predict(**options: Any) -> None:
     """Label IMAGES with a RUN, or with a file that `export` wrote.
@@ -87,6 +89,7 @@ def predict(**options: Any) -> None:
 )
 @compute_options
 @folder_options
+@shared_options
 @output_options
 def evaluate(**options: Any) -> None:
     """Score a RUN, or a file that `export` wrote, on the labelled images of DATA.

@@ -113,7 +113,7 @@ class SharedObjects:
             wait(patiently(put), check)
         except FetchError as error:
             raise UnwritableStoreError(
-                f"{shown(url)} cannot be written: {without_secrets(str(error.strerror))}. {self._system.cure}"
+                f"{shown(url)} cannot be written: {without_secrets(str(error))}. {self._system.cure}"
             ) from error
 
     def _at(self, path: str) -> str:
@@ -136,5 +136,5 @@ class SharedObjects:
         if error.kind == MISSING:
             return FileNotFoundError(f"{shown(url)} does not exist.")
         if error.kind == "large":
-            return DamagedStoreError(f"{shown(url)} has {error.strerror}.")
+            return DamagedStoreError(f"{shown(url)} has {error}.")
         return UnreachableDataError(explain(error.__cause__ or error, url, self._system))

@@ -48,11 +48,14 @@ def look_up(url: str, cache: Path, buckets: Buckets) -> None:
     import s3fs
 
     (store,) = list_stores(cache)
+    shared = open_shared(url, Path("nobody"))
+    shared.list("nothing")  # both clients have a connection before they are measured
     buckets.asked()
-    taken = seconds(lambda: look_into(open_shared(url, Path("nobody")), store.recipe))
+    taken = seconds(lambda: look_into(shared, store.recipe))
     size = sum(path.stat().st_size for path in store.shard_paths())
     print(f"lists: {taken:.3f} s, {len(buckets.asked())} requests, {33 * len(store):,} bytes of {size:,}")
     fs = s3fs.S3FileSystem(endpoint_url=buckets.address, use_listings_cache=False)
+    fs.ls(url.removeprefix("s3://"))
     for block in (2**14, 2**16, 2**20):
         buckets.asked()
         num_bytes = 0

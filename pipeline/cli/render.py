@@ -19,7 +19,9 @@ def describe_features(result: Mapping[str, Any]) -> str:
     lines = [
         f"{result['rows']} rows of {tuple(result['shape'])}: {result['new']} new{source}{_fetched(result)}, {result['reused']} reused{speed}.",
         *(
-            [f"{views['rows']} rows of views: {views['new']} new{_fetched(views)}, {_reused(views)} reused."] if views else []
+            [f"{views['rows']} rows of views: {views['new']} new{_fetched(views)}, {_reused(views)} reused."]
+            if views
+            else []
         ),
         *_image_lines(result),
         f"Store: {result['store']}",

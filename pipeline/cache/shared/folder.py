@@ -18,6 +18,7 @@ class SharedFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._tidied = set[Path]()
 
     @property
     def shown(self) -> str:
@@ -83,10 +84,16 @@ class SharedFolder:
             raise ForeignEntryError(f"{target} is not a regular file. It was left as it is. Remove it.")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            remove_debris(target.parent)
+            self._tidy(target.parent)
             write_bytes(target, data)
         except OSError as error:
             raise UnwritableStoreError(f"{target} cannot be written: {error.strerror or error}.") from error
+
+    def _tidy(self, folder: Path) -> None:
+        """Remove what processes that were killed left unfinished, once."""
+        if folder not in self._tidied:
+            self._tidied.add(folder)
+            remove_debris(folder)
 
     def _check_links(self, store: str) -> None:
         check_store_folder(self.root / store)

@@ -15,11 +15,12 @@ from pipeline.errors import (
 )
 from pipeline.images.remote.addresses import is_web, join, shown, without_secrets
 from pipeline.images.remote.fetch import PATIENCE, FetchError, fetch, fetch_into, patiently
-from pipeline.images.remote.filesystems import MISSING, FileSystem, explain, open_filesystem
+from pipeline.images.remote.filesystems import DENIED, MISSING, FileSystem, explain, open_filesystem
 from pipeline.images.remote.listing import list_below
 from pipeline.images.remote.loop import wait
 
 _T = TypeVar("_T")
+_GO_ON = "Run the command again later: it goes on where it stopped."
 
 
 class SharedObjects:
@@ -112,8 +113,9 @@ class SharedObjects:
         try:
             wait(patiently(put), check)
         except FetchError as error:
+            cure = {MISSING: "Check the name of the bucket.", DENIED: self._system.cure}.get(error.kind, _GO_ON)
             raise UnwritableStoreError(
-                f"{shown(url)} cannot be written: {without_secrets(str(error))}. {self._system.cure}"
+                f"{shown(url)} cannot be written: {without_secrets(str(error))}. {cure}"
             ) from error
 
     def _at(self, path: str) -> str:

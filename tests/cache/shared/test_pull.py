@@ -85,6 +85,7 @@ def test_rows_of_a_corrupted_object_come_from_another(cache, place, second, tmp_
     assert Store(second, RECIPE).has(make_keys(range(12))).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FORGERIES)
 def test_forged_shard_is_refused(kind, cache, shared_folder, second):
     """All that `cache import` refuses, under a name that fits its bytes and with a list of rows."""

@@ -1,7 +1,7 @@
 """Work on several files at a time, in their order."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from typing import TypeVar
@@ -19,7 +19,7 @@ class _EndedError(Exception):
 
 def together(
     work: Callable[[_Item, Check], _Result], items: Sequence[_Item], count: int, *, desc: str, progress: bool
-) -> "Iterator[tuple[_Item, Future[_Result]]]":
+) -> "Generator[tuple[_Item, Future[_Result]], None, None]":
     """Each item with its work, which has ended; the next ones are worked on meanwhile.
 
     Whoever stops half-way closes the iterator, so that threads end soon.

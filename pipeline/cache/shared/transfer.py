@@ -94,7 +94,8 @@ def _positions(wanted: Keys, keys: Keys) -> NDArray[np.int64]:
     if not len(wanted):
         return np.empty(0, np.int64)
     position = np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)
-    return position[wanted[position] == keys]
+    found: NDArray[np.int64] = position[wanted[position] == keys]
+    return found
 
 
 def rows_of_images(keys: Keys, digests: Sequence[bytes] | None) -> Keys:

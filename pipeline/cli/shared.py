@@ -2,9 +2,9 @@
 
 import click
 
-from pipeline.cli.command import section
+from pipeline.cli.command import section, stack
 
-shared_options = section(
+shared_option = section(
     "Folders",
     click.option(
         "--shared",
@@ -12,5 +12,8 @@ shared_options = section(
         help="Fetch missing rows from this shared cache if it has them (s3://, gs://, az://, https://, or a folder), instead of computing "
         "them; see `cache push`.",
     ),
-    click.option("--share", is_flag=True, help="Offer rows of DATA that --shared lacks to it."),
+)
+shared_options = stack(
+    shared_option,
+    section("Folders", click.option("--share", is_flag=True, help="Offer rows of DATA that --shared lacks to it.")),
 )

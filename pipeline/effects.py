@@ -179,6 +179,7 @@ def _is_named(values: Values) -> bool:
 
 
 EFFECTS = (
+    Effect(("share",), "with --shared URL", lambda values: bool(values.get("shared")), "shared"),
     Effect(("repeats",), "with --folds", lambda values: bool(values.get("folds")), "folds"),
     Effect(("folds",), "without stored views: --views 0", lambda values: not values.get("views"), "views"),
     Effect(("cut",), "without --pool cls, which is a cut itself", lambda values: values.get("pool") != "cls", "pool"),

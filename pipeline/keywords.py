@@ -43,6 +43,8 @@ class CommonKeywords(TypedDict, total=False):
     precision: str
     cache: str | Path
     runs: str | Path
+    shared: str | Path | None
+    share: bool
     engine: str
     device: str
     batch_size: int

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.cache.audit import Pruning, Repair, Verification
     from pipeline.cache.compact import Compaction
     from pipeline.cache.exchange import Import
+    from pipeline.cache.shared.transfer import Exchange
     from pipeline.cache.stores import StoreSummary
     from pipeline.forgetting.certificate import Certificate
     from pipeline.stage_one.recompute import Recomputed
@@ -317,6 +319,49 @@ def import_cache(folder: str | Path, cache: str | Path = _CACHE, *, progress: bo
     from pipeline.cache.exchange import import_store
 
     return import_store(Path(folder), Path(cache), progress=is_shown(progress))
+
+
+def push_cache(url: str | Path, data: Data | Manifest | None = None, **keywords: Unpack[DataKeywords]) -> "Exchange":
+    """Copy the shards that a shared cache lacks to it (command `cache push`), after checking each.
+
+    Args:
+        url: `s3://BUCKET/PREFIX`, `gs://`, `az://`, `file:///FOLDER`, or a folder.
+        data: Images whose rows are copied, of any view; None: all rows.
+        keywords: Of `pipeline.keywords.DataKeywords`; feature settings that are given name the stores.
+
+    Raises:
+        UnwritableStoreError, UnreachableDataError: The server fails, or denies access; what was copied before stays.
+    """
+    from pipeline.cache.shared.open import open_shared
+    from pipeline.cache.shared.push import push
+    from pipeline.stage_one.reuse.named import is_named
+
+    given = gather(keywords, push_cache, data=data)
+    settings, digests = given.settings, None if data is None else given.scan(data).digests
+    shared, fits = open_shared(url, settings.paths.cache), partial(is_named, settings=settings)
+    return push(shared, settings.paths.cache, digests, fits, progress=settings.compute.progress)
+
+
+def pull_cache(url: str | Path, data: Data | Manifest | None = None, **keywords: Unpack[DataKeywords]) -> "Exchange":
+    """Copy the shards that the cache lacks from a shared one (command `cache pull`), after checking each.
+
+    Args:
+        url: `s3://BUCKET/PREFIX`, `gs://`, `az://`, `https://`, `file:///FOLDER`, or a folder.
+        data: Images, or a manifest file, whose rows are copied, of any view; None: all rows.
+        keywords: Of `pipeline.keywords.DataKeywords`; feature settings that are given name the stores.
+
+    Raises:
+        DataNotFoundError: No store is there.
+        UnreachableDataError: The server fails, or denies access; what was copied before stays.
+    """
+    from pipeline.cache.shared.open import open_shared
+    from pipeline.cache.shared.pull import pull
+    from pipeline.stage_one.reuse.named import is_named
+
+    given = gather(keywords, pull_cache, data=data)
+    settings, digests = given.settings, None if data is None else given.scan(data).digests
+    shared, fits = open_shared(url, settings.paths.cache), partial(is_named, settings=settings)
+    return pull(shared, settings.paths.cache, digests, fits, progress=settings.compute.progress)
 
 
 def _describe_base(spec: "BaseSpec", size: int | None, source: str | None = None) -> BaseInfo:

@@ -140,6 +140,12 @@ class Paths:
     runs: Path = Path("runs")
     """Folder of the runs."""
 
+    shared: str | Path | None = None
+    """URL or folder of the shared cache that missing rows are fetched from; None: none."""
+
+    share: bool = False
+    """Offer new rows to the shared cache."""
+
     @property
     def hashes(self) -> FileHashes:
         """Remembered digests of files, in the cache folder."""

@@ -90,19 +90,31 @@ def import_store(folder: Path, cache: Path, *, progress: bool = False) -> Import
     new = [path for path in source.shard_paths() if path.name not in present]
     shape = target.row_shape
     for path in progress_bar(new, desc="import", unit="shard", progress=progress):
-        data, rows = _checked(path, source.recipe)
-        if shape not in (None, rows.row_shape):
-            raise DamagedStoreError(f"{path} has rows of shape {rows.row_shape}; those of {target.name} have {shape}.")
+        data, rows = checked_shard(path, source.recipe, shape)
         shape = rows.row_shape
         commit_shard(shards, data)
     return Import(Store(cache, source.recipe), len(new))
 
 
-def _checked(path: Path, recipe: Recipe) -> tuple[bytes, ShardRows]:
-    """The bytes of a shard in which nothing is wrong, and its keys."""
+def checked_shard(path: Path, recipe: Recipe, shape: tuple[int, ...] | None) -> tuple[bytes, ShardRows]:
+    """The bytes of a shard in which nothing is wrong, and its keys.
+
+    Args:
+        path: The shard.
+        recipe: Of its store.
+        shape: Of a row of that store; None: not known.
+
+    Raises:
+        DamagedStoreError: Something is wrong; see `check_shard`. Or its rows are not finite, or of another shape.
+        UnreadableStoreError, ForeignEntryError: It cannot be read; see `reading`.
+    """
     rows, finite = check_shard(path, recipe)
     if not finite.all():
         raise DamagedStoreError(f"{path} is damaged: {int((~finite).sum())} of its {len(rows)} rows are not finite.")
+    if shape not in (None, rows.row_shape):
+        raise DamagedStoreError(
+            f"{path} has rows of shape {rows.row_shape}; those of {recipe.folder_name} have {shape}."
+        )
     with reading(path) as shard:
         data = shard.readall()
     if shard_name(data) != path.name:

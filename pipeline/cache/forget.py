@@ -54,6 +54,9 @@ class StoreChange:
     quarantined: tuple[str, ...] = ()
     """Damaged shards that hold rows of the images, or of which nobody can say so."""
 
+    lists: tuple[str, ...] = ()
+    """Lists of keys, in a cache that others pull from, that name the images."""
+
     error: str | None = None
     """Why it was left as it is."""
 
@@ -65,7 +68,7 @@ class StoreChange:
     @property
     def is_touched(self) -> bool:
         """Whether anything of the images is or was in it."""
-        return bool(self.shards or self.quarantined)
+        return bool(self.shards or self.quarantined or self.lists)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `error` only if there is one."""
@@ -113,8 +116,8 @@ def _look(store: Store, digests: Collection[bytes]) -> StoreChange:
         found = int(is_of(digests, rows).sum())
         if found:
             changes.append(ShardChange(path.name, None, found, len(rows) - found))
-    aside = _quarantined(store, digests)
-    return StoreChange(store.name, len(paths) + len(aside), tuple(changes), (*damaged, *(path.name for path in aside)))
+    aside, lists = _quarantined(store, digests), _names(_lists(store, digests))
+    return StoreChange(store.name, len(paths) + len(aside), tuple(changes), (*damaged, *_names(aside)), lists)
 
 
 def _forget(store: Store, digests: Collection[bytes]) -> StoreChange:
@@ -125,13 +128,11 @@ def _forget(store: Store, digests: Collection[bytes]) -> StoreChange:
             gone = is_of(digests, shard)
             if gone.any():
                 changes.append(_rewrite(store, shard, gone))
-        aside = _quarantined(store, digests)
-        for path in aside:
-            path.unlink(missing_ok=True)
-        if aside:
-            sync_folder(store.folder / "quarantine")
+        aside, lists = _quarantined(store, digests), _lists(store, digests)
+        _remove(aside)
+        _remove(lists)
         store.refresh()
-    return StoreChange(store.name, len(shards) + len(aside), tuple(changes), tuple(path.name for path in aside))
+    return StoreChange(store.name, len(shards) + len(aside), tuple(changes), _names(aside), _names(lists))
 
 
 def _rewrite(store: Store, shard: ShardRows, gone: NDArray[np.bool_]) -> ShardChange:
@@ -148,6 +149,29 @@ def _rewrite(store: Store, shard: ShardRows, gone: NDArray[np.bool_]) -> ShardCh
     shard.path.unlink(missing_ok=True)
     sync_folder(shard.path.parent)
     return ShardChange(shard.path.name, after, int(gone.sum()), len(kept))
+
+
+def _names(paths: Collection[Path]) -> tuple[str, ...]:
+    return tuple(path.name for path in paths)
+
+
+def _remove(paths: Collection[Path]) -> None:
+    """Remove files of one folder."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+    for folder in {path.parent for path in paths}:
+        sync_folder(folder)
+
+
+def _lists(store: Store, digests: Collection[bytes]) -> list[Path]:
+    """Lists of keys that name the images; a shard without a list is read instead of it."""
+    return [path for path in list_folder(store.folder / "keys", ".keys") if _lists_one(path, digests)]
+
+
+def _lists_one(path: Path, digests: Collection[bytes]) -> bool:
+    check_no_links(path)
+    data = path.read_bytes()
+    return any(digest in data for digest in digests)
 
 
 def _quarantined(store: Store, digests: Collection[bytes]) -> list[Path]:

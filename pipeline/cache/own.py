@@ -25,6 +25,9 @@ _ABSURD_OFFSETS = (errno.EINVAL, errno.EOVERFLOW)
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 
+_FOLDERS = {"shards": ".h5", "quarantine": ".h5", "keys": ".keys"}
+"""Folders of a store, and the endings of their files; `keys` is in those that were pushed."""
+
 MAX_BYTES = 2**32
 """The largest shard. Those that are written here have 64 MiB of rows (before 0.3.0: 256), or one batch more."""
 
@@ -86,7 +89,7 @@ def check_tree(folder: Path) -> None:
                     waiting.append(entry.path)
 
 
-def check_only_own(folder: Path, parts: Sequence[str] = ("recipe.json", ".lock", "shards", "quarantine")) -> None:
+def check_only_own(folder: Path, parts: Sequence[str] = ("recipe.json", ".lock", *_FOLDERS)) -> None:
     """Refuse to delete a store in which something lies that no store has: it may be the user's.
 
     Args:
@@ -101,11 +104,11 @@ def check_only_own(folder: Path, parts: Sequence[str] = ("recipe.json", ".lock",
     found = [path for path in _entries(folder) if path.name not in parts and len(parts) > 1]
     for name in parts:
         path = folder / name
-        is_file = name not in ("shards", "quarantine")
+        is_file = name not in _FOLDERS
         if not is_gone(path) and path.is_dir() == is_file:
             found.append(path)
         elif path.is_dir():
-            found += [entry for entry in _entries(path) if entry.suffix != ".h5" or not _is_regular(entry)]
+            found += [entry for entry in _entries(path) if entry.suffix != _FOLDERS[name] or not _is_regular(entry)]
     if found:
         raise ForeignEntryError(
             f"{found[0]} is nothing that a store has. Nothing was deleted, since it may be yours. Move it away first."

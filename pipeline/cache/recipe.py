@@ -29,7 +29,7 @@ POOLINGS = ("none", "avg", "max")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,95}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MAX_AUGMENTATION = 4096
-_MAX_BYTES = 2**20
+MAX_RECIPE_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -167,18 +167,34 @@ def read_recipe(folder: Path) -> Recipe:
     path = folder / "recipe.json"
     if is_gone(path):
         raise DamagedStoreError(f"{folder} is not a store: it has no recipe.json.")
-    with reading(path, _MAX_BYTES) as source:
-        text = source.readall()
+    with reading(path, MAX_RECIPE_BYTES) as source:
+        return parse_recipe(source.readall(), str(folder))
+
+
+def parse_recipe(text: bytes, store: str) -> Recipe:
+    """The recipe in a recipe.json.
+
+    Args:
+        text: Its bytes.
+        store: What the message calls the store.
+
+    Raises:
+        DamagedStoreError: They hold no recipe.
+    """
     try:
         return Recipe.from_dict(json.loads(text))
     except (ValueError, RecursionError) as error:
-        raise DamagedStoreError(f"{folder} is not a store: recipe.json cannot be read: {error}") from error
+        raise DamagedStoreError(f"{store} is not a store: recipe.json cannot be read: {error}") from error
 
 
 def write_recipe(recipe: Recipe, folder: Path) -> None:
     """Write recipe.json; it is complete whenever its name exists."""
-    values = dict(sorted(recipe.as_dict().items()))
-    write_json(folder / "recipe.json", values, sync=True)
+    write_json(folder / "recipe.json", sorted_values(recipe), sync=True)
+
+
+def sorted_values(recipe: Recipe) -> dict[str, Any]:
+    """What recipe.json holds."""
+    return dict(sorted(recipe.as_dict().items()))
 
 
 def mend_recipe(recipe: Recipe, folder: Path) -> None:

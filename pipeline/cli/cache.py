@@ -9,10 +9,12 @@ import click
 
 from pipeline.cli import render
 from pipeline.cli.choices import COUNT_OR_NONE, POOLING
-from pipeline.cli.command import Command, section
+from pipeline.cli.command import Command, section, stack
 from pipeline.cli.complete import complete_data, complete_stores
 from pipeline.cli.options import (
     OrderedGroup,
+    base_options,
+    data_options,
     folder_options,
     keywords,
     output_options,
@@ -194,3 +196,52 @@ def cache_import(**options: Any) -> None:
 
     done = maintenance.import_cache(**without(keywords(options), "runs"))
     show(options, done.as_dict(), lambda r: f"{r['store']}: {r['new_shards']} new shards, {r['rows']} rows")
+
+
+_EXCHANGE = (data_options, base_options, folder_options, output_options)
+
+
+@cache.command(
+    "push",
+    cls=Command,
+    examples=["bottleneck cache push s3://team/features", "bottleneck cache push /mnt/team/features photos --size 150"],
+)
+@click.argument("url")
+@click.argument("data", required=False, shell_complete=complete_data)
+@stack(*_EXCHANGE)
+def cache_push(**options: Any) -> None:
+    """Copy shards that the shared cache at URL lacks to it: all, or those with rows of DATA.
+
+    URL is s3://BUCKET/PREFIX, gs://, az:// or a folder. Each shard is checked first; exit with 3 if one was refused.
+    """
+    from pipeline import maintenance
+
+    _show_exchange(options, maintenance.push_cache(**keywords(options)).as_dict())
+
+
+@cache.command(
+    "pull",
+    cls=Command,
+    examples=[
+        "bottleneck cache pull s3://team/features",
+        "bottleneck cache pull s3://team/features photos.jsonl --base vgg16 --size 150",
+    ],
+)
+@click.argument("url")
+@click.argument("data", required=False, shell_complete=complete_data)
+@stack(*_EXCHANGE)
+def cache_pull(**options: Any) -> None:
+    """Copy shards that the cache lacks from the shared one at URL: all, or those with rows of DATA.
+
+    URL is s3://BUCKET/PREFIX, gs://, az://, https:// or a folder. DATA can be a manifest file (`features --manifest`). Options such as
+    --base and --size name the stores. Each shard is checked before it is in the cache; exit with 3 if one was refused.
+    """
+    from pipeline import maintenance
+
+    _show_exchange(options, maintenance.pull_cache(**keywords(options)).as_dict())
+
+
+def _show_exchange(options: dict[str, Any], result: dict[str, Any]) -> None:
+    show(options, result, render.describe_exchange)
+    if result["refused"]:
+        sys.exit(3)

@@ -34,6 +34,7 @@ from pipeline.cli.options import (
     training_options,
     worker_options,
 )
+from pipeline.cli.shared import shared_option
 from pipeline.stage_two.spec import DEFAULT_LAYERS
 
 
@@ -139,6 +140,7 @@ def advise(**options: Any) -> None:
 @recipe_options
 @engine_options
 @folder_options
+@shared_option
 @output_options
 def plan(**options: Any) -> None:
     """Estimate what stage one of N images takes: time, disk space, shards, memory, and when it breaks even.

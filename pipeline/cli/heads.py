@@ -91,6 +91,7 @@ def features(**options: Any) -> None:
         result["views"] = {
             "rows": len(viewed.manifest) * options["views"],
             "new": viewed.num_new,
+            "fetched": viewed.num_fetched,
             "store": str(viewed.store.folder),
             "seconds": viewed.seconds,
         }

@@ -34,6 +34,7 @@ from pipeline.cli.command import given_options, section, stack
 from pipeline.cli.complete import complete_bases, complete_devices, complete_optimizers, complete_weights
 from pipeline.cli.names import with_visible_names
 from pipeline.cli.outlook import epochs_of
+from pipeline.cli.shared import shared_options
 from pipeline.cli.terminal import be_verbose, to_json, write
 from pipeline.images.remote.addresses import without_secrets
 
@@ -85,10 +86,8 @@ output_options = section(
 
 folder_options = section(
     "Folders",
-    click.option(
-        "--cache", type=click.Path(path_type=Path), default=Path("features_cache"), help="Folder of the stores."
-    ),
-    click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), help="Folder of the runs."),
+    click.option("--cache", type=click.Path(path_type=Path), default="features_cache", help="Folder of the stores."),
+    click.option("--runs", type=click.Path(path_type=Path), default="runs", help="Folder of the runs."),
 )
 
 
@@ -366,7 +365,7 @@ step_options = section(
 training_options = stack(step_options, dense_options)
 
 
-stage_one_options = stack(data_options, base_options, compute_options, folder_options, output_options)
+stage_one_options = stack(data_options, base_options, compute_options, folder_options, shared_options, output_options)
 """Those of commands that need features; `memory_option` comes to it where heads are trained."""
 
 

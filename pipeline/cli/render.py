@@ -17,9 +17,9 @@ def describe_features(result: Mapping[str, Any]) -> str:
     views = result.get("views")
     source = f" ({result['from_rows']} of them from rows of an earlier layer)" if result["from_rows"] else ""
     lines = [
-        f"{result['rows']} rows of {tuple(result['shape'])}: {result['new']} new{source}, {result['reused']} reused{speed}.",
+        f"{result['rows']} rows of {tuple(result['shape'])}: {result['new']} new{source}{_fetched(result)}, {result['reused']} reused{speed}.",
         *(
-            [f"{views['rows']} rows of views: {views['new']} new, {views['rows'] - views['new']} reused."]
+            [f"{views['rows']} rows of views: {views['new']} new{_fetched(views)}, {_reused(views)} reused."]
             if views
             else []
         ),
@@ -28,6 +28,14 @@ def describe_features(result: Mapping[str, Any]) -> str:
         f"Seconds: {result['seconds'] + (views['seconds'] if views else 0):.1f}",
     ]
     return "\n".join(lines)
+
+
+def _fetched(result: Mapping[str, Any]) -> str:
+    return f", {result['fetched']} fetched" if result["fetched"] else ""
+
+
+def _reused(views: Mapping[str, Any]) -> int:
+    return int(views["rows"] - views["new"] - views["fetched"])
 
 
 def describe_head(result: Mapping[str, Any]) -> str:
@@ -173,6 +181,11 @@ def describe_plan(result: Mapping[str, Any]) -> str:
             "engine": row["engine"],
             "rows per second": f"{row['rows_per_second']:.1f}",
             "rows there": f"{row['rows_there']:,}",
+            **(
+                {"rows shared": f"{row['rows_shared']:,}"}
+                if any(each["rows_shared"] for each in result["bases"])
+                else {}
+            ),
             "time": describe_duration(row["seconds"]),
             "GB": f"{row['gigabytes']:.3g}",
             "shards": row["shards"],
@@ -280,6 +293,15 @@ def describe_compact(result: Mapping[str, Any]) -> str:
     merged = [store for store in result["stores"] if "error" not in store]
     lines = [table(merged)] if merged else []
     return "\n".join(lines + [f"{s['store']} was not merged: {s['error']}" for s in result["stores"] if "error" in s])
+
+
+def describe_exchange(result: Mapping[str, Any]) -> str:
+    """What was copied of each store, and what was refused."""
+    moved = [store for store in result["stores"] if store["shards"]]
+    lines = [table(moved)] if moved else ["Nothing to copy."]
+    same = len(result["stores"]) - len(moved)
+    lines += [f"{same} {'store has' if same == 1 else 'stores have'} nothing new."] if moved and same else []
+    return "\n".join([*lines, *(f"{entry['path']} was refused: {entry['reason']}" for entry in result["refused"])])
 
 
 def describe_stores(stores: Sequence[Mapping[str, Any]]) -> str:

@@ -19,6 +19,7 @@ from pipeline.cli.options import (
     path_options,
     show,
 )
+from pipeline.cli.shared import shared_options
 
 _abstain_option = section(
     "Output",
@@ -71,6 +72,7 @@ _digest_option = section(
 @_abstain_option
 @compute_options
 @folder_options
+@shared_options
 @output_options
 def predict(**options: Any) -> None:
     """Label IMAGES with a RUN, or with a file that `export` wrote.
@@ -118,6 +120,7 @@ def predict(**options: Any) -> None:
 )
 @compute_options
 @folder_options
+@shared_options
 @output_options
 def evaluate(**options: Any) -> None:
     """Score a RUN, or a file that `export` wrote, on the labelled images of DATA.

@@ -33,6 +33,7 @@ from pipeline.stage_one.computing.pending import rows_per_shard
 from pipeline.stage_one.computing.tasks import rows_per_task
 from pipeline.stage_one.engines.choose import may_use_bfloat16
 from pipeline.stage_one.recipes import make_recipe
+from pipeline.stage_one.reuse.shared import count_shared
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +105,9 @@ class BasePlan:
 
     stage_one: StageOneEstimate
     break_even: TrainingEstimate
+    shared: int = 0
+    """Rows that the shared cache has and this one lacks. They are fetched, and the estimate is not for them either."""
+
     left: LeftRows | None = None
     """Rows of the sample that stay in the cache; None if there are none."""
 
@@ -120,6 +124,7 @@ class BasePlan:
             "start_seconds": self.start_seconds,
             "once_seconds": self.once_seconds,
             "rows_there": self.there,
+            "rows_shared": self.shared,
             **self.stage_one.as_dict(),
             "break_even": self.break_even.as_dict(),
             "left": self.left.as_dict() if self.left else None,
@@ -164,6 +169,7 @@ class Plan:
                 "engine": row.engine,
                 "rows per second": f"{row.rows_per_second:.1f}",
                 "rows there": row.there,
+                **({"rows shared": row.shared} if row.shared else {}),
                 "time": describe_duration(row.stage_one.seconds),
                 "GB": f"{row.stage_one.gigabytes:.3g}",
                 "shards": row.stage_one.shards,
@@ -260,8 +266,8 @@ def _plan_base(
     measured = measure_sample(manifest, recipe, num_rows, settings, is_synthetic=is_synthetic, on_process=on_process)
     sample = measured.sample
     shard_rows = rows_per_shard(measured.row_shape, sample.rows_per_second, settings.compute.batch_size)
-    there = 0 if is_synthetic or planned.num_images else _num_stored(manifest, recipe, settings)
-    missing = num_rows - there
+    there, shared = (0, 0) if is_synthetic or planned.num_images else _num_stored(manifest, recipe, settings)
+    missing = num_rows - there - shared
     stage_one = estimate_stage_one(sample, Work(missing, planned.workers, rows_per_task(missing), shard_rows))
     decoding = decoding_seconds(manifest, recipe.decoder)
     head = HeadCosts(
@@ -283,17 +289,20 @@ def _plan_base(
         start_seconds=sample.start_seconds,
         once_seconds=sample.once_seconds,
         there=there,
+        shared=shared,
         stage_one=stage_one,
         break_even=estimate_training(head, stage_one.seconds),
         left=measured.left,
     )
 
 
-def _num_stored(manifest: Manifest, recipe: Recipe, settings: Settings) -> int:
-    """Images that have a row already; a grid serves every pooling."""
+def _num_stored(manifest: Manifest, recipe: Recipe, settings: Settings) -> tuple[int, int]:
+    """Images that have a row already, and those of the others that have one in the shared cache; a grid serves every pooling."""
     cache, keys = settings.paths.cache, row_keys(manifest.digests)
     stores = {Store(cache, each) for each in (recipe, recipe.with_pooling("none"))}
-    return max(int(store.has(keys).sum()) for store in stores)
+    fullest = max(stores, key=lambda store: int(store.has(keys).sum()))
+    there = fullest.has(keys)
+    return int(there.sum()), count_shared(fullest.recipe, keys[~there], settings.paths)
 
 
 def _share(manifest: Manifest, split: str) -> float:

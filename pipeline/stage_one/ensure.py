@@ -22,6 +22,7 @@ from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.reuse.earlier import derive_missing
 from pipeline.stage_one.reuse.older import use_older
+from pipeline.stage_one.reuse.shared import fetch_shared, offer_shared
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +93,8 @@ def make_rows(
     store = inventory.store
     if keep and not inventory.is_complete:
         check_takes_rows(store)
+    inventory, num_fetched = fetch_shared(inventory, settings.paths, progress=settings.compute.progress)
+    store = inventory.store
     parts = _rows_of_parts(manifest, inventory, settings, views) if keep else []
     with naming_store(store), store.adding(inventory.keys):
         num_derived, engine = derive_missing(inventory, settings)
@@ -104,9 +107,11 @@ def make_rows(
         store=store,
         num_new=done.num_rows + num_derived,
         num_derived=num_derived,
+        num_fetched=num_fetched,
         engine=done.engine or engine,
         seconds=time.monotonic() - start,
     )
+    offer_shared(store, inventory.keys, settings.paths, progress=settings.compute.progress)
     _warn_judged(done)
     logger.info(
         "%s: %d rows needed, %d of them new%s.",

@@ -31,6 +31,9 @@ class Extraction:
     num_derived: int = 0
     """How many of the new rows were computed from rows of an earlier layer, and not from images."""
 
+    num_fetched: int = 0
+    """Rows that were fetched from the shared cache; they do not count as new."""
+
     @property
     def num_rows(self) -> int:
         """Number of images that have a row."""
@@ -52,7 +55,8 @@ class Extraction:
             "rows": self.num_rows,
             "new": self.num_new,
             "from_rows": self.num_derived,
-            "reused": self.num_rows - self.num_new,
+            "fetched": self.num_fetched,
+            "reused": self.num_rows - self.num_new - self.num_fetched,
             **ImageUse.of(self.manifest).as_dict(),
             "shape": list(self.store.row_shape or ()),
             "store": str(self.store.folder),
@@ -76,6 +80,7 @@ class Extraction:
         facts = {
             "rows": self.num_rows,
             "new": self.num_new,
+            **({"fetched": self.num_fetched} if self.num_fetched else {}),
             "skipped": len(skipped),
             "store": str(self.store.folder),
             "seconds": f"{self.seconds:.1f}",

@@ -21,7 +21,10 @@ FUNCTIONS = {
     "bases": "list_bases",
     "cache ls": "list_stores",
     "cache info": "describe_store",
-    **{f"cache {name}": f"{name}_cache" for name in ("verify", "repair", "compact", "prune", "export", "import")},
+    **{
+        f"cache {name}": f"{name}_cache"
+        for name in ("verify", "repair", "compact", "prune", "export", "import", "push", "pull")
+    },
     "cache forget": "forget_images",
     "weights ls": "list_weights",
     "weights fetch": "fetch_weights",

@@ -39,6 +39,7 @@ def test_json_names_rows_store_and_skipped_images(tmp_path):
         "rows": 4,
         "new": 3,
         "from_rows": 1,
+        "fetched": 0,
         "reused": 1,
         "classes": {"cat": {"train": 1, "validation": 1, "test": 0}, "dog": {"train": 1, "validation": 0, "test": 1}},
         "unlabelled": 0,

@@ -32,7 +32,8 @@ def compute_missing(manifest: Manifest, store: Store, views: Sequence[int], sett
     if items and not has_pixels(manifest):
         raise MissingRowsError(
             f"{len(items):,} of {len(manifest) * len(views):,} rows are not in {store.folder}, and {manifest.source} lists digests and no "
-            "pixels. Run `bottleneck features` with these settings where the images are, and bring the store here."
+            "pixels. Run `bottleneck features` with these settings where the images are, and bring the store here (`bottleneck cache push URL` "
+            "there, `cache pull URL` here)."
         )
     recipe, weights, compute = store.recipe, settings.features.weights, settings.compute
     backend = choose_backend(recipe, weights, compute, len(items))

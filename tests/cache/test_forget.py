@@ -179,3 +179,20 @@ def test_store_that_is_refused_is_named(store):
     assert "recipe" in found.error
     assert found.as_dict()["error"] == found.error
     assert not found.is_touched
+
+
+def test_lists_of_keys_in_a_pushed_cache_leave_too(store):
+    """Those that name the images, also of a shard that an earlier, killed call has removed already; others stay."""
+    folder = store.folder / "keys"
+    folder.mkdir()
+    for shard in store.shards:
+        (folder / f"{shard.path.stem}.keys").write_bytes(shard.keys.tobytes())
+    named = sorted(f"{shard.path.stem}.keys" for shard in store.shards if module.is_of(GONE, shard).any())
+    planned = forget_rows(store.folder, GONE, is_dry=True)
+    done = forget_rows(store.folder, GONE, is_dry=False)
+
+    assert sorted(planned.lists) == sorted(done.lists) == named
+    assert len(list(folder.iterdir())) == 4 - len(named)
+    assert_gone(store)
+    (folder / "orphan.keys").write_bytes(GONE[0] + b"\0")
+    assert forget_rows(store.folder, GONE, is_dry=False).lists == ("orphan.keys",)

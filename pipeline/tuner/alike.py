@@ -53,7 +53,7 @@ class AlikeWindow:
     def _draw(self, row: int, text: str, choice: Choice | None) -> None:
         image = self._session.shown(row)
         address = f"/image/{self._session.manifest.digests[row].hex()}"
-        with html.figure().classes("image" if choice else "image current"):
+        with html.figure(**{"data-row": row}).classes("image" if choice else "image current"):
             html.img(src=address, alt=image.path, title=image.path, loading="lazy")
             with html.figcaption():
                 html.p(image.path.rpartition("/")[2], title=image.path).classes("name")

@@ -1,15 +1,15 @@
 // Where the head looked: over an image by a click, over all by the key e. The server gives the maps when they are asked for.
 // Needs pipeline/evidence/static/overlay.js and, of NiceGUI, emitEvent.
-const figureOf = (row) => document.querySelector(`.image[data-row="${row}"]`);
+// An image can be in a list that is hidden, too.
+const figuresOf = (row) => document.querySelectorAll(`.image[data-row="${row}"]`);
 
 function lookAway(figure) {
   figure.classList.remove("looking");
   figure.querySelectorAll(":scope > canvas, :scope > .looked").forEach((element) => element.remove());
 }
 
-window.lookAt = (evidence) => evidence.rows.forEach((row) => {
-  const figure = figureOf(row);
-  const image = figure?.querySelector("img");
+window.lookAt = (evidence) => evidence.rows.forEach((row) => figuresOf(row).forEach((figure) => {
+  const image = figure.querySelector("img");
   if (!image) return;
   lookAway(figure);
   const [canvas, map] = [make("canvas", { "aria-hidden": "true" }), mapOf(evidence, row)];
@@ -19,12 +19,12 @@ window.lookAt = (evidence) => evidence.rows.forEach((row) => {
   figure.classList.add("looking");
   image.loading = "eager";
   image.decode().then(() => drawMap(canvas, image, map, evidence.fit), () => {});
-});
+}));
 
 window.lookAwayFromAll = () => document.querySelectorAll(".image.looking").forEach(lookAway);
 
 document.addEventListener("click", (event) => {
-  const figure = event.target.closest?.(".image img")?.parentElement;
+  const figure = event.target.closest?.(".image[data-row] > img")?.parentElement;
   if (!figure) return;
   if (figure.classList.contains("looking")) lookAway(figure);
   else emitEvent("look", Number(figure.dataset.row));

@@ -39,6 +39,7 @@ class SuspectList:
         undo: Undoes the last change.
         draw_more: Draws what every image has below its label, from its row.
         is_covered: Whether something else is shown above the page, so that keys are not for the list.
+        is_drawn: Called when the images of the list were drawn.
     """
 
     def __init__(
@@ -49,9 +50,10 @@ class SuspectList:
         undo: Callable[[], Awaitable[None]],
         draw_more: Callable[[int], None],
         is_covered: Callable[[], bool],
+        is_drawn: Callable[[], None],
     ) -> None:
         self._session, self._relabel, self._confirm, self._undo = session, relabel, confirm, undo
-        self._draw_more, self._is_covered = draw_more, is_covered
+        self._draw_more, self._is_covered, self._is_drawn = draw_more, is_covered, is_drawn
         self._suspects: Suspects | None = None
         self._pooling: str | None = None
         """Of the ranking that is shown."""
@@ -70,6 +72,11 @@ class SuspectList:
         """Whether it is shown."""
         return bool(self._keys.active)
 
+    @property
+    def rows(self) -> list[int]:
+        """Rows in the manifest of the images that it shows."""
+        return [suspect.image.row for suspect in self._suspects.shown] if self._suspects else []
+
     async def open(self, choice: Choice) -> None:
         """Show the list."""
         self._pane.set_visibility(True)
@@ -79,7 +86,8 @@ class SuspectList:
     def close(self) -> None:
         """Hide the list; its keys do nothing then."""
         self._pane.set_visibility(False)
-        self._keys.active = False
+        self._keys.active, self._pooling = False, None  # ranked when it is opened again
+        self._images.clear()
 
     async def follow(self, choice: Choice) -> None:
         """Rank again if the choice has another pooling than the ranking that is shown."""
@@ -113,7 +121,7 @@ class SuspectList:
         suspects = self._suspects
         if suspects is None:
             return
-        rows = [suspect.image.row for suspect in suspects.shown]
+        rows = self.rows
         self._current = rows.index(row) if row in rows else max(0, min(self._current, len(rows) - 1))
         total = len(self._session.manifest.split("train")) + len(self._session.manifest.split("validation"))
         self._heading.text = f"Suspect labels: {len(suspects.rows):,} of {total:,} images"
@@ -123,6 +131,7 @@ class SuspectList:
                 self._cards = [self._draw_card(suspect) for suspect in suspects.shown]
             if len(rows) < len(suspects.rows):
                 ui.button("More", on_click=self._show_more).props("flat no-caps")
+            self._is_drawn()
         self._mark()
 
     def _mark(self) -> None:
@@ -136,7 +145,7 @@ class SuspectList:
 
     def _draw_card(self, suspect: Suspect) -> html.figure:
         image, names = suspect.image, self._session.manifest
-        with html.figure().classes("image") as card:
+        with html.figure(**{"data-row": image.row}).classes("image") as card:
             html.img(src=_address(self._session, image.row), alt=image.path, title=image.path, loading="lazy")
             with html.figcaption():
                 html.p(image.path.rpartition("/")[2], title=image.path).classes("name")

@@ -55,8 +55,8 @@ class View:
         """Whether the images farthest from the training images are shown instead of a part."""
 
         self._num_shown = _IMAGES_PER_PAGE
-        self._shown: Sequence[int] = ()
-        """Rows in the manifest of the images that are shown."""
+        self._judged_rows: Sequence[int] = ()
+        """Rows in the manifest of the images in the list of predictions."""
 
         self._is_looking = False
         ui.on("look", lambda event: self._take_look(event.args))
@@ -137,16 +137,19 @@ class View:
             self._table = html.div()
         with html.section().classes("card wide"):
             has_suspects = self._session.question.task.is_exclusive
-            if has_suspects:
-                lists = {False: self._pane.worst, True: "Suspect labels"}
-                toggle = ui.toggle(lists, value=False, on_change=lambda event: self._take_list(suspects=event.value))
-                toggle.props("no-caps unelevated dense padding='xs md'").classes("lists")
+            with html.div().classes("line"):
+                if has_suspects:
+                    lists = {False: self._pane.worst, True: "Suspect labels"}
+                    toggle = ui.toggle(
+                        lists, value=False, on_change=lambda event: self._take_list(suspects=event.value)
+                    )
+                    toggle.props("no-caps unelevated dense padding='xs md'").classes("lists")
+                self._look = ui.button("Where it looked (e)", on_click=self._look_at_all)
+                self._look.props("flat dense no-caps aria-pressed=false")
             with html.div() as self._judged:
                 with html.div().classes("line"):
                     with html.h2():
                         self._heading = ui.label("Images")
-                    self._look = ui.button("Where it looked (e)", on_click=self._look_at_all)
-                    self._look.props("flat dense no-caps aria-pressed=false")
                     self._all = ui.button(f"All {self._pane.worst.lower()}", on_click=lambda: self._take_part(None))
                     self._all.props("flat dense no-caps")
                     self._strange = ui.button("Strangest", on_click=self._take_strange).props("flat dense no-caps")
@@ -155,7 +158,9 @@ class View:
             self._suspects = self._draw_suspects() if has_suspects else None
 
     def _draw_suspects(self) -> SuspectList:
-        return SuspectList(self._session, *self._changes, self._draw_more, lambda: self._alike.is_open)
+        return SuspectList(
+            self._session, *self._changes, self._draw_more, lambda: self._alike.is_open, self._look_again
+        )
 
     async def _take_list(self, *, suspects: bool) -> None:
         self._judged.set_visibility(not suspects)
@@ -214,9 +219,18 @@ class View:
             pane.draw_images(predictions, shown, part)
             if len(shown) < len(indices):
                 ui.button("More", on_click=self._show_more).props("flat no-caps")
-            self._shown = [int(row) for row in predictions.rows[shown]]
-            if self._is_looking:
-                ui.timer(0, lambda: self._look_at(self._shown), once=True)
+            self._judged_rows = [int(row) for row in predictions.rows[shown]]
+            self._look_again()
+
+    @property
+    def _shown(self) -> Sequence[int]:
+        """Rows in the manifest of the images that are shown."""
+        return self._suspects.rows if self._suspects and self._suspects.is_open else self._judged_rows
+
+    def _look_again(self) -> None:
+        """Show the maps of images that were drawn anew, if all are shown."""
+        if self._is_looking:
+            ui.timer(0, lambda: self._look_at(self._shown), once=True)
 
     async def _take_look(self, row: int | None) -> None:
         """Show where the head looked in one image, or in all."""

@@ -121,6 +121,21 @@ def test_images_show_where_the_head_looked(page, session):
     assert_quiet(page.driver)
 
 
+def test_suspect_labels_show_where_the_head_looked(page, session):
+    """In their list a click and the key `e` do the same; the small neighbours have no map of their own."""
+    page.press("Suspect labels")
+    images = page.wait(lambda: page.all(".suspects .image"))
+    images[0].find_element("css selector", ":scope > img").click()
+    page.wait(lambda: len(page.all(".suspects .image.looking canvas")) == 1)
+    images[0].find_element("css selector", ".near img").click()
+    page.driver.find_element("tag name", "body").send_keys("e")
+    page.wait(lambda: len(page.all(".suspects .image.looking")) == len(images))
+    page.press("Where it looked (e)")
+    page.wait(lambda: page.all(".image.looking") == [])
+    page.press(ClassPane(session, None).worst)
+    assert_quiet(page.driver)
+
+
 def test_cell_of_the_matrix_shows_its_images(page, session):
     """Those with this label and this prediction; `All mistakes` shows all mistakes again."""
     predictions = session.refit(Choice()).validation

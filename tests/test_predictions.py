@@ -210,14 +210,14 @@ def test_refused_images_are_unknown(task, outputs):
 
 
 def test_p_values_are_shown_if_one_is_small():
-    """A column in front of the reason, and `unknown` instead of a number."""
+    """The last column, and `unknown` instead of a number."""
     task = Regression(("age",))
     shown = Cells(judged(task, [[21.5]] * 2, [0.0123, 0.5], 0.05)._repr_html_()).rows
     plain = Cells(judged(task, [[21.5]] * 2, [0.06, 0.5], 0.05)._repr_html_()).rows
 
-    assert shown[0][-2:] == ["p-value", "reason"]
+    assert shown[0][-1] == "p-value"
     assert [row[2] for row in shown[1:]] == ["unknown", "21.5"]
-    assert [row[-2] for row in shown[1:]] == ["0.012", "0.5"]
+    assert [row[-1] for row in shown[1:]] == ["0.012", "0.5"]
     assert "p-value" not in plain[0]
 
 

@@ -60,11 +60,11 @@ def test_augmentation_and_phases_are_said():
 
 def test_views_count_in_the_seconds():
     """The seconds are those of both parts of the command."""
-    result = {"rows": 4, "new": 0, "reused": 4, "from_rows": 0, "shape": [2], "store": "s", "seconds": 1.0}
-    views = {"rows": 6, "new": 4, "seconds": 2.5}
+    result = {"rows": 4, "new": 0, "reused": 4, "from_rows": 0, "fetched": 0, "shape": [2], "store": "s", "seconds": 1.0}
+    views = {"rows": 6, "new": 3, "fetched": 1, "seconds": 2.5}
     lines = text.describe_features(result | {"views": views, "classes": {}, "skipped": [], "ignored": []}).splitlines()
 
-    assert lines[1] == "6 rows of views: 4 new, 2 reused."
+    assert lines[1] == "6 rows of views: 3 new, 1 fetched, 2 reused."
     assert lines[-1] == "Seconds: 3.5"
 
 

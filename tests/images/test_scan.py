@@ -88,7 +88,7 @@ def test_data_that_does_not_exist_is_named(data):
     """A typing error is answered with all that DATA can be."""
     message = (
         rf"^No such data: '{data}'\. Expected a folder of images, a \.zip or \.tar of one, .* \.parquet table, an \.npz "
-        r"or \.npy file, keras:mnist .* or tfds:NAME\.$"
+        r"or \.npy file, keras:mnist .* or tfds:NAME; or a URL .* of such a folder or file\.$"
     )
     with pytest.raises(DataNotFoundError, match=message):
         scan(data)

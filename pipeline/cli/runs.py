@@ -43,9 +43,8 @@ _digest_option = section(
 
 @command(
     "bottleneck predict first new.jpg",
-    "bottleneck predict first photos/test --out labels.csv",
+    "bottleneck predict first photos/test --out labels.csv --abstain 0.05",
     "bottleneck predict first new.jpg --evidence looked",
-    "bottleneck predict first new.jpg --abstain 0.05",
 )
 @click.argument("run", shell_complete=complete_runs)
 @click.argument("images", nargs=-1, required=True, shell_complete=complete_files)

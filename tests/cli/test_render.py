@@ -60,7 +60,16 @@ def test_augmentation_and_phases_are_said():
 
 def test_views_count_in_the_seconds():
     """The seconds are those of both parts of the command."""
-    result = {"rows": 4, "new": 0, "reused": 4, "from_rows": 0, "fetched": 0, "shape": [2], "store": "s", "seconds": 1.0}
+    result = {
+        "rows": 4,
+        "new": 0,
+        "reused": 4,
+        "from_rows": 0,
+        "fetched": 0,
+        "shape": [2],
+        "store": "s",
+        "seconds": 1.0,
+    }
     views = {"rows": 6, "new": 3, "fetched": 1, "seconds": 2.5}
     lines = text.describe_features(result | {"views": views, "classes": {}, "skipped": [], "ignored": []}).splitlines()
 

@@ -110,10 +110,10 @@ def test_finished_run_is_kept_elsewhere(
     kept.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(kept))
 
-    def write(trained, settings, folder, *arguments, **keywords):
+    def write(trained, fitted, settings, folder, *arguments, **keywords):
         if folder == runs:
             raise OSError(errno.ENOSPC, "No space left on device", str(folder))
-        return real(trained, settings, folder, *arguments, **keywords)
+        return real(trained, fitted, settings, folder, *arguments, **keywords)
 
     monkeypatch.setattr(module, "_write", write)
 

@@ -596,12 +596,15 @@ def classify(images: GivenImages, *, top: int = 5, **keywords: Unpack[SettingsKe
     )
 
 
-def export(run: str | Path | Run, file: str | Path, **keywords: Unpack[SettingsKeywords]) -> "Export":
+def export(
+    run: str | Path | Run, file: str | Path, *, p_value: bool = False, **keywords: Unpack[SettingsKeywords]
+) -> "Export":
     """Write a run as one file that needs neither this package nor the cache.
 
     Args:
         run: A run, its name or its folder.
         file: name.keras, name.onnx, name.tflite, or a name without ending for a SavedModel folder.
+        p_value: The file says of each image how usual it is, too, so that `predict` can refuse with `abstain`.
         keywords: Of `pipeline.keywords.SettingsKeywords`.
 
     Raises:
@@ -610,7 +613,7 @@ def export(run: str | Path | Run, file: str | Path, **keywords: Unpack[SettingsK
     """
     from pipeline.exports.export import export as export_run
 
-    return export_run(run if isinstance(run, Run) else load_run(run, **keywords), file)
+    return export_run(run if isinstance(run, Run) else load_run(run, **keywords), file, p_value=p_value)
 
 
 def load_exported(

@@ -54,7 +54,7 @@ MAY_IMPORT = {
 
 # Modules, or whole rooms, that alone may import a library; the modules named here import it when they are loaded,
 # the ones in brackets inside functions only.
-TENSORFLOW = "bases stage_one/engines stage_two/dense training/finetune comparison/costs exports/stitch exports/head_layers (exports) (comparison)"
+TENSORFLOW = "bases stage_one/engines stage_two/dense training/finetune comparison/costs exports/stitch exports/head_layers exports/p_value_layers (exports) (comparison)"
 MAY_USE = {
     "tensorflow": f"{TENSORFLOW} exports/decoding exports/served_files",
     "keras": f"{TENSORFLOW} (images/sources/arrays/arrays) (surroundings)",

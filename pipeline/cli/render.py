@@ -245,6 +245,8 @@ def describe_export(result: Mapping[str, Any]) -> str:
         "The file makes the same predictions as the run.",
         f"Largest difference of {_DIFFERENCES[result['outputs']]}: {result['largest_difference']:.1e} over {images}.",
     ]
+    if "p_values" in result:
+        lines.append("The output p_value says how usual an image is. " + _p_value_parity(result["p_values"]))
     if result["encoded"]:
         encoded = result["encoded"]
         lines.append(
@@ -252,6 +254,15 @@ def describe_export(result: Mapping[str, Any]) -> str:
             f"{encoded['ties']} of them with another label."
         )
     return "\n".join([*lines, f"SHA-256: {result['sha256']}"])
+
+
+def _p_value_parity(p_values: Mapping[str, Any]) -> str:
+    if not p_values["different"]:
+        return "It is the same as the run's for all images."
+    return (
+        f"It differs from the run's for {p_values['different']} images, by up to {p_values['largest_difference']:.1e}, where validation images "
+        "are about equally far."
+    )
 
 
 def describe_verify(result: Mapping[str, Any]) -> str:

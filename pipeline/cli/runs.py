@@ -153,9 +153,22 @@ def classify(**options: Any) -> None:
     show(options, api.classify(**keywords(options)).as_dict(), results.describe_predictions)
 
 
-@command("bottleneck export first model.keras", "bottleneck export first model.onnx")
+@command(
+    "bottleneck export first model.keras",
+    "bottleneck export first model.onnx",
+    "bottleneck export first model.onnx --p-value",
+)
 @click.argument("run", shell_complete=complete_runs)
 @click.argument("file", type=click.Path(path_type=Path))
+@section(
+    "Output",
+    click.option(
+        "--p-value",
+        is_flag=True,
+        help="The file gives a p-value for each image, too, as `predict` does with the run: how usual the image is among those that the run "
+        "was trained for. `predict FILE --abstain P` needs it.",
+    ),
+)
 @folder_options
 @output_options
 def export(**options: Any) -> None:

@@ -13,11 +13,19 @@ from numpy.typing import NDArray
 from pipeline.bases.names import is_onnx, names_preset
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import PipelineError, SettingError
-from pipeline.exports.description import Description
+from pipeline.exports.description import Description, PValues
 from pipeline.exports.digests import digest_export, record_export
 from pipeline.exports.formats import Format, format_of
 from pipeline.exports.keras_file import LABELS_ENDING, check_labels
-from pipeline.exports.parity import ENCODED_TOLERANCE, TOLERANCE, Parity, in_batches, measure_parity
+from pipeline.exports.parity import (
+    ENCODED_TOLERANCE,
+    TOLERANCE,
+    Parity,
+    PValueParity,
+    in_batches,
+    measure_p_values,
+    measure_parity,
+)
 from pipeline.exports.sample_images import sample_images
 from pipeline.files import replacing, write_json
 from pipeline.html import show_facts
@@ -29,6 +37,7 @@ from pipeline.settings import Settings
 from pipeline.stage_one.engines.choose import make_reference
 from pipeline.stage_one.recipes import weights_file
 from pipeline.stage_two.head import predict_rows
+from pipeline.stage_two.novelty.detector import Detector
 from pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -62,6 +71,9 @@ class Export:
     outputs: str = "probabilities"
     """What the file gives: `probabilities` or `values`."""
 
+    p_values: PValueParity | None = None
+    """How close its p-values are; None: it gives none."""
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
@@ -75,6 +87,7 @@ class Export:
             "ties": self.parity.ties,
             "encoded": asdict(self.encoded) if self.encoded else None,
             "outputs": self.outputs,
+            **({"p_values": self.p_values.as_dict()} if self.p_values else {}),
         }
 
     def _repr_html_(self) -> str:
@@ -90,7 +103,7 @@ class Export:
         )
 
 
-def export(run: Run, path: str | Path) -> Export:
+def export(run: Run, path: str | Path, *, p_value: bool = False) -> Export:
     """Write a run as one file: pixels in, probabilities or numbers out, with preprocessing, labels and a description inside.
 
     Trunk, tail and head compute in float32. Before the file takes its name, it is loaded by its format's own library and compared
@@ -104,15 +117,18 @@ def export(run: Run, path: str | Path) -> Export:
         run: A run of any kind.
         path: name.keras, name.onnx, name.tflite, or a name without ending for a SavedModel folder. An earlier export of a run is
             replaced.
+        p_value: The file gives p-values, too: it holds the run's detector (`pipeline.exports.p_value_layers`).
 
     Raises:
-        SettingError: No format has this ending, something else has one of the names, or the network is too large for the format.
+        SettingError: No format has this ending, something else has one of the names, the network is too large for the format, or
+            the run has no p-values.
         MissingExtraError: A package of the format is not installed.
         DisagreementError: The file's predictions differ from the run's; it is not written.
     """
     path = Path(path)
     form = format_of(path)
     form.require()
+    detector = _detector_of(run) if p_value else None
     _check_name(path, form)
     labels = path.with_suffix(LABELS_ENDING) if path.suffix == ".keras" else None
     if labels:
@@ -121,14 +137,28 @@ def export(run: Run, path: str | Path) -> Export:
     _check_base(recipe, path)
     settings = run.settings.with_changes(base=recipe.base, weights=run.info.weights)
     with replacing(path) as beside:
-        _write(run, recipe, settings, form, path, beside)
-        done = _compare(run, recipe, settings, beside, form)
+        _write(run, recipe, settings, form, path, beside, detector)
+        done = _compare(run, recipe, settings, beside, form, detector)
         digest = digest_export(beside)
         # Recorded first: a kill in between leaves a record without its file, and never a SavedModel that is unknown.
         record_export(run.folder.path, path.name, form.NAME, digest)
         if labels:
             write_json(labels, list(run.classes))
     return Export(path, (path, labels) if labels else (path,), form.NAME, digest, **done, outputs=run.task.output_name)
+
+
+def _detector_of(run: Run) -> Detector:
+    """The run's detector.
+
+    Raises:
+        SettingError: It has none.
+    """
+    if run.detector is None:
+        raise SettingError(
+            f"The run {run.name} has no novelty.npz, from which p-values are computed: a version before 0.5 made it, or the file was removed. "
+            "Train it again (its command is in run.json), or leave --p-value out."
+        )
+    return run.detector
 
 
 def _check_name(path: Path, form: Format) -> None:
@@ -146,18 +176,20 @@ def _check_name(path: Path, form: Format) -> None:
             ) from error
 
 
-def _write(run: Run, recipe: Recipe, settings: Settings, form: Format, path: Path, beside: Path) -> None:
-    description, file = _describe(run, recipe), weights_file(recipe.base, settings.features.weights)
+def _write(
+    run: Run, recipe: Recipe, settings: Settings, form: Format, path: Path, beside: Path, detector: Detector | None
+) -> None:
+    description, file = _describe(run, recipe, detector), weights_file(recipe.base, settings.features.weights)
     if is_onnx(recipe.base):
         from pipeline.bases.onnx_model import OnnxBase
         from pipeline.exports.onnx_file import write_proto
         from pipeline.exports.onnx_join import join
 
         shape = OnnxBase.open(file, recipe.decoder.size_px).row_shape(recipe.cut)
-        proto = join(file, recipe, run.info.pool, _head_of(run, shape), run.task.output_name)
+        proto = join(file, recipe, run.info.pool, _head_of(run, shape, detector), run.task.output_name)
         write_proto(proto, beside, description)
         return
-    model = _stitched(run, recipe, settings, file)
+    model = _stitched(run, recipe, settings, file, detector)
     _check_size(model, path)
     form.write(model, beside, description)
 
@@ -183,18 +215,18 @@ def _check_size(model: "keras.Model", path: Path) -> None:
         )
 
 
-def _stitched(run: Run, recipe: Recipe, settings: Settings, file: Path) -> "keras.Model":
+def _stitched(run: Run, recipe: Recipe, settings: Settings, file: Path, detector: Detector | None) -> "keras.Model":
     from pipeline.bases.cut import divide
     from pipeline.bases.weights import load_base
     from pipeline.exports.stitch import stitch
 
     trunk, _ = divide(load_base(settings.features.spec, recipe.decoder.size_px, file, cut=recipe.cut), recipe.cut)
-    head = _head_of(run, tuple(trunk.output_shape[1:]))
+    head = _head_of(run, tuple(trunk.output_shape[1:]), detector)
     return stitch(trunk, recipe.preprocessing, run.info.pool, head)
 
 
-def _head_of(run: Run, row_shape: tuple[int, ...]) -> "keras.Model":
-    """The head with its calibration as a Keras model, for rows of this shape before they are pooled."""
+def _head_of(run: Run, row_shape: tuple[int, ...], detector: Detector | None) -> "keras.Model":
+    """The head with its calibration, and the detector if there is one, as a Keras model, for rows of this shape before they are pooled."""
     from pipeline.exports.head_layers import finished, head_of_arrays
     from pipeline.stage_two.dense.build import load_dense
 
@@ -203,10 +235,15 @@ def _head_of(run: Run, row_shape: tuple[int, ...]) -> "keras.Model":
         head = head_of_arrays(load_arrays(file), row_shape if run.info.pool == "none" else row_shape[-1:])
     else:
         head = load_dense(file, run.task.link).model
-    return finished(head, run.task)
+    head = finished(head, run.task)
+    if detector is None:
+        return head
+    from pipeline.exports.p_value_layers import with_p_value
+
+    return with_p_value(head, detector, run.task.output_name)
 
 
-def _describe(run: Run, recipe: Recipe) -> Description:
+def _describe(run: Run, recipe: Recipe, detector: Detector | None) -> Description:
     info = run.info
     origin = {
         "run": run.name,
@@ -219,10 +256,13 @@ def _describe(run: Run, recipe: Recipe) -> Description:
         "recipe": recipe.fingerprint,
         "calibrated": None if run.task.calibrate == "none" else run.task.calibrate,
     }
-    return Description(run.task.without_calibration(), recipe.decoder, origin)
+    p_values = PValues(detector.num_validation) if detector else None
+    return Description(run.task.without_calibration(), recipe.decoder, origin, p_values)
 
 
-def _compare(run: Run, recipe: Recipe, settings: Settings, path: Path, form: Format) -> dict[str, Any]:
+def _compare(
+    run: Run, recipe: Recipe, settings: Settings, path: Path, form: Format, detector: Detector | None
+) -> dict[str, Any]:
     """Load the file, and compare its predictions with those of the run's own trunk and head.
 
     Here the run's trunk computes in float32, whatever precision its rows have, because the file does.
@@ -232,20 +272,37 @@ def _compare(run: Run, recipe: Recipe, settings: Settings, path: Path, form: For
     engine = make_reference(exact, settings.features.weights, settings.compute)
     progress = run.settings.compute.progress
     outputs = in_batches(
-        lambda batch: predict_rows(run.head, engine.features(batch)), images.pixels, desc="the run", progress=progress
+        lambda batch: _ask(run, detector, engine.features(batch)), images.pixels, desc="the run", progress=progress
     )
+    outputs, distances = _answers(outputs, detector)
     expected = run.task.finish(outputs)
-    _, predict = form.load(path)
+    description, predict = form.load(path)
     received = in_batches(
         lambda batch: predict(batch.astype(np.float32)), images.pixels, desc="the file", progress=progress
     )
+    received, p_values = _answers(received, description.p_values)
+    what = f"The {form.NAME} file"
     return {
-        "parity": measure_parity(run.task, expected, received, TOLERANCE, f"The {form.NAME} file"),
+        "parity": measure_parity(run.task, expected, received, TOLERANCE, what),
+        "p_values": measure_p_values(detector, distances, description.p_values.exact(p_values), what)
+        if detector and description.p_values
+        else None,
         "own_images": images.num_own,
         "encoded": _compare_encoded(run.task, path, images.encoded, recipe.decoder, expected, progress=progress)
         if path.is_dir()
         else None,
     }
+
+
+def _ask(run: Run, detector: Detector | None, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The run's outputs for rows, (N, K), and in one column more their distances, if there is a detector."""
+    outputs = predict_rows(run.head, rows)
+    return np.column_stack([outputs, detector.distances(rows)]) if detector else outputs
+
+
+def _answers(made: NDArray[np.float32], judge: object | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The outputs, and the last column, which is what judges made; empty where nothing did."""
+    return (made[:, :-1], made[:, -1]) if judge else (made, np.empty(0, np.float32))
 
 
 def _compare_encoded(

@@ -38,6 +38,9 @@ class Format(Protocol):
 FORMATS: dict[str, Format] = {".keras": keras_file, ".onnx": onnx_file, ".tflite": tflite_file, "": saved_model}
 """By ending; a SavedModel is a folder whose name has none."""
 
+_LARGEST = 1 + 1e-5
+"""A p-value of 1, with what float32 adds to it."""
+
 _ENDINGS = tuple(filter(None, FORMATS))
 
 
@@ -95,15 +98,21 @@ def _predict(
     """What the file predicts.
 
     Raises:
-        DamagedStoreError: It cannot be run, or its output is not (N, K) finite numbers.
+        DamagedStoreError: It cannot be run, or its output is not (N, K) finite numbers, or a p-value is not in (0, 1].
     """
     with foreign_file(path, "cannot be run"):
         outputs = np.asarray(predict(pixels))
-    expected, what = (len(pixels), len(description.task.names)), description.task.output_name
+    num_columns, what = len(description.task.names) + bool(description.p_values), " and ".join(description.output_names)
+    expected = (len(pixels), num_columns)
     if outputs.shape != expected or outputs.dtype.kind != "f" or not np.isfinite(outputs).all():
         raise DamagedStoreError(
             f"{path} does not predict {expected} finite {what}. Received: shape {outputs.shape}, {outputs.dtype}, "
             f"{'with' if outputs.dtype.kind == 'f' and not np.isfinite(outputs).all() else 'without'} NaN or infinity. "
+            "Export the run again."
+        )
+    if description.p_values and not ((outputs[:, -1] > 0) & (outputs[:, -1] <= _LARGEST)).all():
+        raise DamagedStoreError(
+            f"{path} gives p-values from {outputs[:, -1].min():g} to {outputs[:, -1].max():g}, and they are above 0 and at most 1. "
             "Export the run again."
         )
     return outputs

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DamagedStoreError, SettingError, foreign_file
-from pipeline.exports.description import Description, Predict, add_member, check_shapes, read_member
+from pipeline.exports.description import Description, Predict, add_member, check_shapes, read_member, side_by_side
 from pipeline.files import read_json
 from pipeline.images.files.limits import check_archive
 
@@ -86,11 +86,12 @@ def load(path: Path) -> tuple[Description, Predict]:
     with foreign_file(path, "cannot be loaded in Keras's safe mode"):
         check_archive(path)
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        shapes = model.input_shape, model.output_shape
-    check_shapes(path, description, *shapes)
+        made = model.output_shape
+        shapes = [made[name] for name in description.output_names] if description.p_values else [made]
+    check_shapes(path, description, model.input_shape, *shapes)
 
     def predict(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        probabilities: NDArray[Any] = model.predict_on_batch(pixels)
-        return probabilities
+        made: Any = model.predict_on_batch(pixels)
+        return side_by_side(made, description) if description.p_values else made
 
     return description, predict

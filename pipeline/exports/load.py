@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.errors import SettingError
 from pipeline.evidence.find import read_twice, write_overlays
-from pipeline.exports.description import Description, Predict
+from pipeline.exports.description import Description, Predict, PValues
 from pipeline.exports.digests import check_known
 from pipeline.exports.formats import check_exported, is_exported, load_format
 from pipeline.images.given import GivenImages, read_given
@@ -18,13 +18,14 @@ from pipeline.images.scan import Data
 from pipeline.images.sources.reading import Reading
 from pipeline.prediction_files import PredictionFile
 from pipeline.predictions import Predictions, check_top, decode_rows, label_given
-from pipeline.runs.abstain import check_no_abstain
+from pipeline.runs.abstain import check_abstain, check_has_p_value
 from pipeline.runs.evaluate import OWN_SPLITS, check_out, evaluate
 from pipeline.runs.evaluation import Evaluation
 from pipeline.runs.predict import Predicted
 from pipeline.runs.run import Run, load_run
 from pipeline.settings import Settings
 from pipeline.stage_one.scan import make_reading, scan
+from pipeline.stage_two.novelty.detector import Novelty
 from pipeline.tasks.task import Task
 
 
@@ -56,9 +57,9 @@ class ExportedRun:
         return self.description.task
 
     @property
-    def detector(self) -> None:
-        """None: the file gives answers alone."""
-        return
+    def detector(self) -> PValues | None:
+        """What its p-values can be; None: the file gives answers alone."""
+        return self.description.p_values
 
     def predict(
         self, images: GivenImages, *, top: int = 5, reading: Reading | None = None, abstain: float | None = None
@@ -69,28 +70,39 @@ class ExportedRun:
             images: What `Run.predict` takes.
             top: How many classes to list for each.
             reading: As in `Run.predict`.
-            abstain: Must be None: an exported file has no p-values.
+            abstain: As in `Run.predict`, of a file that was exported with p-values.
 
         Returns:
-            What `Run.predict` returns, without p-values.
+            What `Run.predict` returns, with p-values if the file gives them.
 
         Raises:
             DataNotFoundError, UnreadableImageError: No image can be read, or one cannot and `strict` is set.
-            SettingError: `top` is below 1, or `abstain` is given.
+            SettingError: `top` is below 1, or `abstain` cannot be asked of the file.
         """
         check_top(top)
-        check_no_abstain(abstain, self.path, self.description.origin.get("run"))
+        check_has_p_value(abstain, self.detector, self.path, self.description.origin.get("run"))
+        check_abstain(abstain, self.detector, self.task, self.name)
         strict = self.settings.compute.strict
         reading = reading or make_reading(self.settings)
         given = read_given(images, self.settings.paths.hashes, exif=self.description.decoder.exif, reading=reading)
         given.check(given.manifest, need_all=strict)
         done = self.predict_manifest(given.manifest)
-        return label_given(given, done.manifest, done.outputs, self.task, top=top, strict=strict)
+        return label_given(
+            given,
+            done.manifest,
+            done.outputs,
+            self.task,
+            top=top,
+            strict=strict,
+            p_values=done.p_values,
+            abstain=abstain,
+        )
 
     def predict_manifest(self, manifest: Manifest) -> Predicted:
         """The outputs for the images of a manifest, batch after batch; what cannot be decoded is listed as skipped."""
         decoder = replace(self.description.decoder, max_pixels=self.settings.compute.max_pixels)
-        batches = [np.empty((0, len(self.classes)), np.float32)]
+        num_outputs, p_values = len(self.classes), self.detector
+        batches = [np.empty((0, num_outputs + bool(p_values)), np.float32)]
         unread: dict[int, str] = {}
         for start in range(0, len(manifest), self.settings.compute.batch_size):
             rows = range(start, min(start + self.settings.compute.batch_size, len(manifest)))
@@ -98,7 +110,9 @@ class ExportedRun:
             unread |= reasons
             if pixels:
                 batches.append(self.outputs(np.stack(pixels).astype(np.float32)))
-        return Predicted(manifest.without(unread), np.concatenate(batches))
+        made = np.concatenate(batches)
+        novelty = p_values and Novelty(np.full(len(made), np.nan, np.float32), p_values.exact(made[:, -1]))
+        return Predicted(manifest.without(unread), made[:, :num_outputs], novelty)
 
     def training_digests(self) -> frozenset[bytes]:
         """Empty: an exported file does not know its training images."""
@@ -209,7 +223,7 @@ def evaluate_data(
     predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
     own = {"task": predictor.task.kind, "answer_names": _answer_names(predictor)}
     if isinstance(predictor, ExportedRun):
-        check_no_abstain(abstain, predictor.path, predictor.description.origin.get("run"))
+        check_has_p_value(abstain, predictor.detector, predictor.path, predictor.description.origin.get("run"))
     manifest = scan(data, settings, **{**own, **read, "split": OWN_SPLITS})
     shown = str(data) if isinstance(data, str | Path) else None
     strict = settings.compute.strict

@@ -34,7 +34,7 @@ def require() -> None:
 
 
 def write(model: "keras.Model", path: Path, description: Description) -> None:
-    """Write the file: input `pixels`, output `probabilities` or `values`, any batch size.
+    """Write the file: input `pixels`, output `probabilities` or `values`, and `p_value` if the model gives it; any batch size.
 
     Raises:
         SettingError: The base has an operation that ONNX does not know.
@@ -49,7 +49,7 @@ def write_proto(proto: Any, path: Path, description: Description) -> None:
 
 
 def convert(model: "keras.Model", input_name: str, output_name: str, opset: int = _OPSET) -> Any:
-    """A Keras model as `onnx.ModelProto`, with these names of its input and its output.
+    """A Keras model as `onnx.ModelProto`, with these names of its input and its output; outputs that have names keep them.
 
     Raises:
         SettingError: It has an operation that ONNX does not know.
@@ -58,10 +58,12 @@ def convert(model: "keras.Model", input_name: str, output_name: str, opset: int 
     import tensorflow as tf
     import tf2onnx
 
+    def call(inputs: Any) -> Any:
+        made = model(inputs, training=False)
+        return made if isinstance(made, dict) else {output_name: made}
+
     inputs = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name=input_name)
-    function = tf.function(
-        lambda inputs: {output_name: model(inputs, training=False)}, input_signature=[inputs], autograph=False
-    )
+    function = tf.function(call, input_signature=[inputs], autograph=False)
     proto, _ = tf2onnx.convert.from_function(function, input_signature=[inputs], opset=opset)
     unknown = {node.op_type for node in proto.graph.node if not onnx.defs.has(node.op_type)}
     if unknown:
@@ -101,15 +103,18 @@ def load(path: Path) -> tuple[Description, Predict]:
         # From memory: what was checked is what is loaded.
         session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
         inputs, outputs = session.get_inputs(), session.get_outputs()
-    if len(inputs) != 1 or len(outputs) != 1:
+    wanted = description.output_names if description.p_values else tuple(output.name for output in outputs[:1])
+    if len(inputs) != 1 or {output.name for output in outputs} != set(wanted):
         raise DamagedStoreError(
-            f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; an exported file has one each."
+            f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; an exported file has one each, and the output p_value if its "
+            "description says so."
         )
-    check_shapes(path, description, inputs[0].shape, outputs[0].shape)
+    shapes = {output.name: output.shape for output in outputs}
+    check_shapes(path, description, inputs[0].shape, *(shapes[name] for name in wanted))
 
     def predict(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        probabilities: NDArray[Any] = session.run(None, {inputs[0].name: pixels})[0]
-        return probabilities
+        made: list[NDArray[Any]] = session.run(list(wanted), {inputs[0].name: pixels})
+        return np.concatenate(made, axis=1) if description.p_values else made[0]
 
     return description, predict
 

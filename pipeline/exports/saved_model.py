@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import foreign_file
 from pipeline.exports.description import NAME as DESCRIPTION
-from pipeline.exports.description import Description, Predict, check_shapes, read_file
+from pipeline.exports.description import P_VALUE, Description, Predict, check_shapes, read_file
 
 if TYPE_CHECKING:
     import keras
@@ -30,7 +30,8 @@ def write(model: "keras.Model", path: Path, description: Description) -> None:
     """Write the folder, with two signatures.
 
     `serving_default` takes `image_bytes`, string (N,): JPEG, PNG, WebP or GIF; `pixels` takes `pixels`, float32 (N, H, W, 3). Both give
-    `scores`, float32 (N, K): probabilities, or numbers; and `classes`, string (N, K): the class, label or column of each.
+    `scores`, float32 (N, K): probabilities, or numbers; and `classes`, string (N, K): the class, label or column of each; and `p_value`,
+    float32 (N, 1), if the model gives it.
     """
     import keras
     import tensorflow as tf
@@ -38,8 +39,11 @@ def write(model: "keras.Model", path: Path, description: Description) -> None:
     from pipeline.exports.decoding import decode_batch
 
     def score(pixels: "tf.Tensor") -> dict[str, "tf.Tensor"]:
-        scores = model(pixels, training=False)
-        return {"scores": scores, "classes": tf.broadcast_to(tf.constant(description.task.names), tf.shape(scores))}
+        made = model(pixels, training=False)
+        scores = made[description.task.output_name] if description.p_values else made
+        classes = tf.broadcast_to(tf.constant(description.task.names), tf.shape(scores))
+        given = {P_VALUE: made[P_VALUE]} if description.p_values else {}
+        return {"scores": scores, "classes": classes, **given}
 
     def serve(image_bytes: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         return score(decode_batch(image_bytes, description.decoder))
@@ -73,8 +77,8 @@ def load(path: Path) -> tuple[Description, Predict]:
     signature = signatures["pixels"]
 
     def predict(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        scores: NDArray[Any] = signature(pixels=pixels)["scores"].numpy()
-        return scores
+        made = signature(pixels=pixels)
+        return np.concatenate([made[name].numpy() for name in _outputs(description)], axis=1)
 
     return description, predict
 
@@ -93,6 +97,11 @@ def load_serving(path: Path) -> Predict:
     return predict
 
 
+def _outputs(description: Description) -> tuple[str, ...]:
+    """Names of the outputs that are numbers."""
+    return ("scores", P_VALUE) if description.p_values else ("scores",)
+
+
 def _load(path: Path) -> tuple[Description, Any]:
     description = describe(path)
     import tensorflow as tf
@@ -100,6 +109,7 @@ def _load(path: Path) -> tuple[Description, Any]:
     with foreign_file(path, "cannot be loaded as a SavedModel"):
         signatures = tf.saved_model.load(str(path)).signatures
         pixels = signatures["pixels"]
-        shapes = pixels.structured_input_signature[1]["pixels"].shape, pixels.structured_outputs["scores"].shape
+        outputs = [pixels.structured_outputs[name].shape for name in _outputs(description)]
+        shapes = pixels.structured_input_signature[1]["pixels"].shape, *outputs
     check_shapes(path, description, *shapes)
     return description, signatures

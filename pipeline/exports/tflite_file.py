@@ -3,7 +3,7 @@
 import os
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,13 +62,17 @@ def load(path: Path) -> tuple[Description, Predict]:
         with silent_stderr():  # the first allocation in a process prints that a delegate was made
             interpreter.allocate_tensors()
         [(signature, names)] = interpreter.get_signature_list().items()
-        [pixels], [probabilities] = names["inputs"], names["outputs"]
+        [pixels] = names["inputs"]
+        wanted = description.output_names if description.p_values else tuple(names["outputs"][:1])
+        if set(wanted) != set(names["outputs"]):
+            raise ValueError(f"outputs {names['outputs']} instead of {wanted}")
         runner = interpreter.get_signature_runner(signature)
-        inputs, outputs = runner.get_input_details()[pixels], runner.get_output_details()[probabilities]
-    check_shapes(path, description, inputs["shape_signature"], outputs["shape_signature"])
+        inputs, outputs = runner.get_input_details()[pixels], runner.get_output_details()
+    shapes = [outputs[name]["shape_signature"] for name in wanted]
+    check_shapes(path, description, inputs["shape_signature"], *shapes)
 
     def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
-        result: NDArray[Any] = runner(**{pixels: images})[probabilities]
-        return result
+        made = runner(**{pixels: images})
+        return np.concatenate([made[name] for name in wanted], axis=1)
 
     return description, predict

@@ -1,14 +1,28 @@
 """Images that a run does not answer for, because they are unlike all that it was trained on."""
 
 from pathlib import Path
+from typing import Protocol
 
 from pipeline.errors import SettingError
 from pipeline.predictions import UNKNOWN
-from pipeline.stage_two.novelty.detector import Detector
 from pipeline.tasks.task import Task
 
 
-def check_abstain(abstain: float | None, detector: Detector | None, task: Task, name: str) -> None:
+class Judge(Protocol):
+    """What gives p-values: the detector of a run, or the part of an exported file that holds it."""
+
+    @property
+    def num_validation(self) -> int:
+        """Validation images that an image is compared with."""
+        ...
+
+    @property
+    def smallest(self) -> float:
+        """The smallest p-value that it can give."""
+        ...
+
+
+def check_abstain(abstain: float | None, detector: Judge | None, task: Task, name: str) -> None:
     """Check that a level can be asked of a run.
 
     Args:
@@ -33,7 +47,7 @@ def check_abstain(abstain: float | None, detector: Detector | None, task: Task, 
         )
     if abstain < detector.smallest:
         raise SettingError(
-            f"--abstain {abstain:g} would refuse nothing: with {len(detector.calibration)} validation images, the smallest p-value of the run "
+            f"--abstain {abstain:g} would refuse nothing: with {detector.num_validation} validation images, the smallest p-value of the run "
             f"{name} is {detector.smallest:.3g}. Give at least that, or train with more validation images."
         )
     if task.knows(UNKNOWN):
@@ -43,14 +57,14 @@ def check_abstain(abstain: float | None, detector: Detector | None, task: Task, 
         )
 
 
-def check_no_abstain(abstain: float | None, file: Path, run: str | None) -> None:
-    """Check that nothing is asked of an exported file, which gives its answers alone.
+def check_has_p_value(abstain: float | None, judge: Judge | None, file: Path, run: str | None) -> None:
+    """Check that an exported file has the p-value that is asked for.
 
     Raises:
-        SettingError: `abstain` is given.
+        SettingError: `abstain` is given, and the file gives answers alone.
     """
-    if abstain is not None:
+    if abstain is not None and judge is None:
         raise SettingError(
-            f"{file} gives answers alone: an exported file has no features to compare an image by, so there is no p-value for --abstain. "
-            f"Predict with the run{f' {run}' if run else ''} that it was exported from, or leave --abstain out."
+            f"{file} gives answers alone: it was exported without --p-value, so there is no p-value for --abstain. Export the run"
+            f"{f' {run}' if run else ''} again with --p-value, predict with the run itself, or leave --abstain out."
         )

@@ -16,13 +16,12 @@ from pipeline.files import replacing, write_json
 from pipeline.html import show_png
 from pipeline.images.manifest import SPLITS, Manifest
 from pipeline.images.summary import unread_kinds
-from pipeline.runs.abstain import check_abstain
+from pipeline.runs.abstain import Judge, check_abstain
 from pipeline.runs.attempts import attempt
 from pipeline.runs.evaluation import Evaluation, shorten, unknown_text
 from pipeline.runs.folder import write_predictions
 from pipeline.runs.plots.by_task import NAMES, Shown, draw_all
 from pipeline.runs.predict import Predicted
-from pipeline.stage_two.novelty.detector import Detector
 from pipeline.tasks.task import Task
 
 OWN_SPLITS = "100/0/0"
@@ -52,7 +51,7 @@ class Predictor(Protocol):
         ...
 
     @property
-    def detector(self) -> Detector | None:
+    def detector(self) -> Judge | None:
         """Judges how familiar images are, if it has one."""
         ...
 

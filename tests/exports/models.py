@@ -13,21 +13,25 @@ from pipeline.bases.find import find_base
 from pipeline.exports import export as module
 from pipeline.exports.description import Description, add_member
 from pipeline.exports.head_layers import head_of_arrays
+from pipeline.exports.p_value_layers import with_p_value
 from pipeline.exports.stitch import stitch
 from pipeline.images.decoding.decoder import Decoder
+from pipeline.stage_two.novelty.detector import Detector
 from pipeline.tasks.classification import Classification
 
 SIZE_PX = 12
 LABELS = ("ä b", '"c"', "d\ne")
 
 
-def make_model(head: str = "linear") -> keras.Model:
-    """Random weights, caffe preprocessing, average pooling, and a linear head or nearest neighbours."""
+def make_model(head: str = "linear", detector: Detector | None = None) -> keras.Model:
+    """Random weights, caffe preprocessing, average pooling, and a linear head or nearest neighbours; and p-values, with a detector."""
     keras.utils.set_random_seed(0)
     trunk = keras.Sequential(
         [keras.Input((SIZE_PX, SIZE_PX, 3)), keras.layers.Conv2D(6, 3, strides=2, activation="relu")]
     )
-    return stitch(trunk, find_base("vgg16").native_preprocessing, "avg", head_of_arrays(_arrays(head), (6,)))
+    made = head_of_arrays(_arrays(head), (6,))
+    made = with_p_value(made, detector, "probabilities") if detector else made
+    return stitch(trunk, find_base("vgg16").native_preprocessing, "avg", made)
 
 
 def _arrays(head: str) -> Mapping[str, np.ndarray]:
@@ -72,16 +76,17 @@ def build_once(patch: pytest.MonkeyPatch) -> None:
         return make_engine(*arguments[fingerprint])
 
     @cache
-    def model_of(folder):
-        return stitched(*arguments[folder])
+    def model_of(folder, has_p_value):
+        return stitched(*arguments[folder, has_p_value])
 
     def share_engine(recipe, *rest):
         arguments[recipe.fingerprint] = (recipe, *rest)
         return engine_of(recipe.fingerprint)
 
     def share_model(run, *rest):
-        arguments[run.folder.path] = (run, *rest)
-        return model_of(run.folder.path)
+        key = run.folder.path, rest[-1] is not None  # the last argument is the detector of an export with p-values
+        arguments[key] = (run, *rest)
+        return model_of(*key)
 
     patch.setattr(module, "make_reference", share_engine)
     patch.setattr(module, "_stitched", share_model)

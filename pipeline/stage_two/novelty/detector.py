@@ -65,9 +65,14 @@ class Detector:
     """Distances of n validation images, ascending, (n,)."""
 
     @property
+    def num_validation(self) -> int:
+        """The number of validation images, n."""
+        return len(self.calibration)
+
+    @property
     def smallest(self) -> float:
         """The smallest p-value that it can give."""
-        return 1 / (len(self.calibration) + 1)
+        return 1 / (self.num_validation + 1)
 
     def distances(self, X: NDArray[np.floating]) -> Array:
         """(1) of rows (N, D) or (N, h, w, D), (N,).

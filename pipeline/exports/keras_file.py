@@ -86,8 +86,8 @@ def load(path: Path) -> tuple[Description, Predict]:
     with foreign_file(path, "cannot be loaded in Keras's safe mode"):
         check_archive(path)
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        made = model.output_shape
-        shapes = [made[name] for name in description.output_names] if description.p_values else [made]
+        made = model.output  # tensors by name, or one tensor
+        shapes = [made[name].shape for name in description.output_names] if description.p_values else [made.shape]
     check_shapes(path, description, model.input_shape, *shapes)
 
     def predict(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

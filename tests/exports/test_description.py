@@ -5,12 +5,14 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.errors import DamagedStoreError
 from pipeline.exports.description import (
     NAME,
     Description,
+    PValues,
     add_member,
     check_shapes,
     read_file,
@@ -151,3 +153,29 @@ def test_network_must_have_the_described_shapes():
             check_shapes(Path("model"), DESCRIPTION, inputs, outputs)
     with pytest.raises(DamagedStoreError, match="describes 12 px and 1 labels"):
         check_shapes(Path("model"), replace(DESCRIPTION, task=Classification(("a",))), (None, 12, 12, 3), (None, 3))
+
+
+def test_p_values_come_back_from_their_text():
+    """With the number of validation images; files without them say nothing of it."""
+    description = replace(DESCRIPTION, p_values=PValues(19))
+
+    assert Description.from_json(description.to_json(), Path("model")) == description
+    assert "p_value" not in json.loads(DESCRIPTION.to_json())
+    check_shapes(Path("model"), description, (None, 12, 12, 3), (None, 3), (None, 1))
+    with pytest.raises(DamagedStoreError, match="3 labels with p-values, but its network"):
+        check_shapes(Path("model"), description, (None, 12, 12, 3), (None, 3))
+
+
+@pytest.mark.parametrize(
+    "values", [None, 19, {}, {"validation": 0}, {"validation": True}, {"validation": 10**9}, {"validation": "19"}]
+)
+def test_impossible_p_values_are_refused(values):
+    """They are checked as the other fields are."""
+    content = json.loads(DESCRIPTION.to_json()) | {"p_value": values}
+    with pytest.raises(DamagedStoreError, match="description"):
+        Description.from_json(json.dumps(content), Path("model"))
+
+
+def test_p_values_are_whole_steps():
+    """float32 cannot hold 0.05; a level of 0.05 refuses it nevertheless."""
+    assert (PValues(19).exact(np.float32([0.05, 0, 0.3000001, 1])) == np.array([0.05, 0.05, 0.3, 1])).all()

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import pipeline
 from pipeline.errors import RunNotFoundError, SettingError, UnknownExportError, UnreadableImageError
+from pipeline.exports.export import export
 from pipeline.exports.load import evaluate_data, load_exported, load_predictor
 from pipeline.settings import Settings
 from tests.cli.test_app import call
@@ -137,5 +138,22 @@ def test_exported_file_has_no_p_values(exports, photos, settings):
         lambda: file.predict(photos / "test", abstain=0.05),
         lambda: evaluate_data(exports[".keras"].path, photos, settings, {}, abstain=0.05),
     ):
-        with pytest.raises(SettingError, match=r"gives answers alone.*Predict with the run .* or leave --abstain out"):
+        with pytest.raises(SettingError, match=r"gives answers alone.*Export the run linear again with --p-value"):
             ask()
+
+
+def test_file_with_p_values_refuses_as_its_run_does(linear, photos, settings, tmp_path):
+    """The same p-values, `unknown` for a black image, and an evaluation without it; a level below all p-values is an error."""
+    done = export(linear, tmp_path / "model.keras", p_value=True)
+    black = draw_photo(tmp_path / "black.png", (0, 0, 0), seed=5)
+    file, level = load_exported(done.path, settings), linear.detector.smallest
+    mine, theirs = (each.predict([black, photos / "test"], abstain=level) for each in (file, linear))
+    scored = evaluate_data(done.path, photos, settings, {}, abstain=level, split="all")
+
+    assert mine[0].label == theirs[0].label == "unknown"
+    assert all(abs(a.p_value - b.p_value) <= 1.01 * level for a, b in zip(mine, theirs, strict=True))
+    assert len({entry.p_value for entry in mine}) > 2
+    assert done.as_dict()["p_values"]["largest_difference"] <= 1.01 * level
+    assert scored.abstain == level
+    with pytest.raises(SettingError, match=r"would refuse nothing: with 12 validation images"):
+        file.predict(black, abstain=level / 2)

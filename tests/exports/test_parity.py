@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DisagreementError
-from pipeline.exports.parity import Parity, in_batches, measure_parity
+from pipeline.exports.parity import Parity, in_batches, measure_p_values, measure_parity
+from pipeline.stage_two.novelty.detector import Detector
 from pipeline.tasks.classification import Classification
 from pipeline.tasks.multilabel import Multilabel
 from pipeline.tasks.regression import Regression
@@ -76,3 +77,17 @@ def test_batches_cover_all_images_in_order():
     images = np.arange(70, dtype=np.float32)[:, None]
 
     np.testing.assert_array_equal(in_batches(lambda batch: batch * 2, images, desc="", progress=False), images * 2)
+
+
+@pytest.mark.parametrize(
+    ("received", "different"), [([0.2, 1.0], 0), ([0.4, 1.0], 1), ([0.2, 0.8], None), ([0.6, 1.0], None)]
+)
+def test_p_values_may_differ_where_distances_are_about_the_same(received, different):
+    """0.3 is not told apart from 0.30002; another step is an error."""
+    detector = Detector(np.ones((1, 1), np.float16), np.float32([0.1, 0.2, 0.25, 0.3]))
+    distances = np.float32([0.30002, 0.05])
+    if different is not None:
+        assert measure_p_values(detector, distances, np.array(received), "It").different == different
+        return
+    with pytest.raises(DisagreementError, match=r"It disagrees with its run by 0\.[24] in a p-value over 2 images"):
+        measure_p_values(detector, distances, np.array(received), "It")

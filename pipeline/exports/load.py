@@ -111,7 +111,7 @@ class ExportedRun:
             if pixels:
                 batches.append(self.outputs(np.stack(pixels).astype(np.float32)))
         made = np.concatenate(batches)
-        novelty = p_values and Novelty(np.full(len(made), np.nan, np.float32), p_values.exact(made[:, -1]))
+        novelty = Novelty(np.full(len(made), np.nan, np.float32), p_values.exact(made[:, -1])) if p_values else None
         return Predicted(manifest.without(unread), made[:, :num_outputs], novelty)
 
     def training_digests(self) -> frozenset[bytes]:

@@ -122,6 +122,27 @@ def test_an_exported_file_predicts_what_runs_of_other_kinds_do(run, ending, phot
 
 
 @pytest.mark.usefixtures("_few")
+@pytest.mark.parametrize(("run", "ending"), [("tuned", ".onnx"), ("dense", "")])
+def test_runs_of_other_kinds_have_p_values_in_their_files(run, ending, photos, runs, expected, tmp_path):
+    """From the features at the cut, before the layers that were trained; equal but for a step."""
+    done = export(runs[run], tmp_path / f"model{ending}", p_value=True)
+    received = load_exported(done.path, Settings.of(cache=tmp_path / "cache"), digest=done.digest).predict(
+        [photos / "test"]
+    )
+
+    step = 1.01 * runs[run].detector.smallest
+    assert done.p_values.largest_difference <= step
+    assert all(abs(a.p_value - b.p_value) <= step for a, b in zip(received, expected[run], strict=True))
+
+
+def test_run_without_detector_has_no_p_values_to_export(runs, tmp_path, monkeypatch):
+    """With what to do, before the work."""
+    monkeypatch.setattr("pipeline.runs.run.Run.detector", None)
+    with pytest.raises(SettingError, match=r"has no novelty\.npz.*Train it again .*or leave --p-value out"):
+        export(runs["linear"], tmp_path / "model.keras", p_value=True)
+
+
+@pytest.mark.usefixtures("_few")
 def test_a_file_that_disagrees_is_not_written(runs, tmp_path, monkeypatch):
     """The earlier export stays as it was, nothing lies beside it, and nothing is recorded."""
     earlier = write_archive(tmp_path / "model.keras")

@@ -142,6 +142,7 @@ def test_exported_file_has_no_p_values(exports, photos, settings):
             ask()
 
 
+@pytest.mark.slow
 def test_file_with_p_values_refuses_as_its_run_does(linear, photos, settings, tmp_path):
     """The same p-values, `unknown` for a black image, and an evaluation without it; a level below all p-values is an error."""
     done = export(linear, tmp_path / "model.keras", p_value=True)

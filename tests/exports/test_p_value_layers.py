@@ -63,6 +63,7 @@ def model():
     return make_model(detector=detector)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", FORMATS)
 def test_each_format_holds_p_values(ending, model, tmp_path):
     """In one column more, for any number of images; a description that says nothing of it is one of another network."""

@@ -449,15 +449,18 @@ class PressingCtrlC(Interrupting):
 
     def __init__(self, engine: TensorFlowEngine) -> None:
         super().__init__(engine)
-        self.was_interrupted = threading.Event()
+        self.was_interrupted, self.has_pressed = threading.Event(), threading.Event()
 
     def happen(self) -> None:
         # Python forgets a signal that comes while the main thread is about to wait for a lock: people press again, too.
-        for _ in range(200):
-            os.kill(os.getpid(), signal.SIGINT)
-            if self.was_interrupted.wait(timeout=0.1):
-                return
-        raise AssertionError("The main thread was never interrupted.")
+        try:
+            for _ in range(200):
+                os.kill(os.getpid(), signal.SIGINT)
+                if self.was_interrupted.wait(timeout=0.1):
+                    return
+            raise AssertionError("The main thread was never interrupted.")
+        finally:
+            self.has_pressed.set()
 
 
 class Failing(Interrupting):
@@ -480,6 +483,10 @@ class TestInterruptions:
             with pytest.raises(KeyboardInterrupt):
                 run(data, engine)
         finally:
+            signal.signal(
+                signal.SIGINT, signal.SIG_IGN
+            )  # a last press may still be on its way: it must not end the tests
+            engine.has_pressed.wait(timeout=30)
             signal.signal(signal.SIGINT, usual)
 
         resumed = run(data)

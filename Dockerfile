@@ -23,13 +23,13 @@ RUN pip install --no-deps --build-constraint requirements.lock .
 
 FROM python:${PYTHON}-slim-bookworm
 RUN useradd --uid 1000 --create-home bottleneck \
-    && mkdir -p /work/features_cache /work/runs /work/home \
-    && chown -R bottleneck /work
+    && mkdir -p /workspace/features_cache /workspace/runs /workspace/home \
+    && chown -R bottleneck /workspace
 COPY --from=build /opt/bottleneck /opt/bottleneck
-# Weights and what is known of them are kept in /work/home.
-ENV PATH=/opt/bottleneck/bin:$PATH BOTTLENECK_HOME=/work/home KERAS_HOME=/tmp/keras MPLCONFIGDIR=/tmp/matplotlib PYTHONUNBUFFERED=1
+# Weights and what is known of them are kept in /workspace/home.
+ENV PATH=/opt/bottleneck/bin:$PATH BOTTLENECK_HOME=/workspace/home KERAS_HOME=/tmp/keras MPLCONFIGDIR=/tmp/matplotlib PYTHONUNBUFFERED=1
 USER 1000
-WORKDIR /work
-VOLUME ["/work/features_cache", "/work/runs", "/work/home"]
+WORKDIR /workspace
+VOLUME ["/workspace/features_cache", "/workspace/runs", "/workspace/home"]
 ENTRYPOINT ["bottleneck"]
 CMD ["--help"]

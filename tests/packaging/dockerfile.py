@@ -216,7 +216,7 @@ def make_base(root: Path, mirror: str) -> Path:
 
 
 def use(stage: Stage) -> None:
-    """Features, a head and predictions; the user is not root, and writes below /work and /tmp alone."""
+    """Features, a head and predictions; the user is not root, and writes below /workspace and /tmp alone."""
     from tests.conftest import draw_tree
 
     draw_tree(stage.root / "data", {"": 30})
@@ -226,7 +226,7 @@ def use(stage: Stage) -> None:
     stage.run("test $(id -u) -eq 1000")
     elsewhere = set(written(stage)) - before
     size = subprocess.run(["du", "-sm", stage.root], check=True, capture_output=True, text=True).stdout.split()[0]
-    print(f"{size} MB; written outside /work and /tmp: {sorted(elsewhere) or 'nothing'}")  # noqa: T201
+    print(f"{size} MB; written outside /workspace and /tmp: {sorted(elsewhere) or 'nothing'}")  # noqa: T201
     sys.exit(bool(elsewhere))
 
 

@@ -35,7 +35,7 @@ def test_context_is_what_is_copied():
 def test_user_is_not_root():
     """The last user is a number, so that an orchestrator sees that it is not root's; the volumes are below its folder."""
     assert texts("USER") == ["1000"]
-    assert texts("VOLUME") == ['["/work/features_cache", "/work/runs", "/work/home"]']
+    assert texts("VOLUME") == ['["/workspace/features_cache", "/workspace/runs", "/workspace/home"]']
     assert [step.name for step in STEPS][-2:] == ["ENTRYPOINT", "CMD"]
 
 

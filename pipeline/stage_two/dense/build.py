@@ -1,5 +1,6 @@
 """Dense heads in Keras: built from their specification, trained on cached features, saved and loaded."""
 
+import random
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -72,14 +73,20 @@ class DenseFit:
     """One entry per epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds."""
 
 
-def build_head(spec: DenseSpec, row_shape: tuple[int, ...], task: Task, scaling: Scaling | None = None) -> keras.Model:
+def build_head(
+    spec: DenseSpec, row_shape: tuple[int, ...], task: Task, scaling: Scaling | None = None, *, seed: int = 0
+) -> keras.Model:
     """The head as a Keras model; a grid of features is flattened first.
+
+    Each layer is given its seed: without one, Keras draws it from Python's global generator, from which other threads, such as
+    those of a Dask worker, draw too.
 
     Args:
         spec: The layers.
         row_shape: Shape of one row: (h, w, C) or (C,).
         task: What is asked, which decides on the output. It is one sigmoid for two classes, unless the spec asks for a softmax.
         scaling: Of numbers: a last layer brings outputs of mean 0 and deviation 1 to the units of the data.
+        seed: Of the initial weights and of dropout. They are those of Keras after `keras.utils.set_random_seed(seed)`.
 
     Raises:
         HeadSpecError: The output that the spec asks for does not fit the task.
@@ -87,21 +94,32 @@ def build_head(spec: DenseSpec, row_shape: tuple[int, ...], task: Task, scaling:
     check_keras()
     features = keras.Input(row_shape, name="features")
     x = keras.layers.Flatten(name="flatten")(features) if len(row_shape) > 1 else features
+    seeds = random.Random(seed)
     for name, argument in spec.layers:
-        x = _layer(name, argument)(x)
+        x = _layer(name, argument, seeds)(x)
     units, activation = task.dense_output(spec.output)
-    output = keras.layers.Dense(units, activation=activation, name="output")(x)
+    output = _dense(units, seeds, activation=activation, name="output")(x)
     if scaling is not None:
         output = keras.layers.Rescaling(list(scaling.spread), list(scaling.centre), name="units")(output)
     return keras.Model(features, output, name="head")
 
 
-def _layer(name: str, argument: float | None) -> keras.Layer:
+def _layer(name: str, argument: float | None, seeds: random.Random) -> keras.Layer:
     if name == "dense" and argument is not None:
-        return keras.layers.Dense(int(argument))
+        return _dense(int(argument), seeds)
     if name == "dropout" and argument is not None:
-        return keras.layers.Dropout(argument)
+        return keras.layers.Dropout(argument, seed=_draw(seeds))
     return keras.layers.BatchNormalization() if name == "batchnorm" else keras.layers.Activation(name)
+
+
+def _dense(units: int, seeds: random.Random, **settings: str) -> keras.Layer:
+    initializer = keras.initializers.GlorotUniform(seed=_draw(seeds))  # Keras's default
+    return keras.layers.Dense(units, kernel_initializer=initializer, **settings)
+
+
+def _draw(seeds: random.Random) -> int:
+    """A seed, as Keras draws it."""
+    return seeds.randint(1, 10**9)
 
 
 def fit_dense(
@@ -121,9 +139,8 @@ def fit_dense(
         SettingError: The optimizer does not have a setting that was given.
         DivergedError: The loss became NaN or infinite.
     """
-    keras.utils.set_random_seed(training.seed)
     task, train_split = labelled.task, labelled.train
-    model = build_head(spec, train_split.X.shape[1:], task, task.scaling(train_split.y))
+    model = build_head(spec, train_split.X.shape[1:], task, task.scaling(train_split.y), seed=training.seed)
     history = train(
         model,
         model,

@@ -97,8 +97,7 @@ def build_top(
     trunk, tail = divide(base, cut)
     base.trainable = False
     output_shape = tuple(base.output_shape[1:])
-    keras.utils.set_random_seed(seed)
-    head = build_head(spec, output_shape if pooling == "none" else output_shape[-1:], task, scaling)
+    head = build_head(spec, output_shape if pooling == "none" else output_shape[-1:], task, scaling, seed=seed)
     rows = keras.Input(trunk.output_shape[1:], name="rows")
     features = rows if tail is None else tail(rows, training=False)
     model = keras.Model(rows, head(pool(features, pooling)), name="top")

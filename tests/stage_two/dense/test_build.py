@@ -1,5 +1,6 @@
 """Dense heads in Keras: built, saved and loaded."""
 
+import random
 from pathlib import Path
 
 import keras
@@ -11,7 +12,7 @@ from pipeline.stage_two.dense.build import DenseHead, build_head, fit_dense, loa
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.spec import ACTIVATIONS, parse_head
 from pipeline.tasks.classification import Classification
-from tests.stage_two.tasks import make_task
+from tests.stage_two.tasks import HARD, make_task
 
 
 def fit(text, task, **training):
@@ -56,6 +57,28 @@ def test_arguments_reach_their_layers():
     )
     assert dropout.rate == 0.25
     assert output.name == "output"
+
+
+def test_seeds_are_those_that_keras_would_draw():
+    """The same weights and dropout as Keras's own layers after `set_random_seed`."""
+    ours = build_head(parse_head("dense:8,relu,dropout:0.4"), (5,), Classification(("a", "b", "c")), seed=11)
+    keras.utils.set_random_seed(11)
+    layers = [keras.layers.Dense(8, "relu"), keras.layers.Dropout(0.4), keras.layers.Dense(3, "softmax")]
+    stock = keras.Sequential([keras.Input((5,)), *layers])
+    X = np.random.default_rng(0).normal(size=(64, 5)).astype(np.float32)
+
+    assert np.array_equal(ours(X, training=True), stock(X, training=True))
+
+
+def test_other_users_of_random_do_not_change_the_weights(monkeypatch):
+    """As other threads of a Dask worker, which draw from Python's generator at any time."""
+    task = make_task(**HARD)
+    alone = fit("dense:8,relu,dropout:0.4", task, epochs=1)
+    monkeypatch.setattr(random, "randint", random.SystemRandom().randint)
+    beside = fit("dense:8,relu,dropout:0.4", task, epochs=1)
+
+    for one, other in zip(alone.head.model.get_weights(), beside.head.model.get_weights(), strict=True):
+        assert np.array_equal(one, other)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -81,8 +81,7 @@ def test_steps_are_those_of_stock_keras(num_classes, optimizer, fused_from, monk
     spec = parse_head("dense:8,relu,dropout:0.4")
     source = ArraySource(task.train.X, task.train.y)
 
-    keras.utils.set_random_seed(3)
-    stock = build_head(spec, task.train.X.shape[1:], task.task)
+    stock = build_head(spec, task.train.X.shape[1:], task.task, seed=3)
     name, _, momentum = optimizer.partition(":momentum=")
     chosen = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD}[name]
     loss = "binary_crossentropy" if num_classes == 2 else "sparse_categorical_crossentropy"
@@ -96,8 +95,7 @@ def test_steps_are_those_of_stock_keras(num_classes, optimizer, fused_from, monk
             stock.reset_metrics()
             expected.append(float(stock.train_on_batch(task.train.X[rows], task.train.y[rows])))
 
-    keras.utils.set_random_seed(3)
-    ours = build_head(spec, task.train.X.shape[1:], task.task)
+    ours = build_head(spec, task.train.X.shape[1:], task.task, seed=3)
     received: list[float] = []
     groups = [make_group(ours.trainable_variables, training)]
     train(ours, ours, groups, task.task, source, validation_source(task.validation), training, steps=received)

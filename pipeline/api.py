@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from pipeline.images.augment import LIVE_DEFAULT
 from pipeline.images.given import GivenImages
 from pipeline.images.manifest import Manifest
+from pipeline.images.requirements import require_task
 from pipeline.images.scan import Data
 from pipeline.keywords import (
     DataKeywords,
@@ -399,7 +400,7 @@ def advise(
 
     given = gather(keywords, advise, data=data, bases=bases, sizes=sizes, cuts=cuts, sample=sample)
     entries = Entries(bases, sizes, cuts)
-    return answer(given.scan(data).require_task(), entries, given.settings, num_sample=sample)
+    return answer(require_task(given.scan(data)), entries, given.settings, num_sample=sample)
 
 
 def plan(
@@ -471,7 +472,7 @@ def reproduce(
     splits = {} if isinstance(data, Manifest) else {"split": chosen.split, "split_seed": chosen.split_seed}
     given = gather({**splits, **keywords}, reproduce, data=data, experiment=experiment)
     check_run_name(name, given.settings.paths.runs, replace=replace)
-    settings, manifest = settings_of(chosen, given.settings), given.scan(data).require_task()
+    settings, manifest = settings_of(chosen, given.settings), require_task(given.scan(data))
     return train(
         chosen, manifest, settings, cached=cached, num_views=views, name=name, replace=replace, command=command
     )

@@ -15,6 +15,7 @@ from pipeline.effects import check_effects
 from pipeline.errors import SettingError, did_you_mean
 from pipeline.images.augment import Augmentation, parse_augmentation
 from pipeline.images.manifest import Manifest
+from pipeline.images.requirements import require_task
 from pipeline.images.scan import Data
 from pipeline.images.sources.reading import READ_KEYWORDS, Reading, ReadKeywords
 from pipeline.settings import KEYWORDS as SETTINGS
@@ -239,7 +240,7 @@ class Inputs:
         """The same, where `label` may name several columns that are a question each: a manifest for each, by the name of the column.
 
         Raises:
-            DataLayoutError: The labels do not make a task; see `Manifest.require_task`.
+            DataLayoutError: The labels do not make a task; see `pipeline.images.requirements.require_task`.
         """
         manifest = self.scan(data)
         found = {name: self._required(each) for name, each in self.by_question(data, manifest).items()}
@@ -252,7 +253,7 @@ class Inputs:
             SettingError: A loss of numbers for other labels, weights of classes that do not fit the classes, or a task that has no use for a
                 threshold or a calibration.
         """
-        labelled = manifest.require_task()
+        labelled = require_task(manifest)
         self.decisions.of(labelled.task)
         if self.training.loss != Training.loss and not labelled.task.has_losses:
             raise SettingError(
@@ -265,7 +266,7 @@ class Inputs:
         """The same for a training, without images that have no label: checked now, and not after hours of stage one.
 
         Raises:
-            DataLayoutError: The labels do not make a task; see `Manifest.require_task`.
+            DataLayoutError: The labels do not make a task; see `pipeline.images.requirements.require_task`.
         """
         manifest = self._required(self.scan(data))
         return manifest, with_stored_features(manifest, self.settings)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from pipeline.errors import SettingError, UnreadableImageError
 from pipeline.images.decoding.decoder import Decoder, make_thumbnail
 from pipeline.images.given import Given
-from pipeline.images.manifest import Ignored, Manifest, Skipped
-from pipeline.images.summary import ImageUse
+from pipeline.images.manifest import Manifest
+from pipeline.images.summary import Ignored, ImageUse, Skipped
 from pipeline.tasks.task import Answer, Task
 
 logger = logging.getLogger(__name__)

@@ -76,6 +76,7 @@ VIEWS = ("views", "augment", "view_seed", "tta")
 def features(**options: Any) -> None:
     """Stage one: run the frozen trunk over DATA and store the features that are missing."""
     from pipeline import api
+    from pipeline.images.requirements import label_cure
     from pipeline.images.sources.reading import READ_KEYWORDS
 
     given = keywords(options)
@@ -101,7 +102,7 @@ def features(**options: Any) -> None:
     last = (
         f"Next: `{following}` trains a head on these rows."
         if done.manifest.classes
-        else f"No labels. {done.manifest.label_cure}"
+        else f"No labels. {label_cure(done.manifest)}"
     )
     show(options, result, lambda r: f"{render.describe_features(r)}\n{last}")
 

@@ -53,14 +53,13 @@ def tune(**options: Any) -> None:
     `bottleneck head photos.labels.csv --root photos`.
     """
     from pipeline import api
-    from pipeline.images.summary import ImageUse
 
     opened: list[Session] = []
 
     def say(address: str, session: "Session") -> None:
         opened.append(session)
         kept = str(session.labels.path) if session.labels else None
-        shown = {"address": address, "labels": kept, **ImageUse.of(session.manifest).as_dict()}
+        shown = {"address": address, "labels": kept, **session.manifest.use.as_dict()}
         show(options, shown, render.describe_page)
 
     api.tune(**keywords(options), command=command_line(), on_start=say)

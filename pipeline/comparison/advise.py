@@ -16,9 +16,9 @@ from pipeline.comparison.leftovers import LeftRows, describe_left, left_rows, ro
 from pipeline.comparison.samples import decoding_seconds
 from pipeline.errors import WeightsUnavailableError
 from pipeline.html import show_table
-from pipeline.images.manifest import Manifest, Skipped
+from pipeline.images.manifest import Manifest
 from pipeline.images.manifest_file import require_pixels
-from pipeline.images.summary import ImageUse
+from pipeline.images.summary import Skipped
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.missing import missing_items
@@ -146,7 +146,7 @@ def _use(manifest: Manifest, skipped: tuple[Skipped, ...]) -> dict[str, Any]:
     """What became of the images, where some turned out to be unreadable after the scan."""
     gone = {entry.path for entry in skipped}
     used = manifest.select([row for row, name in enumerate(manifest.names) if name not in gone])
-    return ImageUse.of(replace(used, skipped=skipped)).as_dict()
+    return replace(used, skipped=skipped).use.as_dict()
 
 
 @dataclass(frozen=True)

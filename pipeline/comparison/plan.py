@@ -25,7 +25,6 @@ from pipeline.errors import DisagreementError, SettingError
 from pipeline.html import show_table
 from pipeline.images.manifest import Manifest
 from pipeline.images.manifest_file import require_pixels
-from pipeline.images.summary import ImageUse
 from pipeline.images.synthetic import synthetic_images
 from pipeline.progress import progress_bar
 from pipeline.settings import Settings
@@ -239,7 +238,7 @@ def plan(manifest: Manifest | None, planned: PlanSettings, bases: Sequence[str],
         workers=planned.workers,
         measured_on=f"synthetic images, {width} x {height} px" if is_synthetic else sample.title,
         bases=plans,
-        use={} if manifest is None else ImageUse.of(manifest).as_dict(),
+        use={} if manifest is None else manifest.use.as_dict(),
     )
 
 

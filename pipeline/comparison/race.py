@@ -25,7 +25,6 @@ from pipeline.comparison.command import command_on
 from pipeline.errors import InvalidCutError, SettingError
 from pipeline.html import show_png, show_table
 from pipeline.images.manifest import Manifest
-from pipeline.images.summary import ImageUse
 from pipeline.progress import note
 from pipeline.runs.naming import numbered, plain_name
 from pipeline.runs.plots.plots import draw_race
@@ -225,7 +224,7 @@ def race(
         seconds_saved=sum(
             (len(train) - seen[entrant.name]) * paces[entrant] for entrant in entrants if entrant is not chosen
         ),
-        use=ImageUse.of(manifest).as_dict(),
+        use=manifest.use.as_dict(),
     )
     plot = _free_path(settings.paths.runs, plain_name(manifest.title))
     return replace(done, plot=plot) if draw_race(plot, done.rounds, f"{manifest.title}: which base") else done

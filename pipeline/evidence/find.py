@@ -23,8 +23,9 @@ from pipeline.evidence.maps import Array, Parts, head_rows
 from pipeline.evidence.overlay import as_number, draw_overlay
 from pipeline.evidence.question import ask, directions, unit_of
 from pipeline.images.given import Given, GivenImages, read_given
-from pipeline.images.manifest import Manifest, Skipped
+from pipeline.images.manifest import Manifest
 from pipeline.images.sources.reading import Reading
+from pipeline.images.summary import Skipped
 from pipeline.runs.run import Run, load_run
 from pipeline.settings import Settings
 from pipeline.stage_one.scan import make_reading

@@ -15,9 +15,11 @@ from pipeline.cache.store import Store
 from pipeline.files import write_json
 from pipeline.forgetting.known import Row
 from pipeline.images.augment import parse_augmentation
-from pipeline.images.manifest import Contents, Files, Ignored, Manifest, Skipped
+from pipeline.images.manifest import Contents, Files, Manifest
 from pipeline.images.manifest_file import Elsewhere
+from pipeline.images.requirements import require_task
 from pipeline.images.sources.folders import real_names
+from pipeline.images.summary import Ignored, Skipped
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.info import RunInfo, TrainingFacts, task_digest
 from pipeline.runs.listing import FAULTS
@@ -193,7 +195,7 @@ class Refit:
         return CachedRows(labelled, self._extraction(manifest), trunk, pooling, views, is_stored=True)
 
     def _extraction(self, manifest: Manifest) -> Extraction:
-        return Extraction(manifest.require_task(), self._store, 0, 0.0, None)
+        return Extraction(require_task(manifest), self._store, 0, 0.0, None)
 
     def _sweep(self, cells: Sequence[Cell], rows: CachedRows) -> list[HeadResult]:
         compute, manifest = self._settings.compute, rows.extraction.manifest

@@ -17,14 +17,14 @@ from pipeline.images.entries import Content, Entry, Part
 from pipeline.images.far import entries_of_url, fetched
 from pipeline.images.files.hashing import FileHashes
 from pipeline.images.files.kinds import Other
-from pipeline.images.manifest import Files, Manifest, Skipped, announce
+from pipeline.images.manifest import Files, Manifest, announce
 from pipeline.images.named import is_frame, is_pattern, kind_of, list_data, matches_of
 from pipeline.images.remote.addresses import is_url
 from pipeline.images.sources.arrays.pixels import Scale, as_uint8, judged, outside
 from pipeline.images.sources.folders import NOT_UNICODE, count_kinds, find_images, is_unicode
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.paths import Locator
-from pipeline.images.summary import unread_kinds
+from pipeline.images.summary import Skipped, unread_kinds
 
 OneImage = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 """A path, the bytes of an image file, a PIL image, or an array of shape (H, W) or (H, W, 1, 3 or 4)."""

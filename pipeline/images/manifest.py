@@ -1,7 +1,7 @@
 """The manifest: which images, the SHA-256 of each, its label and its split."""
 
 import stat
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,8 +9,8 @@ from typing import Protocol
 
 from pipeline.errors import DataLayoutError, UnreadableImageError
 from pipeline.images.decoding.decoder import MAX_BYTES
-from pipeline.images.labels import listed, natural_key
-from pipeline.images.requirements import check_training
+from pipeline.images.labels import natural_key
+from pipeline.images.summary import Ignored, ImageUse, Skipped
 from pipeline.tasks.kinds import CLASSIFICATION, names_in, task_of
 from pipeline.tasks.targets import Targets
 from pipeline.tasks.task import Task
@@ -73,24 +73,6 @@ class Contents:
         if isinstance(content, OSError):
             raise content
         return content
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """An image that was skipped, and why."""
-
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Ignored:
-    """Files of one kind that are not images of the data set, such as `.txt` or `system folders`."""
-
-    kind: str
-    count: int
-    reason: str = ""
-    """Why they are not read and what to do about it; empty for files that nobody expects to be read."""
 
 
 @dataclass(frozen=True)
@@ -291,6 +273,18 @@ class Manifest:
         present = {name for label in labels for name in task.counts_for(label)}
         return tuple(name for name in self.classes if name not in present)
 
+    @property
+    def use(self) -> ImageUse:
+        """What became of the files of the data set: images by class and split, and what was left out."""
+        task = self.task
+        names = {label: task.counts_for(label) for label in dict.fromkeys(self.labels) if label is not None}
+        pairs = zip(self.labels, self.splits, strict=True)
+        counts = Counter((name, split) for label, split in pairs if label is not None for name in names[label])
+        present = set(self.splits)
+        splits = [split for split in SPLITS if split in present]
+        classes = {name: {split: counts[name, split] for split in splits} for name in self.classes if counts}
+        return ImageUse(classes, self.skipped, self.ignored, self.labels.count(None), task.kind)
+
     def __repr__(self) -> str:
         """Counts: the names of a million images are no help."""
         counts = ", ".join(f"{self.splits.count(split):,} {split}" for split in SPLITS if split in self.splits)
@@ -298,48 +292,4 @@ class Manifest:
 
     def _repr_html_(self) -> str:
         """For notebooks: the number of images by class and split, and what was left out."""
-        from pipeline.images.summary import ImageUse
-
-        return ImageUse.of(self).as_html(f"{self.title}: {len(self):,} images, {self.what}")
-
-    def require_task(self) -> "Manifest":
-        """The labelled images, if a head can be trained on them; those without a label are in `skipped`.
-
-        A class may be missing from validation and test.
-
-        Raises:
-            DataLayoutError: There are no labels, or several columns that are a question each; or as in
-                `pipeline.images.requirements.check_training`.
-        """
-        if self.questions:
-            raise DataLayoutError(
-                f"The columns {listed(list(map(repr, self.questions)))} are a question each. Choose one of them with --label; `head` and "
-                "`sweep` train a head for each. Numbers of one task: --task regression."
-            )
-        unlabelled = {row: "no label" for row, label in enumerate(self.labels) if label is None}
-        if len(unlabelled) == len(self):
-            raise DataLayoutError(f"None of the {len(self)} images has a label. {self.label_cure}{self._skipped_hint}")
-        labelled = self.without(unlabelled) if unlabelled else self
-        check_training(labelled, self._skipped_hint)
-        return labelled
-
-    @property
-    def _skipped_hint(self) -> str:
-        """Sentences about what was skipped or not read, which may be what is missing; empty if nothing was."""
-        kinds = "".join(
-            f" Not read: {entry.count:,} {entry.kind} ({entry.reason})." for entry in self.ignored if entry.reason
-        )
-        if not self.skipped:
-            return kinds
-        first = self.skipped[0]
-        return f" {len(self.skipped):,} were skipped, the first: {first.path} ({first.reason}).{kinds}"
-
-    @property
-    def label_cure(self) -> str:
-        """A sentence on how to give labels to a data set that has none."""
-        if self.label_choices:
-            return f"Columns that could be the labels: {', '.join(map(repr, self.label_choices))}. Choose one with --label."
-        return (
-            "A head needs labels: put the images into one folder per class (DATA/cats/1.jpg), or give a table with the columns "
-            "path and label, or an .npz file with the arrays x and y."
-        )
+        return self.use.as_html(f"{self.title}: {len(self):,} images, {self.what}")

@@ -1,31 +1,63 @@
-"""What the labels of a data set need for a training, for each kind of task.
+"""What a data set needs for a training: labels, and for each kind of task what they have to be like.
 
 Each check gets the labelled images and raises DataLayoutError, with what was received and what to do.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.labels import check_classes, listed
-
-if TYPE_CHECKING:
-    from pipeline.images.manifest import Manifest
+from pipeline.images.manifest import Manifest
 
 
-def check_training(labelled: "Manifest", hint: str) -> None:
-    """Check that a head can be trained on these images.
+def require_task(manifest: Manifest) -> Manifest:
+    """The labelled images, if a head can be trained on them; those without a label are in `skipped`.
 
-    Args:
-        labelled: Images with labels.
-        hint: Sentences on what was skipped, which may be what is missing; or empty.
+    A class may be missing from validation and test.
 
     Raises:
-        DataLayoutError: It cannot.
+        DataLayoutError: There are no labels, several columns that are a question each, or labels that make no task.
     """
+    if manifest.questions:
+        raise DataLayoutError(
+            f"The columns {listed(list(map(repr, manifest.questions)))} are a question each. Choose one of them with --label; `head` and "
+            "`sweep` train a head for each. Numbers of one task: --task regression."
+        )
+    unlabelled = {row: "no label" for row, label in enumerate(manifest.labels) if label is None}
+    hint = _skipped_hint(manifest)
+    if len(unlabelled) == len(manifest):
+        raise DataLayoutError(f"None of the {len(manifest)} images has a label. {label_cure(manifest)}{hint}")
+    labelled = manifest.without(unlabelled) if unlabelled else manifest
+    _check_training(labelled, hint)
+    return labelled
+
+
+def label_cure(manifest: Manifest) -> str:
+    """A sentence on how to give labels to a data set that has none."""
+    if manifest.label_choices:
+        return f"Columns that could be the labels: {', '.join(map(repr, manifest.label_choices))}. Choose one with --label."
+    return (
+        "A head needs labels: put the images into one folder per class (DATA/cats/1.jpg), or give a table with the columns "
+        "path and label, or an .npz file with the arrays x and y."
+    )
+
+
+def _skipped_hint(manifest: Manifest) -> str:
+    """Sentences about what was skipped or not read, which may be what is missing; empty if nothing was."""
+    kinds = "".join(
+        f" Not read: {entry.count:,} {entry.kind} ({entry.reason})." for entry in manifest.ignored if entry.reason
+    )
+    if not manifest.skipped:
+        return kinds
+    first = manifest.skipped[0]
+    return f" {len(manifest.skipped):,} were skipped, the first: {first.path} ({first.reason}).{kinds}"
+
+
+def _check_training(labelled: Manifest, hint: str) -> None:
+    """Raise DataLayoutError if a head cannot be trained on these images, which have labels; `hint` ends the message."""
     task = labelled.task
     _BEFORE[task.kind](labelled, hint)
     if "train" not in labelled.splits:
@@ -43,11 +75,11 @@ def check_training(labelled: "Manifest", hint: str) -> None:
         )
 
 
-def _of(labelled: "Manifest") -> str:
+def _of(labelled: Manifest) -> str:
     return f" of {len(labelled.classes)} classes" if labelled.task.kind == "classification" else ""
 
 
-def _check_classes(labelled: "Manifest", hint: str) -> None:
+def _check_classes(labelled: Manifest, hint: str) -> None:
     """Two classes or more, whose names are those of classes."""
     if len(labelled.classes) < 2:
         raise DataLayoutError(
@@ -58,7 +90,7 @@ def _check_classes(labelled: "Manifest", hint: str) -> None:
         check_classes([str(label) for label in labelled.labels], are_fields=labelled.label_column is not None)
 
 
-def _check_class_images(labelled: "Manifest", hint: str) -> None:
+def _check_class_images(labelled: Manifest, hint: str) -> None:
     """A training image of each class, and classes that are not single images."""
     _check_each_trained(labelled, hint)
     if len(labelled.classes) == len(labelled) > 2:
@@ -68,7 +100,7 @@ def _check_class_images(labelled: "Manifest", hint: str) -> None:
         )
 
 
-def _check_labels(labelled: "Manifest", hint: str) -> None:
+def _check_labels(labelled: Manifest, hint: str) -> None:
     """One label or more."""
     if not labelled.classes:
         raise DataLayoutError(
@@ -76,18 +108,18 @@ def _check_labels(labelled: "Manifest", hint: str) -> None:
         )
 
 
-def _check_each_trained(labelled: "Manifest", hint: str) -> None:
+def _check_each_trained(labelled: Manifest, hint: str) -> None:
     missing = labelled.classes_without("train")
     if missing:
-        what = "class" if labelled.task.kind == "classification" else "label"
+        one, many = labelled.task.nouns
         raise DataLayoutError(
             f"The train split has no image of {listed([repr(name) for name in missing])} ({len(missing)} of "
-            f"{len(labelled.classes)} {what}{'es' if what == 'class' else 's'}). A head cannot learn a {what} without training images: add some, "
-            f"or remove the {what}.{hint}"
+            f"{len(labelled.classes)} {many}). A head cannot learn a {one} without training images: add some, "
+            f"or remove the {one}.{hint}"
         )
 
 
-def _check_numbers(labelled: "Manifest", hint: str) -> None:
+def _check_numbers(labelled: Manifest, hint: str) -> None:
     """Different numbers of each column among the training images."""
     del hint
     train = labelled.split("train")
@@ -101,11 +133,11 @@ def _check_numbers(labelled: "Manifest", hint: str) -> None:
             )
 
 
-def _no_check(labelled: "Manifest", hint: str) -> None:
+def _no_check(labelled: Manifest, hint: str) -> None:
     del labelled, hint
 
 
-_Check = Callable[["Manifest", str], None]
+_Check = Callable[[Manifest, str], None]
 _BEFORE: Mapping[str, _Check] = {
     "classification": _check_classes,
     "multilabel": _check_labels,

@@ -1,13 +1,12 @@
 """What became of the files of a data set: used, skipped with reasons, ignored by kind; and the classes by split."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any, Self
 
 from pipeline.html import show_table
-from pipeline.images.manifest import SPLITS, Ignored, Manifest, Skipped
 from pipeline.tasks.kinds import CLASSIFICATION, task_of
 
 MAX_NAMES = 5
@@ -24,8 +23,26 @@ USES = ("classes", "skipped", "ignored")
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """An image that was skipped, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """Files of one kind that are not images of the data set, such as `.txt` or `system folders`."""
+
+    kind: str
+    count: int
+    reason: str = ""
+    """Why they are not read and what to do about it; empty for files that nobody expects to be read."""
+
+
+@dataclass(frozen=True)
 class ImageUse:
-    """What became of the files of a data set."""
+    """What became of the files of a data set; of those of a manifest, `Manifest.use`."""
 
     classes: Mapping[str, Mapping[str, int]]
     """Number of images by class, label or column of numbers, and split."""
@@ -37,18 +54,6 @@ class ImageUse:
 
     task: str = CLASSIFICATION
     """Kind of the task."""
-
-    @classmethod
-    def of(cls, manifest: Manifest) -> Self:
-        """Of the images of a manifest."""
-        task = manifest.task
-        names = {label: task.counts_for(label) for label in dict.fromkeys(manifest.labels) if label is not None}
-        pairs = zip(manifest.labels, manifest.splits, strict=True)
-        counts = Counter((name, split) for label, split in pairs if label is not None for name in names[label])
-        present = set(manifest.splits)
-        splits = [split for split in SPLITS if split in present]
-        classes = {name: {split: counts[name, split] for split in splits} for name in manifest.classes if counts}
-        return cls(classes, manifest.skipped, manifest.ignored, manifest.labels.count(None), task.kind)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

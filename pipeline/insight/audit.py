@@ -1,8 +1,8 @@
 """Judge every label by heads that have not seen its image; find copies, images under two labels and strange images."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ import numpy as np
 
 from pipeline.errors import HeadSpecError, SettingError
 from pipeline.images.manifest import SPLITS, Manifest
+from pipeline.images.requirements import require_task
 from pipeline.insight.audit_page import MAX_SUSPECTS, audit_html, suspects_html
 from pipeline.insight.audit_table import write_audit_table
 from pipeline.insight.duplicates import NEAR, near_duplicates, same_content
-from pipeline.insight.findings import Copies, Facts, Neighbour, Shown, Stranger, Suspect
+from pipeline.insight.findings import Copies, Facts, Findings, Shown
 from pipeline.insight.left_out import LeftOut, leave_out_ridge
 from pipeline.insight.out_of_fold import predict_out_of_fold
 from pipeline.insight.page import Thumbnails, check_page, write_page
@@ -30,30 +31,14 @@ MAX_COMPARED = 20_000
 """Images that are compared with each other, pair by pair; of more, a sample."""
 
 
-@dataclass(frozen=True)
-class Audit:
-    """What was found, the most suspect first."""
-
-    facts: Facts
-    labels: tuple[Suspect, ...]
-    """Images whose label is not the most likely one."""
-
-    duplicates: tuple[Copies, ...]
-    """Images with the same bytes, then pairs with nearly the same features; those in two splits first."""
-
-    conflicts: tuple[Copies, ...]
-    """Images with the same bytes under several labels."""
-
-    strange: tuple[Stranger, ...]
-    """Images far from all others."""
+@dataclass(frozen=True, repr=False)
+class Audit(Findings):
+    """What was found, and where it is written."""
 
     page: Path
     table: Path
-    manifest: Manifest = field(repr=False)
+    manifest: Manifest
     """The images that were judged."""
-
-    alike: Mapping[int, tuple[Neighbour, ...]] = field(repr=False, default_factory=dict)
-    """The nearest images of those that the page shows, by their row in the manifest; copies too."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -113,14 +98,14 @@ def audit_data(
     cached = read_rows(
         manifest, pooling_of(spec, pool), settings, views=views, memory_bytes=settings.compute.memory_bytes()
     )
-    whole, images = whole_of(cached.labelled), in_order(cached.extraction.manifest.require_task())
+    whole, images = whole_of(cached.labelled), in_order(require_task(cached.extraction.manifest))
     progress = settings.compute.progress
     judged = judge(spec, whole, class_weight=class_weight, progress=progress)
     done = _audit(spec, whole, images, judged, near=near, page=page, progress=progress)
     facts = replace(done.facts, seconds=time.perf_counter() - start, class_weight=class_weight)
     done = replace(done, facts=facts)
-    write_audit_table(done.table, done.labels, done.duplicates, done.conflicts, done.strange)
-    write_page(page, audit_html(done, Thumbnails(images.read)))
+    write_audit_table(done.table, done)
+    write_page(page, audit_html(done, done.table.name, Thumbnails(images.read)))
     return done
 
 
@@ -161,15 +146,17 @@ def _audit(
     strange = find_strange(whole, compared, show, progress=progress)
     images_shown = [one.image for one in labels[:MAX_SUSPECTS]] + [one.image for one in strange]
     return Audit(
-        facts,
-        labels,
-        tuple(sorted([*exact, *pairs], key=lambda copies: (copies.cosine is not None, len(copies.splits) < 2))),
-        tuple(conflicts),
-        strange,
-        page,
-        page.with_suffix(".csv"),
-        images,
-        find_alike(whole, [image.row for image in images_shown], show),
+        facts=facts,
+        labels=labels,
+        duplicates=tuple(
+            sorted([*exact, *pairs], key=lambda copies: (copies.cosine is not None, len(copies.splits) < 2))
+        ),
+        conflicts=tuple(conflicts),
+        strange=strange,
+        alike=find_alike(whole, [image.row for image in images_shown], show),
+        page=page,
+        table=page.with_suffix(".csv"),
+        manifest=images,
     )
 
 

@@ -3,13 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
 
-from pipeline.insight.findings import Copies, Facts, Neighbour, Shown, Stranger, Suspect
+from pipeline.insight.findings import Copies, Facts, Findings, Neighbour, Shown, Stranger, Suspect
 from pipeline.insight.page import Section, Thumbnails, card, figure, more, render_page
-
-if TYPE_CHECKING:
-    from pipeline.insight.audit import Audit
 
 MAX_SUSPECTS = 60
 """Suspect labels on the page; the table has all."""
@@ -21,21 +17,21 @@ _MAX_SIDE = 6
 _MAX_IN_NOTEBOOK = 20
 
 
-def audit_html(audit: "Audit", thumbnails: Thumbnails) -> str:
-    """The page: suspect labels, conflicts, duplicates, strange images."""
-    facts, alike = audit.facts, _AlikeFigures(audit.alike, thumbnails)
+def audit_html(found: Findings, table: str, thumbnails: Thumbnails) -> str:
+    """The page: suspect labels, conflicts, duplicates, strange images; `table` is the name of the file that has all of them."""
+    facts, alike = found.facts, _AlikeFigures(found.alike, thumbnails)
     sections = (
-        _suspects(audit.labels, thumbnails, alike),
-        _conflicts(audit.conflicts, thumbnails),
-        _duplicates(facts, audit.duplicates, thumbnails),
-        _strange(audit.strange, thumbnails, alike),
+        _suspects(found.labels, thumbnails, alike),
+        _conflicts(found.conflicts, thumbnails),
+        _duplicates(facts, found.duplicates, thumbnails),
+        _strange(found.strange, thumbnails, alike),
     )
     how = (
         f"{facts.head} ({facts.chosen}{_weights(facts)}) on {facts.images:,} images of all splits; each was judged by a fit that has not seen it, "
-        f"its group or its copies. The table {audit.table.name} has all rows."
+        f"its group or its copies. The table {table} has all rows."
     )
     footer = " ".join([how, *facts.notes])
-    return render_page(f"Audit of {facts.data}", answer(facts, audit.labels, audit.conflicts), sections, footer)
+    return render_page(f"Audit of {facts.data}", answer(facts, found.labels, found.conflicts), sections, footer)
 
 
 def _weights(facts: Facts) -> str:

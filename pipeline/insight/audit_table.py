@@ -5,34 +5,25 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cells import as_cell
-from pipeline.insight.findings import Copies, Stranger, Suspect
+from pipeline.insight.findings import Copies, Findings, Stranger, Suspect
 from pipeline.runs.tables import write_table
 
 COLUMNS = ("kind", "path", "split", "label", "likely", "probability", "others", "value", "advice")
 """`others`: paths of neighbours or copies, separated by `|`. `value`: cosine of a near duplicate, or distance of a strange image."""
 
 
-def write_audit_table(
-    path: Path,
-    labels: Iterable[Suspect],
-    duplicates: Iterable[Copies],
-    conflicts: Iterable[Copies],
-    strange: Iterable[Stranger],
-) -> None:
+def write_audit_table(path: Path, found: Findings) -> None:
     """Write the table as CSV; texts that a spreadsheet would run as formulas begin with an apostrophe.
 
     Args:
         path: The file.
-        labels: Rows of the kind `label`.
-        duplicates: Rows of the kinds `duplicate` and `near duplicate`: one for each image.
-        conflicts: Rows of the kind `conflict`: one for each image.
-        strange: Rows of the kind `strange`.
+        found: What its rows are of: a label each, a copy or near copy each, a strange image each.
     """
     rows = [
-        *_labels(labels),
-        *_copies("conflict", conflicts),
-        *_copies("duplicate", duplicates),
-        *_strange(strange),
+        *_labels(found.labels),
+        *_copies("conflict", found.conflicts),
+        *_copies("duplicate", found.duplicates),
+        *_strange(found.strange),
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_table(path, COLUMNS, [[as_cell(value) for value in row] for row in rows])

@@ -1,5 +1,6 @@
 """What an audit finds: typed rows, each with what can be done."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -151,3 +152,24 @@ class Facts:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self) | {"notes": list(self.notes)}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found, the most suspect first."""
+
+    facts: Facts
+    labels: tuple[Suspect, ...]
+    """Images whose label is not the most likely one."""
+
+    duplicates: tuple[Copies, ...]
+    """Images with the same bytes, then pairs with nearly the same features; those in two splits first."""
+
+    conflicts: tuple[Copies, ...]
+    """Images with the same bytes under several labels."""
+
+    strange: tuple[Stranger, ...]
+    """Images far from all others."""
+
+    alike: Mapping[int, tuple[Neighbour, ...]] = field(repr=False)
+    """The nearest images of those that the page shows, by their row in the manifest; copies too."""

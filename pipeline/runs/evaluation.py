@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.html import show_table
-from pipeline.images.manifest import Ignored, Skipped
-from pipeline.images.summary import ImageUse
+from pipeline.images.summary import Ignored, ImageUse, Skipped
 from pipeline.runs.predict import Predicted
 from pipeline.tasks.scores import Scores
 

@@ -17,7 +17,6 @@ from pipeline.bases.names import HUB
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import DamagedStoreError
 from pipeline.images.manifest import Files, Manifest
-from pipeline.images.summary import ImageUse
 from pipeline.stage_one.extraction import Extraction
 from pipeline.tasks.task import Task
 
@@ -239,7 +238,7 @@ def describe_run(
         novelty: See `RunInfo`.
     """
     manifest, recipe = extraction.manifest, extraction.store.recipe
-    use = ImageUse.of(manifest).as_dict()
+    use = manifest.use.as_dict()
     is_file = weights not in ("imagenet", "random") and not weights.startswith(HUB)
     return RunInfo(
         **vars(facts),

@@ -12,8 +12,8 @@ from pipeline.cache.recipe import Recipe
 from pipeline.cache.scratch import check_takes_rows, naming_store
 from pipeline.cache.store import Store, view_keys
 from pipeline.errors import DataLayoutError
-from pipeline.images.manifest import Manifest, Skipped
-from pipeline.images.summary import unread_kinds
+from pipeline.images.manifest import Manifest
+from pipeline.images.summary import Skipped, unread_kinds
 from pipeline.settings import Settings
 from pipeline.stage_one.computing.compute import Computed
 from pipeline.stage_one.computing.dispatch import compute_missing

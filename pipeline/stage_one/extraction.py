@@ -7,7 +7,6 @@ from typing import Any
 from pipeline.cache.store import Keys, Store, row_keys
 from pipeline.html import show_facts
 from pipeline.images.manifest import Manifest
-from pipeline.images.summary import ImageUse
 
 _NUM_SHOWN = 10
 """Skipped images that a notebook lists."""
@@ -57,7 +56,7 @@ class Extraction:
             "from_rows": self.num_derived,
             "fetched": self.num_fetched,
             "reused": self.num_rows - self.num_new - self.num_fetched,
-            **ImageUse.of(self.manifest).as_dict(),
+            **self.manifest.use.as_dict(),
             "shape": list(self.store.row_shape or ()),
             "store": str(self.store.folder),
             "fingerprint": recipe.fingerprint,

@@ -13,6 +13,7 @@ from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store, row_keys
 from pipeline.errors import MissingRowsError, SettingError
 from pipeline.images.manifest import SPLITS, Manifest
+from pipeline.images.requirements import require_task
 from pipeline.stage_one.views import Views
 from pipeline.tasks.targets import Targets
 from pipeline.tasks.task import Task
@@ -205,7 +206,7 @@ def load_rows(
         DataLayoutError: The labels do not make a task.
         MissingRowsError: An image has no row, or views are not stored; the message gives the command that stores them.
     """
-    manifest = manifest.require_task()
+    manifest = require_task(manifest)
     parts = {name: part for name in SPLITS if len(part := manifest.split(name))}
     rows = _read_views(parts, store, views, pooling, memory_bytes, memory or RowMemory())
     task = manifest.task

@@ -15,7 +15,7 @@ from pipeline.stage_two.rows import LabelledRows
 from pipeline.training.heads import fit_head
 from pipeline.training.rows import read_rows
 from pipeline.tuner.choice import Choice
-from pipeline.tuner.evidence import grids_of
+from pipeline.tuner.grids import grids_of
 from pipeline.tuner.labels import LabelFile, label_command, label_path
 from pipeline.tuner.session import Session
 

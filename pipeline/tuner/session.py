@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DataLayoutError, SettingError
 from pipeline.images.manifest import Manifest
+from pipeline.images.requirements import require_task
 from pipeline.insight.findings import Shown
 from pipeline.stage_two.dense.settings import OnEpoch
 from pipeline.stage_two.head import Head
@@ -25,7 +26,7 @@ from pipeline.tasks.scores import Scores
 from pipeline.tasks.targets import Outputs, Targets
 from pipeline.tasks.task import Task
 from pipeline.tuner.choice import Choice, sizes_of
-from pipeline.tuner.evidence import Grids
+from pipeline.tuner.grids import Grids
 from pipeline.tuner.labels import LabelFile
 from pipeline.tuner.questions import question_of
 from pipeline.tuner.refits import LinearRefits, Numbers, Part, predict_linear
@@ -145,7 +146,7 @@ class Session:
         seed: int = 0,
         grids: Grids | None = None,
     ) -> None:
-        manifest.require_task()
+        require_task(manifest)
         self.manifest, self.labels, self.seed, self.grids = manifest, labels, seed, grids
         self.question = question_of(manifest.task)
         self.classes = manifest.classes

@@ -15,7 +15,9 @@ from pipeline.images.decoding import heif
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.files.hashing import FileHashes
 from pipeline.images.given import read_given
-from pipeline.images.manifest import Ignored, Manifest
+from pipeline.images.manifest import Manifest
+from pipeline.images.requirements import require_task
+from pipeline.images.summary import Ignored
 from tests.calls import read
 from tests.conftest import COLOURS, draw_photo
 
@@ -105,7 +107,7 @@ def test_class_of_files_that_are_not_read_says_so(tmp_path):
     (tmp_path / "dogs" / "1.jp2").write_bytes(b"\0\0\0\x0cjP  \r\n\x87\n")
 
     with pytest.raises(DataLayoutError, match=r"two classes\. Received: \['cats'\].* Not read: 1 \.jp2 \("):
-        read(tmp_path).require_task()
+        require_task(read(tmp_path))
 
 
 def test_images_to_predict_are_found_in_the_same_way(make, monkeypatch):

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.labels import several_labels
+from pipeline.images.requirements import require_task
 from pipeline.settings import Settings
 from tests.calls import read
 from tests.calls import scan as scan_with
@@ -34,7 +35,7 @@ def make(tmp_path):
 def test_missing_labels_are_left_out_of_training_and_counted(make, missing):
     """The images stay in the data set, and training skips them with a reason."""
     manifest = read(make(["cat", "dog", missing] * 8))
-    task = manifest.require_task()
+    task = require_task(manifest)
 
     assert (len(manifest), len(task), task.classes) == (24, 16, ("cat", "dog"))
     assert {entry.reason for entry in task.skipped} == {"no label"}
@@ -129,7 +130,7 @@ def test_image_with_two_labels_is_warned_of_and_an_error_if_strict(make, tmp_pat
 def test_several_labels_in_a_field_are_a_question(make, labels):
     """A combination is no class without a word."""
     with pytest.raises(DataLayoutError, match=r"look like several labels.*Is a multi-label task meant\?"):
-        read(make(labels * 3)).require_task()
+        require_task(read(make(labels * 3)))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_several_labels_in_a_field_are_a_question(make, labels):
 )
 def test_several_labels_with_a_plain_separator_are_read(make, labels):
     """Fields with one label and with several, by a mark that names do not have; a warning says so, and what to do otherwise."""
-    manifest = read(make(labels * 3)).require_task()
+    manifest = require_task(read(make(labels * 3)))
 
     assert (manifest.kind, manifest.classes) == ("multilabel", ("bird", "cat", "dog"))
     assert any("--task classification" in text for text in manifest.warnings)
@@ -173,7 +174,7 @@ def test_words_in_names_of_folders_are_no_labels(tmp_path):
         for split in ("train", "validation"):
             draw_photo(tmp_path / split / name / f"{number}.png", (9, 90, 9), number, (6, 6))
 
-    assert set(read(tmp_path).require_task().classes) == set(classes)
+    assert set(require_task(read(tmp_path)).classes) == set(classes)
     assert several_labels(classes) is not None
 
 
@@ -185,7 +186,7 @@ def test_lists_of_labels_are_read(tmp_path):
     single = read(pd.DataFrame({"path": paths, "label": [["cat"], ["dog"], []] * 3}))
 
     assert single.labels == ("cat", "dog", None) * 3
-    several = read(pd.DataFrame({"path": paths, "label": [["cat"], [], ["cat", "dog"]] * 3})).require_task()
+    several = require_task(read(pd.DataFrame({"path": paths, "label": [["cat"], [], ["cat", "dog"]] * 3})))
     assert several.labels == ("cat", "(none)", "cat|dog") * 3
 
 
@@ -202,7 +203,7 @@ def test_lists_of_labels_are_read(tmp_path):
 )
 def test_names_of_several_words_are_classes(make, labels):
     """Commas, spaces and slashes are common in names."""
-    assert set(read(make(labels * 3)).require_task().classes) == set(labels)
+    assert set(require_task(read(make(labels * 3))).classes) == set(labels)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,7 @@ def test_names_of_several_words_are_classes(make, labels):
 def test_whole_measured_values_are_a_question(make, labels):
     """An age is no class without a word."""
     with pytest.raises(DataLayoutError, match=r"different numbers \(.*\)\. Is regression meant\?"):
-        read(make(labels)).require_task()
+        require_task(read(make(labels)))
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,7 @@ def test_whole_measured_values_are_a_question(make, labels):
 )
 def test_measured_values_that_are_not_whole_are_numbers(make, labels, first):
     """A price is a number to predict; a warning says so, and what to do otherwise."""
-    manifest = read(make(labels)).require_task()
+    manifest = require_task(read(make(labels)))
 
     assert (manifest.kind, manifest.classes, manifest.labels[0]) == ("regression", ("label",), first)
     assert any("--task classification" in text for text in manifest.warnings)
@@ -247,8 +248,8 @@ def test_many_dates_are_a_question(make, form):
     days = range(1, 25)
 
     with pytest.raises(DataLayoutError, match=r"24 different dates or times \(.*\)\. .*--label"):
-        read(make([form.format(day=day) for day in [*days, *days]])).require_task()
-    assert len(read(make([form.format(day=day) for day in [*days[:6]] * 4])).require_task().classes) == 6
+        require_task(read(make([form.format(day=day) for day in [*days, *days]])))
+    assert len(require_task(read(make([form.format(day=day) for day in [*days[:6]] * 4]))).classes) == 6
 
 
 def test_zero_bytes_around_labels_mean_nothing(make):
@@ -269,4 +270,4 @@ def test_zero_bytes_around_labels_mean_nothing(make):
 )
 def test_numbers_that_name_classes_are_classes(make, labels):
     """Those that count, codes with zeros in front, and a few."""
-    assert set(read(make(labels)).require_task().classes) == set(labels)
+    assert set(require_task(read(make(labels))).classes) == set(labels)

@@ -6,6 +6,7 @@ import pytest
 import pipeline
 from pipeline.errors import DataLayoutError, HeadSpecError
 from pipeline.images.checks import with_warnings
+from pipeline.images.requirements import require_task
 from pipeline.images.sources.arrays.arrays import array_manifest
 from pipeline.stage_two.head import predict_split
 from pipeline.stage_two.linear.fit import cross_validated_accuracy, fit_linear
@@ -28,7 +29,7 @@ def make(classes: int, each: int, seed: int):
 def test_every_small_data_set_is_a_task(classes, each, sets):
     """With the default split, whatever the images are."""
     for seed in range(sets):
-        task = make(classes, each, seed).require_task()
+        task = require_task(make(classes, each, seed))
 
         assert len(task) == classes * each
         assert set(task.splits) == {"train", "validation", "test"}
@@ -49,7 +50,7 @@ def test_one_image_per_class_says_what_is_missing():
     with pytest.raises(
         DataLayoutError, match=r"Each of the 5 images has a label of its own .*another label column with --label"
     ):
-        make(5, 1, 0).require_task()
+        require_task(make(5, 1, 0))
 
 
 def task_of(**labels) -> LabelledRows:

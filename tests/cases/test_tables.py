@@ -10,6 +10,7 @@ import pytest
 from pyarrow import parquet
 
 from pipeline.errors import DataLayoutError
+from pipeline.images.requirements import require_task
 from tests.calls import read
 from tests.conftest import draw_photo
 
@@ -260,8 +261,8 @@ def test_missing_label_column_lists_the_columns(write):
     with pytest.raises(
         DataLayoutError, match=r"None of the 10 images has a label\. .* 'breed'\. Choose one with --label"
     ):
-        manifest.require_task()
-    assert read(write("path,breed,split", WORDS), label="Breed").require_task().classes == ("cats", "dogs")
+        require_task(manifest)
+    assert require_task(read(write("path,breed,split", WORDS), label="Breed")).classes == ("cats", "dogs")
 
 
 def test_table_without_a_header_is_named(write):
@@ -401,7 +402,7 @@ def test_array_of_an_npy_file_is_images_without_labels(tmp_path):
     with pytest.raises(
         DataLayoutError, match=r"None of the 90 images has a label\. .*an \.npz file with the arrays x and y"
     ):
-        read(tmp_path / "many.npy").require_task()
+        require_task(read(tmp_path / "many.npy"))
     with pytest.raises(DataLayoutError, match=r"Received: \(90, 192\)\. Reshape rows"):
         read(tmp_path / "flat.npy")
 
@@ -485,12 +486,12 @@ def test_rows_of_several_labels_and_of_numbers_are_read(tmp_path):
     """0 and 1 in an array (N, K) are labels; other numbers are columns of a regression, if one is asked for."""
     flags = (np.arange(90)[:, None] // (1, 2, 4)) % 2
     np.savez(tmp_path / "a.npz", x=X, y=flags, class_names=["tame", "wild", "red"])
-    manifest = read(tmp_path / "a.npz").require_task()
+    manifest = require_task(read(tmp_path / "a.npz"))
     assert (manifest.kind, manifest.classes) == ("multilabel", ("tame", "wild", "red"))
     assert manifest.targets[:9].tolist() == flags[:9].tolist()
 
     np.savez(tmp_path / "a.npz", x=X, y=np.stack([Y, Y * 0.5], axis=1))
-    manifest = read(tmp_path / "a.npz", task="regression").require_task()
+    manifest = require_task(read(tmp_path / "a.npz", task="regression"))
     assert (manifest.classes, manifest.targets[4].tolist()) == (("0", "1"), [Y[4], Y[4] * 0.5])
 
 

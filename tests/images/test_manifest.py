@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.labels import natural_key
-from pipeline.images.manifest import Files, Manifest, Skipped
+from pipeline.images.manifest import Files, Manifest
+from pipeline.images.summary import Skipped
 
 FULL = tuple((label, split) for label in ("cat", "dog") for split in ("train", "validation", "test"))
 
@@ -120,56 +121,12 @@ def test_duplicates_are_reported_across_splits_only():
     assert make_manifest(FULL).duplicates_across_splits() == []
 
 
-@pytest.mark.parametrize("splits", [("train", "validation", "test"), ("train", "validation")])
-def test_complete_manifest_is_a_task(splits):
-    """Two classes in training are enough; a test split is not needed, and a class may be missing from validation."""
-    entries = [entry for entry in FULL if entry[1] in splits]
-    manifest = make_manifest(entries)
-
-    assert manifest.require_task() is manifest
-    assert make_manifest([entry for entry in entries if entry != ("dog", "validation")]).require_task()
-
-    with pytest.raises(DataLayoutError):
-        make_manifest(entries[1:]).require_task()
-
-
-@pytest.mark.parametrize(
-    ("entries", "message"),
-    [
-        (
-            [(None, "train")] * 3,
-            r"None of the 3 images has a label\. A head needs labels: put the images into one folder per",
-        ),
-        (FULL[:3], r"A head needs at least two classes\. Received: \['cat'\]\. Use one folder per class"),
-        (FULL[1:], r"The train split has no image of 'cat' \(1 of 2 classes\)\. A head cannot learn a class without"),
-        (
-            (FULL[2], FULL[5]),
-            r"There is no training image with a label: all 2 labelled images are for validation or test",
-        ),
-        ((FULL[0], FULL[3]), r"There is no validation image with a label \(2 images of 2 classes; .* --split 80/10/10"),
-    ],
-)
-def test_manifest_that_no_head_can_learn_from_is_refused(entries, message):
-    """The message says what is missing and how to mend it."""
-    with pytest.raises(DataLayoutError, match=message):
-        make_manifest(entries).require_task()
-
-
 def test_files_give_their_own_bytes(tmp_path: Path):
     """An image that is a file is read as it is."""
     (tmp_path / "a").write_bytes(b"first")
     (tmp_path / "b").write_bytes(b"second")
 
     assert Files(tmp_path, ("a", "b")).read(1) == b"second"
-
-
-def test_images_without_a_label_are_left_out_of_a_task():
-    """They are counted among the skipped ones; the others keep their columns."""
-    manifest = make_manifest([(None, "train"), *FULL, (None, "test")]).require_task()
-
-    assert manifest.labels == tuple(label for label, _ in FULL)
-    assert manifest.read(0) == b"bytes 1"
-    assert manifest.skipped == (Skipped("image 0", "no label"), Skipped("image 7", "no label"))
 
 
 def test_images_with_two_labels_are_found():

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.images.manifest import Ignored, Skipped
 from pipeline.images.sources.arrays.arrays import array_manifest
-from pipeline.images.summary import MAX_CLASSES, ImageUse
+from pipeline.images.summary import MAX_CLASSES, Ignored, ImageUse, Skipped
 
 HEIF = "pip install 'bottleneck-pipeline[heif]'"
 
@@ -19,7 +18,7 @@ def make_manifest(labels=("cat", "dog", "cat", "cat", "dog", "dog"), **changes):
 
 def test_images_are_counted_by_class_and_split():
     """One line of text; JSON has the counts of each class."""
-    use = ImageUse.of(make_manifest())
+    use = make_manifest().use
 
     assert use.as_lines() == ["Classes (train, validation, test): cat 2, 1, 0; dog 1, 1, 1"]
     assert use.as_dict() == {
@@ -34,7 +33,7 @@ def test_images_are_counted_by_class_and_split():
 def test_many_classes_take_one_line():
     """Their number, and the smallest and the largest, if they differ."""
     names = [f"class {number}" for number in range(MAX_CLASSES + 1)]
-    use = ImageUse.of(make_manifest([name for name in names for _ in range(6)]))
+    use = make_manifest([name for name in names for _ in range(6)]).use
 
     more = replace(use, classes=use.classes | {"large": {"train": 1200, "validation": 1, "test": 1}})
 
@@ -45,7 +44,7 @@ def test_many_classes_take_one_line():
 def test_skipped_images_are_named_by_reason():
     """Images of one kind of reason are together, the most frequent first; five are named."""
     damaged = [Skipped(f"{number}.jpg", f"damaged: byte {number}") for number in range(7)]
-    use = ImageUse.of(make_manifest(skipped=(Skipped("gone.jpg", "no such file"), *damaged)))
+    use = make_manifest(skipped=(Skipped("gone.jpg", "no such file"), *damaged)).use
 
     assert use.as_lines()[1:] == [
         "Skipped: 8 images",
@@ -57,7 +56,7 @@ def test_skipped_images_are_named_by_reason():
 
 def test_ignored_files_are_counted_by_kind_with_the_cure():
     """Kinds that could be read say how."""
-    use = ImageUse.of(make_manifest(ignored=(Ignored(".heic", 12, HEIF), Ignored(".txt", 3))))
+    use = make_manifest(ignored=(Ignored(".heic", 12, HEIF), Ignored(".txt", 3))).use
 
     assert use.as_lines()[1:] == ["Ignored: .heic 12, .txt 3", f"  .heic: {HEIF}"]
     assert [entry["reason"] for entry in use.as_dict()["ignored"]] == [HEIF, None]
@@ -66,7 +65,7 @@ def test_ignored_files_are_counted_by_kind_with_the_cure():
 def test_images_without_a_label_are_counted():
     """Beside others that have one: they have rows, and no head is trained on them."""
     manifest = make_manifest()
-    use = ImageUse.of(replace(manifest, labels=(None, *manifest.labels[1:])))
+    use = replace(manifest, labels=(None, *manifest.labels[1:])).use
 
     assert use.as_lines()[1:] == ["Without a label: 1 image, which training skips"]
     assert use.as_dict()["unlabelled"] == 1
@@ -74,22 +73,22 @@ def test_images_without_a_label_are_counted():
 
 def test_json_is_read_again():
     """What a run's JSON says is the same text."""
-    use = ImageUse.of(make_manifest(skipped=(Skipped("a", "b: c"),), ignored=(Ignored(".heic", 1, HEIF),)))
+    use = make_manifest(skipped=(Skipped("a", "b: c"),), ignored=(Ignored(".heic", 1, HEIF),)).use
 
     assert ImageUse.from_dict({"run": "first", **use.as_dict()}).as_lines() == use.as_lines()
 
 
 def test_images_without_labels_have_no_classes():
     """Data to predict has nothing to say of classes."""
-    assert ImageUse.of(make_manifest(labels=["x"] * 6, skipped=())).as_lines() != []
-    assert ImageUse.of(replace(make_manifest(), labels=(None,) * 6)).as_lines() == []
+    assert make_manifest(labels=["x"] * 6, skipped=()).use.as_lines() != []
+    assert replace(make_manifest(), labels=(None,) * 6).use.as_lines() == []
 
 
 def test_labels_and_numbers_are_counted_by_name():
     """An image counts for each of its labels, and for each column whose number is known."""
     manifest = make_manifest(["cat|dog", "(none)", "dog", "cat|?dog", "dog", "cat"])
-    marked = ImageUse.of(replace(manifest, kind="multilabel"))
-    measured = ImageUse.of(replace(manifest, kind="regression", target_names=("price",), labels=(None, *"12345")))
+    marked = replace(manifest, kind="multilabel").use
+    measured = replace(manifest, kind="regression", target_names=("price",), labels=(None, *"12345")).use
 
     assert marked.as_lines() == ["Labels (train, validation, test): cat 1, 1, 1; dog 2, 1, 0"]
     assert measured.as_lines()[0] == "Columns of numbers (train, validation, test): price 2, 2, 1"

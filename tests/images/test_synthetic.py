@@ -8,6 +8,7 @@ from PIL import Image
 
 from pipeline.errors import SettingError
 from pipeline.images.decoding.decoder import Decoder
+from pipeline.images.requirements import require_task
 from pipeline.images.synthetic import synthetic_images
 
 
@@ -22,7 +23,7 @@ def test_synthetic_images_are_different_jpegs_of_the_given_size():
     assert 0.5 < 8 * len(data) / (300 * 200) < 4
     assert [manifest.splits.count(name) for name in ("train", "validation", "test")] == [32, 4, 4]
     assert synthetic_images(40, 300, 200).digests == manifest.digests
-    manifest.require_task()
+    require_task(manifest)
 
 
 def test_synthetic_images_can_be_sent():

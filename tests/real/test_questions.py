@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 import pipeline
 from pipeline.exports import sample_images as samples
 from pipeline.exports.formats import FORMATS
+from pipeline.images.requirements import require_task
 from pipeline.training.rows import read_rows
 from pipeline.tuner.choice import Choice
 from pipeline.tuner.session import Session
@@ -92,7 +93,7 @@ def test_sweep_finds_the_best_head(kind, table, given):
 def test_tuner_has_the_scores_of_the_run(kind, runs, table, given):
     """Its head with the same regularisation is that of `head`."""
     settings = runs[kind].settings
-    manifest = pipeline.scan(table, label=KINDS[kind], task=kind, cache=given["cache"], progress=False).require_task()
+    manifest = require_task(pipeline.scan(table, label=KINDS[kind], task=kind, cache=given["cache"], progress=False))
     rows = read_rows(manifest, "avg", settings.with_changes(base="squeezenet", size=64)).labelled
     session = Session(manifest, lambda _: rows)
     shown = session.refit(Choice("ridge", runs[kind].info.chosen["alpha"])).validation

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.cache.store import Store
-from pipeline.images.manifest import Files, Manifest, Skipped
+from pipeline.images.manifest import Files, Manifest
+from pipeline.images.summary import Skipped
 from pipeline.stage_one.extraction import Extraction
 from tests.cache.samples import RECIPE, SHAPE, digest_of, fill
 

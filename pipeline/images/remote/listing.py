@@ -7,11 +7,11 @@ from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from pipeline.errors import DataLayoutError, DataNotFoundError, UnreachableDataError
-from pipeline.images.manifest import Skipped
 from pipeline.images.remote.addresses import PROTOCOLS, is_web, shown
 from pipeline.images.remote.fetch import FetchError, Version, fetch, patiently, version_of
 from pipeline.images.remote.filesystems import DENIED, MISSING, FileSystem, explain
 from pipeline.images.remote.loop import wait
+from pipeline.images.summary import Skipped
 
 MOST_OBJECTS = 4_000_000
 """Objects below a URL. A hostile server can list without end."""

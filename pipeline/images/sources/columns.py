@@ -6,10 +6,11 @@ from typing import Self
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.answers import Answers, answers_of
-from pipeline.images.manifest import Ignored, ImageBytes, Manifest, Skipped
+from pipeline.images.manifest import ImageBytes, Manifest
 from pipeline.images.sources.layout import lay_out
 from pipeline.images.sources.reading import Reading
 from pipeline.images.splits import complete_splits, rule_of, torn_groups
+from pipeline.images.summary import Ignored, Skipped
 from pipeline.tasks.kinds import names_in
 
 

@@ -19,10 +19,11 @@ from pipeline.images.files.kinds import (
     is_system_folder,
     other_kind,
 )
-from pipeline.images.manifest import Files, Ignored, Manifest, Skipped
+from pipeline.images.manifest import Files, Manifest
 from pipeline.images.sources.columns import Columns
 from pipeline.images.sources.layout import folders_above, keep_folders, warn_of_empty
 from pipeline.images.sources.reading import Reading
+from pipeline.images.summary import Ignored, Skipped
 
 NOT_UNICODE = "file name is not valid Unicode"
 LEFT_OUT = "left out by --ignore-column"

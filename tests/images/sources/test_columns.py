@@ -5,9 +5,10 @@ from collections import defaultdict
 import pytest
 
 from pipeline.images.answers import Answers
-from pipeline.images.manifest import Contents, Manifest, Skipped
+from pipeline.images.manifest import Contents, Manifest
 from pipeline.images.sources.columns import Columns
 from pipeline.images.sources.reading import Reading
+from pipeline.images.summary import Skipped
 
 
 def manifest(columns: Columns, digests: list) -> Manifest:

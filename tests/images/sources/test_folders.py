@@ -13,10 +13,12 @@ import pytest
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.files.hashing import FileHashes, sha256_file
-from pipeline.images.manifest import Ignored, Manifest, Skipped
+from pipeline.images.manifest import Manifest
+from pipeline.images.requirements import require_task
 from pipeline.images.sources import folders
 from pipeline.images.sources.folders import scan_folder
 from pipeline.images.sources.reading import Reading
+from pipeline.images.summary import Ignored, Skipped
 from tests.conftest import draw_tree
 
 PNG = b"\x89PNG\r\n\x1a\n and so on"
@@ -63,7 +65,7 @@ def test_class_folders_are_split_by_percentages(tmp_path):
         assert 180 < counts[label, "train"] < 240
         assert 35 < counts[label, "validation"] < 85
         assert 10 < counts[label, "test"] < 55
-    manifest.require_task()
+    require_task(manifest)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ def test_images_in_the_root_have_no_label(tmp_path):
 
     assert manifest.labels == (None,) * 4
     with pytest.raises(DataLayoutError, match=r"None of the 4 images has a label\."):
-        manifest.require_task()
+        require_task(manifest)
 
 
 def test_hidden_and_foreign_files_are_counted(tmp_path):
@@ -329,7 +331,7 @@ def test_one_class_alone_is_no_task(tmp_path):
 
     assert len(manifest) == 30
     with pytest.raises(DataLayoutError, match=r"at least two classes\. Received: \['cat'\]"):
-        manifest.require_task()
+        require_task(manifest)
 
 
 @pytest.mark.parametrize("folder", ["train", "val", "test"])
@@ -341,9 +343,9 @@ def test_class_missing_from_a_split(tmp_path, folder):
 
     if folder == "train":
         with pytest.raises(DataLayoutError, match=r"The train split has no image of 'dog'"):
-            manifest.require_task()
+            require_task(manifest)
     else:
-        assert len(manifest.require_task()) == 10
+        assert len(require_task(manifest)) == 10
         assert manifest.classes_without({"val": "validation"}.get(folder, folder)) == ("dog",)
 
 
@@ -456,4 +458,4 @@ def test_what_was_skipped_is_said_where_a_class_is_missing(tmp_path):
     with pytest.raises(
         DataLayoutError, match=r"two classes.* 1 were skipped, the first: blue \(symbolic link to a folder"
     ):
-        scan(tmp_path / "data").require_task()
+        require_task(scan(tmp_path / "data"))

@@ -15,7 +15,7 @@ from pipeline.images.decoding.decoder import MAX_BYTES
 from pipeline.images.entries import Entry, Listed, entries_of
 from pipeline.images.files.kinds import SYSTEM_FILES, SYSTEM_FOLDERS, is_system_file, is_system_folder
 from pipeline.images.files.limits import MAX_ARCHIVE_BYTES
-from pipeline.images.manifest import ImageBytes, Manifest, Skipped
+from pipeline.images.manifest import ImageBytes, Manifest
 from pipeline.images.sources.archives.members import Member
 from pipeline.images.sources.archives.tars import DAMAGE, list_tar
 from pipeline.images.sources.archives.zips import list_zip
@@ -23,6 +23,7 @@ from pipeline.images.sources.columns import Columns
 from pipeline.images.sources.folders import NOT_UNICODE, Found, is_unicode, leave_out, shown_names
 from pipeline.images.sources.layout import shared_folders, warn_of_empty
 from pipeline.images.sources.reading import Reading
+from pipeline.images.summary import Skipped
 
 EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _TAR_MARK = 257, b"ustar"

@@ -16,7 +16,7 @@ from pipeline.files import replacing
 from pipeline.images.answers import Answers
 from pipeline.images.decoding.decoder import encode_array
 from pipeline.images.labels import plain_texts
-from pipeline.images.manifest import Ignored, Manifest
+from pipeline.images.manifest import Manifest
 from pipeline.images.sources.arrays.array_labels import answers_of_arrays
 from pipeline.images.sources.arrays.array_names import Part, find_parts, label_choices, name_warnings
 from pipeline.images.sources.arrays.class_names import ClassNames, find_class_names
@@ -26,6 +26,7 @@ from pipeline.images.sources.columns import group_notes, group_splits
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.roles import Roles, find_roles
 from pipeline.images.splits import rule_of
+from pipeline.images.summary import Ignored
 
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

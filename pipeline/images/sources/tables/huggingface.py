@@ -21,13 +21,14 @@ from pipeline.files import check_regular, read_json
 from pipeline.images.files.kinds import has_image_extension
 from pipeline.images.files.limits import SMALL_BYTES, check_growth
 from pipeline.images.labels import plain_texts
-from pipeline.images.manifest import Manifest, Skipped
+from pipeline.images.manifest import Manifest
 from pipeline.images.sources.archives.spool import Spool
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.parquet import read_batches
 from pipeline.images.sources.tables.roles import Roles, find_roles, without_ignored
 from pipeline.images.sources.tables.tables import columns_of
 from pipeline.images.sources.words import SPLIT_WORDS, split_of
+from pipeline.images.summary import Skipped
 
 # Names on the hub: train-00000-of-00001.parquet, with a hash in older data sets; or train.parquet.
 _HUB_NAME = re.compile(rf"(\w+?)-\d{{5}}-of-\d{{5}}\b.*\.parquet|({'|'.join(SPLIT_WORDS)})\.parquet", re.IGNORECASE)

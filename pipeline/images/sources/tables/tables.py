@@ -15,7 +15,7 @@ from pipeline.images.answers import Answers, answers_of
 from pipeline.images.entries import Entry, Listed
 from pipeline.images.files.kinds import has_image_extension
 from pipeline.images.labels import counted, label_text, listed, missing_spellings, plain_texts
-from pipeline.images.manifest import Manifest, Skipped
+from pipeline.images.manifest import Manifest
 from pipeline.images.remote.addresses import is_url, without_secrets
 from pipeline.images.sources.columns import Columns
 from pipeline.images.sources.reading import Reading
@@ -32,6 +32,7 @@ from pipeline.images.sources.tables.places import (
     shown_name,
 )
 from pipeline.images.sources.tables.roles import Roles, find_path, find_roles, without_ignored
+from pipeline.images.summary import Skipped
 
 EXTENSIONS = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
 

@@ -15,6 +15,7 @@ import pytest
 from pipeline.errors import DataLayoutError, SettingError
 from pipeline.images.decoding.decoder import Decoder, encode_array
 from pipeline.images.manifest import Manifest
+from pipeline.images.requirements import require_task
 from pipeline.images.sources.arrays.arrays import FASHION, array_manifest, scan_keras, scan_npz, scan_sklearn
 from pipeline.images.sources.reading import Reading
 from tests import ready
@@ -268,7 +269,7 @@ def test_digits_are_those_of_scikit_learn():
     assert manifest.labels[17] == str(load_digits().target[17])
     np.testing.assert_array_equal(np.round(pixels / 255 * 16), load_digits().images[17])
     assert manifest.duplicates_across_splits() == []
-    manifest.require_task()
+    require_task(manifest)
 
 
 def test_other_names_of_scikit_learn_are_refused():

@@ -7,7 +7,7 @@ import pytest
 
 import pipeline
 from pipeline.errors import DataLayoutError
-from pipeline.images.manifest import Skipped
+from pipeline.images.summary import Skipped
 from tests.calls import read as scan
 
 LIBRARIES = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.table}

@@ -11,9 +11,10 @@ from pyarrow import parquet
 
 from pipeline.errors import DataLayoutError, DataNotFoundError, MissingExtraError
 from pipeline.images.files.hashing import sha256_file
-from pipeline.images.manifest import Manifest, Skipped
+from pipeline.images.manifest import Manifest
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.tables import scan_table
+from pipeline.images.summary import Skipped
 
 
 @pytest.fixture

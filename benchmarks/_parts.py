@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.bases.files import home_folder, weights_file
 from pipeline.bases.find import find_base
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
@@ -21,7 +22,7 @@ from pipeline.stage_one.computing.compute import Engine
 from pipeline.stage_one.computing.in_process import extract_in_process
 from pipeline.stage_one.engines.choose import make_engine
 from pipeline.stage_one.missing import missing_items
-from pipeline.stage_one.recipes import make_recipe, weights_file
+from pipeline.stage_one.recipes import make_recipe
 
 
 @dataclass
@@ -107,4 +108,5 @@ def keras_network(base: str, size: int, weights: str) -> Callable[..., NDArray[n
     """A network of Keras with its weights; what the published ways call."""
     from pipeline.bases.weights import load_base
 
-    return load_base(find_base(base), size, weights_file(base, weights))
+    spec = find_base(base)
+    return load_base(spec, size, weights_file(spec, weights, home_folder()))

@@ -154,12 +154,11 @@ def fetch_weights(names: str | Sequence[str]) -> list[WeightsFile]:
         UnknownBaseError: No base has this name.
         WeightsUnavailableError: No source has the weights; the message names each source and its error.
     """
-    from pipeline.bases.files import home_folder
+    from pipeline.bases.files import home_folder, weights_file
     from pipeline.bases.find import find_base
-    from pipeline.bases.weights import fetch_weights as fetch
 
     chosen = (names,) if isinstance(names, str) else names
-    return [WeightsFile(name, fetch(find_base(name), "imagenet", home_folder())) for name in chosen]
+    return [WeightsFile(name, weights_file(find_base(name), "imagenet", home_folder())) for name in chosen]
 
 
 def list_stores(cache: str | Path = _CACHE) -> "Listing[StoreSummary]":

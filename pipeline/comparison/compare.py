@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.bases.trunks import trunk_of
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
 from pipeline.cache.stores import made_from, seconds_to_make
@@ -24,7 +25,7 @@ from pipeline.runs.plots.plots import draw_comparison
 from pipeline.runs.run import Run
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure
-from pipeline.stage_one.recipes import make_recipe, trunk_of
+from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.spec import DEFAULT_LAYERS
 from pipeline.training.finetune.assembly import cut_of
@@ -241,7 +242,7 @@ def _stage_one_seconds(run: Run, settings: Settings) -> float | None:
     last_layer = settings.features.spec.last_layer
     if recipe.cut == last_layer or seconds is None:
         return seconds
-    trunk, _ = trunk_of(replace(settings.features, cut=last_layer))
+    trunk = trunk_of(settings.features.spec, settings.features.weights, last_layer)
     last = Store(settings.paths.cache, replace(recipe, cut=last_layer, trunk_digest=trunk.digest))
     more = seconds_to_make(last, num_images)
     # If the last layer's rows were derived from the boundary's, their cost includes those.

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.bases.trunks import trunk_of
 from pipeline.cache.stores import seconds_to_make
 from pipeline.comparison.command import command_on
 from pipeline.errors import InvalidCutError, SettingError
@@ -30,7 +31,7 @@ from pipeline.runs.naming import numbered, plain_name
 from pipeline.runs.plots.plots import draw_race
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import make_rows
-from pipeline.stage_one.recipes import make_recipe, trunk_of
+from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_two.linear.left_out import left_out_hits
 from pipeline.stage_two.linear.regularisation import p_value
 
@@ -244,7 +245,7 @@ def _entrants(entries: Entries, settings: Settings) -> list[_Entrant]:
         spec = own.features.spec
         name = f"{spec.name}, {size or spec.native_px} px{f', {cut}' if cut else ''}"
         try:
-            trunk_of(own.features)
+            trunk_of(spec, own.features.weights, own.features.last_layer)
         except InvalidCutError as error:
             refused.append(str(error))
             continue

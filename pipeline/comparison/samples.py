@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.bases.files import home_folder, weights_file
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, pack_rows
 from pipeline.comparison.estimates import Sample
@@ -28,7 +29,6 @@ from pipeline.stage_one.computing.compute import Engine, Item, keys_of
 from pipeline.stage_one.computing.pace import SHARD_BATCHES, Pace, measure_pace
 from pipeline.stage_one.engines.choose import make_engine
 from pipeline.stage_one.missing import missing_items
-from pipeline.stage_one.recipes import weights_file
 from pipeline.stage_two.spec import DEFAULT_LAYERS, parse_layers
 
 if TYPE_CHECKING:
@@ -187,9 +187,9 @@ def _measure_first(
     from pipeline.comparison.costs import measure_costs
 
     pace = measure_pace(part, items, recipe, folder, make, settings.compute.batch_size)
-    file = weights_file(recipe.base, settings.features.weights)
-    precision = settings.features.precision
-    base = load_base(settings.features.spec, recipe.decoder.size_px, file, precision=precision)
+    features = settings.features
+    file = weights_file(features.spec, features.weights, home_folder())
+    base = load_base(features.spec, recipe.decoder.size_px, file, precision=features.precision)
     trunk, _ = divide(base, recipe.cut)
     # Live training runs TensorFlow. Where the rows were made by it, their pace is known, and is not measured twice.
     known = 1 / pace.rows_per_second if pace.engine == "tensorflow" else None

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.bases.files import home_folder, weights_file
+from pipeline.bases.find import find_base
 from pipeline.bases.names import is_onnx, names_preset
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import PipelineError, SettingError
@@ -35,7 +37,6 @@ from pipeline.runs.naming import check_target
 from pipeline.runs.run import Run
 from pipeline.settings import Settings
 from pipeline.stage_one.engines.choose import make_reference
-from pipeline.stage_one.recipes import weights_file
 from pipeline.stage_two.head import predict_rows
 from pipeline.stage_two.novelty.detector import Detector
 from pipeline.tasks.task import Task
@@ -179,7 +180,8 @@ def _check_name(path: Path, form: Format) -> None:
 def _write(
     run: Run, recipe: Recipe, settings: Settings, form: Format, path: Path, beside: Path, detector: Detector | None
 ) -> None:
-    description, file = _describe(run, recipe, detector), weights_file(recipe.base, settings.features.weights)
+    description, weights = _describe(run, recipe, detector), settings.features.weights
+    file = weights_file(find_base(recipe.base, weights=weights), weights, home_folder())
     if is_onnx(recipe.base):
         from pipeline.bases.onnx_model import OnnxBase
         from pipeline.exports.onnx_file import write_proto

@@ -1,24 +1,14 @@
-"""From settings and data to a recipe: which trunk, which input, which number format.
+"""From settings and data to a recipe: which trunk, which input, which number format."""
 
-TensorFlow is imported inside the functions that need it: with a complete store, a linear head never imports it.
-"""
-
-import logging
-from pathlib import Path
-
-from pipeline.bases.digests import DigestMemory, TrunkInfo
-from pipeline.bases.files import home_folder, weights_path
-from pipeline.bases.find import find_base
-from pipeline.bases.parts import note_parts
+from pipeline.bases.digests import TrunkInfo
 from pipeline.bases.table import BaseSpec, Preprocessing, choose_preprocessing
+from pipeline.bases.trunks import trunk_of
 from pipeline.cache.own import check_no_links
 from pipeline.cache.recipe import Recipe
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.images.statistics import kept_statistics
-from pipeline.settings import FeatureSettings, Settings
-
-logger = logging.getLogger(__name__)
+from pipeline.settings import Settings
 
 
 def make_recipe(manifest: Manifest, settings: Settings) -> tuple[Recipe, TrunkInfo]:
@@ -32,60 +22,17 @@ def make_recipe(manifest: Manifest, settings: Settings) -> tuple[Recipe, TrunkIn
     features = settings.features
     spec = features.spec
     decoder = settings.make_decoder(spec.native_px)
-    trunk, cut = trunk_of(features)
+    trunk = trunk_of(spec, features.weights, features.last_layer)
     recipe = Recipe(
         base=spec.name,
         decoder=decoder,
         preprocessing=_preprocessing(spec, manifest, decoder, settings),
         trunk_digest=trunk.digest,
-        cut=cut,
+        cut=trunk.layer or features.last_layer,
         dtype=features.dtype,
         precision=features.precision,
     )
     return recipe, trunk
-
-
-def trunk_of(features: FeatureSettings, *, with_depth: bool = False) -> tuple[TrunkInfo, str]:
-    """The facts known about the trunk, and its last layer; the network is built only for a weights file that was never read before.
-
-    Args:
-        features: Base, weights and cut.
-        with_depth: The depth is needed too, which earlier versions did not remember.
-
-    Raises:
-        InvalidCutError: The layer does not divide the base.
-        WeightsUnavailableError: No route led to the weights.
-    """
-    spec = features.spec
-    cut = features.cut or spec.last_layer
-    home = home_folder()
-    # The weights of parts may have changed, which is noticed when their files are looked at.
-    file = weights_file(spec.name, features.weights) if spec.parts else weights_path(spec, features.weights, home)
-    known = DigestMemory(home).recall(file, spec.name, cut) if file.exists() or spec.is_file else None
-    if known is None or (with_depth and known.depth is None):
-        logger.info("%s, cut at %s: reading the weights for the first time.", spec.name, cut)
-        from pipeline.bases.trunks import learn_trunk
-
-        known = learn_trunk(spec, weights_file(spec.name, features.weights), cut, home)
-    return known, known.layer or cut
-
-
-def weights_file(base: str, weights: str) -> Path:
-    """The file of a base's weights, fetched first if need be.
-
-    Args:
-        base: A name of `bottleneck bases`.
-        weights: `imagenet`, `random`, or a file.
-    """
-    spec = find_base(base, weights=weights)
-    path = weights_path(spec, weights, home_folder())
-    if spec.parts:
-        return note_parts([weights_file(part.name, weights) for part in spec.parts], path)
-    if spec.is_file or path.exists():
-        return path
-    from pipeline.bases.weights import fetch_weights
-
-    return fetch_weights(spec, weights, home_folder())
 
 
 def _preprocessing(spec: BaseSpec, manifest: Manifest, decoder: Decoder, settings: Settings) -> Preprocessing:

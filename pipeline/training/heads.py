@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.bases.trunks import trunk_of
 from pipeline.images.manifest import Manifest
 from pipeline.runs.info import TrainingFacts
 from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
 from pipeline.runs.save import Attach, TrainedHead, save_run
 from pipeline.runs.tracking.logs import Log, open_log
-from pipeline.settings import Settings
-from pipeline.stage_one.recipes import trunk_of
+from pipeline.settings import FeatureSettings, Settings
 from pipeline.stage_one.views import Views
 from pipeline.stage_two.dense.settings import OnEpoch, Training
 from pipeline.stage_two.folds import Folds, FoldScores, cross_validate, divide
@@ -153,12 +153,19 @@ def fit_cached(
         trainable_params=num_parameters,
         total_params=num_parameters + cached.trunk.parameters,
         trunk_digest_before=cached.trunk.digest,
-        trunk_digest_after=cached.trunk.digest if cached.is_stored else trunk_of(settings.features)[0].digest,
+        trunk_digest_after=_digest_after(cached, settings.features),
         folds=scores.as_dict() if scores else None,
     )
     scored = score_head(head, cached.labelled, tta=cached.has_tta, decisions=decisions, left_out=fitted.left_out)
     trained = TrainedHead(head, scored, history, facts, cached.extraction, scores)
     return save_run(trained, log, settings, name=name, replace=replace, plots=plots, attach=attach)
+
+
+def _digest_after(cached: CachedRows, features: FeatureSettings) -> str:
+    """The trunk's digest, taken again after the training; of rows without their weights the known one."""
+    if cached.is_stored:
+        return cached.trunk.digest
+    return trunk_of(features.spec, features.weights, features.last_layer).digest
 
 
 def _cross_validated(

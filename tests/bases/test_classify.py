@@ -7,8 +7,9 @@ from keras.applications import imagenet_utils
 from PIL import Image
 
 from pipeline.bases.classify import classify_images
+from pipeline.bases.files import weights_file
 from pipeline.bases.find import find_base
-from pipeline.bases.weights import fetch_weights, load_base
+from pipeline.bases.weights import load_base
 from pipeline.errors import DataNotFoundError, SettingError, UnreadableImageError
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.files.hashing import FileHashes
@@ -36,7 +37,7 @@ def broken(tmp_path):
 def test_every_image_has_the_networks_prediction(image, broken, home, caplog):
     """In the order given: the classes of the network itself; an image that cannot be read has its reason, and a warning counts."""
     received = classify([broken, image, "gone.png", image.read_bytes()], top=2)
-    network = load_base(SQUEEZENET, 227, fetch_weights(SQUEEZENET, "random", home, include_top=True), include_top=True)
+    network = load_base(SQUEEZENET, 227, weights_file(SQUEEZENET, "random", home, include_top=True), include_top=True)
     pixels = np.asarray(Image.open(image).resize((227, 227), Image.Resampling.NEAREST), np.float32)
     expected = network.predict(imagenet_utils.preprocess_input(pixels[None], mode="caffe"), verbose=0)[0]
     names = [get_1k_class_name(number).split(",")[0] for number in np.argsort(-expected)[:2]]

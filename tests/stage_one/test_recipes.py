@@ -9,7 +9,7 @@ from pipeline.bases.digests import DigestMemory, TrunkInfo
 from pipeline.bases.find import find_base
 from pipeline.errors import UnknownBaseError, WeightsUnavailableError
 from pipeline.settings import Settings
-from pipeline.stage_one.recipes import make_recipe, trunk_of
+from pipeline.stage_one.recipes import make_recipe
 from tests.calls import read as scan
 
 SPEC = find_base("squeezenet")
@@ -57,21 +57,6 @@ def test_each_setting_of_features_is_in_the_recipe(photos, settings):
     assert len({recipe.fingerprint for recipe in recipes}) == len(recipes)
 
 
-def test_trunk_of_each_cut_is_known_by_itself(settings):
-    """The digest of a part of the network is another one."""
-    trunk, cut = trunk_of(settings.with_changes(cut="fire5_concat").features)
-
-    assert (trunk.parameters, cut) == (len("fire5_concat"), "fire5_concat")
-
-
-def test_weights_that_have_changed_are_read_again(settings, tmp_path):
-    """What is remembered belongs to the bytes of the file, not to its name."""
-    (tmp_path / "home" / "weights" / "squeezenet-random.weights.h5").write_bytes(b"other weights")
-
-    with pytest.raises(ImportError):
-        trunk_of(settings.features)
-
-
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
@@ -85,10 +70,3 @@ def test_mistakes_are_found_without_a_network(changes, error, photos, settings):
     """Before anything is computed."""
     with pytest.raises(error):
         make_recipe(scan(photos), settings.with_changes(**changes))
-
-
-def test_depth_that_is_not_remembered_is_learnt(settings):
-    """Versions before 0.3 did not write it down; who does not need it does not read the weights for it."""
-    assert trunk_of(settings.features)[0].depth is None
-    with pytest.raises(ImportError):
-        trunk_of(settings.features, with_depth=True)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.bases.digests import TrunkInfo
+from pipeline.bases.files import weights_file
 from pipeline.bases.table import BASES
 from pipeline.bases.trunks import learn_trunk
-from pipeline.bases.weights import fetch_weights
 from pipeline.cache.recipe import Recipe
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
@@ -21,7 +21,7 @@ BATCH_SIZE = 8
 @functools.cache
 def weights_and_trunk(home: Path, base: str, cut: str) -> tuple[Path, TrunkInfo]:
     """The random weights of a base, and the trunk below a cut."""
-    file = fetch_weights(BASES[base], "random", home)
+    file = weights_file(BASES[base], "random", home)
     return file, learn_trunk(BASES[base], file, cut, home)
 
 

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.bases.files import home_folder
+from pipeline.bases.files import home_folder, weights_file
 from pipeline.bases.find import find_base
 from pipeline.bases.names import is_onnx
 from pipeline.bases.table import BFLOAT16
@@ -17,7 +17,6 @@ from pipeline.execution.threads import num_threads
 from pipeline.images.files.hash_table import Stamp
 from pipeline.images.files.hashing import file_stamp
 from pipeline.settings import Compute
-from pipeline.stage_one.recipes import weights_file
 
 if TYPE_CHECKING:
     from pipeline.stage_one.computing.compute import Engine
@@ -91,7 +90,8 @@ def make_reference(recipe: Recipe, weights: str, compute: Compute, *, earlier: R
     Raises:
         SettingError: The user names TensorFlow, and the base is an ONNX file.
     """
-    file, spec = weights_file(recipe.base, weights), find_base(recipe.base, weights=weights)
+    spec = find_base(recipe.base, weights=weights)
+    file = weights_file(spec, weights, home_folder())
     if spec.is_onnx and compute.engine == "tensorflow":
         raise SettingError(
             f"{spec.name} is run by ONNX Runtime or OpenVINO. Received: --engine tensorflow; use --engine auto."

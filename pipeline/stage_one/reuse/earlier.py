@@ -2,16 +2,15 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
+from pipeline.bases.trunks import trunk_of
 from pipeline.cache.inventory import Inventory
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store
 from pipeline.errors import InvalidCutError
 from pipeline.settings import FeatureSettings, Settings
 from pipeline.stage_one.engines.choose import make_engine
-from pipeline.stage_one.recipes import trunk_of
 from pipeline.stage_one.reuse.derive import derive
 
 logger = logging.getLogger(__name__)
@@ -66,7 +65,7 @@ def earlier_stores(missing: Keys, store: Store, other_cuts: Sequence[Store], fea
 def _depth(recipe: Recipe, features: FeatureSettings) -> int:
     """Number of layers of a recipe's trunk, with these weights; 0 if they have no such trunk."""
     try:
-        trunk, _ = trunk_of(replace(features, cut=recipe.cut), with_depth=True)
+        trunk = trunk_of(features.spec, features.weights, recipe.cut, with_depth=True)
     except InvalidCutError:
         return 0
     return trunk.depth or 0 if trunk.digest == recipe.trunk_digest else 0

@@ -1,13 +1,14 @@
 """Which stores feature settings name: `--base vgg16 --size 150` names all stores of these, whatever their other settings."""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields
 
+from pipeline.bases.find import find_base
 from pipeline.bases.table import PREPROCESSING_NAMES, BaseSpec, choose_preprocessing
+from pipeline.bases.trunks import trunk_of
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import InvalidCutError
 from pipeline.settings import FeatureSettings, Settings
-from pipeline.stage_one.recipes import trunk_of
 
 
 def is_named(recipe: Recipe, settings: Settings) -> bool:
@@ -52,7 +53,8 @@ def _fixed_names(spec: BaseSpec) -> list[str]:
 def _has_weights(recipe: Recipe, features: FeatureSettings) -> bool:
     """Whether these weights have its trunk."""
     try:
-        trunk, _ = trunk_of(replace(features, base=recipe.base, size=None, cut=recipe.cut))
+        spec = find_base(recipe.base, weights=features.weights)
+        trunk = trunk_of(spec, features.weights, recipe.cut)
     except InvalidCutError:
         return False
     return trunk.digest == recipe.trunk_digest

@@ -80,7 +80,7 @@ def _completed(features: FeatureSettings) -> FeatureSettings:
         features,
         base=spec.name,
         size=features.size or spec.native_px,
-        cut=features.cut or spec.last_layer,
+        cut=features.last_layer,
         background=features.make_decoder(spec.native_px).background,
     )
 

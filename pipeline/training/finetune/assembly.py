@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.bases.files import home_folder
+from pipeline.bases.files import home_folder, weights_file
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import HeadSpecError, SettingError
 from pipeline.images.manifest import Manifest
@@ -203,11 +203,11 @@ def _first_layer(base: "keras.Model", tuning: FineTuning) -> str | None:
 
 
 def _load_base(settings: Settings) -> "keras.Model":
-    from pipeline.bases.weights import fetch_weights, load_base
+    from pipeline.bases.weights import load_base
 
     features = settings.features
     spec = features.spec
-    file = fetch_weights(spec, features.weights, home_folder())
+    file = weights_file(spec, features.weights, home_folder())
     return load_base(spec, features.size or spec.native_px, file, precision=features.precision)
 
 

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from pipeline.bases.cut import cut_before
+from pipeline.bases.files import home_folder, weights_file
 from pipeline.bases.find import find_base
 from pipeline.bases.weights import load_base
 from pipeline.images.augment import AUGMENTATIONS
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure
-from pipeline.stage_one.recipes import make_recipe, weights_file
+from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_two.dense.batches import ArraySource
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.dense.train import compile_inference, predict
@@ -31,7 +32,7 @@ def losses(photos: Path, settings: Settings, first: str, *, cached: bool) -> lis
     """Loss of each step of training head and tail together, with dropout."""
     manifest = scan(photos, settings=settings)
     spec = find_base(settings.features.base)
-    base = load_base(spec, settings.features.size, weights_file(spec.name, settings.features.weights))
+    base = load_base(spec, settings.features.size, weights_file(spec, settings.features.weights, home_folder()))
     settings = settings.with_changes(cut=cut_before(base, first))
     top = build_top(
         base,
@@ -94,7 +95,8 @@ def test_live_features_are_the_stored_rows(photos, settings):
     """The features of live images are the stored rows."""
     manifest = scan(photos, settings=settings)
     done = extract(manifest, settings=settings)
-    base = load_base(find_base("squeezenet"), 48, weights_file("squeezenet", "random"))
+    spec = find_base("squeezenet")
+    base = load_base(spec, 48, weights_file(spec, "random", home_folder()))
     top = build_top(
         base, "fire9_concat", parse_head("softmax"), pooling="none", task=Classification(("a", "b")), seed=0
     )

@@ -10,7 +10,7 @@ from pipeline.keywords import AuditKeywords, DataKeywords, GivenKeywords, gather
 from pipeline.runs.run import Run
 
 if TYPE_CHECKING:
-    from pipeline.evidence.find import Evidence
+    from pipeline.evidence.results import Evidence
     from pipeline.insight.audit import Audit
     from pipeline.insight.similar import Similar
 

@@ -399,6 +399,19 @@ def test_package_code_has_no_asserts(module):
 
 
 @pytest.mark.parametrize("module", MODULES)
+def test_no_constant_is_set_twice(module):
+    """A block that a merge left twice is found."""
+    targets = [
+        node.targets
+        for node in ast.parse(MODULES[module].read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign)
+    ]
+    names = [target.id for found in targets for target in found if isinstance(target, ast.Name)]
+
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_no_module_is_outgrown(module):
     """A module that cannot be read in one sitting is split while that is cheap; `api` is one function per command."""
     most = 720 if inside(module) == "api" else 400

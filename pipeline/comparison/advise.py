@@ -140,7 +140,16 @@ def advise(manifest: Manifest, settings: Settings, *, num_sample: int = 200) -> 
     tuning = ["--from", advice.first] if advice.first else []
     command = command_on(manifest, features, "finetune" if advice.first else "head", *tuning)
     left = [probe.left for probe in probes if probe.left]
-    return Advice(evidence, early_layer, len(sample), advice, command, costs, left, _use(manifest, late.skipped))
+    return Advice(
+        evidence=evidence,
+        early_layer=early_layer,
+        num_sample=len(sample),
+        advice=advice,
+        command=command,
+        costs=costs,
+        left=left,
+        use=_use(manifest, late.skipped),
+    )
 
 
 def _use(manifest: Manifest, skipped: tuple[Skipped, ...]) -> dict[str, Any]:

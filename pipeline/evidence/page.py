@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.evidence.find import ImageEvidence
 from pipeline.evidence.overlay import largest_of
+from pipeline.evidence.results import ImageEvidence
 from pipeline.files import naming_errors
 
 _MAX_CELLS = 16

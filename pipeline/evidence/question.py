@@ -29,11 +29,6 @@ class Question:
 
     The sums of classes mean something by their differences alone, and of two classes one sum may always be 0."""
 
-    def text(self, names: Sequence[str]) -> str:
-        """`cat against dog`, or `cat`."""
-        against = "" if self.against is None else f" against {names[self.against]}"
-        return f"{names[self.answer]}{against}"
-
 
 def ask(task: Task, outputs: Outputs, of: str | None = None) -> list[Question]:
     """A question for each image: of the predicted class, the most probable label, or the first column of numbers.

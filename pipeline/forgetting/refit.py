@@ -87,14 +87,13 @@ def manifest_of(run: RunFolder, rows: Sequence[Row], forgotten: Collection[str] 
 def _names_all(run: RunFolder) -> tuple[str, ...]:
     """The names that occur in the labels of all images: those of the task, unless the data named them or an older version sorted them."""
     labels = tuple(row["label"] for row in run.predictions())
-    empty = ("",) * len(labels)
     return Manifest(
-        Contents(()),
-        (0,) * len(labels),
-        empty,
-        (b"",) * len(labels),
-        labels,
-        ("train",) * len(labels),
+        images=Contents(()),
+        positions=(0,) * len(labels),
+        names=("",) * len(labels),
+        digests=(b"",) * len(labels),
+        labels=labels,
+        splits=("train",) * len(labels),
         kind=run.task.kind,
     ).classes
 

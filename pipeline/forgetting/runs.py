@@ -27,7 +27,8 @@ REFIT, RETRAIN, SCORE, LIST = "fit again", "train again", "score again", "not do
 MARK = "forgotten.json"
 """In the folder of a run whose head still is the one that was trained on images that are forgotten: when, and how many."""
 
-_PAGES = ("report.html", "curves.png", *NAMES)
+_REPORT = "report.html"
+_PAGES = (_REPORT, "curves.png", *NAMES)
 _MOST_JSON = 2**28
 
 
@@ -168,7 +169,7 @@ def _others(run: RunFolder, change: RunChange) -> list[Path]:
 
 def _shown(run: RunFolder, *, is_same: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Files in a run's folder that show the old run or hold its head, which are removed; and all exports that are recorded."""
-    pages = [name for name in ("report.html",) if (run.path / name).is_file()]
+    pages = [_REPORT] if (run.path / _REPORT).is_file() else []
     exports = _exports(run)
     if is_same:
         return tuple(pages), ()
@@ -197,8 +198,7 @@ def _strip(run: RunFolder, gone: Sequence[Row], kept: Sequence[Row], *, is_train
     write_json(run.path / "run.json", raw)
     for name in ("folds.csv", "groups.csv"):
         _filter(run.path / name, names)
-    for name in ("report.html",):
-        (run.path / name).unlink(missing_ok=True)
+    (run.path / _REPORT).unlink(missing_ok=True)
     header = list(run.predictions()[0])
     # Last: until then the next call finds the images here.
     with replacing(run.path / "predictions.csv", sync=True) as beside:

@@ -140,7 +140,15 @@ def _audit(
     exact, conflicts = _same(images, show)
     pairs, num_near = _near(whole, images, compared, near, show, progress=progress)
     facts = Facts(
-        images.title, str(spec), judged.chosen, len(whole), judged.accuracy, near, num_near, 0.0, tuple(notes)
+        data=images.title,
+        head=str(spec),
+        chosen=judged.chosen,
+        images=len(whole),
+        accuracy=judged.accuracy,
+        near=near,
+        num_near=num_near,
+        seconds=0.0,
+        notes=tuple(notes),
     )
     labels = rank_suspects(whole, judged.outputs, show)
     strange = find_strange(whole, compared, show, progress=progress)

@@ -210,14 +210,20 @@ def find_similar(
         for index, name in enumerate(given.names)
     )
     done = Similar(
-        alike, collection.name, len(collection.names), out, made.manifest, collection.read, is_exact=search.is_exact
+        images=alike,
+        collection=collection.name,
+        num_images=len(collection.names),
+        page=out,
+        given=made.manifest,
+        read=collection.read,
+        is_exact=search.is_exact,
     )
     if out is not None:
         write_page(out, done.as_html())
     return done
 
 
-def _matches(collection: "Collection", one: Found) -> tuple[tuple[Match, ...], tuple[str, ...]]:
+def _matches(collection: Collection, one: Found) -> tuple[tuple[Match, ...], tuple[str, ...]]:
     """The matches of a query, and the names of its copies."""
     near = tuple(_match(collection, row, cosine) for row, cosine in one.near)
     return near, tuple(collection.names[row] for row in one.copies)
@@ -244,16 +250,16 @@ def collect_data(manifest: Manifest, settings: Settings) -> Collection:
     done = ensure(manifest, recipe, settings, alternative=recipe.with_pooling("avg"))
     images = done.manifest
     return Collection(
-        images.title,
-        done.store.recipe,
-        settings,
-        done.store,
-        done.keys(),
-        images.names,
-        images.digests,
-        images.labels,
-        images.splits,
-        images.read,
+        name=images.title,
+        recipe=done.store.recipe,
+        settings=settings,
+        store=done.store,
+        keys=done.keys(),
+        names=images.names,
+        digests=images.digests,
+        labels=images.labels,
+        splits=images.splits,
+        read=images.read,
     )
 
 
@@ -277,16 +283,16 @@ def collect_run(run: RunFolder, settings: Settings) -> Collection:
         )
     images = find_images(run, names, digests, settings)
     return Collection(
-        run.name,
-        recipe,
-        own,
-        store,
-        keys,
-        names,
-        digests,
-        labels,
-        splits,
-        lambda row: images.read(digests[row]),
+        name=run.name,
+        recipe=recipe,
+        settings=own,
+        store=store,
+        keys=keys,
+        names=names,
+        digests=digests,
+        labels=labels,
+        splits=splits,
+        read=lambda row: images.read(digests[row]),
     )
 
 

@@ -119,8 +119,10 @@ class Page:
     def __init__(self, session: Session, keep: Keep, title: str) -> None:
         self._session, self._keep = session, keep
         self._is_share = session.question.task.link != "identity"
-        self._request, self._fitting = 0, asyncio.Lock()
+        self._request = 0
         """Number of the newest request; a fit for an older one ends."""
+
+        self._fitting = asyncio.Lock()
 
         with html.div().classes("tuner"):
             _draw_header(title)

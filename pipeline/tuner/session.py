@@ -194,14 +194,14 @@ class Session:
                 return SplitPredictions(rows, y, outputs, task, task.score(outputs, y))
 
             return Results(
-                choice,
-                str(choice.spec),
-                task,
-                len(part.y["train"]),
-                predictions("validation", validation),
-                lambda: predictions("train", predict("train")),
-                make_head,
-                time.perf_counter() - start,
+                choice=choice,
+                head=str(choice.spec),
+                task=task,
+                num_train=len(part.y["train"]),
+                validation=predictions("validation", validation),
+                predict_train=lambda: predictions("train", predict("train")),
+                make_head=make_head,
+                seconds=time.perf_counter() - start,
             )
 
     def strangest(self, predictions: SplitPredictions) -> Numbers:

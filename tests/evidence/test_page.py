@@ -5,8 +5,8 @@ import base64
 import numpy as np
 
 from pipeline.evidence import overlay
-from pipeline.evidence.find import ImageEvidence
 from pipeline.evidence.page import as_data, overlay_script
+from pipeline.evidence.results import ImageEvidence
 
 
 def one_map(cells, total=1.5):

@@ -50,7 +50,9 @@ def keep_file(system: FileSystem, url: str, home: Path, at_most: int) -> Path:
     except FetchError as error:
         raise _named(error, url, system) from error
     _check_room(url, version.size or 0, home, at_most)
-    return _keep(system, url, url, version, home, at_most, file_name(url))
+    path = _folder_of(home, url, version) / file_name(url)
+    _keep(system, url, path, home, at_most, is_same=version.stamp is not None and path.is_file())
+    return path
 
 
 def keep_folder(system: FileSystem, url: str, below: Below, names: Sequence[str], home: Path, at_most: int) -> Path:
@@ -70,31 +72,33 @@ def keep_folder(system: FileSystem, url: str, below: Below, names: Sequence[str]
     size = sum(below.versions[name].size or 0 for name in names)
     _check_room(url, size, home, at_most)
     whole = Version(size, repr([(name, below.versions[name].stamp) for name in sorted(names)]))
-    title = file_name(url.rstrip("/"))
+    folder = _folder_of(home, url, whole) / file_name(url.rstrip("/"))
     for name in names:
-        path = _keep(system, url, below.urls[name], whole, home, at_most, f"{title}/{name}")
-    return next(
-        folder for folder in path.parents if folder.name == title and folder.parent.parent.parent.name == FOLDER
-    )
+        path = folder / name
+        _keep(system, below.urls[name], path, home, at_most, is_same=path.is_file())
+    return folder
 
 
-def _keep(system: FileSystem, whole: str, url: str, version: Version, home: Path, at_most: int, name: str) -> Path:
-    """A kept file of a data set.
+def _folder_of(home: Path, url: str, version: Version) -> Path:
+    """The folder of one version of a data set; the folder above it has all versions."""
+    key = hashlib.sha256(shown(url).encode()).hexdigest()[:24]
+    stamp = hashlib.sha256(repr(version.stamp).encode()).hexdigest()[:16]
+    return home / FOLDER / key / stamp
+
+
+def _keep(system: FileSystem, url: str, path: Path, home: Path, at_most: int, *, is_same: bool) -> None:
+    """Make a kept file, in the folder of its version.
 
     Args:
         system: Where it is.
-        whole: URL of the data set.
         url: URL of the file.
-        version: Of the data set.
+        path: The kept file.
         home: As in `keep_file`.
         at_most: As in `keep_file`.
-        name: Its path in the folder of the version.
+        is_same: It is there, and has not changed.
     """
-    key = hashlib.sha256(shown(whole).encode()).hexdigest()[:24]
-    stamp = hashlib.sha256(repr(version.stamp).encode()).hexdigest()[:16]
-    path = home / FOLDER / key / stamp / name
-    if version.stamp is None or not path.is_file():
-        _forget_others(path, home, stamp)
+    if not is_same:
+        _forget_others(path, home)
         try:
             with replacing(path) as beside:
                 wait(_download(system, url, beside, at_most))
@@ -102,12 +106,12 @@ def _keep(system: FileSystem, whole: str, url: str, version: Version, home: Path
             raise _named(error, url, system) from error
     _use(path)
     _make_room(home, at_most)
-    return path
 
 
-def _forget_others(path: Path, home: Path, stamp: str) -> None:
+def _forget_others(path: Path, home: Path) -> None:
     """Remove the files of other versions of a data set."""
-    data = home / FOLDER / path.relative_to(home / FOLDER).parts[0]
+    key, stamp, *_ = path.relative_to(home / FOLDER).parts
+    data = home / FOLDER / key
     for old in _kept(home):
         if old.is_relative_to(data) and not old.is_relative_to(data / stamp):
             _remove_unused(old)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00")
 BLUE, ORANGE = COLOURS[:2]
 _FONT = 13
-_MAX_NAMED = 100  # classes; more names overlap, and take minutes to lay out
 
 
 def draw_run(run: RunFolder, predicted: Mapping[str, tuple[Outputs, Targets]]) -> bool:

@@ -129,7 +129,19 @@ def assemble(manifest: Manifest, tuning: FineTuning, settings: Settings) -> Asse
         run = load_run(tuning.on_run, own)
         adopt_head(top, run, recipe, tuning.pool, labelled.classes)
         history = run.folder.history()
-    return Assembly(tuning, spec, first, extraction, last_layer, labelled, base, top, top.digests(), history, own)
+    return Assembly(
+        tuning=tuning,
+        spec=spec,
+        first=first,
+        extraction=extraction,
+        last_layer=last_layer,
+        labelled=labelled,
+        base=base,
+        top=top,
+        start=top.digests(),
+        history=history,
+        settings=own,
+    )
 
 
 def _last_layer_rows(manifest: Manifest, tuning: FineTuning, recipe: Recipe, settings: Settings) -> Extraction | None:

@@ -29,19 +29,6 @@ _MARKS = (
     *((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")),
 )
 _FIELD = re.compile(rb"[^,;\t\r\n\"]*[\x80-\xff][^,;\t\r\n\"]*")
-_MOST_FIELDS = 1000
-"""Fields from which the encoding is guessed."""
-
-_LARGE_BYTES, _BYTES_PER_BYTE = 2**26, 8
-"""From this size on it is asked whether there is memory for a table's columns: so many bytes per byte of the file."""
-
-_MARKS = (
-    *((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")),
-    *((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")),
-)
-_FIELD = re.compile(rb"[^,;\t\r\n\"]*[\x80-\xff][^,;\t\r\n\"]*")
-_NO_TABLES = ("cp437", "cp850", "cp866")
-"""Encodings of DOS, in which archives are written still, and tables no more."""
 
 
 @dataclass(frozen=True)

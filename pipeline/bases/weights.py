@@ -75,8 +75,7 @@ def _make_folder(folder: Path) -> None:
     """Make the folder of the weights, before they are downloaded; raises SettingError if nothing can be written there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
-            return
+        TemporaryFile(dir=folder).close()
     except OSError as error:
         raise SettingError(
             f"The weights cannot be kept in {folder}: {error.strerror}. Set BOTTLENECK_HOME to a folder that can be written, or give a file "

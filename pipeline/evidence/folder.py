@@ -3,12 +3,12 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryFile
 
 from PIL import Image
 
 from pipeline.errors import SettingError
 from pipeline.files import naming_errors, replacing
+from pipeline.runs.evaluate import check_out
 from pipeline.runs.naming import plain_name
 
 _MARK = b"bottleneck evidence"
@@ -34,14 +34,7 @@ def check_folder(folder: Path, given: Sequence[str]) -> None:
             f"The folder of the evidence is inside that of the images: {folder} in {inside}. Its files would be taken for images. Choose a "
             "folder beside it."
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
-            return
-    except OSError as error:
-        raise SettingError(
-            f"Nothing can be written to the folder {folder} ({error.strerror}). Choose another --evidence."
-        ) from error
+    check_out(folder, "--evidence")
 
 
 def file_names(names: Sequence[str]) -> list[str]:

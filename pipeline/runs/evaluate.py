@@ -60,19 +60,22 @@ class Predictor(Protocol):
         ...
 
 
-def check_out(folder: Path) -> None:
+def check_out(folder: Path, option: str = "--out") -> None:
     """Make the folder of the results, before the work.
+
+    Args:
+        folder: The folder.
+        option: What names it, for the message.
 
     Raises:
         SettingError: It cannot be made or written, or a file has its name.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
-            return
+        TemporaryFile(dir=folder).close()
     except OSError as error:
         raise SettingError(
-            f"Nothing can be written to the folder {folder} ({error.strerror}). Choose another --out."
+            f"Nothing can be written to the folder {folder} ({error.strerror}). Choose another {option}."
         ) from error
 
 
@@ -107,20 +110,14 @@ def evaluate(
     check_abstain(abstain, predictor.detector, task, predictor.name)
     task.check_columns(manifest.target_names)
     chosen, part = _choose_split(manifest, split)
-    labels = Counter(part.labels)
-    num_unlabelled = labels.pop(None, 0)
-    unknown = {str(label): count for label, count in sorted(labels.items()) if not task.knows(str(label))}
+    unknown = _unknown_labels(part, task)
     _check_labels(predictor, part, unknown, strict=strict)
     if strict and (kinds := unread_kinds(manifest.ignored)):
         raise DataLayoutError(f"Files are not read, and --strict is set: {'; '.join(kinds)}")
     kept = part.select([row for row, label in enumerate(part.labels) if label is not None and task.knows(label)])
     done = predictor.predict_manifest(kept)
-    used, skipped = done.manifest, done.manifest.skipped
-    if skipped and (strict or not len(used)):
-        first = f"{skipped[0].path}: {skipped[0].reason}"
-        raise DataLayoutError(
-            f"{len(skipped):,} of {len(skipped) + len(used):,} images cannot be read; the first: {first}."
-        )
+    used = done.manifest
+    _check_read(used, strict=strict)
     answered = _answered(done, abstain)
     seen = predictor.training_digests()
     evaluation = Evaluation(
@@ -128,9 +125,9 @@ def evaluate(
         data=shown or manifest.source or manifest.title,
         split=chosen,
         scores=task.score(done.outputs[answered], task.encode([str(used.labels[row]) for row in answered])),
-        skipped=skipped,
+        skipped=used.skipped,
         ignored=manifest.ignored,
-        num_unlabelled=num_unlabelled,
+        num_unlabelled=part.labels.count(None),
         unknown_labels=unknown,
         missing_classes=task.missing([str(label) for label in used.labels]),
         num_trained_on=sum(used.digests[row] in seen for row in answered),
@@ -140,8 +137,24 @@ def evaluate(
         predicted=done,
     )
     if out is not None:
-        _write(evaluation, done, answered, out, predictor.task)
+        _write(evaluation, done, answered, out, task)
     return evaluation
+
+
+def _unknown_labels(part: Manifest, task: Task) -> dict[str, int]:
+    """Labels that are no class of the run, and how many images have each."""
+    labels = Counter(label for label in part.labels if label is not None)
+    return {label: count for label, count in sorted(labels.items()) if not task.knows(label)}
+
+
+def _check_read(used: Manifest, *, strict: bool) -> None:
+    """Raise DataLayoutError if no image could be read, or with `strict` if one could not."""
+    skipped = used.skipped
+    if skipped and (strict or not len(used)):
+        first = f"{skipped[0].path}: {skipped[0].reason}"
+        raise DataLayoutError(
+            f"{len(skipped):,} of {len(skipped) + len(used):,} images cannot be read; the first: {first}."
+        )
 
 
 def _answered(done: Predicted, abstain: float | None) -> NDArray[np.int64]:

@@ -64,20 +64,7 @@ def serve(
         is_local: Answer only to this machine's names, so that a page of another site cannot send requests under its own name.
         on_start: Called with the page's address and the session.
     """
-    rows = {digest.hex(): row for row, digest in enumerate(session.manifest.digests)}
-
-    @lru_cache(maxsize=2048)
-    def thumbnail(row: int) -> bytes:
-        return make_thumbnail(session.manifest.read(row), _THUMBNAIL_PX)
-
-    @app.get("/image/{digest}")
-    def image(digest: str) -> Response:
-        try:
-            content = thumbnail(rows[digest])
-        except (KeyError, OSError, UnreadableImageError) as error:
-            raise HTTPException(404) from error
-        return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
-
+    _serve_thumbnails(session)
     visits = Visits()
 
     def open_page() -> Response | None:
@@ -111,6 +98,23 @@ def serve(
         )
     except KeyboardInterrupt:  # Ctrl-C is how it ends
         answer(exit_code=0)
+
+
+def _serve_thumbnails(session: Session) -> None:
+    """Serve a thumbnail of each image by its SHA-256: `/image/3f...`."""
+    rows = {digest.hex(): row for row, digest in enumerate(session.manifest.digests)}
+
+    @lru_cache(maxsize=2048)
+    def thumbnail(row: int) -> bytes:
+        return make_thumbnail(session.manifest.read(row), _THUMBNAIL_PX)
+
+    @app.get("/image/{digest}")
+    def image(digest: str) -> Response:
+        try:
+            content = thumbnail(rows[digest])
+        except (KeyError, OSError, UnreadableImageError) as error:
+            raise HTTPException(404) from error
+        return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
 
 class Page:

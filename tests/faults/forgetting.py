@@ -6,33 +6,20 @@ A step is a commit of a shard, the end of its removal, a run that takes its plac
 one of that number.
 """
 
-import itertools
-import os
-import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pipeline
 from pipeline.cache import forget
 from pipeline.images.files import hash_table
 from pipeline.runs import folder
+from tests.faults.steps import killing_before
 
 
 def main() -> None:
     """Everything else is as it always is."""
     image, cache, runs, last = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
-    steps = itertools.count()
-
-    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
-        def called(*arguments: Any, **settings: Any) -> Any:
-            if next(steps) == last:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return function(*arguments, **settings)
-
-        return called
-
+    counted = killing_before(last)
     forget.commit_shard = counted(forget.commit_shard)
     forget.sync_folder = counted(forget.sync_folder)
     folder.put = counted(folder.put)

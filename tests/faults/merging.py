@@ -5,33 +5,21 @@
 A step is a commit of a merged shard or the removal of a small one; the process dies before the one of that number.
 """
 
-import itertools
-import os
-import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pipeline.cache import compact
 from pipeline.cache.store import Store
 from tests.faults.child import SHARD_ROWS
+from tests.faults.steps import killing_before
 
 
 def main() -> None:
     """Shards of three times as many rows as stage one made."""
     folder, last = Path(sys.argv[1]), int(sys.argv[2])
     compact.FULL_ROWS = 3 * SHARD_ROWS
-    steps = itertools.count()
+    counted = killing_before(last)
     unlink = Path.unlink
-
-    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
-        def called(*arguments: Any, **settings: Any) -> Any:
-            if next(steps) == last:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return function(*arguments, **settings)
-
-        return called
 
     def remove(path: Path, *, missing_ok: bool = False) -> None:
         # Hidden files are unfinished ones, or the lock.

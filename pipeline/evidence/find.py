@@ -76,8 +76,9 @@ def find_evidence(
         skipped=tuple(Skipped(given.names[index], reason) for index, reason in unread),
         finer=offer_finer(settings.paths.cache, recipe, shape) if len(grids.stores) == 1 else None,
         pixels=_pixels_of(grids.manifest, recipe, settings.compute.max_pixels),
+        given=given,
     )
-    return done if out is None else _write_all(done, out, given)
+    return done if out is None else _write_all(done, out)
 
 
 def _explain_all(run: Run, grids: Grids, given: Given, of: str | None, how: str | None) -> Iterator[ImageEvidence]:
@@ -130,9 +131,9 @@ def _pixels_of(manifest: Manifest, recipe: Recipe, max_pixels: int) -> Callable[
     return lambda row: decoder.decode(manifest.read(row))
 
 
-def _write_all(found: Evidence, folder: Path, given: Given) -> Evidence:
+def _write_all(found: Evidence, folder: Path) -> Evidence:
     """The evidence with the files of its overlays; an image that is gone by now has none."""
-    names, written = file_names(given.names), []
+    names, written = file_names(found.given.names), []
     for number, one in enumerate(found):
         path = folder / names[one.position]
         try:
@@ -144,27 +145,6 @@ def _write_all(found: Evidence, folder: Path, given: Given) -> Evidence:
         write_overlay(path, overlay)
         written.append(replace(one, overlay=str(path)))
     return replace(found, images=tuple(written))
-
-
-def write_overlays(
-    run: object, images: GivenImages, folder: Path, *, reading: Reading | None = None
-) -> tuple[dict[int, str], str | None]:
-    """Write the overlays of images for `predict`.
-
-    Args:
-        run: A run.
-        images: As in `find_evidence`.
-        folder: For the overlays.
-        reading: As in `find_evidence`.
-
-    Returns:
-        The file of each, by the image's position among those given; and which stored rows would give finer ones.
-
-    Raises:
-        SettingError: An exported file instead of a run; or as in `find_evidence`.
-    """
-    found = find_evidence(check_run(run), images, out=folder, reading=reading)
-    return {one.position: one.overlay for one in found if one.overlay is not None}, found.finer
 
 
 def load(run: str | Path | Run, settings: Settings) -> Run:
@@ -186,13 +166,3 @@ def check_run(run: object) -> Run:
         f"{getattr(run, 'name', run)} is an exported file: it takes pixels and gives no rows, so there is no evidence of where it looked. "
         "Name the run that it was exported from, or leave out --evidence."
     )
-
-
-def read_twice(images: GivenImages) -> GivenImages:
-    """Images that can be read more than once: iterators become lists, and open files their bytes."""
-    if hasattr(images, "read"):
-        content: bytes = images.read()
-        return content
-    if not isinstance(images, Iterator | list | tuple):
-        return images
-    return [one.read() if hasattr(one, "read") else one for one in images]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import SettingError
-from pipeline.evidence.find import read_twice, write_overlays
+from pipeline.evidence.find import check_run, find_evidence
 from pipeline.exports.description import Description, Predict, PValues
 from pipeline.exports.digests import check_known
 from pipeline.exports.formats import check_exported, is_exported, load_format
@@ -186,9 +186,9 @@ def predict_images(
     if evidence is None:
         predictions = predictor.predict(images, top=top, reading=reading, abstain=abstain)
     else:
-        images = read_twice(images)
-        overlays = write_overlays(predictor, images, Path(evidence), reading=reading)
-        predictions = predictor.predict(images, top=top, reading=reading, abstain=abstain).with_overlays(*overlays)
+        looked = find_evidence(check_run(predictor), images, out=Path(evidence), reading=reading)
+        predictions = predictor.predict(looked.given, top=top, abstain=abstain)
+        predictions = predictions.with_overlays(looked.overlays, looked.finer)
     if file is not None:
         file.write(predictions)
     return predictions

@@ -29,9 +29,6 @@ from pipeline.images.summary import Skipped, unread_kinds
 OneImage = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 """A path, the bytes of an image file, a PIL image, or an array of shape (H, W) or (H, W, 1, 3 or 4)."""
 
-GivenImages = OneImage | Iterable[OneImage]
-"""One image or many: a list of any kinds, a column of paths, an array (N, H, W) or (N, H, W, 1, 3 or 4), or a frame."""
-
 NOT_FOUND = "no such file"
 _KINDS = "a path, the bytes of an image file, a PIL image, or an array of pixels"
 _CHANNELS = (1, 3, 4)
@@ -108,6 +105,10 @@ class Given:
         return text
 
 
+GivenImages = OneImage | Iterable[OneImage] | Given
+"""One image or many: a list of any kinds, a column of paths, an array (N, H, W) or (N, H, W, 1, 3 or 4), or a frame; or what was read already."""
+
+
 @dataclass(frozen=True)
 class _Mixed:
     """Images of several types."""
@@ -153,7 +154,7 @@ def read_given(
     | no file, with `*`, `?` or `[` in it | the files that match the pattern, or the folders if no file does |
 
     Args:
-        given: The images.
+        given: The images; those that were read already are returned as they are.
         hashes: Remembered digests of files.
         exif: Turn PIL images upright as their EXIF orientation says.
         with_folders: A text may mean many images; otherwise one that does is an image that cannot be read.
@@ -162,6 +163,8 @@ def read_given(
     Raises:
         DataLayoutError: No image was given, or something else than images; or a data set cannot be read.
     """
+    if isinstance(given, Given):
+        return given
     how = _How(replace(reading or Reading(), hashes=hashes), exif, with_folders)
     entries = fetched(_all_entries(given, how), how.reading)
     if not entries:

@@ -217,6 +217,15 @@ def test_paths_may_be_relative_and_absolute(paths, tmp_path):
     assert len(given.manifest) == 2
 
 
+def test_what_was_read_is_not_read_again(paths):
+    """An iterator and an open file give their images once; what was read of them serves as often as it is asked for."""
+    with paths[1].open("rb") as file:
+        given = read(iter([paths[0], file]))
+
+    assert read(given) is given
+    assert given.manifest.read(1) == paths[1].read_bytes()
+
+
 def test_unreadable_images_are_counted(paths):
     """In the order given, those that are found when they are decoded as well; all of them, or any if all are needed, are an error."""
     given = read([paths[0], paths[1], "gone.png"])

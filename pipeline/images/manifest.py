@@ -1,5 +1,6 @@
 """The manifest: which images, the SHA-256 of each, its label and its split."""
 
+import hashlib
 import stat
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -293,3 +294,13 @@ class Manifest:
     def _repr_html_(self) -> str:
         """For notebooks: the number of images by class and split, and what was left out."""
         return self.use.as_html(f"{self.title}: {len(self):,} images, {self.what}")
+
+
+def read_scanned(manifest: Manifest, row: int) -> bytes | str:
+    """The bytes of an image as they were scanned, or the reason why they cannot be read."""
+    try:
+        data = manifest.read(row)
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    is_same = hashlib.sha256(data).digest() == manifest.digests[row]
+    return data if is_same else "changed while it was read; run the command again"

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.labels import natural_key
-from pipeline.images.manifest import Files, Manifest
+from pipeline.images.manifest import Files, Manifest, read_scanned
 from pipeline.images.summary import Skipped
+from tests.calls import read as scan
+from tests.conftest import draw_tree
 
 FULL = tuple((label, split) for label in ("cat", "dog") for split in ("train", "validation", "test"))
 
@@ -151,3 +153,15 @@ def test_a_manifest_shows_counts_and_not_its_names():
     shown = repr(make_manifest(FULL))
 
     assert shown == "<Manifest of 6 images (2 train, 2 validation, 2 test), 2 classes, 0 skipped>"
+
+
+def test_bytes_are_those_of_the_scan_or_a_reason(tmp_path):
+    """A file that is gone and one that has changed are told apart."""
+    data = draw_tree(tmp_path / "data", {"": 1})
+    manifest = scan(data)
+    assert read_scanned(manifest, 0) == (data / manifest.names[0]).read_bytes()
+    (data / manifest.names[0]).write_bytes(b"another")
+    (data / manifest.names[1]).unlink()
+
+    assert read_scanned(manifest, 0) == "changed while it was read; run the command again"
+    assert read_scanned(manifest, 1) == "cannot be read: No such file or directory"

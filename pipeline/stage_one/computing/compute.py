@@ -1,7 +1,6 @@
 """From images to rows: decoding, the network and writing overlap, and rows are committed one shard at a time."""
 
 import contextlib
-import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -18,7 +17,7 @@ from pipeline.cache.store import Keys
 from pipeline.errors import UnreadableImageError
 from pipeline.images.augment import ViewMaker
 from pipeline.images.decoding.decoder import Decoder
-from pipeline.images.manifest import Manifest
+from pipeline.images.manifest import Manifest, read_scanned
 from pipeline.progress import progress_bar
 from pipeline.stage_one.computing.pending import Pending, Sink
 from pipeline.watchdog import Moved, watch
@@ -237,16 +236,6 @@ def _decode(
     if bits is not None:
         judged[manifest.digests[item.row]] = bits
     return maker(pixels, manifest.digests[item.row], item.view) if maker else pixels
-
-
-def read_scanned(manifest: Manifest, row: int) -> bytes | str:
-    """The bytes of an image as they were scanned, or the reason why they cannot be read."""
-    try:
-        data = manifest.read(row)
-    except OSError as error:
-        return f"cannot be read: {error.strerror or error}"
-    is_same = hashlib.sha256(data).digest() == manifest.digests[row]
-    return data if is_same else "changed while it was read; run the command again"
 
 
 def _batches(

@@ -12,8 +12,8 @@ from pipeline.cache.store import Store
 from pipeline.errors import ClusterError, DataNotFoundError, WorkerDiedError
 from pipeline.execution.tasks import Lost
 from pipeline.execution.workers import Workers
-from pipeline.images.manifest import Files, Manifest
-from pipeline.stage_one.computing.compute import Computed, Engine, Item, finish, read_scanned, row_bar
+from pipeline.images.manifest import Files, Manifest, read_scanned
+from pipeline.stage_one.computing.compute import Computed, Engine, Item, finish, row_bar
 from pipeline.stage_one.computing.tasks import RowTask, RowTaskResult, run_task
 from pipeline.watchdog import CLUSTER_LIMIT_SECONDS, Moved, watch
 

@@ -14,8 +14,7 @@ from pipeline.cache.store import Keys, Store, split_keys
 from pipeline.errors import PipelineError, UnreadableImageError
 from pipeline.execution.threads import num_threads
 from pipeline.images.decoding.decoder import Decoder
-from pipeline.images.manifest import Manifest
-from pipeline.stage_one.computing.compute import read_scanned
+from pipeline.images.manifest import Manifest, read_scanned
 
 logger = logging.getLogger(__name__)
 

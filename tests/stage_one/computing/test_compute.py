@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from pipeline.cache.outbox import BytesOutbox
 from pipeline.stage_one.computing import compute as module
-from pipeline.stage_one.computing.compute import Item, compute, keys_of, read_scanned
+from pipeline.stage_one.computing.compute import Item, compute, keys_of
 from tests.calls import read as scan
 from tests.conftest import draw_tree
 from tests.faults.child import SMALL, Averages
@@ -79,18 +79,6 @@ def test_rows_are_committed_before_an_error_goes_on(photos):
         run(scan(photos), outbox, Failing)
 
     assert len(outbox.shards) == 1
-
-
-def test_bytes_are_those_of_the_scan_or_a_reason(tmp_path):
-    """A file that is gone and one that has changed are told apart."""
-    data = draw_tree(tmp_path / "data", {"": 1})
-    manifest = scan(data)
-    assert read_scanned(manifest, 0) == (data / manifest.names[0]).read_bytes()
-    (data / manifest.names[0]).write_bytes(b"another")
-    (data / manifest.names[1]).unlink()
-
-    assert read_scanned(manifest, 0) == "changed while it was read; run the command again"
-    assert read_scanned(manifest, 1) == "cannot be read: No such file or directory"
 
 
 class Device(Averages):

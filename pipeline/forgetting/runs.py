@@ -206,9 +206,12 @@ def _strip(run: RunFolder, gone: Sequence[Row], kept: Sequence[Row], *, is_train
 
 
 def _filter(path: Path, names: Collection[str]) -> None:
+    """Take the rows of images out of a table of the run, if it has that table."""
     try:
         rows = read_table(path)
     except FileNotFoundError:
+        return
+    if not rows:  # all of its images were forgotten before
         return
     with replacing(path) as beside:
         write_table(beside, list(rows[0]), [list(row.values()) for row in rows if row["path"] not in names])

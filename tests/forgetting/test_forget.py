@@ -224,6 +224,20 @@ def test_live_training_is_listed_and_stays_listed(photos, where):
     assert pipeline.load_run("run", **where).predict([photos / TEST])
 
 
+def test_a_table_without_rows_is_in_nobodys_way(photos, where):
+    """Of a run that cannot be fitted again all training and validation images are forgotten, then a test image."""
+    run = fit(photos, "ridge", where, name="run", folds=3).folder.path
+    info = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(info | {"regime": "end to end", "cached": False}))
+    forget([photos / "train", photos / "validation"], where)
+    done = forget(photos / TEST, where)
+
+    assert len((run / "folds.csv").read_text().splitlines()) == 1
+    assert [change.images for change in done.changes] == [1]
+    assert TEST not in (run / "predictions.csv").read_text()
+    assert_gone(where.values(), [digest_of(photos / TEST)])
+
+
 def test_rows_that_are_missing_are_named(photos, where):
     """A run whose rows are not in the cache cannot be fitted again, and is listed with what to do."""
     fit(photos, "ridge", where, name="run")

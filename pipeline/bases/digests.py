@@ -87,6 +87,9 @@ class TrunkInfo:
     depth: int | None = None
     """Number of its layers; None if a version before 0.3 remembered it."""
 
+    is_told: bool = False
+    """Whether it is known from a store or a manifest file, and not from the weights themselves. Such facts are not remembered."""
+
 
 class DigestMemory:
     """Remembered trunks by weights file, base and cut."""
@@ -121,7 +124,7 @@ def read_memory(path: Path) -> dict[str, Any]:
 
 
 def _plain(trunk: TrunkInfo) -> dict[str, Any]:
-    return {name: value for name, value in asdict(trunk).items() if value is not None}
+    return {name: value for name, value in asdict(trunk).items() if value is not None and name != "is_told"}
 
 
 def _key(weights: Path, base: str, cut: str) -> str:

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from pipeline.cache.inventory import Inventory, take_inventory
 from pipeline.cache.join import join_rows
@@ -22,7 +23,9 @@ from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.reuse.earlier import derive_missing
 from pipeline.stage_one.reuse.older import use_older
+from pipeline.stage_one.reuse.record import known_shape
 from pipeline.stage_one.reuse.shared import fetch_shared, offer_shared
+from pipeline.stage_one.reuse.told import keep_note
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +96,8 @@ def make_rows(
     store = inventory.store
     if keep and not inventory.is_complete:
         check_takes_rows(store)
-    inventory, num_fetched = fetch_shared(inventory, settings.paths, progress=settings.compute.progress)
+    shape = partial(known_shape, manifest)
+    inventory, num_fetched = fetch_shared(inventory, settings.paths, shape, progress=settings.compute.progress)
     store = inventory.store
     parts = _rows_of_parts(manifest, inventory, settings, views) if keep else []
     with naming_store(store), store.adding(inventory.keys):
@@ -111,6 +115,8 @@ def make_rows(
         engine=done.engine or engine,
         seconds=time.monotonic() - start,
     )
+    if keep:
+        keep_note(store, settings.features.weights)
     offer_shared(store, inventory.keys, settings.paths, progress=settings.compute.progress)
     _warn_judged(done)
     logger.info(

@@ -153,12 +153,18 @@ def fit_cached(
         trainable_params=num_parameters,
         total_params=num_parameters + cached.trunk.parameters,
         trunk_digest_before=cached.trunk.digest,
-        trunk_digest_after=cached.trunk.digest if cached.is_stored else trunk_of(settings.features)[0].digest,
+        trunk_digest_after=_digest_after(cached, settings),
         folds=scores.as_dict() if scores else None,
     )
     scored = score_head(head, cached.labelled, tta=cached.has_tta, decisions=decisions, left_out=fitted.left_out)
     trained = TrainedHead(head, scored, history, facts, cached.extraction, scores)
     return save_run(trained, log, settings, name=name, replace=replace, plots=plots, attach=attach)
+
+
+def _digest_after(cached: CachedRows, settings: Settings) -> str:
+    """The trunk's digest, taken again from its weights where they are here."""
+    is_elsewhere = cached.is_stored or cached.trunk.is_told
+    return cached.trunk.digest if is_elsewhere else trunk_of(settings.features)[0].digest
 
 
 def _cross_validated(

@@ -7,7 +7,7 @@ weights, under the SHA-256 of the weights file, so that a head on existing rows 
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -99,7 +99,8 @@ class DigestMemory:
 
     def recall(self, weights: Path, base: str, cut: str) -> TrunkInfo | None:
         """The trunk; None if this file has not been loaded for this base and cut yet."""
-        known = read_memory(self._path).get(_key(weights, base, cut))
+        memory, key = read_memory(self._path), _key(weights, base, cut)
+        known = memory.get(key) or _of_block(memory, key, cut)
         if not known:
             return None
         try:
@@ -112,6 +113,19 @@ class DigestMemory:
         """Remember a trunk. If several processes do so at once, the last one wins and the others compute theirs again."""
         known = read_memory(self._path) | {_key(weights, base, cut): _plain(trunk)}
         write_json(self._path, dict(sorted(known.items())))
+
+
+def _of_block(memory: Mapping[str, Any], key: str, cut: str) -> Any:
+    """The trunk with this last layer, where it was remembered by the name of its block."""
+    start = key.removesuffix(cut)
+    ending = (
+        {**known, "layer": None} for name, known in memory.items() if name.startswith(start) and _layer(known) == cut
+    )
+    return next(ending, None)
+
+
+def _layer(known: Any) -> Any:
+    return known.get("layer") if isinstance(known, dict) else None
 
 
 def read_memory(path: Path) -> dict[str, Any]:

@@ -57,14 +57,14 @@ def make_recipe(manifest: Manifest, settings: Settings) -> tuple[Recipe, TrunkIn
 
 
 def trunk_of(
-    features: FeatureSettings, *, with_depth: bool = False, told: Callable[[], TrunkInfo | None] = lambda: None
+    features: FeatureSettings, *, with_depth: bool = False, told: Callable[[], TrunkInfo | None] | None = None
 ) -> tuple[TrunkInfo, str]:
     """The facts known about the trunk, and its last layer; the network is built only for a weights file that was never read before.
 
     Args:
         features: Base, weights and cut.
         with_depth: The depth is needed too, which earlier versions did not remember.
-        told: What others say of the trunk, for a machine without the weights or without TensorFlow.
+        told: What others say of the trunk, for a machine without the weights or without TensorFlow; None: nobody is asked.
 
     Raises:
         InvalidCutError: The layer does not divide the base.
@@ -74,8 +74,13 @@ def trunk_of(
     cut = features.cut or features.spec.last_layer
     try:
         known = _read_trunk(features, cut, with_depth=with_depth)
-    except (MissingExtraError, WeightsUnavailableError):
-        found = told()
+    except (MissingExtraError, WeightsUnavailableError) as error:
+        found = told() if told else None
+        if found is None and told and isinstance(error, MissingExtraError):
+            asked = f"{features.spec.name}, cut at {cut}, with the weights {features.weights!r}"
+            raise MissingExtraError(
+                f"{error}\nNo store says which rows are those of {asked}. Others are chosen by --base and --size."
+            ) from error
         if found is None:
             raise
         known = found

@@ -2,7 +2,7 @@
 
 import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.cache.recipe import Recipe
@@ -70,3 +70,14 @@ def known_shape(manifest: Manifest, recipe: Recipe) -> tuple[int, ...] | None:
     """The shape of a recipe's rows, if the manifest file of a data set records it."""
     record = recorded(manifest)
     return record.shape if record and record.recipe.fingerprint == recipe.fingerprint else None
+
+
+def mention_others(manifest: Manifest, recipe: Recipe) -> str:
+    """A sentence with the rows that a manifest file was written with, if others are wanted; otherwise nothing."""
+    record = recorded(manifest)
+    if record is None or record.recipe.fingerprint == replace(recipe, augmentation=None).fingerprint:
+        return ""
+    pooled = record.recipe.pooling
+    if record.recipe.with_pooling(recipe.pooling).fingerprint == recipe.fingerprint:
+        return f" It was written with pooled rows: give --pool {pooled}."
+    return f" It was written with rows of {record.recipe.folder_name}."

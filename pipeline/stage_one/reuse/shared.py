@@ -19,6 +19,8 @@ from pipeline.settings import Paths
 
 logger = logging.getLogger(__name__)
 
+_NUM_NAMED = 5
+
 RowShape = Callable[[Recipe], tuple[int, ...] | None]
 
 
@@ -59,8 +61,17 @@ def _fetch_or_other(shared: Shared, inventory: Inventory, shape: RowShape, *, pr
             if other.is_complete:
                 return replace(other, alternative=inventory), count
     if not first.shards:
-        logger.warning("%s has no rows of %s, or does not exist.", shared.shown, inventory.store.name)
+        logger.warning("%s has no rows of %s%s", shared.shown, inventory.store.name, _what_else(shared))
     return inventory, _fetch(shared, first, inventory, shape, progress=progress)
+
+
+def _what_else(shared: Shared) -> str:
+    """The end of a sentence on a store that is not there: which are."""
+    names = shared.stores()
+    if not names:
+        return ", or does not exist."
+    more = f" and {len(names) - _NUM_NAMED} more" if len(names) > _NUM_NAMED else ""
+    return f". It has {', '.join(names[:_NUM_NAMED])}{more}; options such as --base and --size choose one."
 
 
 def count_shared(recipe: Recipe, keys: Keys, paths: Paths) -> int:

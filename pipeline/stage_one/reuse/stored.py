@@ -9,6 +9,7 @@ import shlex
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 
 from pipeline.bases.find import find_base
 from pipeline.bases.table import PREPROCESSING_NAMES, BaseSpec, choose_preprocessing
@@ -48,9 +49,7 @@ def with_stored_features(manifest: Manifest, settings: Settings) -> Settings:
     if record := recorded(manifest):
         features = _as_recorded(record, settings, manifest)
         if features is not None:
-            return _using(
-                features, wanted, settings, f"the features that {manifest.source or manifest.title} was written with"
-            )
+            return _using(features, wanted, settings, f"the features that {_file_of(manifest)} was written with")
     stores = _fitting_stores(settings)
     if set(stores) <= {wanted}:
         return settings  # nothing to choose from, so no shard has to be opened
@@ -81,16 +80,16 @@ def _as_recorded(record: Record, settings: Settings, manifest: Manifest) -> Feat
         SettingError: They were made with a model, or with weights, that the user has to give.
     """
     recipe, given = record.recipe, settings.given.intersection(_NAMES)
+    if "base" in given and settings.features.spec.name != recipe.base:
+        return None
     weights = settings.features.weights
-    if "weights" not in given and "base" not in given:
+    if "weights" not in given and weights == FeatureSettings.weights:
         weights = _recorded_weights(record, manifest)
     try:
         spec = find_base(recipe.base, recipe.decoder.size_px, weights=weights)
     except UnknownBaseError:
-        if "base" in given:
-            return None
         raise SettingError(
-            f"{manifest.source} was written with rows of {recipe.base}, a model of your own. Give it: --base FILE."
+            f"{_file_of(manifest)} was written with rows of {recipe.base}, which is not a base of the table. Give the model: --base FILE."
         ) from None
     features, wanted = _features_of(recipe, spec, weights), _completed(settings.features)
     return features if all(getattr(features, name) == getattr(wanted, name) for name in given) else None
@@ -101,10 +100,15 @@ def _recorded_weights(record: Record, manifest: Manifest) -> str:
         return FeatureSettings.weights
     if record.note.weights is None:
         raise SettingError(
-            f"{manifest.source} was written with rows of {record.recipe.base} with weights of your own. Give them: --weights FILE (or --base FILE, if "
-            "it is a model)."
+            f"{_file_of(manifest)} was written with rows of {record.recipe.base} with weights of your own. Give them: --weights FILE, or --base FILE if "
+            "it is a model."
         )
     return record.note.weights
+
+
+def _file_of(manifest: Manifest) -> str:
+    """The name of a manifest file."""
+    return Path(manifest.source or manifest.title).name
 
 
 def _fitting_stores(settings: Settings) -> dict[FeatureSettings, list[Store]]:

@@ -101,7 +101,7 @@ def told_trunk(features: FeatureSettings, paths: Paths, first: Told | None = Non
             )
         for recipe, note, source in found.values():
             logger.warning(
-                "The weights %r of %s cannot be read here. Which rows are theirs says %s.",
+                "The weights %r of %s cannot be read here. %s says which rows are theirs.",
                 features.weights,
                 features.spec.name,
                 source,

@@ -15,7 +15,7 @@ from pipeline.cache.own import MAX_BYTES
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.shard import ShardRows, commit_shard
 from pipeline.cache.shared.contents import SharedShard, SharedStore, look_into, read_shared_recipe
-from pipeline.cache.shared.layout import Check, list_path, note_path, shard_path
+from pipeline.cache.shared.layout import Check, list_path, note_path, recipe_path, shard_path
 from pipeline.cache.shared.open import Shared
 from pipeline.cache.shared.shapes import Shape, ShapeVote
 from pipeline.cache.shared.together import together
@@ -70,8 +70,18 @@ def pull(
                 known = shape(recipe) if shape else None
                 transfers.append(_pull_store(shared, Store(cache, recipe), digests, known, progress=progress))
         except StoreProblem as error:
-            refused.append(Refused(name, str(error)))
+            if _is_store(shared, name):
+                refused.append(Refused(name, str(error)))
     return Exchange(shared.shown, tuple(transfers), tuple(refused))
+
+
+def _is_store(shared: Shared, name: str) -> bool:
+    """Whether there is a recipe or a shard; other projects under the same URL have names like those of stores, too."""
+    try:
+        files = shared.list(name)
+    except StoreProblem:
+        return True
+    return recipe_path(name) in files or any(path.startswith(shard_path(name, "")) for path in files)
 
 
 def _pull_store(

@@ -67,9 +67,10 @@ def _parse(values: Mapping[str, Any]) -> Record:
 
 
 def known_shape(manifest: Manifest, recipe: Recipe) -> tuple[int, ...] | None:
-    """The shape of a recipe's rows, if the manifest file of a data set records it."""
+    """The shape of a recipe's rows, of views too, if the manifest file of a data set records it."""
     record = recorded(manifest)
-    return record.shape if record and record.recipe.fingerprint == recipe.fingerprint else None
+    is_same = record is not None and record.recipe.fingerprint == replace(recipe, augmentation=None).fingerprint
+    return record.shape if record and is_same else None
 
 
 def mention_others(manifest: Manifest, recipe: Recipe) -> str:

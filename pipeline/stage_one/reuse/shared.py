@@ -61,17 +61,20 @@ def _fetch_or_other(shared: Shared, inventory: Inventory, shape: RowShape, *, pr
             if other.is_complete:
                 return replace(other, alternative=inventory), count
     if not first.shards:
-        logger.warning("%s has no rows of %s%s", shared.shown, inventory.store.name, _what_else(shared))
+        _mention_others(shared, first)
     return inventory, _fetch(shared, first, inventory, shape, progress=progress)
 
 
-def _what_else(shared: Shared) -> str:
-    """The end of a sentence on a store that is not there: which are."""
-    names = shared.stores()
-    if not names:
-        return ", or does not exist."
-    more = f" and {len(names) - _NUM_NAMED} more" if len(names) > _NUM_NAMED else ""
-    return f". It has {', '.join(names[:_NUM_NAMED])}{more}; options such as --base and --size choose one."
+def _mention_others(shared: Shared, there: SharedStore) -> None:
+    """Warn that a store is not there, and name those that are; one that was refused has been named."""
+    name, others = there.recipe.folder_name, shared.stores()
+    if name in others and there.has_recipe:
+        logger.warning("%s at %s has no shards: a push was stopped, or is not ready.", name, shared.shown)
+    if name in others:
+        return
+    more = f" and {len(others) - _NUM_NAMED} more" if len(others) > _NUM_NAMED else ""
+    listed = f". It has {', '.join(others[:_NUM_NAMED])}{more}; options such as --base and --size choose one."
+    logger.warning("%s has no rows of %s%s", shared.shown, name, listed if others else ", or does not exist.")
 
 
 def count_shared(recipe: Recipe, keys: Keys, paths: Paths) -> int:

@@ -10,9 +10,10 @@ import pytest
 from pipeline.cache import own
 from pipeline.cache.recipe import write_recipe
 from pipeline.cache.shared.layout import list_path, pack_keys, recipe_path, shard_path
+from pipeline.cache.shared.open import open_shared
 from pipeline.cache.shared.pull import pull
 from pipeline.cache.store import Store
-from pipeline.errors import DataNotFoundError, UnreachableDataError
+from pipeline.errors import DataNotFoundError, SettingError, UnreachableDataError
 from tests.cache.samples import HALF, RECIPE, SHAPE, fill, forge, make_keys, make_rows, snapshot
 from tests.cache.shared.samples import counts, only, pull_all, push_all
 from tests.cache.test_shard import FORGERIES
@@ -302,6 +303,25 @@ def test_links_in_a_shared_folder_are_not_followed(part, cache, shared_folder, s
     assert len(done.refused) == 1
     assert "symbolic link" in done.refused[0].reason
     assert len(Store(second, HALF)) == 5
+
+
+def test_other_projects_under_the_url_are_passed_over(cache, place, second):
+    """Names that end in a hash are common; only what has a recipe or a shard is a store."""
+    push_all(place, cache)
+    place.put("model-0123456789ab/weights.bin", b"x")
+    done = pull_all(place, second)
+
+    assert not done.refused
+    place.put(f"notes-0123456789ab/shards/{'0' * 32}.h5", b"x")
+    assert [entry.path for entry in pull_all(place, second).refused] == ["notes-0123456789ab"]
+
+
+def test_a_file_is_no_shared_cache(cache, tmp_path):
+    """Whoever exchanges URL and DATA is told so."""
+    (tmp_path / "photos.jsonl").write_text("{}")
+
+    with pytest.raises(SettingError, match="The URL comes first"):
+        open_shared(tmp_path / "photos.jsonl", cache)
 
 
 def test_nothing_at_the_url(place, second):

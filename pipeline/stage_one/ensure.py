@@ -9,6 +9,7 @@ from functools import partial
 
 from pipeline.cache.inventory import Inventory, take_inventory
 from pipeline.cache.join import join_rows
+from pipeline.cache.one_shape import check_one_shape
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.scratch import check_takes_rows, naming_store
 from pipeline.cache.store import Store, view_keys
@@ -52,6 +53,7 @@ def ensure(
     Raises:
         DataLayoutError: An image had to be skipped and `strict` is set; or no image of a class or a split can be read.
         UnwritableStoreError: Rows are missing and cannot be stored.
+        DamagedStoreError: The store has rows of another shape than those that were computed.
     """
     extraction = make_rows(manifest, recipe, settings, views=views, alternative=alternative)
     if settings.compute.strict:
@@ -106,6 +108,8 @@ def make_rows(
             num_derived += join_rows(inventory.keys, [part.store for part in parts], store)
             engine = next((part.engine for part in parts if part.engine), engine)
         done, readable = compute_with_copies(manifest, lambda images: compute_missing(images, store, views, settings))
+    if done.num_rows:
+        check_one_shape(store.name, (shard.row_shape for shard in store.shards))
     extraction = Extraction(
         manifest=readable,
         store=store,

@@ -10,7 +10,7 @@ import pipeline
 from pipeline.cache.shared import pull
 from pipeline.cache.shared.layout import recipe_path
 from pipeline.cache.store import Store
-from pipeline.errors import SettingError, UnreachableDataError, UnwritableStoreError
+from pipeline.errors import DamagedStoreError, SettingError, UnreachableDataError, UnwritableStoreError
 from pipeline.stage_one.reuse import shared as module
 from tests.cache.samples import damage
 from tests.conftest import RANDOM
@@ -212,3 +212,14 @@ def test_store_of_a_stopped_push_is_told_from_a_missing_one(team, photos, tmp_pa
     pipeline.extract(photos / "test", **QUIET, cache=tmp_path / "cache", shared=tmp_path / "team")
 
     assert f"{name} at {tmp_path / 'team'} has no shards: a push was stopped" in caplog.text
+
+
+def test_fetched_rows_of_another_shape_are_noticed(team, photos, tmp_path):
+    """As soon as a row is computed: until then nobody knows better. What to do is said."""
+    store = store_in(team)
+    forged = Store(tmp_path / "team", store.recipe)
+    forged.append(store.keys()[:40], np.ones((40, 1, 1, 512), np.float32), {})
+    pipeline.push_cache(tmp_path / "rows", cache=tmp_path / "team", progress=False)
+
+    with pytest.raises(DamagedStoreError, match=r"has rows of the shapes .*\. Some are wrong.*cache prune squeezenet"):
+        pipeline.extract(photos, **QUIET, cache=tmp_path / "cache", shared=tmp_path / "rows")

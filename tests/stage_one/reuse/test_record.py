@@ -67,6 +67,7 @@ def test_heads_are_equal_without_any_setting(written, places, photos, tmp_path):
         assert (own.folder.path / name).read_bytes() == (run.folder.path / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_recipe_is_the_one_that_was_recorded(written, places, photos, tmp_path):
     """Where the statistics of the images decide the preprocessing, too: there are no images to take them from."""
     cut = {**RANDOM, "cut": "fire3", "preprocess": "standardize", "dtype": "float16", "resize": "box"}

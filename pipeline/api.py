@@ -77,13 +77,15 @@ def extract(
     from pipeline.images.manifest_file import check_replaceable, write_manifest_file
     from pipeline.stage_one.ensure import ensure
     from pipeline.stage_one.recipes import make_recipe
+    from pipeline.stage_one.reuse.record import record_rows
 
     check_replaceable(manifest)
     given = gather(keywords, extract, data=data, pool=pool)
     images, settings = given.open(data)
     recipe, _ = make_recipe(images, settings)
     done = ensure(images, recipe.with_pooling(rows_pooling(pool)), settings)
-    write_manifest_file(manifest, done.manifest, partial(given.by_question, data, images))
+    rows = record_rows(done.store, settings.features.weights)
+    write_manifest_file(manifest, done.manifest, partial(given.by_question, data, images), rows)
     return done
 
 

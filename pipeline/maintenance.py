@@ -334,9 +334,11 @@ def push_cache(url: str | Path, data: Data | Manifest | None = None, **keywords:
     from pipeline.cache.shared.open import open_shared
     from pipeline.cache.shared.push import push
     from pipeline.stage_one.reuse.named import is_named
+    from pipeline.stage_one.reuse.told import keep_notes
 
     given = gather(keywords, push_cache, data=data)
     settings, digests = given.settings, None if data is None else given.scan(data).digests
+    keep_notes(settings.paths.cache)
     shared, fits = open_shared(url, settings.paths.cache), partial(is_named, settings=settings)
     return push(shared, settings.paths.cache, digests, fits, progress=settings.compute.progress)
 
@@ -356,11 +358,14 @@ def pull_cache(url: str | Path, data: Data | Manifest | None = None, **keywords:
     from pipeline.cache.shared.open import open_shared
     from pipeline.cache.shared.pull import pull
     from pipeline.stage_one.reuse.named import is_named
+    from pipeline.stage_one.reuse.record import known_shape
 
     given = gather(keywords, pull_cache, data=data)
-    settings, digests = given.settings, None if data is None else given.scan(data).digests
+    settings, manifest = given.settings, None if data is None else given.scan(data)
     shared, fits = open_shared(url, settings.paths.cache), partial(is_named, settings=settings)
-    return pull(shared, settings.paths.cache, digests, fits, progress=settings.compute.progress)
+    shape = None if manifest is None else partial(known_shape, manifest)
+    digests = None if manifest is None else manifest.digests
+    return pull(shared, settings.paths.cache, digests, fits, shape, progress=settings.compute.progress)
 
 
 def _describe_base(spec: "BaseSpec", size: int | None, source: str | None = None) -> BaseInfo:

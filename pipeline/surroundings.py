@@ -111,8 +111,7 @@ def _check_tensorflow() -> None:
     if not is_there:
         raise MissingExtraError(
             f"This needs TensorFlow, which is not installed here: pip install '{TENSORFLOW}'. Without it, linear heads are trained, "
-            "evaluated and used on stored rows, if the weights of the base and digests.json are in "
-            f"{home_folder() / 'weights'}, as where the rows were computed."
+            "evaluated and used on stored rows (`bottleneck cache pull URL`, or --shared URL)."
         )
 
 

@@ -7,7 +7,7 @@ weights, under the SHA-256 of the weights file, so that a head on existing rows 
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -87,6 +87,9 @@ class TrunkInfo:
     depth: int | None = None
     """Number of its layers; None if a version before 0.3 remembered it."""
 
+    is_told: bool = False
+    """Whether it is known from a store or a manifest file, and not from the weights themselves. Such facts are not remembered."""
+
 
 class DigestMemory:
     """Remembered trunks by weights file, base and cut."""
@@ -96,7 +99,8 @@ class DigestMemory:
 
     def recall(self, weights: Path, base: str, cut: str) -> TrunkInfo | None:
         """The trunk; None if this file has not been loaded for this base and cut yet."""
-        known = read_memory(self._path).get(_key(weights, base, cut))
+        memory, key = read_memory(self._path), _key(weights, base, cut)
+        known = memory.get(key) or _of_block(memory, key, cut)
         if not known:
             return None
         try:
@@ -111,6 +115,19 @@ class DigestMemory:
         write_json(self._path, dict(sorted(known.items())))
 
 
+def _of_block(memory: Mapping[str, Any], key: str, cut: str) -> Any:
+    """The trunk with this last layer, where it was remembered by the name of its block."""
+    start = key.removesuffix(cut)
+    ending = (
+        {**known, "layer": None} for name, known in memory.items() if name.startswith(start) and _layer(known) == cut
+    )
+    return next(ending, None)
+
+
+def _layer(known: Any) -> Any:
+    return known.get("layer") if isinstance(known, dict) else None
+
+
 def read_memory(path: Path) -> dict[str, Any]:
     """What was remembered in a JSON file; nothing if there is none, or it is damaged."""
     try:
@@ -121,7 +138,7 @@ def read_memory(path: Path) -> dict[str, Any]:
 
 
 def _plain(trunk: TrunkInfo) -> dict[str, Any]:
-    return {name: value for name, value in asdict(trunk).items() if value is not None}
+    return {name: value for name, value in asdict(trunk).items() if value is not None and name != "is_told"}
 
 
 def _key(weights: Path, base: str, cut: str) -> str:

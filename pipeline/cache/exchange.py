@@ -11,6 +11,7 @@ from pipeline.cache.recipe import Recipe
 from pipeline.cache.shard import ShardRows, check_shard, commit_shard, shard_name
 from pipeline.cache.sink import writing
 from pipeline.cache.store import Store, row_keys
+from pipeline.cache.trunk_note import add_note, read_note
 from pipeline.errors import DamagedStoreError
 from pipeline.files import replacing
 from pipeline.images.manifest import SPLITS, Manifest
@@ -80,7 +81,7 @@ def import_store(folder: Path, cache: Path, *, progress: bool = False) -> Import
     """Copy the shards of a store from elsewhere, after the checks of `verify`. Their bytes are checked before HDF5 opens them.
 
     Raises:
-        DamagedStoreError: A shard is damaged, or its store may not hold it; shards copied before it are kept.
+        DamagedStoreError: A shard or `trunk.json` is damaged, or the store may not hold a shard; shards copied before it are kept.
         UnreadableStoreError, ForeignEntryError: A shard cannot be read, or is a symbolic link; shards copied before it are kept.
     """
     source = Store.open(folder.resolve())
@@ -93,6 +94,8 @@ def import_store(folder: Path, cache: Path, *, progress: bool = False) -> Import
         data, rows = checked_shard(path, source.recipe, shape)
         shape = rows.row_shape
         commit_shard(shards, data)
+    if note := read_note(source.folder):
+        add_note(note, target.folder)
     return Import(Store(cache, source.recipe), len(new))
 
 

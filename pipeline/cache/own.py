@@ -52,7 +52,7 @@ def check_store_folder(folder: Path) -> None:
     Raises:
         ForeignEntryError: One of them is.
     """
-    check_no_links(folder, *(folder / name for name in ("shards", "quarantine", "recipe.json", ".lock")))
+    check_no_links(folder, *(folder / name for name in ("shards", "quarantine", "recipe.json", "trunk.json", ".lock")))
 
 
 def check_lock(path: Path) -> None:
@@ -89,7 +89,7 @@ def check_tree(folder: Path) -> None:
                     waiting.append(entry.path)
 
 
-def check_only_own(folder: Path, parts: Sequence[str] = ("recipe.json", ".lock", *_FOLDERS)) -> None:
+def check_only_own(folder: Path, parts: Sequence[str] = ("recipe.json", "trunk.json", ".lock", *_FOLDERS)) -> None:
     """Refuse to delete a store in which something lies that no store has: it may be the user's.
 
     Args:

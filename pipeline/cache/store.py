@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.cache.one_shape import check_one_shape
 from pipeline.cache.own import check_lock, check_no_links, check_store_folder, is_gone, list_folder
 from pipeline.cache.pooling import pool_rows, to_float32
 from pipeline.cache.recipe import POOLINGS, Recipe, mend_recipe, read_recipe
@@ -169,7 +170,9 @@ class Store:
         Raises:
             OSError: The disk is full or fails; nothing is left behind.
             OverflowError: A value does not fit the stored dtype.
+            DamagedStoreError: The store has rows of another shape.
         """
+        check_one_shape(self.name, (self.row_shape, features.shape[1:]))
         known, data = self.shards, pack_rows(self.recipe, keys, features, provenance)
         path = commit_shard(self.prepare(), data)
         digests, views = split_keys(keys)
@@ -267,9 +270,8 @@ class Store:
         found, index = self._find_all(keys), self._index
         shard, row = index.shard[found], index.row[found]
         numbers = np.unique(shard)
-        shapes = sorted({index.shards[number].row_shape for number in numbers})
-        if len(shapes) > 1:
-            raise DamagedStoreError(f"{self.name} has rows of the shapes {' and '.join(map(str, shapes))}.")
+        shapes = [index.shards[number].row_shape for number in numbers]
+        check_one_shape(self.name, shapes)
         shape = shapes[0] if shapes else self.row_shape or ()
         out = np.empty((len(keys), *(shape if pooling == "none" else shape[-1:])), np.float32)
         for number in numbers:

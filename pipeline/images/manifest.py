@@ -3,10 +3,10 @@
 import hashlib
 import stat
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipeline.errors import DataLayoutError, UnreadableImageError
 from pipeline.images.decoding.decoder import MAX_BYTES
@@ -133,6 +133,9 @@ class Manifest:
 
     label_column: str | None = field(default=None, compare=False)
     """Column of a table that the labels come from; None if they come from folders or from an array."""
+
+    rows: Mapping[str, Any] | None = field(default=None, compare=False)
+    """What the rows were made with, as the manifest file says (`pipeline.stage_one.reuse.record`); None: nothing says so."""
 
     split_rule: str | None = field(default=None, compare=False)
     """Percentages and seed that the splits were drawn with, such as `80/10/10, seed 0`; None if the data sets its splits."""

@@ -22,6 +22,9 @@ from pipeline.tasks.kinds import CLASSIFICATION
 from pipeline.tasks.task import KINDS
 
 FORMAT = "bottleneck-manifest-1"
+REWRITE = "Write it again: bottleneck features DATA --manifest FILE"
+"""How a manifest file is mended."""
+
 _DEFAULT_LABEL = Reading().label
 
 
@@ -63,13 +66,19 @@ def require_pixels(manifest: Manifest, what: str) -> None:
         )
 
 
-def write_manifest_file(path: str | Path | None, rows: Manifest, ask: Callable[[], Mapping[str, Manifest]]) -> None:
+def write_manifest_file(
+    path: str | Path | None,
+    rows: Manifest,
+    ask: Callable[[], Mapping[str, Manifest]],
+    made: Mapping[str, Any] | None = None,
+) -> None:
     """Write a manifest file.
 
     Args:
         path: The file, which `check_replaceable` has checked; None: none is written.
         rows: The images that have rows; others are left out.
         ask: Returns the images with their labels and splits; where several columns are a question each, a manifest for each of them.
+        made: What the rows were made with; see `Manifest.rows`.
     """
     if path is None:
         return
@@ -84,6 +93,7 @@ def write_manifest_file(path: str | Path | None, rows: Manifest, ask: Callable[[
         "title": first.title,
         "images": len(kept),
         "questions": [_question(each) for each in by_question.values()],
+        **({} if made is None else {"rows": made}),
     }
     lines = (
         {
@@ -128,14 +138,14 @@ def read_manifest_file(path: Path, reading: Reading) -> Manifest:
     """
     try:
         with open_regular(path, MAX_TEXT_BYTES, follow_links=True) as file:
-            title, questions, images = _parse(_lines(file))
+            head, questions, images = _parse(_lines(file))
     except (ValueError, KeyError, TypeError) as error:
         raise DataLayoutError(
-            f"{path} is not a manifest file of this version, or is damaged: {error}. Write it again: bottleneck features DATA --manifest FILE"
+            f"{path} is not a manifest file of this version, or is damaged: {error}. {REWRITE}"
         ) from None
     chosen = _chosen(path, questions, reading.label)
     _check_kind(path, None if chosen is None else questions[chosen]["kind"], reading.task)
-    return _manifest(str(path), title, questions, images, chosen)
+    return _manifest(str(path), head, questions, images, chosen)
 
 
 @dataclass(frozen=True)
@@ -153,8 +163,8 @@ def _keys(manifest: Manifest) -> list[tuple[str, bytes]]:
     return list(zip(manifest.names, manifest.digests, strict=True))
 
 
-def _parse(lines: Iterator[bytes]) -> tuple[str, list[dict[str, Any]], list[_Image]]:
-    """Title, questions and images.
+def _parse(lines: Iterator[bytes]) -> tuple[dict[str, Any], list[dict[str, Any]], list[_Image]]:
+    """What is said of the data set, its questions and images.
 
     Raises:
         ValueError, KeyError, TypeError: The lines are not those of a manifest file.
@@ -166,7 +176,10 @@ def _parse(lines: Iterator[bytes]) -> tuple[str, list[dict[str, Any]], list[_Ima
     images = [_image_of(number, parse_json(line), len(questions)) for number, line in enumerate(lines, 2)]
     if not questions or head["images"] != len(images):
         raise ValueError(f"expected {head['images']} images; received {len(images)}")
-    return _text(head["title"]), questions, images
+    made = head.get("rows")
+    if made is not None and not isinstance(made, dict):
+        raise ValueError(f"expected what the rows were made with; received {made!r}"[:200])
+    return {"title": _text(head["title"]), "rows": made}, questions, images
 
 
 def _question(manifest: Manifest) -> dict[str, Any]:
@@ -238,7 +251,11 @@ def _check_kind(path: Path, kind: str | None, wanted: str | None) -> None:
 
 
 def _manifest(
-    source: str, title: str, questions: Sequence[dict[str, Any]], images: Sequence[_Image], chosen: int | None
+    source: str,
+    head: Mapping[str, Any],
+    questions: Sequence[dict[str, Any]],
+    images: Sequence[_Image],
+    chosen: int | None,
 ) -> Manifest:
     columns = tuple(str(question["label_column"]) for question in questions)
     about = {"questions": columns, "label_column": ",".join(columns)} if chosen is None else questions[chosen]
@@ -250,6 +267,6 @@ def _manifest(
         labels=tuple(None if chosen is None else image.labels[chosen] for image in images),
         splits=tuple(image.splits[chosen or 0] for image in images),
         groups=tuple(image.group for image in images) if any(image.group for image in images) else (),
-        title=title,
+        **head,
         **about,
     )

@@ -5,9 +5,11 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from pipeline.cache.inventory import Inventory, take_inventory
 from pipeline.cache.join import join_rows
+from pipeline.cache.one_shape import check_one_shape
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.scratch import check_takes_rows, naming_store
 from pipeline.cache.store import Store, view_keys
@@ -22,7 +24,9 @@ from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.reuse.earlier import derive_missing
 from pipeline.stage_one.reuse.older import use_older
+from pipeline.stage_one.reuse.record import known_shape
 from pipeline.stage_one.reuse.shared import fetch_shared, offer_shared
+from pipeline.stage_one.reuse.told import keep_note
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +53,7 @@ def ensure(
     Raises:
         DataLayoutError: An image had to be skipped and `strict` is set; or no image of a class or a split can be read.
         UnwritableStoreError: Rows are missing and cannot be stored.
+        DamagedStoreError: The store has rows of another shape than those that were computed.
     """
     extraction = make_rows(manifest, recipe, settings, views=views, alternative=alternative)
     if settings.compute.strict:
@@ -93,7 +98,8 @@ def make_rows(
     store = inventory.store
     if keep and not inventory.is_complete:
         check_takes_rows(store)
-    inventory, num_fetched = fetch_shared(inventory, settings.paths, progress=settings.compute.progress)
+    shape = partial(known_shape, manifest)
+    inventory, num_fetched = fetch_shared(inventory, settings.paths, shape, progress=settings.compute.progress)
     store = inventory.store
     parts = _rows_of_parts(manifest, inventory, settings, views) if keep else []
     with naming_store(store), store.adding(inventory.keys):
@@ -102,6 +108,8 @@ def make_rows(
             num_derived += join_rows(inventory.keys, [part.store for part in parts], store)
             engine = next((part.engine for part in parts if part.engine), engine)
         done, readable = compute_with_copies(manifest, lambda images: compute_missing(images, store, views, settings))
+    if done.num_rows:
+        check_one_shape(store.name, (shard.row_shape for shard in store.shards))
     extraction = Extraction(
         manifest=readable,
         store=store,
@@ -111,6 +119,8 @@ def make_rows(
         engine=done.engine or engine,
         seconds=time.monotonic() - start,
     )
+    if keep:
+        keep_note(store, settings.features.weights)
     offer_shared(store, inventory.keys, settings.paths, progress=settings.compute.progress)
     _warn_judged(done)
     logger.info(

@@ -162,8 +162,8 @@ def fit_cached(
 
 
 def _digest_after(cached: CachedRows, features: FeatureSettings) -> str:
-    """The trunk's digest, taken again after the training; of rows without their weights the known one."""
-    if cached.is_stored:
+    """The trunk's digest, taken again from its weights where they are here."""
+    if cached.is_stored or cached.trunk.is_told:
         return cached.trunk.digest
     return trunk_of(features.spec, features.weights, features.last_layer).digest
 

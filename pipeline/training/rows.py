@@ -9,7 +9,7 @@ from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.recipes import make_recipe
-from pipeline.stage_one.views import Views
+from pipeline.stage_one.views import Views, fetch_views
 from pipeline.stage_two.rows import LabelledRows, RowMemory, load_rows
 
 
@@ -59,6 +59,7 @@ def read_rows(
     recipe, trunk = make_recipe(manifest, settings)
     pooled = recipe.with_pooling(pooling) if pooling != "none" else None
     extraction = ensure(manifest, recipe, settings, alternative=pooled)
+    fetch_views(extraction.manifest, views, extraction.store.recipe, settings)
     labelled = load_rows(
         extraction.manifest, extraction.store, views, pooling=pooling, memory_bytes=memory_bytes, memory=memory
     )

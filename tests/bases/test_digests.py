@@ -128,6 +128,16 @@ def test_a_trunk_is_remembered_by_the_next_process(weights: Path, tmp_path: Path
     assert memory.recall(weights, "vgg19", "block5_pool") is None
 
 
+def test_a_trunk_that_was_asked_for_by_its_block_is_known_by_its_layer(weights: Path, tmp_path: Path):
+    """It is the same trunk, and nothing has to be computed again."""
+    DigestMemory(tmp_path).remember(weights, "vgg16", "block4", replace(TRUNK, layer="block4_pool"))
+    memory = DigestMemory(tmp_path)
+
+    assert memory.recall(weights, "vgg16", "block4_pool") == replace(TRUNK, layer=None)
+    assert memory.recall(weights, "vgg16", "block4_conv1") is None
+    assert memory.recall(weights, "vgg19", "block4_pool") is None
+
+
 def test_a_trunk_without_depth_is_known(weights: Path, tmp_path: Path):
     """Versions before 0.3 did not write it down; what they wrote is true."""
     known = replace(TRUNK, depth=None)

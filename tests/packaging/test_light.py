@@ -42,8 +42,11 @@ def run(python, *arguments, cwd, **environment):
 
 
 def test_linear_heads_need_no_tensorflow(tmp_path, photos, places, blocked):
-    """They are trained, ranked, evaluated and used on a warm cache where TensorFlow cannot be imported."""
-    assert run(sys.executable, PROGRAM, photos, places["cache"], cwd=tmp_path, **blocked) == "light\n"
+    """They are trained, ranked, evaluated and used on a warm cache where TensorFlow cannot be imported, and weights were never seen."""
+    nowhere = {"BOTTLENECK_HOME": str(tmp_path / "home")}
+
+    assert run(sys.executable, PROGRAM, photos, places["cache"], cwd=tmp_path, **blocked, **nowhere) == "light\n"
+    assert not (tmp_path / "home" / "weights").exists()
 
 
 def test_every_module_that_needs_tensorflow_says_so(tmp_path, blocked):
@@ -69,7 +72,8 @@ def test_environment_without_tensorflow(version, built, tmp_path, photos, places
         done = run_uv(*command)
         assert done.returncode == 0, done.stderr
 
-    assert run(python, PROGRAM, photos, places["cache"], cwd=tmp_path) == "light\n"
+    nowhere = {"BOTTLENECK_HOME": str(tmp_path / "home")}
+    assert run(python, PROGRAM, photos, places["cache"], cwd=tmp_path, **nowhere) == "light\n"
 
 
 def run_uv(*arguments):

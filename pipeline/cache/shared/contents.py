@@ -14,6 +14,7 @@ from pipeline.cache.shared.layout import (
     SHARD_NAME,
     Check,
     list_path,
+    note_path,
     recipe_path,
     shard_path,
     unpack_keys,
@@ -48,6 +49,7 @@ class SharedStore:
     recipe: Recipe
     shards: Sequence[SharedShard]
     has_recipe: bool = False
+    has_note: bool = False
 
     @property
     def keys(self) -> Keys:
@@ -90,7 +92,7 @@ def look_into(shared: Shared, recipe: Recipe, *, progress: bool = False) -> Shar
     names = [name for name in names if SHARD_NAME.fullmatch(name)]
     lists = _read_lists(shared, store, [name for name in names if list_path(store, name) in files], progress=progress)
     shards = [SharedShard(name, files[shard_path(store, name)], lists.get(name)) for name in names]
-    return SharedStore(recipe, shards, has_recipe)
+    return SharedStore(recipe, shards, has_recipe, note_path(store) in files)
 
 
 def _check_fingerprint(shared: Shared, recipe: Recipe) -> None:

@@ -38,9 +38,8 @@ class SharedFolder:
         """
         folder = self.root / store
         self._check_links(store)
-        recipe = folder / "recipe.json"
         files = [
-            *([] if is_gone(recipe) else [recipe]),
+            *(path for name in ("recipe.json", "trunk.json") if not is_gone(path := folder / name)),
             *list_folder(folder / "shards", ".h5"),
             *list_folder(folder / "keys", ".keys"),
         ]

@@ -1,6 +1,7 @@
 """What lies where at the URL of a shared cache: the layout of a cache, and beside each shard a list of its rows.
 
 STORE/recipe.json
+STORE/trunk.json                  of which weights the rows are; it may be missing
 STORE/shards/<sha256[:32]>.h5
 STORE/keys/<sha256[:32]>.keys     33 bytes for each row, in their order: the image's SHA-256, and the view
 """
@@ -34,6 +35,11 @@ def nothing() -> None:
 def recipe_path(store: str) -> str:
     """Where the recipe of a store is."""
     return f"{store}/recipe.json"
+
+
+def note_path(store: str) -> str:
+    """Where the note is of which weights the rows of a store are."""
+    return f"{store}/trunk.json"
 
 
 def shard_path(store: str, shard: str) -> str:

@@ -42,7 +42,7 @@ def open_shared(url: str | Path, cache: Path) -> Shared:
         cache: The own cache, which cannot be the shared one too.
 
     Raises:
-        SettingError: It is the own cache, or empty.
+        SettingError: It is the own cache, empty, or a file.
         DataLayoutError: The protocol is not one of these.
         MissingExtraError: It needs an extra that is not installed.
     """
@@ -58,4 +58,9 @@ def open_shared(url: str | Path, cache: Path) -> Shared:
     folder = Path(url2pathname(urlsplit(text).path)) if is_url(text) else Path(text).expanduser()
     if folder.resolve() == cache.resolve():
         raise SettingError(f"{shown(text)} is the cache itself. Give another folder, or use it as --cache.")
+    if folder.exists() and not folder.is_dir():
+        raise SettingError(
+            f"The shared cache is a URL (s3://BUCKET/PREFIX, https://...) or a folder. Received: {text}, a file. The URL comes first: "
+            "bottleneck cache pull URL DATA."
+        )
     return SharedFolder(folder)

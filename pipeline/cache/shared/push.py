@@ -18,6 +18,7 @@ from pipeline.cache.shared.layout import Check, list_path, pack_keys, recipe_pat
 from pipeline.cache.shared.open import Shared
 from pipeline.cache.shared.together import together
 from pipeline.cache.shared.transfer import Exchange, Refused, Transfer, choose_shards, rows_of_images
+from pipeline.cache.shared.trunks import send_note
 from pipeline.cache.store import Keys, Store
 from pipeline.cache.stores import open_stores
 from pipeline.errors import DamagedStoreError, ForeignEntryError, UnreadableStoreError
@@ -87,6 +88,8 @@ def push_store(shared: Shared, store: Store, digests: Sequence[bytes] | None, *,
     chosen = choose_shards(lists, wanted[~is_there])
     if chosen and not there.has_recipe:
         shared.send(recipe_path(store.name), _recipe_text(store.recipe))
+    if (chosen or there.shards) and not there.has_note:
+        send_note(shared, store)
     sent, refused = _send_all(shared, store, [own.shards[name] for name in chosen], progress=progress)
     keys = np.unique(_joined({name: lists[name] for name in sent}))
     return Transfer(

@@ -14,6 +14,7 @@ from pipeline.stage_one.computing.distribute import distribute
 from pipeline.stage_one.computing.in_process import extract_in_process
 from pipeline.stage_one.engines.choose import choose_backend, kept_engine, make_engine
 from pipeline.stage_one.missing import missing_items
+from pipeline.stage_one.reuse.record import mention_others
 
 
 def compute_missing(manifest: Manifest, store: Store, views: Sequence[int], settings: Settings) -> Computed:
@@ -33,7 +34,7 @@ def compute_missing(manifest: Manifest, store: Store, views: Sequence[int], sett
         raise MissingRowsError(
             f"{len(items):,} of {len(manifest) * len(views):,} rows are not in {store.folder}, and {manifest.source} lists digests and no "
             "pixels. Run `bottleneck features` with these settings where the images are, and bring the store here (`bottleneck cache push URL` "
-            "there, `cache pull URL` here)."
+            f"there, `cache pull URL` here).{mention_others(manifest, store.recipe)}"
         )
     recipe, weights, compute = store.recipe, settings.features.weights, settings.compute
     backend = choose_backend(recipe, weights, compute, len(items))

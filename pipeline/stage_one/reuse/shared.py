@@ -1,6 +1,7 @@
 """Rows that someone has already computed: fetched from the shared cache instead of computed, and new ones offered to it."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -18,13 +19,20 @@ from pipeline.settings import Paths
 
 logger = logging.getLogger(__name__)
 
+_NUM_NAMED = 5
 
-def fetch_shared(inventory: Inventory, paths: Paths, *, progress: bool = False) -> tuple[Inventory, int]:
+RowShape = Callable[[Recipe], tuple[int, ...] | None]
+
+
+def fetch_shared(
+    inventory: Inventory, paths: Paths, shape: RowShape = lambda _: None, *, progress: bool = False
+) -> tuple[Inventory, int]:
     """Fetch the missing rows that the shared cache has; without a missing row it is not asked.
 
     Args:
         inventory: The rows that are wanted.
         paths: The own cache, and the shared one, if there is one.
+        shape: The shape of a recipe's rows, where it is known from elsewhere.
         progress: Show progress bars.
 
     Returns:
@@ -38,23 +46,35 @@ def fetch_shared(inventory: Inventory, paths: Paths, *, progress: bool = False) 
         return inventory, 0
     shared = open_shared(paths.shared, paths.cache)
     try:
-        return _fetch_or_other(shared, inventory, progress=progress)
+        return _fetch_or_other(shared, inventory, shape, progress=progress)
     except UnreachableDataError as error:
         raise UnreachableDataError(f"{error} Without --shared, missing rows are computed.") from error
 
 
-def _fetch_or_other(shared: Shared, inventory: Inventory, *, progress: bool) -> tuple[Inventory, int]:
+def _fetch_or_other(shared: Shared, inventory: Inventory, shape: RowShape, *, progress: bool) -> tuple[Inventory, int]:
     first = _look(shared, inventory.store.recipe)
     other = inventory.alternative
     if other is not None and not _has_all(first, inventory.missing):
         there = _look(shared, other.store.recipe)
         if _has_all(there, other.missing):
-            count = _fetch(shared, there, other, progress=progress)
+            count = _fetch(shared, there, other, shape, progress=progress)
             if other.is_complete:
                 return replace(other, alternative=inventory), count
     if not first.shards:
-        logger.warning("%s has no rows of %s, or does not exist.", shared.shown, inventory.store.name)
-    return inventory, _fetch(shared, first, inventory, progress=progress)
+        _mention_others(shared, first)
+    return inventory, _fetch(shared, first, inventory, shape, progress=progress)
+
+
+def _mention_others(shared: Shared, there: SharedStore) -> None:
+    """Warn that a store is not there, and name those that are; one that was refused has been named."""
+    name, others = there.recipe.folder_name, shared.stores()
+    if name in others and there.has_recipe:
+        logger.warning("%s at %s has no shards: a push was stopped, or is not ready.", name, shared.shown)
+    if name in others:
+        return
+    more = f" and {len(others) - _NUM_NAMED} more" if len(others) > _NUM_NAMED else ""
+    listed = f". It has {', '.join(others[:_NUM_NAMED])}{more}; options such as --base and --size choose one."
+    logger.warning("%s has no rows of %s%s", shared.shown, name, listed if others else ", or does not exist.")
 
 
 def count_shared(recipe: Recipe, keys: Keys, paths: Paths) -> int:
@@ -101,12 +121,13 @@ def _has_all(there: SharedStore, keys: Keys) -> bool:
     return bool(np.isin(keys, there.keys).all())
 
 
-def _fetch(shared: Shared, there: SharedStore, inventory: Inventory, *, progress: bool) -> int:
+def _fetch(shared: Shared, there: SharedStore, inventory: Inventory, shape: RowShape, *, progress: bool) -> int:
     """Fetch rows; what goes wrong with some is a warning, and they are made in another way."""
     store, before = inventory.store, np.unique(inventory.missing)
     with naming_store(store), store.adding(inventory.keys):
         try:
-            done = fetch_rows(shared, there, store, inventory.missing, unlisted=False, progress=progress)
+            known = shape(store.recipe)
+            done = fetch_rows(shared, there, store, inventory.missing, known, unlisted=False, progress=progress)
         except UnreachableDataError as error:
             logger.warning("%s The other rows are not fetched.", error)
         else:

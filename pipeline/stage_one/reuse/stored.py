@@ -1,6 +1,7 @@
 """Feature settings that the user did not give, taken from the rows that are stored for the same images.
 
-`bottleneck features photos --size 150`, then `bottleneck head photos`: the head is trained on the rows of 150 px.
+`bottleneck features photos --size 150`, then `bottleneck head photos`: the head is trained on the rows of 150 px. A manifest file says itself which rows
+it was written with.
 """
 
 import logging
@@ -8,17 +9,18 @@ import shlex
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 
-from pipeline.bases.digests import DigestMemory
-from pipeline.bases.files import home_folder, weights_path
 from pipeline.bases.find import find_base
 from pipeline.bases.table import PREPROCESSING_NAMES, BaseSpec, choose_preprocessing
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
 from pipeline.cache.stores import count_images, store_folders
-from pipeline.errors import PipelineError, SettingError
+from pipeline.errors import PipelineError, SettingError, UnknownBaseError
 from pipeline.images.manifest import Manifest
 from pipeline.settings import FeatureSettings, Settings
+from pipeline.stage_one.reuse.record import Record, recorded
+from pipeline.stage_one.reuse.told import is_known, is_of, known_here, note_of_store
 
 logger = logging.getLogger(__name__)
 
@@ -32,14 +34,22 @@ def with_stored_features(manifest: Manifest, settings: Settings) -> Settings:
     size, the default is preferred: reproduced experiments store rows of other settings by themselves. The cut is never taken from a
     store: fine-tuning stores rows of earlier layers by itself. Without a store of these images the defaults hold.
 
+    A manifest file that records its rows comes before all stores, with its cut, unless it contradicts a given setting.
+
     Args:
         manifest: The images.
         settings: `settings.given` names what the user gave.
 
     Raises:
-        SettingError: Stores of these images differ in a setting that the user did not give; the message lists the options.
+        SettingError: Stores of these images differ in a setting that the user did not give; the message lists the options. Or a manifest
+            file was written with a model or weights of the user's own, which have to be given.
+        DataLayoutError: What a manifest file records is damaged.
     """
     wanted = _completed(settings.features)
+    if record := recorded(manifest):
+        features = _as_recorded(record, settings, manifest)
+        if features is not None:
+            return _using(features, wanted, settings, f"the features that {_file_of(manifest)} was written with")
     stores = _fitting_stores(settings)
     if set(stores) <= {wanted}:
         return settings  # nothing to choose from, so no shard has to be opened
@@ -52,8 +62,53 @@ def with_stored_features(manifest: Manifest, settings: Settings) -> Settings:
         raise SettingError(
             f"The cache has features of these images with several settings. Choose by options:\n{listed}"
         )
-    logger.warning("Using the stored features of these images: %s. Give other values to compute others.", options[0])
-    return replace(settings, features=found[0])
+    return _using(found[0], wanted, settings, "the stored features of these images")
+
+
+def _using(features: FeatureSettings, wanted: FeatureSettings, settings: Settings, what: str) -> Settings:
+    """The settings with other features, and a line that says so if they are others."""
+    if features == wanted:
+        return settings
+    logger.warning("Using %s: %s. Give other values to compute others.", what, _as_options(features))
+    return replace(settings, features=features)
+
+
+def _as_recorded(record: Record, settings: Settings, manifest: Manifest) -> FeatureSettings | None:
+    """The settings that lead to the rows of a manifest file; None if something else was given, or nobody knows their weights.
+
+    Raises:
+        SettingError: They were made with a model, or with weights, that the user has to give.
+    """
+    recipe, given = record.recipe, settings.given.intersection(_NAMES)
+    if "base" in given and settings.features.spec.name != recipe.base:
+        return None
+    weights = settings.features.weights
+    if "weights" not in given and weights == FeatureSettings.weights:
+        weights = _recorded_weights(record, manifest)
+    try:
+        spec = find_base(recipe.base, recipe.decoder.size_px, weights=weights)
+    except UnknownBaseError:
+        raise SettingError(
+            f"{_file_of(manifest)} was written with rows of {recipe.base}, which is not a base of the table. Give the model: --base FILE."
+        ) from None
+    features, wanted = _features_of(recipe, spec, weights), _completed(settings.features)
+    return features if all(getattr(features, name) == getattr(wanted, name) for name in given) else None
+
+
+def _recorded_weights(record: Record, manifest: Manifest) -> str:
+    if record.note is None:
+        return FeatureSettings.weights
+    if record.note.weights is None:
+        raise SettingError(
+            f"{_file_of(manifest)} was written with rows of {record.recipe.base} with weights of your own. Give them: --weights FILE, or --base FILE if "
+            "it is a model."
+        )
+    return record.note.weights
+
+
+def _file_of(manifest: Manifest) -> str:
+    """The name of a manifest file."""
+    return Path(manifest.source or manifest.title).name
 
 
 def _fitting_stores(settings: Settings) -> dict[FeatureSettings, list[Store]]:
@@ -65,7 +120,7 @@ def _fitting_stores(settings: Settings) -> dict[FeatureSettings, list[Store]]:
             store = Store.open(folder)
         except PipelineError:
             continue  # reported by the commands that look after the cache
-        features = settings_of(store.recipe, settings.features.weights)
+        features = settings_of(store.recipe, settings.features.weights, store)
         if features and "cut" not in given:  # rows of the last layer are derived from those of an earlier one
             features = replace(features, cut=features.spec.last_layer)
         if features and all(getattr(features, name) == getattr(wanted, name) for name in given):
@@ -85,18 +140,31 @@ def _completed(features: FeatureSettings) -> FeatureSettings:
     )
 
 
-def settings_of(recipe: Recipe, weights: str) -> FeatureSettings | None:
-    """The settings that lead to a recipe with these weights; None if these weights do not, or it has an augmentation."""
+def settings_of(recipe: Recipe, weights: str, store: Store | None = None) -> FeatureSettings | None:
+    """The settings that lead to a recipe with these weights; None if these weights do not, or it has an augmentation.
+
+    Args:
+        recipe: Of rows.
+        weights: `imagenet`, `random`, or a file.
+        store: Its note says of which weights it is where these are not here, or were never read; None: nobody is asked.
+    """
     if recipe.augmentation is not None:
         return None
+    if not known_here(recipe, weights) and not (store and _is_told(store, weights)):
+        return None
     try:
-        spec = find_base(recipe.base, recipe.decoder.size_px, weights=weights)
-        file = weights_path(spec, weights, home_folder())
-        trunk = DigestMemory(home_folder()).recall(file, spec.name, recipe.cut) if file.exists() else None
+        return _features_of(recipe, find_base(recipe.base, recipe.decoder.size_px, weights=weights), weights)
     except (PipelineError, OSError):
         return None
-    if trunk is None or trunk.digest != recipe.trunk_digest:
-        return None
+
+
+def _is_told(store: Store, weights: str) -> bool:
+    """Whether the weights of a store cannot be known here, and its note says that they are these."""
+    note = note_of_store(store, weights)
+    return note is not None and is_of(note, weights) and not is_known(store.recipe, weights)
+
+
+def _features_of(recipe: Recipe, spec: BaseSpec, weights: str) -> FeatureSettings:
     return FeatureSettings(
         base=spec.name,
         size=recipe.decoder.size_px,

@@ -17,7 +17,7 @@ from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.recipes import make_recipe
-from pipeline.stage_one.views import ensure_views
+from pipeline.stage_one.views import ensure_views, fetch_views
 from pipeline.stage_two.rows import LabelledRows, load_rows
 from pipeline.stage_two.spec import DenseSpec, check_learnable, parse_layers
 from pipeline.training.finetune.settings import FineTuning
@@ -113,6 +113,7 @@ def assemble(manifest: Manifest, tuning: FineTuning, settings: Settings) -> Asse
     own = settings.with_changes(cut=cut)
     recipe, _ = make_recipe(manifest, own)
     extraction = ensure(manifest, recipe, own)
+    fetch_views(extraction.manifest, tuning.views, recipe, own)
     last_layer = _last_layer_rows(extraction.manifest, tuning, recipe, own)
     labelled = load_rows(
         extraction.manifest,

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from pipeline.cache import own
+from pipeline.cache.recipe import write_recipe
 from pipeline.cache.shared.layout import list_path, pack_keys, recipe_path, shard_path
+from pipeline.cache.shared.open import open_shared
+from pipeline.cache.shared.pull import pull
 from pipeline.cache.store import Store
-from pipeline.errors import DataNotFoundError, UnreachableDataError
+from pipeline.errors import DataNotFoundError, SettingError, UnreachableDataError
 from tests.cache.samples import HALF, RECIPE, SHAPE, fill, forge, make_keys, make_rows, snapshot
 from tests.cache.shared.samples import counts, only, pull_all, push_all
 from tests.cache.test_shard import FORGERIES
@@ -118,6 +121,78 @@ def test_rows_that_are_not_finite_or_of_another_shape_are_refused(cache, shared_
     assert any("not finite" in entry.reason for entry in done.refused)
     assert any("rows of shape" in entry.reason for entry in done.refused)
     assert len(Store(second, RECIPE)) == 20
+
+
+def forge_shape(folder, shape, count=4):
+    """A shard that passes every check but has rows of another shape; its images are those of no other shard."""
+    rows = make_rows(range(count), shape=shape)
+    return forge(
+        folder,
+        lambda file: file.create_dataset("features", data=rows, chunks=rows.shape),
+        without="features",
+        count=count,
+    )
+
+
+def test_a_forged_first_shard_does_not_shut_out_the_others(cache, shared_folder, second):
+    """It has most rows of all shards, so it comes first, and fewer than the others together."""
+    fill(Store(cache, RECIPE), range(20, 32), range(32, 44))
+    push_all(shared_folder, cache)
+    forged = forge_shape(shared_folder.folder / STORE / "shards", (1, 1, 5), count=14)
+    shared_folder.put(list_path(STORE, forged.name), pack_keys(make_keys(range(14))))
+    done = pull_all(shared_folder, second, fits=only(RECIPE))
+
+    assert [entry.path for entry in done.refused] == [shard_path(STORE, forged.name)]
+    assert "rows of shape (1, 1, 5)" in done.refused[0].reason
+    assert Store(second, RECIPE).row_shape == SHAPE
+    assert Store(second, RECIPE).has(make_keys(range(44))).all()
+
+
+def test_the_known_shape_decides(cache, shared_folder, second):
+    """Whoever knows it from elsewhere, such as a manifest file, is not outvoted."""
+    fill(Store(cache, RECIPE), range(20, 24))
+    push_all(shared_folder, cache, range(20, 24))
+    forged = forge_shape(shared_folder.folder / STORE / "shards", (1, 1, 5), count=19)
+    shared_folder.put(list_path(STORE, forged.name), pack_keys(make_keys(range(19))))
+    done = pull(shared_folder.open(), second, None, only(RECIPE), lambda _: SHAPE)
+
+    assert [entry.path for entry in done.refused] == [shard_path(STORE, forged.name)]
+    assert Store(second, RECIPE).has(make_keys(range(20, 24))).all()
+
+
+def test_two_shapes_with_as_many_rows_are_both_refused(shared_folder, second):
+    """Neither is right for all that is known; the next pull is not decided by what came first."""
+    folder = shared_folder.folder / STORE / "shards"
+    paths = [forge_shape(folder, shape) for shape in ((1, 1, 5), (2, 1, 5))]
+    write_recipe(RECIPE, folder.parent)
+    done = pull_all(shared_folder, second)
+
+    assert {entry.path for entry in done.refused} == {shard_path(STORE, path.name) for path in paths}
+    assert "several shapes" in done.refused[0].reason
+    assert Store(second, RECIPE).shard_paths() == []
+    assert [path.name for path in second.iterdir()] == [STORE]
+
+
+def test_the_table_of_bases_breaks_a_tie(shared_folder, second):
+    """VGG16 has 512 channels at its last layer."""
+    folder = shared_folder.folder / STORE / "shards"
+    right, _ = (forge_shape(folder, shape) for shape in ((1, 1, 512), (2, 1, 5)))
+    write_recipe(RECIPE, folder.parent)
+    done = pull_all(shared_folder, second)
+
+    assert [path.name for path in Store(second, RECIPE).shard_paths()] == [right.name]
+    assert len(done.refused) == 1
+
+
+def test_a_shape_that_is_here_names_the_cure(cache, shared_folder, second):
+    """If an earlier pull brought the wrong one."""
+    forged = forge_shape(second / STORE / "shards", (1, 1, 5))
+    push_all(shared_folder, cache)
+    done = pull_all(shared_folder, second, fits=only(RECIPE))
+
+    assert forged.exists()
+    assert len(done.refused) == 2
+    assert f"bottleneck cache prune {STORE}" in done.refused[0].reason
 
 
 def test_list_that_lies_is_refused(cache, place, second):
@@ -228,6 +303,25 @@ def test_links_in_a_shared_folder_are_not_followed(part, cache, shared_folder, s
     assert len(done.refused) == 1
     assert "symbolic link" in done.refused[0].reason
     assert len(Store(second, HALF)) == 5
+
+
+def test_other_projects_under_the_url_are_passed_over(cache, place, second):
+    """Names that end in a hash are common; only what has a recipe or a shard is a store."""
+    push_all(place, cache)
+    place.put("model-0123456789ab/weights.bin", b"x")
+    done = pull_all(place, second)
+
+    assert not done.refused
+    place.put(f"notes-0123456789ab/shards/{'0' * 32}.h5", b"x")
+    assert [entry.path for entry in pull_all(place, second).refused] == ["notes-0123456789ab"]
+
+
+def test_a_file_is_no_shared_cache(cache, tmp_path):
+    """Whoever exchanges URL and DATA is told so."""
+    (tmp_path / "photos.jsonl").write_text("{}")
+
+    with pytest.raises(SettingError, match="The URL comes first"):
+        open_shared(tmp_path / "photos.jsonl", cache)
 
 
 def test_nothing_at_the_url(place, second):

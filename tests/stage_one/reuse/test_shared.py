@@ -10,7 +10,7 @@ import pipeline
 from pipeline.cache.shared import pull
 from pipeline.cache.shared.layout import recipe_path
 from pipeline.cache.store import Store
-from pipeline.errors import SettingError, UnreachableDataError, UnwritableStoreError
+from pipeline.errors import DamagedStoreError, SettingError, UnreachableDataError, UnwritableStoreError
 from pipeline.stage_one.reuse import shared as module
 from tests.cache.samples import damage
 from tests.conftest import RANDOM
@@ -110,6 +110,7 @@ def test_store_with_another_recipe_is_not_used(team, photos, tmp_path, caplog):
 
     assert (done.num_new, done.num_fetched) == (12, 0)
     assert "Its rows are not used." in caplog.text
+    assert "has no rows" not in caplog.text
 
 
 def test_server_that_fails_at_the_beginning_is_an_error(team, photos, tmp_path, monkeypatch):
@@ -180,3 +181,45 @@ def test_nothing_there_is_said(photos, tmp_path, caplog):
         pipeline.extract(photos / "test", **QUIET, cache=tmp_path / "cache", shared=tmp_path / "taem")
 
     assert "taem has no rows of squeezenet-48px" in caplog.text
+
+
+def test_heads_find_shared_views(photos, tmp_path):
+    """They are fetched for a head, as the images' own rows are; it never computes any."""
+    views = {**QUIET, "views": 1, "augment": "flip"}
+    share = {"shared": tmp_path / "team", "share": True, "cache": tmp_path / "a"}
+    pipeline.extract(photos, **QUIET, **share)
+    pipeline.extract_views(photos, **views, **share)
+    folders = {"cache": tmp_path / "b", "runs": tmp_path / "runs"}
+    run = pipeline.fit(photos, "ridge", **views, **folders, shared=tmp_path / "team", plots=False)
+
+    assert run.info.stage_one["new"] == 0
+    assert sorted(len(Store.open(path.parent)) for path in (tmp_path / "b").glob("*/recipe.json")) == [24, 48]
+
+
+def test_what_is_there_is_named(team, photos, tmp_path, caplog):
+    """Settings that were forgotten cost hours, too."""
+    pipeline.extract(photos / "test", **QUIET | {"size": 64}, cache=tmp_path / "cache", shared=team)
+
+    assert "has no rows of squeezenet-64px" in caplog.text
+    assert f"It has {store_in(team).name}; options such as --base and --size choose one." in caplog.text
+
+
+def test_store_of_a_stopped_push_is_told_from_a_missing_one(team, photos, tmp_path, caplog):
+    """It has a recipe, and no shard yet."""
+    name = store_in(team).name
+    (tmp_path / "team" / name).mkdir(parents=True)
+    shutil.copy(team / recipe_path(name), tmp_path / "team" / name)
+    pipeline.extract(photos / "test", **QUIET, cache=tmp_path / "cache", shared=tmp_path / "team")
+
+    assert f"{name} at {tmp_path / 'team'} has no shards: a push was stopped" in caplog.text
+
+
+def test_fetched_rows_of_another_shape_are_noticed(team, photos, tmp_path):
+    """As soon as a row is computed: until then nobody knows better. What to do is said."""
+    store = store_in(team)
+    forged = Store(tmp_path / "team", store.recipe)
+    forged.append(store.keys()[:40], np.ones((40, 1, 1, 512), np.float32), {})
+    pipeline.push_cache(tmp_path / "rows", cache=tmp_path / "team", progress=False)
+
+    with pytest.raises(DamagedStoreError, match=r"has rows of the shapes .*\. Some are wrong.*cache prune squeezenet"):
+        pipeline.extract(photos, **QUIET, cache=tmp_path / "cache", shared=tmp_path / "rows")

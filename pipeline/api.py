@@ -79,7 +79,7 @@ def extract(
 
     check_replaceable(manifest)
     given = gather(keywords, extract, data=data, pool=pool)
-    images, settings = given.open(data)
+    images, settings = given.open(data, pooling=rows_pooling(pool))
     recipe, _ = make_recipe(images, settings)
     done = ensure(images, recipe.with_pooling(rows_pooling(pool)), settings)
     write_manifest_file(manifest, done.manifest, partial(given.by_question, data, images))

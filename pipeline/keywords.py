@@ -215,18 +215,28 @@ class Inputs:
     view_seed: int = 0
     tta: bool = False
 
-    def scan(self, data: Data | Manifest) -> Manifest:
-        """The images, labels and splits of a data set."""
-        return scan(data, self.settings, **self.read)
+    def scan(self, data: Data | Manifest, *, pooling: str | None = None) -> Manifest:
+        """The images, labels and splits of a data set.
+
+        Args:
+            data: The data set.
+            pooling: Pooling of the rows that will be made of these images; None: none will be.
+        """
+        return scan(data, self.settings, pooling=pooling, **self.read)
 
     @property
     def reading(self) -> Reading:
         """How data is read."""
         return make_reading(self.settings, **self.read)
 
-    def open(self, data: Data | Manifest) -> tuple[Manifest, Settings]:
-        """The data set, and the settings: feature settings that were not given are those of the rows stored for these images."""
-        manifest = self.scan(data)
+    def open(self, data: Data | Manifest, *, pooling: str | None = None) -> tuple[Manifest, Settings]:
+        """The data set, and the settings: feature settings that were not given are those of the rows stored for these images.
+
+        Args:
+            data: The data set.
+            pooling: As in `scan`.
+        """
+        manifest = self.scan(data, pooling=pooling)
         return manifest, with_stored_features(manifest, self.settings)
 
     def by_question(self, data: Data | Manifest, manifest: Manifest) -> Mapping[str, Manifest]:
@@ -241,7 +251,7 @@ class Inputs:
         Raises:
             DataLayoutError: The labels do not make a task; see `Manifest.require_task`.
         """
-        manifest = self.scan(data)
+        manifest = self.scan(data, pooling="none")
         found = {name: self._required(each) for name, each in self.by_question(data, manifest).items()}
         return found, with_stored_features(manifest, self.settings)
 

@@ -94,6 +94,27 @@ def test_unchanged_objects_are_only_listed(bucket, photos, own):
     assert fetched == ["/photos/pets/train/red/new.png"]
 
 
+def test_rows_are_computed_while_others_are_fetched(web, photos, own):
+    """Without a spool, too, each object is fetched once; when the server fails, the rows of what had come are kept."""
+    web.add_tree(photos, "/p/")
+    far = {**own, "batch_size": 4, "spool_gb": 0}
+    images = sorted(path for path in web.files)
+    for path in images[24:]:
+        web.faults[path] = [503] * 99
+    with pytest.raises(UnreachableDataError, match=r"The last \d+ objects .*Rows made so far are kept"):
+        pipeline.extract(web.url("/p/"), **far)
+    web.faults.clear()
+    web.asked()
+    rest = pipeline.extract(web.url("/p/"), **far)
+    here = pipeline.extract(photos, **{**own, "cache": own["cache"].with_name("here")})
+
+    assert 0 < rest.num_new < 48
+    assert len(web.asked("GET")) == 10 + rest.num_new, "ten pages, and the objects without a row"
+    assert rest.engine == here.engine
+    keys = here.keys()
+    np.testing.assert_allclose(rest.store.read(keys), here.store.read(keys), atol=1e-4)
+
+
 def test_archives_and_tables_in_a_bucket_are_the_same_data(bucket, photos, own):
     """A zip and a table beside the images give the rows of the folder; what is kept is asked for its version alone."""
     pipeline.extract(photos, **own)

@@ -2,7 +2,7 @@
 
 import stat
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -94,6 +94,19 @@ class Ignored:
 
 
 @dataclass(frozen=True)
+class Early:
+    """What stage one computed of the images of a data set while others were fetched."""
+
+    num_rows: int = 0
+    engine: str | None = None
+    seconds: float = 0.0
+    """Time of fetching and computing."""
+
+    judged: Mapping[bytes, int] = field(default_factory=dict)
+    """Digests of images with 16 bits a channel that were judged to use fewer, with that number of bits."""
+
+
+@dataclass(frozen=True)
 class Manifest:
     """N images in a fixed order. Rows of the store are found by `digests`, never by this order.
 
@@ -153,6 +166,9 @@ class Manifest:
 
     split_rule: str | None = field(default=None, compare=False)
     """Percentages and seed that the splits were drawn with, such as `80/10/10, seed 0`; None if the data sets its splits."""
+
+    early: Early | None = field(default=None, compare=False)
+    """Rows of these images that were computed while they were fetched, until `ensure` has counted them; None: none."""
 
     def __post_init__(self) -> None:
         lengths = {len(self.positions), len(self.names), len(self.digests), len(self.labels), len(self.splits)}

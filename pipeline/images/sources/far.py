@@ -72,7 +72,7 @@ def scan_objects(url: str, below: Below, reading: Reading) -> Manifest:
     found = sort_objects(below)
     columns = columns_of_found(found, reading, shown(url))
     images = objects_of(found.names, below, reading)
-    digests = images.digests(reading.hashes, progress=reading.progress)
+    digests = images.digests(reading.hashes, progress=reading.progress, while_fetching=reading.while_fetching)
     return columns.manifest(images, digests, reading, name_in(url.rstrip("/")) or _bucket(url))
 
 

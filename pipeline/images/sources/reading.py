@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from pipeline.errors import check_choice
 from pipeline.images.files.hashing import FileHashes
+from pipeline.images.remote.arrivals import WhileFetching
 from pipeline.images.splits import Fractions
 from pipeline.surroundings import home_folder
 from pipeline.tasks.task import KINDS
@@ -89,6 +90,9 @@ class Reading:
 
     home: Path = field(default_factory=home_folder)
     """Folder of downloaded data sets and of temporary files."""
+
+    while_fetching: WhileFetching | None = None
+    """Is given the images of a bucket or a web server as they arrive; None: nothing is done with them before all are here."""
 
     progress: bool = False
     """Show a bar while hashing."""

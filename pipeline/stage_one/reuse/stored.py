@@ -26,7 +26,22 @@ _NAMES = tuple(field.name for field in fields(FeatureSettings))
 
 
 def with_stored_features(manifest: Manifest, settings: Settings) -> Settings:
-    """The settings, with the feature settings that the user did not give taken from stored rows of these images.
+    """The settings with `stored_features`; a warning says so where they are not the user's.
+
+    Raises:
+        As `stored_features`.
+    """
+    features = stored_features(manifest, settings)
+    if features is settings.features:
+        return settings
+    logger.warning(
+        "Using the stored features of these images: %s. Give other values to compute others.", _as_options(features)
+    )
+    return replace(settings, features=features)
+
+
+def stored_features(manifest: Manifest, settings: Settings) -> FeatureSettings:
+    """The feature settings; those that the user did not give are taken from stored rows of these images.
 
     Stores that contradict a given setting, and stores of augmented views, do not count. Where stores differ in anything but the
     size, the default is preferred: reproduced experiments store rows of other settings by themselves. The cut is never taken from a
@@ -42,18 +57,16 @@ def with_stored_features(manifest: Manifest, settings: Settings) -> Settings:
     wanted = _completed(settings.features)
     stores = _fitting_stores(settings)
     if set(stores) <= {wanted}:
-        return settings  # nothing to choose from, so no shard has to be opened
+        return settings.features  # nothing to choose from, so no shard has to be opened
     found = _prefer_defaults(_with_rows_of(manifest, stores))
     if found == [wanted] or not found:
-        return settings
-    options = [_as_options(features) for features in found]
+        return settings.features
     if len(found) > 1:
-        listed = "\n".join(f"  {line}" for line in options)
+        listed = "\n".join(f"  {_as_options(features)}" for features in found)
         raise SettingError(
             f"The cache has features of these images with several settings. Choose by options:\n{listed}"
         )
-    logger.warning("Using the stored features of these images: %s. Give other values to compute others.", options[0])
-    return replace(settings, features=found[0])
+    return found[0]
 
 
 def _fitting_stores(settings: Settings) -> dict[FeatureSettings, list[Store]]:

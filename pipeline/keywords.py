@@ -200,6 +200,12 @@ def rows_pooling(pool: Pool) -> Pool:
     return "none" if pool == CLASS_POOLING else pool
 
 
+def _check_labels(manifest: Manifest) -> None:
+    """Check that the labels make a task, or a question for each of several columns."""
+    if not manifest.questions:
+        manifest.require_task()
+
+
 @dataclass(frozen=True)
 class Inputs:
     """Keywords as typed values."""
@@ -215,14 +221,17 @@ class Inputs:
     view_seed: int = 0
     tta: bool = False
 
-    def scan(self, data: Data | Manifest, *, pooling: str | None = None) -> Manifest:
+    def scan(
+        self, data: Data | Manifest, *, pooling: str | None = None, check: Callable[[Manifest], object] | None = None
+    ) -> Manifest:
         """The images, labels and splits of a data set.
 
         Args:
             data: The data set.
             pooling: Pooling of the rows that will be made of these images; None: none will be.
+            check: Raises what makes the data set useless; it is called before anything is fetched.
         """
-        return scan(data, self.settings, pooling=pooling, **self.read)
+        return scan(data, self.settings, pooling=pooling, check=check, **self.read)
 
     @property
     def reading(self) -> Reading:
@@ -251,7 +260,7 @@ class Inputs:
         Raises:
             DataLayoutError: The labels do not make a task; see `Manifest.require_task`.
         """
-        manifest = self.scan(data, pooling="none")
+        manifest = self.scan(data, pooling="none", check=_check_labels)
         found = {name: self._required(each) for name, each in self.by_question(data, manifest).items()}
         return found, with_stored_features(manifest, self.settings)
 
@@ -277,7 +286,7 @@ class Inputs:
         Raises:
             DataLayoutError: The labels do not make a task; see `Manifest.require_task`.
         """
-        manifest = self._required(self.scan(data))
+        manifest = self._required(self.scan(data, check=_check_labels))
         return manifest, with_stored_features(manifest, self.settings)
 
     @property

@@ -158,6 +158,20 @@ def test_live_training_fetches_each_object_once(bucket, own):
     assert len(fetched := gets(bucket)) == len(set(fetched)) == 48, "those of the test split are hashed, too"
 
 
+def test_labels_are_checked_before_anything_is_fetched(bucket, own, tmp_path):
+    """A training of one class fails in a moment, and not after hours of fetching; a table of URLs, too."""
+    with pytest.raises(DataLayoutError, match="A head needs labels"):
+        pipeline.fit("s3://photos/pets/train/red/", **own)
+    table = tmp_path / "table.csv"
+    table.write_text(
+        "path,label\ns3://photos/pets/train/red/red000.png,red\ns3://photos/pets/train/red/red001.png,red\n"
+    )
+    with pytest.raises(DataLayoutError, match=r"at least two classes. Received: \['red'\]"):
+        pipeline.sweep(table, **own)
+
+    assert gets(bucket) == []
+
+
 def test_missing_buckets_and_paths_are_named(bucket, own):
     """The message says what does not exist, and what to check."""
     for url in ("s3://nowhere/pets", "s3://photos/no/such", "s3://photos/gone.zip"):

@@ -3,6 +3,7 @@
 import logging
 import shlex
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -30,6 +31,7 @@ def scan(
     settings: Settings,
     *,
     pooling: str | None = None,
+    check: Callable[[Manifest], object] | None = None,
     **keywords: Unpack[ReadKeywords],
 ) -> Manifest:
     """The images, labels and splits of a data set.
@@ -39,6 +41,7 @@ def scan(
         settings: Cache folder, where file digests are remembered, and progress.
         pooling: Pooling of the rows that will be made of these images: where images are fetched, they are computed meanwhile.
             None: none will be.
+        check: Raises what makes the data set useless for the caller, who calls it again on the result: here, before anything is fetched.
         keywords: How the data is read: fields of `pipeline.images.sources.reading.Reading`.
 
     Raises:
@@ -48,7 +51,7 @@ def scan(
         _check_conflicts(data, settings)
         return data
     arriving = None if pooling is None else ArrivingRows(settings, pooling)
-    reading = replace(make_reading(settings, **keywords), while_fetching=arriving)
+    reading = replace(make_reading(settings, **keywords), before_fetching=check, while_fetching=arriving)
     manifest = scan_data(data, reading)
     if arriving is not None:
         manifest = arriving.noted(manifest)

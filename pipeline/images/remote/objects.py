@@ -93,14 +93,14 @@ class Objects:
         return self._read(self._numbers[position])
 
     def _read(self, number: int) -> bytes:
-        if (kept := self._spool.get(number)) is not None:
-            return kept
         with self._lock:
             coming = self._coming.pop(number, None)
-        data = (coming or start(self._fetch(number))).result()
-        if coming is not None:
-            with self._lock:
-                self._held -= len(data)
+        if coming is None:
+            kept = self._spool.get(number)
+            return start(self._fetch(number)).result() if kept is None else kept
+        data = coming.result()
+        with self._lock:
+            self._held -= len(data)
         return data
 
     def _drop(self, number: int) -> None:

@@ -8,7 +8,7 @@
 set -euo pipefail
 project=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
-export STORAGE_DRIVER=${STORAGE_DRIVER:-vfs} BUILDAH_ISOLATION=chroot
+export BUILDAH_ISOLATION=chroot
 container=
 clean() {
     [ -z "$container" ] || buildah rm "$container" >/dev/null

@@ -1,5 +1,5 @@
 # The command `bottleneck` for the CPU; for NVIDIA GPUs: docker build --build-arg GPU=1
-# docs/deploy.md says how it is used. `make container` performs these steps without Docker.
+# docs/deploy.md says how it is used. `make container` builds and tries the image without Docker.
 ARG PYTHON=3.11
 
 FROM python:${PYTHON}-slim-bookworm AS build
@@ -30,6 +30,7 @@ COPY --from=build /opt/bottleneck /opt/bottleneck
 ENV PATH=/opt/bottleneck/bin:$PATH BOTTLENECK_HOME=/workspace/home KERAS_HOME=/tmp/keras MPLCONFIGDIR=/tmp/matplotlib PYTHONUNBUFFERED=1
 USER 1000
 WORKDIR /workspace
-VOLUME ["/workspace/features_cache", "/workspace/runs", "/workspace/home"]
+# One volume: one inside of a volume that is mounted here would hide a part of it.
+VOLUME ["/workspace"]
 ENTRYPOINT ["bottleneck"]
 CMD ["--help"]

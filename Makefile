@@ -129,9 +129,9 @@ dist: $(INSTALLED)
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/twine check --strict dist/*
 
-## Perform the steps of the Dockerfile without Docker, as root (needs debootstrap and a few minutes).
+## Build the container's image without Docker and use it, as root (needs buildah and a few minutes; BASE=debian also debootstrap).
 container: $(INSTALLED)
-	$(BIN)/python -m tests.packaging.dockerfile $(ARGS)
+	PYTHON=$(abspath $(BIN))/python BASE=$(BASE) tests/packaging/container.sh $(ARGS)
 
 ## Write requirements.lock and requirements-gpu.lock anew from pyproject.toml.
 lock: $(INSTALLED)

@@ -1,6 +1,9 @@
 """A server that is no bound: files in memory, answered over kept connections, and listed as S3 lists them.
 
 It knows as much of HTTP and of S3 as clients need that read: GET, HEAD, and list-type=2 of one bucket. It runs in a process of its own.
+It can wait before it gives an object, as servers do that are far away.
+
+    python benchmarks/_far_server.py FOLDER BUCKET [SECONDS]
 """
 
 import asyncio
@@ -58,8 +61,8 @@ class Files:
 class Connection(asyncio.Protocol):
     """One connection; requests without bodies, one after the other."""
 
-    def __init__(self, files: Files) -> None:
-        self.files, self.waiting = files, b""
+    def __init__(self, files: Files, seconds: float) -> None:
+        self.files, self.seconds, self.waiting = files, seconds, b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -72,17 +75,23 @@ class Connection(asyncio.Protocol):
             path, _, query = target.partition(b"?")
             found = self.files.answers.get(path)
             if found:
-                self.transport.write(found[0] if method == b"HEAD" else found[0] + found[1])
+                self._write_later(found[0] if method == b"HEAD" else found[0] + found[1])
             elif b"list-type" in query:
                 self.transport.write(self.files.listing(unquote(query.decode()) if b"%25" in query else query.decode()))
             else:
                 self.transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 
+    def _write_later(self, answer: bytes) -> None:
+        if self.seconds:
+            asyncio.get_running_loop().call_later(self.seconds, self.transport.write, answer)
+        else:
+            self.transport.write(answer)
 
-async def main(folder: Path, bucket: str) -> None:
+
+async def main(folder: Path, bucket: str, seconds: float) -> None:
     """Listen, and print the port."""
-    files = Files(folder, bucket)
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(files), "127.0.0.1", 0, backlog=256)
+    files, loop = Files(folder, bucket), asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(files, seconds), "127.0.0.1", 0, backlog=256)
     print(server.sockets[0].getsockname()[1], flush=True)
     parent = os.getppid()
     while os.getppid() == parent:  # noqa: ASYNC110 nothing tells that a parent is gone
@@ -90,4 +99,4 @@ async def main(folder: Path, bucket: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], float((*sys.argv, 0)[3])))

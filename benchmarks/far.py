@@ -2,8 +2,7 @@
 
 The images are handwritten digits of scikit-learn, enlarged, with noise, as JPEG, in ten class folders. The server (`_far_server.py`) is
 in a process of its own on the same machine; what it gives to a client that does nothing with the bytes is printed first. It is asked
-as S3 (s3fs), and as a web server through a table of URLs. Every turn starts with an empty cache. Seconds of each part are printed, too:
-fetching and hashing come first, then the network.
+as S3 (s3fs), and as a web server through a table of URLs. Every turn starts with an empty cache.
 
     python benchmarks/far.py [--images 10000] [--repeats 3] [--base mobilenetv2] [--size 96]
 """
@@ -46,10 +45,11 @@ def make_images(folder: Path, count: int, side: int) -> list[Path]:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The address of a server of these files, in the bucket `photos`."""
+def served(folder: Path, wait_seconds: float = 0) -> Iterator[str]:
+    """The address of a server of these files, in the bucket `photos`, which waits before it gives one."""
     script = Path(__file__).with_name("_far_server.py")
-    with subprocess.Popen([sys.executable, script, folder, "photos"], stdout=subprocess.PIPE, text=True) as server:
+    words = [sys.executable, script, folder, "photos", str(wait_seconds)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
         try:
             yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
         finally:
@@ -77,21 +77,17 @@ def most(address: str, paths: list[str]) -> float:
     return time.perf_counter() - start
 
 
-def extraction(data: str, parts: dict[str, list[float]], **keywords: object) -> Callable[[], float]:
-    """Stage one from nothing; the seconds of scanning and of computing are noted by the name of the data."""
+def extraction(data: str, **keywords: object) -> Callable[[], float]:
+    """Stage one from nothing."""
 
     def run() -> float:
         with tempfile.TemporaryDirectory() as cache:
             start = time.perf_counter()
-            manifest = pipeline.scan(data, cache=cache, progress=False)
-            scanned = time.perf_counter()
-            done = pipeline.extract(manifest, cache=cache, pool="avg", progress=False, **keywords)
-            end = time.perf_counter()
-        parts.setdefault(data.partition(":")[0], []).append(round(scanned - start, 2))
-        print(f"{data[:9]}: {scanned - start:.2f} s and {end - scanned:.2f} s", file=sys.stderr, flush=True)
-        if done.num_new != len(manifest) or manifest.skipped:
+            done = pipeline.extract(data, cache=cache, pool="avg", progress=False, **keywords)
+            seconds = time.perf_counter() - start
+        if done.num_new != done.num_rows or done.manifest.skipped:
             raise SystemExit(f"{data}: {done!r}")
-        return end - start
+        return seconds
 
     return run
 
@@ -117,15 +113,12 @@ def main() -> None:
             table = Path(scratch, "web.csv")
             rows = [f"{address}{path},{file.parent.name}" for path, file in zip(paths, files, strict=True)]
             table.write_text("\n".join(["path,label", *rows]) + "\n")
-            parts: dict[str, list[float]] = {}
             how = {"base": given.base, "size": given.size}
             ways = {"disk": str(folder), "s3": "s3://photos", "web": str(table)}
-            runs = {name: extraction(data, parts, **how) for name, data in ways.items()}
+            runs = {name: extraction(data, **how) for name, data in ways.items()}
             make_images(Path(scratch, "few"), 320, 64)
-            extraction(str(Path(scratch, "few")), parts, **how)()  # libraries are loaded, and the network has run
-            parts.clear()
+            extraction(str(Path(scratch, "few")), **how)()  # libraries are loaded, and the network has run
             found = in_turns(runs, given.repeats)
-    print(f"Seconds of scanning (listing, fetching and hashing): {parts}")
     say(
         f"{given.images:,} objects, {given.base} at {given.size} px",
         found,

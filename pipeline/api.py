@@ -81,7 +81,7 @@ def extract(
 
     check_replaceable(manifest)
     given = gather(keywords, extract, data=data, pool=pool)
-    images, settings = given.open(data)
+    images, settings = given.open(data, pooling=rows_pooling(pool))
     recipe, _ = make_recipe(images, settings)
     done = ensure(images, recipe.with_pooling(rows_pooling(pool)), settings)
     rows = record_rows(done.store, settings.features.weights)

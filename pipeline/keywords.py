@@ -201,6 +201,12 @@ def rows_pooling(pool: Pool) -> Pool:
     return "none" if pool == CLASS_POOLING else pool
 
 
+def _check_labels(manifest: Manifest) -> None:
+    """Check that the labels make a task, or a question for each of several columns."""
+    if not manifest.questions:
+        require_task(manifest)
+
+
 @dataclass(frozen=True)
 class Inputs:
     """Keywords as typed values."""
@@ -216,18 +222,31 @@ class Inputs:
     view_seed: int = 0
     tta: bool = False
 
-    def scan(self, data: Data | Manifest) -> Manifest:
-        """The images, labels and splits of a data set."""
-        return scan(data, self.settings, **self.read)
+    def scan(
+        self, data: Data | Manifest, *, pooling: str | None = None, check: Callable[[Manifest], object] | None = None
+    ) -> Manifest:
+        """The images, labels and splits of a data set.
+
+        Args:
+            data: The data set.
+            pooling: Pooling of the rows that will be made of these images; None: none will be.
+            check: Raises what makes the data set useless; it is called before anything is fetched.
+        """
+        return scan(data, self.settings, pooling=pooling, check=check, **self.read)
 
     @property
     def reading(self) -> Reading:
         """How data is read."""
         return make_reading(self.settings, **self.read)
 
-    def open(self, data: Data | Manifest) -> tuple[Manifest, Settings]:
-        """The data set, and the settings: feature settings that were not given are those of the rows stored for these images."""
-        manifest = self.scan(data)
+    def open(self, data: Data | Manifest, *, pooling: str | None = None) -> tuple[Manifest, Settings]:
+        """The data set, and the settings: feature settings that were not given are those of the rows stored for these images.
+
+        Args:
+            data: The data set.
+            pooling: As in `scan`.
+        """
+        manifest = self.scan(data, pooling=pooling)
         return manifest, with_stored_features(manifest, self.settings)
 
     def by_question(self, data: Data | Manifest, manifest: Manifest) -> Mapping[str, Manifest]:
@@ -242,7 +261,7 @@ class Inputs:
         Raises:
             DataLayoutError: The labels do not make a task; see `pipeline.images.requirements.require_task`.
         """
-        manifest = self.scan(data)
+        manifest = self.scan(data, pooling="none", check=_check_labels)
         found = {name: self._required(each) for name, each in self.by_question(data, manifest).items()}
         return found, with_stored_features(manifest, self.settings)
 
@@ -268,7 +287,7 @@ class Inputs:
         Raises:
             DataLayoutError: The labels do not make a task; see `pipeline.images.requirements.require_task`.
         """
-        manifest = self._required(self.scan(data))
+        manifest = self._required(self.scan(data, check=_check_labels))
         return manifest, with_stored_features(manifest, self.settings)
 
     @property

@@ -94,6 +94,27 @@ def test_unchanged_objects_are_only_listed(bucket, photos, own):
     assert fetched == ["/photos/pets/train/red/new.png"]
 
 
+def test_rows_are_computed_while_others_are_fetched(web, photos, own):
+    """Without a spool, too, each object is fetched once; when the server fails, the rows of what had come are kept."""
+    web.add_tree(photos, "/p/")
+    far = {**own, "batch_size": 4, "spool_gb": 0}
+    images = sorted(path for path in web.files)
+    for path in images[24:]:
+        web.faults[path] = [503] * 99
+    with pytest.raises(UnreachableDataError, match=r"The last \d+ objects .*Rows made so far are kept"):
+        pipeline.extract(web.url("/p/"), **far)
+    web.faults.clear()
+    web.asked()
+    rest = pipeline.extract(web.url("/p/"), **far)
+    here = pipeline.extract(photos, **{**own, "cache": own["cache"].with_name("here")})
+
+    assert 0 < rest.num_new < 48
+    assert len(web.asked("GET")) == 10 + rest.num_new, "ten pages, and the objects without a row"
+    assert rest.engine == here.engine
+    keys = here.keys()
+    np.testing.assert_allclose(rest.store.read(keys), here.store.read(keys), atol=1e-4)
+
+
 def test_archives_and_tables_in_a_bucket_are_the_same_data(bucket, photos, own):
     """A zip and a table beside the images give the rows of the folder; what is kept is asked for its version alone."""
     pipeline.extract(photos, **own)
@@ -135,6 +156,20 @@ def test_live_training_fetches_each_object_once(bucket, own):
     pipeline.end_to_end("s3://photos/pets", "dense:4,relu", epochs=2, plots=False, **own)
 
     assert len(fetched := gets(bucket)) == len(set(fetched)) == 48, "those of the test split are hashed, too"
+
+
+def test_labels_are_checked_before_anything_is_fetched(bucket, own, tmp_path):
+    """A training of one class fails in a moment, and not after hours of fetching; a table of URLs, too."""
+    with pytest.raises(DataLayoutError, match="A head needs labels"):
+        pipeline.fit("s3://photos/pets/train/red/", **own)
+    table = tmp_path / "table.csv"
+    table.write_text(
+        "path,label\ns3://photos/pets/train/red/red000.png,red\ns3://photos/pets/train/red/red001.png,red\n"
+    )
+    with pytest.raises(DataLayoutError, match=r"at least two classes. Received: \['red'\]"):
+        pipeline.sweep(table, **own)
+
+    assert gets(bucket) == []
 
 
 def test_missing_buckets_and_paths_are_named(bucket, own):

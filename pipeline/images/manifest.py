@@ -33,6 +33,23 @@ class ImageBytes(Protocol):
         ...
 
 
+class Scanned(Protocol):
+    """Images with their digests: a manifest, or those of a bucket that have arrived by now."""
+
+    @property
+    def digests(self) -> Sequence[bytes]:
+        """SHA-256 of each image, 32 bytes each."""
+        ...
+
+    def read(self, row: int) -> bytes:
+        """The encoded bytes of an image; raises OSError if they cannot be read."""
+        ...
+
+    def announce(self, row: int) -> None:
+        """Say that an image will be read soon."""
+        ...
+
+
 def announce(images: ImageBytes, position: int) -> None:
     """Say that an image will be read soon, to a source that can do something about it."""
     ahead = getattr(images, "announce", None)
@@ -74,6 +91,19 @@ class Contents:
         if isinstance(content, OSError):
             raise content
         return content
+
+
+@dataclass(frozen=True)
+class Early:
+    """What stage one computed of the images of a data set while others were fetched."""
+
+    num_rows: int = 0
+    engine: str | None = None
+    seconds: float = 0.0
+    """Time of fetching and computing."""
+
+    judged: Mapping[bytes, int] = field(default_factory=dict)
+    """Digests of images with 16 bits a channel that were judged to use fewer, with that number of bits."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +169,9 @@ class Manifest:
 
     split_rule: str | None = field(default=None, compare=False)
     """Percentages and seed that the splits were drawn with, such as `80/10/10, seed 0`; None if the data sets its splits."""
+
+    early: Early | None = field(default=None, compare=False)
+    """Rows of these images that were computed while they were fetched, until `ensure` has counted them; None: none."""
 
     def __post_init__(self) -> None:
         lengths = {len(self.positions), len(self.names), len(self.digests), len(self.labels), len(self.splits)}
@@ -299,11 +332,11 @@ class Manifest:
         return self.use.as_html(f"{self.title}: {len(self):,} images, {self.what}")
 
 
-def read_scanned(manifest: Manifest, row: int) -> bytes | str:
+def read_scanned(images: Scanned, row: int) -> bytes | str:
     """The bytes of an image as they were scanned, or the reason why they cannot be read."""
     try:
-        data = manifest.read(row)
+        data = images.read(row)
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
-    is_same = hashlib.sha256(data).digest() == manifest.digests[row]
+    is_same = hashlib.sha256(data).digest() == images.digests[row]
     return data if is_same else "changed while it was read; run the command again"

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -14,10 +14,9 @@ from pipeline.cache.recipe import Recipe
 from pipeline.cache.scratch import check_takes_rows, naming_store
 from pipeline.cache.store import Store, view_keys
 from pipeline.errors import DataLayoutError
-from pipeline.images.manifest import Manifest
+from pipeline.images.manifest import Early, Manifest
 from pipeline.images.summary import Skipped, unread_kinds
 from pipeline.settings import Settings
-from pipeline.stage_one.computing.compute import Computed
 from pipeline.stage_one.computing.dispatch import compute_missing
 from pipeline.stage_one.copies import compute_with_copies
 from pipeline.stage_one.extraction import Extraction
@@ -110,19 +109,20 @@ def make_rows(
         done, readable = compute_with_copies(manifest, lambda images: compute_missing(images, store, views, settings))
     if done.num_rows:
         check_one_shape(store.name, (shard.row_shape for shard in store.shards))
+    early = manifest.early or Early()
     extraction = Extraction(
-        manifest=readable,
+        manifest=replace(readable, early=None),
         store=store,
-        num_new=done.num_rows + num_derived,
+        num_new=done.num_rows + num_derived + early.num_rows,
         num_derived=num_derived,
         num_fetched=num_fetched,
-        engine=done.engine or engine,
-        seconds=time.monotonic() - start,
+        engine=done.engine or engine or early.engine,
+        seconds=time.monotonic() - start + early.seconds,
     )
     if keep:
         keep_note(store, settings.features.weights)
     offer_shared(store, inventory.keys, settings.paths, progress=settings.compute.progress)
-    _warn_judged(done)
+    _warn_judged({**early.judged, **done.judged})
     logger.info(
         "%s: %d rows needed, %d of them new%s.",
         store.name,
@@ -177,9 +177,9 @@ def _first(skipped: Sequence[Skipped]) -> list[str]:
     return [f"{entry.path}: {entry.reason}" for entry in skipped[:_NUM_NAMED]] + rest
 
 
-def _warn_judged(done: Computed) -> None:
+def _warn_judged(judged: Mapping[bytes, int]) -> None:
     """Count the images whose range of values was judged, by their significant bits."""
-    counts = Counter(done.judged.values())
+    counts = Counter(judged.values())
     if counts:
         listed = ", ".join(f"{counts[bits]} with {bits} bits" for bits in sorted(counts))
         logger.warning(

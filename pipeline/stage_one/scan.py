@@ -3,6 +3,8 @@
 import logging
 import shlex
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -14,6 +16,7 @@ from pipeline.images.scan import Data
 from pipeline.images.scan import scan as scan_data
 from pipeline.images.sources.reading import Reading, ReadKeywords
 from pipeline.settings import Settings
+from pipeline.stage_one.arriving import ArrivingRows
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +29,9 @@ _MAX_HEADER_BYTES = 4096
 def scan(
     data: Data | Manifest,
     settings: Settings,
+    *,
+    pooling: str | None = None,
+    check: Callable[[Manifest], object] | None = None,
     **keywords: Unpack[ReadKeywords],
 ) -> Manifest:
     """The images, labels and splits of a data set.
@@ -33,6 +39,9 @@ def scan(
     Args:
         data: What `pipeline.images.scan.scan` takes; a manifest is returned as it is.
         settings: Cache folder, where file digests are remembered, and progress.
+        pooling: Pooling of the rows that will be made of these images: where images are fetched, they are computed meanwhile.
+            None: none will be.
+        check: Raises what makes the data set useless for the caller, who calls it again on the result: here, before anything is fetched.
         keywords: How the data is read: fields of `pipeline.images.sources.reading.Reading`.
 
     Raises:
@@ -41,8 +50,11 @@ def scan(
     if isinstance(data, Manifest):
         _check_conflicts(data, settings)
         return data
-    reading = make_reading(settings, **keywords)
+    arriving = None if pooling is None else ArrivingRows(settings, pooling)
+    reading = replace(make_reading(settings, **keywords), before_fetching=check, while_fetching=arriving)
     manifest = scan_data(data, reading)
+    if arriving is not None:
+        manifest = arriving.noted(manifest)
     _check_conflicts(manifest, settings)
     mention_labels(data)
     for warning in (*manifest.warnings, *_unused_split(manifest, reading)):

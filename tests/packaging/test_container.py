@@ -1,8 +1,10 @@
-"""The Dockerfile, without an engine: what it copies, what it installs, and who runs it. `make container` performs it."""
+"""The Dockerfile, without an engine: what it copies, what it installs, and who runs it. `make container` builds it."""
 
+import json
+import re
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -33,10 +35,20 @@ def test_context_is_what_is_copied():
 
 
 def test_user_is_not_root():
-    """The last user is a number, so that an orchestrator sees that it is not root's; the volumes are below its folder."""
+    """The last user is a number, so that an orchestrator sees that it is not root's."""
     assert texts("USER") == ["1000"]
-    assert texts("VOLUME") == ['["/workspace/features_cache", "/workspace/runs", "/workspace/home"]']
     assert [step.name for step in STEPS][-2:] == ["ENTRYPOINT", "CMD"]
+
+
+def test_no_volume_is_inside_of_one_that_people_mount():
+    """An engine makes a new volume for each that the image names; inside of a mounted one it would hide what was kept there."""
+    declared = [PurePosixPath(path) for text in texts("VOLUME") for path in json.loads(text)]
+    page = (PROJECT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    mounted = {PurePosixPath(path) for path in re.findall(r"--volume \S+?:(/[a-z_/]+)", page)}
+
+    assert declared == [PurePosixPath("/workspace")]
+    assert {"/data", "/workspace"} <= set(map(str, mounted))
+    assert [path for path in declared if mounted & set(path.parents)] == []
 
 
 def test_packages_are_those_of_the_lock():

@@ -1,7 +1,8 @@
 """Coroutines for callers that wait: they run in fsspec's own thread."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import contextlib
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -23,8 +24,20 @@ def wait(work: Coroutine[Any, Any, _T], meanwhile: Callable[[], object] = lambda
         work: The coroutine.
         meanwhile: Called a few times per second, in the caller's thread.
     """
+    with running(work) as result:
+        return result(meanwhile)
+
+
+@contextlib.contextmanager
+def running(work: Coroutine[Any, Any, _T]) -> Iterator[Callable[[Callable[[], object]], _T]]:
+    """A coroutine that runs while the caller does something else. It ends with the context.
+
+    Yields:
+        Waits for the result; its argument is called a few times per second, in the caller's thread.
+    """
     future = start(work)
-    try:
+
+    def result(meanwhile: Callable[[], object]) -> _T:
         while not future.done():
             try:
                 return future.result(_POLL_SECONDS)
@@ -33,5 +46,8 @@ def wait(work: Coroutine[Any, Any, _T], meanwhile: Callable[[], object] = lambda
                     break
                 meanwhile()
         return future.result()
+
+    try:
+        yield result
     finally:
         future.cancel()

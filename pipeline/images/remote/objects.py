@@ -13,15 +13,17 @@ from pipeline.images.decoding.decoder import MAX_BYTES
 from pipeline.images.files.hashing import RACY_NS, FileHashes
 from pipeline.images.remote import fetch as fetching
 from pipeline.images.remote.addresses import PROTOCOLS, protocol_of, shown
+from pipeline.images.remote.arrivals import Arrival, Arrivals, WhileFetching
 from pipeline.images.remote.fetch import MANY, FetchError, Version, fetch, has_version, look
 from pipeline.images.remote.filesystems import DENIED, SERVER, FileSystem, explain, open_filesystem
-from pipeline.images.remote.loop import start, wait
+from pipeline.images.remote.loop import running, start
 from pipeline.images.remote.spool import Spool
 from pipeline.progress import progress_bar
 
 _HELD_BYTES = 2**28
 """Bytes of objects that were fetched ahead and are not read yet, from which on no more are fetched ahead."""
 
+_PAUSE_SECONDS = 0.02
 _IN_THREAD_BYTES = 2**20
 """Larger objects are hashed in a thread of their own, so that the others need not wait."""
 
@@ -88,16 +90,24 @@ class Objects:
             FetchError: It cannot be fetched.
             UnreachableDataError: The server does not give any of the last objects.
         """
-        number = self._numbers[position]
-        if (kept := self._spool.get(number)) is not None:
-            return kept
+        return self._read(self._numbers[position])
+
+    def _read(self, number: int) -> bytes:
         with self._lock:
             coming = self._coming.pop(number, None)
-        data = (coming or start(self._fetch(number))).result()
-        if coming is not None:
-            with self._lock:
-                self._held -= len(data)
+        if coming is None:
+            kept = self._spool.get(number)
+            return start(self._fetch(number)).result() if kept is None else kept
+        data = coming.result()
+        with self._lock:
+            self._held -= len(data)
         return data
+
+    def _drop(self, number: int) -> None:
+        """Forget an object that waits to be read."""
+        with self._lock:
+            if number in self._coming:
+                self._held -= len(self._coming.pop(number).result())
 
     def announce(self, position: int) -> None:
         """Say that an object will be read soon: it is fetched meanwhile, beside others."""
@@ -107,10 +117,17 @@ class Objects:
                 return
             self._coming[number] = start(self._fetch_ahead(number))
 
-    def digests(self, hashes: FileHashes, *, progress: bool) -> list[bytes | OSError]:
+    def digests(
+        self, hashes: FileHashes, *, progress: bool, while_fetching: WhileFetching | None = None
+    ) -> list[bytes | OSError]:
         """SHA-256 of each object, 32 bytes; the error instead for one that cannot be fetched.
 
         An object whose version is remembered is not fetched; where no listing gave the version, the server is asked for it.
+
+        Args:
+            hashes: Remembered digests and versions.
+            progress: Show a bar.
+            while_fetching: Is given the objects that are fetched, as they arrive.
 
         Raises:
             UnreachableDataError: The server gives none of them.
@@ -124,14 +141,29 @@ class Objects:
             for number, key in enumerate(keys)
             if key in known and known[key][0] == self._versions[number].stamp
         }
+        known_digests = [known[keys[number]][1] for number in found]
         missing = [number for number in range(len(keys)) if number not in found]
 
+        arrivals = Arrivals(len(missing), known_digests, self._read, self._drop)
+
         async def take(number: int) -> None:
-            found[number] = await self._digest(number)
+            try:
+                data = await self._fetch(number)
+                found[number] = digest = await _sha256(data)
+                await self._hand_over(number, data, digest, arrivals)
+            except FetchError as error:
+                found[number] = error
+
+        def work_meanwhile() -> None:
+            try:
+                if while_fetching is not None:
+                    while_fetching(arrivals)
+            finally:
+                arrivals.close()
 
         now_ns = hashes.clock_ns()
         try:
-            self._all(missing, take, "fetching", progress=progress)
+            self._all(missing, take, "fetching", progress=progress, meanwhile=work_meanwhile, at_end=arrivals.end)
         finally:  # also of an interrupted scan: what was fetched is known at the next one
             self._remember(hashes, keys, {number: found[number] for number in missing if number in found}, now_ns)
         return [found[number] for number in self._numbers]
@@ -148,9 +180,25 @@ class Objects:
         )
 
     def _all(
-        self, numbers: Sequence[int], work: Callable[[int], Coroutine[Any, Any, None]], what: str, *, progress: bool
+        self,
+        numbers: Sequence[int],
+        work: Callable[[int], Coroutine[Any, Any, None]],
+        what: str,
+        *,
+        progress: bool,
+        meanwhile: Callable[[], None] = lambda: None,
+        at_end: Callable[[], None] = lambda: None,
     ) -> None:
-        """Run a coroutine function for each of these objects, many at a time."""
+        """Run a coroutine function for each of these objects, many at a time.
+
+        Args:
+            numbers: The objects.
+            work: The function.
+            what: For the bar, which is shown when `meanwhile` has returned.
+            progress: Show a bar.
+            meanwhile: Runs in this thread beside them.
+            at_end: Runs when all have ended, or one has failed.
+        """
         if not numbers:
             return
         waiting = iter(numbers)
@@ -163,16 +211,21 @@ class Objects:
                 done += 1
 
         async def all_of_them() -> None:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(MANY, len(numbers))):
-                    group.create_task(go_on())
-
-        with progress_bar(desc=what, total=len(numbers), unit="file", progress=progress) as bar:
             try:
-                wait(all_of_them(), lambda: bar.update(done - bar.n))
-            except BaseExceptionGroup as group:
-                raise _first(group) from None
-            bar.update(len(numbers) - bar.n)
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(min(MANY, len(numbers))):
+                        group.create_task(go_on())
+            finally:
+                at_end()
+
+        try:
+            with running(all_of_them()) as result:
+                meanwhile()
+                with progress_bar(desc=what, total=len(numbers), initial=done, unit="file", progress=progress) as bar:
+                    result(lambda: bar.update(done - bar.n))
+                    bar.update(len(numbers) - bar.n)
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
 
     async def _look(self, number: int) -> None:
         try:
@@ -181,14 +234,24 @@ class Objects:
         except FetchError:
             pass  # a server that does not answer HEAD: the object is fetched
 
-    async def _digest(self, number: int) -> bytes | OSError:
-        try:
-            data = await self._fetch(number)
-        except FetchError as error:
-            return error
-        if len(data) > _IN_THREAD_BYTES:
-            return (await asyncio.to_thread(hashlib.sha256, data)).digest()
-        return hashlib.sha256(data).digest()
+    def _is_full(self, number: int) -> bool:
+        return number not in self._spool and self._held > _HELD_BYTES
+
+    async def _hand_over(self, number: int, data: bytes, digest: bytes, arrivals: Arrivals) -> None:
+        """Pass an object on. If it is not in the spool, its bytes wait in memory, and the next objects until there is room."""
+        while self._is_full(number) and not arrivals.is_over():  # noqa: ASYNC110 readers in other threads make room
+            await asyncio.sleep(_PAUSE_SECONDS)
+        if arrivals.is_over():
+            return
+        if number not in self._spool:
+            kept = Future[bytes]()
+            kept.set_result(data)
+            with self._lock:
+                self._coming[number] = kept
+                self._held += len(data)
+        arrivals.put(Arrival(number, digest))
+        if arrivals.is_over():  # closed meanwhile
+            self._drop(number)
 
     async def _fetch_ahead(self, number: int) -> bytes:
         data = await self._fetch(number)
@@ -235,6 +298,12 @@ class Objects:
     def __repr__(self) -> str:
         """Without URLs: they may have secrets."""
         return f"<{len(self._numbers):,} objects>"
+
+
+async def _sha256(data: bytes) -> bytes:
+    if len(data) > _IN_THREAD_BYTES:
+        return (await asyncio.to_thread(hashlib.sha256, data)).digest()
+    return hashlib.sha256(data).digest()
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,12 +1,13 @@
 """The columns of a data set (names, labels, splits, groups), and how they and the images' digests become a manifest."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.answers import Answers, answers_of
-from pipeline.images.manifest import ImageBytes, Manifest
+from pipeline.images.manifest import Contents, ImageBytes, Manifest
 from pipeline.images.sources.layout import lay_out
 from pipeline.images.sources.reading import Reading
 from pipeline.images.splits import complete_splits, rule_of, torn_groups
@@ -56,6 +57,12 @@ class Columns:
         labels = layout.labels
         answers = answers_of({"the folders": labels}, reading.task) if reading.task else Answers(tuple(labels))
         return cls(names, answers, layout.splits, warnings=layout.warnings)
+
+    def check_before_fetching(self, reading: Reading, title: str) -> None:
+        """Let `reading.before_fetching` look at the labels and splits."""
+        if reading.before_fetching is not None:
+            stand_ins = [hashlib.sha256(name.encode(errors="replace")).digest() for name in self.names]
+            reading.before_fetching(self.manifest(Contents(()), stand_ins, reading, title))
 
     def manifest(
         self,

@@ -71,9 +71,11 @@ def scan_objects(url: str, below: Below, reading: Reading) -> Manifest:
     """
     found = sort_objects(below)
     columns = columns_of_found(found, reading, shown(url))
+    title = name_in(url.rstrip("/")) or _bucket(url)
+    columns.check_before_fetching(reading, title)
     images = objects_of(found.names, below, reading)
-    digests = images.digests(reading.hashes, progress=reading.progress)
-    return columns.manifest(images, digests, reading, name_in(url.rstrip("/")) or _bucket(url))
+    digests = images.digests(reading.hashes, progress=reading.progress, while_fetching=reading.while_fetching)
+    return columns.manifest(images, digests, reading, title)
 
 
 def objects_of(names: list[str], below: Below, reading: Reading) -> Objects:

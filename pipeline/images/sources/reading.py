@@ -1,15 +1,19 @@
 """How a data set is read: the options of a user, and what the readers of all formats share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from pipeline.errors import check_choice
 from pipeline.images.files.hashing import FileHashes
+from pipeline.images.remote.arrivals import WhileFetching
 from pipeline.images.splits import Fractions
 from pipeline.surroundings import home_folder
 from pipeline.tasks.task import KINDS
+
+if TYPE_CHECKING:
+    from pipeline.images.manifest import Manifest
 
 CLASS_FOLDERS = ("top", "leaf")
 
@@ -89,6 +93,13 @@ class Reading:
 
     home: Path = field(default_factory=home_folder)
     """Folder of downloaded data sets and of temporary files."""
+
+    before_fetching: Callable[["Manifest"], object] | None = None
+    """Is given the data set before its images are fetched, and raises what would make that useless; None: nothing would. The digests are
+    not the images' yet."""
+
+    while_fetching: WhileFetching | None = None
+    """Is given the images of a bucket or a web server as they arrive; None: nothing is done with them before all are here."""
 
     progress: bool = False
     """Show a bar while hashing."""

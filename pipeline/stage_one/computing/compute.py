@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from pipeline.cache.store import Keys
 from pipeline.errors import UnreadableImageError
 from pipeline.images.augment import ViewMaker
 from pipeline.images.decoding.decoder import Decoder
-from pipeline.images.manifest import Manifest, read_scanned
+from pipeline.images.manifest import Scanned, read_scanned
 from pipeline.progress import progress_bar
 from pipeline.stage_one.computing.pending import Pending, Sink
 from pipeline.watchdog import Moved, watch
@@ -47,7 +47,7 @@ class Item:
     """A row to compute: one view of one image."""
 
     row: int
-    """Row of the manifest."""
+    """Row of the image."""
 
     view: int
 
@@ -78,8 +78,8 @@ class Computed:
 
 
 def compute(
-    manifest: Manifest,
-    items: Sequence[Item],
+    images: Scanned,
+    items: Iterable[Item | None],
     recipe: Recipe,
     sink: Sink,
     make_engine: Callable[[], Engine],
@@ -95,8 +95,8 @@ def compute(
     committed before the exception goes on.
 
     Args:
-        manifest: The images.
-        items: The rows to compute.
+        images: The images.
+        items: The rows to compute. None means that it is not known yet which one is next: those that are decoded go on meanwhile.
         recipe: Of the rows.
         sink: Where shards go.
         make_engine: Loads the network.
@@ -107,8 +107,8 @@ def compute(
     """
     refused: dict[bytes, _Refusal] = {}
     judged: dict[bytes, int] = {}
-    decoded = _decode_all(manifest, items, recipe, num_threads, judged)
-    batches = _batches(decoded, batch_size, manifest, refused)
+    decoded = _decode_all(images, items, recipe, num_threads, judged)
+    batches = _batches(decoded, batch_size, images, refused)
     with (
         watch("Stage one") as moved,
         contextlib.closing(decoded),
@@ -185,9 +185,9 @@ def finish(bar: "tqdm[Any]") -> None:
     bar.update((bar.total or 0) - bar.n)
 
 
-def keys_of(manifest: Manifest, items: Sequence[Item]) -> Keys:
+def keys_of(images: Scanned, items: Sequence[Item]) -> Keys:
     """The key of each item's row, in order."""
-    joined = b"".join(manifest.digests[item.row] + bytes([item.view]) for item in items)
+    joined = b"".join(images.digests[item.row] + bytes([item.view]) for item in items)
     return np.frombuffer(joined, "S33") if joined else np.empty(0, "S33")
 
 
@@ -204,7 +204,7 @@ _Decoded = tuple[Item, NDArray[np.uint8] | _Refusal]
 
 
 def _decode_all(
-    manifest: Manifest, items: Sequence[Item], recipe: Recipe, num_threads: int, judged: dict[bytes, int]
+    images: Scanned, items: Iterable[Item | None], recipe: Recipe, num_threads: int, judged: dict[bytes, int]
 ) -> Generator[_Decoded, None, None]:
     """Each item with its pixels or a refusal, in order; threads decode ahead. Bits of judged images go into `judged`."""
     maker = ViewMaker.from_json(recipe.augmentation) if recipe.augmentation else None
@@ -212,9 +212,10 @@ def _decode_all(
     pool = ThreadPoolExecutor(num_threads)
     try:
         for item in items:
-            manifest.announce(item.row)
-            waiting.append((item, pool.submit(_decode, manifest, item, recipe.decoder, maker, judged)))
-            if len(waiting) >= _DECODE_AHEAD:
+            if item is not None:
+                images.announce(item.row)
+                waiting.append((item, pool.submit(_decode, images, item, recipe.decoder, maker, judged)))
+            if len(waiting) >= _DECODE_AHEAD or (item is None and waiting):
                 first, future = waiting.popleft()
                 yield first, future.result()
         for first, future in waiting:
@@ -224,9 +225,9 @@ def _decode_all(
 
 
 def _decode(
-    manifest: Manifest, item: Item, decoder: Decoder, maker: ViewMaker | None, judged: dict[bytes, int]
+    images: Scanned, item: Item, decoder: Decoder, maker: ViewMaker | None, judged: dict[bytes, int]
 ) -> NDArray[np.uint8] | _Refusal:
-    data = read_scanned(manifest, item.row)
+    data = read_scanned(images, item.row)
     if isinstance(data, str):
         return _Refusal(data, is_unread=True)
     try:
@@ -234,24 +235,24 @@ def _decode(
     except UnreadableImageError as error:
         return _Refusal(str(error), is_unread=False)
     if bits is not None:
-        judged[manifest.digests[item.row]] = bits
-    return maker(pixels, manifest.digests[item.row], item.view) if maker else pixels
+        judged[images.digests[item.row]] = bits
+    return maker(pixels, images.digests[item.row], item.view) if maker else pixels
 
 
 def _batches(
-    decoded: Iterator[_Decoded], batch_size: int, manifest: Manifest, refused: dict[bytes, _Refusal]
+    decoded: Iterator[_Decoded], batch_size: int, images: Scanned, refused: dict[bytes, _Refusal]
 ) -> Iterator[tuple[Keys, NDArray[np.uint8]]]:
     """Keys of rows and pixels of their images, uint8 (B, H, W, 3); refusals go into `refused`, by the image's digest."""
     items: list[Item] = []
-    images: list[NDArray[np.uint8]] = []
+    batch: list[NDArray[np.uint8]] = []
     for item, pixels in decoded:
         if isinstance(pixels, _Refusal):
-            refused[manifest.digests[item.row]] = pixels
+            refused[images.digests[item.row]] = pixels
             continue
         items.append(item)
-        images.append(pixels)
+        batch.append(pixels)
         if len(items) == batch_size:
-            yield keys_of(manifest, items), np.stack(images)
-            items, images = [], []
+            yield keys_of(images, items), np.stack(batch)
+            items, batch = [], []
     if items:
-        yield keys_of(manifest, items), np.stack(images)
+        yield keys_of(images, items), np.stack(batch)

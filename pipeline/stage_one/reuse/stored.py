@@ -28,49 +28,56 @@ _NAMES = tuple(field.name for field in fields(FeatureSettings))
 
 
 def with_stored_features(manifest: Manifest, settings: Settings) -> Settings:
-    """The settings, with the feature settings that the user did not give taken from stored rows of these images.
+    """The settings, with the feature settings that the user did not give as a manifest file records them, or else as `stored_features` has them.
 
-    Stores that contradict a given setting, and stores of augmented views, do not count. Where stores differ in anything but the
-    size, the default is preferred: reproduced experiments store rows of other settings by themselves. The cut is never taken from a
-    store: fine-tuning stores rows of earlier layers by itself. Without a store of these images the defaults hold.
-
-    A manifest file that records its rows comes before all stores, with its cut, unless it contradicts a given setting.
+    A record has a cut, too. If it contradicts a given setting, it does not count. A warning says which settings are not the user's.
 
     Args:
         manifest: The images.
         settings: `settings.given` names what the user gave.
 
     Raises:
-        SettingError: Stores of these images differ in a setting that the user did not give; the message lists the options. Or a manifest
-            file was written with a model or weights of the user's own, which have to be given.
+        SettingError: As `stored_features`, or a manifest file was written with a model or weights of the user's own, which have to be given.
         DataLayoutError: What a manifest file records is damaged.
     """
-    wanted = _completed(settings.features)
-    if record := recorded(manifest):
-        features = _as_recorded(record, settings, manifest)
-        if features is not None:
-            return _using(features, wanted, settings, f"the features that {_file_of(manifest)} was written with")
-    stores = _fitting_stores(settings)
-    if set(stores) <= {wanted}:
-        return settings  # nothing to choose from, so no shard has to be opened
-    found = _prefer_defaults(_with_rows_of(manifest, stores))
-    if found == [wanted] or not found:
-        return settings
-    options = [_as_options(features) for features in found]
-    if len(found) > 1:
-        listed = "\n".join(f"  {line}" for line in options)
-        raise SettingError(
-            f"The cache has features of these images with several settings. Choose by options:\n{listed}"
-        )
-    return _using(found[0], wanted, settings, "the stored features of these images")
-
-
-def _using(features: FeatureSettings, wanted: FeatureSettings, settings: Settings, what: str) -> Settings:
-    """The settings with other features, and a line that says so if they are others."""
-    if features == wanted:
+    record = recorded(manifest)
+    features = _as_recorded(record, settings, manifest) if record else None
+    what = f"the features that {_file_of(manifest)} was written with"
+    if features is None:
+        features, what = stored_features(manifest, settings), "the stored features of these images"
+    if features in (settings.features, _completed(settings.features)):
         return settings
     logger.warning("Using %s: %s. Give other values to compute others.", what, _as_options(features))
     return replace(settings, features=features)
+
+
+def stored_features(manifest: Manifest, settings: Settings) -> FeatureSettings:
+    """The feature settings; those that the user did not give are taken from stored rows of these images.
+
+    Stores that contradict a given setting, and stores of augmented views, do not count. Where stores differ in anything but the
+    size, the default is preferred: reproduced experiments store rows of other settings by themselves. The cut is never taken from a
+    store: fine-tuning stores rows of earlier layers by itself. Without a store of these images the defaults hold.
+
+    Args:
+        manifest: The images.
+        settings: `settings.given` names what the user gave.
+
+    Raises:
+        SettingError: Stores of these images differ in a setting that the user did not give; the message lists the options.
+    """
+    wanted = _completed(settings.features)
+    stores = _fitting_stores(settings)
+    if set(stores) <= {wanted}:
+        return settings.features  # nothing to choose from, so no shard has to be opened
+    found = _prefer_defaults(_with_rows_of(manifest, stores))
+    if found == [wanted] or not found:
+        return settings.features
+    if len(found) > 1:
+        listed = "\n".join(f"  {_as_options(features)}" for features in found)
+        raise SettingError(
+            f"The cache has features of these images with several settings. Choose by options:\n{listed}"
+        )
+    return found[0]
 
 
 def _as_recorded(record: Record, settings: Settings, manifest: Manifest) -> FeatureSettings | None:

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from pipeline.images.remote.loop import wait
+from pipeline.images.remote.loop import running, wait
 
 
 def test_results_and_errors_come_back():
@@ -20,6 +20,28 @@ def test_results_and_errors_come_back():
     assert wait(give()) is not threading.current_thread()
     with pytest.raises(TimeoutError, match="of its own"):
         wait(fail())
+
+
+def test_work_runs_beside_the_caller():
+    """It goes on while the caller does something else, and is ended with the context."""
+    begun, ended = threading.Event(), threading.Event()
+
+    async def last(seconds):
+        try:
+            begun.set()
+            await asyncio.sleep(seconds)
+        finally:
+            ended.set()
+        return "done"
+
+    with running(last(0)) as result:
+        assert begun.wait(5)
+        assert result(lambda: None) == "done"
+    ended.clear()
+    with running(last(60)):
+        pass
+
+    assert ended.wait(5)
 
 
 def test_interrupted_wait_ends_the_work():

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from concurrent.futures import wait
 
 import pytest
 
@@ -65,6 +66,19 @@ def test_announced_objects_are_fetched_ahead(web, photos_there, tmp_path):
     assert [found.read(row) for row in range(10)] == [web.files[path] for path in photos_there[:10]]
     assert sorted(web.asked()) == photos_there[:10]
     assert found.read(3) == web.files[photos_there[3]]
+
+
+@pytest.mark.parametrize("spool_bytes", [10**9, 0])
+def test_what_was_read_is_not_held_any_more(web, tmp_path, monkeypatch, spool_bytes):
+    """Of many more objects than may wait in memory, each is still fetched ahead."""
+    monkeypatch.setattr(objects_module, "_HELD_BYTES", 3000)
+    web.files |= {f"/{number}": bytes([number]) * 1000 for number in range(20)}
+    found = Objects([web.url(path) for path in web.files], tmp_path, spool_bytes)
+    for row in range(20):
+        found.announce(row)
+        assert row in found._coming
+        wait([found._coming[row]], timeout=5)
+        found.read(row)
 
 
 def test_unchanged_objects_are_not_fetched_again(web, photos_there, tmp_path):
@@ -161,6 +175,78 @@ def test_a_server_that_gives_nothing_is_given_up(web, photos_there, tmp_path):
     web.faults.clear()
     digests(open_objects(web, photos_there, tmp_path), table)
     assert not set(photos_there[:4]) & set(web.asked())
+
+
+@pytest.mark.parametrize("spool_bytes", [10**9, 0])
+def test_objects_are_read_while_others_are_fetched(web, photos_there, tmp_path, spool_bytes):
+    """Each is fetched once for its digest and its first reader, even if nothing is kept; an object that fails does not arrive."""
+    web.faults[photos_there[2]] = [404] * 9
+    seen = []
+
+    def take(arrivals):
+        assert arrivals.total == 12
+        seen.extend((arrival.digest, arrivals.read(arrival.number)) for arrival in arrivals if arrival)
+
+    found = open_objects(web, photos_there, tmp_path, spool_bytes)
+    made = found.digests(FileHashes(), progress=False, while_fetching=take)
+
+    assert sorted(digest for digest, _ in seen) == sorted(digest for digest in made if isinstance(digest, bytes))
+    assert all(sha256(data) == digest for digest, data in seen)
+    assert (len(seen), len(web.asked("GET"))) == (11, 12)
+
+
+def test_a_reader_may_stop(web, photos_there, tmp_path):
+    """The rest is fetched without it, and only what was fetched arrives."""
+    table = tmp_path / "hashes.sqlite"
+    digests(open_objects(web, photos_there[:4], tmp_path), table)
+    totals = []
+
+    def stop(arrivals):
+        totals.append((arrivals.total, len(arrivals.known)))
+        next(filter(None, arrivals))
+
+    made = open_objects(web, photos_there, tmp_path).digests(FileHashes(table), progress=False, while_fetching=stop)
+
+    assert made == [sha256(web.files[path]) for path in photos_there]
+    assert totals == [(8, 4)]
+
+
+def test_objects_wait_in_bounded_memory(web, tmp_path, monkeypatch):
+    """A reader that is slow holds up the server: no more is fetched than fits, and one object for each connection."""
+    monkeypatch.setattr(objects_module, "_HELD_BYTES", 10_000)
+    monkeypatch.setattr(objects_module, "MANY", 2)
+    web.files |= {f"/{number}": bytes([number]) * 1000 for number in range(60)}
+    most = []
+
+    def take(arrivals):
+        for arrival in filter(None, arrivals):
+            most.append(len(web.requests))
+            arrivals.read(arrival.number)
+
+    found = Objects([web.url(path) for path in web.files], tmp_path, 0)
+    found.digests(FileHashes(), progress=False, while_fetching=take)
+
+    assert len(most) == 60
+    assert all(asked <= taken + 2 * 16 for taken, asked in enumerate(most) if taken < 10)
+
+
+def test_an_error_of_the_reader_ends_the_fetching(web, photos_there, tmp_path, monkeypatch):
+    """It is the caller's error; what was fetched is remembered."""
+    monkeypatch.setattr(objects_module, "MANY", 1)
+    web.faults[photos_there[5]] = ["stall"]
+    table = tmp_path / "hashes.sqlite"
+
+    def fail(arrivals):
+        next(filter(None, arrivals))
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        open_objects(web, photos_there, tmp_path).digests(FileHashes(table), progress=False, while_fetching=fail)
+    web.faults.clear()
+    web.asked()
+    digests(open_objects(web, photos_there, tmp_path), table)
+
+    assert photos_there[0] not in web.asked("GET")
 
 
 def test_sources_show_no_urls():

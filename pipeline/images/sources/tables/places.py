@@ -93,7 +93,7 @@ def open_files(place: Place, names: Sequence[str], reading: Reading) -> tuple[Im
         full = [os.path.join(place, name) for name in names]  # noqa: PTH118 strings are faster
         return Files(Path(place), tuple(names)), reading.hashes.digests(full, progress=reading.progress)
     objects = Objects(urls, reading.home, reading.spool_bytes)
-    of_urls = objects.digests(reading.hashes, progress=reading.progress)
+    of_urls = objects.digests(reading.hashes, progress=reading.progress, while_fetching=reading.while_fetching)
     if len(urls) == len(names):
         return objects, of_urls
     paths = [name for name in names if not is_url(name)]

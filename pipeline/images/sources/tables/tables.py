@@ -147,6 +147,8 @@ def manifest_of_paths(
     warnings = (*table.warnings, *locator.notes(len(texts[path])))
     shown = [without_secrets(name) for name in names]
     columns = columns_of(texts, roles, shown, rows, kind=reading.task, skipped=skipped, warnings=warnings)
+    if any(map(is_url, names)):
+        columns.check_before_fetching(reading, title)
     images, digests = open_files(folder, names, reading)
     _check_fetched(texts, roles, rows, columns, digests, source, folder)
     return columns.manifest(images, digests, reading, title)

@@ -14,7 +14,21 @@ from tests.clouds import serve_azure, serve_google
 from tests.conftest import RANDOM, draw_tree
 from tests.servers import serve_web
 
-ODD = ("a b", "100%", "a%20b", "q?x=1", "hash#1", "plus+1", "star*", "br[1]", "ü-é", "日本", "amp&x", "quo'te", "back\\x")
+ODD = (
+    "a b",
+    "100%",
+    "a%20b",
+    "q?x=1",
+    "hash#1",
+    "plus+1",
+    "star*",
+    "br[1]",
+    "ü-é",
+    "日本",
+    "amp&x",
+    "quo'te",
+    "back\\x",
+)
 
 
 @pytest.fixture(scope="module")

@@ -78,6 +78,18 @@ def keep_folder(system: FileSystem, url: str, below: Below, names: Sequence[str]
     )
 
 
+def find_kept(url: str, home: Path) -> Path | None:
+    """The file or folder that was kept of a data set, the newest one; no server is asked.
+
+    Args:
+        url: Its URL.
+        home: As in `keep_file`.
+    """
+    key = hashlib.sha256(shown(url).encode()).hexdigest()[:24]
+    found = [path for path in (home / FOLDER / key).glob("*/*") if not path.name.startswith(".")]
+    return max(found, key=lambda path: path.stat().st_mtime, default=None)
+
+
 def _keep(system: FileSystem, whole: str, url: str, version: Version, home: Path, at_most: int, name: str) -> Path:
     """A kept file of a data set.
 

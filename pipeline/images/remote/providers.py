@@ -82,6 +82,8 @@ async def _range(fs: Any, path: str, start: int) -> bytes:
     try:
         return bytes(await fs._cat_file(path, start, start + RANGE_BYTES))  # noqa: SLF001
     except Exception as error:  # a library's
-        if getattr(error, "code", getattr(error, "status_code", None)) == 416 and start == 0:  # no byte is in the object
+        if (
+            getattr(error, "code", getattr(error, "status_code", None)) == 416 and start == 0
+        ):  # no byte is in the object
             return b""
         raise

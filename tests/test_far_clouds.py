@@ -123,6 +123,18 @@ def test_odd_names_are_read(cloud, pets, own):
     assert len(folder) == len(ODD)
 
 
+def test_object_with_the_name_of_a_folder(cloud, pets):
+    """Some tools leave one for each folder; as DATA it is none if nothing is below it."""
+    cloud.fill(pets, "marked")
+    cloud.put("marked", b"x")
+    cloud.put("marked/train", b"x")
+    cloud.put("alone", b"x")
+
+    assert pipeline.scan(cloud.url("marked")).digests == pipeline.scan(pets).digests
+    with pytest.raises(DataNotFoundError, match="nothing is there"):
+        pipeline.scan(cloud.url("alone"))
+
+
 def test_large_objects_come_in_ranges(cloud, monkeypatch, own):
     """An archive that is larger than a range is the same file."""
     monkeypatch.setattr(providers, "RANGE_BYTES", 5_000)

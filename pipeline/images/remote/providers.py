@@ -50,6 +50,24 @@ def tame(fs: Any, protocol: str) -> None:
         policy.total_retries = 0
 
 
+async def azure_entries(fs: Any, path: str) -> AsyncGenerator[dict[str, Any], None]:
+    """The blobs whose names begin with a path and a slash, as they come.
+
+    The library's own way fails where a blob has the name of the folder, as some tools leave one for each folder.
+    """
+    container, key, _ = fs.split_path(path)
+    async with fs.service_client.get_container_client(container=container) as client:
+        async for blob in client.list_blobs(name_starts_with=f"{key}/" if key else None, include=["metadata"]):
+            is_folder = (blob.metadata or {}).get("hdi_isfolder") == "true"
+            yield {
+                "name": f"{container}/{blob.name}",
+                "type": "directory" if is_folder else "file",
+                "size": blob.size,
+                "etag": blob.etag,
+                "last_modified": blob.last_modified,
+            }
+
+
 def is_anonymous(fs: Any) -> bool:
     """Whether a file system has no credentials, so that it can read public objects alone."""
     return getattr(fs, "anon", None) is True or getattr(getattr(fs, "credentials", None), "method", None) == "anon"

@@ -644,6 +644,7 @@ def report(
     out: str | Path | None = None,
     near: float = 0.98,
     umap: bool = False,
+    data: str | Path | None = None,
     **keywords: Unpack[SettingsKeywords],
 ) -> "Report":
     """Write one HTML page about some runs, a comparison, or all runs.
@@ -653,14 +654,14 @@ def report(
         out: The page; None: see `pipeline.reports.report.write_report`.
         near: Cosine similarity from which two images of different splits are shown as near-duplicates.
         umap: Also draw a UMAP map of the features (needs the extra `umap`).
+        data: Where the images of the runs are now; None: where each run says, or at a URL that this machine has read them from before.
         keywords: Of `pipeline.keywords.SettingsKeywords`.
     """
     from pipeline.reports.report import write_report
 
     chosen = (names,) if isinstance(names, str | Path) else names
-    return write_report(
-        chosen, gather(keywords, report).settings, path=None if out is None else Path(out), near=near, with_umap=umap
-    )
+    settings, path = gather(keywords, report).settings, None if out is None else Path(out)
+    return write_report(chosen, settings, path=path, near=near, with_umap=umap, data=data)
 
 
 def tune(

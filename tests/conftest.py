@@ -92,6 +92,7 @@ SLOW = (
         "real/test_questions.py",
     ),  # every page, and every format with real weights
     *(
+        "test_far_clouds.py",
         "test_far_data.py",
         "test_joined_bases.py",
         "test_onnx_base.py",

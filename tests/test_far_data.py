@@ -151,6 +151,32 @@ def test_commands_work_on_far_images(bucket, photos, own, tmp_path):
     assert [path for path in written if any(word.encode() in path.read_bytes() for word in SECRETS)] == []
 
 
+def test_report_fetches_what_it_shows(bucket, own, tmp_path):
+    """Images that were read from there with this cache, each once; with another one the page says how to show them."""
+    pipeline.fit("s3://photos/pets", name="far", plots=False, **own)
+    gets(bucket)
+    pipeline.report("far", cache=own["cache"], runs=own["runs"])
+    assert len(fetched := gets(bucket)) == len(set(fetched)) == 48
+
+    page = pipeline.report("far", cache=tmp_path / "other", runs=own["runs"]).path.read_text()
+    assert "report --data DATA" in page
+    assert gets(bucket) == []
+    page = pipeline.report("far", cache=tmp_path / "other", runs=own["runs"], data="s3://photos/pets").path.read_text()
+    assert "report --data DATA" not in page
+
+
+def test_patterns_are_read(bucket, photos, own):
+    """Of names in a bucket; as DATA they are none."""
+    run = pipeline.fit("s3://photos/pets", name="far", plots=False, **own)
+    found = pipeline.predict(run, "s3://photos/pets/test/*/*0.png", cache=own["cache"], runs=own["runs"])
+
+    assert [one.path for one in found] == [
+        f"s3://photos/pets/{path.relative_to(photos).as_posix()}" for path in sorted(photos.glob("test/*/*0.png"))
+    ]
+    with pytest.raises(DataLayoutError, match="give the folder s3://photos/pets/, or a table"):
+        pipeline.extract("s3://photos/pets/*/red/*.png", **own)
+
+
 def test_live_training_fetches_each_object_once(bucket, own):
     """All epochs read from the spool."""
     pipeline.end_to_end("s3://photos/pets", "dense:4,relu", epochs=2, plots=False, **own)

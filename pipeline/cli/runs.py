@@ -198,6 +198,12 @@ def export(**options: Any) -> None:
         help="Cosine similarity from which images of two splits are shown as near-duplicates.",
     ),
     click.option("--umap", is_flag=True, help="Draw a second map of the features, by UMAP (an extra)."),
+    click.option(
+        "--data",
+        metavar="DATA",
+        help="Where the images are now: a folder, an archive, a table or a URL. By default where each run says, or at the URL that they were read "
+        "from, if this machine has done that before, with the same --cache.",
+    ),
 )
 @folder_options
 @output_options
@@ -207,7 +213,8 @@ def report(**options: Any) -> None:
     A leaderboard by task, its score against seconds, and for each run the confusion matrix with its images (several labels: scores and
     images of each; numbers: predicted against true ones with the images behind the points), the curves of two classes, recall and
     precision, calibration, the most confident mistakes, learning curves, a map of the features, images that are under two labels or in two
-    splits, and how it was made. The page is one file that opens from disk and asks no network.
+    splits, and how it was made. The page is one file that opens from disk and asks no network; of a run on a URL, the
+    images that it shows are fetched while it is written.
     """
     from pipeline import api
 

@@ -100,8 +100,11 @@ def start_logging(*, debug: bool) -> None:
         sys.excepthook = _show_traceback
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
-    if not debug:  # what it says of its own folders is nothing that a user of this program can act on
-        logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    if (
+        not debug
+    ):  # of its own folders, and of the ways to log in that it tried: nothing that a user of this program can act on
+        for name in ("matplotlib", "google.auth"):
+            logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

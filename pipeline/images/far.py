@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from pipeline.errors import PipelineError
+from pipeline.errors import DataNotFoundError, PipelineError
 from pipeline.images.entries import Entry, entries_of
 from pipeline.images.files.kinds import has_image_extension
 from pipeline.images.named import kind_of
 from pipeline.images.remote.addresses import is_folder, is_url, is_web, name_in, refusal, shown
+from pipeline.images.remote.filesystems import open_filesystem
 from pipeline.images.remote.kept import naming_url
+from pipeline.images.remote.listing import Below
 from pipeline.images.remote.objects import Objects
+from pipeline.images.remote.patterns import exists, matching, may_be_pattern, split
 from pipeline.images.sources import far
 from pipeline.images.sources.reading import Reading
 
@@ -31,6 +34,9 @@ def entries_of_url(
     reason = refusal(url)
     if reason:
         return [Entry(shown(url), None, reason)]
+    if may_be_pattern(url) and not exists(open_filesystem(url), url):
+        what = "a pattern; expected one image for each label"
+        return _entries_of_pattern(url, reading) if with_folders else [Entry(shown(url), None, what)]
     if far.is_file(url):
         return _entries_of_file(url, reading, listed, with_folders=with_folders)
     if has_image_extension(name_in(url)) or (is_web(url) and not is_folder(url)):
@@ -73,8 +79,26 @@ def _entries_of_file(
     return [replace(entry, name=entry.name.replace(str(path), shown(url))) for entry in entries]
 
 
+def _entries_of_pattern(url: str, reading: Reading) -> list[Entry]:
+    """The images of the objects that match; a folder that has such characters in its own name is a folder."""
+    folder, pattern = split(url)
+    try:
+        found = matching(far.list_folder(folder), pattern)
+    except DataNotFoundError:
+        found = Below()
+    if found.urls:
+        return _entries_below(folder, found, reading)
+    try:
+        return _entries_of_folder(url, reading)
+    except DataNotFoundError:
+        return [Entry(shown(url), None, f"no object below {shown(folder)} matches this pattern")]
+
+
 def _entries_of_folder(url: str, reading: Reading) -> list[Entry]:
-    below = far.list_folder(url)
+    return _entries_below(url, far.list_folder(url), reading)
+
+
+def _entries_below(url: str, below: Below, reading: Reading) -> list[Entry]:
     found = far.sort_objects(below)
     beside = shown(url).rstrip("/")
     if not found.names:

@@ -1,5 +1,6 @@
 """From DATA, as the user writes it, to a manifest."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
@@ -12,6 +13,7 @@ from pipeline.images.manifest import Manifest
 from pipeline.images.manifest_file import is_manifest_file, read_manifest_file
 from pipeline.images.remote.addresses import is_url, name_in, shown
 from pipeline.images.remote.kept import naming_url
+from pipeline.images.remote.patterns import is_magic, may_be_pattern, split
 from pipeline.images.sources import far, folders
 from pipeline.images.sources.archives import archives
 from pipeline.images.sources.arrays import arrays, tfds
@@ -77,6 +79,8 @@ def _scan(data: Data, reading: Reading) -> Manifest:
         return replace(arrays.scan_keras(name, reading), source=str(data))
     path = tfds.fetch(name, home=reading.home) if prefix == "tfds" and name else Path(data)
     if not path.exists():
+        if cure := _pattern_cure(str(data)):
+            raise DataNotFoundError(f"No such data: {str(data)!r}. {cure}")
         near = _suggestion(path)
         raise DataNotFoundError(f"No such data: {str(data)!r}.{near} Expected {_EXPECTED}.")
     return replace(_scan_path(path, reading), source=str(path.resolve()))
@@ -89,12 +93,37 @@ def _scan_url(url: str, reading: Reading) -> Manifest:
         with naming_url(path, url):
             return _scan_path(path, replace(reading, url=url))
     if has_image_extension(name_in(url)):
-        raise DataLayoutError(f"{shown(url)} is one image: give the URL of the folder that it is in, or use predict.")
-    below = far.list_folder(url)
+        raise DataLayoutError(
+            _pattern_cure(url)
+            or f"{shown(url)} is one image: give the URL of the folder that it is in, or use predict."
+        )
+    try:
+        below = far.list_folder(url)
+    except DataNotFoundError as error:
+        raise DataNotFoundError(" ".join(filter(None, (str(error), _pattern_cure(url))))) from error
     if folder := far.keep_data_files(url, below, reading):
         with naming_url(folder, url):
             return _scan_path(folder, reading)
     return far.scan_objects(url, below, reading)
+
+
+def _pattern_cure(data: str) -> str:
+    """What to give instead of a pattern; empty for what is none. `predict` reads patterns."""
+    if is_url(data):
+        folder = shown(split(data)[0]) if may_be_pattern(data) else None
+    else:
+        folder = (
+            str(Path(*itertools.takewhile(lambda part: not is_magic(part), Path(data).parts)))
+            if is_magic(data)
+            else None
+        )
+    return (
+        ""
+        if folder is None
+        else (
+            f"Patterns are not read as DATA, whose folders give labels and splits: give the folder {folder}, or a table of paths."
+        )
+    )
 
 
 def _suggestion(path: Path) -> str:

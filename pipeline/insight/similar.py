@@ -1,5 +1,6 @@
 """Images like others: the nearest rows by cosine among those of a data set or a run."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
@@ -21,6 +22,8 @@ from pipeline.runs.run import Run
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure, make_rows
 from pipeline.stage_one.recipes import make_recipe
+
+logger = logging.getLogger(__name__)
 
 MAX_SHOWN = 100
 """Given images that a page shows, each with those like it."""
@@ -51,6 +54,9 @@ class Collection:
     splits: tuple[str, ...]
     read: Callable[[int], bytes | None] = field(repr=False)
     """The bytes of an image, by its position."""
+
+    note: str | None = None
+    """Why no image can be shown; None if some may be."""
 
     @property
     def pooling(self) -> str:
@@ -219,6 +225,10 @@ def find_similar(
         is_exact=search.is_exact,
     )
     if out is not None:
+        if collection.note is not None:
+            logger.warning(
+                "The page shows no images of %s: %s Give the data set with --in.", collection.name, collection.note
+            )
         write_page(out, done.as_html())
     return done
 
@@ -293,6 +303,7 @@ def collect_run(run: RunFolder, settings: Settings) -> Collection:
         labels=labels,
         splits=splits,
         read=lambda row: images.read(digests[row]),
+        note=images.note,
     )
 
 

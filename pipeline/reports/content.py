@@ -3,10 +3,12 @@
 import base64
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from tqdm import tqdm
 
 from pipeline.errors import UnreadableImageError
 from pipeline.images.decoding.decoder import make_thumbnail
-from pipeline.progress import progress_bar
+from pipeline.progress import note, progress_bar
 from pipeline.reports.alike import find_alike
 from pipeline.reports.evidence import add_evidence
 from pipeline.reports.gallery import MAX_THUMBNAILS, Gallery, add_thumbnails, by_interest
@@ -24,7 +26,7 @@ from pipeline.reports.prediction_table import PredictionTable, read_prediction_t
 from pipeline.reports.sections import detail, summarise
 from pipeline.reports.suspects import judge_labels
 from pipeline.runs.folder import RunFolder
-from pipeline.runs.images import find_images
+from pipeline.runs.images import RunImages, find_images, name_images
 from pipeline.runs.listing import FAULTS
 from pipeline.settings import Settings
 
@@ -34,6 +36,11 @@ MAX_DETAILED = 12
 """Runs of one page that have all details; the others are in the leaderboard only."""
 
 _THUMBNAIL_PX = 112
+NOWHERE = "None of the images is where it was, with the same content."
+_AHEAD = 64
+"""Images that are fetched while others are drawn."""
+
+_CURE = "`report --data DATA` shows them from where they are now: a folder, an archive, a table or a URL (one that was signed, signed anew)."
 
 
 @dataclass
@@ -50,11 +57,21 @@ class Content:
     features: dict[int, tuple[NDArray[np.int64], NDArray[np.float32]]] = field(default_factory=dict)
     """Rows and features of each map that has features, by its number."""
 
+    named: RunImages | None = None
+    """Images that the user named; None: those of each run are looked for."""
+
     map_numbers: dict[tuple[int, str], int] = field(default_factory=dict)
     """Number of the map of each gallery's number and recipe."""
 
 
-def gather(groups: Sequence[Sequence[RunFolder]], settings: Settings, *, near: float, with_umap: bool) -> Content:
+def gather(
+    groups: Sequence[Sequence[RunFolder]],
+    settings: Settings,
+    *,
+    near: float,
+    with_umap: bool,
+    data: str | Path | None = None,
+) -> Content:
     """Summarise all runs, read all details of the best runs of each group, and make thumbnails.
 
     Args:
@@ -62,8 +79,9 @@ def gather(groups: Sequence[Sequence[RunFolder]], settings: Settings, *, near: f
         settings: Cache folder, for the features.
         near: Minimum cosine of near duplicates.
         with_umap: Add a second projection to each map, by UMAP.
+        data: Where the images of all runs are now; None: where each run says.
     """
-    content = Content()
+    content = Content(named=None if data is None else name_images(data, settings))
     detailed = _best(groups)
     runs = [run for group in groups for run in group]
     for run in progress_bar(runs, desc="runs", unit="run", progress=settings.compute.progress):
@@ -107,7 +125,9 @@ def _gallery_number(content: Content, run: RunFolder, predictions: PredictionTab
         if gallery.holds(predictions, task):
             gallery.runs.append((predictions, task))
             return number
-    found = find_images(run, predictions.names, predictions.digests, settings)
+    found = content.named or find_images(run, predictions.names, predictions.digests, settings)
+    if found.is_far:
+        note(f"{run.name}: the images that the page shows are fetched.", progress=settings.compute.progress)
     content.galleries.append(Gallery(predictions, task, found, found.note, [(predictions, task)]))
     return len(content.galleries) - 1
 
@@ -134,9 +154,39 @@ def _fill_galleries(content: Content, *, progress: bool) -> None:
             maps = [content.maps[drawn] for (of, _), drawn in content.map_numbers.items() if of == number]
             pairs = [rows for drawn in maps for rows in pairs_of(drawn)]
             gallery.limit = left // (len(found) - place)
-            left -= add_thumbnails(gallery, by_interest(gallery.runs, pairs), partial(_thumbnail, gallery, bar))
+            rows = _announced(gallery, by_interest(gallery.runs, pairs))
+            left -= add_thumbnails(gallery, rows, partial(_thumbnail, gallery, bar))
             if not gallery.thumbnails:
-                gallery.note = "None of the images is where it was, with the same content."
+                gallery.note = _why_none(gallery)
+    for gallery in content.galleries:
+        if gallery.note is not None and any(gallery.predictions.digests):
+            gallery.note = f"{gallery.note} {_CURE}"
+            logger.warning("The page shows no images: %s", gallery.note)
+
+
+def _why_none(gallery: Gallery) -> str:
+    failures = gallery.images.failures if gallery.images else []
+    last = str(failures[-1]).rstrip(".") if failures else ""
+    return f"None of the images could be fetched: {last}." if last else NOWHERE
+
+
+def _announced(gallery: Gallery, rows: Iterator[int]) -> Iterator[int]:
+    """The same rows; their images are fetched some places ahead, where they have to be."""
+    if gallery.images is None:
+        yield from rows
+        return
+    waiting: deque[int] = deque()
+    seen: set[int] = set()
+    for row in rows:
+        if row in seen:
+            continue
+        seen.add(row)
+        if len(seen) <= gallery.limit:
+            gallery.images.announce(gallery.predictions.digests[row])
+        waiting.append(row)
+        if len(waiting) > _AHEAD:
+            yield waiting.popleft()
+    yield from waiting
 
 
 def _thumbnail(gallery: Gallery, bar: "tqdm[Any]", row: int) -> str | None:

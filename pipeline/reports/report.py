@@ -50,6 +50,7 @@ def write_report(
     path: Path | None = None,
     near: float = NEAR,
     with_umap: bool = False,
+    data: str | Path | None = None,
 ) -> Report:
     """Write the page on some runs, on comparisons, or on all runs.
 
@@ -60,6 +61,7 @@ def write_report(
             the runs folder that is named after them for several.
         near: Minimum cosine of features of images in two splits that are shown as near duplicates.
         with_umap: Add a second map, by UMAP.
+        data: Where the images of the runs are now; None: where each run says, or at a URL that this machine has read them from before.
 
     Raises:
         RunNotFoundError: There is no run to report on.
@@ -75,7 +77,7 @@ def write_report(
     path = path or _path_of(selection, settings.paths.runs, is_all=not names)
     check_target(path, "--out")
     groups = group_runs(selection.runs)
-    content = gather(groups, settings, near=near, with_umap=with_umap)
+    content = gather(groups, settings, near=near, with_umap=with_umap, data=data)
     text = render(_page_data(names, selection, groups, content))
     with replacing(path) as beside:
         # A file name that is not Unicode has characters that UTF-8 cannot encode.

@@ -2,16 +2,23 @@
 
 import base64
 import hashlib
+import json
+import shutil
 
 import numpy as np
 import pytest
 
+from pipeline.images.remote import fetch
+from pipeline.images.remote.fetch import Patience
 from pipeline.reports import content as module
 from pipeline.reports.content import gather
+from pipeline.runs.folder import open_run
 from pipeline.runs.listing import group_runs
 from pipeline.settings import Settings
+from tests.calls import scan
 from tests.conftest import draw_photo
 from tests.reports.samples import make_run
+from tests.servers import serve_web
 
 
 @pytest.fixture
@@ -74,7 +81,9 @@ def test_thumbnails_are_of_the_images(make, settings):
     (folder / "2.png").unlink()
     [gallery] = gather_all([run], settings).galleries
     assert gallery.thumbnails == {}
-    assert gallery.note == "None of the images is where it was, with the same content."
+    assert gallery.note.startswith(
+        "None of the images is where it was, with the same content. `report --data DATA` shows"
+    )
 
 
 def test_thumbnails_are_capped(make, settings, monkeypatch):
@@ -117,3 +126,53 @@ def test_run_without_predictions_has_a_summary(make, settings):
     assert content.sections[0]["name"] == "mine"
     assert "gallery" not in content.sections[0]
     assert content.galleries == content.maps == []
+
+
+def test_named_images_are_shown_wherever_they_are(make, settings, tmp_path):
+    """Data that was moved, as a folder or as an archive."""
+    run = make("mine")
+    moved = (tmp_path / "photos").rename(tmp_path / "moved")
+    for data in (moved, shutil.make_archive(str(tmp_path / "packed"), "zip", moved)):
+        [gallery] = gather(group_runs([run]), settings, near=0.98, with_umap=False, data=data).galleries
+
+        assert (sorted(gallery.thumbnails), gallery.note) == ([0, 1, 2], None)
+
+
+@pytest.fixture
+def far(make, settings, tmp_path):
+    """A web server with the images, and a run on them as they are there."""
+    with serve_web() as web:
+        web.add_tree(tmp_path / "photos", "/p/")
+        run = make("mine")
+        shutil.rmtree(tmp_path / "photos")
+        told = json.loads((run.path / "run.json").read_text())
+        (run.path / "run.json").write_text(json.dumps(told | {"root": None, "source": web.url("/p/")}))
+        yield web, open_run("mine", settings.paths.runs)
+
+
+def test_far_images_are_fetched_only_from_where_they_were_read_before(far, settings):
+    """No request reaches a server that this machine has never asked; the note says how to show the images."""
+    web, run = far
+    [unknown] = gather_all([run], settings).galleries
+    assert (unknown.thumbnails, web.requests) == ({}, [])
+    assert "are at http" in unknown.note
+    assert "--data DATA" in unknown.note
+
+    scan(web.url("/p/"), settings)
+    web.asked()
+    [known] = gather_all([run], settings).galleries
+    assert (sorted(known.thumbnails), known.note) == ([0, 1, 2], None)
+    assert sorted(web.asked()) == [f"/p/{number}.png" for number in range(3)], "each once, and no page"
+
+
+def test_server_that_denies_is_named(far, settings, monkeypatch):
+    """As it does when a URL was signed: the signature is not stored."""
+    monkeypatch.setattr(fetch, "PATIENCE", Patience(tries=1, failures=2))
+    web, run = far
+    scan(web.url("/p/"), settings)
+    web.faults["*"] = [403]
+    [gallery] = gather_all([run], settings).galleries
+
+    assert gallery.thumbnails == {}
+    assert "access is denied (status 403)" in gallery.note
+    assert "--data DATA" in gallery.note

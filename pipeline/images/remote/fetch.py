@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.images.files.hash_table import Stamp
 from pipeline.images.remote.addresses import PROTOCOLS, is_web, sendable
 from pipeline.images.remote.filesystems import DENIED, MISSING, SERVER, FileSystem, kind_of, words_of
+from pipeline.images.remote.providers import in_ranges
 
 MANY = 64
 """Objects that are fetched at a time."""
@@ -122,6 +123,7 @@ async def fetch(
     Raises:
         FetchError: It cannot be fetched.
     """
+    _check_size(expected or 0, at_most)
     pieces: list[bytes] = []
 
     async def read() -> Version:
@@ -234,7 +236,8 @@ async def _pieces(system: FileSystem, url: str) -> AsyncGenerator[Any, None]:
     """The version of an object of a bucket, where the answer has it, and its content in pieces, where its library can do that."""
     path = system.path_of(url)
     if PROTOCOLS[system.protocol] != "s3":
-        yield await system.fs._cat_file(path)  # noqa: SLF001 the coroutine; its other name waits
+        async for piece in in_ranges(system.fs, path):
+            yield piece
         return
     bucket, key, _ = system.fs.split_path(path)
     async with contextlib.aclosing(_signed_pieces(system, bucket, key)) as pieces:

@@ -12,6 +12,7 @@ from urllib.request import getproxies
 
 from pipeline.errors import DataLayoutError, MissingExtraError
 from pipeline.images.remote.addresses import PROTOCOLS, check_url, is_web, protocol_of, shown, without_secrets
+from pipeline.images.remote.providers import google_class, google_options, is_anonymous, tame
 
 _MODULES = {"s3": "s3fs", "gcs": "gcsfs", "azure": "adlfs"}
 _CONNECTIONS = 64
@@ -20,7 +21,8 @@ _CREDENTIALS = {
     "s3": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or AWS_PROFILE, or run `aws sso login`; of another "
     "provider than Amazon also AWS_ENDPOINT_URL.",
     "gcs": "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS.",
-    "azure": "Set AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN, or run `az login`.",
+    "azure": "Set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME and one of AZURE_STORAGE_ACCOUNT_KEY and "
+    "AZURE_STORAGE_SAS_TOKEN, or run `az login`; for a public container AZURE_STORAGE_ANON=true.",
     "": "If the URL is signed, get a new one: it may have expired.",
 }
 
@@ -67,6 +69,7 @@ def open_filesystem(url: str) -> FileSystem:
     import fsspec
 
     made = fsspec.get_filesystem_class(protocol)
+    made = google_class(made) if PROTOCOLS[protocol] == "gcs" else made
     options = {**made._get_kwargs_from_urls(url), **_options(protocol)}  # noqa: SLF001 the account in an address of Azure
     # An instance of its own: fsspec would keep one for ever, with the credentials of its first use.
     try:
@@ -77,8 +80,9 @@ def open_filesystem(url: str) -> FileSystem:
         ) from error
     if is_web(url):
         return FileSystem(fs, protocol, fs)
+    tame(fs, protocol)
     web = fsspec.get_filesystem_class("https")(skip_instance_cache=True, **_options("https"))
-    return FileSystem(fs, protocol, web, options.get("anon") is True)
+    return FileSystem(fs, protocol, web, is_anonymous(fs))
 
 
 def kind_of(error: BaseException) -> str:
@@ -127,8 +131,10 @@ def words_of(error: BaseException) -> str:
         )
     if isinstance(error, TimeoutError):
         return str(error) or "no answer in time"
+    if isinstance(error, FileNotFoundError) and error.errno:
+        return "nothing is there"
     text = without_secrets(str(error)).split("\n")[0].strip().rstrip(".")[:200]
-    if status is not None and ("url=" in text or not text):
+    if status is not None and ("url=" in text or not text.strip(f", {status}")):
         return f"status {status}"
     return text or type(error).__name__
 
@@ -179,9 +185,9 @@ def _options(protocol: str) -> dict[str, Any]:
             "anon": not _has_aws_credentials(),
         }
     if extra == "azure":
-        return {"use_listings_cache": False, "anon": False}
-    if extra == "gcs":
         return {"use_listings_cache": False}
+    if extra == "gcs":
+        return google_options()
     return {"client_kwargs": _web_client(), "use_listings_cache": False, "encoded": True}
 
 

@@ -79,11 +79,26 @@ def keep_folder(system: FileSystem, url: str, below: Below, names: Sequence[str]
     return folder
 
 
+def find_kept(url: str, home: Path) -> Path | None:
+    """The file or folder that was kept of a data set, the newest one; no server is asked.
+
+    Args:
+        url: Its URL.
+        home: As in `keep_file`.
+    """
+    found = [path for path in _versions_of(home, url).glob("*/*") if not path.name.startswith(".")]
+    return max(found, key=lambda path: path.stat().st_mtime, default=None)
+
+
 def _folder_of(home: Path, url: str, version: Version) -> Path:
     """The folder of one version of a data set; the folder above it has all versions."""
-    key = hashlib.sha256(shown(url).encode()).hexdigest()[:24]
     stamp = hashlib.sha256(repr(version.stamp).encode()).hexdigest()[:16]
-    return home / FOLDER / key / stamp
+    return _versions_of(home, url) / stamp
+
+
+def _versions_of(home: Path, url: str) -> Path:
+    """The folder of all versions of a data set."""
+    return home / FOLDER / hashlib.sha256(shown(url).encode()).hexdigest()[:24]
 
 
 def _keep(system: FileSystem, url: str, path: Path, home: Path, at_most: int, *, is_same: bool) -> None:

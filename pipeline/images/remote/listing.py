@@ -11,6 +11,7 @@ from pipeline.images.remote.addresses import PROTOCOLS, is_web, shown
 from pipeline.images.remote.fetch import FetchError, Version, fetch, patiently, version_of
 from pipeline.images.remote.filesystems import DENIED, MISSING, FileSystem, explain
 from pipeline.images.remote.loop import wait
+from pipeline.images.remote.providers import azure_entries
 from pipeline.images.summary import Skipped
 
 MOST_OBJECTS = 4_000_000
@@ -103,6 +104,10 @@ async def _details(system: FileSystem, path: str) -> AsyncIterator[dict[str, Any
     if PROTOCOLS[system.protocol] == "s3":  # page by page, so that a listing without end is noticed
         bucket, key, _ = fs.split_path(path)
         async for entry in fs._iterdir(bucket, delimiter="", prefix=f"{key}/" if key else ""):  # noqa: SLF001
+            yield entry
+        return
+    if PROTOCOLS[system.protocol] == "azure":
+        async for entry in azure_entries(fs, path):
             yield entry
         return
     entries = await fs._find(path, detail=True)  # noqa: SLF001 the coroutine; its other name waits

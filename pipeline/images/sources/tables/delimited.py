@@ -5,7 +5,7 @@ import csv
 import io
 import re
 import shlex
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,20 +15,12 @@ from pipeline.images.files.limits import MAX_TEXT_BYTES, check_cells, check_memo
 from pipeline.images.sources.encodings import TITLES, guess_of_table
 
 DELIMITERS = (",", ";", "\t", "|")
+_NONE = "\x1f"
+"""A character that no table has: the delimiter of a single column."""
+
 Texts = Mapping[str, Sequence[str | None]]
 """Columns of a table by name."""
 
-_MOST_FIELDS = 1000
-"""Fields from which the encoding is guessed."""
-
-_LARGE_BYTES, _BYTES_PER_BYTE = 2**26, 8
-"""From this size on it is asked whether there is memory for a table's columns: so many bytes per byte of the file."""
-
-_MARKS = (
-    *((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")),
-    *((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")),
-)
-_FIELD = re.compile(rb"[^,;\t\r\n\"]*[\x80-\xff][^,;\t\r\n\"]*")
 _MOST_FIELDS = 1000
 """Fields from which the encoding is guessed."""
 
@@ -55,20 +47,21 @@ class Table:
 def read_delimited(path: Path, ignored: Collection[str] = ()) -> Table:
     """The columns of a delimited text file with a header; empty fields are empty texts.
 
-    The delimiter is the one with which all lines have the fields of the header.
+    The delimiter is the one with which all lines have the fields of the header. Spreadsheets write empty fields more, and leave out
+    empty ones at the end of a line: the former are dropped, the latter added, with a warning.
 
     Args:
         path: The file.
         ignored: Columns that are not used.
 
     Raises:
-        DataLayoutError: It is not text in a known encoding, or a line has more or fewer fields than the header.
+        DataLayoutError: It is not text in a known encoding, or a line has more fields than the header or a single one, or a quote is not closed.
     """
     text, warnings = decode_text(path)
     # Excel writes the delimiter as a first line of its own.
     text = re.sub(r"\Asep=.[\r\n]+", "", text)
     try:
-        header, rows = _parse(text, path)
+        header, rows, short = _parse(text, path)
     except csv.Error as error:
         raise DataLayoutError(f"{path} is not a table of delimited text: {error}.") from error
     names = [name.strip() for name in header]
@@ -83,6 +76,11 @@ def read_delimited(path: Path, ignored: Collection[str] = ()) -> Table:
                 f"--ignore-column {shlex.quote(name)}."
             )
         texts[name] = column
+    if short:
+        warnings += (
+            f"{len(short):,} lines of {path.name} have fewer fields than the header (the first: line {short[0]}); the missing ones, at the "
+            "end, are read as empty.",
+        )
     return Table(texts, warnings)
 
 
@@ -125,30 +123,69 @@ def decode_text(path: Path, at_most: int = MAX_TEXT_BYTES) -> tuple[str, tuple[s
     )
 
 
-def _parse(text: str, path: Path) -> tuple[list[str], list[list[str]]]:
-    """Header and rows with the best delimiter: one that fits all lines, and gives the most columns."""
+def _parse(text: str, path: Path) -> tuple[list[str], list[list[str]], list[int]]:
+    """Header and rows with the best delimiter, one that fits all lines and gives the most columns; and the lines that were too short."""
     found: list[tuple[int, str]] = []
     for delimiter in DELIMITERS:
-        header = next((row for row in _reader(text, delimiter) if row), [])
+        header = next(_rows(text, delimiter), [])
         if len(header) > 1:
             found.append((len(header), delimiter))
     problems = []
+    almost: tuple[list[str], list[list[str]], list[int]] | None = None
     for _, delimiter in sorted(found, key=lambda pair: -pair[0]):  # the sort is stable: a comma comes before a bar
-        header, *rows = [row for row in _reader(text, delimiter) if row]
+        header, *rows = _rows(text, delimiter)
+        _check_quotes(text, path, delimiter, rows)
+        rows, short = _fitted(rows, len(header))
         wrong = next((number for number, row in enumerate(rows, start=2) if len(row) != len(header)), None)
+        if wrong is None and not short:
+            return header, rows, short
         if wrong is None:
-            return header, rows
-        problems.append(
-            f"{path}, line {wrong} does not have the {len(header)} columns of the header "
-            f"(delimiter {delimiter!r}; it has {len(rows[wrong - 2])}). Put quotes around fields that contain the delimiter."
-        )
+            almost = almost or (header, rows, short)
+        else:
+            problems.append(
+                f"{path}, line {wrong} does not have the {len(header)} columns of the header "
+                f"(delimiter {delimiter!r}; it has {len(rows[wrong - 2])}). Put quotes around fields that contain the delimiter."
+            )
+    if almost:
+        return almost
     if problems:
         raise DataLayoutError(problems[0])
-    header, *rows = [row for row in _reader(text, "\0") if row] or [[]]
-    return header, rows
+    header, *rows = list(_rows(text, _NONE)) or [[]]
+    return header, rows, []
+
+
+def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
+    """The lines that have more than spaces in them."""
+    return (row for row in _reader(text, delimiter) if row and (len(row) > 1 or row[0].strip()))
+
+
+def _fitted(rows: list[list[str]], width: int) -> tuple[list[list[str]], list[int]]:
+    """Rows without empty fields beyond the header, and with empty ones where fields are missing; and the lines that lacked some."""
+    short = []
+    for number, row in enumerate(rows):
+        if len(row) > width and not any(map(str.strip, row[width:])):
+            rows[number] = row[:width]
+        elif 1 < len(row) < width:
+            rows[number] = row + [""] * (width - len(row))
+            short.append(number + 2)
+    return rows, short
+
+
+def _check_quotes(text: str, path: Path, delimiter: str, rows: Iterable[list[str]]) -> None:
+    """Raise DataLayoutError if a quote that is not closed takes the lines below it into one field."""
+    swallowing = next((field for row in rows for field in row if "\n" in field or "\r" in field), None)
+    if swallowing is None:
+        return
+    try:
+        for _ in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True):
+            pass
+    except csv.Error as error:
+        first, *below = swallowing.splitlines() or [""]
+        raise DataLayoutError(
+            f"{path} has a quote (\") that is not closed: it takes {len(below):,} lines into the field that begins {first[:40]!r}. Close "
+            'the quote, remove it, or write it twice ("") within a field in quotes.'
+        ) from error
 
 
 def _reader(text: str, delimiter: str) -> Iterator[list[str]]:
-    if delimiter == "\0":  # a single column: no character separates
-        delimiter = "\x1f"
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pipeline.errors import DataLayoutError
+from pipeline.images.numbers import as_numbers, number_of
 from pipeline.tasks.multilabel import NOTHING
 
 NO_LABEL = frozenset(
@@ -63,10 +64,6 @@ PLACEHOLDERS = frozenset(
 _STRONG, _WEAK = ("|", ";", "\n"), (",", "+", "&", "/", " and ")
 _INVISIBLE = "\0\u200b\u200c\u200d\u2060\ufeff"
 _LIST = re.compile(r"""\[\s*(['"].*['"]|[^'"\[\]]*,[^'"\[\]]*)\s*\]""", re.DOTALL)
-_MEASURED = re.compile(
-    r"(?P<before>[$€£¥]?\s?)(?P<number>[-+]?\d[\d.,]*(?:e[-+]?\d+)?)(?P<unit>\s?[a-z%€$£°²³]{0,4})", re.IGNORECASE
-)
-
 _TIME = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}:?\d{2})?"
 _DATE = re.compile(
     rf"((\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{4}})([T ]{_TIME})?)|{_TIME}"
@@ -131,7 +128,7 @@ def spellings(labels: Iterable[str | None]) -> list[list[tuple[str, int]]]:
     counts = Counter(label for label in labels if label is not None)
     found: dict[object, list[tuple[str, int]]] = defaultdict(list)
     for label, count in counts.items():
-        number = _number(label)
+        number = number_of(label)
         found[_bare(label) if number is None else number].append((label, count))
     return [sorted(group) for group in found.values() if len(group) > 1]
 
@@ -210,28 +207,6 @@ def are_dates(labels: Sequence[str]) -> bool:
     return is_many and all(map(_DATE.fullmatch, distinct))
 
 
-def as_numbers(labels: Iterable[str]) -> dict[str, float | None]:
-    """The number in each label; None for all that are no numbers with the same currency and unit as the first one."""
-    found: dict[str, float | None] = {}
-    around: tuple[str, str] | None = None
-    for label in labels:
-        match = _MEASURED.fullmatch(label)
-        if match is None:
-            found[label] = None
-            continue
-        own = match["before"].strip(), match["unit"].strip()
-        around = around or own
-        plain = match["number"]
-        if "," in plain:  # thousands, or a decimal comma
-            plain = (
-                plain.replace(",", "")
-                if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?", plain)
-                else plain.replace(",", ".")
-            )
-        found[label] = _number(plain) if own == around else None
-    return found
-
-
 def listed(names: Sequence[object], count: int = 5) -> str:
     """The first names in words, and how many more there are."""
     more = f" and {len(names) - count:,} more" if len(names) > count else ""
@@ -241,14 +216,6 @@ def listed(names: Sequence[object], count: int = 5) -> str:
 def counted(counts: Iterable[tuple[str, int]]) -> str:
     """Names with their counts: `'Cats' (3), 'cats' (7)`."""
     return ", ".join(f"{name!r} ({count:,})" for name, count in counts)
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text) if text[-1:].isdigit() or text[-1:] == "." else math.nan
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def missing_spellings(raw: Iterable[object]) -> Mapping[str, int]:

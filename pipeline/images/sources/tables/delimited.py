@@ -77,10 +77,8 @@ def read_delimited(path: Path, ignored: Collection[str] = ()) -> Table:
             )
         texts[name] = column
     if short:
-        warnings += (
-            f"{len(short):,} lines of {path.name} have fewer fields than the header (the first: line {short[0]}); the missing ones, at the "
-            "end, are read as empty.",
-        )
+        first = f"{len(short):,} lines of {path.name} have fewer fields than the header (the first: line {short[0]})"
+        warnings += (f"{first}; the missing ones, at the end, are read as empty.",)
     return Table(texts, warnings)
 
 
@@ -182,7 +180,7 @@ def _check_quotes(text: str, path: Path, delimiter: str, rows: Iterable[list[str
     except csv.Error as error:
         first, *below = swallowing.splitlines() or [""]
         raise DataLayoutError(
-            f"{path} has a quote (\") that is not closed: it takes {len(below):,} lines into the field that begins {first[:40]!r}. Close "
+            f'{path} has a quote (") that is not closed: it takes {len(below):,} lines into the field that begins {first[:40]!r}. Close '
             'the quote, remove it, or write it twice ("") within a field in quotes.'
         ) from error
 

@@ -148,7 +148,10 @@ def test_rows_of_a_spreadsheet_are_fitted_to_the_header(folder):
     assert manifest.names == ("photos/00.jpg", "photos/01.jpg", "photos/02.jpg")
     assert manifest.labels == ("cat", "dog", "dog")
     assert manifest.splits[2] == "test"
-    assert any("1 lines of table.csv have fewer fields than the header (the first: line 3)" in text for text in manifest.warnings)
+    assert any(
+        "1 lines of table.csv have fewer fields than the header (the first: line 3)" in text
+        for text in manifest.warnings
+    )
 
 
 @pytest.mark.parametrize(

@@ -282,8 +282,8 @@ def test_truncated_jpeg_says_so(kept):
 
 @pytest.mark.parametrize(
     "data",
-    [b"just a text", bytes(1000), b"\xff\xd8", encode(make_pixels(), "TGA")],
-    ids=["text", "zeros", "start of a JPEG", "TGA"],
+    [b"\x80 just bytes", b"\xff\xd8", encode(make_pixels(), "TGA")],
+    ids=["bytes", "start of a JPEG", "TGA"],
 )
 def test_what_is_no_image_is_refused(data):
     """Only these formats are read, whatever the name of the file says."""

@@ -161,6 +161,11 @@ def ending_of(name: str) -> str:
     return f".{ending.lower()}" if stem and dot and ending else ""
 
 
+def is_known_ending(ending: str) -> bool:
+    """Whether files with this ending are images, or of a kind that has a reason not to be read."""
+    return ending in EXTENSIONS or ending in _HEIC_ENDINGS or ending in _REASONS
+
+
 def has_image_extension(name: str) -> bool:
     """Whether a file's name says that it is an image, so that its content need not be read to know."""
     return name[name.rfind(".") :].lower() in EXTENSIONS

@@ -1,9 +1,9 @@
 """What is in a file that has the name of an image and is none: leftovers of downloads and copies that failed, and what other programs wrote."""
 
-_AS_LEFT = "as left by a download that failed; download the image again"
+_AS_LEFT = "as left by a download that failed; download it again"
 _PAGE = f"a page of HTML, {_AS_LEFT}"
 _TEXTS = {
-    b"version https://git-lfs": "a pointer of Git LFS, not the image itself; run git lfs pull",
+    b"version https://git-lfs": "a pointer of Git LFS, not the file itself; run git lfs pull",
     b"<!doctype html": _PAGE,
     b"<html": _PAGE,
     b"<head": _PAGE,
@@ -12,7 +12,7 @@ _TEXTS = {
 }
 """What a failed download leaves under the name of an image, by the start of the text in small letters."""
 
-_ZEROS = "nothing but zero bytes, as left by a copy that was interrupted; copy or download the image again"
+_ZEROS = "nothing but zero bytes, as left by a copy that was interrupted; copy or download it again"
 _AS_TEXT = "an image that was transferred as text, which changed its bytes; copy or download it again as binary"
 _MANGLED = (
     b"\x89PNG\r\r\n",  # line ends were written for Windows
@@ -22,6 +22,8 @@ _MANGLED = (
 )
 _OTHERS = {
     b"PK\3\4": "a zip archive; unpack it",
+    b"Rar!\x1a\x07": "a RAR archive; unpack it",
+    b"7z\xbc\xaf'\x1c": "a 7z archive; unpack it",
     b"\x1f\x8b": "compressed by gzip; unpack it",
     b"\x89HDF\r\n\x1a\n": "an HDF5 file; export its images as PNG or TIFF",
     b"MATLAB 5.0": "a file of MATLAB; export its images as PNG or TIFF",

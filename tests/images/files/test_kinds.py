@@ -128,8 +128,8 @@ def test_what_systems_leave_behind_is_known():
     ("data", "cure"),
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n", "run git lfs pull"),
-        (b"\n<!DOCTYPE html><html>404</html>", "download the image again"),
-        (b"<HTML><body>", "download the image again"),
+        (b"\n<!DOCTYPE html><html>404</html>", "download it again"),
+        (b"<HTML><body>", "download it again"),
     ],
 )
 def test_what_failed_downloads_leave_under_the_name_of_an_image_is_named(data, cure):

@@ -442,6 +442,10 @@ def test_table_beside_images_without_labels_is_named(tmp_path):
     said = f"There is a table in the folder, which is not read: {tmp_path / 'photos' / 'labels.csv'}. If it has the labels, give it as DATA."
 
     assert said in scan(tmp_path / "photos").warnings
+    for split in ("train", "valid"):
+        fill(tmp_path / "roboflow", {split: 2})
+        (tmp_path / "roboflow" / split / "_classes.csv").write_text("filename, cat, dog\n")
+    assert any("roboflow/train/_classes.csv, " in text for text in scan(tmp_path / "roboflow").warnings)
     fill(tmp_path / "photos", {"dogs": 1})
     assert said not in scan(tmp_path / "photos").warnings
 

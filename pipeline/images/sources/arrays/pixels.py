@@ -22,6 +22,13 @@ _OVERSHOOT = 0.1
 """How far values may be outside a range, as a share of the largest: a cubic filter overshoots. Standardised values are further out."""
 
 
+_MOST_CUT = 0.1
+"""Share of the values that may be above the range: an overshoot is at edges only."""
+
+_DARK = 0.02
+"""Floats that are all below are almost black: five of 256 values at most."""
+
+
 @dataclass(frozen=True)
 class Scale:
     """What white is in a data set: it decides which ranges its arrays have."""
@@ -98,6 +105,33 @@ def _limit_of(array: NDArray[np.generic], low: float, high: float, scale: Scale)
     return limit
 
 
+def check_range(name: str, pixels: NDArray[np.generic], scale: Scale) -> None:
+    """Check that the floats of a data set were divided by the same number, and by no other than `as_uint8` expects.
+
+    Args:
+        name: The array.
+        pixels: Any array of many images.
+        scale: Of `as_uint8`.
+
+    Raises:
+        DataLayoutError: They end at 1 where others end at 255, or more than a tenth of them would be cut off.
+    """
+    top = scale.top
+    if top is None or pixels.dtype.kind != "f" or not pixels.size:
+        return
+    high = float(pixels.max())
+    if top > _LEAST_BYTE and high <= 1 + _ROUNDING and any(np.mod(image, 1).any() for image in pixels):
+        raise DataLayoutError(
+            f"The array {name} has floats up to {high:g}, and another one up to {top:g}. {_EXPECTED} Bring all of them to the same range."
+        )
+    share = np.count_nonzero(pixels > 1 + _ROUNDING) / pixels.size if high > 1 and top <= _LEAST_BYTE else 0.0
+    if share > _MOST_CUT:
+        raise DataLayoutError(
+            f"{_EXPECTED} Received: {name} with floats up to {high:g}, of which {share:.0%} are above 1. Divide them by their largest "
+            "possible value."
+        )
+
+
 def outside(name: str, pixels: NDArray[np.generic], scale: Scale) -> str | None:
     """A sentence about floats that `as_uint8` cuts off; None if there are none.
 
@@ -149,6 +183,11 @@ def pixel_warnings(name: str, pixels: NDArray[np.generic], scale: Scale) -> list
         found.append(text)
     elif pixels.dtype.kind == "f" and scale.top is not None and scale.top > _LEAST_BYTE:
         found.append(f"The array {name} has floats up to {scale.top:g}: they are read as values from 0 to 255.")
+    if pixels.dtype.kind == "f" and scale.top is not None and scale.top < _DARK:
+        found.append(
+            f"The array {name} has floats up to {scale.top:.2g}, which are read as 0 to 1: its images are almost black. Were they divided by "
+            "255 twice?"
+        )
     if pixels.dtype.kind in "iu" and pixels.size and pixels.max() <= 1:
         found.append(
             f"The array {name} has only the integers 0 and 1: its images are almost black. Multiply it by 255 if 1 is white."

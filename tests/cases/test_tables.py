@@ -156,7 +156,8 @@ def test_two_images_of_one_name_are_no_answer(write, tmp_path):
     ["path,label,split", "path,label,Split", "path,label, split", "path,label,subset", "path,label,data_split"],
 )
 @pytest.mark.parametrize(
-    "words", [("train", "val", "test"), ("Training", "dev ", "eval"), ("training_set", "valid", "test_set")]
+    "words",
+    [("train", "val", "test"), ("Training", "dev ", "eval"), ("training_set", "valid", "test_set"), ("tr", "va", "te")],
 )
 def test_split_columns_are_read_in_any_spelling(write, header, words):
     """Of the column and of the words."""
@@ -180,6 +181,9 @@ def test_truth_values_set_the_split(write):
     [
         ("phase", WORDS),
         ("usage", ["Training"] * 8 + ["PublicTest", "PrivateTest"]),
+        ("phase", ["tr"] * 6 + ["va", "va", "te", "te"]),
+        ("dataset", ["train"] * 8 + ["holdout"] * 2),
+        ("Purpose", ["training"] * 8 + ["unused"] * 2),
         ("spilt", [1, 2] * 5),
         ("my_split", [1, 2] * 5),
         ("fold", [0, 1, 2, 3, 4] * 2),
@@ -205,6 +209,8 @@ def test_columns_that_are_nothing_special_are_left_alone(write):
     for name, values in {
         "age": range(10),
         "colour": ["red", "blue"] * 5,
+        "dataset": ["cifar", "imagenet"] * 5,
+        "language": ["tr", "de"] * 5,
         "patient_age": [3, 4] * 5,
         "image_id": range(10),
     }.items():

@@ -140,6 +140,44 @@ def test_paths_that_are_not_read_have_a_reason(write, tmp_path, rows, form, reas
         assert len(read(table, root=tmp_path / "sub")) == 10
 
 
+@pytest.mark.parametrize(
+    ("form", "prefix"),
+    [
+        ("C:\\Users\\me\\photos\\{}", "C:\\Users\\me\\photos\\"),
+        ("/home/somebody/photos/{}", "/home/somebody/photos/"),
+        ("/{}", "/"),
+        ("data/{}", "data/"),
+        ("\\\\server\\share\\{}", "\\\\server\\share\\"),
+        ("/data/local-files/?d={}", None),
+        ("file://localhost/home/me/{}", None),
+    ],
+)
+def test_paths_of_another_computer_are_read_without_its_folders(write, rows, form, prefix):
+    """If none of them is here, and most are without the same first folders; a warning names these."""
+    manifest = read(write(path=form.format))
+
+    assert manifest.names == tuple(path for path, _ in rows)
+    assert prefix is None or any(
+        f"The paths begin with {prefix!r}, which is not here" in text for text in manifest.warnings
+    )
+
+
+def test_one_path_that_is_here_keeps_the_others_as_they_are(write, rows):
+    """`test/img/1.png` is not `img/1.png` if the table's paths begin in its folder."""
+    manifest = read(write(path=lambda path: path if path == rows[0][0] else f"old/{path}", label=lambda _: "cat"))
+
+    assert manifest.names == (rows[0][0],)
+    assert len(manifest.skipped) == 9
+
+
+@pytest.mark.parametrize("form", ["img%2F{}", "./img/{}"])
+def test_quoted_characters_of_a_url_are_read(write, tmp_path, form):
+    """`%20` for a space and `%2F` for a slash, unless a file is called so."""
+    manifest = read(write(path=lambda path: form.format(path[4:])))
+
+    assert len(manifest) == 10
+
+
 def test_two_images_of_one_name_are_no_answer(write, tmp_path):
     """A name without an ending that fits two images is skipped with both names."""
     draw_photo(tmp_path / "img/0003.bmp", (9, 9, 9), 3, (8, 8))

@@ -5,6 +5,7 @@ import re
 import stat
 import unicodedata
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -13,7 +14,14 @@ from pipeline.images.files.kinds import has_image_extension, is_system_folder
 from pipeline.images.remote.addresses import is_url, refusal
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\\w")
+_FILE_URL = re.compile(r"file://(localhost)?/", re.IGNORECASE)
+_LOCAL_FILES = "/data/local-files/?d="
+"""What Label Studio writes before a path."""
+
 _NO_FILE = "no such file"
+_TRIED = 50
+"""Paths by which the folders of another computer are found."""
+
 _MOST_ENTRIES = 1_000_000
 """Files and folders that are looked at for names without a folder: the folder of a table may be anything, even a home folder."""
 
@@ -40,6 +48,9 @@ class Locator:
     respelled: dict[str, str] = field(default_factory=dict)
     """Paths that were found with other capital letters, and the paths of their files."""
 
+    prefix: str = ""
+    """The first folders of all paths, which are those of another computer: the paths are read without them. Empty: no path is changed."""
+
     _inside: str = ""
     _folders: dict[str, str] = field(default_factory=dict)
     _listings: dict[str, dict[str, list[str]]] = field(default_factory=dict)
@@ -55,14 +66,12 @@ class Locator:
         The path is tried as it is, then with slashes for backslashes, in the other Unicode form, with other capital letters, and with
         the ending of the only image of that name. A name without a folder is then looked for in the folders below the root.
         """
-        path = (given or "").strip()
+        path = _plain(given)
         if not path:
             return "", "empty path"
-        if path.startswith("file:///"):
-            path = unquote(path[7:])
-            path = path[1:] if _DRIVE.match(path[1:]) else path
         if is_url(path):
             return path, refusal(path)
+        path = path.removeprefix(self.prefix)
         for other in (path, *self._others(path)):
             reason = self._check(other)
             if reason != _NO_FILE:
@@ -83,6 +92,10 @@ class Locator:
     def notes(self, num_paths: int) -> list[str]:
         """Sentences about the paths, of so many, whose files have another name or are in another folder."""
         found = []
+        if self.prefix:
+            found.append(
+                f"The paths begin with {self.prefix!r}, which is not here; they are read without it, below {self.root}."
+            )
         if self.moved:
             name, path = next(iter(self.moved.items()))
             many = f"{len(self.moved):,} of {num_paths:,} paths are names without a folder"
@@ -131,11 +144,26 @@ class Locator:
         return f"{_NO_FILE}: there is {near[0]!r}" if near else _NO_FILE
 
     def _others(self, path: str) -> list[str]:
-        slashed = path.replace("\\", "/")
-        forms = (
-            {slashed} if slashed.isascii() else {slashed, *(unicodedata.normalize(f, slashed) for f in ("NFC", "NFD"))}
-        )
-        return sorted(forms - {path})
+        """Other forms of a path: with slashes, with spaces for `%20`, and in the other Unicode form."""
+        slashed = path.replace("\\", "/").removeprefix(_LOCAL_FILES)
+        plain = {slashed, unquote(slashed)} if "%" in slashed else {slashed}
+        forms = {unicodedata.normalize(f, text) for text in plain if not text.isascii() for f in ("NFC", "NFD")}
+        return sorted((plain | forms) - {path})
+
+    def elsewhere(self, paths: Sequence[str | None]) -> "Locator | None":
+        r"""A locator for paths none of which is here, if most of them are here without their first folders; None otherwise.
+
+        Tables come with the folders of the computer that they were made on: `C:\Users\me\photos\cats\1.jpg`.
+        """
+        given = [path for path in map(_plain, paths) if path and not is_url(path)][:_TRIED]
+        plain = Locator(self.root, self.may_leave, self.follow_links)
+        for path in given:
+            folders = [match.end() for match in re.finditer(r"[\\/]+", path)]
+            for prefix in (path[:end] for end in folders if end < len(path)):
+                rest = [other[len(prefix) :] for other in given if other.startswith(prefix)]
+                if 2 * sum(plain.locate(name)[1] is None for name in rest) > len(given):
+                    return Locator(self.root, self.may_leave, self.follow_links, prefix=prefix)
+        return None
 
     def _with_ending(self, path: str) -> tuple[str, str | None]:
         """The only image with this name and an ending."""
@@ -205,6 +233,15 @@ class Locator:
         if os.path.isabs(path) and self._is_inside(os.path.dirname(path)):  # noqa: PTH117, PTH120
             return os.path.relpath(path, self._inside).replace(os.sep, "/")
         return path
+
+
+def _plain(given: str | None) -> str:
+    """A path without spaces around it; that of a `file://` URL."""
+    path = (given or "").strip()
+    if match := _FILE_URL.match(path):
+        path = unquote(path[match.end() - 1 :])
+        path = path[1:] if _DRIVE.match(path[1:]) else path
+    return path
 
 
 def _list_below(root: str) -> dict[str, list[str]]:

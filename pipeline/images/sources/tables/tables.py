@@ -93,6 +93,8 @@ def list_paths(texts: Texts, reading: Reading, *, source: str, folder: Place) ->
         folder: The folder that the paths are relative to.
     """
     path, locator = _find_files(without_ignored(texts, reading, source), reading, source, folder)
+    if not any(locator.locate(given)[1] is None for given in texts[path]):
+        locator = locator.elsewhere(texts[path]) or locator
     entries = []
     for row, given in enumerate(texts[path]):
         name, reason = locator.locate(given)
@@ -140,6 +142,9 @@ def manifest_of_paths(
     path, locator = _find_files(texts, reading, source, folder)
     roles = find_roles(texts, reading, source, path=path)
     names, rows, skipped = _locate(locator, texts[path])
+    if not names and (other := locator.elsewhere(texts[path])):
+        locator = other
+        names, rows, skipped = _locate(locator, texts[path])
     if not names:
         raise _no_file(skipped, source, folder)
     _check_vanished(texts, roles, rows, skipped)

@@ -178,6 +178,41 @@ def test_quoted_characters_of_a_url_are_read(write, tmp_path, form):
     assert len(manifest) == 10
 
 
+def test_columns_of_one_and_zero_are_named_together(write):
+    """As Roboflow exports classes: one of them alone would be a class against all others."""
+    table = write("filename, label, cat, dog", ["1,0"] * 10)
+    manifest = read(table, ignore_column=("label",))
+
+    assert any("As labels of one task: --label cat,dog." in text for text in manifest.warnings)
+    assert read(table, label="cat,dog").kind == "multilabel"
+    assert not any("one task" in text for text in read(table).warnings)
+
+
+def test_text_that_means_no_label_may_be_a_class(write):
+    """Namibia has the code NA."""
+    manifest = read(write(label=lambda label: "NA" if label == "cats" else label))
+
+    assert any(
+        "no label: 'NA' (5). If one of them is a class, give it another name" in text for text in manifest.warnings
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "label,pixel0,pixel1,pixel2\n1,0,0,0\n",
+        "label,1x1,1x2,1x3\n1,0,0,0\n",
+        "emotion,pixels,Usage\n0,70 80 82 72 58 58 60 63 54 58,Training\n",
+    ],
+)
+def test_table_of_pixels_is_named(tmp_path, text):
+    """MNIST and FER2013 as Kaggle has them have no paths; the cure is to save arrays."""
+    (tmp_path / "train.csv").write_text(text)
+
+    with pytest.raises(DataLayoutError, match=r"Its columns have the pixels as numbers: save .* np\.savez"):
+        read(tmp_path / "train.csv")
+
+
 def test_two_images_of_one_name_are_no_answer(write, tmp_path):
     """A name without an ending that fits two images is skipped with both names."""
     draw_photo(tmp_path / "img/0003.bmp", (9, 9, 9), 3, (8, 8))

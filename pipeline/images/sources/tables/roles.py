@@ -40,6 +40,7 @@ GROUPS = ("group", "groups", "groupid", "groupname")
 _FOLDS = re.compile(r"(cv|k|test|val)?folds?(id|no|nr|num|number|index)?|cv(id|no|number|index|split)?")
 _NEARLY_SPLITS = re.compile(r"(data)?(set|part|phase|usage|use|purpose|stage|role|portion)(name|type)?")
 _MOST_SPLITS = 6
+_MOST_FLAGS = 8
 _NEARLY_GROUPS = re.compile(
     "(group|patient|subject|person|participant|individual|case|donor|lesion|specimen|scene|video|sequence|series|study|slide)s?"
     "(id|ids|no|nr|num|number|name|code|uid|key|index)?"
@@ -150,11 +151,23 @@ def find_roles(
     group = group or _find_group(rest, source)
     warnings = [] if group else _check_nearly_groups(rest, splits, source)
     choices = () if labels else tuple(name for name in rest if name != group)
+    warnings += _note_flags({name: rest[name] for name in choices})
     if [_flag_word(name) for name in used] == ["train"]:
         warnings.append(
             f"Images for which {used[0]} is false are test images; validation images are taken from the others."
         )
     return Roles(path, labels, splits, group, choices, tuple(warnings), tuple(used))
+
+
+def _note_flags(choices: Texts) -> list[str]:
+    """A sentence about columns of 1 and 0, if there are several and no column of labels: each of them is a label."""
+    flags = [name for name, column in choices.items() if any(column) and all(map(_is_flag, set(column)))]
+    if len(flags) < 2:
+        return []
+    shown = ",".join(flags[:_MOST_FLAGS]) + ",..." * (len(flags) > _MOST_FLAGS)
+    return [
+        f"The columns {listed(list(map(repr, flags)), 4)} have 1 and 0 (or yes and no). As labels of one task: --label {_quoted(shown)}."
+    ]
 
 
 def _find_splits(texts: Texts, given: str | None, source: str) -> tuple[list[str | None] | None, list[str]]:

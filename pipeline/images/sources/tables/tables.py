@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -32,6 +33,10 @@ from pipeline.images.sources.tables.places import (
     shown_name,
 )
 from pipeline.images.sources.tables.roles import Roles, find_path, find_roles, without_ignored
+
+_PIXEL = re.compile(r"(px|pixel)[\W_]?\d+|\d+x\d+", re.IGNORECASE)
+_PIXELS = re.compile(r"\d{1,3}([ ,;]\d{1,3}){8}")
+"""Names of columns of single pixels, and a cell with the pixels of an image."""
 
 EXTENSIONS = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
 
@@ -224,7 +229,10 @@ def columns_of(
     found = [*warnings, *roles.warnings]
     for name, values in raw.items():
         if missing := missing_spellings(values):
-            found.append(f"Values of the column {name!r} that mean no label: {counted(missing.items())}.")
+            found.append(
+                f"Values of the column {name!r} that mean no label: {counted(missing.items())}. If one of them is a class, give it another "
+                "name, such as 'Namibia' for 'NA'."
+            )
     return Columns(
         names=names,
         answers=answers_of(raw, kind) if raw else Answers((None,) * len(rows)),
@@ -246,9 +254,17 @@ def _path_cure(texts: Texts) -> str:
         return f"It is empty. Expected {expected}."
     if len(texts) < 2:
         return f"Expected {expected}, above the rows."
+    if _has_pixels(texts):
+        return "Its columns have the pixels as numbers: save images and labels as arrays with np.savez('data.npz', x=images, y=labels)."
     like = next((name for name, values in texts.items() if values and has_image_extension(str(values[0]))), None)
     seen = "" if like is None else f" The values of {like!r} look like them: --path-column {shlex.quote(like)}."
     return f"If another column contains the paths, name it with --path-column.{seen}"
+
+
+def _has_pixels(texts: Texts) -> bool:
+    """Whether images are in the cells, as Kaggle has MNIST (`pixel0`, `pixel1`, ...; `1x1`, `1x2`, ...) and FER2013 (`70 80 82 ...`)."""
+    named = [name for name in texts if _PIXEL.fullmatch(name)]
+    return len(named) > len(texts) / 2 or any(values and _PIXELS.match(str(values[0])) for values in texts.values())
 
 
 def _locate(locator: Locator | UrlLocator, paths: Sequence[str | None]) -> tuple[list[str], list[int], list[Skipped]]:

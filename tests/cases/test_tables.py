@@ -178,9 +178,28 @@ def test_quoted_characters_of_a_url_are_read(write, tmp_path, form):
     assert len(manifest) == 10
 
 
+@pytest.mark.parametrize("shape", ["by class", "by split", "by name", "by name without ending"])
+def test_object_of_names_is_a_table(tmp_path, rows, shape):
+    """Names by class or split, and classes by name."""
+    names = [path for path, _ in rows]
+    content = {
+        "by class": {kind: [path for path, label in rows if label == kind] for kind in ("cats", "dogs")},
+        "by split": {"train": names[:6], "val": names[6:8], "test": names[8:]},
+        "by name": dict(rows),
+        "by name without ending": {path.removesuffix(".png"): label for path, label in rows},
+    }[shape]
+    (tmp_path / "table.json").write_text(json.dumps(content))
+    manifest = read(tmp_path / "table.json")
+
+    assert dict(zip(manifest.names, manifest.labels, strict=True)) == (
+        dict.fromkeys(names) if shape == "by split" else dict(rows)
+    )
+    assert shape != "by split" or manifest.splits == SPLITS
+
+
 def test_columns_of_one_and_zero_are_named_together(write):
     """As Roboflow exports classes: one of them alone would be a class against all others."""
-    table = write("filename, label, cat, dog", ["1,0"] * 10)
+    table = write("filename, label, cat, dog", ["1,0", "0,1"] * 5)
     manifest = read(table, ignore_column=("label",))
 
     assert any("As labels of one task: --label cat,dog." in text for text in manifest.warnings)

@@ -69,6 +69,11 @@ class Roles:
     """Columns that the splits were read from."""
 
 
+def is_path_name(name: str) -> bool:
+    """Whether a column of this name has paths, or URLs, or the names of images."""
+    return _key(name) in (*PATHS, *URLS, *IDS)
+
+
 def without_ignored(texts: Texts, reading: Reading, source: str) -> Texts:
     """The columns that are not ignored, and have a name.
 
@@ -161,7 +166,8 @@ def find_roles(
 
 def _note_flags(choices: Texts) -> list[str]:
     """A sentence about columns of 1 and 0, if there are several and no column of labels: each of them is a label."""
-    flags = [name for name, column in choices.items() if any(column) and all(map(_is_flag, set(column)))]
+    texts = {name: set(column) for name, column in choices.items()}
+    flags = [name for name, values in texts.items() if len(values) > 1 and all(map(_is_flag, values))]
     if len(flags) < 2:
         return []
     shown = ",".join(flags[:_MOST_FLAGS]) + ",..." * (len(flags) > _MOST_FLAGS)

@@ -124,7 +124,7 @@ def check_range(name: str, pixels: NDArray[np.generic], scale: Scale) -> None:
         raise DataLayoutError(
             f"The array {name} has floats up to {high:g}, and another one up to {top:g}. {_EXPECTED} Bring all of them to the same range."
         )
-    share = np.count_nonzero(pixels > 1 + _ROUNDING) / pixels.size if high > 1 and top <= _LEAST_BYTE else 0.0
+    share = np.count_nonzero(np.greater(pixels, 1 + _ROUNDING)) / pixels.size if high > 1 and top <= _LEAST_BYTE else 0.0
     if share > _MOST_CUT:
         raise DataLayoutError(
             f"{_EXPECTED} Received: {name} with floats up to {high:g}, of which {share:.0%} are above 1. Divide them by their largest "

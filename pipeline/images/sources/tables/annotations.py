@@ -91,8 +91,9 @@ def _answers(task: Row) -> Iterator[Any]:
     given = [each for each in task["annotations"] or () if isinstance(each, Mapping) and not each.get("was_cancelled")]
     for result in (given[0].get("result") or ()) if given else ():
         answer = result.get("value") if isinstance(result, Mapping) else None
-        for name in _CHOICES if isinstance(answer, Mapping) else ():
-            for text in answer.get(name) or ():
+        given_names = {**answer} if isinstance(answer, Mapping) else {}
+        for name in _CHOICES:
+            for text in given_names.get(name) or ():
                 yield "/".join(map(str, text)) if isinstance(text, list) else text
 
 

@@ -119,17 +119,30 @@ def check_range(name: str, pixels: NDArray[np.generic], scale: Scale) -> None:
     top = scale.top
     if top is None or pixels.dtype.kind != "f" or not pixels.size:
         return
+    if text := other_range(name, pixels, scale):
+        raise DataLayoutError(text)
     high = float(pixels.max())
-    if top > _LEAST_BYTE and high <= 1 + _ROUNDING and any(np.mod(image, 1).any() for image in pixels):
-        raise DataLayoutError(
-            f"The array {name} has floats up to {high:g}, and another one up to {top:g}. {_EXPECTED} Bring all of them to the same range."
-        )
-    share = np.count_nonzero(np.greater(pixels, 1 + _ROUNDING)) / pixels.size if high > 1 and top <= _LEAST_BYTE else 0.0
+    share = (
+        np.count_nonzero(np.greater(pixels, 1 + _ROUNDING)) / pixels.size if high > 1 and top <= _LEAST_BYTE else 0.0
+    )
     if share > _MOST_CUT:
         raise DataLayoutError(
             f"{_EXPECTED} Received: {name} with floats up to {high:g}, of which {share:.0%} are above 1. Divide them by their largest "
             "possible value."
         )
+
+
+def other_range(name: str, pixels: NDArray[np.generic], scale: Scale) -> str | None:
+    """A sentence about floats up to 1 beside others up to 255, as which they would be black; None for other arrays.
+
+    A dark image of whole values, such as 0 and 1, is not meant.
+    """
+    if scale.top is None or scale.top <= _LEAST_BYTE or pixels.dtype.kind != "f" or not pixels.size:
+        return None
+    high = float(pixels.max())
+    if high > 1 + _ROUNDING or not any(np.mod(image, 1).any() for image in pixels):
+        return None
+    return f"The array {name} has floats up to {high:g}, and another one up to {scale.top:g}. {_EXPECTED} Bring all of them to the same range."
 
 
 def outside(name: str, pixels: NDArray[np.generic], scale: Scale) -> str | None:

@@ -66,7 +66,7 @@ class Locator:
         The path is tried as it is, then with slashes for backslashes, in the other Unicode form, with other capital letters, and with
         the ending of the only image of that name. A name without a folder is then looked for in the folders below the root.
         """
-        path = _plain(given)
+        path = plain_path(given)
         if not path:
             return "", "empty path"
         if is_url(path):
@@ -155,7 +155,7 @@ class Locator:
 
         Tables come with the folders of the computer that they were made on: `C:\Users\me\photos\cats\1.jpg`.
         """
-        given = [path for path in map(_plain, paths) if path and not is_url(path)][:_TRIED]
+        given = [path for path in map(plain_path, paths) if path and not is_url(path)][:_TRIED]
         plain = Locator(self.root, self.may_leave, self.follow_links)
         for path in given:
             folders = [match.end() for match in re.finditer(r"[\\/]+", path)]
@@ -235,7 +235,7 @@ class Locator:
         return path
 
 
-def _plain(given: str | None) -> str:
+def plain_path(given: str | None) -> str:
     """A path without spaces around it; that of a `file://` URL."""
     path = (given or "").strip()
     if match := _FILE_URL.match(path):

@@ -187,7 +187,8 @@ def other_kind(name: str, head: bytes) -> Other | None:
 def unread_reason(head: bytes) -> str:
     """Why a file that no reader knows is not read, from its first bytes alone; empty if they are no image in any format."""
     reason = _reason_of("", head)
-    return "" if reason is None else reason or leftover_reason(head)
+    left = "" if reason is None else reason or leftover_reason(head)
+    return f"not an image but {left}" if left.startswith("text") else left
 
 
 def _reason_of(ending: str, head: bytes) -> str | None:

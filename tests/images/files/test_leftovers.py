@@ -14,7 +14,7 @@ JPEG = b"\xff\xd8\xff\xe0\0\x10JFIF\0"
     ("data", "part"),
     [
         (b"\0" * 5000, "nothing but zero bytes"),
-        (b'{"message":"Not Found"}', """text, which begins '{"message":"Not Found"}'"""),
+        (b'{"message":"Not Found"}', """not an image but text, which begins '{"message":"Not Found"}'"""),
         (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code>", "text, which begins"),
         (b"<!-- nginx --><html>", "a page of HTML"),
         (b"<head><title>403", "a page of HTML"),

@@ -5,8 +5,10 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from html import unescape
 
 from pipeline.errors import DataLayoutError
+from pipeline.images.label_lists import parts_of_list
 from pipeline.images.numbers import as_numbers, number_of
 from pipeline.tasks.multilabel import NOTHING
 
@@ -44,7 +46,7 @@ _MANY_EACH = 20
 
 PLACEHOLDERS = frozenset(
     [
-        *("?", "??", "-", "--", "none", "nan", "na", "n.a.", "null", "nil", "nat"),
+        *("?", "??", "-", "--", "—", "...", "…", "none", "nan", "na", "n.a.", "null", "nil", "nat"),
         *(
             "unknown",
             "unlabeled",
@@ -63,7 +65,10 @@ PLACEHOLDERS = frozenset(
 
 _STRONG, _WEAK = ("|", ";", "\n"), (",", "+", "&", "/", " and ")
 _INVISIBLE = "\0\u200b\u200c\u200d\u2060\ufeff"
-_LIST = re.compile(r"""\[\s*(['"].*['"]|[^'"\[\]]*,[^'"\[\]]*)\s*\]""", re.DOTALL)
+_EXCEL_ERRORS = ("#REF!", "#DIV/0!", "#NAME?", "#VALUE!", "#NUM!", "#NULL!")
+_ALIKE = str.maketrans("асеорхуіјһԁԛѕкмтнвαορνικ", "aceopxyijhdqskmthbaopvik")
+"""Small letters of the Cyrillic and Greek alphabets that look like Latin ones."""
+
 _TIME = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}:?\d{2})?"
 _DATE = re.compile(
     rf"((\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{4}})([T ]{_TIME})?)|{_TIME}"
@@ -88,6 +93,8 @@ def plain_texts(values: Sequence[object]) -> list[str | None]:
 def _plain(value: object) -> str | None:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
+    if hasattr(value, "tolist") and not isinstance(value, str | bytes):  # an array, or a number of numpy
+        return _plain(value.tolist())
     if isinstance(value, list | tuple | set):
         return "|".join(filter(None, map(_plain, value))) or NOTHING
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
@@ -101,9 +108,9 @@ def label_text(text: str | None) -> str | None:
     text = None if text is None else clean_text(text)
     if text == "[]":
         return NOTHING
-    if text and (found := _LIST.fullmatch(text)):
-        text = "|".join(filter(None, (part.strip(" \t'\"") for part in found[1].split(","))))
-    return None if not text or text in NO_LABEL else text
+    if text and (parts := parts_of_list(text)) is not None:
+        text = "|".join(filter(None, map(clean_text, parts)))
+    return None if not text or text in NO_LABEL or text in _EXCEL_ERRORS else text
 
 
 def clean_text(text: str) -> str:
@@ -135,9 +142,18 @@ def spellings(labels: Iterable[str | None]) -> list[list[tuple[str, int]]]:
 
 def _bare(label: str) -> str:
     """A label without the differences that people overlook."""
-    letters = unicodedata.normalize("NFKD", label.casefold())
+    letters = unicodedata.normalize("NFKD", _mended(label).casefold()).translate(_ALIKE)
     plain = "".join(char for char in letters if unicodedata.category(char) not in ("Mn", "Cf"))
-    return " ".join(re.split(r"[\s_.-]+", plain)).strip() or label
+    return " ".join(re.split(r"[\s_.-]+", plain.strip("'\"`“”‘’"))).strip() or label
+
+
+def _mended(label: str) -> str:
+    """A label whose letters were written as HTML, or read in another encoding than they were written in (`cafÃ©`)."""
+    label = unescape(label)
+    try:
+        return label if label.isascii() else label.encode("cp1252").decode("utf-8")
+    except UnicodeError:
+        return label
 
 
 def placeholders(labels: Iterable[str | None]) -> list[tuple[str, int]]:
@@ -221,7 +237,7 @@ def counted(counts: Iterable[tuple[str, int]]) -> str:
 def missing_spellings(raw: Iterable[object]) -> Mapping[str, int]:
     """Texts that are read as no label, with their counts; empty ones are left out."""
     texts = (value.strip() for value in raw if isinstance(value, str))
-    return Counter(text for text in texts if text and text in NO_LABEL)
+    return Counter(text for text in texts if text and (text in NO_LABEL or text in _EXCEL_ERRORS))
 
 
 def check_classes(labels: Sequence[str], *, are_fields: bool = True) -> None:

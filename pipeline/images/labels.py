@@ -66,6 +66,7 @@ PLACEHOLDERS = frozenset(
 _STRONG, _WEAK = ("|", ";", "\n"), (",", "+", "&", "/", " and ")
 _INVISIBLE = "\0\u200b\u200c\u200d\u2060\ufeff"
 _EXCEL_ERRORS = ("#REF!", "#DIV/0!", "#NAME?", "#VALUE!", "#NUM!", "#NULL!")
+_QUOTES = "'\"`\u201c\u201d\u2018\u2019"
 _ALIKE = str.maketrans("асеорхуіјһԁԛѕкмтнвαορνικ", "aceopxyijhdqskmthbaopvik")
 """Small letters of the Cyrillic and Greek alphabets that look like Latin ones."""
 
@@ -144,7 +145,7 @@ def _bare(label: str) -> str:
     """A label without the differences that people overlook."""
     letters = unicodedata.normalize("NFKD", _mended(label).casefold()).translate(_ALIKE)
     plain = "".join(char for char in letters if unicodedata.category(char) not in ("Mn", "Cf"))
-    return " ".join(re.split(r"[\s_.-]+", plain.strip("'\"`“”‘’"))).strip() or label
+    return " ".join(re.split(r"[\s_.-]+", plain.strip(_QUOTES))).strip() or label
 
 
 def _mended(label: str) -> str:

@@ -170,6 +170,18 @@ def test_one_path_that_is_here_keeps_the_others_as_they_are(write, rows):
     assert len(manifest.skipped) == 9
 
 
+@pytest.mark.parametrize("form", ["{}", "{}.0", "{}.png", "{:02d}.png"])
+def test_numbers_without_their_zeros_are_the_only_file_of_that_number(write, tmp_path, form):
+    """Excel makes 7 of 0007, and pandas 7.0; a warning names the first. Where two files have the number, neither is it."""
+    table = write(path=lambda path: "img/" + form.format(int(path[4:8])))
+    manifest = read(table)
+    draw_photo(tmp_path / "img/003.png", (9, 9, 9), 77, (8, 8))
+
+    assert manifest.names == tuple(f"img/{number:04d}.png" for number in range(10))
+    assert any("10 of 10 paths are numbers without the zeros of their files" in text for text in manifest.warnings)
+    assert "img/" + form.format(3) in [entry.path for entry in read(table).skipped]
+
+
 @pytest.mark.parametrize("form", ["img%2F{}", "./img/{}"])
 def test_quoted_characters_of_a_url_are_read(write, tmp_path, form):
     """`%20` for a space and `%2F` for a slash, unless a file is called so."""

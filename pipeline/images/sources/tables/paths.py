@@ -18,6 +18,7 @@ _FILE_URL = re.compile(r"file://(localhost)?/", re.IGNORECASE)
 _LOCAL_FILES = "/data/local-files/?d="
 """What Label Studio writes before a path."""
 
+_NUMBER = re.compile(r"(\d+)(?:\.0)?(\.[A-Za-z]\w*)?")
 _NO_FILE = "no such file"
 _TRIED = 50
 """Paths by which the folders of another computer are found."""
@@ -48,6 +49,9 @@ class Locator:
     respelled: dict[str, str] = field(default_factory=dict)
     """Paths that were found with other capital letters, and the paths of their files."""
 
+    numbered: dict[str, str] = field(default_factory=dict)
+    """Paths that are numbers without the zeros that the names of their files begin with, and the paths of these."""
+
     prefix: str = ""
     """The first folders of all paths, which are those of another computer: the paths are read without them. Empty: no path is changed."""
 
@@ -55,6 +59,7 @@ class Locator:
     _folders: dict[str, str] = field(default_factory=dict)
     _listings: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     _cases: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    _numbers: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     _deep: dict[str, list[str]] | None = None
 
     def __post_init__(self) -> None:
@@ -87,6 +92,9 @@ class Locator:
             self.respelled[given] = respelled
             return self._shown(respelled), self._check(respelled)
         found, reason = self._with_ending(path)
+        if reason == _NO_FILE and (number := self._with_zeros(path)):
+            self.numbered[given] = number
+            return self._shown(number), self._check(number)
         return found, self._with_hint(path) if reason == _NO_FILE else reason
 
     def notes(self, num_paths: int) -> list[str]:
@@ -100,6 +108,10 @@ class Locator:
             name, path = next(iter(self.moved.items()))
             many = f"{len(self.moved):,} of {num_paths:,} paths are names without a folder"
             found.append(f"{many}; their images were found in folders below {self.root}: {name!r} is {path!r}.")
+        if self.numbered:
+            name, path = next(iter(self.numbered.items()))
+            many = f"{len(self.numbered):,} of {num_paths:,} paths are numbers without the zeros of their files, as spreadsheets write them"
+            found.append(f"{many}: {name!r} is {path!r}.")
         if self.respelled:
             name, path = next(iter(self.respelled.items()))
             many = f"{len(self.respelled):,} of {num_paths:,} paths differ from the names of their files in capital letters"
@@ -180,6 +192,31 @@ class Locator:
             return path, several
         path = os.path.join(folder, found[0])  # noqa: PTH118 strings are faster
         return self._shown(path), self._check(path)
+
+    def _with_zeros(self, path: str) -> str | None:
+        """The only image whose name is the same number: `0007.png` for `7`, `7.0` or `7.png`."""
+        folder, name = os.path.split(path)
+        match = _NUMBER.fullmatch(name)
+        if match is None:
+            return None
+        try:
+            listing = self._listing(folder)
+        except (OSError, ValueError):
+            return None
+        found = [
+            image for stem in self._stems(folder, listing).get(match[1].lstrip("0"), []) for image in listing[stem]
+        ]
+        return os.path.join(folder, found[0]) if len(found) == 1 else None  # noqa: PTH118 strings are faster
+
+    def _stems(self, folder: str, listing: dict[str, list[str]]) -> dict[str, list[str]]:
+        """Names without ending that are numbers, by the number."""
+        if folder not in self._numbers:
+            found: dict[str, list[str]] = defaultdict(list)
+            for stem in listing:
+                if stem.isascii() and stem.isdigit():
+                    found[stem.lstrip("0")].append(stem)
+            self._numbers[folder] = found
+        return self._numbers[folder]
 
     def _found_below(self, name: str) -> list[str]:
         """Images of this name, with or without its ending, in the folders below the root: paths relative to the root."""

@@ -199,13 +199,13 @@ class Locator:
         match = _NUMBER.fullmatch(name)
         if match is None:
             return None
+        number, ending = match[1].lstrip("0"), (match[2] or "").casefold()
         try:
             listing = self._listing(folder)
         except (OSError, ValueError):
             return None
-        found = [
-            image for stem in self._stems(folder, listing).get(match[1].lstrip("0"), []) for image in listing[stem]
-        ]
+        images = [image for stem in self._stems(folder, listing).get(number, []) for image in listing[stem]]
+        found = [image for image in images if image.casefold().endswith(ending)]
         return os.path.join(folder, found[0]) if len(found) == 1 else None  # noqa: PTH118 strings are faster
 
     def _stems(self, folder: str, listing: dict[str, list[str]]) -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from pipeline.errors import DataLayoutError
-from pipeline.images.sources.arrays.pixels import CHANNELS, Scale, as_uint8, judged, other_range, outside
+from pipeline.images.sources.arrays.pixels import CHANNELS, Scale, as_uint8, dark, judged, other_range, outside
 
 _FEW_PIXELS = 7
 """An image that is not wider is probably the channels of another one."""
@@ -29,19 +29,22 @@ def split_array(array: NDArray[Any]) -> tuple[list[Any], list[str]]:
     if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in CHANNELS):
         return [array], []
     scale = Scale.of([array])
-    notes = [_note_on_shape(array.shape), outside("given", array, scale) or judged("given", array, scale)]
+    notes = [_note_on_shape(array.shape), _note_on_range("given", array, scale)]
     return list(as_uint8(array, scale=scale)), [text for text in notes if text]
 
 
 def notes_on(arrays: Mapping[str, NDArray[Any]], scale: Scale) -> list[str]:
     """What was assumed about the ranges of arrays, or may be wrong with them: the first sentences of many that are alike."""
-    found = [
-        text
-        for name, array in arrays.items()
-        if (text := other_range(name, array, scale) or outside(name, array, scale) or judged(name, array, scale))
-    ]
+    found = [text for name, array in arrays.items() if (text := _note_on_range(name, array, scale))]
     more = len(found) - _MAX_ALIKE
     return found[:_MAX_ALIKE] + ([f"{more:,} more arrays have such values."] if more > 0 else [])
+
+
+def _note_on_range(name: str, array: NDArray[Any], scale: Scale) -> str | None:
+    for note in (other_range, outside, judged, dark):
+        if text := note(name, array, scale):
+            return text
+    return None
 
 
 def _note_on_shape(shape: tuple[int, ...]) -> str | None:

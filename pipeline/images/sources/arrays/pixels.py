@@ -25,8 +25,8 @@ _OVERSHOOT = 0.1
 _MOST_CUT = 0.1
 """Share of the values that may be above the range: an overshoot is at edges only."""
 
-_DARK = 0.02
-"""Floats that are all below are almost black: five of 256 values at most."""
+_DARK, _DARK_BYTE = 0.02, 16.0
+"""Floats up to 1, and up to 255, that are all below these are almost black."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +180,17 @@ def judged(name: str, pixels: NDArray[np.generic], scale: Scale) -> str | None:
     )
 
 
+def dark(name: str, pixels: NDArray[np.generic], scale: Scale) -> str | None:
+    """A sentence about floats whose largest value is so far below white that their images are almost black; None for others."""
+    if pixels.dtype.kind != "f" or not pixels.size or scale.top is None:
+        return None
+    white = 1 if scale.top <= _LEAST_BYTE else _MOST_BYTE
+    if not 0 < scale.top < (_DARK if white == 1 else _DARK_BYTE):
+        return None
+    cause = "Were they divided by 255 twice?" if white == 1 else "If they are not, bring them to [0, 1]."
+    return f"The array {name} has floats up to {scale.top:.3g}, which are read as 0 to {white}: its images are almost black. {cause}"
+
+
 def is_channels_first(shape: tuple[int, ...]) -> bool:
     """Whether images are (N, channels, H, W), and cannot be (N, H, W, channels)."""
     return len(shape) == 4 and shape[1] in CHANNELS and min(shape[2:]) > max(CHANNELS)
@@ -196,11 +207,8 @@ def pixel_warnings(name: str, pixels: NDArray[np.generic], scale: Scale) -> list
         found.append(text)
     elif pixels.dtype.kind == "f" and scale.top is not None and scale.top > _LEAST_BYTE:
         found.append(f"The array {name} has floats up to {scale.top:g}: they are read as values from 0 to 255.")
-    if pixels.dtype.kind == "f" and scale.top is not None and scale.top < _DARK:
-        found.append(
-            f"The array {name} has floats up to {scale.top:.2g}, which are read as 0 to 1: its images are almost black. Were they divided by "
-            "255 twice?"
-        )
+    if text := dark(name, pixels, scale):
+        found.append(text)
     if pixels.dtype.kind in "iu" and pixels.size and pixels.max() <= 1:
         found.append(
             f"The array {name} has only the integers 0 and 1: its images are almost black. Multiply it by 255 if 1 is white."

@@ -320,7 +320,7 @@ class Manifest:
         if len(unlabelled) == len(self):
             raise DataLayoutError(f"None of the {len(self)} images has a label. {self.label_cure}{self._skipped_hint}")
         labelled = self.without(unlabelled) if unlabelled else self
-        check_training(labelled, self._skipped_hint)
+        check_training(labelled, self._skipped_hint, [self.splits[row] for row in unlabelled].count("validation"))
         return labelled
 
     @property
@@ -341,5 +341,13 @@ class Manifest:
             return f"Columns that could be the labels: {', '.join(map(repr, self.label_choices))}. Choose one with --label."
         return (
             "A head needs labels: put the images into one folder per class (DATA/cats/1.jpg), or give a table with the columns "
-            "path and label, or an .npz file with the arrays x and y."
+            f"path and label, or an .npz file with the arrays x and y.{self._annotation_hint}"
         )
+
+    @property
+    def _annotation_hint(self) -> str:
+        """A sentence on files of boxes beside images, as YOLO and Pascal VOC have one for each image; empty if there are none."""
+        many = [entry for entry in self.ignored if entry.kind in (".txt", ".xml") and 2 * entry.count >= len(self)]
+        if not many:
+            return ""
+        return f" If the {many[0].count:,} {many[0].kind} files are annotations (YOLO, Pascal VOC), export them as COCO, or as a table."

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from pipeline.images.manifest import Manifest
 
 
-def check_training(labelled: "Manifest", hint: str) -> None:
+def check_training(labelled: "Manifest", hint: str, num_validation: int = 0) -> None:
     """Check that a head can be trained on these images.
 
     Args:
         labelled: Images with labels.
         hint: Sentences on what was skipped, which may be what is missing; or empty.
+        num_validation: Validation images without a label.
 
     Raises:
         DataLayoutError: It cannot.
@@ -34,6 +35,12 @@ def check_training(labelled: "Manifest", hint: str) -> None:
             "images, or split by percentages: give the folder below the split folder, or use --ignore-column for the split column of a table."
         )
     _IN_TRAINING[task.kind](labelled, hint)
+    if "validation" not in labelled.splits and num_validation and labelled.split_rule is None:
+        raise DataLayoutError(
+            f"None of the {num_validation} validation images has a label ({len(labelled)} other images{_of(labelled)}). Sort them into class "
+            "folders as the training images are, give a table with their labels, or leave them out with --ignore-column, and validation images "
+            "are taken from training."
+        )
     if "validation" not in labelled.splits:
         distinct = len(set(labelled.digests))
         same = f", {distinct} of the images different" if distinct < len(labelled) else ""

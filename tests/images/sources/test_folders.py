@@ -450,6 +450,32 @@ def test_table_beside_images_without_labels_is_named(tmp_path):
     assert said not in scan(tmp_path / "photos").warnings
 
 
+def test_files_of_boxes_are_named_where_labels_are_missing(tmp_path):
+    """YOLO has a text beside each image, or in a folder of its own."""
+    fill(tmp_path / "yolo", {"train/images": 3, "valid/images": 2})
+    (tmp_path / "yolo/train/labels").mkdir()
+    for number in range(3):
+        (tmp_path / f"yolo/train/labels/{number:03d}.txt").write_text("0 0.5 0.5 1 1")
+
+    with pytest.raises(
+        DataLayoutError, match=r"If the 3 \.txt files are annotations \(YOLO, Pascal VOC\), export them as COCO"
+    ):
+        scan(tmp_path / "yolo").require_task()
+
+
+def test_validation_folder_without_labels_is_named(tmp_path):
+    """As ImageNet has it; leaving it out is an answer."""
+    fill(tmp_path, {"train/cat": 12, "train/dog": 12, "val": 6})
+    with pytest.raises(
+        DataLayoutError,
+        match=r"None of the 6 validation images has a label \(24 other images of 2 cl",
+    ):
+        scan(tmp_path).require_task()
+
+    left = scan_folder(tmp_path, Reading(ignore_column=("val",)))
+    assert set(left.require_task().splits) >= {"train", "validation"}
+
+
 def test_what_was_skipped_is_said_where_a_class_is_missing(tmp_path):
     """A link to a class folder is not followed, so one class is left."""
     tree = draw_tree(tmp_path / "tree", {"": 4})

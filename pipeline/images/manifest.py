@@ -346,8 +346,9 @@ class Manifest:
 
     @property
     def _annotation_hint(self) -> str:
-        """A sentence on files of boxes beside images, as YOLO and Pascal VOC have one for each image; empty if there are none."""
-        many = [entry for entry in self.ignored if entry.kind in (".txt", ".xml") and 2 * entry.count >= len(self)]
+        """A sentence on files with the labels of one image each, as YOLO, Pascal VOC and WebDataset have them; empty if there are none."""
+        kinds = (".txt", ".xml", ".cls", ".json")
+        many = [entry for entry in self.ignored if entry.kind in kinds and 2 * entry.count >= len(self)]
         if not many:
             return ""
-        return f" If the {many[0].count:,} {many[0].kind} files are annotations (YOLO, Pascal VOC), export them as COCO, or as a table."
+        return f" If the {many[0].count:,} {many[0].kind} files are annotations (YOLO, Pascal VOC, WebDataset), export them as COCO, or as a table."

@@ -27,6 +27,9 @@ from pipeline.images.sources.reading import Reading
 NOT_UNICODE = "file name is not valid Unicode"
 LEFT_OUT = "left out by --ignore-column"
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt")
+_MOST_TABLES = 10
+"""With more tables than this, and than a quarter of the images, each may be a note on one image."""
+
 _BROKEN_LINKS = Other("broken links")
 _SPECIAL_FILES = Other("pipes, sockets and devices")
 
@@ -123,7 +126,10 @@ def note_tables(
         labels: Of each image.
         is_packed: They are in an archive.
     """
-    if not tables or len({label for label in labels if label is not None}) > 1:
+    if (
+        not 0 < len(tables) <= max(_MOST_TABLES, len(labels) // 4)
+        or len({label for label in labels if label is not None}) > 1
+    ):
         return []
     names = ", ".join(name if is_packed else f"{where}/{name}" for name in sorted(tables)[:3])
     more = f" and {len(tables) - 3} more" if len(tables) > 3 else ""

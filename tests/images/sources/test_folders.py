@@ -458,7 +458,8 @@ def test_files_of_boxes_are_named_where_labels_are_missing(tmp_path):
         (tmp_path / f"yolo/train/labels/{number:03d}.txt").write_text("0 0.5 0.5 1 1")
 
     with pytest.raises(
-        DataLayoutError, match=r"If the 3 \.txt files are annotations \(YOLO, Pascal VOC\), export them as COCO"
+        DataLayoutError,
+        match=r"If the 3 \.txt files are annotations \(YOLO, Pascal VOC, WebDataset\), export them as COCO",
     ):
         scan(tmp_path / "yolo").require_task()
 

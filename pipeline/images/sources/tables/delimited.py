@@ -11,6 +11,8 @@ from pathlib import Path
 
 from pipeline.errors import DataLayoutError
 from pipeline.files import read_regular
+from pipeline.images.files.kinds import HEAD_BYTES
+from pipeline.images.files.leftovers import leftover_reason
 from pipeline.images.files.limits import MAX_TEXT_BYTES, check_cells, check_memory
 from pipeline.images.sources.encodings import TITLES, guess_of_table
 
@@ -32,6 +34,7 @@ _MARKS = (
     *((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")),
 )
 _FIELD = re.compile(rb"[^,;\t\r\n\"]*[\x80-\xff][^,;\t\r\n\"]*")
+_WORKBOOKS = (b"PK\3\4", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 _NO_TABLES = ("cp437", "cp850", "cp866")
 """Encodings of DOS, in which archives are written still, and tables no more."""
 
@@ -82,6 +85,24 @@ def read_delimited(path: Path, ignored: Collection[str] = ()) -> Table:
     return Table(texts, warnings)
 
 
+def head_of_table(path: Path) -> bytes:
+    """The first bytes of a table, without a byte order mark and spaces.
+
+    Raises:
+        DataLayoutError: They are those of a workbook, an archive, a page of HTML, a pointer of Git LFS ...
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if head.startswith(_WORKBOOKS):
+        raise DataLayoutError(
+            f"{path} is a workbook of a spreadsheet, or an archive, and no text. Save the sheet as CSV, or unpack the archive."
+        )
+    left = leftover_reason(head)
+    if left and not left.startswith(("text", "an image as text")):
+        raise DataLayoutError(f"{path} is no table but {left}.")
+    return next((head.removeprefix(mark) for mark, _ in _MARKS if head.startswith(mark)), head).lstrip()
+
+
 def decode_text(path: Path, at_most: int = MAX_TEXT_BYTES) -> tuple[str, tuple[str, ...]]:
     """The text of a file in UTF-8, UTF-16 or UTF-32.
 
@@ -101,10 +122,14 @@ def decode_text(path: Path, at_most: int = MAX_TEXT_BYTES) -> tuple[str, tuple[s
     if marked is None and len(pairs) >= 4 and pairs.count(0) * 3 > len(pairs):
         marked = "utf-16-le" if pairs[1::2].count(0) > pairs[::2].count(0) else "utf-16-be"
     try:
-        return data.decode(marked or "utf-8"), ()
+        text = data.decode(marked or "utf-8")
     except UnicodeDecodeError as error:
         if marked:
             raise DataLayoutError(f"{path} begins as {marked} and is damaged: {error}. Save it as UTF-8.") from error
+    else:
+        if marked:
+            _check_text(text, path)
+        return text, ()
     fields = list(dict.fromkeys(field.strip() for field in _FIELD.findall(data)))
     encoding = guess_of_table(fields[:_MOST_FIELDS])
     try:
@@ -113,12 +138,17 @@ def decode_text(path: Path, at_most: int = MAX_TEXT_BYTES) -> tuple[str, tuple[s
         raise DataLayoutError(
             f"{path} is not text in UTF-8, UTF-16 or {TITLES[encoding]}: {error}. Save it as UTF-8."
         ) from error
-    if any(ord(character) < 9 for character in text[:4096]):
-        raise DataLayoutError(f"{path} is not a text file. Expected a table with a header, in UTF-8.")
+    _check_text(text, path)
     first = fields[0].decode(encoding, "replace") if fields else ""
     return text, (
         f"{path.name} is not UTF-8: it is read as {TITLES[encoding]} (the first: {first!r}). Save it as UTF-8 if letters look wrong.",
     )
+
+
+def _check_text(text: str, path: Path) -> None:
+    """Raise DataLayoutError if a text has characters that no text has."""
+    if any(ord(character) < 9 for character in text[:HEAD_BYTES]):
+        raise DataLayoutError(f"{path} is not a text file. Expected a table with a header, in UTF-8.")
 
 
 def _parse(text: str, path: Path) -> tuple[list[str], list[list[str]], list[int]]:

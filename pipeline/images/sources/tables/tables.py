@@ -20,7 +20,7 @@ from pipeline.images.manifest import Manifest, Skipped
 from pipeline.images.remote.addresses import is_url, without_secrets
 from pipeline.images.sources.columns import Columns
 from pipeline.images.sources.reading import Reading
-from pipeline.images.sources.tables.delimited import Table, Texts, read_delimited
+from pipeline.images.sources.tables.delimited import Table, Texts, head_of_table, read_delimited
 from pipeline.images.sources.tables.objects import read_json, read_lines
 from pipeline.images.sources.tables.paths import Locator
 from pipeline.images.sources.tables.places import (
@@ -33,6 +33,9 @@ from pipeline.images.sources.tables.places import (
     shown_name,
 )
 from pipeline.images.sources.tables.roles import Roles, find_path, find_roles, without_ignored
+
+_OBJECTS = re.compile(rb"[\[{][\s\0]*[{\"]")
+"""The beginning of JSON: a list of objects, or an object with names."""
 
 _PIXEL = re.compile(r"(px|pixel)[\W_]?\d+|\d+x\d+", re.IGNORECASE)
 _PIXELS = re.compile(r"\d{1,3}([ ,;]\d{1,3}){8}")
@@ -79,12 +82,15 @@ def read_table(table: Path, ignored: Collection[str] = ()) -> Table:
         DataLayoutError: It is not what its ending says.
     """
     readers: Mapping[str, Callable[[Path], Table]] = {
-        ".parquet": _read_parquet,
         ".json": read_json,
         ".jsonl": read_lines,
         ".ndjson": read_lines,
     }
     reader = readers.get(table.suffix.lower())
+    if table.suffix.lower() == ".parquet":
+        return _read_parquet(table)
+    if _OBJECTS.match(head_of_table(table)) and reader is None:
+        reader = read_json
     return reader(table) if reader else read_delimited(table, ignored)
 
 

@@ -349,3 +349,39 @@ def test_parquet_without_its_library_says_what_to_install(folder, monkeypatch):
 
     with pytest.raises(MissingExtraError, match=r"needs pyarrow: pip install 'bottleneck-pipeline\[parquet\]'"):
         scan(folder / "table.parquet")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("table.csv", '[{"path": "photos/00.jpg", "label": "cat"}, {"path": "photos/01.jpg", "label": "dog"}]'),
+        ("table.txt", '{"path": "photos/00.jpg", "label": "cat"}\n{"path": "photos/01.jpg", "label": "dog"}\n'),
+        ("table.csv", "[path],label\nphotos/00.jpg,cat\nphotos/01.jpg,dog\n"),
+    ],
+)
+def test_json_is_known_by_its_content(folder, name, content):
+    """JSON that is called CSV; names of columns may have brackets."""
+    (folder / name).write_text(content)
+
+    assert scan(folder / name).labels == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (
+            b"PK\3\4\x14\0\6\0" + bytes(300),
+            "is a workbook of a spreadsheet, or an archive, and no text. Save the sheet as CSV",
+        ),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(300), "is a workbook of a spreadsheet"),
+        (b"<!DOCTYPE html><html><body>Sign in, please</body></html>", "is no table but a page of HTML"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "is no table but a pointer of Git LFS"),
+        (b"\1\0\2\0\3\0\4\0" * 30, "is not a text file"),
+    ],
+)
+def test_what_is_called_a_table_and_is_none_is_named(folder, content, part):
+    """Without its bytes in the message."""
+    (folder / "table.csv").write_bytes(content)
+
+    with pytest.raises(DataLayoutError, match=part):
+        scan(folder / "table.csv")

@@ -23,7 +23,7 @@ from PIL import (
 
 from pipeline.errors import UnreadableImageError
 from pipeline.images.decoding import heif
-from pipeline.images.decoding.jpeg import JpegFile, load_without_end
+from pipeline.images.decoding.jpeg import JpegFile, form_of_jpeg, load_without_end
 from pipeline.images.decoding.metadata import turn_of, without_metadata
 from pipeline.images.decoding.silence import silence_libtiff
 from pipeline.images.decoding.tiff import form_of, misread_reason
@@ -33,6 +33,7 @@ from pipeline.images.files.kinds import HEAD_BYTES, other_kind, unread_reason
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "PPM", *heif.FORMATS)
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a 24-bit image of 256 MiB
 _HEAD_BYTES = 16
+_IOS_CHUNK, _IOS_AT = b"CgBI", 12
 # Errors of Pillow's readers on damaged files, from its fuzzing harness; numpy raises TokenError for a header.
 DAMAGE = (
     OSError,
@@ -101,10 +102,12 @@ def open_image(data: bytes) -> ImageFile.ImageFile:
                 continue
             if name == "TIFF":
                 _check_tiff(image)
+            if data.startswith(_IOS_CHUNK, _IOS_AT):
+                raise UnreadableImageError(unread_reason(data[:HEAD_BYTES]))
             return image
     reason = unread_reason(data[:HEAD_BYTES])
     if not reason and other_kind("", data[:HEAD_BYTES]) is None:
-        reason = form_of(data) or "damaged: its header cannot be read"
+        reason = form_of(data) or form_of_jpeg(data) or "damaged: its header cannot be read"
     raise UnreadableImageError(reason) if reason else UnidentifiedImageError
 
 

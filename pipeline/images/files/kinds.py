@@ -27,6 +27,7 @@ _FLOATS = "images of unlimited brightness or unknown range are not read; convert
 _RARE = "images in this format are not read; convert them to PNG"
 _ARCHIVE = "archives in a folder are not opened; unpack them, or give one as DATA"
 _ARRAYS = "arrays in a folder are not opened; put images and labels into one .npz file (x, y), and give it as DATA"
+_IOS = "PNG files of iOS apps (CgBI) are not read; restore them with pngcrush -revert-iphone-optimizations"
 _DOCUMENT = "documents are not read; extract their images"
 _INSTRUMENT = "files of microscopes are not read; export their images as PNG or TIFF"
 
@@ -58,6 +59,7 @@ _STARTS = (
     (0, b"FUJIFILMCCD-RAW", _RAW),
     (0, b"FOVb", _RAW),
     (8, b"CR\x02\0", _RAW),  # a Canon raw image is a TIFF otherwise
+    (12, b"CgBI", _IOS),
     (0, b"8BPS", _LAYERED),
     (0, b"gimp xcf", _LAYERED),
     (0, b"\x1aE\xdf\xa3", _VIDEO),

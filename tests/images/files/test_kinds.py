@@ -56,6 +56,7 @@ def test_netpbm_images_are_known_in_binary_and_in_text(mode):
         ("1.jxl", b"\xff\x0a" + b"\0" * 30, "JPEG XL"),
         ("1", b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
         ("1.jp2", encode("JPEG2000"), "JPEG 2000"),
+        ("1.png", b"\x89PNG\r\n\x1a\n\0\0\0\4CgBI" + b"\0" * 30, "CgBI"),
         ("1.cr2", b"II*\0\x10\0\0\0CR\x02\0" + b"\0" * 30, "raw images"),
         ("1.NEF", b"MM\0*" + b"\0" * 30, "raw images"),
         ("1.arw", encode("TIFF"), "raw images"),

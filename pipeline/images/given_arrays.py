@@ -11,6 +11,12 @@ from pipeline.images.sources.arrays.pixels import CHANNELS, Scale, as_uint8, dar
 _FEW_PIXELS = 7
 """An image that is not wider is probably the channels of another one."""
 
+_FLAT = (64, 784, 3072)
+"""Pixels of the rows of scikit-learn's digits, MNIST and CIFAR."""
+
+_LONG = 8
+"""An image with a side so many times the other is rather a table of rows."""
+
 _MAX_ALIKE = 3
 
 
@@ -27,7 +33,7 @@ def split_array(array: NDArray[Any]) -> tuple[list[Any], list[str]]:
             )
         return list(array.reshape(-1)), []
     if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in CHANNELS):
-        return [array], []
+        return [array], _note_on_rows(array.shape) if array.ndim == 2 else []
     scale = Scale.of([array])
     notes = [_note_on_shape(array.shape), _note_on_range("given", array, scale)]
     return list(as_uint8(array, scale=scale)), [text for text in notes if text]
@@ -38,6 +44,18 @@ def notes_on(arrays: Mapping[str, NDArray[Any]], scale: Scale) -> list[str]:
     found = [text for name, array in arrays.items() if (text := _note_on_range(name, array, scale))]
     more = len(found) - _MAX_ALIKE
     return found[:_MAX_ALIKE] + ([f"{more:,} more arrays have such values."] if more > 0 else [])
+
+
+def _note_on_rows(shape: tuple[int, ...]) -> list[str]:
+    """A sentence about a gray image whose rows may be images."""
+    height, width = shape
+    is_long = max(shape) >= _LONG * max(1, min(shape))
+    if min(shape) < 2 or not (is_long or width in _FLAT):
+        return []
+    return [
+        f"The array {shape} is read as one gray image of {height} x {width} pixels. If each row is an image, give them their shape with "
+        "x.reshape(N, H, W)."
+    ]
 
 
 def _note_on_range(name: str, array: NDArray[Any], scale: Scale) -> str | None:

@@ -414,6 +414,17 @@ def test_three_dimensions_that_may_be_one_image_are_a_warning(shape, warns):
     )
 
 
+@pytest.mark.parametrize(
+    ("shape", "warns"), [((1797, 64), True), ((900, 784), True), ((12, 3000), True), ((30, 40), False), ((1, 9), False)]
+)
+def test_rows_of_pixels_are_one_image_with_a_warning(shape, warns):
+    """scikit-learn has its digits, and Kaggle MNIST, as rows."""
+    found = read(np.zeros(shape, np.uint8))
+
+    assert len(found.names) == 1
+    assert any("If each row is an image, give them their shape" in text for text in found.manifest.warnings) == warns
+
+
 def test_url_of_a_file_is_its_path(tmp_path):
     """As a browser copies it."""
     Image.fromarray(PIXELS[0]).save(tmp_path / "a b.png")

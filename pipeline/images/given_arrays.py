@@ -52,10 +52,8 @@ def _note_on_rows(shape: tuple[int, ...]) -> list[str]:
     is_long = max(shape) >= _LONG * max(1, min(shape))
     if min(shape) < 2 or not (is_long or width in _FLAT):
         return []
-    return [
-        f"The array {shape} is read as one gray image of {height} x {width} pixels. If each row is an image, give them their shape with "
-        "x.reshape(N, H, W)."
-    ]
+    cure = "If each row is an image, give them their shape with x.reshape(N, H, W)."
+    return [f"The array {shape} is read as one gray image of {height} x {width} pixels. {cure}"]
 
 
 def _note_on_range(name: str, array: NDArray[Any], scale: Scale) -> str | None:

@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import DataLayoutError
-from pipeline.images.labels import as_numbers, label_text, listed, measured_values, natural_key, several_labels
+from pipeline.images.labels import label_text, listed, measured_values, natural_key, several_labels
+from pipeline.images.numbers import as_numbers, doubtful_number
 from pipeline.tasks.multilabel import NOTHING, SEPARATOR, UNKNOWN
 from pipeline.tasks.regression import SEPARATOR as BETWEEN_NUMBERS
 
@@ -187,7 +188,12 @@ def _numbers(columns: Mapping[str, list[str | None]], *notes: str) -> Answers:
     """Numbers, with a point or a comma, in one currency or unit for each column."""
     texts = []
     for name, column in columns.items():
-        numbers = as_numbers([text for text in column if text is not None])
+        known = [text for text in column if text is not None]
+        numbers = as_numbers(known)
+        if (doubtful := doubtful_number(known)) and numbers[doubtful] is not None:
+            notes += (
+                f"{doubtful!r} in the column {name!r} is read as {numbers[doubtful]:g}. If its comma is for decimals, write points.",
+            )
         wrong = next((text for text, value in numbers.items() if value is None), None)
         if wrong is not None:
             raise DataLayoutError(

@@ -17,13 +17,14 @@ from pipeline.images.entries import Content, Entry, Part
 from pipeline.images.far import entries_of_url, fetched
 from pipeline.images.files.hashing import FileHashes
 from pipeline.images.files.kinds import Other
+from pipeline.images.given_arrays import notes_on, split_array
 from pipeline.images.manifest import Files, Manifest, announce
 from pipeline.images.named import is_frame, is_pattern, kind_of, list_data, matches_of
 from pipeline.images.remote.addresses import is_url
-from pipeline.images.sources.arrays.pixels import Scale, as_uint8, judged, outside
+from pipeline.images.sources.arrays.pixels import Scale, as_uint8
 from pipeline.images.sources.folders import NOT_UNICODE, count_kinds, find_images, is_unicode
 from pipeline.images.sources.reading import Reading
-from pipeline.images.sources.tables.paths import Locator
+from pipeline.images.sources.tables.paths import Locator, plain_path
 from pipeline.images.summary import Skipped, unread_kinds
 
 OneImage = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
@@ -31,9 +32,9 @@ OneImage = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 
 NOT_FOUND = "no such file"
 _KINDS = "a path, the bytes of an image file, a PIL image, or an array of pixels"
-_CHANNELS = (1, 3, 4)
 _MOST_PATH_BYTES = 1024
-_MAX_ALIKE = 3
+_MOST_TEXT, _SHOWN_TEXT = 4096, 40
+_NO_PATH = "a text that is no path; if it is an image in base64, decode what comes behind the comma and give the bytes"
 
 
 @dataclass(frozen=True)
@@ -219,16 +220,8 @@ def _all_entries(given: Any, how: _How) -> list[Entry]:
     items = _split(given, how)
     arrays = {f"#{number}": np.asarray(item) for number, item in enumerate(items) if _is_array(item)}
     scale = Scale.of(list(arrays.values()))
-    how.warnings += _some(
-        [text for name, array in arrays.items() if (text := outside(name, array, scale) or judged(name, array, scale))]
-    )
+    how.warnings += notes_on(arrays, scale)
     return [entry for number, item in enumerate(items) for entry in _entries(item, f"#{number}", how, scale)]
-
-
-def _some(sentences: list[str]) -> list[str]:
-    """The first sentences of many that are alike."""
-    more = len(sentences) - _MAX_ALIKE
-    return sentences[:_MAX_ALIKE] + ([f"{more:,} more arrays have such values."] if more > 0 else [])
 
 
 def _is_array(item: Any) -> bool:
@@ -240,33 +233,15 @@ def _split(given: Any, how: _How) -> list[Any]:
     if isinstance(given, str | os.PathLike | bytes | bytearray | memoryview | Image.Image) or hasattr(given, "read"):
         return [given]
     if hasattr(given, "__array__"):  # numpy, and the columns, frames and tensors of other libraries
-        return _split_array(np.asarray(given), how)
+        images, notes = split_array(np.asarray(given))
+        how.warnings += notes
+        return images
     if isinstance(given, Mapping) and (given.get("bytes") or isinstance(given.get("path"), str)):
         return [given]
     if isinstance(given, Mapping) or not isinstance(given, Iterable):
         raise DataLayoutError(f"Expected {_KINDS}, or a list of these. Received: {type(given).__name__}.")
     # A list of lists with one path each is a column, like an array (N, 1).
     return [item[0] if isinstance(item, list | tuple) and len(item) == 1 else item for item in given]
-
-
-def _split_array(array: NDArray[Any], how: _How) -> list[Any]:
-    if array.dtype.kind not in "biuf":
-        if array.ndim > 2 or array.shape[1:] not in ((), (1,)):
-            raise DataLayoutError(
-                f"Expected one column of images. Received: the shape {array.shape}. Choose the column, such as X[['path']]."
-            )
-        return list(array.reshape(-1))
-    if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in _CHANNELS):
-        return [array]
-    if array.ndim == 3 and array.shape[0] in _CHANNELS:
-        how.warnings.append(
-            f"The array {array.shape} is read as {array.shape[0]} gray images. If it is one image with its channels first, give it "
-            "in a list."
-        )
-    scale = Scale.of([array])
-    if text := outside("given", array, scale) or judged("given", array, scale):
-        how.warnings.append(text)
-    return list(as_uint8(array, scale=scale))
 
 
 def _entries(item: Any, number: str, how: _How, scale: Scale) -> list[Entry]:
@@ -279,6 +254,9 @@ def _entries(item: Any, number: str, how: _How, scale: Scale) -> list[Entry]:
         item = os.fsdecode(item)
     if isinstance(item, str | os.PathLike):
         text = str(os.fsdecode(item))  # a text of numpy becomes a plain one
+        if text.startswith("data:image/") or len(text) > _MOST_TEXT:
+            return [Entry(f"{text[:_SHOWN_TEXT]}...", None, _NO_PATH)]
+        text = plain_path(text) if text.startswith("file:") else text
         if is_url(text):
             return entries_of_url(text, how.reading, how.listed, with_folders=how.with_folders)
         return _entries_of_path(text, how)

@@ -5,8 +5,11 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from html import unescape
 
 from pipeline.errors import DataLayoutError
+from pipeline.images.label_lists import parts_of_list
+from pipeline.images.numbers import as_numbers, number_of
 from pipeline.tasks.multilabel import NOTHING
 
 NO_LABEL = frozenset(
@@ -43,7 +46,7 @@ _MANY_EACH = 20
 
 PLACEHOLDERS = frozenset(
     [
-        *("?", "??", "-", "--", "none", "nan", "na", "n.a.", "null", "nil", "nat"),
+        *("?", "??", "-", "--", "—", "...", "…", "none", "nan", "na", "n.a.", "null", "nil", "nat"),
         *(
             "unknown",
             "unlabeled",
@@ -62,10 +65,10 @@ PLACEHOLDERS = frozenset(
 
 _STRONG, _WEAK = ("|", ";", "\n"), (",", "+", "&", "/", " and ")
 _INVISIBLE = "\0\u200b\u200c\u200d\u2060\ufeff"
-_LIST = re.compile(r"""\[\s*(['"].*['"]|[^'"\[\]]*,[^'"\[\]]*)\s*\]""", re.DOTALL)
-_MEASURED = re.compile(
-    r"(?P<before>[$€£¥]?\s?)(?P<number>[-+]?\d[\d.,]*(?:e[-+]?\d+)?)(?P<unit>\s?[a-z%€$£°²³]{0,4})", re.IGNORECASE
-)
+_EXCEL_ERRORS = ("#REF!", "#DIV/0!", "#NAME?", "#VALUE!", "#NUM!", "#NULL!")
+_QUOTES = "'\"`\u201c\u201d\u2018\u2019"
+_ALIKE = str.maketrans("асеорхуіјһԁԛѕкмтнвαορνικ", "aceopxyijhdqskmthbaopvik")
+"""Small letters of the Cyrillic and Greek alphabets that look like Latin ones."""
 
 _TIME = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}:?\d{2})?"
 _DATE = re.compile(
@@ -91,6 +94,8 @@ def plain_texts(values: Sequence[object]) -> list[str | None]:
 def _plain(value: object) -> str | None:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
+    if hasattr(value, "tolist") and not isinstance(value, str | bytes):  # an array, or a number of numpy
+        return _plain(value.tolist())
     if isinstance(value, list | tuple | set):
         return "|".join(filter(None, map(_plain, value))) or NOTHING
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
@@ -104,9 +109,9 @@ def label_text(text: str | None) -> str | None:
     text = None if text is None else clean_text(text)
     if text == "[]":
         return NOTHING
-    if text and (found := _LIST.fullmatch(text)):
-        text = "|".join(filter(None, (part.strip(" \t'\"") for part in found[1].split(","))))
-    return None if not text or text in NO_LABEL else text
+    if text and (parts := parts_of_list(text)) is not None:
+        text = "|".join(filter(None, map(clean_text, parts)))
+    return None if not text or text in NO_LABEL or text in _EXCEL_ERRORS else text
 
 
 def clean_text(text: str) -> str:
@@ -131,16 +136,25 @@ def spellings(labels: Iterable[str | None]) -> list[list[tuple[str, int]]]:
     counts = Counter(label for label in labels if label is not None)
     found: dict[object, list[tuple[str, int]]] = defaultdict(list)
     for label, count in counts.items():
-        number = _number(label)
+        number = number_of(label)
         found[_bare(label) if number is None else number].append((label, count))
     return [sorted(group) for group in found.values() if len(group) > 1]
 
 
 def _bare(label: str) -> str:
     """A label without the differences that people overlook."""
-    letters = unicodedata.normalize("NFKD", label.casefold())
+    letters = unicodedata.normalize("NFKD", _mended(label).casefold()).translate(_ALIKE)
     plain = "".join(char for char in letters if unicodedata.category(char) not in ("Mn", "Cf"))
-    return " ".join(re.split(r"[\s_.-]+", plain)).strip() or label
+    return " ".join(re.split(r"[\s_.-]+", plain.strip(_QUOTES))).strip() or label
+
+
+def _mended(label: str) -> str:
+    """A label whose letters were written as HTML, or read in another encoding than they were written in (`cafÃ©`)."""
+    label = unescape(label)
+    try:
+        return label if label.isascii() else label.encode("cp1252").decode("utf-8")
+    except UnicodeError:
+        return label
 
 
 def placeholders(labels: Iterable[str | None]) -> list[tuple[str, int]]:
@@ -210,28 +224,6 @@ def are_dates(labels: Sequence[str]) -> bool:
     return is_many and all(map(_DATE.fullmatch, distinct))
 
 
-def as_numbers(labels: Iterable[str]) -> dict[str, float | None]:
-    """The number in each label; None for all that are no numbers with the same currency and unit as the first one."""
-    found: dict[str, float | None] = {}
-    around: tuple[str, str] | None = None
-    for label in labels:
-        match = _MEASURED.fullmatch(label)
-        if match is None:
-            found[label] = None
-            continue
-        own = match["before"].strip(), match["unit"].strip()
-        around = around or own
-        plain = match["number"]
-        if "," in plain:  # thousands, or a decimal comma
-            plain = (
-                plain.replace(",", "")
-                if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?", plain)
-                else plain.replace(",", ".")
-            )
-        found[label] = _number(plain) if own == around else None
-    return found
-
-
 def listed(names: Sequence[object], count: int = 5) -> str:
     """The first names in words, and how many more there are."""
     more = f" and {len(names) - count:,} more" if len(names) > count else ""
@@ -243,18 +235,10 @@ def counted(counts: Iterable[tuple[str, int]]) -> str:
     return ", ".join(f"{name!r} ({count:,})" for name, count in counts)
 
 
-def _number(text: str) -> float | None:
-    try:
-        value = float(text) if text[-1:].isdigit() or text[-1:] == "." else math.nan
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
 def missing_spellings(raw: Iterable[object]) -> Mapping[str, int]:
     """Texts that are read as no label, with their counts; empty ones are left out."""
     texts = (value.strip() for value in raw if isinstance(value, str))
-    return Counter(text for text in texts if text and text in NO_LABEL)
+    return Counter(text for text in texts if text and (text in NO_LABEL or text in _EXCEL_ERRORS))
 
 
 def check_classes(labels: Sequence[str], *, are_fields: bool = True) -> None:

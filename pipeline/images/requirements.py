@@ -31,7 +31,7 @@ def require_task(manifest: Manifest) -> Manifest:
     if len(unlabelled) == len(manifest):
         raise DataLayoutError(f"None of the {len(manifest)} images has a label. {label_cure(manifest)}{hint}")
     labelled = manifest.without(unlabelled) if unlabelled else manifest
-    _check_training(labelled, hint)
+    _check_training(labelled, hint, [manifest.splits[row] for row in unlabelled].count("validation"))
     return labelled
 
 
@@ -41,8 +41,17 @@ def label_cure(manifest: Manifest) -> str:
         return f"Columns that could be the labels: {', '.join(map(repr, manifest.label_choices))}. Choose one with --label."
     return (
         "A head needs labels: put the images into one folder per class (DATA/cats/1.jpg), or give a table with the columns "
-        "path and label, or an .npz file with the arrays x and y."
+        f"path and label, or an .npz file with the arrays x and y.{_annotation_hint(manifest)}"
     )
+
+
+def _annotation_hint(manifest: Manifest) -> str:
+    """A sentence on files with the labels of one image each, as YOLO, Pascal VOC and WebDataset have them; empty if there are none."""
+    kinds = (".txt", ".xml", ".cls", ".json")
+    many = [entry for entry in manifest.ignored if entry.kind in kinds and 2 * entry.count >= len(manifest)]
+    if not many:
+        return ""
+    return f" If the {many[0].count:,} {many[0].kind} files are annotations (YOLO, Pascal VOC, WebDataset), export them as COCO, or as a table."
 
 
 def _skipped_hint(manifest: Manifest) -> str:
@@ -56,8 +65,14 @@ def _skipped_hint(manifest: Manifest) -> str:
     return f" {len(manifest.skipped):,} were skipped, the first: {first.path} ({first.reason}).{kinds}"
 
 
-def _check_training(labelled: Manifest, hint: str) -> None:
-    """Raise DataLayoutError if a head cannot be trained on these images, which have labels; `hint` ends the message."""
+def _check_training(labelled: Manifest, hint: str, num_validation: int) -> None:
+    """Raise DataLayoutError if a head cannot be trained on these images, which have labels.
+
+    Args:
+        labelled: The images.
+        hint: Ends the message.
+        num_validation: Validation images without a label.
+    """
     task = labelled.task
     _BEFORE[task.kind](labelled, hint)
     if "train" not in labelled.splits:
@@ -66,6 +81,12 @@ def _check_training(labelled: Manifest, hint: str) -> None:
             "images, or split by percentages: give the folder below the split folder, or use --ignore-column for the split column of a table."
         )
     _IN_TRAINING[task.kind](labelled, hint)
+    if "validation" not in labelled.splits and num_validation and labelled.split_rule is None:
+        raise DataLayoutError(
+            f"None of the {num_validation} validation images has a label ({len(labelled)} other images{_of(labelled)}). Sort them into class "
+            "folders as the training images are, give a table with their labels, or leave them out with --ignore-column, and validation images "
+            "are taken from training."
+        )
     if "validation" not in labelled.splits:
         distinct = len(set(labelled.digests))
         same = f", {distinct} of the images different" if distinct < len(labelled) else ""

@@ -43,7 +43,8 @@ _CURES = {
         " Export its images to a folder or a Parquet file.",
     ),
     **dict.fromkeys(
-        (".xml", ".html", ".yaml", ".yml"), " Write a table with the columns path and label, such as a .csv file."
+        (".xml", ".html", ".yaml", ".yml", ".lst"),
+        " Write a table with the columns path and label, such as a .csv file.",
     ),
 }
 """What to do with files that people have and that are not read."""

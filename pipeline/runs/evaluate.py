@@ -2,8 +2,7 @@
 
 import html
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Protocol
@@ -18,7 +17,7 @@ from pipeline.images.manifest import SPLITS, Manifest
 from pipeline.images.summary import unread_kinds
 from pipeline.runs.abstain import Judge, check_abstain
 from pipeline.runs.attempts import attempt
-from pipeline.runs.evaluation import Evaluation, shorten, unknown_text
+from pipeline.runs.evaluation import Evaluation, nearest_class, shorten, unknown_text
 from pipeline.runs.folder import write_predictions
 from pipeline.runs.plots.by_task import NAMES, Shown, draw_all
 from pipeline.runs.predict import Predicted
@@ -208,7 +207,7 @@ def _check_labels(predictor: Predictor, part: Manifest, unknown: Mapping[str, in
     if num_unlabelled + num_unknown == len(part):
         raise DataLayoutError(
             f"No label of {part.title} is a class of {predictor.name}: {unknown_text(unknown)}. "
-            f"The classes are {shorten(predictor.classes)}.{_nearest(unknown, predictor.classes)} Rename the labels, or choose "
+            f"The classes are {shorten(predictor.classes)}.{nearest_class(unknown, predictor.classes)} Rename the labels, or choose "
             "another column with --label."
         )
     if strict and num_unlabelled + num_unknown:
@@ -216,16 +215,6 @@ def _check_labels(predictor: Predictor, part: Manifest, unknown: Mapping[str, in
         raise DataLayoutError(
             f"{num_unlabelled:,} images have no label and {num_unknown:,} one that is no class of the run{text}, and --strict is set."
         )
-
-
-def _nearest(unknown: Mapping[str, int], classes: Sequence[str]) -> str:
-    """The class that an unknown label is probably meant to be."""
-    folded = {name.casefold(): name for name in classes}
-    for label in unknown:
-        near = get_close_matches(label.casefold(), folded, n=1, cutoff=0.6)
-        if near:
-            return f" Is {label!r} {folded[near[0]]!r}?"
-    return ""
 
 
 def _write(evaluation: Evaluation, done: Predicted, answered: NDArray[np.int64], out: Path, task: Task) -> None:

@@ -3,6 +3,7 @@
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,10 @@ class Evaluation:
         if self.num_unlabelled:
             found.append(f"Not used: {_count_images(self.num_unlabelled)} without a label.")
         if self.unknown_labels:
-            found.append(f"Not used: {unknown_text(self.unknown_labels)}.")
+            near = nearest_class(self.unknown_labels, self.missing_classes)
+            found.append(
+                f"Not used: {unknown_text(self.unknown_labels)}.{f'{near} Rename the labels.' if near else ''}"
+            )
         if self.missing_classes:
             found.append(f"No image of these classes of the run: {shorten(self.missing_classes)}.")
         if self.abstain is not None:
@@ -111,6 +115,16 @@ def unknown_text(unknown: Mapping[str, int]) -> str:
     """Labels that a run does not know, with the numbers of their images."""
     names = shorten([f"{label!r} ({count:,})" for label, count in unknown.items()])
     return f"{_count_images(sum(unknown.values()))} with labels that are no classes of the run: {names}"
+
+
+def nearest_class(unknown: Mapping[str, int], classes: Sequence[str]) -> str:
+    """A question about the class that an unknown label is probably meant to be; empty if none is near."""
+    folded = {name.casefold(): name for name in classes}
+    for label in unknown:
+        near = get_close_matches(label.casefold(), folded, n=1, cutoff=0.6)
+        if near:
+            return f" Is {label!r} {folded[near[0]]!r}?"
+    return ""
 
 
 def shorten(names: Sequence[str]) -> str:

@@ -77,3 +77,21 @@ def test_other_objects_name_the_cure(data):
     """Lists and the like have no labels."""
     with pytest.raises(DataLayoutError, match=r"Received: \w+\. Make a frame with the columns path and label"):
         read(data)
+
+
+@pytest.mark.parametrize("prefix", ["/home/somebody/data/", "C:\\Users\\me\\"])
+def test_paths_of_another_computer_begin_in_the_current_folder(frame, monkeypatch, tmp_path, prefix):
+    """The folder that they share is not here; the files are."""
+    monkeypatch.chdir(tmp_path)
+    manifest = read(frame.assign(path=frame["path"].map(lambda path: f"{prefix}{Path(path).name}")))
+
+    assert len(manifest) == 10
+    assert any(f"The paths begin with {prefix!r}, which is not here" in text for text in manifest.warnings)
+
+
+def test_arrays_of_labels_are_lists(frame):
+    """As a frame has them that was made of a data set."""
+    labels = [np.array(["cat"]), np.array(["cat", "dog"])] * 5
+    manifest = read(frame.assign(label=labels))
+
+    assert (manifest.kind, manifest.labels[:2]) == ("multilabel", ("cat", "cat|dog"))

@@ -31,7 +31,7 @@ def make(tmp_path):
     return make
 
 
-@pytest.mark.parametrize("missing", ["", " ", "NaN", "nan", "NA", "None", "null", "<NA>"])
+@pytest.mark.parametrize("missing", ["", " ", "NaN", "nan", "NA", "None", "null", "<NA>", "#REF!", "#DIV/0!"])
 def test_missing_labels_are_left_out_of_training_and_counted(make, missing):
     """The images stay in the data set, and training skips them with a reason."""
     manifest = read(make(["cat", "dog", missing] * 8))
@@ -52,6 +52,7 @@ def test_none_in_lower_case_is_a_class(make):
     [
         *(("Cats", "cats"), ("1", "1.0"), ("01", "1"), ("black cat", "black_cat"), ("big  dog", "big dog")),
         *(("St. Bernard", "St Bernard"), ("caf\u00e9", "cafe"), ("c\u200bat", "cat"), ("\uff43\uff41\uff54", "cat")),
+        *(("'cat'", "cat"), ("\u0441at", "cat"), ("cafÃ©", "café"), ("caf&eacute;", "café")),
     ],
 )
 def test_two_spellings_of_a_label_are_warned_of(make, pair):

@@ -141,6 +141,110 @@ def test_paths_that_are_not_read_have_a_reason(write, tmp_path, rows, form, reas
         assert len(read(table, root=tmp_path / "sub")) == 10
 
 
+@pytest.mark.parametrize(
+    ("form", "prefix"),
+    [
+        ("C:\\Users\\me\\photos\\{}", "C:\\Users\\me\\photos\\"),
+        ("/home/somebody/photos/{}", "/home/somebody/photos/"),
+        ("/{}", "/"),
+        ("data/{}", "data/"),
+        ("\\\\server\\share\\{}", "\\\\server\\share\\"),
+        ("/data/local-files/?d={}", None),
+        ("file://localhost/home/me/{}", None),
+    ],
+)
+def test_paths_of_another_computer_are_read_without_its_folders(write, rows, form, prefix):
+    """If none of them is here, and most are without the same first folders; a warning names these."""
+    manifest = read(write(path=form.format))
+
+    assert manifest.names == tuple(path for path, _ in rows)
+    assert prefix is None or any(
+        f"The paths begin with {prefix!r}, which is not here" in text for text in manifest.warnings
+    )
+
+
+def test_one_path_that_is_here_keeps_the_others_as_they_are(write, rows):
+    """`test/img/1.png` is not `img/1.png` if the table's paths begin in its folder."""
+    manifest = read(write(path=lambda path: path if path == rows[0][0] else f"old/{path}", label=lambda _: "cat"))
+
+    assert manifest.names == (rows[0][0],)
+    assert len(manifest.skipped) == 9
+
+
+@pytest.mark.parametrize("form", ["{}", "{}.0", "{}.png", "{:02d}.png"])
+def test_numbers_without_their_zeros_are_the_only_file_of_that_number(write, tmp_path, form):
+    """Excel makes 7 of 0007, and pandas 7.0; a warning names the first. Where two files have the number, neither is it."""
+    table = write(path=lambda path: "img/" + form.format(int(path[4:8])))
+    manifest = read(table)
+    draw_photo(tmp_path / "img/003.png", (9, 9, 9), 77, (8, 8))
+
+    assert manifest.names == tuple(f"img/{number:04d}.png" for number in range(10))
+    assert any("10 of 10 paths are numbers without the zeros of their files" in text for text in manifest.warnings)
+    assert "img/" + form.format(3) in [entry.path for entry in read(table).skipped]
+
+
+@pytest.mark.parametrize("form", ["img%2F{}", "./img/{}"])
+def test_quoted_characters_of_a_url_are_read(write, tmp_path, form):
+    """`%20` for a space and `%2F` for a slash, unless a file is called so."""
+    manifest = read(write(path=lambda path: form.format(path[4:])))
+
+    assert len(manifest) == 10
+
+
+@pytest.mark.parametrize("shape", ["by class", "by split", "by name", "by name without ending"])
+def test_object_of_names_is_a_table(tmp_path, rows, shape):
+    """Names by class or split, and classes by name."""
+    names = [path for path, _ in rows]
+    content = {
+        "by class": {kind: [path for path, label in rows if label == kind] for kind in ("cats", "dogs")},
+        "by split": {"train": names[:6], "val": names[6:8], "test": names[8:]},
+        "by name": dict(rows),
+        "by name without ending": {path.removesuffix(".png"): label for path, label in rows},
+    }[shape]
+    (tmp_path / "table.json").write_text(json.dumps(content))
+    manifest = read(tmp_path / "table.json")
+
+    assert dict(zip(manifest.names, manifest.labels, strict=True)) == (
+        dict.fromkeys(names) if shape == "by split" else dict(rows)
+    )
+    assert shape != "by split" or manifest.splits == SPLITS
+
+
+def test_columns_of_one_and_zero_are_named_together(write):
+    """As Roboflow exports classes: one of them alone would be a class against all others."""
+    table = write("filename, label, cat, dog", ["1,0", "0,1"] * 5)
+    manifest = read(table, ignore_column=("label",))
+
+    assert any("As labels of one task: --label cat,dog." in text for text in manifest.warnings)
+    assert read(table, label="cat,dog").kind == "multilabel"
+    assert not any("one task" in text for text in read(table).warnings)
+
+
+def test_text_that_means_no_label_may_be_a_class(write):
+    """Namibia has the code NA."""
+    manifest = read(write(label=lambda label: "NA" if label == "cats" else label))
+
+    assert any(
+        "no label: 'NA' (5). If one of them is a class, give it another name" in text for text in manifest.warnings
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "label,pixel0,pixel1,pixel2\n1,0,0,0\n",
+        "label,1x1,1x2,1x3\n1,0,0,0\n",
+        "emotion,pixels,Usage\n0,70 80 82 72 58 58 60 63 54 58,Training\n",
+    ],
+)
+def test_table_of_pixels_is_named(tmp_path, text):
+    """MNIST and FER2013 as Kaggle has them have no paths; the cure is to save arrays."""
+    (tmp_path / "train.csv").write_text(text)
+
+    with pytest.raises(DataLayoutError, match=r"Its columns have the pixels as numbers: save .* np\.savez"):
+        read(tmp_path / "train.csv")
+
+
 def test_two_images_of_one_name_are_no_answer(write, tmp_path):
     """A name without an ending that fits two images is skipped with both names."""
     draw_photo(tmp_path / "img/0003.bmp", (9, 9, 9), 3, (8, 8))
@@ -157,7 +261,8 @@ def test_two_images_of_one_name_are_no_answer(write, tmp_path):
     ["path,label,split", "path,label,Split", "path,label, split", "path,label,subset", "path,label,data_split"],
 )
 @pytest.mark.parametrize(
-    "words", [("train", "val", "test"), ("Training", "dev ", "eval"), ("training_set", "valid", "test_set")]
+    "words",
+    [("train", "val", "test"), ("Training", "dev ", "eval"), ("training_set", "valid", "test_set"), ("tr", "va", "te")],
 )
 def test_split_columns_are_read_in_any_spelling(write, header, words):
     """Of the column and of the words."""
@@ -181,6 +286,9 @@ def test_truth_values_set_the_split(write):
     [
         ("phase", WORDS),
         ("usage", ["Training"] * 8 + ["PublicTest", "PrivateTest"]),
+        ("phase", ["tr"] * 6 + ["va", "va", "te", "te"]),
+        ("dataset", ["train"] * 8 + ["holdout"] * 2),
+        ("Purpose", ["training"] * 8 + ["unused"] * 2),
         ("spilt", [1, 2] * 5),
         ("my_split", [1, 2] * 5),
         ("fold", [0, 1, 2, 3, 4] * 2),
@@ -206,6 +314,8 @@ def test_columns_that_are_nothing_special_are_left_alone(write):
     for name, values in {
         "age": range(10),
         "colour": ["red", "blue"] * 5,
+        "dataset": ["cifar", "imagenet"] * 5,
+        "language": ["tr", "de"] * 5,
         "patient_age": [3, 4] * 5,
         "image_id": range(10),
     }.items():

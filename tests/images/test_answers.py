@@ -53,6 +53,31 @@ def test_numbers_in_columns():
 
 
 @pytest.mark.parametrize(
+    ("texts", "labels"),
+    [
+        (("0,125", "1,250", "0,5"), ("0.125", "1.25", "0.5")),
+        (("1.250,5", "950,25", "1.100"), ("1250.5", "950.25", "1100")),
+        (("12,345.6", "1,250", "7"), ("12345.6", "1250", "7")),
+        (("1.250.000", "2.000"), ("1250000", "2000")),
+        (("0.125", "1.250"), ("0.125", "1.25")),
+        (("1,250,000", "2,000"), ("1250000", "2000")),
+    ],
+)
+def test_decimal_mark_is_that_of_the_column(texts, labels):
+    """`1,250` is 1.25 beside `0,5`, and 1250 beside `12,345.6`."""
+    assert of(*texts, kind="regression").labels == labels
+    assert of(*texts, kind="regression").notes == ()
+
+
+def test_comma_that_may_mean_two_things_is_named():
+    """Where no other number of the column says what it is."""
+    found = of("1,250", "2,375", kind="regression")
+
+    assert found.labels == ("1250", "2375")
+    assert found.notes == ("'1,250' in the column 'tags' is read as 1250. If its comma is for decimals, write points.",)
+
+
+@pytest.mark.parametrize(
     ("columns", "kind", "text"),
     [
         ({"a": ["1", "2"], "b": ["0", "1"]}, "multilabel", "Received: '2' in 'a'"),

@@ -179,7 +179,7 @@ def test_every_image_has_an_index(paths, tmp_path):
     ]
     kinds = "expected a path, the bytes of an image file, a PIL image, or an array of pixels; received"
     assert reasons(given)[5:7] == [f"{kinds} NoneType", f"{kinds} int"]
-    assert reasons(given)[7] == "cannot be read: File name too long"
+    assert reasons(given)[7].startswith("a text that is no path")
     assert reasons(given)[8] == f"{kinds} float"
     assert reasons(given)[9].startswith("Pixels are integers")
     assert reasons(given)[10].startswith("damaged: ")
@@ -400,6 +400,54 @@ def test_range_of_floats_is_one_for_all_arrays(paths):
     assert np.array_equal(pixels_of(bytes_)[0], pixels_of(shares)[0])
     assert pixels_of(bytes_)[1].max() == 1
     assert pixels_of(shares)[1].min() == 255
+
+
+def test_floats_of_two_ranges_are_a_warning():
+    """One image up to 1 beside one up to 255 is almost black: it was divided, and the other was not."""
+    found = read([PIXELS[0] / 255, PIXELS[0].astype(float)])
+
+    assert any("The array #0 has floats up to 1, and another one up to 25" in text for text in found.manifest.warnings)
+
+
+@pytest.mark.parametrize(
+    ("shape", "warns"), [((12, 9, 2), True), ((12, 9, 5), True), ((3, 12, 9), True), ((12, 9, 8), False)]
+)
+def test_three_dimensions_that_may_be_one_image_are_a_warning(shape, warns):
+    """They are gray images; two or five channels are not read."""
+    found = read(np.zeros(shape, np.uint8))
+
+    assert len(found.names) == shape[0]
+    assert (
+        any(f"The array {shape} is read as {shape[0]} gray images." in text for text in found.manifest.warnings)
+        == warns
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "warns"), [((1797, 64), True), ((900, 784), True), ((12, 3000), True), ((30, 40), False), ((1, 9), False)]
+)
+def test_rows_of_pixels_are_one_image_with_a_warning(shape, warns):
+    """scikit-learn has its digits, and Kaggle MNIST, as rows."""
+    found = read(np.zeros(shape, np.uint8))
+
+    assert len(found.names) == 1
+    assert any("If each row is an image, give them their shape" in text for text in found.manifest.warnings) == warns
+
+
+def test_url_of_a_file_is_its_path(tmp_path):
+    """As a browser copies it."""
+    Image.fromarray(PIXELS[0]).save(tmp_path / "a b.png")
+
+    assert len(read(f"file://{tmp_path}/a%20b.png").manifest) == 1
+
+
+@pytest.mark.parametrize("text", ["data:image/jpeg;base64,/9j/4AAQ", "x" * 5000])
+def test_text_that_is_no_path_is_not_printed_whole(text):
+    """An image in base64 has megabytes."""
+    found = read([text, PIXELS[0]])
+
+    assert found.names[0] == f"{text[:40]}..."
+    assert found.manifest.skipped[0].reason.startswith("a text that is no path; if it is an image in base64, decode")
 
 
 def test_range_of_integers_is_judged_over_all_arrays():

@@ -110,6 +110,14 @@ def test_labels_that_the_run_does_not_know_are_counted(frame):
         evaluate(Colours(), scanned(frame.assign(label=labels)), strict=True)
 
 
+def test_class_that_is_spelled_otherwise_is_suggested(frame):
+    """All of its images are left out, and the class has none: it is probably the same one."""
+    labels = [label.upper() if label == "red" else label for label in frame["label"]]
+    evaluation = evaluate(Colours(), scanned(frame.assign(label=labels)))
+
+    assert any(text.endswith("Is 'RED' 'red'? Rename the labels.") for text in evaluation.notes())
+
+
 def test_labels_that_are_all_unknown_are_an_error(frame):
     """The message suggests the class that is probably meant."""
     with pytest.raises(

@@ -23,15 +23,17 @@ from PIL import (
 
 from pipeline.errors import UnreadableImageError
 from pipeline.images.decoding import heif
-from pipeline.images.decoding.jpeg import JpegFile, load_without_end
+from pipeline.images.decoding.jpeg import JpegFile, form_of_jpeg, load_without_end
 from pipeline.images.decoding.metadata import turn_of, without_metadata
 from pipeline.images.decoding.silence import silence_libtiff
+from pipeline.images.decoding.tiff import form_of, misread_reason
 from pipeline.images.files.kinds import HEAD_BYTES, other_kind, unread_reason
 
 # An explicit list: other readers of Pillow (FITS, PSD, EPS) had security bugs.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "PPM", *heif.FORMATS)
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a 24-bit image of 256 MiB
 _HEAD_BYTES = 16
+_IOS_CHUNK, _IOS_AT = b"CgBI", 12
 # Errors of Pillow's readers on damaged files, from its fuzzing harness; numpy raises TokenError for a header.
 DAMAGE = (
     OSError,
@@ -99,12 +101,22 @@ def open_image(data: bytes) -> ImageFile.ImageFile:
             except (SyntaxError, IndexError, TypeError, struct.error):
                 continue
             if name == "TIFF":
-                silence_libtiff()
+                _check_tiff(image)
+            if data.startswith(_IOS_CHUNK, _IOS_AT):
+                raise UnreadableImageError(unread_reason(data[:HEAD_BYTES]))
             return image
     reason = unread_reason(data[:HEAD_BYTES])
     if not reason and other_kind("", data[:HEAD_BYTES]) is None:
-        reason = "damaged: its header cannot be read"
+        reason = form_of(data) or form_of_jpeg(data) or "damaged: its header cannot be read"
     raise UnreadableImageError(reason) if reason else UnidentifiedImageError
+
+
+def _check_tiff(image: ImageFile.ImageFile) -> None:
+    """Raise UnreadableImageError if Pillow would read other pixels than the file shows."""
+    silence_libtiff()
+    tags = getattr(image, "tag_v2", {})
+    if reason := misread_reason(tags):
+        raise UnreadableImageError(reason)
 
 
 def load_image(data: bytes, *, max_pixels: int, draft: Callable[[Size], Size] | None = None) -> Loaded:

@@ -19,6 +19,13 @@ _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _START_OF_FRAME = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _START_OF_SCAN = 0xDA
 _NUM_COEFFICIENTS = 64
+_BYTE_BITS, _JPEG_LS = 8, 0xF7
+_LOSSLESS, _ARITHMETIC = "lossless JPEG", "JPEG with arithmetic coding"
+_FRAMES = {
+    **dict.fromkeys((0xC3, 0xC7, 0xCB, 0xCF), _LOSSLESS),
+    **dict.fromkeys((0xC9, 0xCA, 0xCD, 0xCE), _ARITHMETIC),
+}
+"""Kinds of JPEG by the marker of their frame; others are read."""
 
 
 class _HasImage(Protocol):
@@ -72,6 +79,23 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             return
         position = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
         yield marker, start, position
+
+
+def form_of_jpeg(data: bytes) -> str:
+    """What is in a JPEG file whose kind is not read, and the cure; empty for another file, and if its header is damaged."""
+    if not data.startswith(b"\xff\xd8\xff"):
+        return ""
+    for marker, start, _ in segments(data):
+        if marker in _START_OF_FRAME or marker == _JPEG_LS:
+            bits = data[start + 4] if start + 4 < len(data) else _BYTE_BITS
+            kind = "JPEG-LS" if marker == _JPEG_LS else _FRAMES.get(marker, "JPEG")
+            is_read = kind == "JPEG" and bits == _BYTE_BITS
+            return (
+                ""
+                if is_read
+                else f"a file of {kind} with {bits} bits per value, which is not read; convert it to PNG or TIFF"
+            )
+    return ""
 
 
 def _has_all_scans(data: bytes) -> bool:

@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from pipeline.images.decoding import heif
+from pipeline.images.files.leftovers import leftover_reason
 
 EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".png", ".apng", ".webp", ".bmp", ".dib", ".gif", ".tif"}
@@ -26,7 +27,9 @@ _FLOATS = "images of unlimited brightness or unknown range are not read; convert
 _RARE = "images in this format are not read; convert them to PNG"
 _ARCHIVE = "archives in a folder are not opened; unpack them, or give one as DATA"
 _ARRAYS = "arrays in a folder are not opened; put images and labels into one .npz file (x, y), and give it as DATA"
+_IOS = "PNG files of iOS apps (CgBI) are not read; restore them with pngcrush -revert-iphone-optimizations"
 _DOCUMENT = "documents are not read; extract their images"
+_INSTRUMENT = "files of microscopes are not read; export their images as PNG or TIFF"
 
 _ENDINGS = {
     _JPEG_XL: "jxl",
@@ -41,6 +44,7 @@ _ENDINGS = {
     _ARCHIVE: "zip tar gz tgz bz2 xz zst rar 7z tbz2 txz",
     _ARRAYS: "npy npz",
     _DOCUMENT: "pdf djvu",
+    _INSTRUMENT: "czi lif nd2 oib oif vsi",
 }
 _REASONS = {f".{ending}": reason for reason, endings in _ENDINGS.items() for ending in endings.split()}
 # First bytes, with their offset.
@@ -55,6 +59,7 @@ _STARTS = (
     (0, b"FUJIFILMCCD-RAW", _RAW),
     (0, b"FOVb", _RAW),
     (8, b"CR\x02\0", _RAW),  # a Canon raw image is a TIFF otherwise
+    (12, b"CgBI", _IOS),
     (0, b"8BPS", _LAYERED),
     (0, b"gimp xcf", _LAYERED),
     (0, b"\x1aE\xdf\xa3", _VIDEO),
@@ -72,15 +77,13 @@ _STARTS = (
     (0, b"Rar!\x1a\x07", _ARCHIVE),
     (0, b"7z\xbc\xaf'\x1c", _ARCHIVE),
     (0, b"%PDF-", _DOCUMENT),
+    (0, b"%!PS", _RARE),
+    (0, b"\0\0\1\0\1\0", _RARE),
+    (344, b"n+1\0", _MEDICAL),
+    (344, b"ni1\0", _MEDICAL),
+    (0, b"NRRD0", _MEDICAL),
+    (0, b"ZISRAWFILE", _INSTRUMENT),
 )
-_PAGE = "a page of HTML, as left by a download that failed; download the image again"
-_LEFTOVERS = {
-    b"version https://git-lfs": "a pointer of Git LFS, not the image itself; run git lfs pull",
-    b"<!doctype html": _PAGE,
-    b"<html": _PAGE,
-}
-"""What a failed download leaves under the name of an image."""
-
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _IMAGE_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", *_TIFF_STARTS)
 _NETPBM = re.compile(rb"P[1-6](\s+#[^\n]*)*\s+\d")
@@ -101,8 +104,6 @@ _SYSTEM_FOLDERS = frozenset(
         "@recently-snapshot",
         "@transcode",
         "$recycle.bin",  # Windows
-        "recycler",
-        "recycled",
         "system volume information",
         "lost+found",  # Linux
         "lost.dir",  # Android
@@ -127,8 +128,8 @@ _SYSTEM_FILES = frozenset(
 )
 
 
-_SYSTEM_NAMES = re.compile(r"found\.\d{3}|.*\.lrdata", re.IGNORECASE)
-"""Folders of chkdsk, and previews of Lightroom."""
+_SYSTEM_NAMES = re.compile(r"(?i:found\.\d{3}|.*\.lrdata)|RECYCLE[RD]")
+"""Folders of chkdsk, previews of Lightroom, and the bins of old versions of Windows: `recycled` may be a class."""
 
 
 class Other(NamedTuple):
@@ -162,6 +163,11 @@ def ending_of(name: str) -> str:
     return f".{ending.lower()}" if stem and dot and ending else ""
 
 
+def is_known_ending(ending: str) -> bool:
+    """Whether files with this ending are images, or of a kind that has a reason not to be read."""
+    return ending in EXTENSIONS or ending in _HEIC_ENDINGS or ending in _REASONS
+
+
 def has_image_extension(name: str) -> bool:
     """Whether a file's name says that it is an image, so that its content need not be read to know."""
     return name[name.rfind(".") :].lower() in EXTENSIONS
@@ -182,9 +188,9 @@ def other_kind(name: str, head: bytes) -> Other | None:
 
 def unread_reason(head: bytes) -> str:
     """Why a file that no reader knows is not read, from its first bytes alone; empty if they are no image in any format."""
-    start = head[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    left = next((reason for begin, reason in _LEFTOVERS.items() if start.startswith(begin)), "")
-    return left or _reason_of("", head) or ""
+    reason = _reason_of("", head)
+    left = "" if reason is None else reason or leftover_reason(head)
+    return f"not an image but {left}" if left.startswith("text") else left
 
 
 def _reason_of(ending: str, head: bytes) -> str | None:

@@ -28,6 +28,9 @@ from pipeline.images.summary import Ignored, Skipped
 NOT_UNICODE = "file name is not valid Unicode"
 LEFT_OUT = "left out by --ignore-column"
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt")
+_MOST_TABLES = 10
+"""With more tables than this, and than a quarter of the images, each may be a note on one image."""
+
 _BROKEN_LINKS = Other("broken links")
 _SPECIAL_FILES = Other("pipes, sockets and devices")
 
@@ -52,7 +55,12 @@ class Found:
     """The folders that were looked into."""
 
     tables: list[str] = field(default_factory=list)
-    """Tables beside the first folders, which may have the labels."""
+    """Tables beside the first folders or in one of them, which may have the labels."""
+
+    def note_table(self, name: str, other: Other, depth: int = 1) -> None:
+        """Keep the name of a table that is at most so many folders deep; texts in folders may be notes on one image each."""
+        if other.kind in TABLES and name.count("/") <= (0 if other.kind == ".txt" else depth):
+            self.tables.append(name)
 
     @property
     def ignored(self) -> tuple[Ignored, ...]:
@@ -104,16 +112,32 @@ def columns_of_found(found: Found, reading: Reading, where: str) -> Columns:
         skipped=found.skipped,
         ignored=found.ignored,
     )
-    notes = [*warn_of_empty(found.folders, found.names), *_note_tables(where, found.tables, columns.answers.labels)]
+    notes = [*warn_of_empty(found.folders, found.names), *note_tables(where, found.tables, columns.answers.labels)]
     return replace(columns, warnings=[*columns.warnings, *notes])
 
 
-def _note_tables(where: str, tables: Sequence[str], labels: Sequence[str | None]) -> list[str]:
-    """A sentence about tables in a folder whose images have no labels or a single one."""
-    if not tables or len({label for label in labels if label is not None}) > 1:
+def note_tables(
+    where: str, tables: Sequence[str], labels: Sequence[str | None], *, is_packed: bool = False
+) -> list[str]:
+    """A sentence about tables beside images that have no labels or a single one.
+
+    Args:
+        where: The folder or archive, as the user wrote it.
+        tables: Their paths in it.
+        labels: Of each image.
+        is_packed: They are in an archive.
+    """
+    if (
+        not 0 < len(tables) <= max(_MOST_TABLES, len(labels) // 4)
+        or len({label for label in labels if label is not None}) > 1
+    ):
         return []
-    names = ", ".join(f"{where}/{name}" for name in sorted(tables)[:3])
-    return [f"There is a table in the folder, which is not read: {names}. If it has the labels, give it as DATA."]
+    names = ", ".join(name if is_packed else f"{where}/{name}" for name in sorted(tables)[:3])
+    more = f" and {len(tables) - 3} more" if len(tables) > 3 else ""
+    thing, cure = (
+        ("archive", "unpack the archive and give the table as DATA") if is_packed else ("folder", "give it as DATA")
+    )
+    return [f"There is a table in the {thing}, which is not read: {names}{more}. If it has the labels, {cure}."]
 
 
 def count_kinds(others: Iterable[Other]) -> tuple[Ignored, ...]:
@@ -287,8 +311,7 @@ class _Walk:
             self._add(name)
             return
         self.found.others.append(other)
-        if "/" not in name and other.kind in TABLES:
-            self.found.tables.append(name)
+        self.found.note_table(name, other)
 
     def _look_at_rest(self, entry: os.DirEntry[str], name: str) -> None:
         """A link that leads nowhere, or a pipe, which would block a reader."""

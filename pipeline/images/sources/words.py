@@ -22,6 +22,9 @@ SPLIT_WORDS = {
 }
 """Words of splits. `eval` is a test split, as in Hugging Face's data sets; `PublicTest` and `PrivateTest` are those of FER2013."""
 
+_SHORT = {"tr": "train", "va": "validation", "te": "test"}
+"""Words of splits in the cells of a table only: folders of these names may be languages."""
+
 _PAIRS = ("publictest", "privatetest")
 """Words of splits that are written as two."""
 
@@ -64,6 +67,11 @@ def split_of(name: str) -> str | None:
         return SPLIT_WORDS[joined_name] if joined_name in _PAIRS else None
     joined = _JOINED.match(words[0])
     return SPLIT_WORDS.get(words[0]) or (SPLIT_WORDS.get(joined["word"]) if joined else None)
+
+
+def split_of_cell(value: str) -> str | None:
+    """As `split_of`, for a value in a column of splits, in which `tr`, `va` and `te` occur too."""
+    return split_of(value) or _SHORT.get(normalize(value))
 
 
 def nearly_split_of(name: str) -> str | None:

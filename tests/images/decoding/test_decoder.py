@@ -280,10 +280,39 @@ def test_truncated_jpeg_says_so(kept):
         decode(data[: int(len(data) * kept)])
 
 
+def test_png_of_an_ios_app_is_named():
+    """Xcode writes other pixels into it than the format says; Pillow opens it, and finds them broken."""
+    data = encode(make_pixels(), "PNG")
+    crushed = data[:8] + b"\0\0\0\4CgBI\x50\0\x20\6\x2b\xd5\xb3\x7f" + data[8:]
+
+    with pytest.raises(UnreadableImageError, match=r"^PNG files of iOS apps \(CgBI\) are not read; restore them"):
+        decode(crushed)
+
+
+@pytest.mark.parametrize(
+    ("marker", "bits", "kind"),
+    [
+        (0xC1, 12, "JPEG with 12 bits"),
+        (0xC3, 16, "lossless JPEG with 16 bits"),
+        (0xF7, 8, "JPEG-LS with 8 bits"),
+    ],
+)
+def test_kind_of_jpeg_that_is_not_read_is_named(marker, bits, kind):
+    """Medical and scientific files have them; they are not called damaged."""
+    data = encode(make_pixels(), "JPEG")
+    start = data.index(b"\xff\xc0")
+    other = data[: start + 1] + bytes([marker]) + data[start + 2 : start + 4] + bytes([bits]) + data[start + 5 :]
+
+    with pytest.raises(
+        UnreadableImageError, match=f"^a file of {kind}.*, which is not read; convert it to PNG or TIFF"
+    ):
+        decode(other)
+
+
 @pytest.mark.parametrize(
     "data",
-    [b"just a text", bytes(1000), b"\xff\xd8", encode(make_pixels(), "TGA")],
-    ids=["text", "zeros", "start of a JPEG", "TGA"],
+    [b"\x80 just bytes", b"\xff\xd8", encode(make_pixels(), "TGA")],
+    ids=["bytes", "start of a JPEG", "TGA"],
 )
 def test_what_is_no_image_is_refused(data):
     """Only these formats are read, whatever the name of the file says."""

@@ -56,6 +56,7 @@ def test_netpbm_images_are_known_in_binary_and_in_text(mode):
         ("1.jxl", b"\xff\x0a" + b"\0" * 30, "JPEG XL"),
         ("1", b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
         ("1.jp2", encode("JPEG2000"), "JPEG 2000"),
+        ("1.png", b"\x89PNG\r\n\x1a\n\0\0\0\4CgBI" + b"\0" * 30, "CgBI"),
         ("1.cr2", b"II*\0\x10\0\0\0CR\x02\0" + b"\0" * 30, "raw images"),
         ("1.NEF", b"MM\0*" + b"\0" * 30, "raw images"),
         ("1.arw", encode("TIFF"), "raw images"),
@@ -90,11 +91,11 @@ def test_other_files_are_a_kind_without_a_reason(head):
 
 
 def test_heic_that_is_called_a_jpeg_is_named_when_it_is_decoded(monkeypatch):
-    """Telephones send such files; the reason says what it is, and a bare text is nothing known."""
+    """Telephones send such files; the reason says what it is, and of other bytes nothing is known."""
     monkeypatch.setattr(heif, "FORMATS", ())
     monkeypatch.setattr("pipeline.images.decoding.formats.FORMATS", ("JPEG", "PNG"))
 
-    assert unread_reason(b"text") == ""
+    assert unread_reason(b"\x80\x81") == ""
     with pytest.raises(UnreadableImageError, match=r"^HEIC images need the extra `heif`"):
         Decoder(4).decode(HEIC)
 
@@ -109,27 +110,35 @@ def test_endings_of_images_are_known_in_any_case(name):
 def test_what_systems_leave_behind_is_known():
     """In any case of the letters; a class may be called nearly the same."""
     files = ["Thumbs.db", "thumbs.DB", "desktop.ini", ".DS_Store", "._1.jpg", "Icon\r"]
-    folders = ["@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found", "__MACOSX", ".ipynb_checkpoints"]
+    folders = [
+        "@eaDir",
+        "$RECYCLE.BIN",
+        "System Volume Information",
+        "lost+found",
+        "__MACOSX",
+        ".ipynb_checkpoints",
+        "RECYCLED",
+    ]
 
     assert all(map(is_system_file, files))
     assert all(map(is_system_folder, folders))
-    assert not any(map(is_system_folder, ["lost", "recycle", "cats", "eaDir"]))
+    assert not any(map(is_system_folder, ["lost", "recycle", "cats", "eaDir", "recycled", "Recycled"]))
 
 
 @pytest.mark.parametrize(
     ("data", "cure"),
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n", "run git lfs pull"),
-        (b"\n<!DOCTYPE html><html>404</html>", "download the image again"),
-        (b"<HTML><body>", "download the image again"),
+        (b"\n<!DOCTYPE html><html>404</html>", "download it again"),
+        (b"<HTML><body>", "download it again"),
     ],
 )
 def test_what_failed_downloads_leave_under_the_name_of_an_image_is_named(data, cure):
-    """With what to do; another text is no image, and nothing more is known of it."""
+    """With what to do; of other bytes nothing more is known."""
     with pytest.raises(UnreadableImageError, match=cure):
         Decoder(4).decode(data)
     with pytest.raises(UnreadableImageError, match="not an image in any of the formats"):
-        Decoder(4).decode(b"a text")
+        Decoder(4).decode(b"\x80\x81 other bytes")
 
 
 @pytest.mark.parametrize("name", ["@tmp", "FOUND.001", "found.123", "Catalog Previews.lrdata"])

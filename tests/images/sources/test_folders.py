@@ -444,8 +444,39 @@ def test_table_beside_images_without_labels_is_named(tmp_path):
     said = f"There is a table in the folder, which is not read: {tmp_path / 'photos' / 'labels.csv'}. If it has the labels, give it as DATA."
 
     assert said in scan(tmp_path / "photos").warnings
+    for split in ("train", "valid"):
+        fill(tmp_path / "roboflow", {split: 2})
+        (tmp_path / "roboflow" / split / "_classes.csv").write_text("filename, cat, dog\n")
+    assert any("roboflow/train/_classes.csv, " in text for text in scan(tmp_path / "roboflow").warnings)
     fill(tmp_path / "photos", {"dogs": 1})
     assert said not in scan(tmp_path / "photos").warnings
+
+
+def test_files_of_boxes_are_named_where_labels_are_missing(tmp_path):
+    """YOLO has a text beside each image, or in a folder of its own."""
+    fill(tmp_path / "yolo", {"train/images": 3, "valid/images": 2})
+    (tmp_path / "yolo/train/labels").mkdir()
+    for number in range(3):
+        (tmp_path / f"yolo/train/labels/{number:03d}.txt").write_text("0 0.5 0.5 1 1")
+
+    with pytest.raises(
+        DataLayoutError,
+        match=r"If the 3 \.txt files are annotations \(YOLO, Pascal VOC, WebDataset\), export them as COCO",
+    ):
+        require_task(scan(tmp_path / "yolo"))
+
+
+def test_validation_folder_without_labels_is_named(tmp_path):
+    """As ImageNet has it; leaving it out is an answer."""
+    fill(tmp_path, {"train/cat": 12, "train/dog": 12, "val": 6})
+    with pytest.raises(
+        DataLayoutError,
+        match=r"None of the 6 validation images has a label \(24 other images of 2 cl",
+    ):
+        require_task(scan(tmp_path))
+
+    left = scan_folder(tmp_path, Reading(ignore_column=("val",)))
+    assert set(require_task(left).splits) >= {"train", "validation"}
 
 
 def test_what_was_skipped_is_said_where_a_class_is_missing(tmp_path):

@@ -13,31 +13,84 @@ from pipeline.errors import DataLayoutError
 from pipeline.files import open_regular
 from pipeline.images.decoding.decoder import MAX_BYTES
 from pipeline.images.entries import Entry, Listed, entries_of
-from pipeline.images.files.kinds import SYSTEM_FILES, SYSTEM_FOLDERS, is_system_file, is_system_folder
+from pipeline.images.files.kinds import (
+    HEAD_BYTES,
+    SYSTEM_FILES,
+    SYSTEM_FOLDERS,
+    ending_of,
+    is_known_ending,
+    is_system_file,
+    is_system_folder,
+)
+from pipeline.images.files.leftovers import leftover_reason
 from pipeline.images.files.limits import MAX_ARCHIVE_BYTES
 from pipeline.images.manifest import ImageBytes, Manifest
 from pipeline.images.sources.archives.members import Member
 from pipeline.images.sources.archives.tars import DAMAGE, list_tar
 from pipeline.images.sources.archives.zips import list_zip
 from pipeline.images.sources.columns import Columns
-from pipeline.images.sources.folders import NOT_UNICODE, Found, is_unicode, leave_out, shown_names
+from pipeline.images.sources.folders import NOT_UNICODE, Found, is_unicode, leave_out, note_tables, shown_names
 from pipeline.images.sources.layout import shared_folders, warn_of_empty
 from pipeline.images.sources.reading import Reading
 from pipeline.images.summary import Skipped
+
+_OTHER_ZIPS = frozenset(
+    f".{ending}"
+    for ending in [
+        "xlsx",
+        "xlsm",
+        "docx",
+        "pptx",
+        "ods",
+        "odt",
+        "odp",
+        "epub",
+        "keras",
+        "pt",
+        "pth",
+        "ckpt",
+        "whl",
+        "jar",
+        "apk",
+        "parquet",
+        "csv",
+        "tsv",
+        "txt",
+        "json",
+    ]
+)
+"""Endings of zip files that are something else, and of tables."""
 
 EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _TAR_MARK = 257, b"ustar"
 """Offset and bytes in the header of a tar."""
 
+_ZIPS = (b"PK\3\4", b"PK\5\6")
 _PACKED_TARS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 _MAX_FOLDERS = 32
+_TABLE_DEPTH = 2
+"""Folders that a table with the labels may be in: a wrapper, and one of a split."""
+
 _MAX_NAME = 4096
 _DAMAGE = (zipfile.BadZipFile, *DAMAGE)
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the file name has the extension of an archive."""
-    return path.name.lower().endswith(EXTENSIONS)
+    """Whether the file name has the extension of an archive; where it has none that is known, whether the content begins as one."""
+    if path.name.lower().endswith(EXTENSIONS):
+        return True
+    ending = ending_of(path.name)
+    if is_known_ending(ending) or ending in _OTHER_ZIPS or not path.is_file():
+        return False
+    try:
+        return _kind_of(path) is not None
+    except OSError:
+        return False
+
+
+def _title_of(path: Path) -> str:
+    """The file's name without the extension of an archive."""
+    return next((path.name[: -len(ending)] for ending in EXTENSIONS if path.name.lower().endswith(ending)), path.stem)
 
 
 def scan_archive(path: Path, reading: Reading) -> Manifest:
@@ -51,9 +104,8 @@ def scan_archive(path: Path, reading: Reading) -> Manifest:
         DataLayoutError: The archive is damaged, contains no image, or it is not clear which folders are splits.
     """
     content = _open(path, reading)
-    title = next(path.name[: -len(ending)] for ending in EXTENSIONS if path.name.lower().endswith(ending))
     columns = _columns(content.found, reading, content.warnings)
-    return columns.manifest(content.images, content.digests, reading, title)
+    return columns.manifest(content.images, content.digests, reading, _title_of(path))
 
 
 def list_archive(path: Path, reading: Reading) -> Listed:
@@ -92,9 +144,11 @@ def _open(path: Path, reading: Reading) -> _Content:
     except DataLayoutError:
         raise
     except _DAMAGE as error:
-        raise DataLayoutError(
-            f"{path} is not a readable archive: {str(error).rstrip('.')}. If it is incomplete, download or copy it again."
-        ) from error
+        what = leftover_reason(_head_of(path)) if _kind_of(path) is None else ""
+        reason = (
+            f"it is {what}" if what else f"{str(error).rstrip('.')}. If it is incomplete, download or copy it again"
+        )
+        raise DataLayoutError(f"{path} is not a readable archive: {reason}.") from error
     members, found = _choose(listing.members)
     leave_out(found, reading)
     chosen = [members[name] for name in found.names]
@@ -110,24 +164,33 @@ def _open(path: Path, reading: Reading) -> _Content:
 
 def _is_zip(path: Path) -> bool:
     """Whether an archive is a zip, by its first bytes; by its name if they are those of no archive."""
-    with open_regular(path, MAX_ARCHIVE_BYTES, follow_links=True) as file:
-        head = file.read(_TAR_MARK[0] + len(_TAR_MARK[1]))
-    if head.startswith(b"PK"):
-        return True
+    return (_kind_of(path) or ("zip" if path.name.lower().endswith(".zip") else "tar")) == "zip"
+
+
+def _kind_of(path: Path) -> str | None:
+    """`zip` or `tar`, by the first bytes of a file; None if they are of neither."""
+    head = _head_of(path)
     is_tar = head.startswith(_PACKED_TARS) or head.startswith(_TAR_MARK[1], _TAR_MARK[0])
-    return path.name.lower().endswith(".zip") and not is_tar
+    return "zip" if head.startswith(_ZIPS) else "tar" if is_tar else None
+
+
+def _head_of(path: Path) -> bytes:
+    with open_regular(path, MAX_ARCHIVE_BYTES, follow_links=True) as file:
+        return file.read(HEAD_BYTES)
 
 
 def _columns(found: Found, reading: Reading, warnings: Sequence[str]) -> Columns:
     """Names, labels and splits of the images."""
     columns = Columns.of_paths(found.names, reading)
     shared = shared_folders(found.names)
+    tables = note_tables("", found.tables, columns.answers.labels, is_packed=True)
+    notes = [*warn_of_empty(found.folders, found.names), *tables]
     return replace(
         columns,
         names=shown_names([name.split("/", shared)[-1] for name in found.names]),
         skipped=found.skipped,
         ignored=found.ignored,
-        warnings=[*warnings, *columns.warnings, *warn_of_empty(found.folders, found.names)],
+        warnings=[*warnings, *columns.warnings, *notes],
     )
 
 
@@ -157,6 +220,7 @@ def _choose(members: Sequence[Member]) -> tuple[dict[str, Member], Found]:
         reason = _name_refusal(member.name, parts) or member.refusal or _size_refusal(member.size)
         if member.other and not reason:
             found.others.append(member.other)
+            found.note_table(name, member.other, _TABLE_DEPTH)
         elif reason:
             found.skipped.append(Skipped(member.name[:_MAX_NAME], reason))
         else:

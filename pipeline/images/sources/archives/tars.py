@@ -25,6 +25,7 @@ _COMPRESSED: dict[bytes, Callable[[Path], object]] = {
     b"BZh": bz2.open,
     b"\xfd7zXZ\0": lzma.open,
 }
+_INCOMPLETE = "if it was cut off while it was downloaded or copied, get it again"
 DAMAGE = (tarfile.TarError, lzma.LZMAError, zlib.error, struct.error, OSError, EOFError, ValueError, RuntimeError)
 """Errors of reading a damaged archive."""
 
@@ -56,13 +57,15 @@ def list_tar(path: Path, home: Path) -> Listing:
     file, is_compressed = _open_tar(path)
     with closing(file):
         limit = max(64 * SMALL_BYTES, MAX_RATIO * path.stat().st_size)
-        members = [_member(file, entry) for entry in _tar_entries(_Headers(file, limit)) if not entry.isdir()]
+        headers = _Headers(file, limit)
+        members = [_member(file, entry) for entry in _tar_entries(headers) if not entry.isdir()]
+    warnings = () if headers.last else (f"{path.name} has no end mark, so files may be missing: {_INCOMPLETE}.",)
 
     def make_images(chosen: Sequence[Member]) -> ImageBytes:
         pieces = tuple((member.position, member.size) for member in chosen)
         return Spool(partial(_unpacked, path, pieces), home) if is_compressed else TarImages(path, pieces)
 
-    return Listing(members, make_images)
+    return Listing(members, make_images, warnings)
 
 
 def _member(file: BinaryIO, entry: tarfile.TarInfo) -> Member:

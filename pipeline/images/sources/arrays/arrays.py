@@ -21,7 +21,7 @@ from pipeline.images.sources.arrays.array_labels import answers_of_arrays
 from pipeline.images.sources.arrays.array_names import Part, find_parts, label_choices, name_warnings
 from pipeline.images.sources.arrays.class_names import ClassNames, find_class_names
 from pipeline.images.sources.arrays.npz import read_npy, read_npz
-from pipeline.images.sources.arrays.pixels import CHANNELS, Scale, as_uint8, judged, pixel_warnings
+from pipeline.images.sources.arrays.pixels import CHANNELS, Scale, as_uint8, check_range, judged, pixel_warnings
 from pipeline.images.sources.columns import group_notes, group_splits
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.roles import Roles, find_roles
@@ -217,6 +217,8 @@ def _manifest_of(arrays: Mapping[str, NDArray[np.generic]], reading: Reading, ti
     parts = find_parts(arrays if names is None else _without(arrays, *names.arrays), reading)
     given = [arrays[part.images] for part in parts]
     scale = Scale.of(given)
+    for part, array in zip(parts, given, strict=True):
+        check_range(part.images, array, scale)
     images = [as_uint8(array, scale=scale) for array in given]
     if len({part.shape[1:] for part in images}) > 1:
         raise DataLayoutError(
@@ -286,9 +288,10 @@ def _check_lengths(arrays: Mapping[str, NDArray[np.generic]], parts: Sequence[Pa
     """Check each part: if only the sums of the lengths were equal, labels would be shifted."""
     for part in parts:
         images, labels = len(arrays[part.images]), arrays.get(part.labels or "")
-        if labels is not None and len(labels) != images:
+        count = None if labels is None else len(labels) if labels.ndim else "a single value"
+        if count not in (None, images):
             raise DataLayoutError(
-                f"{part.images} and {part.labels} must have the same length. Received: {images} and {len(labels)}."
+                f"{part.images} and {part.labels} must have the same length. Received: {images} and {count}."
             )
 
 

@@ -22,6 +22,13 @@ _OVERSHOOT = 0.1
 """How far values may be outside a range, as a share of the largest: a cubic filter overshoots. Standardised values are further out."""
 
 
+_MOST_CUT = 0.1
+"""Share of the values that may be above the range: an overshoot is at edges only."""
+
+_DARK, _DARK_BYTE = 0.02, 16.0
+"""Floats up to 1, and up to 255, that are all below these are almost black."""
+
+
 @dataclass(frozen=True)
 class Scale:
     """What white is in a data set: it decides which ranges its arrays have."""
@@ -98,6 +105,46 @@ def _limit_of(array: NDArray[np.generic], low: float, high: float, scale: Scale)
     return limit
 
 
+def check_range(name: str, pixels: NDArray[np.generic], scale: Scale) -> None:
+    """Check that the floats of a data set were divided by the same number, and by no other than `as_uint8` expects.
+
+    Args:
+        name: The array.
+        pixels: Any array of many images.
+        scale: Of `as_uint8`.
+
+    Raises:
+        DataLayoutError: They end at 1 where others end at 255, or more than a tenth of them would be cut off.
+    """
+    top = scale.top
+    if top is None or pixels.dtype.kind != "f" or not pixels.size:
+        return
+    if text := other_range(name, pixels, scale):
+        raise DataLayoutError(text)
+    high = float(pixels.max())
+    share = (
+        np.count_nonzero(np.greater(pixels, 1 + _ROUNDING)) / pixels.size if high > 1 and top <= _LEAST_BYTE else 0.0
+    )
+    if share > _MOST_CUT:
+        raise DataLayoutError(
+            f"{_EXPECTED} Received: {name} with floats up to {high:g}, of which {share:.0%} are above 1. Divide them by their largest "
+            "possible value."
+        )
+
+
+def other_range(name: str, pixels: NDArray[np.generic], scale: Scale) -> str | None:
+    """A sentence about floats up to 1 beside others up to 255, as which they would be black; None for other arrays.
+
+    A dark image of whole values, such as 0 and 1, is not meant.
+    """
+    if scale.top is None or scale.top <= _LEAST_BYTE or pixels.dtype.kind != "f" or not pixels.size:
+        return None
+    high = float(pixels.max())
+    if high > 1 + _ROUNDING or not any(np.mod(image, 1).any() for image in pixels):
+        return None
+    return f"The array {name} has floats up to {high:g}, and another one up to {scale.top:g}. {_EXPECTED} Bring all of them to the same range."
+
+
 def outside(name: str, pixels: NDArray[np.generic], scale: Scale) -> str | None:
     """A sentence about floats that `as_uint8` cuts off; None if there are none.
 
@@ -133,6 +180,17 @@ def judged(name: str, pixels: NDArray[np.generic], scale: Scale) -> str | None:
     )
 
 
+def dark(name: str, pixels: NDArray[np.generic], scale: Scale) -> str | None:
+    """A sentence about floats whose largest value is so far below white that their images are almost black; None for others."""
+    if pixels.dtype.kind != "f" or not pixels.size or scale.top is None:
+        return None
+    white = 1 if scale.top <= _LEAST_BYTE else _MOST_BYTE
+    if not 0 < scale.top < (_DARK if white == 1 else _DARK_BYTE):
+        return None
+    cause = "Were they divided by 255 twice?" if white == 1 else "If they are not, bring them to [0, 1]."
+    return f"The array {name} has floats up to {scale.top:.3g}, which are read as 0 to {white}: its images are almost black. {cause}"
+
+
 def is_channels_first(shape: tuple[int, ...]) -> bool:
     """Whether images are (N, channels, H, W), and cannot be (N, H, W, channels)."""
     return len(shape) == 4 and shape[1] in CHANNELS and min(shape[2:]) > max(CHANNELS)
@@ -149,6 +207,8 @@ def pixel_warnings(name: str, pixels: NDArray[np.generic], scale: Scale) -> list
         found.append(text)
     elif pixels.dtype.kind == "f" and scale.top is not None and scale.top > _LEAST_BYTE:
         found.append(f"The array {name} has floats up to {scale.top:g}: they are read as values from 0 to 255.")
+    if text := dark(name, pixels, scale):
+        found.append(text)
     if pixels.dtype.kind in "iu" and pixels.size and pixels.max() <= 1:
         found.append(
             f"The array {name} has only the integers 0 and 1: its images are almost black. Multiply it by 255 if 1 is white."

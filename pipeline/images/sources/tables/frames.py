@@ -35,7 +35,7 @@ def scan_frame(
     Args:
         frame: A pandas or polars frame, or another eager one.
         reading: How it is read. Without a root, paths are relative to the current folder or, if some paths are absolute, to the
-            folder that all absolute paths share.
+            folder that all absolute paths share, if there is one.
 
     Raises:
         DataLayoutError: It is not a data frame, or its columns are not usable.
@@ -144,7 +144,8 @@ def _folder_of(texts: Texts, reading: Reading) -> Path:
     name = find_path(texts, reading, _SOURCE)
     paths = texts[name] if name else ()
     absolute = [os.path.dirname(path) for path in paths if path and os.path.isabs(path)]  # noqa: PTH117, PTH120 strings
-    return Path(os.path.commonpath(absolute)) if absolute else Path.cwd()
+    shared = Path(os.path.commonpath(absolute)) if absolute else Path.cwd()
+    return shared if shared.is_dir() else Path.cwd()  # the paths are those of another computer
 
 
 def _bytes_of(value: object, row: int) -> bytes | OSError:

@@ -9,7 +9,10 @@ from pipeline.files import parse_json
 from pipeline.images.files.kinds import has_image_extension
 from pipeline.images.files.limits import MAX_JSON_BYTES, MAX_LINE, check_cells
 from pipeline.images.labels import plain_texts
+from pipeline.images.sources.tables.annotations import rows_of_annotations
 from pipeline.images.sources.tables.delimited import Table, Texts, decode_text
+from pipeline.images.sources.tables.roles import is_path_name
+from pipeline.images.sources.words import split_of
 
 _EXPECTED = 'a list of objects, such as [{"path": "1.jpg", "label": "cat"}, ...], or one object per line'
 
@@ -32,7 +35,9 @@ def read_json(table: Path) -> Table:
     | one such object per line | the same |
     | `{"path": ["1.jpg", ...], "label": [...]}`, also `{"path": {"0": "1.jpg", ...}, ...}`, as pandas writes it | one per value |
     | `{"data": [{"path": "1.jpg", ...}, ...]}` | one per object, if this is the only list |
-    | `{"1.jpg": "cat", ...}`, `{"1.jpg": {"label": "cat"}, ...}` | one per name |
+    | an export of COCO, VIA, Label Studio or CreateML | one per image: `annotations` |
+    | `{"1.jpg": "cat", ...}`, `{"1.jpg": {"label": "cat"}, ...}`, `{"1": "cat", "2": "dog", ...}` | one per name |
+    | `{"cats": ["1.jpg", ...], "dogs": [...]}`, `{"train": ["1.jpg", ...], ...}` | one per name, with the class or the split |
 
     Raises:
         DataLayoutError: It is something else.
@@ -44,6 +49,12 @@ def read_json(table: Path) -> Table:
         value = parse_json(text)
     except ValueError:
         return _columns_of_lines(table, text, warnings)
+    if annotated := rows_of_annotations(value):
+        objects, tool = annotated
+        note = (
+            f"{table.name} is read as an export of {tool}: one row for each image, with the labels of its annotations."
+        )
+        return Table(_columns_of_objects(table, objects, len(text)), (*warnings, note))
     rows = value if isinstance(value, list) else _rows_of(value)
     if rows is None or not all(isinstance(row, Mapping) for row in rows):
         raise DataLayoutError(f"{table} is not a table. Expected {_EXPECTED}. Received: {_describe(value)}.")
@@ -58,7 +69,10 @@ def _rows_of(value: Mapping[str, Any]) -> list[Any] | None:
             {"path": name, **(part if isinstance(part, Mapping) else {"label": part})} for name, part in value.items()
         ]
     if not any(isinstance(part, list | Mapping) for part in parts):
-        return [value]
+        is_row = len(value) == 1 or any(is_path_name(name) for name in value)
+        return [value] if is_row else [{"path": name, "label": part} for name, part in value.items()]
+    if lists_of_images := _lists_of_images(value):
+        return lists_of_images
     columns = [list(part.values()) if isinstance(part, Mapping) else part for part in parts]
     is_table = all(
         isinstance(column, list) and not any(isinstance(cell, list | Mapping) for cell in column) for column in columns
@@ -72,6 +86,17 @@ def _rows_of(value: Mapping[str, Any]) -> list[Any] | None:
         return lists[0]
     is_row = any(not isinstance(part, list | Mapping) for part in parts)
     return [value] if is_row else None
+
+
+def _lists_of_images(value: Mapping[str, Any]) -> list[Any]:
+    """The rows of `{"cats": ["1.jpg", ...], "dogs": [...]}`, or of lists by split; empty if it is something else."""
+    is_column = any(is_path_name(name) for name in value)
+    if is_column or len(value) < 2 or not all(isinstance(names, list) and names for names in value.values()):
+        return []
+    if not all(isinstance(name, str) and has_image_extension(name) for names in value.values() for name in names):
+        return []
+    column = "split" if all(map(split_of, value)) else "label"
+    return [{"path": name, column: key} for key, names in value.items() for name in names]
 
 
 def _describe(value: object) -> str:

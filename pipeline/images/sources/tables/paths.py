@@ -5,6 +5,7 @@ import re
 import stat
 import unicodedata
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -13,7 +14,15 @@ from pipeline.images.files.kinds import has_image_extension, is_system_folder
 from pipeline.images.remote.addresses import is_url, refusal
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\\w")
+_FILE_URL = re.compile(r"file://(localhost)?/", re.IGNORECASE)
+_LOCAL_FILES = "/data/local-files/?d="
+"""What Label Studio writes before a path."""
+
+_NUMBER = re.compile(r"(\d+)(?:\.0)?(\.[A-Za-z]\w*)?")
 _NO_FILE = "no such file"
+_TRIED = 50
+"""Paths by which the folders of another computer are found."""
+
 _MOST_ENTRIES = 1_000_000
 """Files and folders that are looked at for names without a folder: the folder of a table may be anything, even a home folder."""
 
@@ -40,10 +49,17 @@ class Locator:
     respelled: dict[str, str] = field(default_factory=dict)
     """Paths that were found with other capital letters, and the paths of their files."""
 
+    numbered: dict[str, str] = field(default_factory=dict)
+    """Paths that are numbers without the zeros that the names of their files begin with, and the paths of these."""
+
+    prefix: str = ""
+    """The first folders of all paths, which are those of another computer: the paths are read without them. Empty: no path is changed."""
+
     _inside: str = ""
     _folders: dict[str, str] = field(default_factory=dict)
     _listings: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     _cases: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    _numbers: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     _deep: dict[str, list[str]] | None = None
 
     def __post_init__(self) -> None:
@@ -55,14 +71,12 @@ class Locator:
         The path is tried as it is, then with slashes for backslashes, in the other Unicode form, with other capital letters, and with
         the ending of the only image of that name. A name without a folder is then looked for in the folders below the root.
         """
-        path = (given or "").strip()
+        path = plain_path(given)
         if not path:
             return "", "empty path"
-        if path.startswith("file:///"):
-            path = unquote(path[7:])
-            path = path[1:] if _DRIVE.match(path[1:]) else path
         if is_url(path):
             return path, refusal(path)
+        path = path.removeprefix(self.prefix)
         for other in (path, *self._others(path)):
             reason = self._check(other)
             if reason != _NO_FILE:
@@ -78,15 +92,26 @@ class Locator:
             self.respelled[given] = respelled
             return self._shown(respelled), self._check(respelled)
         found, reason = self._with_ending(path)
+        if reason == _NO_FILE and (number := self._with_zeros(path)):
+            self.numbered[given] = number
+            return self._shown(number), self._check(number)
         return found, self._with_hint(path) if reason == _NO_FILE else reason
 
     def notes(self, num_paths: int) -> list[str]:
         """Sentences about the paths, of so many, whose files have another name or are in another folder."""
         found = []
+        if self.prefix:
+            found.append(
+                f"The paths begin with {self.prefix!r}, which is not here; they are read without it, below {self.root}."
+            )
         if self.moved:
             name, path = next(iter(self.moved.items()))
             many = f"{len(self.moved):,} of {num_paths:,} paths are names without a folder"
             found.append(f"{many}; their images were found in folders below {self.root}: {name!r} is {path!r}.")
+        if self.numbered:
+            name, path = next(iter(self.numbered.items()))
+            many = f"{len(self.numbered):,} of {num_paths:,} paths are numbers without the zeros of their files, as spreadsheets write them"
+            found.append(f"{many}: {name!r} is {path!r}.")
         if self.respelled:
             name, path = next(iter(self.respelled.items()))
             many = f"{len(self.respelled):,} of {num_paths:,} paths differ from the names of their files in capital letters"
@@ -131,11 +156,26 @@ class Locator:
         return f"{_NO_FILE}: there is {near[0]!r}" if near else _NO_FILE
 
     def _others(self, path: str) -> list[str]:
-        slashed = path.replace("\\", "/")
-        forms = (
-            {slashed} if slashed.isascii() else {slashed, *(unicodedata.normalize(f, slashed) for f in ("NFC", "NFD"))}
-        )
-        return sorted(forms - {path})
+        """Other forms of a path: with slashes, with spaces for `%20`, and in the other Unicode form."""
+        slashed = path.replace("\\", "/").removeprefix(_LOCAL_FILES)
+        plain = {slashed, unquote(slashed)} if "%" in slashed else {slashed}
+        forms = {unicodedata.normalize(f, text) for text in plain if not text.isascii() for f in ("NFC", "NFD")}
+        return sorted((plain | forms) - {path})
+
+    def elsewhere(self, paths: Sequence[str | None]) -> "Locator | None":
+        r"""A locator for paths none of which is here, if most of them are here without their first folders; None otherwise.
+
+        Tables come with the folders of the computer that they were made on: `C:\Users\me\photos\cats\1.jpg`.
+        """
+        given = [path for path in map(plain_path, paths) if path and not is_url(path)][:_TRIED]
+        plain = Locator(self.root, self.may_leave, self.follow_links)
+        for path in given:
+            folders = [match.end() for match in re.finditer(r"[\\/]+", path)]
+            for prefix in (path[:end] for end in folders if end < len(path)):
+                rest = [other[len(prefix) :] for other in given if other.startswith(prefix)]
+                if 2 * sum(plain.locate(name)[1] is None for name in rest) > len(given):
+                    return Locator(self.root, self.may_leave, self.follow_links, prefix=prefix)
+        return None
 
     def _with_ending(self, path: str) -> tuple[str, str | None]:
         """The only image with this name and an ending."""
@@ -152,6 +192,31 @@ class Locator:
             return path, several
         path = os.path.join(folder, found[0])  # noqa: PTH118 strings are faster
         return self._shown(path), self._check(path)
+
+    def _with_zeros(self, path: str) -> str | None:
+        """The only image whose name is the same number: `0007.png` for `7`, `7.0` or `7.png`."""
+        folder, name = os.path.split(path)
+        match = _NUMBER.fullmatch(name)
+        if match is None:
+            return None
+        number, ending = match[1].lstrip("0"), (match[2] or "").casefold()
+        try:
+            listing = self._listing(folder)
+        except (OSError, ValueError):
+            return None
+        images = [image for stem in self._stems(folder, listing).get(number, []) for image in listing[stem]]
+        found = [image for image in images if image.casefold().endswith(ending)]
+        return os.path.join(folder, found[0]) if len(found) == 1 else None  # noqa: PTH118 strings are faster
+
+    def _stems(self, folder: str, listing: dict[str, list[str]]) -> dict[str, list[str]]:
+        """Names without ending that are numbers, by the number."""
+        if folder not in self._numbers:
+            found: dict[str, list[str]] = defaultdict(list)
+            for stem in listing:
+                if stem.isascii() and stem.isdigit():
+                    found[stem.lstrip("0")].append(stem)
+            self._numbers[folder] = found
+        return self._numbers[folder]
 
     def _found_below(self, name: str) -> list[str]:
         """Images of this name, with or without its ending, in the folders below the root: paths relative to the root."""
@@ -205,6 +270,15 @@ class Locator:
         if os.path.isabs(path) and self._is_inside(os.path.dirname(path)):  # noqa: PTH117, PTH120
             return os.path.relpath(path, self._inside).replace(os.sep, "/")
         return path
+
+
+def plain_path(given: str | None) -> str:
+    """A path without spaces around it; that of a `file://` URL."""
+    path = (given or "").strip()
+    if match := _FILE_URL.match(path):
+        path = unquote(path[match.end() - 1 :])
+        path = path[1:] if _DRIVE.match(path[1:]) else path
+    return path
 
 
 def _list_below(root: str) -> dict[str, list[str]]:

@@ -61,6 +61,10 @@ class UrlLocator:
             return path, "leaves the folder by '..': name the URL that paths begin in with --root"
         return url, refusal(url)
 
+    def elsewhere(self, paths: Sequence[str | None]) -> None:
+        """As `Locator.elsewhere`: what is at a URL is not known before it is fetched."""
+        del paths
+
     def notes(self, num_paths: int) -> list[str]:
         """As `Locator.notes`: there is nothing to say."""
         del num_paths

@@ -13,7 +13,7 @@ from pipeline.errors import DataLayoutError
 from pipeline.images.labels import label_text, listed
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.delimited import Texts
-from pipeline.images.sources.words import SPLIT_WORDS, normalize, split_of
+from pipeline.images.sources.words import SPLIT_WORDS, normalize, split_of, split_of_cell
 from pipeline.images.splits import torn_groups
 
 PATHS = (
@@ -38,6 +38,9 @@ LABELS = (
 SPLITS = ("split", "splits", "subset", "set", "partition", "datasplit", "datasetsplit", "splitname")
 GROUPS = ("group", "groups", "groupid", "groupname")
 _FOLDS = re.compile(r"(cv|k|test|val)?folds?(id|no|nr|num|number|index)?|cv(id|no|number|index|split)?")
+_NEARLY_SPLITS = re.compile(r"(data)?(set|part|phase|usage|use|purpose|stage|role|portion)(name|type)?")
+_MOST_SPLITS = 6
+_MOST_FLAGS = 8
 _NEARLY_GROUPS = re.compile(
     "(group|patient|subject|person|participant|individual|case|donor|lesion|specimen|scene|video|sequence|series|study|slide)s?"
     "(id|ids|no|nr|num|number|name|code|uid|key|index)?"
@@ -64,6 +67,11 @@ class Roles:
 
     used: tuple[str, ...] = ()
     """Columns that the splits were read from."""
+
+
+def is_path_name(name: str) -> bool:
+    """Whether a column of this name has paths, or URLs, or the names of images."""
+    return _key(name) in (*PATHS, *URLS, *IDS)
 
 
 def without_ignored(texts: Texts, reading: Reading, source: str) -> Texts:
@@ -148,11 +156,24 @@ def find_roles(
     group = group or _find_group(rest, source)
     warnings = [] if group else _check_nearly_groups(rest, splits, source)
     choices = () if labels else tuple(name for name in rest if name != group)
+    warnings += _note_flags({name: rest[name] for name in choices})
     if [_flag_word(name) for name in used] == ["train"]:
         warnings.append(
             f"Images for which {used[0]} is false are test images; validation images are taken from the others."
         )
     return Roles(path, labels, splits, group, choices, tuple(warnings), tuple(used))
+
+
+def _note_flags(choices: Texts) -> list[str]:
+    """A sentence about columns of 1 and 0, if there are several and no column of labels: each of them is a label."""
+    texts = {name: set(column) for name, column in choices.items()}
+    flags = [name for name, values in texts.items() if len(values) > 1 and all(map(_is_flag, values))]
+    if len(flags) < 2:
+        return []
+    shown = ",".join(flags[:_MOST_FLAGS]) + ",..." * (len(flags) > _MOST_FLAGS)
+    return [
+        f"The columns {listed(list(map(repr, flags)), 4)} have 1 and 0 (or yes and no). As labels of one task: --label {_quoted(shown)}."
+    ]
 
 
 def _find_splits(texts: Texts, given: str | None, source: str) -> tuple[list[str | None] | None, list[str]]:
@@ -181,7 +202,7 @@ def _find_splits(texts: Texts, given: str | None, source: str) -> tuple[list[str
 
 def _read_splits(column: Iterable[str | None], name: str, source: str) -> list[str | None]:
     values = [label_text(value) or "" for value in column]
-    known: dict[str, str | None] = {value: split_of(value) for value in dict.fromkeys(values)}
+    known: dict[str, str | None] = {value: split_of_cell(value) for value in dict.fromkeys(values)}
     known[""] = None
     unknown = [value for value, split in known.items() if value and split is None]
     flag = _flag_word(name)
@@ -250,9 +271,9 @@ def _check_nearly_split(name: str, column: Sequence[str | None], source: str) ->
     by_name = tokens & {"split", "subset", "partition", "fold"} or (
         get_close_matches(key, ("split", "subset", "partition", "istrain", "isvalid", "istest"), 1, 0.8)
     )
-    if by_name or _flag_word(name) or _has_split_words(column):
+    if by_name or _flag_word(name) or _has_split_words(column) or _is_nearly_split(key, column):
         values = sorted({label_text(value) or "" for value in column})
-        is_known = all(not value or split_of(value) for value in values) or (
+        is_known = all(not value or split_of_cell(value) for value in values) or (
             _flag_word(name) and all(map(_is_flag, values))
         )
         cure = "Use it with" if is_known else "Write train, validation or test in it and use it with"
@@ -260,6 +281,12 @@ def _check_nearly_split(name: str, column: Sequence[str | None], source: str) ->
             f"{source} has a column {name!r} that seems to set the splits (its values: {listed(list(map(repr, values)), 4)}). "
             f"{cure} --split-column {_quoted(name)}, or split by percentages with --ignore-column {_quoted(name)}."
         )
+
+
+def _is_nearly_split(key: str, column: Sequence[str | None]) -> bool:
+    """Whether a column that may be one of splits by its name has a word of one among a few values, such as `train` and `holdout`."""
+    values = set(column) if _NEARLY_SPLITS.fullmatch(key) else set()
+    return len(values) <= _MOST_SPLITS and any(value and split_of_cell(value) for value in values)
 
 
 def _has_split_words(column: Sequence[str | None]) -> bool:
@@ -272,7 +299,7 @@ def _has_split_words(column: Sequence[str | None]) -> bool:
 
 
 def _has_split_word(value: str) -> bool:
-    return len(value) < 40 and bool(split_of(value) or set(normalize(value).split()) & SPLIT_WORDS.keys())
+    return len(value) < 40 and bool(split_of_cell(value) or set(normalize(value).split()) & SPLIT_WORDS.keys())
 
 
 def _find_group(texts: Texts, source: str) -> str | None:

@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -19,7 +20,7 @@ from pipeline.images.manifest import Manifest
 from pipeline.images.remote.addresses import is_url, without_secrets
 from pipeline.images.sources.columns import Columns
 from pipeline.images.sources.reading import Reading
-from pipeline.images.sources.tables.delimited import Table, Texts, read_delimited
+from pipeline.images.sources.tables.delimited import Table, Texts, head_of_table, read_delimited
 from pipeline.images.sources.tables.objects import read_json, read_lines
 from pipeline.images.sources.tables.paths import Locator
 from pipeline.images.sources.tables.places import (
@@ -33,6 +34,13 @@ from pipeline.images.sources.tables.places import (
 )
 from pipeline.images.sources.tables.roles import Roles, find_path, find_roles, without_ignored
 from pipeline.images.summary import Skipped
+
+_OBJECTS = re.compile(rb"[\[{][\s\0]*[{\"]")
+"""The beginning of JSON: a list of objects, or an object with names."""
+
+_PIXEL = re.compile(r"(px|pixel)[\W_]?\d+|\d+x\d+", re.IGNORECASE)
+_PIXELS = re.compile(r"\d{1,3}([ ,;]\d{1,3}){8}")
+"""Names of columns of single pixels, and a cell with the pixels of an image."""
 
 EXTENSIONS = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
 
@@ -75,12 +83,15 @@ def read_table(table: Path, ignored: Collection[str] = ()) -> Table:
         DataLayoutError: It is not what its ending says.
     """
     readers: Mapping[str, Callable[[Path], Table]] = {
-        ".parquet": _read_parquet,
         ".json": read_json,
         ".jsonl": read_lines,
         ".ndjson": read_lines,
     }
     reader = readers.get(table.suffix.lower())
+    if table.suffix.lower() == ".parquet":
+        return _read_parquet(table)
+    if _OBJECTS.match(head_of_table(table)) and reader is None:
+        reader = read_json
     return reader(table) if reader else read_delimited(table, ignored)
 
 
@@ -94,6 +105,8 @@ def list_paths(texts: Texts, reading: Reading, *, source: str, folder: Place) ->
         folder: The folder that the paths are relative to.
     """
     path, locator = _find_files(without_ignored(texts, reading, source), reading, source, folder)
+    if not any(locator.locate(given)[1] is None for given in texts[path]):
+        locator = locator.elsewhere(texts[path]) or locator
     entries = []
     for row, given in enumerate(texts[path]):
         name, reason = locator.locate(given)
@@ -141,6 +154,9 @@ def manifest_of_paths(
     path, locator = _find_files(texts, reading, source, folder)
     roles = find_roles(texts, reading, source, path=path)
     names, rows, skipped = _locate(locator, texts[path])
+    if not names and (other := locator.elsewhere(texts[path])):
+        locator = other
+        names, rows, skipped = _locate(locator, texts[path])
     if not names:
         raise _no_file(skipped, source, folder)
     _check_vanished(texts, roles, rows, skipped)
@@ -222,7 +238,10 @@ def columns_of(
     found = [*warnings, *roles.warnings]
     for name, values in raw.items():
         if missing := missing_spellings(values):
-            found.append(f"Values of the column {name!r} that mean no label: {counted(missing.items())}.")
+            found.append(
+                f"Values of the column {name!r} that mean no label: {counted(missing.items())}. If one of them is a class, give it another "
+                "name, such as 'Namibia' for 'NA'."
+            )
     return Columns(
         names=names,
         answers=answers_of(raw, kind) if raw else Answers((None,) * len(rows)),
@@ -244,9 +263,17 @@ def _path_cure(texts: Texts) -> str:
         return f"It is empty. Expected {expected}."
     if len(texts) < 2:
         return f"Expected {expected}, above the rows."
+    if _has_pixels(texts):
+        return "Its columns have the pixels as numbers: save images and labels as arrays with np.savez('data.npz', x=images, y=labels)."
     like = next((name for name, values in texts.items() if values and has_image_extension(str(values[0]))), None)
     seen = "" if like is None else f" The values of {like!r} look like them: --path-column {shlex.quote(like)}."
     return f"If another column contains the paths, name it with --path-column.{seen}"
+
+
+def _has_pixels(texts: Texts) -> bool:
+    """Whether images are in the cells, as Kaggle has MNIST (`pixel0`, `pixel1`, ...; `1x1`, `1x2`, ...) and FER2013 (`70 80 82 ...`)."""
+    named = [name for name in texts if _PIXEL.fullmatch(name)]
+    return len(named) > len(texts) / 2 or any(values and _PIXELS.match(str(values[0])) for values in texts.values())
 
 
 def _locate(locator: Locator | UrlLocator, paths: Sequence[str | None]) -> tuple[list[str], list[int], list[Skipped]]:

@@ -13,7 +13,7 @@ from pipeline.errors import DataLayoutError
 from pipeline.images.files import hashing
 from pipeline.images.files.hashing import FileHashes
 from pipeline.images.manifest import Manifest
-from pipeline.images.sources.archives.archives import scan_archive
+from pipeline.images.sources.archives.archives import is_archive, scan_archive
 from pipeline.images.sources.archives.spool import Spool
 from pipeline.images.sources.archives.tars import TarImages
 from pipeline.images.sources.archives.zips import ZipImages
@@ -211,3 +211,47 @@ def test_archive_under_the_name_of_another_kind_is_read(kind, name, tmp_path):
     Path(made).rename(tmp_path / name)
 
     assert len(scan(tmp_path / name)) == 4
+
+
+@pytest.mark.parametrize("name", ["photos.zip.1", "download", "photos.cbz", "photos.zip.crdownload"])
+def test_archive_whose_name_says_nothing_is_known_by_its_first_bytes(name, photos, tmp_path):
+    """As browsers and download managers call them."""
+    path = pack(shutil.copytree(photos, tmp_path / "photos"), "zip").rename(tmp_path / name)
+
+    assert is_archive(path)
+    assert columns(scan_data(path)) == columns(scan_data(photos))
+
+
+@pytest.mark.parametrize("name", ["book.xlsx", "weights.keras", "table.csv", "one.jpg", "x.npz", "many.gz"])
+def test_zip_that_is_something_else_is_no_archive(name, tmp_path):
+    """Its ending says so; and a folder of any name is none."""
+    zip_of(tmp_path / name, "a/1.jpg")
+    (tmp_path / "folder").mkdir()
+
+    assert not is_archive(tmp_path / name)
+    assert not is_archive(tmp_path / "folder")
+    assert not is_archive(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"<!DOCTYPE html>Sign in", "it is a page of HTML, as left by a download that failed; download it again"),
+        (b"version https://git-lfs.github.com/spec/v1", "run git lfs pull"),
+        (b"Rar!\x1a\x07\0", "it is a RAR archive; unpack it"),
+        (b"", "If it is incomplete, download or copy it again"),
+    ],
+)
+def test_what_is_called_an_archive_and_is_none_is_named(content, part, tmp_path):
+    """With its cure."""
+    (tmp_path / "photos.zip").write_bytes(content)
+
+    with pytest.raises(DataLayoutError, match=part):
+        scan(tmp_path / "photos.zip")
+
+
+def test_table_beside_unlabelled_images_in_an_archive_is_named(tmp_path):
+    """As it is in a folder; it is not read there."""
+    manifest = scan(zip_of(tmp_path / "a.zip", "photos/1.jpg", "photos/2.jpg", "photos/labels.csv"))
+
+    assert any("in the archive, which is not read: photos/labels.csv. If it has" in text for text in manifest.warnings)

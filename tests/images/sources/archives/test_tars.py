@@ -38,6 +38,17 @@ def test_files_are_listed_and_read_by_their_place(mode, tmp_path):
     assert {member.name: images.read(number) for number, member in enumerate(chosen)} == CONTENTS
 
 
+def test_tar_that_ends_between_two_members_may_be_incomplete(tmp_path):
+    """Nothing in it says how many there were: the end mark is missing, which is a warning."""
+    whole = write_tar(tmp_path / "whole.tar")
+    cut = tmp_path / "cut.tar"
+    cut.write_bytes(whole.read_bytes()[: 512 * (1 + 2 * 3)])  # the folder, and three files
+
+    assert list_tar(whole, tmp_path).warnings == ()
+    assert len(list_tar(cut, tmp_path).members) == 3
+    assert "cut.tar has no end mark, so files may be missing" in list_tar(cut, tmp_path).warnings[0]
+
+
 def test_uncompressed_tar_needs_no_copy(tmp_path):
     """Its images are sections of the file itself."""
     listing = list_tar(write_tar(tmp_path / "a.tar"), tmp_path / "home")

@@ -175,6 +175,37 @@ def test_array_that_cannot_be_images_is_refused(pixels, message):
         array_manifest(pixels)
 
 
+def test_splits_of_different_ranges_are_refused(tmp_path):
+    """The training images, divided by 255, would be black beside test images that are not; a dark split of whole values is not meant."""
+    x, y = make_images(6), np.arange(6) % 2
+    with pytest.raises(DataLayoutError, match=r"The array x_train has floats up to 1, and another one up to 25\d"):
+        scan(save(tmp_path, x_train=x / 255, y_train=y, x_test=x.astype(float), y_test=y))
+
+    assert len(scan(save(tmp_path, x_train=np.ones((6, 8, 8)), y_train=y, x_test=x.astype(float), y_test=y))) == 12
+
+
+def test_floats_that_end_at_two_are_refused(tmp_path):
+    """Half of them would be white: they were divided by 127.5. An overshoot at a few edges is cut off."""
+    x, y = make_images(6) / 127.5, np.arange(6) % 2
+    with pytest.raises(
+        DataLayoutError, match=r"x with floats up to 2, of which 49% are above 1\. Divide them by their largest"
+    ):
+        scan(save(tmp_path, x=x, y=y))
+
+
+def test_floats_that_were_divided_twice_are_almost_black(tmp_path):
+    """It is a warning: the images may be dark."""
+    manifest = scan(save(tmp_path, x=make_images(6) / 255 / 255, y=np.arange(6) % 2))
+
+    assert any("its images are almost black. Were they divided by 255 twice?" in text for text in manifest.warnings)
+
+
+def test_single_value_is_no_array_of_labels(tmp_path):
+    """Its length would be that of all images."""
+    with pytest.raises(DataLayoutError, match=r"x and y must have the same length\. Received: 6 and a single value"):
+        scan(save(tmp_path, x=make_images(6), y=np.array(1)))
+
+
 def test_labels_of_another_length_are_refused():
     """A label for each image, no more and no fewer."""
     with pytest.raises(DataLayoutError, match=r"the same length, above 0\. Received: x \(3, 8, 8\), y \(2,\)"):

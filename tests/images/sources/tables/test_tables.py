@@ -141,6 +141,40 @@ def test_row_of_another_length_is_refused(folder, row):
         scan(write(folder, f"path,label,split\nphotos/01.jpg,dog,train\n{row}\n"))
 
 
+def test_rows_of_a_spreadsheet_are_fitted_to_the_header(folder):
+    """Excel writes empty columns and rows, and leaves out empty fields at the end of a line; a line of spaces is none."""
+    text = "path,label,split\nphotos/00.jpg,cat,train,,\nphotos/01.jpg,dog\nphotos/02.jpg,dog,test\n  \n"
+    manifest = scan(write(folder, text))
+
+    assert manifest.names == ("photos/00.jpg", "photos/01.jpg", "photos/02.jpg")
+    assert manifest.labels == ("cat", "dog", "dog")
+    assert manifest.splits[2] == "test"
+    assert any(
+        "1 lines of table.csv have fewer fields than the header (the first: line 3)" in text
+        for text in manifest.warnings
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'path,label\nphotos/00.jpg,cat\nphotos/01.jpg,"dog\nphotos/02.jpg,dog\nphotos/03.jpg,cat\n',
+        'path,label\nphotos/00.jpg,"cat\nphotos/01.jpg,"dog\nphotos/02.jpg,"dog\nphotos/03.jpg,"cat\n',
+    ],
+)
+def test_quote_that_is_not_closed_is_refused(folder, text):
+    """It would take the lines below it into one label, and nothing would say that their images are missing."""
+    with pytest.raises(DataLayoutError, match=r"a quote \(\"\) that is not closed: it takes \d lines"):
+        scan(write(folder, text))
+
+
+def test_line_breaks_in_quotes_are_part_of_a_field(folder):
+    """A quoted field may have several lines."""
+    manifest = scan(write(folder, 'path,label,note\nphotos/00.jpg,cat,"one\ntwo"\nphotos/01.jpg,dog,""\n'))
+
+    assert manifest.labels == ("cat", "dog")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8", "latin-1", "utf-16", "utf-16-le", "utf-16-be"])
 def test_table_is_read_in_the_usual_encodings(folder, encoding):
     """A byte order mark is no part of the first column's name; a warning names an encoding that had to be guessed."""
@@ -316,3 +350,39 @@ def test_parquet_without_its_library_says_what_to_install(folder, monkeypatch):
 
     with pytest.raises(MissingExtraError, match=r"needs pyarrow: pip install 'bottleneck-pipeline\[parquet\]'"):
         scan(folder / "table.parquet")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("table.csv", '[{"path": "photos/00.jpg", "label": "cat"}, {"path": "photos/01.jpg", "label": "dog"}]'),
+        ("table.txt", '{"path": "photos/00.jpg", "label": "cat"}\n{"path": "photos/01.jpg", "label": "dog"}\n'),
+        ("table.csv", "[path],label\nphotos/00.jpg,cat\nphotos/01.jpg,dog\n"),
+    ],
+)
+def test_json_is_known_by_its_content(folder, name, content):
+    """JSON that is called CSV; names of columns may have brackets."""
+    (folder / name).write_text(content)
+
+    assert scan(folder / name).labels == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (
+            b"PK\3\4\x14\0\6\0" + bytes(300),
+            "is a workbook of a spreadsheet, or an archive, and no text. Save the sheet as CSV",
+        ),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(300), "is a workbook of a spreadsheet"),
+        (b"<!DOCTYPE html><html><body>Sign in, please</body></html>", "is no table but a page of HTML"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "is no table but a pointer of Git LFS"),
+        (b"\1\0\2\0\3\0\4\0" * 30, "is not a text file"),
+    ],
+)
+def test_what_is_called_a_table_and_is_none_is_named(folder, content, part):
+    """Without its bytes in the message."""
+    (folder / "table.csv").write_bytes(content)
+
+    with pytest.raises(DataLayoutError, match=part):
+        scan(folder / "table.csv")

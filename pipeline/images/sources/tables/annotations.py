@@ -1,0 +1,115 @@
+"""Tables in the JSON files that tools for annotation export: COCO, VIA, Label Studio and CreateML.
+
+An image gets the label of its annotations, or all of them where they differ; boxes and outlines are not used.
+
+| tool | how it is known | image | labels |
+|---|---|---|---|
+| COCO | `images`, `annotations` and `categories` | `file_name` | names of the categories of its annotations |
+| VIA | `filename` and `regions` in each object, also below `_via_img_metadata` | `filename` | each attribute of the file is a column |
+| Label Studio | a list of tasks with `data` and `annotations` | the first path or URL in `data` | the choices or labels of the first annotation that was not cancelled |
+| CreateML | a list of objects with `image` and `annotations` | `image` | the `label` of each annotation |
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+Found = tuple[list[Row], str]
+"""Rows, and the name of the tool."""
+
+_CHOICES = (
+    "choices",
+    "rectanglelabels",
+    "polygonlabels",
+    "brushlabels",
+    "keypointlabels",
+    "ellipselabels",
+    "labels",
+    "taxonomy",
+)
+"""Where Label Studio keeps the answers of its kinds of questions."""
+
+
+def rows_of_annotations(value: Any) -> Found | None:
+    """One row for each image, with the columns `path` and `label`, and the tool's name; None if it is none of these exports."""
+    if isinstance(value, Mapping):
+        return _coco(value) or _via(value)
+    objects = isinstance(value, Sequence) and bool(value) and all(isinstance(row, Mapping) for row in value)
+    return (_label_studio(value) or _create_ml(value)) if objects else None
+
+
+def _coco(value: Mapping[str, Any]) -> Found | None:
+    parts = [value.get(name) for name in ("images", "annotations", "categories")]
+    if not all(map(_are_objects, parts)):
+        return None
+    images, annotations, categories = parts
+    names = {category.get("id"): category.get("name") for category in categories or ()}
+    labels: dict[Any, list[Any]] = defaultdict(list)
+    for annotation in annotations or ():
+        labels[annotation.get("image_id")].append(names.get(annotation.get("category_id")))
+    return [
+        {"path": image.get("file_name"), "label": _joined(labels[image.get("id")])} for image in images or ()
+    ], "COCO"
+
+
+def _via(value: Mapping[str, Any]) -> Found | None:
+    files = value.get("_via_img_metadata", value)
+    files = list(files.values()) if isinstance(files, Mapping) else []
+    if not files or not all(isinstance(file, Mapping) and {"filename", "regions"} <= file.keys() for file in files):
+        return None
+    return [{"path": file["filename"], **_attributes(file)} for file in files], "VIA"
+
+
+def _attributes(file: Row) -> dict[str, Any]:
+    """The attributes of a file, or of its regions where it has none."""
+    own = file.get("file_attributes")
+    if isinstance(own, Mapping) and own:
+        return dict(own)
+    regions = file["regions"].values() if isinstance(file["regions"], Mapping) else file["regions"]
+    found: dict[str, list[Any]] = defaultdict(list)
+    for region in regions if _are_objects(list(regions)) else ():
+        attributes = region.get("region_attributes")
+        for name, text in attributes.items() if isinstance(attributes, Mapping) else ():
+            found[name].append(text)
+    return {name: _joined(texts) for name, texts in found.items()}
+
+
+def _label_studio(value: Sequence[Row]) -> Found | None:
+    if not all(isinstance(task.get("data"), Mapping) and "annotations" in task for task in value):
+        return None
+    return [{"path": _first_path(task["data"]), "label": _joined(_answers(task))} for task in value], "Label Studio"
+
+
+def _first_path(data: Row) -> str | None:
+    texts = [text for text in data.values() if isinstance(text, str)]
+    return next((text for text in texts if "/" in text or "." in text), texts[0] if texts else None)
+
+
+def _answers(task: Row) -> Iterator[Any]:
+    """What the first annotation that was not cancelled says."""
+    given = [each for each in task["annotations"] or () if isinstance(each, Mapping) and not each.get("was_cancelled")]
+    for result in (given[0].get("result") or ()) if given else ():
+        answer = result.get("value") if isinstance(result, Mapping) else None
+        given_names = {**answer} if isinstance(answer, Mapping) else {}
+        for name in _CHOICES:
+            for text in given_names.get(name) or ():
+                yield "/".join(map(str, text)) if isinstance(text, list) else text
+
+
+def _create_ml(value: Sequence[Row]) -> Found | None:
+    if not all(isinstance(row.get("image"), str) and _are_objects(row.get("annotations")) for row in value):
+        return None
+    return [
+        {"path": row["image"], "label": _joined(each.get("label") for each in row["annotations"])} for row in value
+    ], "CreateML"
+
+
+def _are_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, Mapping) for each in value)
+
+
+def _joined(labels: Iterable[Any]) -> list[str] | str | None:
+    """One label, several different ones in a list, or None."""
+    found = list(dict.fromkeys(str(label) for label in labels if label is not None))
+    return found if len(found) > 1 else found[0] if found else None

@@ -5,13 +5,14 @@ shown here.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 from urllib.request import getproxies
 
 from pipeline.errors import DataLayoutError, MissingExtraError
 from pipeline.images.remote.addresses import PROTOCOLS, check_url, is_web, protocol_of, shown, without_secrets
+from pipeline.images.remote.signing import Sign
 
 _MODULES = {"s3": "s3fs", "gcs": "gcsfs", "azure": "adlfs"}
 _CONNECTIONS = 64
@@ -44,6 +45,9 @@ class FileSystem:
 
     is_anonymous: bool = False
     """No credentials were found, so that only public objects can be read."""
+
+    signers: dict[str, Sign] = field(default_factory=dict)
+    """What signs URLs, by bucket; of S3."""
 
     def path_of(self, url: str) -> str:
         """What the file system calls the object of a URL."""

@@ -64,9 +64,11 @@ async def _own_signer(system: "FileSystem", start: str, query: str) -> Sign:
     credentials: Any = await system.fs.session.get_credentials() if query else None
     scope = parse_qs(query).get("X-Amz-Credential", [""])[0].split("/")
     region, service = scope[-3:-1] if len(scope) > 3 else ("", "")
+    # The host is signed, too; without this header the signer would take it from each URL, twice.
+    host = dict(S3SigV4QueryAuth(None, service, region).headers_to_sign(AWSRequest("GET", start)))
 
     async def sign(key: str) -> str:
-        request = AWSRequest("GET", start + _quoted(key))
+        request = AWSRequest("GET", start + _quoted(key), headers=host)
         if credentials is not None:
             frozen = await credentials.get_frozen_credentials()
             S3SigV4QueryAuth(frozen, service, region, _SECONDS).add_auth(request)

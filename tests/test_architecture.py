@@ -82,7 +82,8 @@ MAY_USE = {
     "starlette": "tuner/page tuner/border tuner/visits",
     "fsspec": "(images/remote/filesystems) (images/remote/loop)",
     "aiohttp": "(images/remote/filesystems)",
-    "botocore": "(images/remote/filesystems)",
+    "botocore": "(images/remote/filesystems) (images/remote/signing)",
+    "aiobotocore": "(images/remote/filesystems)",
     "click": "cli",
     "rich": "(cli/table)",
 }

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.images.files.hash_table import Stamp
 from pipeline.images.remote.addresses import PROTOCOLS, is_web, sendable
 from pipeline.images.remote.filesystems import DENIED, MISSING, SERVER, FileSystem, kind_of, words_of
-from pipeline.images.remote.signing import signed_url
+from pipeline.images.remote.signing import ELSEWHERE, REGION
 
 MANY = 64
 """Objects that are fetched at a time."""
@@ -259,15 +259,16 @@ async def _signed_pieces(system: FileSystem, bucket: str, key: str) -> AsyncGene
     A call of the library takes three times as much of the processor, most of it for reading what the answer says. It is made where the
     short way does not lead to the object, for its redirects and its errors.
     """
-    url = await signed_url(system, bucket, key)
+    sign = await system.signers.of(system.fs, bucket)
+    url = await sign(key)
     session = await system.web.set_session()
     async with session.get(system.web.encode_url(url), allow_redirects=False) as answer:
         if answer.status == 200:
             yield web_version(answer.headers)
             async for piece in answer.content.iter_chunked(_CHUNK_BYTES):
                 yield piece
-            return
-    system.signers.pop(bucket, None)  # the bucket may be in another region: the library finds out
+        elif answer.status in ELSEWHERE:
+            system.signers.forget(bucket, sign, answer.headers.get(REGION, ""))
 
 
 def has_version(system: FileSystem) -> bool:

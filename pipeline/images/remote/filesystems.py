@@ -15,7 +15,7 @@ from urllib.request import getproxies
 
 from pipeline.errors import DataLayoutError, MissingExtraError
 from pipeline.images.remote.addresses import PROTOCOLS, check_url, is_web, protocol_of, shown, without_secrets
-from pipeline.images.remote.signing import Sign
+from pipeline.images.remote.signing import Signers
 
 _MODULES = {"s3": "s3fs", "gcs": "gcsfs", "azure": "adlfs"}
 _CONNECTIONS = 64
@@ -49,8 +49,8 @@ class FileSystem:
     is_anonymous: bool = False
     """No credentials were found, so that only public objects can be read."""
 
-    signers: dict[str, Sign] = field(default_factory=dict)
-    """What signs URLs, by bucket; of S3."""
+    signers: Signers = field(default_factory=Signers)
+    """What signs URLs of its buckets, where it is one of S3."""
 
     def path_of(self, url: str) -> str:
         """What the file system calls the object of a URL."""

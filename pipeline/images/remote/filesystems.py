@@ -74,9 +74,9 @@ def open_filesystem(url: str) -> FileSystem:
     import fsspec
 
     made = fsspec.get_filesystem_class(protocol)
-    options = {**made._get_kwargs_from_urls(url), **_options(protocol)}  # noqa: SLF001 the account in an address of Azure
     # An instance of its own: fsspec would keep one for ever, with the credentials of its first use.
     try:
+        options = {**made._get_kwargs_from_urls(url), **_options(protocol)}  # noqa: SLF001 the account in an address of Azure
         fs = made(skip_instance_cache=True, **options)
     except Exception as error:  # a library of any of the providers
         raise DataLayoutError(

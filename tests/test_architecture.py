@@ -82,7 +82,7 @@ MAY_USE = {
     "starlette": "tuner/page tuner/border tuner/visits",
     "fsspec": "(images/remote/filesystems) (images/remote/loop)",
     "aiohttp": "(images/remote/filesystems)",
-    "botocore": "(images/remote/filesystems) (images/remote/signing)",
+    "botocore": "(images/remote/filesystems)",
     "aiobotocore": "(images/remote/filesystems)",
     "click": "cli",
     "rich": "(cli/table)",

@@ -259,8 +259,8 @@ async def _signed_pieces(system: FileSystem, bucket: str, key: str) -> AsyncGene
     A call of the library takes three times as much of the processor, most of it for reading what the answer says. It is made where the
     short way does not lead to the object, for its redirects and its errors.
     """
-    sign = await system.signers.of(system.fs, bucket)
-    url = await sign(key)
+    signer = await system.signers.of(system.fs, bucket)
+    url = await signer.url(key)
     session = await system.web.set_session()
     async with session.get(system.web.encode_url(url), allow_redirects=False) as answer:
         if answer.status == 200:
@@ -268,7 +268,7 @@ async def _signed_pieces(system: FileSystem, bucket: str, key: str) -> AsyncGene
             async for piece in answer.content.iter_chunked(_CHUNK_BYTES):
                 yield piece
         elif answer.status in ELSEWHERE:
-            system.signers.forget(bucket, sign, answer.headers.get(REGION, ""))
+            system.signers.forget(bucket, signer, answer.headers.get(REGION, ""))
 
 
 def has_version(system: FileSystem) -> bool:

@@ -172,7 +172,7 @@ def test_signature_is_that_of_the_example_of_amazon():
 
     assert sign("test.txt") == (
         f"https://examplebucket.s3.amazonaws.com/test.txt?{QUERY}"
-        "&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c031957d157751f604d404"
+        "&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"
     )
 
 

@@ -98,6 +98,7 @@ def test_urls_are_those_of_the_library(keys, tmp_path, bucket, environment, conf
         wait(signer.url(name))
 
     assert len(asked) == 1
+    assert "testing-secret" not in repr(system) + repr(signer)
     for name in NAMES:
         own, theirs = wait(urls_of(system, bucket, name))
         assert own == theirs

@@ -36,6 +36,9 @@ class Web:
     password: str = ""
     """User and password in base 64; empty if none is needed."""
 
+    region: str = ""
+    """As S3 does, requests that are signed for another region are refused, with the name of this one; empty: all are answered."""
+
     root: str = ""
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -98,6 +101,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._fail(faults.pop(0) if len(faults) > 1 or path in web.faults else faults[0], path)
             elif web.password and self.headers.get("Authorization") != f"Basic {web.password}":
                 self._send(401, b"")
+            elif web.region and f"/{web.region}/s3/" not in unquote(self.path) + self.headers.get("Authorization", ""):
+                self._refuse_region()
             elif self.command == "HEAD" and not web.has_head:
                 self._send(405, b"")
             elif path in web.files:
@@ -125,6 +130,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def _refuse_region(self) -> None:
+        body = b"<Error><Code>PermanentRedirect</Code><Message>elsewhere</Message></Error>"
+        self.send_response(301)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("x-amz-bucket-region", self.web.region)
+        self.end_headers()
+        self.wfile.write(body)
 
     def _fail(self, fault: Any, path: str) -> None:
         if isinstance(fault, int):

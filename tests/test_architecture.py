@@ -83,6 +83,7 @@ MAY_USE = {
     "fsspec": "(images/remote/filesystems) (images/remote/loop)",
     "aiohttp": "(images/remote/filesystems)",
     "botocore": "(images/remote/filesystems)",
+    "aiobotocore": "(images/remote/filesystems)",
     "click": "cli",
     "rich": "(cli/table)",
 }

@@ -1,5 +1,6 @@
 """Data in buckets and on web servers through the public functions: a real server of S3, and a web server that fails."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -113,6 +114,41 @@ def test_rows_are_computed_while_others_are_fetched(web, photos, own):
     assert rest.engine == here.engine
     keys = here.keys()
     np.testing.assert_allclose(rest.store.read(keys), here.store.read(keys), atol=1e-4)
+
+
+def test_odd_names_and_public_buckets(bucket, photos, tmp_path, monkeypatch):
+    """Whatever an object is called, it is fetched once, with a signature; without credentials the same bucket is read without one."""
+    files = sorted(photos.rglob("*.png"))
+    names = [
+        "a b.png",
+        "ü/日本😀.png",
+        "1+1=2&3;4.png",
+        "100%/%20.png",
+        "x=1?y=2.png",
+        "no#1.png",
+        "~(1)!*'$@:|^`{}[].png",
+    ]
+    client = bucket.client
+    client.create_bucket(Bucket="odd")
+    for name, file in zip(names, files, strict=False):
+        client.put_object(Bucket="odd", Key=f"in/{name}", Body=file.read_bytes(), ACL="public-read")
+    bucket.asked()
+    signed = pipeline.scan("s3://odd/in", cache=tmp_path / "1")
+    asked = [line for line in bucket.asked() if "/odd/in/" in line]
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    public = pipeline.scan("s3://odd/in", cache=tmp_path / "2")
+    unsigned = [line for line in bucket.asked() if "/odd/in/" in line]
+
+    assert sorted(signed.names) == sorted(public.names) == sorted(names)
+    digests = {name: hashlib.sha256(file.read_bytes()).digest() for name, file in zip(names, files, strict=False)}
+    assert dict(zip(signed.names, signed.digests, strict=True)) == digests
+    assert public.digests == signed.digests
+    assert len(asked) == len(unsigned) == len(names)
+    assert all("X-Amz-Signature=" in line for line in asked)
+    assert not any("X-Amz" in line for line in unsigned)
 
 
 def test_archives_and_tables_in_a_bucket_are_the_same_data(bucket, photos, own):

@@ -13,6 +13,7 @@ from pipeline.images.files.hash_table import Stamp
 from pipeline.images.remote.addresses import PROTOCOLS, is_web, sendable
 from pipeline.images.remote.filesystems import DENIED, MISSING, SERVER, FileSystem, kind_of, words_of
 from pipeline.images.remote.providers import in_ranges
+from pipeline.images.remote.signing import ELSEWHERE, REGION
 
 MANY = 64
 """Objects that are fetched at a time."""
@@ -22,7 +23,6 @@ _SMALL_BYTES = 2**24
 """Of objects that are larger only one is in memory at a time."""
 
 _MOST_REDIRECTS = 10
-_SIGNED_SECONDS = 3600
 _63_BITS = 2**63 - 1
 
 
@@ -262,17 +262,16 @@ async def _signed_pieces(system: FileSystem, bucket: str, key: str) -> AsyncGene
     A call of the library takes three times as much of the processor, most of it for reading what the answer says. It is made where the
     short way does not lead to the object, for its redirects and its errors.
     """
-    await system.fs.set_session()
-    client = await system.fs.get_s3(bucket)
-    url = await client.generate_presigned_url(
-        "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=_SIGNED_SECONDS
-    )
+    signer = await system.signers.of(system.fs, bucket)
+    url = await signer.url(key)
     session = await system.web.set_session()
     async with session.get(system.web.encode_url(url), allow_redirects=False) as answer:
         if answer.status == 200:
             yield web_version(answer.headers)
             async for piece in answer.content.iter_chunked(_CHUNK_BYTES):
                 yield piece
+        elif answer.status in ELSEWHERE:
+            system.signers.forget(bucket, signer, answer.headers.get(REGION, ""))
 
 
 def has_version(system: FileSystem) -> bool:

@@ -5,7 +5,10 @@ shown here.
 """
 
 import re
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 from urllib.request import getproxies
@@ -13,6 +16,7 @@ from urllib.request import getproxies
 from pipeline.errors import DataLayoutError, MissingExtraError
 from pipeline.images.remote.addresses import PROTOCOLS, check_url, is_web, protocol_of, shown, without_secrets
 from pipeline.images.remote.providers import google_class, google_options, is_anonymous, tame
+from pipeline.images.remote.signing import Signers
 
 _MODULES = {"s3": "s3fs", "gcs": "gcsfs", "azure": "adlfs"}
 _CONNECTIONS = 64
@@ -47,6 +51,9 @@ class FileSystem:
     is_anonymous: bool = False
     """No credentials were found, so that only public objects can be read."""
 
+    signers: Signers = field(default_factory=Signers)
+    """What signs URLs of its buckets, where it is one of S3."""
+
     def path_of(self, url: str) -> str:
         """What the file system calls the object of a URL."""
         return str(self.fs._strip_protocol(url))  # noqa: SLF001 the only way to it without fsspec's chains (`::`)
@@ -70,9 +77,9 @@ def open_filesystem(url: str) -> FileSystem:
 
     made = fsspec.get_filesystem_class(protocol)
     made = google_class(made) if PROTOCOLS[protocol] == "gcs" else made
-    options = {**made._get_kwargs_from_urls(url), **_options(protocol)}  # noqa: SLF001 the account in an address of Azure
     # An instance of its own: fsspec would keep one for ever, with the credentials of its first use.
     try:
+        options = {**made._get_kwargs_from_urls(url), **_options(protocol)}  # noqa: SLF001 the account in an address of Azure
         fs = made(skip_instance_cache=True, **options)
     except Exception as error:  # a library of any of the providers
         raise DataLayoutError(
@@ -182,6 +189,7 @@ def _options(protocol: str) -> dict[str, Any]:
         return {
             "use_listings_cache": False,
             "config_kwargs": config | waits | signed,
+            "session": _aws_session(),
             "anon": not _has_aws_credentials(),
         }
     if extra == "azure":
@@ -199,6 +207,35 @@ def _web_client() -> dict[str, Any]:
         "headers": {"Accept-Encoding": "identity"},  # bytes as they are stored: they are what is hashed
         "trust_env": bool(getproxies()),  # each request looks for a proxy then, which takes as long as the rest of it
     }
+
+
+def _aws_session() -> Any:
+    """A session of its own, which reads the times of long listings quickly, and not anew what the library knows of S3."""
+    from aiobotocore.session import AioSession
+
+    session = AioSession()
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
+    session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
+    return session
+
+
+@cache
+def _loader(data_path: str | None) -> Any:
+    from botocore.loaders import create_loader
+
+    return create_loader(data_path)
+
+
+def _moment(text: Any) -> datetime:
+    """A time in an answer, as botocore reads it; the form that listings have takes it 30 times as long as Python."""
+    from botocore.utils import parse_timestamp
+
+    with suppress(ValueError, TypeError):
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment
+    found: datetime = parse_timestamp(text)
+    return found
 
 
 def _has_aws_credentials() -> bool:

@@ -86,3 +86,27 @@ def test_secrets_in_errors_are_left_out():
     error = _FailedError(418, "418, message='teapot', https://host/1.jpg?X-Amz-Signature=5e5e5e")
 
     assert "5e5e" not in explain(error, "https://host/1.jpg?X-Amz-Signature=5e5e5e")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-02T03:04:05.000Z",
+        "2026-01-02T03:04:05+02:00",
+        "Fri, 02 Jan 2026 03:04:05 GMT",
+        "1767323045",
+        1767323045,
+    ],
+)
+def test_times_are_those_of_the_library(text):
+    """A form that Python does not read, or not in this way, is left to botocore."""
+    utils = pytest.importorskip("botocore.utils")
+
+    assert filesystems._moment(text) == utils.parse_timestamp(text)
+
+
+def test_times_without_a_form_are_refused():
+    """As by botocore."""
+    pytest.importorskip("botocore")
+    with pytest.raises(ValueError, match="Invalid timestamp"):
+        filesystems._moment("soon")

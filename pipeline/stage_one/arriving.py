@@ -5,7 +5,7 @@ out, for whatever reason, `ensure` makes later.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -16,6 +16,7 @@ from pipeline.cache.store import Store, row_keys
 from pipeline.execution.threads import num_threads
 from pipeline.images.manifest import Contents, Early, Manifest
 from pipeline.images.remote.arrivals import Arrival, Arrivals
+from pipeline.progress import progress_bar
 from pipeline.settings import Settings
 from pipeline.stage_one.computing.compute import Item, compute, finish, row_bar
 from pipeline.stage_one.engines.choose import choose_backend, make_engine
@@ -54,6 +55,7 @@ class ArrivingRows:
         store = self._store_of(arrived)
         if store is None:
             return
+        arrived.take_while_busy(progress=self.settings.compute.progress)
         items = arrived.missing_items(store)
         first = next(filter(None, items), None)
         if first is None:
@@ -108,35 +110,46 @@ class _Arrived:
 
     def take(self, count: int) -> None:
         """Wait for so many images, or for those that arrive without a pause."""
-        for arrival in self.arrivals:
-            if arrival is not None:
-                self._add(arrival)
-            if len(self.numbers) >= (count if arrival else 1):
+        for arrived in self.arrivals:
+            self._add(arrived)
+            if len(self.numbers) >= (count if arrived else 1):
                 return
+
+    def take_while_busy(self, *, progress: bool) -> None:
+        """Leave the processor to fetching while that needs it."""
+        with progress_bar(
+            desc="fetching", total=self.arrivals.total, initial=len(self.numbers), unit="file", progress=progress
+        ) as bar:
+            for arrived in self.arrivals:
+                bar.update(len(self._add(arrived)))
+                if not self.arrivals.is_busy:
+                    return
 
     def missing_items(self, store: Store) -> Iterator[Item | None]:
         """Images without a row: those that are here, then others as they arrive; None while none arrives."""
         seen: set[bytes] = set()
-        for row in self._rows():
-            if row is None:
+        for rows in self._rows():
+            if not rows:
                 yield None
                 continue
-            digest = self.digests[row]
-            if digest in seen or store.has(row_keys([digest]))[0]:
-                self.arrivals.drop(self.numbers[row])
-            else:
-                seen.add(digest)
-                yield Item(row, 0)
+            is_there = store.has(row_keys([self.digests[row] for row in rows]))
+            for row, has_row in zip(rows, is_there, strict=True):
+                if has_row or self.digests[row] in seen:
+                    self.arrivals.drop(self.numbers[row])
+                else:
+                    seen.add(self.digests[row])
+                    yield Item(row, 0)
 
-    def _rows(self) -> Iterator[int | None]:
-        yield from range(len(self.numbers))
-        for arrival in self.arrivals:
-            yield None if arrival is None else self._add(arrival)
+    def _rows(self) -> Iterator[range]:
+        yield range(len(self.numbers))
+        for arrived in self.arrivals:
+            yield self._add(arrived)
 
-    def _add(self, arrival: Arrival) -> int:
-        self.numbers.append(arrival.number)
-        self.digests.append(arrival.digest)
-        return len(self.numbers) - 1
+    def _add(self, arrived: Sequence[Arrival]) -> range:
+        start = len(self.numbers)
+        self.numbers += [arrival.number for arrival in arrived]
+        self.digests += [arrival.digest for arrival in arrived]
+        return range(start, len(self.numbers))
 
     def read(self, row: int) -> bytes:
         """The bytes of an image."""

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 _POLL_SECONDS = 0.2
+_TURN_SECONDS = 0.0005
 
 
 def start(work: Coroutine[Any, Any, _T]) -> "Future[_T]":
@@ -15,6 +17,20 @@ def start(work: Coroutine[Any, Any, _T]) -> "Future[_T]":
     from fsspec.asyn import get_loop
 
     return asyncio.run_coroutine_threadsafe(work, get_loop())
+
+
+@contextlib.contextmanager
+def prompt() -> Iterator[None]:
+    """Let the thread of the coroutines have its turn at once, while other threads compute.
+
+    It waits for the interpreter's lock after every answer of a server, by default for 5 ms; small objects came at a sixth of their speed.
+    """
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def wait(work: Coroutine[Any, Any, _T], meanwhile: Callable[[], object] = lambda: None) -> _T:

@@ -16,7 +16,7 @@ from pipeline.images.remote.addresses import PROTOCOLS, protocol_of, shown
 from pipeline.images.remote.arrivals import Arrival, Arrivals, WhileFetching
 from pipeline.images.remote.fetch import MANY, FetchError, Version, fetch, has_version, look
 from pipeline.images.remote.filesystems import DENIED, SERVER, FileSystem, explain, open_filesystem
-from pipeline.images.remote.loop import running, start
+from pipeline.images.remote.loop import prompt, running, start
 from pipeline.images.remote.spool import Spool
 from pipeline.progress import progress_bar
 
@@ -157,7 +157,8 @@ class Objects:
         def work_meanwhile() -> None:
             try:
                 if while_fetching is not None:
-                    while_fetching(arrivals)
+                    with prompt():
+                        while_fetching(arrivals)
             finally:
                 arrivals.close()
 
@@ -243,13 +244,13 @@ class Objects:
             await asyncio.sleep(_PAUSE_SECONDS)
         if arrivals.is_over():
             return
-        if number not in self._spool:
+        if not (is_kept := number in self._spool):
             kept = Future[bytes]()
             kept.set_result(data)
             with self._lock:
                 self._coming[number] = kept
                 self._held += len(data)
-        arrivals.put(Arrival(number, digest))
+        arrivals.put(Arrival(number, digest), is_kept=is_kept)
         if arrivals.is_over():  # closed meanwhile
             self._drop(number)
 

@@ -1,11 +1,12 @@
 """Coroutines for callers that wait."""
 
 import asyncio
+import sys
 import threading
 
 import pytest
 
-from pipeline.images.remote.loop import running, wait
+from pipeline.images.remote.loop import prompt, running, wait
 
 
 def test_results_and_errors_come_back():
@@ -42,6 +43,21 @@ def test_work_runs_beside_the_caller():
         pass
 
     assert ended.wait(5)
+
+
+def test_turns_are_short_for_a_while():
+    """And as they were afterwards, whatever happens."""
+    before, meanwhile = sys.getswitchinterval(), []
+
+    @prompt()
+    def fail():
+        meanwhile.append(sys.getswitchinterval())
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert meanwhile[0] < before
+    assert sys.getswitchinterval() == before
 
 
 def test_interrupted_wait_ends_the_work():

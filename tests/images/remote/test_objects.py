@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import itertools
 import re
 from concurrent.futures import wait
 
@@ -185,7 +186,7 @@ def test_objects_are_read_while_others_are_fetched(web, photos_there, tmp_path, 
 
     def take(arrivals):
         assert arrivals.total == 12
-        seen.extend((arrival.digest, arrivals.read(arrival.number)) for arrival in arrivals if arrival)
+        seen.extend((arrival.digest, arrivals.read(arrival.number)) for arrived in arrivals for arrival in arrived)
 
     found = open_objects(web, photos_there, tmp_path, spool_bytes)
     made = found.digests(FileHashes(), progress=False, while_fetching=take)
@@ -219,7 +220,7 @@ def test_objects_wait_in_bounded_memory(web, tmp_path, monkeypatch):
     most = []
 
     def take(arrivals):
-        for arrival in filter(None, arrivals):
+        for arrival in itertools.chain.from_iterable(arrivals):
             most.append(len(web.requests))
             arrivals.read(arrival.number)
 

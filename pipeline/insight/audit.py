@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import HeadSpecError, SettingError
 from pipeline.images.manifest import SPLITS, Manifest
 from pipeline.insight.audit_page import MAX_SUSPECTS, audit_html, suspects_html
 from pipeline.insight.audit_table import write_audit_table
+from pipeline.insight.checked import checked_mask, checked_path, read_checked
 from pipeline.insight.duplicates import NEAR, near_duplicates, same_content
 from pipeline.insight.findings import Copies, Facts, Neighbour, Shown, Stranger, Suspect
 from pipeline.insight.left_out import LeftOut, leave_out_ridge
@@ -36,7 +38,7 @@ class Audit:
 
     facts: Facts
     labels: tuple[Suspect, ...]
-    """Images whose label is not the most likely one."""
+    """Images whose label is not the most likely one, and was not checked."""
 
     duplicates: tuple[Copies, ...]
     """Images with the same bytes, then pairs with nearly the same features; those in two splits first."""
@@ -52,6 +54,9 @@ class Audit:
     manifest: Manifest = field(repr=False)
     """The images that were judged."""
 
+    checked: tuple[Suspect, ...] = ()
+    """Images that would be among `labels`, but a user took their label for right."""
+
     alike: Mapping[int, tuple[Neighbour, ...]] = field(repr=False, default_factory=dict)
     """The nearest images of those that the page shows, by their row in the manifest; copies too."""
 
@@ -60,6 +65,7 @@ class Audit:
         return {
             **self.facts.as_dict(),
             "labels": [suspect.as_dict() for suspect in self.labels],
+            "checked": [suspect.as_dict() for suspect in self.checked],
             "duplicates": [copies.as_dict() for copies in self.duplicates],
             "conflicts": [copies.as_dict() for copies in self.conflicts],
             "strange": [stranger.as_dict() for stranger in self.strange],
@@ -104,22 +110,25 @@ def audit_data(
     Raises:
         HeadSpecError: The head is not a linear one.
         SettingError: The images do not have a class each, the rows do not fit into memory, or the page cannot be written.
+        DataLayoutError: The table of checked labels is another table.
     """
     start = time.perf_counter()
     spec = _linear(head, views)
     check_task(manifest.task)
     page = out or settings.paths.runs / f"audit-{plain_name(manifest.title)}.html"
     check_page(page)
+    checked = read_checked(checked_path(manifest.source))
     cached = read_rows(
         manifest, pooling_of(spec, pool), settings, views=views, memory_bytes=settings.compute.memory_bytes()
     )
     whole, images = whole_of(cached.labelled), in_order(cached.extraction.manifest.require_task())
     progress = settings.compute.progress
     judged = judge(spec, whole, class_weight=class_weight, progress=progress)
-    done = _audit(spec, whole, images, judged, near=near, page=page, progress=progress)
+    mask = checked_mask(checked, images.digests, images.labels)
+    done = _audit(spec, whole, images, judged, mask, near=near, page=page, progress=progress)
     facts = replace(done.facts, seconds=time.perf_counter() - start, class_weight=class_weight)
     done = replace(done, facts=facts)
-    write_audit_table(done.table, done.labels, done.duplicates, done.conflicts, done.strange)
+    write_audit_table(done.table, [*done.labels, *done.checked], done.duplicates, done.conflicts, done.strange)
     write_page(page, audit_html(done, Thumbnails(images.read)))
     return done
 
@@ -146,7 +155,15 @@ def _linear(head: str, views: Views | None) -> LinearSpec:
 
 
 def _audit(
-    spec: LinearSpec, whole: Whole, images: Manifest, judged: LeftOut, *, near: float, page: Path, progress: bool
+    spec: LinearSpec,
+    whole: Whole,
+    images: Manifest,
+    judged: LeftOut,
+    checked: NDArray[np.bool_],
+    *,
+    near: float,
+    page: Path,
+    progress: bool,
 ) -> Audit:
     def show(row: int) -> Shown:
         return Shown(images.names[row], images.splits[row], str(images.labels[row]), row)
@@ -157,7 +174,8 @@ def _audit(
     facts = Facts(
         images.title, str(spec), judged.chosen, len(whole), judged.accuracy, near, num_near, 0.0, tuple(notes)
     )
-    labels = rank_suspects(whole, judged.outputs, show)
+    found = rank_suspects(whole, judged.outputs, show)
+    labels = tuple(one for one in found if not checked[one.image.row])
     strange = find_strange(whole, compared, show, progress=progress)
     images_shown = [one.image for one in labels[:MAX_SUSPECTS]] + [one.image for one in strange]
     return Audit(
@@ -169,6 +187,7 @@ def _audit(
         page,
         page.with_suffix(".csv"),
         images,
+        tuple(replace(one, is_checked=True) for one in found if checked[one.image.row]),
         find_alike(whole, [image.row for image in images_shown], show),
     )
 

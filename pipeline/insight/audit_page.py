@@ -25,7 +25,7 @@ def audit_html(audit: "Audit", thumbnails: Thumbnails) -> str:
     """The page: suspect labels, conflicts, duplicates, strange images."""
     facts, alike = audit.facts, _AlikeFigures(audit.alike, thumbnails)
     sections = (
-        _suspects(audit.labels, thumbnails, alike),
+        _suspects(audit.labels, len(audit.checked), thumbnails, alike),
         _conflicts(audit.conflicts, thumbnails),
         _duplicates(facts, audit.duplicates, thumbnails),
         _strange(audit.strange, thumbnails, alike),
@@ -91,14 +91,16 @@ def _images(count: int) -> str:
     return "image is" if count == 1 else "images are"
 
 
-def _suspects(labels: Sequence[Suspect], thumbnails: Thumbnails, alike: _AlikeFigures) -> Section:
+def _suspects(labels: Sequence[Suspect], num_checked: int, thumbnails: Thumbnails, alike: _AlikeFigures) -> Section:
     others = f" The first {MAX_SUSPECTS} of {len(labels):,}; the table has all." if len(labels) > MAX_SUSPECTS else ""
     note = (
         "The label that is given, and what a head says that has not seen the image; the most suspect first. To the right, the nearest "
         f"images with another label.{others}"
         if labels
-        else "None: judged without the image, every label is the most likely one."
+        else f"None: judged without the image, every {'other ' if num_checked else ''}label is the most likely one."
     )
+    if num_checked:
+        note += f" {num_checked:,} more {'was' if num_checked == 1 else 'were'} checked: a user took the label for right. The table has them, as checked."
     cards = [_suspect(suspect, thumbnails, alike) for suspect in labels[:MAX_SUSPECTS]]
     return Section("labels", "Labels that may be wrong", note, cards)
 

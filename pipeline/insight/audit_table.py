@@ -23,7 +23,7 @@ def write_audit_table(
 
     Args:
         path: The file.
-        labels: Rows of the kind `label`.
+        labels: Rows of the kind `label`, or `checked`.
         duplicates: Rows of the kinds `duplicate` and `near duplicate`: one for each image.
         conflicts: Rows of the kind `conflict`: one for each image.
         strange: Rows of the kind `strange`.
@@ -43,7 +43,17 @@ def _labels(labels: Iterable[Suspect]) -> Iterator[Sequence[Any]]:
         image = suspect.image
         others = "|".join(neighbour.image.path for neighbour in suspect.neighbours)
         given = f"{suspect.probability:.6g}"
-        yield "label", image.path, image.split, image.label, suspect.likely, given, others, "", suspect.advice
+        yield (
+            "checked" if suspect.is_checked else "label",
+            image.path,
+            image.split,
+            image.label,
+            suspect.likely,
+            given,
+            others,
+            "",
+            suspect.advice,
+        )
 
 
 def _copies(kind: str, found: Iterable[Copies]) -> Iterator[Sequence[Any]]:

@@ -6,8 +6,11 @@ import shutil
 import pytest
 
 import pipeline
+from pipeline.cli.insight_text import describe_audit
 from pipeline.errors import DataLayoutError, HeadSpecError, SettingError
 from pipeline.insight import audit as module
+from pipeline.insight.checked import checked_path
+from pipeline.tuner.checked import CheckedFile
 from tests.conftest import RANDOM
 
 
@@ -200,6 +203,31 @@ def test_groups_faults_and_single_images(grouped, places):
     assert all(given[name] < alone.get(name, 1) for name in wrong)
     assert all(one.image.label != "only" for one in done.labels)
     assert not any("broken" in name for name in done.manifest.names)
+
+
+def test_what_a_user_checked_is_no_suspect(photos_with_faults, places):
+    """Neither in the list nor on the page; counted there, and in the table as checked, with what can be done. Another table is refused."""
+    before = pipeline.audit(photos_with_faults, out="c.html", **RANDOM, **places)
+    image = before.labels[0].image
+    file = CheckedFile(checked_path(photos_with_faults))
+    file.add(before.manifest.digests[image.row], image.label, image.path)
+    after = pipeline.audit(photos_with_faults, out="c.html", **RANDOM, **places)
+    result = after.as_dict()
+    with after.table.open(encoding="utf-8", newline="") as table:
+        kinds = {row["path"]: row for row in csv.DictReader(table) if row["kind"] in ("label", "checked")}
+
+    assert [one.image.path for one in after.labels] == [one.image.path for one in before.labels[1:]]
+    assert [one["path"] for one in result["checked"]] == [image.path]
+    assert kinds[image.path]["kind"] == "checked"
+    assert "Ask again" in kinds[image.path]["advice"]
+    assert "1 more was checked" in after.page.read_text(encoding="utf-8")
+    assert "Checked, so not listed: 1\n" in describe_audit(result)
+    assert "Checked" not in describe_audit(before.as_dict())
+
+    file.path.write_text("path\n")
+    with pytest.raises(DataLayoutError, match="not a table of checked labels"):
+        pipeline.audit(photos_with_faults, **RANDOM, **places)
+    file.path.unlink()
 
 
 def test_class_weights_are_used(photos_with_faults, places):

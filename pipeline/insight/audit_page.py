@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from pipeline.insight.findings import Copies, Facts, Neighbour, Shown, Stranger, Suspect
-from pipeline.insight.page import Section, Thumbnails, card, figure, more, render_page
+from pipeline.insight.page import Section, Thumbnails, card, figure, more, name_in_bold, render_page
 
 if TYPE_CHECKING:
     from pipeline.insight.audit import Audit
@@ -57,9 +57,7 @@ class _AlikeFigures:
 
 def _near(neighbour: Neighbour, thumbnails: Thumbnails) -> str:
     image = neighbour.image
-    return figure(
-        thumbnails[image.row], image.path, (f"<b>{escape(image.label)}</b>", f"cosine {neighbour.cosine:.3f}")
-    )
+    return figure(thumbnails[image.row], image.path, (name_in_bold(image.label), f"cosine {neighbour.cosine:.3f}"))
 
 
 def answer(facts: Facts, labels: Sequence[Suspect], conflicts: Sequence[Copies]) -> str:
@@ -106,14 +104,19 @@ def _suspects(labels: Sequence[Suspect], num_checked: int, thumbnails: Thumbnail
 
 
 def _suspect(suspect: Suspect, thumbnails: Thumbnails, alike: _AlikeFigures) -> str:
+    label = escape(suspect.image.label)
     lines = (
-        f'<span class="wrong">{escape(suspect.image.label)}</span> {suspect.probability:.1%}',
-        f"<b>{escape(suspect.likely)}</b> {suspect.likely_probability:.1%}",
+        f'{suspect.probability:.1%} <span class="wrong" title="{label}">{label}</span>',  # a long name is cut, and no number
+        f"{suspect.likely_probability:.1%} {name_in_bold(suspect.likely)}",
         escape(suspect.image.split),
     )
     own = figure(thumbnails[suspect.image.row], suspect.image.path, lines, is_first=True)
     near = [_near(neighbour, thumbnails) for neighbour in suspect.neighbours]
-    share = f"{suspect.disagree:.0%} of its nearest images have another label. "
+    share = (
+        f"{suspect.disagree:.0%} of its nearest images have another label. "
+        if near
+        else "None of its nearest images has another label, so none is shown. "
+    )
     return card([own, *near], f"{share}{suspect.advice}", alike.of(suspect.image))
 
 
@@ -135,7 +138,7 @@ def _duplicates(facts: Facts, duplicates: Sequence[Copies], thumbnails: Thumbnai
 
 def _copies(copies: Copies, thumbnails: Thumbnails) -> str:
     figures = [
-        figure(thumbnails[image.row], image.path, (f"<b>{escape(image.label)}</b>", escape(image.split)))
+        figure(thumbnails[image.row], image.path, (name_in_bold(image.label), escape(image.split)))
         for image in copies.images[:_MAX_SIDE]
     ]
     more = f"and {len(copies.images) - _MAX_SIDE} more. " if len(copies.images) > _MAX_SIDE else ""

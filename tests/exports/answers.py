@@ -81,3 +81,13 @@ def check_export(run: Run, done: Export, table: Path, folder: Path) -> None:
     assert differing <= (len(expected) if answers[0][0].values else int(run.task.differs(expected, received).sum()))
     assert scores[0].n == scores[1].n == 15
     assert scores[1].main == pytest.approx(scores[0].main, abs=0.01)
+
+
+def check_p_values(done: Export, run: Run, received: list, expected: list) -> None:
+    """The p-values of an exported file are those of its run, but for a step where validation images are about as far."""
+    step = 1.01 * run.detector.smallest
+
+    assert done.p_values.largest_difference <= step
+    assert [abs(a.p_value - b.p_value) <= step for a, b in zip(received, expected, strict=True)] == [True] * len(
+        expected
+    )

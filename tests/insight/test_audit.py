@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,9 @@ import pipeline
 from pipeline.cli.insight_text import describe_audit
 from pipeline.errors import DataLayoutError, HeadSpecError, SettingError
 from pipeline.insight import audit as module
+from pipeline.insight.audit_page import audit_html
 from pipeline.insight.checked import checked_path
+from pipeline.insight.page import Thumbnails
 from pipeline.tuner.checked import CheckedFile
 from tests.conftest import RANDOM
 
@@ -111,6 +114,17 @@ def test_page_shows_thumbnails_and_asks_no_network(done):
     assert "http" not in text.replace("http-equiv", "")
     assert "moved.png" in text
     assert "moved.png" in done._repr_html_()
+
+
+def test_numbers_stay_where_names_are_long(done):
+    """A name is cut after some lines, so numbers come before it, and the pointer shows all of it. Without neighbours of another class, words say so."""
+    name = "a long name " * 20
+    suspect = replace(done.labels[0], image=replace(done.labels[0].image, label=name), neighbours=(), disagree=0.0)
+    text = audit_html(replace(done, labels=(suspect,)), Thumbnails(done.manifest.read))
+
+    assert f'{suspect.probability:.1%} <span class="wrong" title="{name}">{name}</span>' in text
+    assert f'{suspect.likely_probability:.1%} <b title="{suspect.likely}">' in text
+    assert "None of its nearest images has another label, so none is shown." in text
 
 
 def test_page_shows_images_like_each(done):

@@ -31,6 +31,12 @@ from pipeline.training.rows import read_rows
 MAX_COMPARED = 20_000
 """Images that are compared with each other, pair by pair; of more, a sample."""
 
+_HALF = 0.5
+_DOUBTFUL = (
+    "The label is the most likely one for only {share:.1%} of the images: the features do not tell these classes apart, or the classes have too few images. "
+    "Then most suspects are no mistakes. Try another --base, a larger --size, or coarser classes."
+)
+
 
 @dataclass(frozen=True)
 class Audit:
@@ -171,6 +177,8 @@ def _audit(
     compared, notes = _compared(len(whole))
     exact, conflicts = _same(images, show)
     pairs, num_near = _near(whole, images, compared, near, show, progress=progress)
+    if judged.accuracy < _HALF:
+        notes.append(_DOUBTFUL.format(share=judged.accuracy))
     facts = Facts(
         images.title, str(spec), judged.chosen, len(whole), judged.accuracy, near, num_near, 0.0, tuple(notes)
     )

@@ -219,6 +219,17 @@ def test_groups_faults_and_single_images(grouped, places):
     assert not any("broken" in name for name in done.manifest.names)
 
 
+def test_doubtful_audits_say_so(photos_with_faults, places, tmp_path, done):
+    """Where classes cannot be told apart, most labels look wrong and few are: a note says it."""
+    paths = sorted(path for path in photos_with_faults.rglob("*.png"))
+    lines = [f"{path},{'xyz'[number % 3]},{path.parts[-3]}" for number, path in enumerate(paths)]
+    (tmp_path / "random.csv").write_text("\n".join(["path,label,split", *lines]))
+    [note] = pipeline.audit(tmp_path / "random.csv", out="r.html", **RANDOM, **places).facts.notes
+
+    assert "most suspects are no mistakes" in note
+    assert not done.facts.notes
+
+
 def test_what_a_user_checked_is_no_suspect(photos_with_faults, places):
     """Neither in the list nor on the page; counted there, and in the table as checked, with what can be done. Another table is refused."""
     before = pipeline.audit(photos_with_faults, out="c.html", **RANDOM, **places)

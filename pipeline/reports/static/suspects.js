@@ -16,8 +16,9 @@ function suspects(run, gallery, map) {
 
 function suspect(run, gallery, [row, likely, given, other, disagree, near]) {
   const nameOf = (each) => TASKS[gallery.kind].label(gallery, each);
-  const own = photo(run, gallery, row, SPLITS[gallery.splits[row]],
-    [el("span", { class: "wrong" }, `✗ ${nameOf(row)}`), ` ${percent(given, 0)}`, el("br"), "likely ", el("b", {}, gallery.classes[likely]), ` ${percent(other, 0)}`]);
-  return [el("p", {}, `${percent(disagree, 0)} of its nearest images have another label`),
-    el("div", { class: "side" }, own, near.map(([each, cosine]) => photo(run, gallery, each, `cosine ${cosine.toFixed(3)}`, el("b", {}, nameOf(each)))))];
+  // A long name is cut below an image, so that numbers come first, and the likely class stands above.
+  const own = photo(run, gallery, row, SPLITS[gallery.splits[row]], [`${percent(given, 0)} `, el("span", { class: "wrong", title: nameOf(row) }, `✗ ${nameOf(row)}`)]);
+  const others = near.length ? `${percent(disagree, 0)} of its nearest images have another label` : "none of its nearest images has another label, so none is shown";
+  return [el("p", {}, "Likely ", el("b", {}, gallery.classes[likely]), ` (${percent(other, 0)}); ${others}`),
+    el("div", { class: "side" }, own, near.map(([each, cosine]) => photo(run, gallery, each, `cosine ${cosine.toFixed(3)}`, el("b", { title: nameOf(each) }, nameOf(each)))))];
 }

@@ -44,7 +44,7 @@ class View:
         undo: Callable[[], Awaitable[None]],
     ) -> None:
         self._session, self._pane = session, PANES[session.question.task.kind](session, relabel)
-        self._alike = AlikeWindow(session)
+        self._alike = AlikeWindow(session, self._pane.label_of)
         self._pane.draw_more = self._draw_more
         self._changes = (relabel, check, uncheck, undo)
         self._results: Results | None = None

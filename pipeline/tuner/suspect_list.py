@@ -138,6 +138,8 @@ class SuspectList:
                 self._cards = [self._draw_card(suspect) for suspect in suspects.shown]
             if len(rows) < len(suspects.rows):
                 ui.button("More", on_click=self._show_more).props("flat no-caps")
+            if not rows:
+                html.p("No label is checked." if self._of_checked else "No label is left that looks wrong.")
             self._is_drawn()
         self._mark()
 
@@ -208,10 +210,11 @@ class SuspectList:
         elif pressed in ("n", "b") and shown:
             self._current = (self._current + (1 if pressed == "n" else -1)) % len(shown)
             self._mark()
-        elif pressed in ("a", "k") and shown:
+        elif pressed == "a" and shown:
             suspect = shown[self._current]
-            row = suspect.image.row
-            await (self._relabel(row, suspect.likely) if pressed == "a" else self._keep(row))
+            await self._relabel(suspect.image.row, suspect.likely)
+        elif pressed == "k" and shown and not self._of_checked:
+            await self._check(shown[self._current].image.row)
 
 
 def _address(session: Session, row: int) -> str:

@@ -119,8 +119,10 @@ def test_what_was_checked_can_be_asked_again(page, session):
     page.wait(lambda: shown(page) == names[:1])
     assert "Checked labels: 1" in page.all(".results")[0].text
 
+    press(page, "k")
     page.press("Ask again")
     page.wait(lambda: shown(page) == [])
+    page.wait(lambda: "No label is checked." in page.all(".results")[0].text)
     page.press("Suspects")
     page.wait(lambda: shown(page) == names)
     assert "checked" not in page.all(".labels")[0].text

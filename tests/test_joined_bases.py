@@ -6,6 +6,7 @@ import pytest
 import pipeline
 from pipeline.cache.store import row_keys
 from pipeline.errors import SettingError, UnknownBaseError
+from tests.exports.answers import check_p_values
 
 JOINED = "squeezenet+mobilenetv2"
 
@@ -45,9 +46,10 @@ def test_it_predicts_and_exports_as_one_model(name, joined, photos, tmp_path):
     run, _ = joined
     images = sorted(photos.rglob("*.png"))[:3]
 
-    done = pipeline.export(run, tmp_path / name)
+    done = pipeline.export(run, tmp_path / name, p_value=True)
     received = pipeline.load_exported(tmp_path / name).predict(images)
 
+    check_p_values(done, run, received, pipeline.predict(run, images))
     assert done.parity.largest_difference < 1e-3
     assert [one.label for one in received] == [one.label for one in pipeline.predict(run, images)]
 

@@ -8,6 +8,7 @@ from pipeline.bases.table import choose_preprocessing
 from pipeline.errors import SettingError, UnknownBaseError
 from tests.bases.onnx_nets import run as run_file
 from tests.bases.onnx_nets import save_conv_net, save_transformer
+from tests.exports.answers import check_p_values
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +50,15 @@ def test_it_has_a_page(own):
 
 @pytest.mark.parametrize("head", ["ridge", "knn", "dense:4,relu"])
 def test_it_exports_as_one_onnx_file(head, own, photos, tmp_path):
-    """Base and head in one graph, which predicts what the run does; other formats are refused."""
+    """Base and head in one graph, which predicts what the run does, p-values too; other formats are refused."""
     _, keywords = own
     run = pipeline.fit(photos, head, name=head.partition(":")[0], replace=True, **keywords)
     images = sorted(photos.rglob("*.png"))[:3]
 
-    done = pipeline.export(run, tmp_path / "own.onnx")
+    done = pipeline.export(run, tmp_path / "own.onnx", p_value=True)
     received = pipeline.load_exported(tmp_path / "own.onnx").predict(images)
 
+    check_p_values(done, run, received, pipeline.predict(run, images))
     assert done.parity.largest_difference < 1e-4
     assert [one.label for one in received] == [one.label for one in pipeline.predict(run, images)]
     with pytest.raises(SettingError, match=r"exported as name\.onnx"):
@@ -105,10 +107,11 @@ def test_the_token_of_the_class_is_a_pooling(photos, tmp_path):
     run = pipeline.fit(photos, "ridge", pool="cls", **keywords)
     images = sorted(photos.rglob("*.png"))[:3]
 
-    pipeline.export(run, tmp_path / "own.onnx")
+    done = pipeline.export(run, tmp_path / "own.onnx", p_value=True)
 
     assert (rows.store.row_shape, run.info.pool, run.info.recipe["cut"]) == ((12,), "none", "class_token")
     received = pipeline.load_exported(tmp_path / "own.onnx").predict(images)
     assert [one.label for one in received] == [one.label for one in pipeline.predict(run, images)]
+    check_p_values(done, run, received, pipeline.predict(run, images))
     with pytest.raises(SettingError, match="--cut has an effect only without --pool cls"):
         pipeline.fit(photos, "ridge", pool="cls", cut="patches", **keywords)

@@ -22,6 +22,7 @@ def describe_audit(result: Mapping[str, Any]) -> str:
         first,
         *([table([_suspect_row(suspect) for suspect in labels[:_SHOWN]])] if labels else []),
         *([f"and {len(labels) - _SHOWN:,} more"] if len(labels) > _SHOWN else []),
+        *([f"Checked, so not listed: {len(result['checked']):,}"] if result["checked"] else []),
         f"Under two labels: {len(result['conflicts']):,}",
         f"Same bytes: {len(exact):,}, {across:,} of them in two splits",
         f"Near duplicates (cosine of {result['near']:g} or more): {result['num_near']:,} pairs",

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.bases.names import CLASS_TOKEN, JOIN
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys, Store, row_keys
 from pipeline.errors import SettingError
+from pipeline.evidence.joined import joined_recipes
 from pipeline.evidence.maps import Array
 from pipeline.images.manifest import Manifest
 from pipeline.runs.info import RunInfo
@@ -72,35 +75,37 @@ def make_grids(manifest: Manifest, info: RunInfo, settings: Settings) -> Grids:
     return Grids(manifest, stores)
 
 
-def open_grids(recipe: Recipe, cache: Path) -> Store | None:
-    """The store with the grids of a recipe; None if there is none. Nothing is computed.
+def open_grids(recipe: Recipe, cache: Path, weights: str) -> tuple[Store, ...]:
+    """The store with the grids of a recipe, or that of each base which is joined; none if one is not there. Nothing is computed.
+
+    Args:
+        recipe: Of the rows.
+        cache: Cache folder.
+        weights: Of the bases, as users name them; for joined bases.
 
     Raises:
-        SettingError: The rows come from no grid.
-        DamagedStoreError, ForeignEntryError, UnreadableStoreError: The store cannot be opened.
+        SettingError: The rows come from no grid, or weights of joined bases are not on this machine.
+        DamagedStoreError, ForeignEntryError, UnreadableStoreError: A store cannot be opened.
     """
     check_has_grid(recipe)
-    if JOIN in recipe.base:
-        raise SettingError(
-            "Joined bases keep no grid: `bottleneck predict RUN IMAGES --evidence FOLDER` computes those of the images that you name."
-        )
-    folder = cache / recipe.with_pooling("none").folder_name
-    return Store.open(folder) if folder.is_dir() else None
+    wanted = joined_recipes(recipe, weights) if JOIN in recipe.base else [recipe.with_pooling("none")]
+    folders = [cache / one.folder_name for one in wanted]
+    return tuple(map(Store.open, folders)) if all(folder.is_dir() for folder in folders) else ()
 
 
-def check_stored(store: Store | None, keys: Keys) -> Store:
-    """The store, if it has the grids of these images.
+def check_stored(stores: Sequence[Store], keys: Keys) -> Sequence[Store]:
+    """The stores, if there are any, and all have the grids of these images.
 
     Raises:
         SettingError: They are not stored; the message says what stores them.
     """
-    missing = len(keys) if store is None else int((~store.has(keys)).sum())
-    if store is None or missing:
+    missing = int(np.logical_or.reduce([~store.has(keys) for store in stores]).sum()) if stores else len(keys)
+    if missing:
         raise SettingError(
             f"The grids of {missing:,} of {len(keys):,} images are not in the cache. `bottleneck features DATA` without --pool stores them, and "
             "`bottleneck predict RUN IMAGES --evidence FOLDER` computes those of the images that you name."
         )
-    return store
+    return stores
 
 
 def _recipes_of(manifest: Manifest, recipe: Recipe, settings: Settings) -> list[tuple[Recipe, Settings]]:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import HeadSpecError, SettingError
 from pipeline.images.manifest import SPLITS, Manifest
 from pipeline.images.requirements import require_task
 from pipeline.insight.audit_page import MAX_SUSPECTS, audit_html, suspects_html
 from pipeline.insight.audit_table import write_audit_table
+from pipeline.insight.checked import checked_mask, checked_path, read_checked
 from pipeline.insight.duplicates import NEAR, near_duplicates, same_content
 from pipeline.insight.findings import Copies, Facts, Findings, Shown
 from pipeline.insight.left_out import LeftOut, leave_out_ridge
@@ -30,6 +32,12 @@ from pipeline.training.rows import read_rows
 MAX_COMPARED = 20_000
 """Images that are compared with each other, pair by pair; of more, a sample."""
 
+_HALF = 0.5
+_DOUBTFUL = (
+    "The label is the most likely one for only {share:.1%} of the images: the features do not tell these classes apart, or the classes have too few images. "
+    "Then most suspects are no mistakes. Try another --base, a larger --size, or coarser classes."
+)
+
 
 @dataclass(frozen=True, repr=False)
 class Audit(Findings):
@@ -45,6 +53,7 @@ class Audit(Findings):
         return {
             **self.facts.as_dict(),
             "labels": [suspect.as_dict() for suspect in self.labels],
+            "checked": [suspect.as_dict() for suspect in self.checked],
             "duplicates": [copies.as_dict() for copies in self.duplicates],
             "conflicts": [copies.as_dict() for copies in self.conflicts],
             "strange": [stranger.as_dict() for stranger in self.strange],
@@ -89,19 +98,22 @@ def audit_data(
     Raises:
         HeadSpecError: The head is not a linear one.
         SettingError: The images do not have a class each, the rows do not fit into memory, or the page cannot be written.
+        DataLayoutError: The table of checked labels is another table.
     """
     start = time.perf_counter()
     spec = _linear(head, views)
     check_task(manifest.task)
     page = out or settings.paths.runs / f"audit-{plain_name(manifest.title)}.html"
     check_page(page)
+    checked = read_checked(checked_path(manifest.source))
     cached = read_rows(
         manifest, pooling_of(spec, pool), settings, views=views, memory_bytes=settings.compute.memory_bytes()
     )
     whole, images = whole_of(cached.labelled), in_order(require_task(cached.extraction.manifest))
     progress = settings.compute.progress
     judged = judge(spec, whole, class_weight=class_weight, progress=progress)
-    done = _audit(spec, whole, images, judged, near=near, page=page, progress=progress)
+    mask = checked_mask(checked, images.digests, images.labels)
+    done = _audit(spec, whole, images, judged, mask, near=near, page=page, progress=progress)
     facts = replace(done.facts, seconds=time.perf_counter() - start, class_weight=class_weight)
     done = replace(done, facts=facts)
     write_audit_table(done.table, done)
@@ -131,7 +143,15 @@ def _linear(head: str, views: Views | None) -> LinearSpec:
 
 
 def _audit(
-    spec: LinearSpec, whole: Whole, images: Manifest, judged: LeftOut, *, near: float, page: Path, progress: bool
+    spec: LinearSpec,
+    whole: Whole,
+    images: Manifest,
+    judged: LeftOut,
+    checked: NDArray[np.bool_],
+    *,
+    near: float,
+    page: Path,
+    progress: bool,
 ) -> Audit:
     def show(row: int) -> Shown:
         return Shown(images.names[row], images.splits[row], str(images.labels[row]), row)
@@ -139,6 +159,8 @@ def _audit(
     compared, notes = _compared(len(whole))
     exact, conflicts = _same(images, show)
     pairs, num_near = _near(whole, images, compared, near, show, progress=progress)
+    if judged.accuracy < _HALF:
+        notes.append(_DOUBTFUL.format(share=judged.accuracy))
     facts = Facts(
         data=images.title,
         head=str(spec),
@@ -150,12 +172,14 @@ def _audit(
         seconds=0.0,
         notes=tuple(notes),
     )
-    labels = rank_suspects(whole, judged.outputs, show)
+    found = rank_suspects(whole, judged.outputs, show)
+    labels = tuple(one for one in found if not checked[one.image.row])
     strange = find_strange(whole, compared, show, progress=progress)
     images_shown = [one.image for one in labels[:MAX_SUSPECTS]] + [one.image for one in strange]
     return Audit(
         facts=facts,
         labels=labels,
+        checked=tuple(replace(one, is_checked=True) for one in found if checked[one.image.row]),
         duplicates=tuple(
             sorted([*exact, *pairs], key=lambda copies: (copies.cosine is not None, len(copies.splits) < 2))
         ),

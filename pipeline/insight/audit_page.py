@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 from pipeline.insight.findings import Copies, Facts, Findings, Neighbour, Shown, Stranger, Suspect
-from pipeline.insight.page import Section, Thumbnails, card, figure, more, render_page
+from pipeline.insight.page import Section, Thumbnails, card, figure, more, name_in_bold, render_page
 
 MAX_SUSPECTS = 60
 """Suspect labels on the page; the table has all."""
@@ -21,7 +21,7 @@ def audit_html(found: Findings, table: str, thumbnails: Thumbnails) -> str:
     """The page: suspect labels, conflicts, duplicates, strange images; `table` is the name of the file that has all of them."""
     facts, alike = found.facts, _AlikeFigures(found.alike, thumbnails)
     sections = (
-        _suspects(found.labels, thumbnails, alike),
+        _suspects(found.labels, len(found.checked), thumbnails, alike),
         _conflicts(found.conflicts, thumbnails),
         _duplicates(facts, found.duplicates, thumbnails),
         _strange(found.strange, thumbnails, alike),
@@ -53,9 +53,7 @@ class _AlikeFigures:
 
 def _near(neighbour: Neighbour, thumbnails: Thumbnails) -> str:
     image = neighbour.image
-    return figure(
-        thumbnails[image.row], image.path, (f"<b>{escape(image.label)}</b>", f"cosine {neighbour.cosine:.3f}")
-    )
+    return figure(thumbnails[image.row], image.path, (name_in_bold(image.label), f"cosine {neighbour.cosine:.3f}"))
 
 
 def answer(facts: Facts, labels: Sequence[Suspect], conflicts: Sequence[Copies]) -> str:
@@ -87,27 +85,34 @@ def _images(count: int) -> str:
     return "image is" if count == 1 else "images are"
 
 
-def _suspects(labels: Sequence[Suspect], thumbnails: Thumbnails, alike: _AlikeFigures) -> Section:
+def _suspects(labels: Sequence[Suspect], num_checked: int, thumbnails: Thumbnails, alike: _AlikeFigures) -> Section:
     others = f" The first {MAX_SUSPECTS} of {len(labels):,}; the table has all." if len(labels) > MAX_SUSPECTS else ""
     note = (
         "The label that is given, and what a head says that has not seen the image; the most suspect first. To the right, the nearest "
         f"images with another label.{others}"
         if labels
-        else "None: judged without the image, every label is the most likely one."
+        else f"None: judged without the image, every {'other ' if num_checked else ''}label is the most likely one."
     )
+    if num_checked:
+        note += f" {num_checked:,} more {'was' if num_checked == 1 else 'were'} checked: a user took the label for right. The table has them, as checked."
     cards = [_suspect(suspect, thumbnails, alike) for suspect in labels[:MAX_SUSPECTS]]
     return Section("labels", "Labels that may be wrong", note, cards)
 
 
 def _suspect(suspect: Suspect, thumbnails: Thumbnails, alike: _AlikeFigures) -> str:
+    label = escape(suspect.image.label)
     lines = (
-        f'<span class="wrong">{escape(suspect.image.label)}</span> {suspect.probability:.1%}',
-        f"<b>{escape(suspect.likely)}</b> {suspect.likely_probability:.1%}",
+        f'{suspect.probability:.1%} <span class="wrong" title="{label}">{label}</span>',  # a long name is cut, and no number
+        f"{suspect.likely_probability:.1%} {name_in_bold(suspect.likely)}",
         escape(suspect.image.split),
     )
     own = figure(thumbnails[suspect.image.row], suspect.image.path, lines, is_first=True)
     near = [_near(neighbour, thumbnails) for neighbour in suspect.neighbours]
-    share = f"{suspect.disagree:.0%} of its nearest images have another label. "
+    share = (
+        f"{suspect.disagree:.0%} of its nearest images have another label. "
+        if near
+        else "None of its nearest images has another label, so none is shown. "
+    )
     return card([own, *near], f"{share}{suspect.advice}", alike.of(suspect.image))
 
 
@@ -129,7 +134,7 @@ def _duplicates(facts: Facts, duplicates: Sequence[Copies], thumbnails: Thumbnai
 
 def _copies(copies: Copies, thumbnails: Thumbnails) -> str:
     figures = [
-        figure(thumbnails[image.row], image.path, (f"<b>{escape(image.label)}</b>", escape(image.split)))
+        figure(thumbnails[image.row], image.path, (name_in_bold(image.label), escape(image.split)))
         for image in copies.images[:_MAX_SIDE]
     ]
     more = f"and {len(copies.images) - _MAX_SIDE} more. " if len(copies.images) > _MAX_SIDE else ""

@@ -20,7 +20,7 @@ def write_audit_table(path: Path, found: Findings) -> None:
         found: What its rows are of: a label each, a copy or near copy each, a strange image each.
     """
     rows = [
-        *_labels(found.labels),
+        *_labels((*found.labels, *found.checked)),
         *_copies("conflict", found.conflicts),
         *_copies("duplicate", found.duplicates),
         *_strange(found.strange),
@@ -34,7 +34,17 @@ def _labels(labels: Iterable[Suspect]) -> Iterator[Sequence[Any]]:
         image = suspect.image
         others = "|".join(neighbour.image.path for neighbour in suspect.neighbours)
         given = f"{suspect.probability:.6g}"
-        yield "label", image.path, image.split, image.label, suspect.likely, given, others, "", suspect.advice
+        yield (
+            "checked" if suspect.is_checked else "label",
+            image.path,
+            image.split,
+            image.label,
+            suspect.likely,
+            given,
+            others,
+            "",
+            suspect.advice,
+        )
 
 
 def _copies(kind: str, found: Iterable[Copies]) -> Iterator[Sequence[Any]]:

@@ -50,9 +50,14 @@ class Suspect:
     disagree: float
     """Share of its nearest images that have another label."""
 
+    is_checked: bool = False
+    """Whether a user has taken its label for right."""
+
     @property
     def advice(self) -> str:
         """What can be done."""
+        if self.is_checked:
+            return "Checked: a user took its label for right. To ask again, press Ask again in bottleneck tune."
         return f"Look at it. If it is {self.likely}, correct the label in the data, or with bottleneck tune."
 
     def as_dict(self) -> dict[str, Any]:
@@ -160,7 +165,10 @@ class Findings:
 
     facts: Facts
     labels: tuple[Suspect, ...]
-    """Images whose label is not the most likely one."""
+    """Images whose label is not the most likely one, and was not checked."""
+
+    checked: tuple[Suspect, ...]
+    """Images that would be among `labels`, but a user took their label for right."""
 
     duplicates: tuple[Copies, ...]
     """Images with the same bytes, then pairs with nearly the same features; those in two splits first."""

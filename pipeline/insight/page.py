@@ -100,6 +100,11 @@ def figure(thumbnail: str | None, name: str, lines: Iterable[str], *, is_first: 
     return f'<figure{kind}>{image}{below}<span class="file" title="{escape(name)}">{shown}</span></figure>'
 
 
+def name_in_bold(name: str) -> str:
+    """The name of a class, as HTML; a long one is cut on the page, and is whole under the pointer."""
+    return f'<b title="{escape(name)}">{escape(name)}</b>'
+
+
 def card(figures: Iterable[str], text: str = "", last: str = "") -> str:
     """Images side by side, with a plain text below, and HTML after it."""
     below = f"<p>{escape(text)}</p>" if text else ""

@@ -29,6 +29,9 @@ class Ranking:
     rows: Labels
     """Positions of the suspects, (n,), the most suspect first."""
 
+    checked: Labels
+    """Positions of those that would be suspects, but were checked, in the same order."""
+
 
 class Queue:
     """Judges the same images under labels that change.
@@ -57,18 +60,19 @@ class Queue:
         """The images, with their first labels."""
         return self._judge.whole
 
-    def rank(self, y: Labels, settled: NDArray[np.bool_] | None = None) -> Ranking:
+    def rank(self, y: Labels, checked: NDArray[np.bool_] | None = None) -> Ranking:
         """The suspects under these labels.
 
         Args:
             y: Class numbers, (N,).
-            settled: Images whose label is known to be right, (N,); they are judged by, and are not suspects themselves.
+            checked: Images whose label was checked, and is right, (N,); they are judged by, and are not suspects themselves.
         """
         # The products are small: threads that wait for other work of the machine would take longer than one.
         with self._threads.limit(limits=1, user_api="blas"):
             whole, outputs = replace(self.whole, y=y), self._judge.outputs(y)
             rows = suspect_rows(whole, outputs)
-        return Ranking(whole, outputs, rows if settled is None else rows[~settled[rows]])
+        left_out = np.zeros(len(rows), bool) if checked is None else checked[rows]
+        return Ranking(whole, outputs, rows[~left_out], rows[left_out])
 
     def describe(self, ranking: Ranking, rows: Iterable[int], show: Callable[[int], Shown]) -> tuple[Suspect, ...]:
         """These suspects, with the neighbours that disagree.

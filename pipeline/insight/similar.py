@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from pipeline.images.given import GivenImages, read_given
 from pipeline.images.manifest import Manifest
 from pipeline.images.sources.reading import Reading
 from pipeline.insight.neighbours import Array
-from pipeline.insight.page import Section, Thumbnails, card, check_page, figure, render_page, write_page
+from pipeline.insight.page import Section, Thumbnails, card, check_page, figure, name_in_bold, render_page, write_page
 from pipeline.insight.search import Found, find_rows
 from pipeline.runs.folder import RunFolder, open_run
 from pipeline.runs.images import find_images
@@ -248,7 +247,7 @@ def _card(one: Alike, given: Thumbnails, others: Thumbnails) -> str:
         return card([figure(None, one.path, ())], one.reason or "")
     own = figure(given[one.row], one.path, ("given",), is_first=True)
     near = [
-        figure(others[match.row], match.path, (f"<b>{escape(match.label or '-')}</b>", f"cosine {match.cosine:.3f}"))
+        figure(others[match.row], match.path, (name_in_bold(match.label or "-"), f"cosine {match.cosine:.3f}"))
         for match in one.similar
     ]
     return card([own, *near], f"Same bytes: {', '.join(one.copies)}." if one.copies else "")

@@ -24,7 +24,7 @@ from pipeline.reports.gallery import MAX_THUMBNAILS, Gallery, add_thumbnails, by
 from pipeline.reports.maps import draw_map, pairs_of
 from pipeline.reports.prediction_table import PredictionTable, read_prediction_table
 from pipeline.reports.sections import detail, summarise
-from pipeline.reports.suspects import judge_labels
+from pipeline.reports.suspects import checked_of, judge_labels
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.images import RunImages, find_images, name_images
 from pipeline.runs.listing import FAULTS
@@ -139,7 +139,9 @@ def _map_number(content: Content, run: RunFolder, gallery: int, draw: Callable[.
         number = content.map_numbers[key] = len(content.maps)
         predictions = content.galleries[gallery].predictions
         drawn = draw(run, predictions, keep=lambda rows, X: content.features.update({number: (rows, X)}))
-        drawn["suspects"] = judge_labels(run.task, predictions, content.features.get(number), drawn.get("note"))
+        drawn["suspects"] = judge_labels(
+            run.task, predictions, content.features.get(number), drawn.get("note"), checked_of(run)
+        )
         content.maps.append(drawn)
     return content.map_numbers[key]
 

@@ -22,11 +22,12 @@ from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-MAX_BLANKED = 100
-"""Thumbnails, the most interesting ones first, that have a map if each of its cells is another prediction of all training images."""
+MAX_SLOW = 100
+"""Thumbnails, the most interesting ones first, that have a map if it takes long: if each of its cells is another search among all training images,
+or layers of the base are run forward and back."""
 
 _BLOCK = 64
-_Open = Callable[[Recipe, Path], Store | None]
+_Open = Callable[[Recipe, Path, str], Sequence[Store]]
 
 
 def add_evidence(
@@ -56,23 +57,19 @@ def _evidence_of(folder: RunFolder, gallery: Gallery, open_store: _Open, setting
 
 
 def _maps_of(folder: RunFolder, gallery: Gallery, open_store: _Open, settings: Settings) -> dict[str, Any]:
-    if folder.info.regime is not None:
-        raise SettingError(
-            f"The base of this run was trained, too, and is not run for this page: bottleneck predict {folder.name} IMAGES --evidence FOLDER."
-        )
     run, recipe = load_run(folder.path, settings), Recipe.from_dict(dict(folder.info.recipe))
-    is_slow = ways_of(run.head)[0] == "blank"
-    rows = sorted(list(gallery.thumbnails)[: MAX_BLANKED if is_slow else None])
+    is_slow = ways_of(run.head)[0] == "blank" or run.info.first_trained_layer is not None
+    rows = sorted(list(gallery.thumbnails)[: MAX_SLOW if is_slow else None])
     keys = row_keys([gallery.predictions.digests[row] for row in rows])
-    store = check_stored(open_store(recipe, settings.paths.cache), keys)
+    stores = check_stored(open_store(recipe, settings.paths.cache, run.info.weights), keys)
     found = [
         one
         for start in range(0, len(rows), _BLOCK)
-        for one in explain_rows(run.head, run.task, run.info.pool, read_grids([store], keys[start : start + _BLOCK]))
+        for one in explain_rows(run.head, run.task, run.info.pool, read_grids(stores, keys[start : start + _BLOCK]))
     ]
     shape = found[0].map.shape
     return as_data(rows, found, recipe.decoder.fit, run.task.names) | {
         "shape": list(shape),
-        "limit": MAX_BLANKED if is_slow and len(gallery.thumbnails) > len(rows) else None,
-        "finer": offer_finer(settings.paths.cache, recipe, shape),
+        "limit": MAX_SLOW if is_slow and len(gallery.thumbnails) > len(rows) else None,
+        "finer": offer_finer(settings.paths.cache, recipe, shape) if len(stores) == 1 else None,
     }

@@ -3,16 +3,21 @@
 Letters: N images of the map, D features.
 """
 
+import logging
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataLayoutError
+from pipeline.insight.checked import Checked, checked_mask, checked_path, read_checked
 from pipeline.insight.findings import Shown, Suspect
 from pipeline.insight.judged import judge_rows
 from pipeline.reports.prediction_table import SPLITS, PredictionTable
+from pipeline.runs.folder import RunFolder
 from pipeline.tasks.task import Task
+
+logger = logging.getLogger(__name__)
 
 Features = tuple[NDArray[np.int64], NDArray[np.float32]]
 
@@ -20,7 +25,11 @@ MAX_SUSPECTS = 24
 
 
 def judge_labels(
-    task: Task, predictions: PredictionTable, features: Features | None, note: str | None = None
+    task: Task,
+    predictions: PredictionTable,
+    features: Features | None,
+    note: str | None = None,
+    checked: Checked | None = None,
 ) -> dict[str, Any] | None:
     """The most suspect labels as plain data; None for tasks in which images do not have one class each.
 
@@ -31,18 +40,21 @@ def judge_labels(
         predictions: The images.
         features: Images of the map, (N,), and their pooled rows, (N, D); None if they are gone.
         note: Why they are gone.
+        checked: Labels that a user took for right; they are counted and not listed.
 
     Returns:
         {judged: N, accuracy: share of labels that are the most likely ones, chosen: the regularisation, count: of suspects, conflicting:
-        of those under two labels, listed: [row, likely class, p(label), p(likely), share of neighbours that disagree, [[row, cosine], ...]]};
+        of those under two labels, checked: of those that a user took for right, listed: [row, likely class, p(label), p(likely), share of neighbours that disagree, [[row, cosine], ...]]};
         or {note: why none is judged}.
     """
     if not task.is_exclusive:
         return None
-    return {"note": note} if features is None else _find(task, predictions, *features)
+    return {"note": note} if features is None else _find(task, predictions, *features, checked or {})
 
 
-def _find(task: Task, predictions: PredictionTable, rows: NDArray[np.int64], X: NDArray[np.float32]) -> dict[str, Any]:
+def _find(
+    task: Task, predictions: PredictionTable, rows: NDArray[np.int64], X: NDArray[np.float32], checked: Checked
+) -> dict[str, Any]:
     def show(place: int) -> Shown:
         row = int(rows[place])
         return Shown(predictions.names[row], SPLITS[predictions.splits[row]], "", row)
@@ -55,15 +67,28 @@ def _find(task: Task, predictions: PredictionTable, rows: NDArray[np.int64], X: 
     labels_of: dict[bytes, set[int]] = {}
     for digest, label in zip(predictions.digests, predictions.labels.tolist(), strict=True):
         labels_of.setdefault(digest, set()).add(label)
-    own = [suspect for suspect in found if len(labels_of[predictions.digests[suspect.image.row]]) < 2]
+    alone = [suspect for suspect in found if len(labels_of[predictions.digests[suspect.image.row]]) < 2]
+    mask = checked_mask(checked, digests, [task.names[label] for label in labels])
+    is_checked = dict(zip(rows.tolist(), mask.tolist(), strict=True))
+    own = [suspect for suspect in alone if not is_checked[suspect.image.row]]
     return {
         "judged": len(rows),
         "accuracy": round(done.accuracy, 4),
         "chosen": done.chosen,
         "count": len(own),
-        "conflicting": len(found) - len(own),
+        "conflicting": len(found) - len(alone),
+        "checked": len(alone) - len(own),
         "listed": [_as_data(suspect, task) for suspect in own[:MAX_SUSPECTS]],
     }
+
+
+def checked_of(run: RunFolder) -> Checked:
+    """The labels of a run's data that a user took for right; none, with a warning, if their table cannot be read."""
+    try:
+        return read_checked(checked_path(run.info.source))
+    except DataLayoutError as error:
+        logger.warning("The page does not know which labels were checked. %s", error)
+        return {}
 
 
 def rows_of(suspects: dict[str, Any] | None) -> list[list[int]]:

@@ -1,5 +1,6 @@
 """More like this: the images with the nearest features, in a window above the page."""
 
+from collections.abc import Callable
 from functools import partial
 
 from nicegui import html, run, ui
@@ -13,10 +14,11 @@ class AlikeWindow:
 
     Args:
         session: Its training and validation images are compared.
+        label_of: What is known of an image, from its row in the manifest.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session, self._choice = session, Choice()
+    def __init__(self, session: Session, label_of: Callable[[int], str]) -> None:
+        self._session, self._choice, self._label_of = session, Choice(), label_of
         with ui.dialog() as self._dialog, ui.card().classes("alike"):
             with html.div().classes("line"):
                 with html.h2():
@@ -57,7 +59,7 @@ class AlikeWindow:
             html.img(src=address, alt=image.path, title=image.path, loading="lazy")
             with html.figcaption():
                 html.p(image.path.rpartition("/")[2], title=image.path).classes("name")
-                html.p(f"label {image.label}").classes("label")
+                html.p(self._label_of(row)).classes("label")
                 html.p(text).classes("prediction")
                 if choice:
                     self.draw_button(row, choice)

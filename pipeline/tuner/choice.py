@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.spec import DEFAULT_LAYERS, LINEAR_GRIDS, HeadSpec, LinearSpec, default_scale, parse_layers
 
@@ -94,3 +97,20 @@ def sizes_of(num_images: int, num_classes: int) -> list[int]:
     while (size := round(num_images / 2 ** (len(sizes) / 2))) > least:
         sizes.append(size)
     return sizes[::-1]
+
+
+def spread(strata: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """A random order. The first images of it, however many, have nearly the shares of all images of each stratum, such as a class.
+
+    Image j of the n images of its stratum gets position (j + 1/2) / n.
+
+    Args:
+        strata: The stratum of each image, (N,).
+        seed: Of the order inside a stratum.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(strata))
+    position = np.empty(len(strata))
+    for number in np.unique(strata):
+        own = np.flatnonzero(strata[shuffled] == number)
+        position[own] = (np.arange(len(own)) + 0.5) / len(own)
+    return shuffled[np.argsort(position, kind="stable")]

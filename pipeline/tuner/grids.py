@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from pipeline.bases.names import CLASS_TOKEN
+from pipeline.bases.names import CLASS_TOKEN, JOIN
 from pipeline.cache.store import Store, row_keys
 from pipeline.evidence.grids import check_stored, open_grids, read_grids
 from pipeline.evidence.maps import Array
@@ -28,12 +28,12 @@ def grids_of(extraction: Extraction, settings: Settings) -> Grids:
     recipe = extraction.store.recipe
 
     @cache  # opening a store checks all its bytes
-    def store() -> Store | None:
-        is_whole = recipe.pooling == "none" and recipe.cut != CLASS_TOKEN
-        return extraction.store if is_whole else open_grids(recipe, settings.paths.cache)
+    def stores() -> Sequence[Store]:
+        is_whole = recipe.pooling == "none" and recipe.cut != CLASS_TOKEN and JOIN not in recipe.base
+        return [extraction.store] if is_whole else open_grids(recipe, settings.paths.cache, settings.features.weights)
 
     def read(digests: Sequence[bytes]) -> list[Array]:
         keys = row_keys(digests)
-        return read_grids([check_stored(store(), keys)], keys)
+        return read_grids(check_stored(stores(), keys), keys)
 
     return Grids(read, recipe.decoder.fit)

@@ -5,11 +5,9 @@ It is a complete table (path, label, split), so every command accepts it as DATA
 
 import contextlib
 import errno
-import logging
 import os
 import shlex
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,13 +16,13 @@ from pipeline.files import read_regular, replacing
 from pipeline.images.files.hashing import file_stamp
 from pipeline.images.manifest import Files, Manifest
 from pipeline.images.sources.words import split_of
+from pipeline.insight.checked import checked_path
 from pipeline.settings import FeatureSettings
 from pipeline.stage_one.scan import LABELS_ENDING
+from pipeline.tuner.checked import CheckedFile
 from pipeline.tuner.label_table import LabelTable
+from pipeline.tuner.locks import locked
 
-logger = logging.getLogger(__name__)
-
-_LOCK_SECONDS = 10
 _MAX_BYTES = 2**28
 _TRIES = 20
 """Attempts to write, each of which fails if another program changes the file meanwhile."""
@@ -94,13 +92,16 @@ class LabelFile:
 
     def __init__(self, path: Path, command: str | None = None) -> None:
         self.path, self.command = path, command
+        self.checked = CheckedFile(checked_path(path.resolve()))
+        """Labels that a user takes for right, in a file beside this one."""
 
     def read(self, manifest: Manifest) -> Manifest:
         """The manifest with the labels and splits of the file; images that are not in the file keep theirs.
 
         Raises:
-            DataLayoutError: The file is no table of these images.
+            DataLayoutError: The file is no table of these images, or the file of checked labels is another table.
         """
+        _ = self.checked.labels  # found now, and not when the first label is checked
         entries = self._table(self._content(), manifest).entries
         found = [entries.get(name, ("", "")) for name in manifest.names]
         return replace(
@@ -124,7 +125,7 @@ class LabelFile:
             UnwritableLabelsError: The file cannot be written; it stays as it was.
         """
         try:
-            with self._locked():
+            with locked(self.path.resolve()):
                 for _ in range(_TRIES):
                     if self._try_label(manifest, row, label):
                         return
@@ -175,22 +176,6 @@ class LabelFile:
             return read_regular(self.path, _MAX_BYTES, follow_links=True)
         except FileNotFoundError:
             return None
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the lock of the file; without one in a folder that does not support locks."""
-        from filelock import FileLock, Timeout
-
-        path = self.path.resolve()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.ExitStack() as held:
-            try:
-                held.enter_context(FileLock(path.with_name(f".{path.name}.lock"), timeout=_LOCK_SECONDS))
-            except Timeout:
-                raise
-            except (NotImplementedError, OSError) as error:
-                logger.info("No lock on %s: %s", path, error)
-            yield
 
 
 class _ChangedMeanwhileError(Exception):

@@ -134,7 +134,7 @@ class Page:
                 self._controls = Controls(session, self._refit, self._take_best)
                 self._draw_keeping()
             with html.main().classes("results"):
-                self._view = View(session, self._relabel, self._confirm, self._undo_last)
+                self._view = View(session, self._relabel, self._check, self._uncheck, self._undo_last)
         self._show_labels()
         ui.context.client.on_delete(self._supersede)
         ui.timer(0, self._refit, once=True)
@@ -203,10 +203,21 @@ class Page:
     async def _relabel(self, row: int, label: str) -> None:
         await self._change(partial(self._session.relabel, row, label))
 
-    async def _confirm(self, row: int) -> None:
-        self._session.confirm(row)
-        self._show_labels()
-        await self._view.rank_again()
+    async def _check(self, row: int) -> None:
+        await self._judge(partial(self._session.check, row))
+
+    async def _uncheck(self, row: int) -> None:
+        await self._judge(partial(self._session.uncheck, row))
+
+    async def _judge(self, judge: Callable[[], None]) -> None:
+        """Take a label for right, or not; no label changes, so that a running training goes on."""
+
+        async def take() -> None:
+            await run.io_bound(judge)
+            self._show_labels()
+            await self._view.rank_again()
+
+        await self._try(take)
 
     async def _undo_last(self) -> None:
         await self._change(self._session.undo)
@@ -214,7 +225,7 @@ class Page:
     async def _change(self, change: Callable[[], int | None]) -> None:
         """Change a label, rank the suspect ones, then fit the head again; a running training has the old labels, so it ends."""
         before, changes = self._session.manifest, self._session.changes
-        if not (change == self._session.undo and changes and changes[-1][1] is None):
+        if not (change == self._session.undo and changes and changes[-1].before is None):
             self._supersede()
 
         async def take() -> None:
@@ -254,8 +265,8 @@ class Page:
 
     def _show_labels(self) -> None:
         file, changes = self._session.labels, self._session.changes
-        num_changes = sum(before is not None for _, before in changes)
-        num_confirmed = len(changes) - num_changes
+        num_changes = sum(change.before is not None for change in changes)
+        num_checked = len(changes) - num_changes
         if not self._session.question.relabels:
             self._labels.text = "Numbers are changed in their table, not on this page."
             self._undo.set_visibility(False)
@@ -263,8 +274,9 @@ class Page:
             return
         where = f"New labels are saved in {file.path.name}" if file else "Relabelling needs --labels FILE.csv"
         changed = f"; {num_changes} changed since the start" if num_changes else ""
-        confirmed = f"; {num_confirmed} confirmed" if num_confirmed else ""
-        self._labels.text = f"{where}{changed}{confirmed}."
+        until = "" if file else ", until the tuner ends"
+        checked = f"; {num_checked} checked{until}" if num_checked else ""
+        self._labels.text = f"{where}{changed}{checked}."
         self._undo.set_visibility(bool(changes))
         self._use.set_visibility(bool(file and file.command and file.path.exists()))
 

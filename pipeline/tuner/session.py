@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.errors import DataLayoutError, SettingError
 from pipeline.images.manifest import Manifest
 from pipeline.images.requirements import require_task
+from pipeline.insight.checked import checked_mask
 from pipeline.insight.findings import Shown
 from pipeline.stage_two.dense.settings import OnEpoch
 from pipeline.stage_two.head import Head
@@ -25,7 +26,8 @@ from pipeline.stage_two.spec import LINEAR_GRIDS, parse_layers
 from pipeline.tasks.scores import Scores
 from pipeline.tasks.targets import Outputs, Targets
 from pipeline.tasks.task import Task
-from pipeline.tuner.choice import Choice, sizes_of
+from pipeline.tuner.checked import Change, CheckedFile, checking
+from pipeline.tuner.choice import Choice, sizes_of, spread
 from pipeline.tuner.grids import Grids
 from pipeline.tuner.labels import LabelFile
 from pipeline.tuner.questions import question_of
@@ -150,17 +152,17 @@ class Session:
         self.manifest, self.labels, self.seed, self.grids = manifest, labels, seed, grids
         self.question = question_of(manifest.task)
         self.classes = manifest.classes
-        self.changes: list[tuple[int, str | None]] = []
-        """Rows that were relabelled and their previous labels, oldest first; None: the label was confirmed."""
+        self.changes: list[Change] = []
+        """Labels that were changed or checked, oldest first."""
 
-        self._settled: set[tuple[int, str]] = set()
-        """Rows and labels that a user has given or confirmed."""
+        self.checked = labels.checked if labels else CheckedFile(None)
+        """Labels that a user has given, or taken for right."""
 
         self._y = manifest.targets
         splits = np.array(manifest.splits)
         self._rows = {split: np.flatnonzero(splits == split) for split in _SPLITS}
         # By the labels at the start, so that relabelling an image moves no other image in or out of a smaller training set.
-        self._order = _spread(self.question.task.strata(self._y[self._rows["train"]]), seed)
+        self._order = spread(self.question.task.strata(self._y[self._rows["train"]]), seed)
         self._load = cache(load)
         self._linear = LinearRefits(self._load, seed)
         rows, count = self._rows["validation"], len(manifest)
@@ -248,41 +250,47 @@ class Session:
             before = str(self.manifest.labels[row])
             if label != before:
                 self._set_label(row, label)
-                self.changes.append((row, before))
-                self._settled.add((row, label))
+                self.changes.append(Change(row, before, is_new=checking(self._check, row)))
 
-    def confirm(self, row: int) -> None:
-        """Take the label of an image for right: until the session ends, it is no suspect under this label."""
-        label = str(self.manifest.labels[row])
-        if (row, label) not in self._settled:
-            self._settled.add((row, label))
-            self.changes.append((row, None))
+    def check(self, row: int) -> None:
+        """Take the label of an image for right: it is no suspect under this label any more.
+
+        Raises:
+            DataLayoutError: The file of checked labels is another table.
+            UnwritableLabelsError: That file cannot be written; the label is as it was.
+        """
+        if self._check(row):
+            self.changes.append(Change(row, None, is_new=True))
+
+    def uncheck(self, row: int) -> None:
+        """Let the label of an image be a suspect again. Errors are those of `check`."""
+        self._uncheck(row)
+        self.changes = [one for one in self.changes if one[:2] != (row, None)]
 
     def undo(self) -> int | None:
         """Undo the last change; returns the row of its image, or None without a change."""
-        if self.changes and self.changes[-1][1] is None:
-            row, _ = self.changes.pop()
-            self._settled.discard((row, str(self.manifest.labels[row])))
-            return row
+        if self.changes and self.changes[-1].before is None:
+            self._uncheck(self.changes[-1].row)
+            return self.changes.pop().row
         with self._lock:
             return self._undo_label()
 
-    def suspects(self, choice: Choice, count: int) -> Suspects:
+    def suspects(self, choice: Choice, count: int, *, of_checked: bool = False) -> Suspects:
         """The training and validation images whose label may be wrong, whatever classes and number of images are chosen.
 
         Args:
             choice: Its pooling is used.
             count: How many to describe in full.
+            of_checked: Those that were checked, instead of those that were not.
 
         Raises:
-            DataLayoutError: All images are in one group.
+            DataLayoutError: All images are in one group, or the file of checked labels is another table.
             SettingError: The images do not have one class each.
         """
         # A lock of its own: a dense head may train meanwhile.
         with self._judging:
-            labels, y, settled = self.manifest.labels, self._y.copy(), np.zeros(len(self.manifest), bool)
-            settled[[row for row, label in tuple(self._settled) if labels[row] == label]] = True
-            return self._insight.rank(choice.pooling, y, settled, count, self.shown)
+            y, checked = self._y.copy(), checked_mask(self.checked.labels, self.manifest.digests, self.manifest.labels)
+            return self._insight.rank(choice.pooling, y, checked, count, self.shown, of_checked=of_checked)
 
     def alike(self, choice: Choice, row: int) -> Sequence[tuple[int, float]]:
         """The training and validation images with the highest cosine to one of them, and their cosines."""
@@ -314,12 +322,20 @@ class Session:
     def _undo_label(self) -> int | None:
         if not self.changes:
             return None
-        row, before = self.changes[-1]
+        row, before, is_new = self.changes[-1]
         label = str(self.manifest.labels[row])
         self._set_label(row, str(before))
         self.changes.pop()
-        self._settled.discard((row, label))
+        if is_new:
+            checking(self.checked.remove, self.manifest.digests[row], label)
         return row
+
+    def _check(self, row: int) -> bool:
+        manifest = self.manifest
+        return self.checked.add(manifest.digests[row], str(manifest.labels[row]), manifest.names[row])
+
+    def _uncheck(self, row: int) -> None:
+        self.checked.remove(self.manifest.digests[row], str(self.manifest.labels[row]))
 
     def _set_label(self, row: int, label: str) -> None:
         if self.labels is None:
@@ -377,16 +393,3 @@ class Session:
             outputs = predict_linear(point.head, self._linear.coordinates(choice, part)["train"])
             accuracy = part.task.judge(outputs, part.y["train"]).accuracy
         return CurvePoint(size, accuracy, point.accuracy)
-
-
-def _spread(y: Numbers, seed: int) -> Numbers:
-    """A random order. The first images of it, however many, have nearly the shares of all images of each stratum, such as a class.
-
-    Image j of the n images of its stratum gets position (j + 1/2) / n.
-    """
-    shuffled = np.random.default_rng(seed).permutation(len(y))
-    position = np.empty(len(y))
-    for number in np.unique(y):
-        own = np.flatnonzero(y[shuffled] == number)
-        position[own] = (np.arange(len(own)) + 0.5) / len(own)
-    return shuffled[np.argsort(position, kind="stable")]

@@ -20,7 +20,7 @@ _HELP = (
     "Each training and validation image is judged by ridge without it, its group and its copies. The small images are the "
     "nearest ones that have another label."
 )
-_KEYS = {"n": "next", "b": "back", "a": "take the likely label", "k": "keep the label", "u": "undo"}
+_KEYS = {"n": "next", "b": "back", "a": "take the likely label", "k": "the label is right", "u": "undo"}
 
 # The chosen image is seen, and has the focus unless something else was chosen.
 _SHOW_CURRENT = (
@@ -35,7 +35,8 @@ class SuspectList:
     Args:
         session: Its images are judged.
         relabel: Called with the row in the manifest and its new label.
-        confirm: Called with the row whose label is right.
+        check: Called with the row whose label is right.
+        uncheck: Called with the row whose label may be wrong after all.
         undo: Undoes the last change.
         draw_more: Draws what every image has below its label, from its row.
         is_covered: Whether something else is shown above the page, so that keys are not for the list.
@@ -46,22 +47,27 @@ class SuspectList:
         self,
         session: Session,
         relabel: Callable[[int, str], Awaitable[None]],
-        confirm: Callable[[int], Awaitable[None]],
+        check: Callable[[int], Awaitable[None]],
+        uncheck: Callable[[int], Awaitable[None]],
         undo: Callable[[], Awaitable[None]],
         draw_more: Callable[[int], None],
         is_covered: Callable[[], bool],
         is_drawn: Callable[[], None],
     ) -> None:
-        self._session, self._relabel, self._confirm, self._undo = session, relabel, confirm, undo
+        self._session, self._relabel, self._undo = session, relabel, undo
+        self._check, self._uncheck = check, uncheck
         self._draw_more, self._is_covered, self._is_drawn = draw_more, is_covered, is_drawn
         self._suspects: Suspects | None = None
         self._pooling: str | None = None
         """Of the ranking that is shown."""
 
-        self._count, self._current = _STEP, 0
+        self._count, self._current, self._of_checked = _STEP, 0, False
         with html.div() as self._pane:
-            with html.h2():
-                self._heading = ui.label("Suspect labels")
+            with html.div().classes("line"):
+                with html.h2():
+                    self._heading = ui.label("Suspect labels")
+                self._other = ui.button(on_click=self._switch).props("flat dense no-caps")
+                self._other.set_visibility(False)
             self._draw_help()
             self._images = html.div().classes("suspects")
         self._keys = ui.keyboard(self._press, active=False, repeating=False, ignore=["input", "select", "textarea"])
@@ -101,7 +107,9 @@ class SuspectList:
             self._pooling = None  # ranked when it is opened
             return
         try:
-            found = await run.io_bound(self._session.suspects, choice, self._count)
+            found = await run.io_bound(
+                partial(self._session.suspects, choice, self._count, of_checked=self._of_checked)
+            )
         except PipelineError as error:
             self._heading.text = f"Suspect labels: none can be judged. {error}"
             return
@@ -123,16 +131,31 @@ class SuspectList:
             return
         rows = self.rows
         self._current = rows.index(row) if row in rows else max(0, min(self._current, len(rows) - 1))
-        total = len(self._session.manifest.split("train")) + len(self._session.manifest.split("validation"))
-        self._heading.text = f"Suspect labels: {len(suspects.rows):,} of {total:,} images"
+        self._show_heading(suspects)
         self._images.clear()
         with self._images:
             with html.div().classes("images"):
                 self._cards = [self._draw_card(suspect) for suspect in suspects.shown]
             if len(rows) < len(suspects.rows):
                 ui.button("More", on_click=self._show_more).props("flat no-caps")
+            if not rows:
+                html.p("No label is checked." if self._of_checked else "No label is left that looks wrong.")
             self._is_drawn()
         self._mark()
+
+    def _show_heading(self, suspects: Suspects) -> None:
+        total = len(self._session.manifest.split("train")) + len(self._session.manifest.split("validation"))
+        count, num_checked = f"{len(suspects.rows):,}", suspects.num_checked
+        self._heading.text = (
+            f"Checked labels: {count}" if self._of_checked else f"Suspect labels: {count} of {total:,} images"
+        )
+        self._other.text = "Suspects" if self._of_checked else f"{num_checked:,} checked"
+        self._other.set_visibility(self._of_checked or num_checked > 0)
+
+    async def _switch(self) -> None:
+        """Show those that were checked, or the others."""
+        self._of_checked, self._count, self._current = not self._of_checked, _STEP, 0
+        await self._again()
 
     def _mark(self) -> None:
         """Show which image the keys are for."""
@@ -157,12 +180,16 @@ class SuspectList:
                         html.img(src=_address(self._session, near.image.row), alt=what, title=what, loading="lazy")
                 take = html.button(f"Relabel: {suspect.likely}", type="button").classes("relabel")
                 take.on("click", partial(self._relabel, image.row, suspect.likely), [])
-                keep = html.button("Label is right", type="button").classes("relabel")
-                keep.on("click", partial(self._confirm, image.row), [])
+                keep = html.button("Ask again" if self._of_checked else "Label is right", type="button")
+                keep.classes("relabel").on("click", partial(self._keep, image.row), [])
                 options = [(name, name) for name in names.classes]
                 draw_list(f"Label of {image.path}", options, image.label, partial(self._relabel, image.row))
                 self._draw_more(image.row)
         return card
+
+    async def _keep(self, row: int) -> None:
+        """The label is right; of those that were checked: ask again."""
+        await (self._uncheck(row) if self._of_checked else self._check(row))
 
     async def _show_more(self) -> None:
         self._count += _STEP
@@ -183,10 +210,11 @@ class SuspectList:
         elif pressed in ("n", "b") and shown:
             self._current = (self._current + (1 if pressed == "n" else -1)) % len(shown)
             self._mark()
-        elif pressed in ("a", "k") and shown:
+        elif pressed == "a" and shown:
             suspect = shown[self._current]
-            row = suspect.image.row
-            await (self._relabel(row, suspect.likely) if pressed == "a" else self._confirm(row))
+            await self._relabel(suspect.image.row, suspect.likely)
+        elif pressed == "k" and shown and not self._of_checked:
+            await self._check(shown[self._current].image.row)
 
 
 def _address(session: Session, row: int) -> str:

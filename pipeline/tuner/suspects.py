@@ -35,6 +35,9 @@ class Suspects:
     shown: tuple[Suspect, ...]
     """The first of them, in full; their `row` is that of the manifest."""
 
+    num_checked: int
+    """How many more there would be, but for labels that were checked."""
+
 
 class Insight:
     """What the rows say of the images of a session.
@@ -53,22 +56,31 @@ class Insight:
         self._queues: dict[str, Queue] = {}
 
     def rank(
-        self, pooling: str, y: Targets, settled: NDArray[np.bool_], count: int, show: Callable[[int], Shown]
+        self,
+        pooling: str,
+        y: Targets,
+        checked: NDArray[np.bool_],
+        count: int,
+        show: Callable[[int], Shown],
+        *,
+        of_checked: bool = False,
     ) -> Suspects:
         """The suspect labels under the labels of this moment.
 
         Args:
             pooling: Of the rows; see `pooled`.
             y: Class numbers of all images of the manifest.
-            settled: Images of the manifest whose label is known to be right.
+            checked: Images of the manifest whose label was checked, and is right.
             count: How many to describe in full.
             show: A row of the manifest as an image.
+            of_checked: Return those that were checked, and would be suspects otherwise.
         """
         own = y[self._rows]
         queue = self._queue(pooled(pooling), own)
-        ranking = queue.rank(own, settled[self._rows])
-        found = queue.describe(ranking, ranking.rows[:count], lambda place: show(int(self._rows[place])))
-        return Suspects(self._rows[ranking.rows], found)
+        ranking = queue.rank(own, checked[self._rows])
+        wanted = ranking.checked if of_checked else ranking.rows
+        found = queue.describe(ranking, wanted[:count], lambda place: show(int(self._rows[place])))
+        return Suspects(self._rows[wanted], found, len(ranking.checked))
 
     def alike(self, pooling: str, row: int, count: int = NUM_ALIKE) -> Sequence[tuple[int, float]]:
         """Rows of the manifest whose features have the highest cosine with those of an image, and their cosines; copies too."""

@@ -30,7 +30,8 @@ class View:
     Args:
         session: Its images are shown.
         relabel: Called with the row in the manifest and its new label.
-        confirm: Called with the row whose label is right.
+        check: Called with the row whose label is right.
+        uncheck: Called with the row whose label may be wrong after all.
         undo: Undoes the last change.
     """
 
@@ -38,13 +39,14 @@ class View:
         self,
         session: Session,
         relabel: Callable[[int, str], Awaitable[None]],
-        confirm: Callable[[int], Awaitable[None]],
+        check: Callable[[int], Awaitable[None]],
+        uncheck: Callable[[int], Awaitable[None]],
         undo: Callable[[], Awaitable[None]],
     ) -> None:
         self._session, self._pane = session, PANES[session.question.task.kind](session, relabel)
-        self._alike = AlikeWindow(session)
+        self._alike = AlikeWindow(session, self._pane.label_of)
         self._pane.draw_more = self._draw_more
-        self._changes = (relabel, confirm, undo)
+        self._changes = (relabel, check, uncheck, undo)
         self._results: Results | None = None
         self._predictions: SplitPredictions | None = None
         self._split = "validation"

@@ -11,6 +11,7 @@ from pipeline.bases.model_file import load_model_file
 from pipeline.bases.table import choose_preprocessing
 from pipeline.errors import InvalidCutError, MissingExtraError, SettingError, UnknownBaseError
 from tests.conftest import draw_tree
+from tests.exports.answers import check_p_values
 
 keras_hub = pytest.importorskip("keras_hub")
 
@@ -103,7 +104,9 @@ def test_the_token_of_the_class_is_a_cut(save, tmp_path):
     assert "preset.hub" in pipeline.report(run.name, **places).path.read_text()
     with pytest.raises(SettingError, match=r"exported as name\.tflite or as a folder"):
         pipeline.export(run, tmp_path / "run.keras")
-    assert pipeline.export(run, tmp_path / "run.tflite").parity.largest_difference < 1e-4
+    done = pipeline.export(run, tmp_path / "run.tflite", p_value=True)
+    assert done.parity.largest_difference < 1e-4
+    check_p_values(done, run, pipeline.load_exported(done.path).predict(images), pipeline.predict(run, images))
 
 
 def test_a_network_without_a_token_of_the_class_says_so(tmp_path):

@@ -81,3 +81,11 @@ def check_export(run: Run, done: Export, table: Path, folder: Path) -> None:
     assert differing <= (len(expected) if answers[0][0].values else int(run.task.differs(expected, received).sum()))
     assert scores[0].n == scores[1].n == 15
     assert scores[1].main == pytest.approx(scores[0].main, abs=0.01)
+
+
+def check_p_values(done: Export, run: Run, received: list, expected: list) -> None:
+    """Of an exported file: those of its run for nearly all compared images. The others are as far as several validation images, whose order is chance."""
+    levels = {round(number * run.detector.smallest, 9) for number in range(1, run.detector.num_validation + 2)}
+
+    assert done.p_values.different <= done.parity.images // 20
+    assert {round(one.p_value, 9) for one in (*received, *expected)} <= levels

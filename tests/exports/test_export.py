@@ -25,6 +25,7 @@ from pipeline.stage_two.dense.settings import Training
 from pipeline.training.finetune.settings import FineTuning
 from tests import ready
 from tests.calls import fit, tune
+from tests.exports.answers import check_p_values
 from tests.exports.conftest import NUM_IMAGES
 from tests.exports.models import build_once, write_archive
 
@@ -130,9 +131,7 @@ def test_runs_of_other_kinds_have_p_values_in_their_files(run, ending, photos, r
         [photos / "test"]
     )
 
-    step = 1.01 * runs[run].detector.smallest
-    assert done.p_values.largest_difference <= step
-    assert all(abs(a.p_value - b.p_value) <= step for a, b in zip(received, expected[run], strict=True))
+    check_p_values(done, runs[run], received, expected[run])
 
 
 def test_run_without_detector_has_no_p_values_to_export(runs, tmp_path, monkeypatch):

@@ -2,12 +2,18 @@
 
 import csv
 import shutil
+from dataclasses import replace
 
 import pytest
 
 import pipeline
+from pipeline.cli.insight_text import describe_audit
 from pipeline.errors import DataLayoutError, HeadSpecError, SettingError
 from pipeline.insight import audit as module
+from pipeline.insight.audit_page import audit_html
+from pipeline.insight.checked import checked_path
+from pipeline.insight.page import Thumbnails
+from pipeline.tuner.checked import CheckedFile
 from tests.conftest import RANDOM
 
 
@@ -110,6 +116,17 @@ def test_page_shows_thumbnails_and_asks_no_network(done):
     assert "moved.png" in done._repr_html_()
 
 
+def test_numbers_stay_where_names_are_long(done):
+    """A name is cut after some lines, so numbers come before it, and the pointer shows all of it. Without neighbours of another class, words say so."""
+    name = "a long name " * 20
+    suspect = replace(done.labels[0], image=replace(done.labels[0].image, label=name), neighbours=(), disagree=0.0)
+    text = audit_html(replace(done, labels=(suspect,)), Thumbnails(done.manifest.read))
+
+    assert f'{suspect.probability:.1%} <span class="wrong" title="{name}">{name}</span>' in text
+    assert f'{suspect.likely_probability:.1%} <b title="{suspect.likely}">' in text
+    assert "None of its nearest images has another label, so none is shown." in text
+
+
 def test_page_shows_images_like_each(done):
     """Each suspect and each strange image has the nearest ones below a title that opens them, without a script."""
     text = done.page.read_text(encoding="utf-8")
@@ -200,6 +217,42 @@ def test_groups_faults_and_single_images(grouped, places):
     assert all(given[name] < alone.get(name, 1) for name in wrong)
     assert all(one.image.label != "only" for one in done.labels)
     assert not any("broken" in name for name in done.manifest.names)
+
+
+def test_doubtful_audits_say_so(photos_with_faults, places, tmp_path, done):
+    """Where classes cannot be told apart, most labels look wrong and few are: a note says it."""
+    paths = sorted(path for path in photos_with_faults.rglob("*.png"))
+    lines = [f"{path},{'xyz'[number % 3]},{path.parts[-3]}" for number, path in enumerate(paths)]
+    (tmp_path / "random.csv").write_text("\n".join(["path,label,split", *lines]))
+    [note] = pipeline.audit(tmp_path / "random.csv", out="r.html", **RANDOM, **places).facts.notes
+
+    assert "most suspects are no mistakes" in note
+    assert not done.facts.notes
+
+
+def test_what_a_user_checked_is_no_suspect(photos_with_faults, places):
+    """Neither in the list nor on the page; counted there, and in the table as checked, with what can be done. Another table is refused."""
+    before = pipeline.audit(photos_with_faults, out="c.html", **RANDOM, **places)
+    image = before.labels[0].image
+    file = CheckedFile(checked_path(photos_with_faults))
+    file.add(before.manifest.digests[image.row], image.label, image.path)
+    after = pipeline.audit(photos_with_faults, out="c.html", **RANDOM, **places)
+    result = after.as_dict()
+    with after.table.open(encoding="utf-8", newline="") as table:
+        kinds = {row["path"]: row for row in csv.DictReader(table) if row["kind"] in ("label", "checked")}
+
+    assert [one.image.path for one in after.labels] == [one.image.path for one in before.labels[1:]]
+    assert [one["path"] for one in result["checked"]] == [image.path]
+    assert kinds[image.path]["kind"] == "checked"
+    assert "Ask again" in kinds[image.path]["advice"]
+    assert "1 more was checked" in after.page.read_text(encoding="utf-8")
+    assert "Checked, so not listed: 1\n" in describe_audit(result)
+    assert "Checked" not in describe_audit(before.as_dict())
+
+    file.path.write_text("path\n")
+    with pytest.raises(DataLayoutError, match="not a table of checked labels"):
+        pipeline.audit(photos_with_faults, **RANDOM, **places)
+    file.path.unlink()
 
 
 def test_class_weights_are_used(photos_with_faults, places):

@@ -310,7 +310,7 @@ def test_suspect_labels_are_listed_with_their_neighbours(browser, pages):
     for card, (row, likely, _, _, _, near) in zip(cards, found["listed"], strict=True):
         names = [image.get_attribute("alt") for image in card.find_elements(By.TAG_NAME, "img")]
         assert names == [gallery["names"][each] for each in (row, *(each for each, _ in near))]
-        assert gallery["classes"][likely] in card.text
+        assert card.text.startswith(f"Likely {gallery['classes'][likely]} (")
         assert row not in conflicting
     assert_quiet(browser)
 

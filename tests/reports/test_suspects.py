@@ -1,11 +1,12 @@
 """Labels of a page that may be wrong."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from pipeline.reports.suspects import MAX_SUSPECTS, judge_labels, rows_of
+from pipeline.reports.suspects import MAX_SUSPECTS, checked_of, judge_labels, rows_of
 from pipeline.tasks.classification import Classification
 from pipeline.tasks.multilabel import Multilabel
 from tests.reports.samples import make_predictions
@@ -66,6 +67,23 @@ def test_images_under_two_labels_are_counted_and_not_listed(table, features):
 
     assert [entry[0] for entry in found["listed"]] == [30]
     assert (found["count"], found["conflicting"]) == (1, 1)
+
+
+def test_what_a_user_checked_is_counted_and_not_listed(table, features, tmp_path, caplog):
+    """From the table beside the data of the run; a table that cannot be read is named, and the page is written without it."""
+    checked = {table.digests[7]: frozenset({"a"}), table.digests[30]: frozenset({"a"})}  # 30 is of b
+    found = judge_labels(TASK, table, (np.arange(COUNT), features), checked=checked)
+
+    assert [entry[0] for entry in found["listed"]] == [30]
+    assert (found["count"], found["checked"]) == (1, 1)
+
+    run = SimpleNamespace(info=SimpleNamespace(source=str(tmp_path / "photos")))
+    file = tmp_path / "photos.checked.csv"
+    file.write_text(f"path,label,sha256\nx,a,{table.digests[7].hex()}\n")
+    assert checked_of(run) == {table.digests[7]: {"a"}}
+    file.write_text("nothing")
+    assert checked_of(run) == {}
+    assert "photos.checked.csv is not a table of checked labels" in caplog.text
 
 
 def test_what_is_not_judged_says_why(table, features):

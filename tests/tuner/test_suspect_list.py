@@ -89,9 +89,9 @@ def test_keys_take_keep_and_undo(page, session):
 
     [kept] = chosen(page)
     press(page, "k")
-    session.confirm(session.manifest.names.index(kept))
+    session.check(session.manifest.names.index(kept))
     page.wait(lambda: shown(page) == expected(session))
-    assert "1 confirmed" in page.all(".labels")[0].text
+    assert "1 checked" in page.all(".labels")[0].text
 
     press(page, "u")
     page.wait(lambda: chosen(page) == [kept])
@@ -107,7 +107,25 @@ def test_a_press_does_the_same(page, session):
     page.wait(lambda: shown(page)[0] == names[1])
     page.all(".suspects .image")[0].find_elements("css selector", ".relabel")[0].click()
     page.wait(lambda: names[1] not in shown(page))
-    page.wait(lambda: "1 changed since the start; 1 confirmed" in page.all(".labels")[0].text)
+    page.wait(lambda: "1 changed since the start; 1 checked" in page.all(".labels")[0].text)
+
+
+def test_what_was_checked_can_be_asked_again(page, session):
+    """`1 checked` lists it, `Ask again` makes it a suspect again, and `Suspects` leads back."""
+    names = expected(session)
+    press(page, "k")
+    page.wait(lambda: shown(page)[0] == names[1])
+    page.press("1 checked")
+    page.wait(lambda: shown(page) == names[:1])
+    assert "Checked labels: 1" in page.all(".results")[0].text
+
+    press(page, "k")
+    page.press("Ask again")
+    page.wait(lambda: shown(page) == [])
+    page.wait(lambda: "No label is checked." in page.all(".results")[0].text)
+    page.press("Suspects")
+    page.wait(lambda: shown(page) == names)
+    assert "checked" not in page.all(".labels")[0].text
 
 
 def test_keys_do_nothing_elsewhere(page, session):

@@ -57,11 +57,11 @@ def test_relabelling_ranks_again_and_undo_restores(session):
     assert session.changes == []
 
 
-def test_a_confirmed_label_is_no_suspect(session):
+def test_a_checked_label_is_no_suspect(session):
     """It is dismissed once, without a change of any label; undone, it is a suspect again."""
     before, manifest = rows_of(session), session.manifest
-    session.confirm(before[1])
-    session.confirm(before[1])
+    session.check(before[1])
+    session.check(before[1])
 
     assert rows_of(session) == [before[0], *before[2:]]
     assert session.manifest is manifest
@@ -71,7 +71,7 @@ def test_a_confirmed_label_is_no_suspect(session):
 
 
 def test_a_label_that_a_user_gave_is_no_suspect(session):
-    """An image that was given a third label is not asked about again; confirmed under one label, it is a suspect under another."""
+    """An image that was given a third label is not asked about again; checked under one label, it is a suspect under another."""
     row = rows_of(session)[0]
     suspect = session.suspects(Choice(), 1).shown[0]
     [third] = set(session.classes) - {suspect.image.label, suspect.likely}

@@ -102,10 +102,12 @@ class LabelPane(Pane[LabelPart]):
         given = [number for number in np.argsort(-p) if predictions.decided[index, number] == 1]
         shown = list(dict.fromkeys([*([part[0]] if part else []), *given]))[:_MAX_LIKELY]
         texts = [f"{self._names[number]} {100 * p[number]:.0f} %" for number in shown]
-        label = str(self.session.manifest.labels[row]).replace(SEPARATOR, ", ")
         predicted = predictions.task.text(predictions.decided[index]).replace(SEPARATOR, ", ")
         likely = f" ({', '.join(texts)})" if texts else ""
-        return f"labels {label}", f"predicted {predicted}{likely}"
+        return self.label_of(row), f"predicted {predicted}{likely}"
+
+    def label_of(self, row: int) -> str:
+        return f"labels {self.session.manifest.labels[row]}".replace(SEPARATOR, ", ")
 
     def draw_changes(self, predictions: SplitPredictions, index: int, row: int, part: LabelPart | None) -> None:
         label = str(self.session.manifest.labels[row])

@@ -7,6 +7,7 @@ import numpy as np
 from nicegui import html, ui
 from nicegui.events import EChartPointClickEventArguments
 
+from pipeline.tasks.regression import SEPARATOR
 from pipeline.tuner.panes.pane import Pane
 from pipeline.tuner.refits import Numbers
 from pipeline.tuner.session import Results, SplitPredictions
@@ -71,6 +72,14 @@ class NumberPane(Pane[int]):
     def name_of(self, part: int) -> str:
         del part
         return "The chosen image, and the largest errors"
+
+    def label_of(self, row: int) -> str:
+        names = self.session.question.task.names
+        numbers = str(self.session.manifest.labels[row]).split(SEPARATOR)
+        several = len(numbers) > 1
+        return "true " + ", ".join(
+            f"{name if several else ''} {number or '?'}".strip() for name, number in zip(names, numbers, strict=False)
+        )
 
     def caption(self, predictions: SplitPredictions, index: int, row: int, part: int | None) -> Sequence[str]:
         task = predictions.task

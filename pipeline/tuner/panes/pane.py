@@ -71,6 +71,10 @@ class Pane(ABC, Generic[Part]):
             lambda index, row: (self.draw_changes(predictions, index, row, part), self.draw_more(row)),
         )
 
+    def label_of(self, row: int) -> str:
+        """What is known of an image, from its row in the manifest: `label cat`."""
+        return f"label {self.session.manifest.labels[row]}"
+
     @abstractmethod
     def caption(self, predictions: SplitPredictions, index: int, row: int, part: Part | None) -> Sequence[str]:
         """Two texts, on label and prediction of an image."""

@@ -37,6 +37,9 @@ def test_caption_has_the_chosen_label_first(shown):
     pane, predictions = shown
     index = int(pane.indices(predictions, (1, "missed"))[0])
     label, predicted = pane.caption(predictions, index, int(predictions.rows[index]), (1, "missed"))
+    assert label == pane.label_of(int(predictions.rows[index]))
+    assert label.startswith("labels ")
+    assert "|" not in label
 
     assert "dog" in label
     assert f"(dog {100 * predictions.outputs[index, 1]:.0f} %" in predicted

@@ -52,3 +52,10 @@ def test_caption_names_columns_if_there_are_several():
 
     assert label == f"true age {PREDICTIONS.y[0, 0]:.5g}, mass ?"
     assert predicted == f"predicted age {PREDICTIONS.outputs[0, 0]:.5g}, mass {PREDICTIONS.outputs[0, 1]:.5g}"
+
+
+def test_images_are_named_by_their_numbers():
+    """In the window of images that are alike, too; those of several columns are told apart."""
+    age, mass = SESSION.manifest.labels[0].split("|")
+
+    assert NumberPane(SESSION, None).label_of(0) == f"true age {age or '?'}, mass {mass or '?'}"

@@ -120,7 +120,7 @@ def test_numbers_stay_where_names_are_long(done):
     """A name is cut after some lines, so numbers come before it, and the pointer shows all of it. Without neighbours of another class, words say so."""
     name = "a long name " * 20
     suspect = replace(done.labels[0], image=replace(done.labels[0].image, label=name), neighbours=(), disagree=0.0)
-    text = audit_html(replace(done, labels=(suspect,)), Thumbnails(done.manifest.read))
+    text = audit_html(replace(done, labels=(suspect,)), "audit.csv", Thumbnails(done.manifest.read))
 
     assert f'{suspect.probability:.1%} <span class="wrong" title="{name}">{name}</span>' in text
     assert f'{suspect.likely_probability:.1%} <b title="{suspect.likely}">' in text

@@ -10,6 +10,7 @@ import pipeline
 from pipeline.cache.store import Store
 from pipeline.cache.trunk_note import read_note
 from pipeline.errors import MissingExtraError, WeightsUnavailableError
+from pipeline.surroundings import shield_keras
 from tests.conftest import RANDOM
 
 WEIGHTS = {"weights": "random", "progress": False}
@@ -25,6 +26,8 @@ def light(places, home, tmp_path, monkeypatch):
         monkeypatch.delitem(sys.modules, name, raising=False)
     for name in [name for name in sys.modules if name.partition(".")[0] == "keras"]:
         monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    shield_keras()
     return {"cache": tmp_path / "cache", "runs": tmp_path / "runs"}
 
 

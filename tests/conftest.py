@@ -77,14 +77,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Load
 
 
 SLOW = (
-    *("cluster/", "faults/", "test_surroundings.py"),  # they start, kill and interrupt processes
+    *("cluster/", "faults/", "execution/", "test_surroundings.py"),  # they start, kill and interrupt processes
+    "stage_one/computing/test_distribute.py",  # workers that die
     *("comparison/", "training/finetune/", "forgetting/test_retrain.py"),  # many trainings, and trainings of the base
     *("exports/test_export.py", "exports/test_answers"),  # files in every format, of every kind of task
     "notebooks/test_executed.py",  # kernels
     *("packaging/test_built_files.py", "packaging/test_light.py"),  # builds and environments
     "packaging/test_service.py",  # a server
     "cli/test_command.py",  # every example of every help
-    "tuner/test_suspect_list.py",  # a browser
+    *("real/test_pages.py", "tuner/test_suspect_list.py"),  # a browser
     *(
         "test_docs.py",
         "test_docs_python.py",
@@ -96,7 +97,9 @@ SLOW = (
         "test_far_data.py",
         "test_joined_bases.py",
         "test_onnx_base.py",
+        "test_questions.py",
         "bases/test_network.py",
+        "bases/test_presets.py",
     ),  # a kind of base or of data through everything, every network
 )
 """What `make test` leaves to `make test-slow`: files, and folders with all their files. CI runs both."""

@@ -83,33 +83,27 @@ def make_rows(
             temporary store.
         opened: The store of the recipe, if it is open: the shards of a large one are checked for a second.
     """
-    start, few = time.monotonic(), settings.compute.batch_size
+    start, early = time.monotonic(), manifest.early or Early()
     inventory = take_inventory(
         view_keys(manifest.digests, views),
         settings.paths.cache,
         recipe.with_max_pixels(settings.compute.max_pixels),
         alternative,
         keep=keep,
-        few=few,
+        few=settings.compute.batch_size,
         opened=opened,
     )
-    inventory = use_older(manifest, inventory, few=few)
-    store = inventory.store
+    inventory = use_older(manifest, inventory, few=settings.compute.batch_size)
     if keep and not inventory.is_complete:
-        check_takes_rows(store)
+        check_takes_rows(inventory.store)
     shape = partial(known_shape, manifest)
     inventory, num_fetched = fetch_shared(inventory, settings.paths, shape, progress=settings.compute.progress)
-    store = inventory.store
-    parts = _rows_of_parts(manifest, inventory, settings, views) if keep else []
+    store, parts = inventory.store, _rows_of_parts(manifest, inventory, settings, views) if keep else []
     with naming_store(store), store.adding(inventory.keys):
-        num_derived, engine = derive_missing(inventory, settings)
-        if parts:
-            num_derived += join_rows(inventory.keys, [part.store for part in parts], store)
-            engine = next((part.engine for part in parts if part.engine), engine)
+        num_derived, engine = _derive(inventory, parts, settings)
         done, readable = compute_with_copies(manifest, lambda images: compute_missing(images, store, views, settings))
     if done.num_rows:
         check_one_shape(store.name, (shard.row_shape for shard in store.shards))
-    early = manifest.early or Early()
     extraction = Extraction(
         manifest=replace(readable, early=None),
         store=store,
@@ -131,6 +125,15 @@ def make_rows(
         f", computed by {extraction.engine}" if extraction.engine else "",
     )
     return extraction
+
+
+def _derive(inventory: Inventory, parts: Sequence[Extraction], settings: Settings) -> tuple[int, str | None]:
+    """Make missing rows from those of an earlier layer, or of the bases that are joined; how many, and by which engine."""
+    num_rows, engine = derive_missing(inventory, settings)
+    if parts:
+        num_rows += join_rows(inventory.keys, [part.store for part in parts], inventory.store)
+        engine = next((part.engine for part in parts if part.engine), engine)
+    return num_rows, engine
 
 
 def _rows_of_parts(

@@ -469,6 +469,9 @@ class Failing(Interrupting):
 
 
 class TestInterruptions:
+    @pytest.mark.skipif(
+        "PYTEST_XDIST_WORKER" in os.environ, reason="it can end a worker of xdist; make test runs it alone"
+    )
     def test_ctrl_c_commits_what_was_computed(self, run: Run, data: Path, home: Path, counting: Counting):
         """The interrupt goes on, the batch that was running is kept as well, and the next run computes the rest."""
         engine = PressingCtrlC(make_engine(home))

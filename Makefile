@@ -74,9 +74,9 @@ report: $(INSTALLED)
 cache-verify: $(INSTALLED)
 	$(BOTTLENECK) cache verify $(PLACES)
 
-## Run the benchmarks; each prints its own ratios.
+## Run the benchmarks of speed; each prints its own ratios.
 bench: $(INSTALLED)
-	for script in $(filter-out benchmarks/kill.py,$(wildcard benchmarks/[a-z]*.py)); do DATA="$(DATA)" $(BIN)/python $$script $(ARGS) || exit 1; done
+	for script in $(filter-out benchmarks/kill.py benchmarks/soak.py,$(wildcard benchmarks/[a-z]*.py)); do echo "$$script"; DATA="$(DATA)" $(BIN)/python $$script $(ARGS) || exit 1; done
 
 ## The long forms of the tests on faults: KILLS=100 killed commands, EXAMPLES=10000 mutated files.
 faults: $(INSTALLED)

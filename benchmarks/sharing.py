@@ -72,23 +72,27 @@ def look_up(url: str, cache: Path, buckets: Buckets) -> None:
 def main() -> None:
     """Print medians."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cache", type=Path, required=True, help="A cache of one store; it is only read.")
+    parser.add_argument("--data", default=os.environ.get("DATA") or "sklearn:digits")
+    parser.add_argument("--cache", type=Path, help="A cache of one store, which is only read. None: one is made of the data.")
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
-    (store,) = list_stores(given.cache)
-    computed = seconds_to_make(store, len(store)) or 0
-    print(f"{len(store):,} rows, {len(store.shard_paths())} shards, computed in {computed:.1f} s as they say")
     found: dict[str, list[tuple[float, float, float]]] = {"folder": [], "S3": []}
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         scratch = Path(name)
+        cache = given.cache or scratch / "cache"
+        if given.cache is None:
+            pipeline.features(given.data, base="squeezenet", size=96, cache=cache)
+        (store,) = list_stores(cache)
+        computed = seconds_to_make(store, len(store)) or 0
+        print(f"{len(store):,} rows, {len(store.shard_paths())} shards, computed in {computed:.1f} s as they say")
         buckets = stack.enter_context(serve_buckets(scratch))
         os.environ |= buckets.environment
         for kind, url in places(buckets, scratch, given.repeats):
-            found[kind].append(exchange(url, given.cache, scratch))
+            found[kind].append(exchange(url, cache, scratch))
         for kind, turns in found.items():
             medians = [statistics.median(column) for column in zip(*turns, strict=True)]
             print(f"{kind}: push {medians[0]:.2f} s, pull {medians[1]:.2f} s, pull of nothing new {medians[2]:.2f} s")
-        look_up("s3://turn-0/rows", given.cache, buckets)
+        look_up("s3://turn-0/rows", cache, buckets)
 
 
 if __name__ == "__main__":

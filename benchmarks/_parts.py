@@ -24,6 +24,9 @@ from pipeline.stage_one.engines.choose import make_engine
 from pipeline.stage_one.missing import missing_items
 from pipeline.stage_one.recipes import make_recipe
 
+_MANY_ROWS = 4000
+"""The engine is that of a long job: for so many rows a network is converted, which is then kept for shorter jobs."""
+
 
 @dataclass
 class StageOne:
@@ -41,7 +44,7 @@ class StageOne:
         """Load the network; keywords are those of the settings."""
         settings = Settings.of(cache=scratch / "cache", runs=scratch / "runs", **keywords)
         recipe = make_recipe(manifest, settings)[0].with_pooling(pooling)
-        engine = make_engine(recipe, settings.features.weights, settings.compute, len(manifest))
+        engine = make_engine(recipe, settings.features.weights, settings.compute, _MANY_ROWS)
         made = cls(manifest, recipe, engine, settings.compute.batch_size, scratch)
         engine.features(made.batch())  # compile, and choose the engine
         return made
@@ -90,9 +93,9 @@ def has_bfloat16() -> bool:
     """Whether OpenVINO is installed, and computes in bfloat16 here."""
     if not find_spec("openvino"):
         return False
-    from pipeline.stage_one.engines import openvino
+    from pipeline.stage_one.engines.compiled import has_bfloat16 as has
 
-    return openvino.has_bfloat16()
+    return has()
 
 
 def copy_images(manifest: Manifest, folder: Path) -> Path:

@@ -73,7 +73,9 @@ def main() -> None:
     """Print medians."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default=os.environ.get("DATA") or "sklearn:digits")
-    parser.add_argument("--cache", type=Path, help="A cache of one store, which is only read. None: one is made of the data.")
+    parser.add_argument(
+        "--cache", type=Path, help="A cache of one store, which is only read. None: one is made of the data."
+    )
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
     found: dict[str, list[tuple[float, float, float]]] = {"folder": [], "S3": []}

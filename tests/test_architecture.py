@@ -64,7 +64,7 @@ MAY_USE = {
     "matplotlib": "runs/plots/plots (runs/plots/fonts)",
     "umap": "(reports/projection)",
     "faiss": "(insight/index)",
-    "openvino": "stage_one/engines/openvino stage_one/engines/conversion",
+    "openvino": "stage_one/engines/compiled stage_one/engines/conversion stage_one/engines/winograd",
     "onnx": "(exports/onnx_file) (bases)",
     "onnxruntime": "(exports/onnx_file) (bases/onnx_model)",
     "tf2onnx": "(exports/onnx_file)",

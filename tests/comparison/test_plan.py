@@ -11,7 +11,7 @@ from pipeline.comparison import plan as module
 from pipeline.comparison.plan import PlanSettings, plan
 from pipeline.errors import DisagreementError, SettingError
 from pipeline.settings import Settings
-from pipeline.stage_one.engines.openvino import has_bfloat16
+from pipeline.stage_one.engines.compiled import has_bfloat16
 from tests.calls import extract, scan
 from tests.cli.test_app import call
 

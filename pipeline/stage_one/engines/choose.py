@@ -48,7 +48,7 @@ def make_engine(
         recipe: What to compute.
         weights: `imagenet`, `random`, or a file.
         compute: Engine, device and batch size.
-        num_rows: Number of rows to compute; for a few, converting a network is not worth it.
+        num_rows: Number of rows to compute; for a few, converting a network is not worth it, but one that was converted before is used.
         earlier: Recipe of stored rows to start from; None: start from pixels.
 
     Raises:
@@ -56,7 +56,7 @@ def make_engine(
         SettingError: The user names OpenVINO or bfloat16, and they cannot run on this device, in this precision or on this
             processor.
     """
-    takes_openvino = _takes_openvino(recipe, compute, num_rows)
+    takes_openvino = _takes_openvino(recipe, compute, num_rows, earlier)
     usual = "ONNX Runtime" if is_onnx(recipe.base) else "TensorFlow"
     engine = f"OpenVINO, if it agrees with {usual} and is faster" if takes_openvino else usual
     logger.info("%d rows to compute (--engine %s): %s.", num_rows, compute.engine, engine)
@@ -66,7 +66,7 @@ def make_engine(
 
     return OpenVINOEngine(
         recipe,
-        home_folder() / "engines",
+        _conversions(),
         partial(make_reference, replace(recipe, precision="float32"), weights, compute, earlier=earlier),
         earlier=earlier,
         batch_size=compute.batch_size,
@@ -144,7 +144,7 @@ def may_use_bfloat16(precision: str, compute: Compute) -> bool:
         return False
     if find_spec("openvino") is None:
         return False
-    from pipeline.stage_one.engines.openvino import has_bfloat16
+    from pipeline.stage_one.engines.compiled import has_bfloat16
 
     return has_bfloat16()
 
@@ -154,7 +154,11 @@ def _has_gpu(compute: Compute) -> bool:
     return not is_cpu and any(any(Path("/dev").glob(name)) for name in _GPU_DEVICES)
 
 
-def _takes_openvino(recipe: Recipe, compute: Compute, num_rows: int) -> bool:
+def _conversions() -> Path:
+    return home_folder() / "engines"
+
+
+def _takes_openvino(recipe: Recipe, compute: Compute, num_rows: int, earlier: Recipe | None = None) -> bool:
     is_there = find_spec("openvino") is not None
     is_cpu = compute.device.lower() in ("auto", "cpu", "cpu:0")
     if recipe.precision == BFLOAT16:
@@ -170,7 +174,15 @@ def _takes_openvino(recipe: Recipe, compute: Compute, num_rows: int) -> bool:
             )
         return True
     can_run = is_there and is_cpu and recipe.precision == "float32"
-    return compute.engine == "auto" and can_run and not _has_gpu(compute) and num_rows >= _WORTH_CONVERTING
+    if compute.engine != "auto" or not can_run or _has_gpu(compute):
+        return False
+    return num_rows >= _WORTH_CONVERTING or _was_approved(recipe, earlier)
+
+
+def _was_approved(recipe: Recipe, earlier: Recipe | None) -> bool:
+    from pipeline.stage_one.engines.openvino import is_approved
+
+    return is_approved(recipe, _conversions(), earlier=earlier)
 
 
 def _check_bfloat16(compute: Compute, *, is_there: bool, is_cpu: bool) -> None:

@@ -27,6 +27,9 @@ class Compared:
     gain: float
     """How many times as fast it is."""
 
+    winograd: bool = False
+    """Whether its convolutions are computed in Winograd's way."""
+
 
 class Conversion:
     """A converted trunk on disk: the network, its weights, and the processors on which it was checked, with its speed there.
@@ -76,11 +79,11 @@ class Conversion:
     def _read_notes(self) -> dict[str, Any] | None:
         try:
             notes = json.loads(self._notes.read_text())
-            approved = {
-                cpu: {name: float(entry[name]) for name in ("difference", "gain")}
-                for cpu, entry in notes["compared"].items()
+            compared = {
+                where: asdict(Compared(float(entry["difference"]), float(entry["gain"]), bool(entry.get("winograd"))))
+                for where, entry in notes["compared"].items()
             }
-            return {"files": list(notes["files"]), "compared": approved}
+            return {"files": list(notes["files"]), "compared": compared}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 

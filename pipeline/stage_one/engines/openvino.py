@@ -3,26 +3,23 @@
 The network of an ONNX file is compared with ONNX Runtime instead: what is said of TensorFlow here holds for it too.
 """
 
-import functools
 import importlib.metadata
 import logging
-import queue
 import threading
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 
 from pipeline.bases.table import BFLOAT16
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import DisagreementError, SettingError
-from pipeline.execution.threads import is_worker, num_threads
+from pipeline.execution.threads import is_worker
+from pipeline.stage_one.engines.compiled import STEP_IMAGES, CompiledNetwork, has_bfloat16, processor_name
 from pipeline.stage_one.engines.conversion import Compared, Conversion, conversion_name
+from pipeline.stage_one.engines.measure import gain, largest_difference, seconds_per_call
 
 if TYPE_CHECKING:
     from pipeline.stage_one.engines.reference import Reference
@@ -35,26 +32,18 @@ differ by 0.5 to 1.5 % in bfloat16, whose significand has 8 bits; those of Mobil
 
 _NAMES = {"tensorflow": "TensorFlow", "onnxruntime": "ONNX Runtime"}
 
-_HINTS = {"float32": "f32", BFLOAT16: "bf16"}
-
 _LONG_SECONDS = 30.0
 """Jobs that are expected to take longer are told about bfloat16, if it makes them faster by at least this factor:"""
 
 _WORTH_TELLING = 1.2
 
-_STEP_IMAGES = 4
-"""Images that one request computes at a time."""
-
-_TURNS, _TURNS_SECONDS = 5, 2.0
-"""Measurements of each way, at most so many, and no more after so many seconds; two at least."""
-
 
 class OpenVINOEngine:
     """The trunk in OpenVINO's CPU runtime, in float32 or bfloat16.
 
-    The conversion is kept with digests of its files. On each processor model, the first batch is also
-    computed by TensorFlow, and both are timed. If they agree and OpenVINO is faster, that is recorded and
-    TensorFlow is not needed again.
+    The conversion is kept with digests of its files. On each processor model, the first batch shows whether convolutions are faster
+    in Winograd's way. It is also computed by TensorFlow, and both are timed. If they agree and OpenVINO is faster, that is
+    recorded and TensorFlow is not needed again.
 
     Args:
         recipe: What to compute.
@@ -93,10 +82,9 @@ class OpenVINOEngine:
             )
         self._conversion = Conversion(folder / conversion_name(recipe, earlier))
         self._conversion.make(make_reference)
-        self._network = _Network(self._conversion, batch_size, recipe.precision)
-        self.concurrency = self._network.full + 1  # while one call ends, the next one keeps all cores busy
+        known = self._conversion.known(_where(self._cpu, recipe.precision))
+        self._use(self._compiled(winograd=known is not None and known.winograd))
         self._checking = threading.Lock()
-        known = self._conversion.known(self._where)
         self._is_checked, self._is_first = known is not None, True
         self._other: Reference | None = None
         if known is not None and known.gain < 1 and not is_asked:
@@ -108,7 +96,8 @@ class OpenVINOEngine:
         if self._other is not None:
             return self._other.provenance
         versions = {name: importlib.metadata.version(name) for name in ("openvino", "numpy", "pillow", "h5py")}
-        return {"engine": "openvino", "device": self._cpu, **versions}
+        convolutions = {"convolutions": "Winograd"} if self._network.num_winograd else {}
+        return {"engine": "openvino", "device": self._cpu, **convolutions, **versions}
 
     def features(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Pixels, uint8 (n, H, W, 3), or earlier rows, float32 (n, h, w, C), to float32 (n, h, w, C) or (n, C); any n."""
@@ -122,17 +111,30 @@ class OpenVINOEngine:
             return self._other.features(inputs)
         return self._network.infer(inputs)
 
-    @property
-    def _where(self) -> str:
-        """The name under which comparisons are recorded."""
-        arithmetic = "" if self._precision == "float32" else f", {self._precision}"
-        return f"{self._cpu}{arithmetic}, {_STEP_IMAGES} images a request"
+    def _compiled(self, *, winograd: bool) -> CompiledNetwork:
+        return CompiledNetwork(self._conversion, self.batch_size, self._precision, winograd=winograd)
+
+    def _use(self, network: CompiledNetwork) -> None:
+        self._network = network
+        self.concurrency = network.full + 1  # while one call ends, the next one keeps all cores busy
+
+    def _choose_convolutions(self, inputs: NDArray[Any]) -> None:
+        """Use Winograd's way where it is faster; bfloat16 has too few digits for it."""
+        if self._precision != "float32":
+            return
+        winograd = self._compiled(winograd=True)
+        if winograd.num_winograd:
+            faster = _gain(self._network, winograd, inputs)
+            logger.info("%d convolutions in Winograd's way: %.2f times as fast.", winograd.num_winograd, faster)
+            if faster > 1:
+                self._use(winograd)
 
     def _check(self, inputs: NDArray[Any]) -> None:
         """Compare the conversion with TensorFlow; use it if both agree and it is faster, otherwise hand over to TensorFlow."""
-        reference, infer = self._make_reference(), self._network.infer
+        self._choose_convolutions(inputs)
+        reference = self._make_reference()
         expected = reference.features(inputs)
-        difference = _difference(infer(inputs), expected)
+        difference = largest_difference(self._network.infer(inputs), expected)
         self._is_checked = True
         limit = TOLERANCE[self._precision]
         if not difference <= limit:
@@ -145,10 +147,11 @@ class OpenVINOEngine:
             logger.warning("%s: %s is used instead.", message, _NAMES[other])
             self._hand_over(reference)
             return
-        gain = _gain((reference.features, 1), (infer, self._network.full), inputs)
-        self._conversion.record(self._where, Compared(difference, gain))
-        logger.info("OpenVINO agrees to %.1e, and is %.2f times as fast.", difference, gain)
-        if gain < 1 and not self._is_asked:
+        faster = gain((reference.features, 1), (self._network.infer, self._network.full), inputs)
+        found = Compared(difference, faster, winograd=self._network.num_winograd > 0)
+        self._conversion.record(_where(self._cpu, self._precision), found)
+        logger.info("OpenVINO agrees to %.1e, and is %.2f times as fast.", difference, faster)
+        if faster < 1 and not self._is_asked:
             self._hand_over(reference)
 
     def _hand_over(self, other: "Reference") -> None:
@@ -160,15 +163,15 @@ class OpenVINOEngine:
             return
         batches = self._num_rows / len(inputs)
         # One call alone: the runtime's first calls must not run at the same time.
-        seconds = batches * _seconds(self._network.infer, inputs, 1) / self._network.full
+        seconds = batches * seconds_per_call(self._network.infer, inputs, 1) / self._network.full
         if seconds < _LONG_SECONDS:
             return
-        where = f"{self._cpu}, bfloat16 against float32, {_STEP_IMAGES} images a request"
+        where = f"{_where(self._cpu, 'float32')}, against bfloat16"
         found = self._conversion.known(where)
         if found is None:
-            lower, plain = _Network(self._conversion, self.batch_size, BFLOAT16), self._network
-            difference = _difference(lower.infer(inputs), plain.infer(inputs))
-            found = Compared(difference, _gain((plain.infer, plain.full), (lower.infer, lower.full), inputs))
+            lower, plain = CompiledNetwork(self._conversion, self.batch_size, BFLOAT16), self._network
+            few = inputs[: plain.enough]
+            found = Compared(largest_difference(lower.infer(few), plain.infer(few)), _gain(plain, lower, few))
             self._conversion.record(where, found)
         if found.gain >= _WORTH_TELLING and found.difference <= TOLERANCE[BFLOAT16]:
             logger.warning(
@@ -181,92 +184,20 @@ class OpenVINOEngine:
             )
 
 
-class _Network:
-    """A conversion that is compiled for one arithmetic, with as many requests as keep all cores busy.
-
-    A call's images go through it a few at a time, on all requests: their activations then stay in the processor's cache (MobileNetV2
-    computes 1.3 times as many images as with 32 at a time, VGG16 equally many), and neither the first call nor the last one leaves
-    cores idle. Fewer are padded, so that the row of an image does not depend on the others.
-    """
-
-    def __init__(self, conversion: Conversion, batch_size: int, precision: str) -> None:
-        core = openvino.Core()
-        model = core.read_model(conversion.xml, conversion.weights)
-        batch, *pixels = list(model.input(0).partial_shape)
-        # ONNX files may take one image at a time.
-        self._step = min(batch_size, _STEP_IMAGES) if batch.is_dynamic else batch.get_length()
-        model.reshape([self._step, *pixels])
-        # Without the hint, processors with bfloat16 would use it for float32 networks.
-        hints: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": _HINTS[precision]}
-        if is_worker():
-            hints["INFERENCE_NUM_THREADS"] = num_threads()
-        compiled = core.compile_model(model, "CPU", hints)
-        num_requests = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-        self.full = -(-num_requests * self._step // batch_size)
-        """Number of calls that keep all cores busy."""
-        self._row_shape = tuple(compiled.output(0).shape)[1:]
-        self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        for _ in range(num_requests):
-            self._requests.put(compiled.create_infer_request())
-        self._steps = ThreadPoolExecutor(num_requests)
-        self._starting, self._has_started = threading.Lock(), False
-
-    def infer(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Run the network, on all requests at the same time. The very first images run alone (see `compute._run`)."""
-        rows = np.empty((len(inputs), *self._row_shape), np.float32)
-        starts = range(0, len(inputs), self._step)
-        with self._starting:
-            if starts and not self._has_started:
-                self._infer_step(inputs, rows, starts[0])
-                starts, self._has_started = starts[1:], True
-        list(self._steps.map(functools.partial(self._infer_step, inputs, rows), starts))
-        return rows
-
-    def _infer_step(self, inputs: NDArray[Any], rows: NDArray[np.float32], start: int) -> None:
-        """Compute the rows of a few images."""
-        batch = np.ascontiguousarray(inputs[start : start + self._step])
-        if len(batch) < self._step:
-            batch = np.concatenate([batch, np.zeros((self._step - len(batch), *batch.shape[1:]), batch.dtype)])
-        request = self._requests.get()
-        try:
-            received = request.infer([batch], share_inputs=True, share_outputs=True)[0]
-            rows[start : start + self._step] = received[: len(rows) - start]
-        finally:
-            self._requests.put(request)
+def is_approved(recipe: Recipe, folder: Path, *, earlier: Recipe | None = None) -> bool:
+    """Whether a trunk was converted before, and OpenVINO was found to agree and to be faster on this processor."""
+    known = Conversion(folder / conversion_name(recipe, earlier)).known(_where(processor_name(), recipe.precision))
+    return known is not None and known.gain >= 1
 
 
-def processor_name() -> str:
-    """The processor's full name, as OpenVINO has it."""
-    return str(openvino.Core().get_property("CPU", "FULL_DEVICE_NAME"))
+def _gain(first: CompiledNetwork, second: CompiledNetwork, inputs: NDArray[Any]) -> float:
+    """How many times as fast the second network is, on as many images as keep all cores busy."""
+    few = inputs[: first.enough]
+    for network in (first, second):
+        network.infer(few[:1])  # the first images of a network run alone
+    return gain((first.infer, 1), (second.infer, 1), few)
 
 
-def has_bfloat16() -> bool:
-    """Whether the processor computes in bfloat16."""
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
-def _difference(rows: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
-    """Largest difference of a feature, relative to the largest feature."""
-    return float(np.abs(rows - expected).max() / max(float(np.abs(expected).max()), 1e-30))
-
-
-_Way = tuple[Callable[[NDArray[Any]], object], int]
-"""A function that runs a network, and how many of its calls run at the same time."""
-
-
-def _gain(first: _Way, second: _Way, inputs: NDArray[Any]) -> float:
-    """How many times as fast the second way is. Both run in turns, and the best of each counts: other programs only slow them down."""
-    begin = time.perf_counter()
-    seconds: list[list[float]] = []
-    while len(seconds) < _TURNS and (len(seconds) < 2 or time.perf_counter() - begin < _TURNS_SECONDS):
-        seconds.append([_seconds(run, inputs, concurrency) for run, concurrency in (first, second)])
-    before, after = np.min(seconds, axis=0)
-    return float(before / after)
-
-
-def _seconds(run: Callable[[NDArray[Any]], object], inputs: NDArray[Any], concurrency: int) -> float:
-    """Seconds per call, when `concurrency` calls run at the same time."""
-    with ThreadPoolExecutor(concurrency) as calls:
-        start = time.perf_counter()
-        list(calls.map(run, [inputs] * concurrency))
-        return (time.perf_counter() - start) / concurrency
+def _where(cpu: str, precision: str) -> str:
+    """The name under which a comparison is recorded: of what can make it come out otherwise."""
+    return f"{cpu}, {precision}, {STEP_IMAGES} images a request, direct or Winograd"

@@ -14,9 +14,10 @@ pytest.importorskip("openvino")
 
 from pipeline.errors import DisagreementError, MissingExtraError, SettingError
 from pipeline.settings import Settings
-from pipeline.stage_one.engines import choose, openvino
+from pipeline.stage_one.engines import choose, compiled, measure, openvino
 from pipeline.stage_one.engines.choose import make_engine
-from pipeline.stage_one.engines.openvino import OpenVINOEngine, has_bfloat16
+from pipeline.stage_one.engines.compiled import has_bfloat16
+from pipeline.stage_one.engines.openvino import OpenVINOEngine
 from pipeline.stage_one.engines.tensorflow import TensorFlowEngine
 from pipeline.stage_one.recipes import make_recipe as recipe_of
 from pipeline.stage_one.recompute import recompute
@@ -125,7 +126,7 @@ def test_an_image_has_the_same_bits_whoever_is_beside_it(converted, folder, home
 def test_a_call_uses_all_cores_after_its_very_first_images(folder, home, monkeypatch):
     """A few images at a time go to all requests. Nothing else runs beside the first ones: the runtime sets itself up."""
     engine, running, seen = Reference(home).engine(folder), [], []
-    compute_step = openvino._Network._infer_step
+    compute_step = compiled.CompiledNetwork._infer_step
 
     def record(network, inputs, rows, start):
         running.append(start)
@@ -134,7 +135,7 @@ def test_a_call_uses_all_cores_after_its_very_first_images(folder, home, monkeyp
         seen.append((start, len(running)))
         running.remove(start)
 
-    monkeypatch.setattr(openvino._Network, "_infer_step", record)
+    monkeypatch.setattr(compiled.CompiledNetwork, "_infer_step", record)
     engine.features(PIXELS)
 
     assert seen[:2] == [(0, 1), (0, 1)]
@@ -199,7 +200,7 @@ def test_where_it_disagrees_tensorflow_takes_over(home, unchecked, monkeypatch, 
 def test_the_faster_one_is_taken(gain, home, unchecked, monkeypatch):
     """The first batch decides, and later runs remember it; who names the engine gets it either way."""
     monkeypatch.setattr(
-        openvino, "_seconds", lambda run, *_: gain if isinstance(run.__self__, TensorFlowEngine) else 1.0
+        measure, "seconds_per_call", lambda run, *_: gain if isinstance(run.__self__, TensorFlowEngine) else 1.0
     )
     expected = "openvino" if gain > 1 else "tensorflow"
     for num_made in (1, 0 if gain > 1 else 1):
@@ -294,6 +295,53 @@ def test_an_unknown_engine_is_refused():
     """Before anything is read."""
     with pytest.raises(SettingError, match="The engine is one of"):
         Settings.of(engine="tensorrt")
+
+
+class TestWinograd:
+    """Convolutions with fewer products, where they are faster."""
+
+    def engine(self, home, folder, **settings) -> tuple[OpenVINOEngine, Reference]:
+        reference = Reference(home, base="vgg16", cut="block3_conv1", **settings)
+        return reference.engine(folder), reference
+
+    @pytest.mark.parametrize("gain", [0.9, 1.1])
+    def test_the_faster_way_is_taken_and_remembered(self, gain, home, tmp_path, monkeypatch):
+        """It is measured for the first batch alone; rows are TensorFlow's either way, and say how they were made."""
+        monkeypatch.setattr(openvino, "_gain", lambda *_: gain)
+        first, reference = self.engine(home, tmp_path)
+        rows = first.features(PIXELS)
+        assert_agree(rows, reference().features(PIXELS))
+
+        monkeypatch.setattr(openvino, "_gain", None)
+        again, _ = self.engine(home, tmp_path)
+        assert np.array_equal(again.features(PIXELS), rows)
+        assert ("convolutions" in first.provenance) is ("convolutions" in again.provenance) is (gain > 1)
+
+    def test_bfloat16_is_computed_directly(self, home, tmp_path, monkeypatch):
+        """Its digits would not be enough."""
+        if not has_bfloat16():
+            pytest.skip("this processor has no bfloat16")
+        monkeypatch.setattr(openvino, "_gain", lambda *_: 1.1)
+        engine, _ = self.engine(home, tmp_path, precision="bfloat16")
+        engine.features(PIXELS)
+
+        assert "convolutions" not in engine.provenance
+
+
+def test_a_few_rows_take_a_conversion_that_was_approved(tmp_path, monkeypatch):
+    """Converting is not worth it for them, but starting TensorFlow takes longer than reading a conversion."""
+    monkeypatch.setenv("BOTTLENECK_HOME", str(tmp_path))
+    monkeypatch.setattr(choose, "_GPU_DEVICES", ())
+    options = Settings.of(base="squeezenet", size=32, weights="random", cache=tmp_path)
+    recipe, _ = recipe_of(scan(draw_tree(tmp_path / "photos", {"": 2})), options)
+    monkeypatch.setattr(openvino, "gain", lambda *_: 2.0)
+    names = []
+    for num_rows in (499, 500, 1):
+        engine = make_engine(recipe, "random", options.compute, num_rows)
+        engine.features(PIXELS)
+        names.append(engine.provenance["engine"])
+
+    assert names == ["tensorflow", "openvino", "openvino"]
 
 
 class TestBfloat16:
@@ -414,20 +462,3 @@ class TestBfloat16:
         Reference(home).engine(folder, num_rows=num_rows).features(PIXELS)
 
         assert caplog.messages == []
-
-
-def test_what_else_runs_meanwhile_does_not_decide(monkeypatch):
-    """Another program slows down a call of either; each way's best counts, and a single call never does."""
-    seconds = {"first": iter([9.0, 1.2, 1.5, 1.2, 1.3]), "second": iter([0.6, 7.0, 8.0, 0.7, 9.0])}
-    monkeypatch.setattr(openvino, "_seconds", lambda run, *_: next(seconds[run]))
-
-    assert openvino._gain(("first", 1), ("second", 2), PIXELS) == pytest.approx(2.0)
-
-
-def test_a_slow_network_is_compared_twice_at_most(monkeypatch):
-    """Comparing is to take no longer than what it saves."""
-    monkeypatch.setattr(openvino, "_TURNS_SECONDS", 0.0)
-    seconds = {"first": iter([2.0, 3.0]), "second": iter([2.0, 1.0])}
-    monkeypatch.setattr(openvino, "_seconds", lambda run, *_: next(seconds[run]))
-
-    assert openvino._gain(("first", 1), ("second", 1), PIXELS) == 2.0

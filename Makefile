@@ -103,7 +103,6 @@ PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses auto --dist loadf
 ## Run the tests, on all cores, but for the slow ones: a few minutes.
 test: $(INSTALLED)
 	$(PYTEST) -m "not slow" $(ARGS)
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --quiet tests/stage_one/computing/test_in_process.py -k test_ctrl_c_commits
 
 ## Run the slow tests: clusters, faults, pages of docs/, trainings of the base, comparisons, every network and export.
 test-slow: $(INSTALLED)

@@ -1,10 +1,9 @@
 """Stage one as a whole: nothing twice, nothing lost, nothing wrong."""
 
 import io
-import os
 import re
-import signal
-import threading
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from tests.conftest import COLOURS, draw_photo, draw_tree
 from tests.stage_one.trunks import BATCH_SIZE, Counting, make_engine, make_recipe
 from tests.stage_one.whole import extract_in_process
 
+ROOT = Path(__file__).parents[3]
 Run = Callable[..., Extraction]
 
 
@@ -442,54 +442,19 @@ class Interrupting(Counting):
         raise NotImplementedError
 
 
-class PressingCtrlC(Interrupting):
-    """In the second batch, which ends only after the main thread was interrupted; the third waits."""
-
-    batch = 2
-
-    def __init__(self, engine: TensorFlowEngine) -> None:
-        super().__init__(engine)
-        self.was_interrupted, self.has_pressed = threading.Event(), threading.Event()
-
-    def happen(self) -> None:
-        # Python forgets a signal that comes while the main thread is about to wait for a lock: people press again, too.
-        try:
-            for _ in range(200):
-                os.kill(os.getpid(), signal.SIGINT)
-                if self.was_interrupted.wait(timeout=0.1):
-                    return
-            raise AssertionError("The main thread was never interrupted.")
-        finally:
-            self.has_pressed.set()
-
-
 class Failing(Interrupting):
     def happen(self) -> None:
         raise RuntimeError("the device is gone")
 
 
 class TestInterruptions:
-    @pytest.mark.skipif(
-        "PYTEST_XDIST_WORKER" in os.environ, reason="it can end a worker of xdist; make test runs it alone"
-    )
-    def test_ctrl_c_commits_what_was_computed(self, run: Run, data: Path, home: Path, counting: Counting):
+    def test_ctrl_c_commits_what_was_computed(
+        self, run: Run, data: Path, home: Path, tmp_path: Path, counting: Counting
+    ):
         """The interrupt goes on, the batch that was running is kept as well, and the next run computes the rest."""
-        engine = PressingCtrlC(make_engine(home))
-
-        def interrupt(*_: object) -> None:
-            if not engine.was_interrupted.is_set():
-                engine.was_interrupted.set()
-                raise KeyboardInterrupt
-
-        usual = signal.signal(signal.SIGINT, interrupt)
-        try:
-            with pytest.raises(KeyboardInterrupt):
-                run(data, engine)
-        finally:
-            engine.has_pressed.wait(timeout=30)
-            # A last press may still be on its way: it must not end a worker of xdist, which needs no other handler.
-            if "PYTEST_XDIST_WORKER" not in os.environ:
-                signal.signal(signal.SIGINT, usual)
+        program = [sys.executable, "-m", "tests.stage_one.computing.pressed"]
+        pressed = subprocess.run([*program, home, data, tmp_path / "cache"], cwd=ROOT, timeout=120, check=False)
+        assert pressed.returncode == 130
 
         resumed = run(data)
 

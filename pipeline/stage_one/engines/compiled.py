@@ -18,6 +18,9 @@ from pipeline.stage_one.engines.winograd import with_winograd
 STEP_IMAGES = 4
 """Images that one request computes at a time."""
 
+_WINOGRAD_IMAGES = 2
+"""The same with convolutions in Winograd's form, whose tiles take more than twice the memory of the pixels."""
+
 _HINTS = {"float32": "f32", BFLOAT16: "bf16"}
 
 
@@ -40,7 +43,8 @@ class CompiledNetwork:
         model = core.read_model(conversion.xml, conversion.weights)
         batch, *pixels = list(model.input(0).partial_shape)
         # ONNX files may take one image at a time.
-        self._step = min(batch_size, STEP_IMAGES) if batch.is_dynamic else batch.get_length()
+        most = _WINOGRAD_IMAGES if winograd else STEP_IMAGES
+        self._step = min(batch_size, most) if batch.is_dynamic else batch.get_length()
         model.reshape([self._step, *pixels])
         self.num_winograd = with_winograd(model) if winograd else 0
         """Number of convolutions that are computed in Winograd's way."""

@@ -127,8 +127,8 @@ def _pads(node: openvino.Node) -> list[int]:
 def _products(rows: _Side, columns: _Side, channels: int, filters: int) -> int:
     """Of an image: transformations of its pixels, products with the weights, and the transformation of its outputs."""
     places = rows.num_places * columns.num_places
-    of_pixels = channels * (rows.length * columns.length * columns.num_places + rows.length * places)
-    of_outputs = filters * places * (rows.tile + 2)
+    of_pixels = channels * columns.length * (rows.length * rows.num_places + places)
+    of_outputs = filters * places * rows.tile**2
     return of_pixels + places * channels * filters + of_outputs
 
 
@@ -141,9 +141,9 @@ def _winograd(node: openvino.Node, rows: _Side, columns: _Side) -> openvino.Node
     tiles = [images, rows.num_tiles, columns.num_tiles]
 
     pixels = ops.transpose(node.input_value(0), _shape(0, 2, 3, 1))
-    places = ops.matmul(_floats(columns.matrix()[None, None]), pixels, False, False)
-    places = _reshaped(places, images, rows.length, columns.num_places * channels)
-    places = ops.matmul(_floats(rows.matrix()[None]), places, False, False)
+    places = ops.matmul(_floats(rows.matrix()[None]), _reshaped(pixels, images, rows.length, -1), False, False)
+    places = _reshaped(places, images, rows.num_places, columns.length, channels)
+    places = ops.matmul(_floats(columns.matrix()[None, None]), places, False, False)
     places = _reshaped(places, images, width, tiles[1], width, tiles[2], channels)
     places = ops.transpose(places, _shape(1, 3, 0, 2, 4, 5))
     places = _reshaped(places, width * width, int(np.prod(tiles)), channels)
@@ -152,9 +152,8 @@ def _winograd(node: openvino.Node, rows: _Side, columns: _Side) -> openvino.Node
     weights = (weights @ np.kron(from_weights, from_weights).T).reshape(filters, channels, width * width)
     products = ops.matmul(places, _floats(np.ascontiguousarray(weights.transpose(2, 1, 0))), False, False)
 
-    to_rows = _floats(to_outputs[None])
-    outputs = ops.matmul(to_rows, _reshaped(products, 1, width, -1), False, False)
-    outputs = ops.matmul(to_rows, _reshaped(outputs, tile, width, -1), False, False)
+    to_both = _floats(np.kron(to_outputs, to_outputs)[None])
+    outputs = ops.matmul(to_both, _reshaped(products, 1, width * width, -1), False, False)
     outputs = _reshaped(outputs, tile, tile, *tiles, filters)
     outputs = ops.transpose(outputs, _shape(2, 3, 0, 4, 1, 5))
     outputs = _reshaped(outputs, images, tile * tiles[1], tile * tiles[2], filters)

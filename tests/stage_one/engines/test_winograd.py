@@ -10,7 +10,7 @@ from openvino import opset13 as ops
 
 from pipeline.stage_one.engines.winograd import transformations, with_winograd
 
-IMAGES, CHANNELS, FILTERS = 2, 64, 96
+IMAGES, CHANNELS, FILTERS = 2, 128, 96
 
 
 def network(height=18, width=18, *, channels=CHANNELS, side=3, strides=1, dilations=1, pads=(1, 1), **settings):

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from pipeline.errors import DataLayoutError, UnreadableImageError
 from pipeline.images.decoding.decoder import MAX_BYTES
+from pipeline.images.decoding.noticed import Noticed
 from pipeline.images.labels import natural_key
 from pipeline.images.summary import Ignored, ImageUse, Skipped
 from pipeline.tasks.kinds import CLASSIFICATION, names_in, task_of
@@ -102,8 +103,8 @@ class Early:
     seconds: float = 0.0
     """Time of fetching and computing."""
 
-    judged: Mapping[bytes, int] = field(default_factory=dict)
-    """Digests of images with 16 bits a channel that were judged to use fewer, with that number of bits."""
+    noticed: Mapping[bytes, Noticed] = field(default_factory=dict)
+    """Digests of images in whose files something was noticed."""
 
 
 @dataclass(frozen=True)

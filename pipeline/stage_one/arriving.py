@@ -78,7 +78,7 @@ class ArrivingRows:
                 bar=bar,
             )
             finish(bar)
-        self.early = Early(done.num_rows, done.engine, time.monotonic() - start, done.judged)
+        self.early = Early(done.num_rows, done.engine, time.monotonic() - start, done.noticed)
 
     def noted(self, manifest: Manifest) -> Manifest:
         """The manifest of the images that arrived, with what was computed."""

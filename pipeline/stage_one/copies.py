@@ -46,5 +46,5 @@ def _joined(first: Computed, second: Computed, tried: set[bytes]) -> Computed:
         skipped=first.skipped | second.skipped,
         unread=unread | second.unread,
         engine=first.engine or second.engine,
-        judged=first.judged | second.judged,
+        noticed=first.noticed | second.noticed,
     )

@@ -14,6 +14,7 @@ from pipeline.cache.recipe import Recipe
 from pipeline.cache.scratch import check_takes_rows, naming_store
 from pipeline.cache.store import Store, view_keys
 from pipeline.errors import DataLayoutError
+from pipeline.images.decoding.noticed import Noticed
 from pipeline.images.manifest import Early, Manifest
 from pipeline.images.summary import Skipped, unread_kinds
 from pipeline.settings import Settings
@@ -116,7 +117,7 @@ def make_rows(
     if keep:
         keep_note(store, settings.features.weights)
     offer_shared(store, inventory.keys, settings.paths, progress=settings.compute.progress)
-    _warn_judged({**early.judged, **done.judged})
+    _warn_of_noticed(readable, {**early.noticed, **done.noticed})
     logger.info(
         "%s: %d rows needed, %d of them new%s.",
         store.name,
@@ -180,9 +181,17 @@ def _first(skipped: Sequence[Skipped]) -> list[str]:
     return [f"{entry.path}: {entry.reason}" for entry in skipped[:_NUM_NAMED]] + rest
 
 
-def _warn_judged(judged: Mapping[bytes, int]) -> None:
-    """Count the images whose range of values was judged, by their significant bits."""
-    counts = Counter(judged.values())
+def _warn_of_noticed(manifest: Manifest, noticed: Mapping[bytes, Noticed]) -> None:
+    """Count the images whose range of values was judged, by their significant bits, and those whose files have more than one."""
+    more = [digest for digest, found in noticed.items() if found.has_more]
+    if more:
+        first = next(name for name, digest in zip(manifest.names, manifest.digests, strict=True) if digest == more[0])
+        logger.warning(
+            "%d files have several pages or frames, %s for one; the first of each is used. If others matter, split them into files.",
+            len(more),
+            first,
+        )
+    counts = Counter(found.bits for found in noticed.values() if found.bits is not None)
     if counts:
         listed = ", ".join(f"{counts[bits]} with {bits} bits" for bits in sorted(counts))
         logger.warning(

@@ -225,9 +225,9 @@ def test_gray_uses_the_range_of_the_file(bits, kind, dtype):
     """White is white whatever the camera's bits are; version 1 takes the upper 8 of 16."""
     ramp = np.linspace(0, 2**bits - 1, SIDE * SIDE).reshape(SIDE, SIDE).astype(np.int64)
     data = gray(ramp.astype(dtype), kind)
-    pixels, judged = Decoder(SIDE).decode_judged(data)
+    pixels, noticed = Decoder(SIDE).decode_noticing(data)
 
-    assert judged == (None if bits == 16 else bits)
+    assert noticed.bits == (None if bits == 16 else bits)
     np.testing.assert_array_equal(pixels[..., 0], ramp >> (bits - 8))
     np.testing.assert_array_equal(decode(data, background="drop", version=1)[..., 0], ramp >> 8)
 
@@ -251,22 +251,22 @@ def test_hot_pixels_do_not_make_an_image_black(channels):
     values = np.random.default_rng(0).integers(0, 2**12, (100, 100, channels)).astype(np.uint16)
     values[:2, :2] = 65_535
     data = gray(values[..., 0], "PNG") if channels == 1 else png_of_sixteen_bits(values)
-    pixels, judged = Decoder(100).decode_judged(data)
+    pixels, noticed = Decoder(100).decode_noticing(data)
 
-    assert judged == 12
+    assert noticed.bits == 12
     np.testing.assert_array_equal(pixels[5, 5, :channels], values[5, 5] >> 4)
     assert pixels[0, 0].min() == 255
     values[:10] = 65_535
     data = gray(values[..., 0], "PNG") if channels == 1 else png_of_sixteen_bits(values)
-    assert Decoder(100).decode_judged(data)[1] is None
+    assert Decoder(100).decode_noticing(data)[1].bits is None
 
 
 def test_negative_values_are_noise_or_refused():
     """A little below 0 is 0, as after the background was subtracted; Hounsfield units have no known range."""
     noise = np.linspace(-200, 4095, SIDE * SIDE).reshape(SIDE, SIDE).astype(np.int32)
-    pixels, judged = Decoder(SIDE).decode_judged(gray(noise, "TIFF"))
+    pixels, noticed = Decoder(SIDE).decode_noticing(gray(noise, "TIFF"))
 
-    assert judged == 12
+    assert noticed.bits == 12
     np.testing.assert_array_equal(pixels[..., 0], np.maximum(noise, 0) >> 4)
     for low in (-1024, -5000):
         with pytest.raises(UnreadableImageError, match=f"values from {low} to 3000 have no known range; convert"):
@@ -295,6 +295,58 @@ def test_images_that_were_judged_are_counted(tmp_path, caplog):
     (message,) = [entry.getMessage() for entry in caplog.records if "16 bits" in entry.getMessage()]
     assert message.startswith("3 images have 16 bits a channel")
     assert "1 with 8 bits, 2 with 12 bits" in message
+
+
+# Several pages and frames
+
+
+def several(kind: str, *, sizes=(SIDE, SIDE), **settings) -> bytes:
+    """A file with one image of each size, each of another colour."""
+    first, *others = [Image.new("RGB", (size, size), (60 * number, 200, 90)) for number, size in enumerate(sizes)]
+    stream = io.BytesIO()
+    first.save(stream, kind, save_all=True, append_images=others, **settings)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "GIF", "WEBP", "PNG", "AVIF"])
+def test_further_pages_and_frames_are_noticed(kind):
+    """The first is read."""
+    pixels, noticed = Decoder(SIDE).decode_noticing(several(kind))
+
+    assert noticed.has_more
+    assert not Decoder(SIDE).decode_noticing(several(kind, sizes=[SIDE]))[1].has_more
+    assert np.abs(pixels[0, 0].astype(int) - (0, 200, 90)).max() < 12
+
+
+def test_previews_are_no_pages():
+    """A second page that is much smaller, or that says that it is a smaller copy, is not lost."""
+    assert not Decoder(SIDE).decode_noticing(several("TIFF", sizes=(64, 15)))[1].has_more
+    copies = several("TIFF", tiffinfo={254: 1})
+    assert not Decoder(SIDE).decode_noticing(copies)[1].has_more
+
+
+def test_a_damaged_second_page_does_not_matter():
+    """The first is there."""
+    data = several("TIFF")
+    pixels, _ = Decoder(SIDE).decode_noticing(data[: len(data) - 40])
+
+    assert pixels[0, 0].tolist() == [0, 200, 90]
+
+
+def test_files_with_several_pages_are_counted(tmp_path, caplog):
+    """One warning for all, with the name of one."""
+    for number in range(4):
+        folder = tmp_path / "scans" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.tif").write_bytes(several("TIFF", sizes=[40 + number] * (1 + number % 2)))
+
+    with caplog.at_level(logging.WARNING):
+        extract(tmp_path / "scans", settings=Settings.of(cache=tmp_path / "cache", **RANDOM))
+
+    (message,) = [entry.getMessage() for entry in caplog.records if "pages" in entry.getMessage()]
+    assert message == (
+        "2 files have several pages or frames, b/1.tif for one; the first of each is used. If others matter, split them into files."
+    )
 
 
 # Transparency

@@ -19,7 +19,8 @@ def work(tmp_path_factory, photos, home):
         dense = call(
             "head", photos, "--head", "dense:8,relu", "--epochs", 2, "--name", "dense", *BASE, *places, "--json"
         )
-    return {"features": features, "linear": linear, "dense": dense, "places": places, "folder": folder}
+    files = {run.name: {path.name for path in run.iterdir()} for run in (folder / "runs").iterdir()}
+    return {"features": features, "linear": linear, "dense": dense, "places": places, "folder": folder, "files": files}
 
 
 @pytest.fixture

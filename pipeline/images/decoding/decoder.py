@@ -34,6 +34,8 @@ from pipeline.images.decoding.formats import (
     open_image,
 )
 from pipeline.images.decoding.metadata import SWAPS_SIDES, turn_of
+from pipeline.images.decoding.noticed import Noticed
+from pipeline.images.decoding.pages import has_more_pages
 from pipeline.images.decoding.pixels import DROP, FITS, RESIZE, compose, fit_to, fitted_size, parse_background, to_rgb
 from pipeline.images.decoding.silence import no_warnings
 
@@ -144,16 +146,15 @@ class Decoder:
         Raises:
             UnreadableImageError: The bytes are not an image, are truncated, or declare more than `max_pixels` pixels.
         """
-        return self.decode_judged(data)[0]
+        return self.decode_noticing(data)[0]
 
-    def decode_judged(self, data: bytes) -> tuple[NDArray[np.uint8], int | None]:
-        """What `decode` returns, and the significant bits (8, 10, 12 or 14) if they were judged to be fewer than the file's 16."""
+    def decode_noticing(self, data: bytes) -> tuple[NDArray[np.uint8], Noticed]:
+        """What `decode` returns, and what was noticed in the file."""
         with _naming_damage():
-            image, extent, bits = self._load(data)
+            image, extent, noticed = self._load(data)
             fill = BLACK if self.background == DROP else self.background
             fitted = fit_to(image, extent, self.size_px, self.fit, self.resize, fill)
-        is_judged = bits is not None and bits < sixteen.FULL_BITS
-        return np.asarray(fitted, dtype=np.uint8), bits if is_judged else None
+        return np.asarray(fitted, dtype=np.uint8), noticed
 
     def is_same_in_version_1(self, data: bytes) -> bool:
         """Whether version 1 gives the same pixels for this image, as far as its header shows; False if in doubt.
@@ -177,23 +178,24 @@ class Decoder:
                 image.draft(None, self._least_size(size))
         return image.size == size
 
-    def _load(self, data: bytes) -> tuple[Image.Image, Extent, int | None]:
-        """RGB, upright, before fitting; what it shows; and the significant bits of a channel where the file has 16."""
+    def _load(self, data: bytes) -> tuple[Image.Image, Extent, Noticed]:
+        """RGB, upright, before fitting; what it shows; and what was noticed."""
         check_bytes(data)
         judges = self.version > 1
         if _is_array(data):
             image, bits = to_rgb(_open_array(data, self.max_pixels), self.background, judges=judges)
-            return image, image.size, bits
+            return image, image.size, _noticed(bits)
         is_drafted = judges and self.resize in JPEG_MARGINS
         loaded = load_image(data, max_pixels=self.max_pixels, draft=self._least_size if is_drafted else None)
         image, bits = self._judge_colour(loaded) if judges else (loaded.image, None)
         if bits is None:
             image, bits = to_rgb(loaded.image, self.background, judges=judges)
+        noticed = _noticed(bits, has_more=has_more_pages(loaded.image, loaded.content))
         turn = turn_of(loaded.image) if self.exif and loaded.image.format != "TIFF" else None
         if turn is None:
-            return image, loaded.extent, bits
+            return image, loaded.extent, noticed
         width, height = loaded.extent
-        return image.transpose(turn), (height, width) if turn in SWAPS_SIDES else (width, height), bits
+        return image.transpose(turn), (height, width) if turn in SWAPS_SIDES else (width, height), noticed
 
     def _judge_colour(self, loaded: Loaded) -> tuple[Image.Image, int | None]:
         """An image with 16 bits in each colour as RGB, and its significant bits; None for an image that has not."""
@@ -220,6 +222,11 @@ class Decoder:
         width, height = fitted_size(size, self.size_px, self.fit)
         margin = JPEG_MARGINS[self.resize]
         return margin * width, margin * height
+
+
+def _noticed(bits: int | None, *, has_more: bool = False) -> Noticed:
+    """Of the significant bits of a channel where the file has 16: whether they are fewer."""
+    return Noticed(bits if bits is not None and bits < sixteen.FULL_BITS else None, has_more)
 
 
 def check_bytes(data: bytes) -> None:

@@ -17,6 +17,7 @@ from pipeline.cache.store import Keys
 from pipeline.errors import UnreadableImageError
 from pipeline.images.augment import ViewMaker
 from pipeline.images.decoding.decoder import Decoder
+from pipeline.images.decoding.noticed import Noticed
 from pipeline.images.manifest import Scanned, read_scanned
 from pipeline.progress import progress_bar
 from pipeline.stage_one.computing.pending import Pending, Sink
@@ -68,8 +69,8 @@ class Computed:
     engine: str | None
     """Name of the engine that computed them; None if no image could be decoded."""
 
-    judged: dict[bytes, int] = field(default_factory=dict)
-    """Digests of images with 16 bits a channel that were judged to use fewer, with that number of bits."""
+    noticed: dict[bytes, Noticed] = field(default_factory=dict)
+    """Digests of images in whose files something was noticed."""
 
     @property
     def left_out(self) -> dict[bytes, str]:
@@ -106,8 +107,8 @@ def compute(
         shard_rows: Rows per shard; None: see `pipeline.stage_one.computing.pending`.
     """
     refused: dict[bytes, _Refusal] = {}
-    judged: dict[bytes, int] = {}
-    decoded = _decode_all(images, items, recipe, num_threads, judged)
+    noticed: dict[bytes, Noticed] = {}
+    decoded = _decode_all(images, items, recipe, num_threads, noticed)
     batches = _batches(decoded, batch_size, images, refused)
     with (
         watch("Stage one") as moved,
@@ -119,7 +120,7 @@ def compute(
         {digest: refusal.reason for digest, refusal in refused.items() if refusal.is_unread == is_unread}
         for is_unread in (False, True)
     )
-    return Computed(pending.num_committed, skipped, unread, engine.provenance["engine"] if engine else None, judged)
+    return Computed(pending.num_committed, skipped, unread, engine.provenance["engine"] if engine else None, noticed)
 
 
 def _run(
@@ -204,9 +205,9 @@ _Decoded = tuple[Item, NDArray[np.uint8] | _Refusal]
 
 
 def _decode_all(
-    images: Scanned, items: Iterable[Item | None], recipe: Recipe, num_threads: int, judged: dict[bytes, int]
+    images: Scanned, items: Iterable[Item | None], recipe: Recipe, num_threads: int, noticed: dict[bytes, Noticed]
 ) -> Generator[_Decoded, None, None]:
-    """Each item with its pixels or a refusal, in order; threads decode ahead. Bits of judged images go into `judged`."""
+    """Each item with its pixels or a refusal, in order; threads decode ahead. What is noticed in a file goes into `noticed`."""
     maker = ViewMaker.from_json(recipe.augmentation) if recipe.augmentation else None
     waiting: deque[tuple[Item, Future[NDArray[np.uint8] | _Refusal]]] = deque()
     pool = ThreadPoolExecutor(num_threads)
@@ -214,7 +215,7 @@ def _decode_all(
         for item in items:
             if item is not None:
                 images.announce(item.row)
-                waiting.append((item, pool.submit(_decode, images, item, recipe.decoder, maker, judged)))
+                waiting.append((item, pool.submit(_decode, images, item, recipe.decoder, maker, noticed)))
             if len(waiting) >= _DECODE_AHEAD or (item is None and waiting):
                 first, future = waiting.popleft()
                 yield first, future.result()
@@ -225,17 +226,17 @@ def _decode_all(
 
 
 def _decode(
-    images: Scanned, item: Item, decoder: Decoder, maker: ViewMaker | None, judged: dict[bytes, int]
+    images: Scanned, item: Item, decoder: Decoder, maker: ViewMaker | None, noticed: dict[bytes, Noticed]
 ) -> NDArray[np.uint8] | _Refusal:
     data = read_scanned(images, item.row)
     if isinstance(data, str):
         return _Refusal(data, is_unread=True)
     try:
-        pixels, bits = decoder.decode_judged(data)
+        pixels, found = decoder.decode_noticing(data)
     except UnreadableImageError as error:
         return _Refusal(str(error), is_unread=False)
-    if bits is not None:
-        judged[images.digests[item.row]] = bits
+    if found != Noticed():
+        noticed[images.digests[item.row]] = found
     return maker(pixels, images.digests[item.row], item.view) if maker else pixels
 
 

@@ -12,6 +12,7 @@ from pipeline.cache.store import Store
 from pipeline.errors import ClusterError, DataNotFoundError, WorkerDiedError
 from pipeline.execution.tasks import Lost
 from pipeline.execution.workers import Workers
+from pipeline.images.decoding.noticed import Noticed
 from pipeline.images.manifest import Files, Manifest, read_scanned
 from pipeline.stage_one.computing.compute import Computed, Engine, Item, finish, row_bar
 from pipeline.stage_one.computing.tasks import RowTask, RowTaskResult, run_task
@@ -76,7 +77,7 @@ def distribute(
         finish(bar)
     store.refresh()
     num_rows = int(store.has(whole.keys()).sum())
-    return Computed(num_rows, done.skipped, unread={}, engine=done.engine, judged=done.judged)
+    return Computed(num_rows, done.skipped, unread={}, engine=done.engine, noticed=done.noticed)
 
 
 @dataclass
@@ -94,7 +95,7 @@ class _Job:
     blind: set[str] = field(default_factory=set)
     """Names of workers that could not read an image that this process can read."""
 
-    judged: dict[bytes, int] = field(default_factory=dict)
+    noticed: dict[bytes, Noticed] = field(default_factory=dict)
     engine: str | None = None
     num_made: int = 0
     num_deadly: int = 0
@@ -182,7 +183,7 @@ class _Job:
                 "Use --gather if the machines do not share the cache folder."
             )
         self.skipped |= result.skipped
-        self.judged |= result.judged
+        self.noticed |= result.noticed
         self.engine = self.engine or result.engine
         self.bar.update(result.num_rows)
         self.num_made += result.num_rows

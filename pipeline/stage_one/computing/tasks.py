@@ -13,6 +13,7 @@ from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Keys
 from pipeline.execution.cluster import worker_name
 from pipeline.execution.threads import num_threads
+from pipeline.images.decoding.noticed import Noticed
 from pipeline.images.manifest import Manifest
 from pipeline.stage_one.computing.compute import Engine, Item, compute, keys_of
 
@@ -107,7 +108,7 @@ class RowTaskResult:
     shards: list[bytes] = field(default_factory=list)
     """Bytes of the shards that it did not commit."""
 
-    judged: dict[bytes, int] = field(default_factory=dict)
+    noticed: dict[bytes, Noticed] = field(default_factory=dict)
     """As in `Computed`."""
 
 
@@ -147,5 +148,5 @@ def run_task(task: RowTask) -> RowTaskResult:
         done.unread,
         names=names,
         shards=shards,
-        judged=done.judged,
+        noticed=done.noticed,
     )

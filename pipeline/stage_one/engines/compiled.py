@@ -19,7 +19,7 @@ STEP_IMAGES = 4
 """Images that one request computes at a time."""
 
 _WINOGRAD_IMAGES = 2
-"""The same with convolutions in Winograd's form, whose tiles take more than twice the memory of the pixels."""
+"""The same with Winograd convolutions, whose tiles take more than twice the memory of the pixels."""
 
 _HINTS = {"float32": "f32", BFLOAT16: "bf16"}
 
@@ -35,7 +35,7 @@ class CompiledNetwork:
         conversion: The network.
         batch_size: Images per call.
         precision: `float32` or `bfloat16`.
-        winograd: Whether convolutions are computed in Winograd's way where that takes fewer products.
+        winograd: Whether convolutions are Winograd's where these take fewer products.
     """
 
     def __init__(self, conversion: Conversion, batch_size: int, precision: str, *, winograd: bool = False) -> None:
@@ -47,7 +47,7 @@ class CompiledNetwork:
         self._step = min(batch_size, most) if batch.is_dynamic else batch.get_length()
         model.reshape([self._step, *pixels])
         self.num_winograd = with_winograd(model) if winograd else 0
-        """Number of convolutions that are computed in Winograd's way."""
+        """Number of Winograd convolutions."""
         # Without the hint, processors with bfloat16 would use it for float32 networks.
         hints: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": _HINTS[precision]}
         if is_worker():

@@ -28,7 +28,7 @@ class Compared:
     """How many times as fast it is."""
 
     winograd: bool = False
-    """Whether its convolutions are computed in Winograd's way."""
+    """Whether it has Winograd convolutions."""
 
 
 class Conversion:

@@ -41,9 +41,9 @@ _WORTH_TELLING = 1.2
 class OpenVINOEngine:
     """The trunk in OpenVINO's CPU runtime, in float32 or bfloat16.
 
-    The conversion is kept with digests of its files. On each processor model, the first batch shows whether convolutions are faster
-    in Winograd's way. It is also computed by TensorFlow, and both are timed. If they agree and OpenVINO is faster, that is
-    recorded and TensorFlow is not needed again.
+    The conversion is kept with digests of its files. On each processor model, the first batch shows whether Winograd convolutions are
+    faster. It is also computed by TensorFlow, and both are timed. If they agree and OpenVINO is faster, that is recorded and
+    TensorFlow is not needed again.
 
     Args:
         recipe: What to compute.
@@ -119,13 +119,13 @@ class OpenVINOEngine:
         self.concurrency = network.full + 1  # while one call ends, the next one keeps all cores busy
 
     def _choose_convolutions(self, inputs: NDArray[Any]) -> None:
-        """Use Winograd's way where it is faster; bfloat16 has too few digits for it."""
+        """Use Winograd convolutions where they are faster; bfloat16 has too few digits for them."""
         if self._precision != "float32":
             return
         winograd = self._compiled(winograd=True)
         if winograd.num_winograd:
             faster = _gain(self._network, winograd, inputs)
-            logger.info("%d convolutions in Winograd's way: %.2f times as fast.", winograd.num_winograd, faster)
+            logger.info("%d Winograd convolutions: %.2f times as fast.", winograd.num_winograd, faster)
             if faster > 1:
                 self._use(winograd)
 

@@ -1,4 +1,4 @@
-"""3 x 3 convolutions computed in Winograd's way, with fewer products: written into an OpenVINO network as ordinary operations.
+"""Winograd convolutions: 3 x 3 convolutions with fewer products, written into an OpenVINO network as ordinary operations.
 
 m x m outputs of a 3 x 3 convolution take 9 m² products for each pair of channels. After a linear transformation of the pixels and of the
 weights (m + 2)² are enough, for m = 4 a quarter: each of the (m + 2)² places is one matrix product of all tiles with the weights there.
@@ -73,21 +73,21 @@ def transformations(tile: int) -> tuple[NDArray[np.float64], NDArray[np.float64]
 
 
 def with_winograd(network: openvino.Model) -> int:
-    """Write Winograd's way into a network of fixed shapes, wherever it takes half of the products or fewer.
+    """Replace the 3 x 3 convolutions of a network of fixed shapes, wherever half of the products or fewer are enough.
 
     Returns:
-        How many convolutions were changed.
+        How many were replaced.
     """
-    changed = 0
+    replaced = 0
     for node in network.get_ordered_ops():
         if not _is_plain(node):
             continue
         sides = _best_sides(node)
         if sides is not None:
             node.output(0).replace(_winograd(node, *sides).output(0))
-            changed += 1
+            replaced += 1
     network.validate_nodes_and_infer_types()
-    return changed
+    return replaced
 
 
 def _is_plain(node: openvino.Node) -> bool:

@@ -298,14 +298,14 @@ def test_an_unknown_engine_is_refused():
 
 
 class TestWinograd:
-    """Convolutions with fewer products, where they are faster."""
+    """Winograd convolutions, where they are faster."""
 
     def engine(self, home, folder, **settings) -> tuple[OpenVINOEngine, Reference]:
         reference = Reference(home, base="vgg16", cut="block3_conv1", **settings)
         return reference.engine(folder), reference
 
     @pytest.mark.parametrize("gain", [0.9, 1.1])
-    def test_the_faster_way_is_taken_and_remembered(self, gain, home, tmp_path, monkeypatch):
+    def test_the_faster_convolutions_are_taken_and_remembered(self, gain, home, tmp_path, monkeypatch):
         """It is measured for the first batch alone; rows are TensorFlow's either way, and say how they were made."""
         monkeypatch.setattr(openvino, "_gain", lambda *_: gain)
         first, reference = self.engine(home, tmp_path)

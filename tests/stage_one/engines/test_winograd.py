@@ -1,4 +1,4 @@
-"""Winograd's way of convolutions, against OpenVINO's own."""
+"""Winograd convolutions, against OpenVINO's own."""
 
 import numpy as np
 import pytest

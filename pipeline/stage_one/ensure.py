@@ -183,9 +183,9 @@ def _first(skipped: Sequence[Skipped]) -> list[str]:
 
 def _warn_of_noticed(manifest: Manifest, noticed: Mapping[bytes, Noticed]) -> None:
     """Count the images whose range of values was judged, by their significant bits, and those whose files have more than one."""
-    more = [digest for digest, found in noticed.items() if found.has_more]
+    more = {digest for digest, found in noticed.items() if found.has_more}
     if more:
-        first = next(name for name, digest in zip(manifest.names, manifest.digests, strict=True) if digest == more[0])
+        first = next(name for name, digest in zip(manifest.names, manifest.digests, strict=True) if digest in more)
         logger.warning(
             "%d files have several pages or frames, %s for one; the first of each is used. If others matter, split them into files.",
             len(more),

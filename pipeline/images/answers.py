@@ -5,10 +5,18 @@ The kind of the task is found where it is plain, and asked for where it is not (
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.errors import DataLayoutError
-from pipeline.images.labels import label_text, listed, measured_values, natural_key, several_labels
+from pipeline.images.labels import (
+    counted,
+    label_text,
+    listed,
+    measured_values,
+    missing_spellings,
+    natural_key,
+    several_labels,
+)
 from pipeline.images.numbers import as_numbers, doubtful_number
 from pipeline.tasks.multilabel import NOTHING, SEPARATOR, UNKNOWN
 from pipeline.tasks.regression import SEPARATOR as BETWEEN_NUMBERS
@@ -17,7 +25,10 @@ Texts = Sequence[str | None]
 
 _YES, _NO = frozenset(["1", "1.0", "true", "t", "yes", "y"]), frozenset(["0", "0.0", "false", "f", "no", "n"])
 _DOUBT = frozenset(["-1", "-1.0"])
-"""Not known, beside 0 and 1: the mark of CheXpert and others."""
+"""Not known, beside 0 and 1: the mark of CheXpert and others. Where there is no 0, it is no: the mark of CelebA."""
+
+_STAND_INS = frozenset([-1.0, -9.0, -99.0, -999.0, -9999.0, 999.0, 9999.0, 99999.0])
+"""Numbers that are often written where none is known."""
 
 _PLAIN = ("|", ";", "\n")
 """Separators that names of classes do not have: fields with them are several labels, if a part comes twice."""
@@ -45,17 +56,36 @@ class Answers:
     """What was found out about them: a sentence each."""
 
 
-def answers_of(columns: Mapping[str, Texts], kind: str | None = None) -> Answers:
+def answers_of(columns: Mapping[str, Texts], kind: str | None = None, *, are_fields: bool = True) -> Answers:
     """The answers in one or several columns of equal length.
 
     Args:
         columns: Texts by the name of the column, in the order that the user named them.
         kind: What the user asks for; None: it is found.
+        are_fields: They are fields of a table, where `None` and `NA` mean that there is no label; as the name of a folder they are one.
 
     Raises:
         DataLayoutError: A text is no answer of this kind, or the name of a column cannot be one of a label.
     """
-    plain = {name: [label_text(text) for text in column] for name, column in columns.items()}
+    if not are_fields:
+        return _answers({name: list(column) for name, column in columns.items()}, kind)
+    found = _answers({name: [label_text(text) for text in column] for name, column in columns.items()}, kind)
+    return replace(found, notes=(*_notes_on_missing(columns), *found.notes))
+
+
+def _notes_on_missing(columns: Mapping[str, Texts]) -> list[str]:
+    """A sentence for each column with texts that are read as no label, and could be the names of classes."""
+    found = {name: missing_spellings(column) for name, column in columns.items()}
+    return [
+        f"Values of the column {name!r} that mean no label: {counted(missing.items())}. If one of them is a class, give it another "
+        "name, such as 'Namibia' for 'NA'."
+        for name, missing in found.items()
+        if missing
+    ]
+
+
+def _answers(plain: Mapping[str, list[str | None]], kind: str | None) -> Answers:
+    """As `answers_of`, for labels without spaces around them, and None for missing ones."""
     if len(plain) == 1:
         return _of_one(*next(iter(plain.items())), kind)
     if kind == "regression":
@@ -137,7 +167,7 @@ def _parts(text: str, separator: str | None) -> list[str]:
 def _flags(columns: Mapping[str, list[str | None]], *, is_found: bool) -> Answers:
     """A column of yes and no for each label."""
     _check_names("the table", set(columns))
-    marks = {}
+    marks, is_signed = {}, _are_signed(columns)
     for name, column in columns.items():
         wrong = next((text for text in column if text is not None and not _is_flag(text)), None)
         if wrong is not None:
@@ -145,13 +175,22 @@ def _flags(columns: Mapping[str, list[str | None]], *, is_found: bool) -> Answer
                 f"A label column has 1 and 0 (or yes and no), and nothing or -1 where it is not known. Received: {wrong!r} in {name!r}. "
                 "For a head for each column, use --task classification or leave out --task."
             )
-        marks[name] = [_mark(name, text) for text in column]
+        marks[name] = [_mark(name, "0" if is_signed and text in _DOUBT else text) for text in column]
     labels = []
     for row in zip(*marks.values(), strict=True):
         is_known = any(not mark.startswith(UNKNOWN) for mark in row)
         labels.append((SEPARATOR.join(mark for mark in row if mark) or NOTHING) if is_known else None)
-    note = f"The columns {listed(list(map(repr, columns)))} are labels of one task (--task multilabel). For a head for each: --task classification."
-    return Answers(tuple(labels), "multilabel", tuple(columns), notes=(note,) if is_found else ())
+    shown = f"The columns {listed(list(map(repr, columns)))}"
+    found = f"{shown} are labels of one task (--task multilabel). For a head for each: --task classification."
+    signed = f"{shown} have 1 and -1, and no 0: -1 is read as no. If it means that it is not known, leave these cells empty."
+    notes = [*([found] if is_found else []), *([signed] if is_signed else [])]
+    return Answers(tuple(labels), "multilabel", tuple(columns), notes=tuple(notes))
+
+
+def _are_signed(columns: Mapping[str, list[str | None]]) -> bool:
+    """Whether -1 means no: there is nothing else for it in any column, neither a 0 nor an empty cell."""
+    texts = {None if text is None else text.casefold() for column in columns.values() for text in column}
+    return bool(texts & _DOUBT) and bool(texts & _YES) and texts <= _YES | _DOUBT
 
 
 def _mark(name: str, text: str | None) -> str:
@@ -194,6 +233,7 @@ def _numbers(columns: Mapping[str, list[str | None]], *notes: str) -> Answers:
             notes += (
                 f"{doubtful!r} in the column {name!r} is read as {numbers[doubtful]:g}. If its comma is for decimals, write points.",
             )
+        notes += _note_on_stand_ins(name, known, numbers)
         wrong = next((text for text, value in numbers.items() if value is None), None)
         if wrong is not None:
             raise DataLayoutError(
@@ -203,6 +243,20 @@ def _numbers(columns: Mapping[str, list[str | None]], *notes: str) -> Answers:
         texts.append([_digits(None if text is None else numbers[text]) for text in column])
     labels = [BETWEEN_NUMBERS.join(row) if any(row) else None for row in zip(*texts, strict=True)]
     return Answers(tuple(labels), "regression", tuple(columns), notes=notes)
+
+
+def _note_on_stand_ins(name: str, known: Sequence[str], numbers: Mapping[str, float | None]) -> tuple[str, ...]:
+    """A sentence on a number such as -1 or 999 that is far from all others, and may stand where none is known; or none."""
+    others = {value for value in numbers.values() if value is not None}
+    for text, value in numbers.items():
+        rest = others - {value}
+        if value in _STAND_INS and rest and (max(rest) < value / 10 if value > 0 else min(rest) >= 0):
+            count = known.count(text)
+            return (
+                f"{count:,} of {len(known):,} numbers in the column {name!r} are {text}, and all others are "
+                f"{'far below' if value > 0 else 'not negative'}. If it means that the number is not known, leave these cells empty.",
+            )
+    return ()
 
 
 def _digits(value: float | None) -> str:

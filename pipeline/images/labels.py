@@ -67,6 +67,12 @@ _STRONG, _WEAK = ("|", ";", "\n"), (",", "+", "&", "/", " and ")
 _INVISIBLE = "\0\u200b\u200c\u200d\u2060\ufeff"
 _EXCEL_ERRORS = ("#REF!", "#DIV/0!", "#NAME?", "#VALUE!", "#NUM!", "#NULL!")
 _QUOTES = "'\"`\u201c\u201d\u2018\u2019"
+_GAPS = re.compile(r"[\s_.\u2010-\u2015\u2212-]+")
+"""What stands between words: spaces, dots and dashes of all kinds."""
+
+_ZEROS = re.compile(r"(?<![\d.,])0+(?=\d)")
+"""Zeros in front of a number: `class 01`."""
+
 _ALIKE = str.maketrans("асеорхуіјһԁԛѕкмтнвαορνικ", "aceopxyijhdqskmthbaopvik")
 """Small letters of the Cyrillic and Greek alphabets that look like Latin ones."""
 
@@ -79,12 +85,12 @@ _DATE = re.compile(
 def plain_texts(values: Sequence[object]) -> list[str | None]:
     """A column as texts, with None for missing values.
 
-    Whole floats become integers if values are missing: pandas makes floats of a column of integers with a gap. A list of one value is
-    that value; a longer one is joined by `|`.
+    Whole floats become integers if values are missing, as pandas makes floats of a column of integers with a gap, and beside values of
+    another type. A list of one value is that value; a longer one is joined by `|`.
     """
     floats = [value for value in values if isinstance(value, float)]
-    has_gap = any(value is None or (isinstance(value, float) and math.isnan(value)) for value in values)
-    is_whole = has_gap and all(value.is_integer() for value in floats if not math.isnan(value))
+    may_be_whole = len(floats) < len(values) or any(map(math.isnan, floats))
+    is_whole = may_be_whole and all(value.is_integer() for value in floats if not math.isnan(value))
     return [
         _plain(int(value) if is_whole and isinstance(value, float) and math.isfinite(value) else value)
         for value in values
@@ -98,7 +104,7 @@ def _plain(value: object) -> str | None:
         return _plain(value.tolist())
     if isinstance(value, list | tuple | set):
         return "|".join(filter(None, map(_plain, value))) or NOTHING
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 def label_text(text: str | None) -> str | None:
@@ -132,7 +138,7 @@ def natural_key(text: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
 
 
 def spellings(labels: Iterable[str | None]) -> list[list[tuple[str, int]]]:
-    """Labels that differ in case, spaces, dots, accents or the spelling of a number only, with their counts: `Cats` and `cats`."""
+    """Labels that differ in case, spaces, dots, dashes, quotes, accents or zeros of a number only, with counts: `Cats` and `cats`."""
     counts = Counter(label for label in labels if label is not None)
     found: dict[object, list[tuple[str, int]]] = defaultdict(list)
     for label, count in counts.items():
@@ -144,8 +150,9 @@ def spellings(labels: Iterable[str | None]) -> list[list[tuple[str, int]]]:
 def _bare(label: str) -> str:
     """A label without the differences that people overlook."""
     letters = unicodedata.normalize("NFKD", _mended(label).casefold()).translate(_ALIKE)
-    plain = "".join(char for char in letters if unicodedata.category(char) not in ("Mn", "Cf"))
-    return " ".join(re.split(r"[\s_.-]+", plain.strip(_QUOTES))).strip() or label
+    plain = "".join(char for char in letters if unicodedata.category(char) not in ("Mn", "Cf") and char not in _QUOTES)
+    words = " ".join(_GAPS.split(_ZEROS.sub("", plain)))
+    return re.sub(r" (?!\d)|(?<!\d) ", "", words) or label  # `1 1` is not `11`
 
 
 def _mended(label: str) -> str:
@@ -161,9 +168,10 @@ def placeholders(labels: Iterable[str | None]) -> list[tuple[str, int]]:
     """Labels that may stand for a missing one, with their counts: `?`, `none`, or `-1` beside the numbers from 0 on."""
     counts = Counter(label for label in labels if label is not None)
     found = [(label, count) for label, count in counts.items() if label.casefold() in PLACEHOLDERS]
-    others = [label for label in counts if label != "-1"]
-    if "-1" in counts and len(others) > 1 and all(label.isdigit() for label in others):
-        found.append(("-1", counts["-1"]))
+    below = next((label for label in ("-1", "-1.0") if label in counts), None)
+    others = [number_of(label) for label in counts if label != below]
+    if below is not None and len(others) > 1 and all(value is not None and value >= 0 for value in others):
+        found.append((below, counts[below]))
     return found if len(counts) > len(found) + 1 else []
 
 

@@ -52,6 +52,7 @@ def test_none_in_lower_case_is_a_class(make):
     [
         *(("Cats", "cats"), ("1", "1.0"), ("01", "1"), ("black cat", "black_cat"), ("big  dog", "big dog")),
         *(("St. Bernard", "St Bernard"), ("caf\u00e9", "cafe"), ("c\u200bat", "cat"), ("\uff43\uff41\uff54", "cat")),
+        *(("T\u2011shirt", "T-shirt"), ("Baker\u2019s", "Baker's"), ("BlackCat", "black cat"), ("class 01", "class 1")),
         *(("'cat'", "cat"), ("\u0441at", "cat"), ("cafÃ©", "café"), ("caf&eacute;", "café")),
     ],
 )
@@ -61,6 +62,12 @@ def test_two_spellings_of_a_label_are_warned_of(make, pair):
 
     assert set(pair) <= set(manifest.classes)
     assert any(f"{pair[0]!r} (6)" in text and f"{pair[1]!r} (3)" in text for text in manifest.warnings)
+
+
+@pytest.mark.parametrize("pair", [("1 1x", "11x"), ("1.05 mm", "1.5 mm"), ("red", "reds")])
+def test_two_labels_that_differ_are_not_warned_of(make, pair):
+    """A space between digits and a zero behind a point are more than spelling."""
+    assert not any("spelling" in text for text in read(make([*pair, "other"] * 3)).warnings)
 
 
 def test_spaces_around_labels_and_unicode_forms_mean_nothing(make):
@@ -86,11 +93,25 @@ def test_integers_with_a_gap_stay_integers(tmp_path):
 
 
 def test_labels_of_arrays_may_be_missing(tmp_path):
-    """NaN in an array is no label."""
+    """NaN in an array is no label, and makes no difference to the other part; texts that mean none are named with their count."""
     x = np.arange(6 * 64, dtype=np.uint8).reshape(6, 8, 8)
     np.savez(tmp_path / "a.npz", x=x, y=np.array([0, 1, np.nan, 1, 0, 1]))
-
     assert read(tmp_path / "a.npz").labels == ("0", "1", None, "1", "0", "1")
+
+    parts = {"x_train": x[:4], "y_train": [0.0, 1.0, 0.0, np.nan], "x_test": x[4:], "y_test": [0.0, 1.0]}
+    np.savez(tmp_path / "a.npz", **parts)
+    assert read(tmp_path / "a.npz").classes == ("0", "1")
+
+    np.savez(tmp_path / "a.npz", x=x, y=np.array(["NA", "ZA"] * 3))
+    assert any("'y' that mean no label: 'NA' (3)" in text for text in read(tmp_path / "a.npz").warnings)
+
+
+def test_labels_in_other_bytes_than_utf8_stay_different(tmp_path):
+    """Two names that differ in such a byte alone would be one class otherwise."""
+    x = np.arange(6 * 64, dtype=np.uint8).reshape(6, 8, 8)
+    np.savez(tmp_path / "a.npz", x=x, y=np.array([b"caf\xe9", b"caf\xe8"] * 3))
+
+    assert len(read(tmp_path / "a.npz").classes) == 2
 
 
 def test_image_with_two_labels_is_warned_of_and_an_error_if_strict(make, tmp_path):
@@ -158,7 +179,7 @@ def test_text_of_a_list_with_one_label_is_that_label(make, text):
 
 
 @pytest.mark.parametrize(
-    ("other", "is_said"), [("?", True), ("Unknown", True), ("none", True), ("-1", True), ("5", False)]
+    ("other", "is_said"), [("?", True), ("Unknown", True), ("none", True), ("-1", True), ("-1.0", True), ("5", False)]
 )
 def test_classes_that_may_mean_no_label_are_warned_of(make, other, is_said):
     """Beside two others; they are classes still."""

@@ -294,6 +294,8 @@ def test_truth_values_set_the_split(write):
         ("fold", [0, 1, 2, 3, 4] * 2),
         ("cv_fold", ["a", "b"] * 5),
         ("train", [1, 0] * 5),
+        ("train_test", [1, 0] * 5),
+        ("is_holdout", [True, False] * 5),
         ("set", ["A", "B"] * 5),
         ("partition", [0, 1, 2, 0, 1] * 2),
     ],
@@ -550,6 +552,24 @@ def test_arrays_that_are_no_images_are_refused_with_the_cure(tmp_path, x, cure):
         read(tmp_path / "a.npz")
 
 
+@pytest.mark.parametrize(
+    ("shape", "cure"),
+    [
+        ((8, 8, 20), "with np.moveaxis(x, -1, 0)"),
+        ((8, 8, 3), "give it as x[None]"),
+        ((3, 8, 8), "give it as x[None]"),
+        ((20, 8, 8), None),
+        ((8, 9, 20), None),
+    ],
+)
+def test_gray_images_that_may_be_something_else_are_said(tmp_path, shape, cure):
+    """Without labels nothing else shows that the first dimension is not that of the images."""
+    np.savez(tmp_path / "a.npz", x=np.arange(np.prod(shape)).astype(np.uint8).reshape(shape))
+
+    found = [text for text in read(tmp_path / "a.npz").warnings if f"read as {shape[0]} gray images" in text]
+    assert [cure in text for text in found] == ([True] if cure else [])
+
+
 def test_arrays_that_are_not_used_are_counted(tmp_path):
     """Names of files or of people beside the images; an array that the user leaves out, too."""
     others = {"split": np.array(WORDS * 9), "authors": np.array(["a", "b", "c"]), "x_old": X}
@@ -697,6 +717,27 @@ def test_json_is_read_in_the_forms_that_people_have(tmp_path, rows, write_json, 
     manifest = read(tmp_path / "table.json")
 
     assert list(zip(manifest.names, manifest.labels, strict=True)) == rows
+
+
+def test_rows_of_numbered_columns_belong_together_by_their_numbers(tmp_path, rows):
+    """In whatever order each column has them."""
+    table = {"path": dict(enumerate(dict(rows))), "label": dict(reversed(list(enumerate(label for _, label in rows))))}
+    (tmp_path / "table.json").write_text(json.dumps(table))
+    manifest = read(tmp_path / "table.json")
+
+    assert list(zip(manifest.names, manifest.labels, strict=True)) == rows
+
+
+@pytest.mark.parametrize("name", ["table.json", "table.jsonl"])
+def test_name_that_comes_twice_in_json_is_an_error(tmp_path, rows, name):
+    """Unless both values are the same: Python would keep the last one."""
+    line = '{"path": "img/0000.png", "label": "cat", "label": "%s"}'
+    (tmp_path / name).write_text(line % "cat")
+    assert read(tmp_path / name).labels == ("cat",)
+
+    (tmp_path / name).write_text(line % "dog")
+    with pytest.raises(DataLayoutError, match=r"the name 'label' twice, with different values \('cat' and 'dog'\)"):
+        read(tmp_path / name)
 
 
 def test_json_of_another_form_is_refused(tmp_path):

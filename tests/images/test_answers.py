@@ -38,6 +38,46 @@ def test_columns_of_yes_and_no_are_labels():
     assert "--task classification" in found.notes[0]
 
 
+def test_minus_one_is_no_where_there_is_no_zero():
+    """As CelebA writes it, with a note; beside a 0 or an empty cell it is not known."""
+    signed = answers_of({"cat": ["1", "-1", "-1"], "dog": ["-1", "1", "-1"]})
+
+    assert signed.labels == ("cat", "dog", "(none)")
+    assert "have 1 and -1, and no 0: -1 is read as no" in signed.notes[-1]
+    for other in ("0", None):
+        found = answers_of({"cat": ["1", "-1", "-1"], "dog": ["-1", "1", other]})
+        assert found.labels[:2] == ("cat|?dog", "?cat|dog")
+
+
+def test_names_of_folders_mean_what_they_say():
+    """`None` is a class there, and no label in a field, which a note says whatever the data is."""
+    texts = {"tags": ["None", "crack"]}
+
+    assert answers_of(texts, "classification", are_fields=False).labels == ("None", "crack")
+    found = answers_of(texts, "classification")
+    assert found.labels == (None, "crack")
+    assert "'tags' that mean no label: 'None' (1)" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("texts", "doubtful"),
+    [
+        (("20.5", "31", "-999", "-999"), "-999"),
+        (("0", "3", "-1"), "-1"),
+        (("41", "62", "999"), "999"),
+        (("-3", "2", "-1"), None),
+        (("500", "700", "999"), None),
+        (("7", "7"), None),
+    ],
+)
+def test_number_that_may_stand_for_none_is_named(texts, doubtful):
+    """If it is far from all others; it stays a number."""
+    found = of(*texts, kind="regression")
+
+    assert found.labels[-1] == texts[-1]
+    assert [f"are {doubtful}, and all others" in note for note in found.notes] == ([True] if doubtful else [])
+
+
 def test_other_columns_are_a_question_each():
     """And columns of yes and no too, if classes are asked for."""
     assert answers_of({"species": ["cat", "dog"], "age": ["1", "2"]}).questions == ("species", "age")

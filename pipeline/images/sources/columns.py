@@ -55,7 +55,9 @@ class Columns:
         """
         layout = lay_out(names, reading)
         labels = layout.labels
-        answers = answers_of({"the folders": labels}, reading.task) if reading.task else Answers(tuple(labels))
+        answers = Answers(tuple(labels))
+        if reading.task:
+            answers = answers_of({"the folders": labels}, reading.task, are_fields=False)
         return cls(names, answers, layout.splits, warnings=layout.warnings)
 
     def check_before_fetching(self, reading: Reading, title: str) -> None:
@@ -101,7 +103,7 @@ class Columns:
             questions=answers.questions,
             skipped=(*self.skipped, *unread),
             ignored=tuple(self.ignored),
-            warnings=(*self.warnings, *answers.notes, *group_notes(given, groups, splits)),
+            warnings=(*self.warnings, *answers.notes, *split_notes(given, groups, splits)),
             label_choices=tuple(self.label_choices),
             title=title,
             label_column=self.label_column,
@@ -146,8 +148,8 @@ def group_splits(
     return splits
 
 
-def group_notes(given: Sequence[str | None], groups: Sequence[str | None] | None, splits: Sequence[str]) -> list[str]:
-    """Sentences on what groups mean for the splits that were made: images without one, and too few groups.
+def split_notes(given: Sequence[str | None], groups: Sequence[str | None] | None, splits: Sequence[str]) -> list[str]:
+    """Sentences on the splits: images without one beside others, images without a group, and too few groups.
 
     Args:
         given: Splits that the data sets.
@@ -156,6 +158,11 @@ def group_notes(given: Sequence[str | None], groups: Sequence[str | None] | None
     """
     known = [group for group in groups or () if group]
     found = []
+    if any(given) and None in given:
+        found.append(
+            f"{list(given).count(None):,} of {len(given):,} images have no split, beside others that have one: they are read as training "
+            "images. If their cells were merged with the one above, fill them."
+        )
     if groups and 0 < len(known) < len(groups):
         found.append(
             f"{len(groups) - len(known):,} of {len(groups):,} images have no group; each of them is split on its own."

@@ -37,6 +37,23 @@ def test_labels_and_splits_are_read_from_paths(name, label, split):
     assert (columns.answers.labels[0], columns.splits[0]) == (label, split)
 
 
+def test_folder_is_a_class_whatever_its_name():
+    """Also where the task is named: `None` and `NA` mean nothing else."""
+    names = ["None/1.jpg", "NA/2.jpg", "crack/3.jpg"]
+
+    assert Columns.of_paths(names, Reading(task="classification")).answers.labels == ("None", "NA", "crack")
+
+
+def test_images_without_a_split_beside_others_are_counted():
+    """They are read as training images: empty cells may be merged ones."""
+    digests = [bytes([number]) * 32 for number in range(4)]
+    some = Columns(list("abcd"), Answers(tuple("AABB")), ["train", None, "validation", None])
+    none = Columns(list("abcd"), Answers(tuple("AABB")), [None] * 4)
+
+    assert "2 of 4 images have no split, beside others" in manifest(some, digests).warnings[0]
+    assert manifest(none, digests).warnings == ()
+
+
 def test_image_that_could_not_be_hashed_moves_to_the_skipped_ones():
     """The others keep their labels, their splits and the positions of their bytes."""
     columns = Columns(

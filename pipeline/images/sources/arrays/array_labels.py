@@ -37,7 +37,8 @@ def answers_of_arrays(
     ):
         columns = _columns(np.concatenate(rows), name, kind, names)
         return answers_of(columns, kind or "multilabel"), names is not None and tuple(columns) == names.names
-    texts = [text for array in rows for text in _texts(array.argmax(axis=1) if _is_one_hot(array) else array, name)]
+    # All parts together: a gap in one of them makes floats of its integers.
+    texts = plain_texts([value for array in rows for value in _values(array, name)])
     if kind in (None, "classification") and names is not None:
         answers = answers_of({name: texts}, "classification")
         named = names.apply(answers.labels)
@@ -71,9 +72,10 @@ def _is_one_hot(array: Array) -> bool:
     return bool(np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all())
 
 
-def _texts(array: Array, name: str) -> list[str | None]:
+def _values(array: Array, name: str) -> list[object]:
+    array = array.argmax(axis=1) if _is_one_hot(array) else array
     if array.ndim > 2 or (array.ndim == 2 and array.shape[1] != 1):
         raise DataLayoutError(
             f"{name} {tuple(array.shape)} is no array of labels. Expected (N,), or one row per image."
         )
-    return plain_texts(array.reshape(-1).tolist())
+    return list(array.reshape(-1).tolist())

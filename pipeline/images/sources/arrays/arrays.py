@@ -22,7 +22,7 @@ from pipeline.images.sources.arrays.array_names import Part, find_parts, label_c
 from pipeline.images.sources.arrays.class_names import ClassNames, find_class_names
 from pipeline.images.sources.arrays.npz import read_npy, read_npz
 from pipeline.images.sources.arrays.pixels import CHANNELS, Scale, as_uint8, check_range, judged, pixel_warnings
-from pipeline.images.sources.columns import group_notes, group_splits
+from pipeline.images.sources.columns import group_splits, split_notes
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.roles import Roles, find_roles
 from pipeline.images.splits import rule_of
@@ -95,7 +95,7 @@ def array_manifest(
         warnings=(
             *filter(None, [judged("of images", pixels, scale)]),
             *answers.notes,
-            *group_notes(given, groups, shares),
+            *split_notes(given, groups, shares),
         ),
         title=title,
         split_rule=rule_of(given, reading.fractions, reading.split_seed),

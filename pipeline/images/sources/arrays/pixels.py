@@ -203,6 +203,10 @@ def pixel_warnings(name: str, pixels: NDArray[np.generic], scale: Scale) -> list
         found.append(
             f"The array {name} {tuple(pixels.shape)} has its channels first: it is read as (N, channels, H, W)."
         )
+    if cure := _axes_cure(pixels.shape):
+        found.append(
+            f"The array {name} {tuple(pixels.shape)} is read as {len(pixels):,} gray images of {pixels.shape[1]} x {pixels.shape[2]} pixels. {cure}"
+        )
     if text := outside(name, pixels, scale) or judged(name, pixels, scale):
         found.append(text)
     elif pixels.dtype.kind == "f" and scale.top is not None and scale.top > _LEAST_BYTE:
@@ -214,6 +218,16 @@ def pixel_warnings(name: str, pixels: NDArray[np.generic], scale: Scale) -> list
             f"The array {name} has only the integers 0 and 1: its images are almost black. Multiply it by 255 if 1 is white."
         )
     return found
+
+
+def _axes_cure(shape: tuple[int, ...]) -> str:
+    """What to do if the first of three dimensions is not that of the images, as it seems; empty if it is."""
+    if len(shape) != 3:
+        return ""
+    if shape[2] in CHANNELS or (shape[0] == 3 and shape[1] == shape[2]):
+        return "If it is one image, give it as x[None]."
+    is_last = shape[0] == shape[1] != shape[2]
+    return "If the images come last, move them with np.moveaxis(x, -1, 0)." if is_last else ""
 
 
 def _shape_cure(shape: tuple[int, ...]) -> str:

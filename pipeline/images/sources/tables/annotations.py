@@ -14,6 +14,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pipeline.errors import DataLayoutError
+from pipeline.images.labels import listed, natural_key
+
 Row = Mapping[str, Any]
 Found = tuple[list[Row], str]
 """Rows, and the name of the tool."""
@@ -44,12 +47,24 @@ def _coco(value: Mapping[str, Any]) -> Found | None:
     if not all(map(_are_objects, parts)):
         return None
     images, annotations, categories = parts
-    names = {category.get("id"): category.get("name") for category in categories or ()}
-    labels: dict[Any, list[Any]] = defaultdict(list)
+    # As texts: some programs write the number of an image as a text in one place, and as a number in the other.
+    names = {str(category.get("id")): category.get("name") for category in categories or ()}
+    labels: dict[str, list[Any]] = {str(image.get("id")): [] for image in images or ()}
+    if len(labels) < len(images or ()):
+        raise DataLayoutError(
+            f"The COCO file lists {len(images or ()):,} images under {len(labels):,} different ids, so it is not known which annotations are "
+            "whose. Give each image an id of its own; files that were joined need new ids."
+        )
     for annotation in annotations or ():
-        labels[annotation.get("image_id")].append(names.get(annotation.get("category_id")))
+        category = str(annotation.get("category_id"))
+        if category not in names:
+            raise DataLayoutError(
+                f"An annotation of the COCO file has the category_id {category}, which its categories do not list (their ids: "
+                f"{listed(sorted(names, key=natural_key))}). Add the category, or remove the annotation."
+            )
+        labels.get(str(annotation.get("image_id")), []).append(names[category])
     return [
-        {"path": image.get("file_name"), "label": _joined(labels[image.get("id")])} for image in images or ()
+        {"path": image.get("file_name"), "label": _joined(labels[str(image.get("id"))])} for image in images or ()
     ], "COCO"
 
 
@@ -65,14 +80,19 @@ def _attributes(file: Row) -> dict[str, Any]:
     """The attributes of a file, or of its regions where it has none."""
     own = file.get("file_attributes")
     if isinstance(own, Mapping) and own:
-        return dict(own)
+        return {name: _joined(_ticked(value)) for name, value in own.items()}
     regions = file["regions"].values() if isinstance(file["regions"], Mapping) else file["regions"]
     found: dict[str, list[Any]] = defaultdict(list)
     for region in regions if _are_objects(list(regions)) else ():
         attributes = region.get("region_attributes")
         for name, text in attributes.items() if isinstance(attributes, Mapping) else ():
-            found[name].append(text)
+            found[name] += _ticked(text)
     return {name: _joined(texts) for name, texts in found.items()}
+
+
+def _ticked(value: Any) -> list[Any]:
+    """The answers of one attribute: what is true of a list of boxes to tick, or the value itself."""
+    return [name for name, is_on in value.items() if is_on] if isinstance(value, Mapping) else [value]
 
 
 def _label_studio(value: Sequence[Row]) -> Found | None:

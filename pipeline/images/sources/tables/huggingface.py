@@ -32,6 +32,7 @@ from pipeline.images.summary import Skipped
 
 # Names on the hub: train-00000-of-00001.parquet, with a hash in older data sets; or train.parquet.
 _HUB_NAME = re.compile(rf"(\w+?)-\d{{5}}-of-\d{{5}}\b.*\.parquet|({'|'.join(SPLIT_WORDS)})\.parquet", re.IGNORECASE)
+_NUMBER = re.compile(r"(?P<split>\w+?)-(?P<number>\d{5})-of-(?P<count>\d{5})\b")
 _BATCH_ROWS = 64
 _STATE_BYTES = 2**26
 
@@ -109,7 +110,7 @@ def scan_data_files(
     counts: Counter[str | None] = Counter()
     choices: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
-    warnings: list[str] = []
+    warnings = _notes_on_missing(known)
     for file in known:
         rows, count, found = _read_texts(file, reading)
         first_row = len(names)
@@ -137,6 +138,20 @@ def scan_data_files(
         warnings=list(dict.fromkeys(warnings)),
     )
     return replace(columns, label_column=reading.label).manifest(images, digests, reading, title)
+
+
+def _notes_on_missing(files: Sequence[DataFile]) -> list[str]:
+    """A sentence for each split of which not all files are there: their names say how many there are."""
+    numbers: dict[tuple[str, int], set[int]] = {}
+    for file in files:
+        if file.split and (match := _NUMBER.match(file.path.name)):
+            numbers.setdefault((match["split"], int(match["count"])), set()).add(int(match["number"]))
+    return [
+        f"Of the {count:,} files of {split!r}, {count - len(there):,} are not there, and neither are their images. Download them, if all are "
+        "meant."
+        for (split, count), there in numbers.items()
+        if len(there) < count
+    ]
 
 
 def _read_from(images: Spool, start: int, row: int) -> bytes:

@@ -46,7 +46,9 @@ def read_json(table: Path) -> Table:
     if len(text) > MAX_JSON_BYTES or text.lstrip()[:1] not in ("[", "{"):
         return _columns_of_lines(table, text, warnings)
     try:
-        value = parse_json(text)
+        value = parse_json(text, _object)
+    except DataLayoutError:
+        raise
     except ValueError:
         return _columns_of_lines(table, text, warnings)
     if annotated := rows_of_annotations(value):
@@ -73,7 +75,7 @@ def _rows_of(value: Mapping[str, Any]) -> list[Any] | None:
         return [value] if is_row else [{"path": name, "label": part} for name, part in value.items()]
     if lists_of_images := _lists_of_images(value):
         return lists_of_images
-    columns = [list(part.values()) if isinstance(part, Mapping) else part for part in parts]
+    columns = _numbered_columns(parts) if all(isinstance(part, Mapping) for part in parts) else parts
     is_table = all(
         isinstance(column, list) and not any(isinstance(cell, list | Mapping) for cell in column) for column in columns
     )
@@ -86,6 +88,13 @@ def _rows_of(value: Mapping[str, Any]) -> list[Any] | None:
         return lists[0]
     is_row = any(not isinstance(part, list | Mapping) for part in parts)
     return [value] if is_row else None
+
+
+def _numbered_columns(parts: list[Mapping[str, Any]]) -> list[Any]:
+    """The values of columns whose rows are numbered, each row's under its number; unchanged if the numbers differ."""
+    if any(part.keys() != parts[0].keys() for part in parts):
+        return list(parts)
+    return [[part[number] for number in parts[0]] for part in parts]
 
 
 def _lists_of_images(value: Mapping[str, Any]) -> list[Any]:
@@ -129,7 +138,23 @@ def _lines(text: str) -> Iterator[str]:
 def _parse_line(line: str) -> Any:
     if len(line) > MAX_LINE:
         raise ValueError(f"a line of {len(line):,} characters; expected at most {MAX_LINE:,}")
-    return parse_json(line)
+    return parse_json(line, _object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of its names and values, of which Python would keep the last ones.
+
+    Raises:
+        DataLayoutError: A name comes twice with different values.
+    """
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found and found[name] != value:
+            raise DataLayoutError(
+                f"A JSON object has the name {name!r} twice, with different values ({found[name]!r:.40} and {value!r:.40}). Remove one of them."
+            )
+        found[name] = value
+    return found
 
 
 def _columns_of_objects(table: Path, rows: Iterable[Mapping[str, object]], size: int) -> Texts:

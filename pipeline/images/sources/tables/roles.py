@@ -269,9 +269,11 @@ def _check_nearly_split(name: str, column: Sequence[str | None], source: str) ->
         )
     tokens = set(normalize(name).split())
     by_name = tokens & {"split", "subset", "partition", "fold"} or (
-        get_close_matches(key, ("split", "subset", "partition", "istrain", "isvalid", "istest"), 1, 0.8)
+        get_close_matches(key, ("split", "subset", "partition", "istrain", "isvalid", "istest", "holdout"), 1, 0.8)
     )
-    if by_name or _flag_word(name) or _has_split_words(column) or _is_nearly_split(key, column):
+    of_several = len({SPLIT_WORDS[token] for token in tokens & SPLIT_WORDS.keys()}) > 1  # `train_test`
+    has_few = len(set(column)) <= _MOST_SPLITS
+    if by_name or (of_several and has_few) or _flag_word(name) or _has_split_words(column) or _is_nearly_split(key, column):
         values = sorted({label_text(value) or "" for value in column})
         is_known = all(not value or split_of_cell(value) for value in values) or (
             _flag_word(name) and all(map(_is_flag, values))

@@ -15,7 +15,7 @@ from pipeline.errors import DataLayoutError, MissingExtraError, foreign_file
 from pipeline.images.answers import Answers, answers_of
 from pipeline.images.entries import Entry, Listed
 from pipeline.images.files.kinds import has_image_extension
-from pipeline.images.labels import counted, label_text, listed, missing_spellings, plain_texts
+from pipeline.images.labels import label_text, listed, plain_texts
 from pipeline.images.manifest import Manifest
 from pipeline.images.remote.addresses import is_url, without_secrets
 from pipeline.images.sources.columns import Columns
@@ -235,13 +235,6 @@ def columns_of(
 ) -> Columns:
     """Labels, splits and groups of these rows of a table."""
     raw = {name: [texts[name][row] for row in rows] for name in roles.labels}
-    found = [*warnings, *roles.warnings]
-    for name, values in raw.items():
-        if missing := missing_spellings(values):
-            found.append(
-                f"Values of the column {name!r} that mean no label: {counted(missing.items())}. If one of them is a class, give it another "
-                "name, such as 'Namibia' for 'NA'."
-            )
     return Columns(
         names=names,
         answers=answers_of(raw, kind) if raw else Answers((None,) * len(rows)),
@@ -249,7 +242,7 @@ def columns_of(
         groups=None if roles.group is None else [label_text(texts[roles.group][row]) for row in rows],
         skipped=skipped,
         label_choices=roles.choices,
-        warnings=found,
+        warnings=[*warnings, *roles.warnings],
         label_column=",".join(roles.labels) or None,
     )
 

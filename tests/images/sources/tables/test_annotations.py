@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pipeline.errors import DataLayoutError
 from pipeline.images.sources.tables.annotations import rows_of_annotations
 from tests.calls import read
 from tests.conftest import draw_photo
@@ -67,6 +68,37 @@ def test_images_have_the_labels_of_their_annotations(tool, tmp_path):
     assert any(
         f"export.json is read as an export of {tool}: one row for each image" in text for text in manifest.warnings
     )
+
+
+def test_ids_of_coco_are_numbers_or_texts():
+    """Some programs write an image's id as a text in its annotations."""
+    coco = EXPORTS["COCO"]
+    texts = [{key: str(value) for key, value in each.items()} for each in coco["annotations"]]
+
+    assert rows_of_annotations({**coco, "annotations": texts}) == rows_of_annotations(coco)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"categories": [{"id": 7, "name": "cat"}]}, r"category_id 8, .* do not list \(their ids: 7\)"),
+        ({"images": [{"id": 10, "file_name": name} for name in NAMES]}, "3 images under 1 different ids"),
+    ],
+)
+def test_coco_whose_ids_do_not_fit_is_refused(change, message):
+    """Labels would be lost, or go to other images."""
+    with pytest.raises(DataLayoutError, match=message):
+        rows_of_annotations({**EXPORTS["COCO"], **change})
+
+
+@pytest.mark.parametrize("is_of_file", [True, False])
+def test_ticked_boxes_are_the_labels(is_of_file):
+    """VIA keeps a list of boxes to tick as an object of truth values."""
+    ticked = {"animal": {"cat": True, "dog": False, "owl": True}}
+    regions = [] if is_of_file else [{"region_attributes": ticked}]
+    files = {"1": {"filename": "1.png", "regions": regions, "file_attributes": ticked if is_of_file else {}}}
+
+    assert rows_of_annotations(files) == ([{"path": "1.png", "animal": ["cat", "owl"]}], "VIA")
 
 
 def test_attributes_of_a_file_are_columns():

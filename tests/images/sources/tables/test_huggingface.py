@@ -123,6 +123,15 @@ def test_saved_data_set_without_splits_is_split_by_content(tmp_path):
     assert scan(tmp_path / "all.parquet").title == "all"
 
 
+def test_files_of_a_split_that_are_not_there_are_counted(photos, tmp_path):
+    """Their names say how many there are; a complete data set has no such warning."""
+    folder = write(photos, tmp_path / "data", "hub")
+    assert not any("not there" in text for text in scan(folder).warnings)
+
+    (folder / "data" / "train-00001-of-00002-0a1b2c.parquet").unlink()
+    assert any("Of the 2 files of 'train', 1 are not there" in text for text in scan(folder).warnings)
+
+
 def test_split_and_group_columns_of_one_file_are_obeyed(tmp_path):
     """As those of any table."""
     folder = scan_data(draw_tree(tmp_path / "photos", {"": 10}))

@@ -142,6 +142,8 @@ def _fields(name: str, column: list[str | None], separator: str | None, *notes: 
         rows = [None if text is None else vectors[text] for text in column]
         count = len(next(iter(vectors.values())))
         return _flags({str(k): [None if row is None else row[k] for row in rows] for k in range(count)}, is_found=False)
+    if separator is not None:
+        notes += tuple(_notes_on_missing({name: [part for text in column if text for part in text.split(separator)]}))
     parts = {text: _parts(text, separator) for text in texts}
     _check_names(repr(name), {part.removeprefix(UNKNOWN) for each in parts.values() for part in each})
     joined = {text: SEPARATOR.join(each) or NOTHING for text, each in parts.items()}
@@ -182,7 +184,9 @@ def _flags(columns: Mapping[str, list[str | None]], *, is_found: bool) -> Answer
         labels.append((SEPARATOR.join(mark for mark in row if mark) or NOTHING) if is_known else None)
     shown = f"The columns {listed(list(map(repr, columns)))}"
     found = f"{shown} are labels of one task (--task multilabel). For a head for each: --task classification."
-    signed = f"{shown} have 1 and -1, and no 0: -1 is read as no. If it means that it is not known, leave these cells empty."
+    signed = (
+        f"{shown} have 1 and -1, and no 0: -1 is read as no. If it means that it is not known, leave these cells empty."
+    )
     notes = [*([found] if is_found else []), *([signed] if is_signed else [])]
     return Answers(tuple(labels), "multilabel", tuple(columns), notes=tuple(notes))
 
@@ -251,11 +255,11 @@ def _note_on_stand_ins(name: str, known: Sequence[str], numbers: Mapping[str, fl
     for text, value in numbers.items():
         rest = others - {value}
         if value in _STAND_INS and rest and (max(rest) < value / 10 if value > 0 else min(rest) >= 0):
-            count = known.count(text)
-            return (
-                f"{count:,} of {len(known):,} numbers in the column {name!r} are {text}, and all others are "
-                f"{'far below' if value > 0 else 'not negative'}. If it means that the number is not known, leave these cells empty.",
+            found = (
+                f"{known.count(text):,} of {len(known):,} numbers in the column {name!r} are {text}, and all others are"
             )
+            how = "far below" if value > 0 else "not negative"
+            return (f"{found} {how}. If it means that the number is not known, leave these cells empty.",)
     return ()
 
 

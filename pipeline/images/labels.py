@@ -73,8 +73,8 @@ _GAPS = re.compile(r"[\s_.\u2010-\u2015\u2212-]+")
 _ZEROS = re.compile(r"(?<![\d.,])0+(?=\d)")
 """Zeros in front of a number: `class 01`."""
 
-_ALIKE = str.maketrans("асеорхуіјһԁԛѕкмтнвαορνικ", "aceopxyijhdqskmthbaopvik")
-"""Small letters of the Cyrillic and Greek alphabets that look like Latin ones."""
+_ALIKE = str.maketrans("асеорхуіјһԁԛѕкмтнвαορνικ", "aceopxyijhdqskmthbaopvik", _QUOTES)
+"""Small letters of the Cyrillic and Greek alphabets that look like Latin ones; and no quotes."""
 
 _TIME = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}:?\d{2})?"
 _DATE = re.compile(
@@ -150,7 +150,8 @@ def spellings(labels: Iterable[str | None]) -> list[list[tuple[str, int]]]:
 def _bare(label: str) -> str:
     """A label without the differences that people overlook."""
     letters = unicodedata.normalize("NFKD", _mended(label).casefold()).translate(_ALIKE)
-    plain = "".join(char for char in letters if unicodedata.category(char) not in ("Mn", "Cf") and char not in _QUOTES)
+    is_plain = letters.isascii()
+    plain = letters if is_plain else "".join(char for char in letters if unicodedata.category(char) not in ("Mn", "Cf"))
     words = " ".join(_GAPS.split(_ZEROS.sub("", plain)))
     return re.sub(r" (?!\d)|(?<!\d) ", "", words) or label  # `1 1` is not `11`
 

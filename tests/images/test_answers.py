@@ -59,6 +59,14 @@ def test_names_of_folders_mean_what_they_say():
     assert "'tags' that mean no label: 'None' (1)" in found.notes[0]
 
 
+def test_labels_that_mean_none_among_others_are_named():
+    """`NA` beside others in a field is left out, with a note."""
+    found = of("NA|ZA", "ZA", "DE|NA")
+
+    assert found.labels == ("ZA", "ZA", "DE")
+    assert any("'tags' that mean no label: 'NA' (2)" in note for note in found.notes)
+
+
 @pytest.mark.parametrize(
     ("texts", "doubtful"),
     [

@@ -7,6 +7,7 @@ from typing import Self
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.answers import Answers, answers_of
+from pipeline.images.labels import counted, listed, spellings
 from pipeline.images.manifest import Contents, ImageBytes, Manifest
 from pipeline.images.sources.layout import lay_out
 from pipeline.images.sources.reading import Reading
@@ -149,7 +150,7 @@ def group_splits(
 
 
 def split_notes(given: Sequence[str | None], groups: Sequence[str | None] | None, splits: Sequence[str]) -> list[str]:
-    """Sentences on the splits: images without one beside others, images without a group, and too few groups.
+    """Sentences on the splits: images without one beside others, images without a group, groups in two spellings, and too few groups.
 
     Args:
         given: Splits that the data sets.
@@ -166,6 +167,11 @@ def split_notes(given: Sequence[str | None], groups: Sequence[str | None] | None
     if groups and 0 < len(known) < len(groups):
         found.append(
             f"{len(groups) - len(known):,} of {len(groups):,} images have no group; each of them is split on its own."
+        )
+    if alike := [counted(pair) for pair in spellings(known)]:
+        found.append(
+            f"Groups that may be one are different groups, which may be in different splits: {listed(alike, 3)}. Give them one spelling if "
+            "they are one group."
         )
     if known and not any(given) and "validation" not in splits:
         found.append(

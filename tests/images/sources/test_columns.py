@@ -54,6 +54,15 @@ def test_images_without_a_split_beside_others_are_counted():
     assert manifest(none, digests).warnings == ()
 
 
+def test_groups_in_two_spellings_are_said():
+    """They would be in different splits, and nobody would know."""
+    digests = [bytes([number]) * 32 for number in range(6)]
+    groups = ["P1", "p1", "P2", "P-2", "P3", "P4"]
+    found = manifest(Columns(list("abcdef"), Answers(("A",) * 6), [None] * 6, groups), digests).warnings
+
+    assert any("in different splits: 'P1' (1), 'p1' (1), 'P-2' (1), 'P2' (1). Give" in text for text in found)
+
+
 def test_image_that_could_not_be_hashed_moves_to_the_skipped_ones():
     """The others keep their labels, their splits and the positions of their bytes."""
     columns = Columns(

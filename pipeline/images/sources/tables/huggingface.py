@@ -147,7 +147,7 @@ def _notes_on_missing(files: Sequence[DataFile]) -> list[str]:
         if file.split and (match := _NUMBER.match(file.path.name)):
             numbers.setdefault((match["split"], int(match["count"])), set()).add(int(match["number"]))
     return [
-        f"Of the {count:,} files of {split!r}, {count - len(there):,} are not there, and neither are their images. Download them, if all are "
+        f"The data has {len(there):,} of the {count:,} files of {split!r}, and the images of the others are missing. Download them, if all are "
         "meant."
         for (split, count), there in numbers.items()
         if len(there) < count

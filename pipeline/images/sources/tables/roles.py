@@ -273,7 +273,13 @@ def _check_nearly_split(name: str, column: Sequence[str | None], source: str) ->
     )
     of_several = len({SPLIT_WORDS[token] for token in tokens & SPLIT_WORDS.keys()}) > 1  # `train_test`
     has_few = len(set(column)) <= _MOST_SPLITS
-    if by_name or (of_several and has_few) or _flag_word(name) or _has_split_words(column) or _is_nearly_split(key, column):
+    if (
+        by_name
+        or (of_several and has_few)
+        or _flag_word(name)
+        or _has_split_words(column)
+        or _is_nearly_split(key, column)
+    ):
         values = sorted({label_text(value) or "" for value in column})
         is_known = all(not value or split_of_cell(value) for value in values) or (
             _flag_word(name) and all(map(_is_flag, values))

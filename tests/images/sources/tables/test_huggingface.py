@@ -126,10 +126,13 @@ def test_saved_data_set_without_splits_is_split_by_content(tmp_path):
 def test_files_of_a_split_that_are_not_there_are_counted(photos, tmp_path):
     """Their names say how many there are; a complete data set has no such warning."""
     folder = write(photos, tmp_path / "data", "hub")
-    assert not any("not there" in text for text in scan(folder).warnings)
+    assert not any("are missing" in text for text in scan(folder).warnings)
 
     (folder / "data" / "train-00001-of-00002-0a1b2c.parquet").unlink()
-    assert any("Of the 2 files of 'train', 1 are not there" in text for text in scan(folder).warnings)
+    assert any(
+        "1 of the 2 files of 'train', and the images of the others are missing" in text
+        for text in scan(folder).warnings
+    )
 
 
 def test_split_and_group_columns_of_one_file_are_obeyed(tmp_path):

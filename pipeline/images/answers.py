@@ -27,6 +27,9 @@ _YES, _NO = frozenset(["1", "1.0", "true", "t", "yes", "y"]), frozenset(["0", "0
 _DOUBT = frozenset(["-1", "-1.0"])
 """Not known, beside 0 and 1: the mark of CheXpert and others. Where there is no 0, it is no: the mark of CelebA."""
 
+_IN_VECTORS = frozenset(["1", "1.0", "True", "true", "0", "0.0", "False", "false"])
+"""Those of a list with one for each label; `yes` and `n` may be labels themselves."""
+
 _STAND_INS = frozenset([-1.0, -9.0, -99.0, -999.0, -9999.0, 999.0, 9999.0, 99999.0])
 """Numbers that are often written where none is known."""
 
@@ -151,9 +154,9 @@ def _fields(name: str, column: list[str | None], separator: str | None, *notes: 
 
 
 def _vectors(texts: Collection[str], separator: str) -> dict[str, list[str]]:
-    """Texts such as `1|0|1` as vectors of yes and no; empty if they are none."""
+    """Texts such as `1|0|1`, `1.0|0.0` and `True|False` as vectors of yes and no; empty if they are none."""
     found = {text: [part.strip() for part in text.split(separator)] for text in texts}
-    is_flags = all(part in ("0", "1") for parts in found.values() for part in parts)
+    is_flags = all(part in _IN_VECTORS for parts in found.values() for part in parts)
     return found if is_flags and len({len(parts) for parts in found.values()}) == 1 else {}
 
 

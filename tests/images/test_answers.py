@@ -19,6 +19,8 @@ def of(*texts, kind=None):
         (("cat", "dog", "cat"), ("cat", "dog", "cat")),
         (("cat|?dog", "dog"), ("?dog|cat", "dog")),
         (("[1, 0, 1]", "[0, 0, 0]", "[0, 1, 0]"), ("0|2", "(none)", "1")),
+        (("1.0|0.0|1.0", "0.0|0.0|0.0", "0.0|1.0|0.0"), ("0|2", "(none)", "1")),
+        (("[True, False]", "[False, True]", "[True, True]"), ("0", "1", "0|1")),
     ],
 )
 def test_several_labels_in_a_field(texts, labels):

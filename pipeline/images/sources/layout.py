@@ -5,6 +5,7 @@ The paths are relative to the data, with `/`: `train/cats/1.jpg`. docs/data.md h
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from pipeline.errors import DataLayoutError
@@ -196,15 +197,22 @@ def _without_synonyms(known: dict[str, str], warnings: list[str]) -> dict[str, s
 def _below_splits(folders: Sequence[Folders], splits_of: dict[str, str]) -> list[Folders]:
     """The folders below those of splits, without wrappers: `seg_train/seg_train/cats` and `train/images/1.jpg` have one."""
     below = {top: [path[1:] for path in folders if path[:1] == (top,)] for top in splits_of}
-    depths = {top: _wrapper_depth(paths, splits_of[top]) for top, paths in below.items()}
+    # What stands beside others in one split is a class in all of them: `photos` and `drawings`, and a test split of photos.
+    inner = [{path[0] for path in paths if path} for paths in below.values()]
+    classes = {name for names in inner if len(names) > 1 for name in names}
+    depths = {top: _wrapper_depth(paths, splits_of[top], classes) for top, paths in below.items()}
     return [path[1 + depths[path[0]] :] if path else () for path in folders]
 
 
-def _wrapper_depth(paths: Sequence[Folders], split: str) -> int:
+def _wrapper_depth(paths: Sequence[Folders], split: str, classes: AbstractSet[str]) -> int:
     depth = 0
     while True:
         tops = {path[depth] for path in paths if len(path) > depth}
-        if len(tops) != 1 or not ((top := next(iter(tops))) and (is_filler(top) or split_of(top) == split)):
+        if (
+            len(tops) != 1
+            or tops <= classes
+            or not ((top := next(iter(tops))) and (is_filler(top) or split_of(top) == split))
+        ):
             return depth
         depth += 1
 

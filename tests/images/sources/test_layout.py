@@ -67,6 +67,13 @@ def test_images_in_a_folder_of_images_inside_a_split_have_no_label():
     assert list(found.values()) == [(None, "train"), (None, "validation")]
 
 
+def test_class_called_photos_is_one_in_a_split_of_its_own_too():
+    """Beside another class in one split it is no wrapper in the other, which has no image of that class."""
+    found, _ = meaning(["train/photos/1.jpg", "train/drawings/1.jpg", "test/images/photos/2.jpg", "val/photos/3.jpg"])
+
+    assert [label for label, _ in found.values()] == ["photos", "drawings", "photos", "photos"]
+
+
 def test_class_called_train_is_a_class_among_others():
     """One such folder, with images in it, is one vehicle among others; that is said."""
     found, warnings = meaning(["train/1.jpg", "bus/1.jpg", "car/1.jpg"])

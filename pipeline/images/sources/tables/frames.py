@@ -114,7 +114,8 @@ def _read(frame: "IntoDataFrame") -> dict[str, list[Any]]:
     except TypeError as error:
         raise DataLayoutError(
             f"Data is a path, a name such as keras:mnist, a manifest, or a data frame. Received: {type(frame).__name__}. Make a frame with "
-            "the columns path and label of a list, a dict or a Series; collect a lazy frame first."
+            "the columns path and label of a list, a dict or a Series; collect a lazy frame first. Save arrays and tensors with "
+            "np.savez('data.npz', x=images, y=labels) and give the file."
         ) from error
     except DuplicateError as error:
         raise DataLayoutError(

@@ -35,7 +35,11 @@ _CHOICES = (
 
 
 def rows_of_annotations(value: Any) -> Found | None:
-    """One row for each image, with the columns `path` and `label`, and the tool's name; None if it is none of these exports."""
+    """One row for each image, with the columns `path` and `label`, and the tool's name; None if it is none of these exports.
+
+    Raises:
+        DataLayoutError: Two images of a COCO file have one id, or it does not list a category.
+    """
     if isinstance(value, Mapping):
         return _coco(value) or _via(value)
     objects = isinstance(value, Sequence) and bool(value) and all(isinstance(row, Mapping) for row in value)
@@ -56,16 +60,27 @@ def _coco(value: Mapping[str, Any]) -> Found | None:
             "whose. Give each image an id of its own; files that were joined need new ids."
         )
     for annotation in annotations or ():
-        category = str(annotation.get("category_id"))
-        if category not in names:
-            raise DataLayoutError(
-                f"An annotation of the COCO file has the category_id {category}, which its categories do not list (their ids: "
-                f"{listed(sorted(names, key=natural_key))}). Add the category, or remove the annotation."
-            )
-        labels.get(str(annotation.get("image_id")), []).append(names[category])
+        # Of an image that is not listed: files of fewer images often keep the annotations of all.
+        labels.get(str(annotation.get("image_id")), []).append(_category_name(names, annotation))
     return [
         {"path": image.get("file_name"), "label": _joined(labels[str(image.get("id"))])} for image in images or ()
     ], "COCO"
+
+
+def _category_name(names: Mapping[str, Any], annotation: Row) -> Any:
+    """The name of an annotation's category.
+
+    Raises:
+        DataLayoutError: The file does not list it.
+    """
+    category = str(annotation.get("category_id"))
+    if category not in names:
+        ids: list[str] = sorted(names, key=natural_key)
+        raise DataLayoutError(
+            f"An annotation of the COCO file has the category_id {category}, which its categories do not list (their ids: {listed(ids)}). "
+            "Add the category, or remove the annotation."
+        )
+    return names[category]
 
 
 def _via(value: Mapping[str, Any]) -> Found | None:

@@ -271,6 +271,20 @@ def test_split_columns_are_read_in_any_spelling(write, header, words):
     assert read(write(header, [named[word] for word in WORDS])).splits == SPLITS
 
 
+def test_splits_in_paths_alone_are_said(write, tmp_path, rows):
+    """The images are split by percentages, unless there is a column too."""
+    for number, (path, _) in enumerate(rows):
+        target = tmp_path / "data" / WORDS[number] / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).rename(target)
+    places = {path: f"data/{word}/{path}" for (path, _), word in zip(rows, WORDS, strict=True)}
+    said = "in folders of splits ('data/train/img', 'data/val/img', 'data/test/img')"
+
+    assert any(said in text for text in read(write(path=places.get)).warnings)
+    with_column = read(write("path,label,split", WORDS, path=places.get))
+    assert not any(said in text for text in with_column.warnings)
+
+
 def test_truth_values_set_the_split(write):
     """`is_valid` of fastai is validation or training; what is not `is_train` never reaches training, and a warning says so."""
     valid = read(write("path,label,is_valid", [word == "val" for word in WORDS]))
@@ -295,6 +309,7 @@ def test_truth_values_set_the_split(write):
         ("cv_fold", ["a", "b"] * 5),
         ("train", [1, 0] * 5),
         ("train_test", [1, 0] * 5),
+        ("train_mask", [1, 0] * 5),
         ("is_holdout", [True, False] * 5),
         ("set", ["A", "B"] * 5),
         ("partition", [0, 1, 2, 0, 1] * 2),
@@ -758,6 +773,19 @@ def test_columns_of_truth_values_for_all_splits_are_read(write):
     flags = [",".join(str(int(word == split)) for split in ("train", "val", "test")) for word in WORDS]
 
     assert read(write("path,label,train,val,test", flags)).splits == SPLITS
+    assert read(write("path,label,train_mask,val_mask,test_mask", flags)).splits == SPLITS
+
+
+@pytest.mark.parametrize("name", ["train_idx", "test_indices", "val_ids"])
+def test_array_of_positions_in_a_split_is_a_question(tmp_path, name):
+    """The images would be split by percentages otherwise; beside arrays of each split it says nothing new."""
+    np.savez(tmp_path / "a.npz", x=X, y=Y, **{name: np.arange(60)})
+    with pytest.raises(DataLayoutError, match=rf"'{name}' \(60,\) seems to say .*--ignore-column {name}"):
+        read(tmp_path / "a.npz")
+    assert len(read(tmp_path / "a.npz", ignore_column=(name,))) == 90
+
+    np.savez(tmp_path / "a.npz", x_train=X[:60], y_train=Y[:60], x_test=X[60:], y_test=Y[60:], **{name: np.arange(60)})
+    assert read(tmp_path / "a.npz").splits.count("test") == 30
 
 
 def test_words_of_fer2013_are_splits(write):

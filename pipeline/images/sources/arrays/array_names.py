@@ -17,6 +17,7 @@ _IMAGES = frozenset(
     ["x", "xs", "image", "images", "img", "imgs", "data", "pixels", "photo", "photos", "picture", "pictures"]
 )
 _LABELS = frozenset(["y", "ys", "label", "labels", "lbl", "lbls", "target", "targets", "class", "classes"])
+_INDICES = frozenset(["idx", "idxs", "index", "indices", "indexes", "inds", "id", "ids"])
 _FILLERS = frozenset(["set", "split", "arr", "array"])
 _JOINED = re.compile(
     r"(xs?|ys?)(" + "|".join(SPLIT_WORDS) + r")|(" + "|".join(SPLIT_WORDS) + r")(xs?|ys?|set|images|labels|data)"
@@ -141,6 +142,11 @@ def _check_leftovers(arrays: Arrays, images: Mapping[str | None, str], labels: M
         if name in used:
             continue
         words = _words(name)
+        if None in images and set(words) & SPLIT_WORDS.keys() and set(words) & _INDICES:
+            raise DataLayoutError(
+                f"The array {name!r} {tuple(array.shape)} seems to say which images of {images[None]!r} are in a split, and is not used. Make an "
+                f"array `split` with train, validation or test for each image, or leave it out with --ignore-column {name}."
+            )
         is_named = bool(_IMAGES & set(words)) and not _LABELS & set(words) and array.ndim > 1
         without_images = bool(_LABELS & set(words)) and _meaning(name, "label") not in (
             (None, None),

@@ -217,8 +217,8 @@ def _read_splits(column: Iterable[str | None], name: str, source: str) -> list[s
 
 
 def _flag_word(name: str) -> str | None:
-    """The split of which a column says yes or no by its name: `is_train`, `isValid`, `test`."""
-    return split_of(re.sub(r"^(is|in|for)\s*", "", normalize(name)))
+    """The split of which a column says yes or no by its name: `is_train`, `isValid`, `test`, `train_mask`."""
+    return split_of(re.sub(r"^(is|in|for)\s*|\s(mask|flag|indicator)$", "", normalize(name)))
 
 
 def _find_flags(texts: Texts) -> dict[str, str]:

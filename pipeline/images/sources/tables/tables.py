@@ -33,6 +33,7 @@ from pipeline.images.sources.tables.places import (
     shown_name,
 )
 from pipeline.images.sources.tables.roles import Roles, find_path, find_roles, without_ignored
+from pipeline.images.sources.words import split_of
 from pipeline.images.summary import Skipped
 
 _OBJECTS = re.compile(rb"[\[{][\s\0]*[{\"]")
@@ -160,7 +161,11 @@ def manifest_of_paths(
     if not names:
         raise _no_file(skipped, source, folder)
     _check_vanished(texts, roles, rows, skipped)
-    warnings = (*table.warnings, *locator.notes(len(texts[path])))
+    warnings = (
+        *table.warnings,
+        *locator.notes(len(texts[path])),
+        *(_notes_on_folders(names) if roles.splits is None else ()),
+    )
     shown = [without_secrets(name) for name in names]
     columns = columns_of(texts, roles, shown, rows, kind=reading.task, skipped=skipped, warnings=warnings)
     if any(map(is_url, names)):
@@ -168,6 +173,18 @@ def manifest_of_paths(
     images, digests = open_files(folder, names, reading)
     _check_fetched(texts, roles, rows, columns, digests, source, folder)
     return columns.manifest(images, digests, reading, title)
+
+
+def _notes_on_folders(names: Sequence[str]) -> list[str]:
+    """A sentence on splits in the paths of a table without a column of splits, if each path has one: `train/cats/1.jpg`."""
+    folders = dict.fromkeys(name.rpartition("/")[0] for name in names)
+    splits_of = {folder: next(filter(None, map(split_of, folder.split("/"))), None) for folder in folders}
+    if None in splits_of.values() or len(set(splits_of.values())) < 2:
+        return []
+    where = f"The paths are in folders of splits ({listed(list(map(repr, folders)), 3)}), but the table has no column of splits"
+    return [
+        f"{where}, so the images are split by percentages. To keep the splits of the folders, write them into a column `split`."
+    ]
 
 
 def _no_file(skipped: Sequence[Skipped], source: str, folder: Place) -> DataLayoutError:

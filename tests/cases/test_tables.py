@@ -293,6 +293,7 @@ def test_truth_values_set_the_split(write):
     assert valid.splits == tuple("validation" if word == "val" else "train" for word in WORDS)
     assert train.splits[6:] == ("test",) * 4
     assert any("isTrain is false are test images" in text for text in train.warnings)
+    assert any("is_valid is true are validation images" in text for text in valid.warnings)
 
 
 @pytest.mark.parametrize(
@@ -723,6 +724,7 @@ def test_empty_lines_and_missing_splits_mean_nothing(write):
         dict,
         lambda rows: {path: {"label": label} for path, label in rows},
         lambda rows: [{"image": {"path": path}, "label": label} for path, label in rows],
+        lambda rows: [{"image": {"path": path}, "image.path": path, "label": label} for path, label in rows],
     ],
 )
 @pytest.mark.parametrize("indent", [None, 1])

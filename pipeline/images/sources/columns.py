@@ -162,7 +162,7 @@ def split_notes(given: Sequence[str | None], groups: Sequence[str | None] | None
     if any(given) and None in given:
         found.append(
             f"{list(given).count(None):,} of {len(given):,} images have no split, beside others that have one: they are read as training "
-            "images. If their cells were merged with the one above, fill them."
+            "images. In a table, fill cells that were merged with the one above."
         )
     if groups and 0 < len(known) < len(groups):
         found.append(

@@ -52,7 +52,7 @@ def _coco(value: Mapping[str, Any]) -> Found | None:
         return None
     images, annotations, categories = parts
     # As texts: some programs write the number of an image as a text in one place, and as a number in the other.
-    names = {str(category.get("id")): category.get("name") for category in categories or ()}
+    names = {str(category.get("id")): category.get("name", category.get("id")) for category in categories or ()}
     labels: dict[str, list[Any]] = {str(image.get("id")): [] for image in images or ()}
     if len(labels) < len(images or ()):
         raise DataLayoutError(

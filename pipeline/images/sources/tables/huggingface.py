@@ -164,8 +164,8 @@ def _with_known_splits(files: Sequence[DataFile]) -> tuple[list[DataFile], list[
     if not any(file.split for file in known):
         return known, []
     others = [
-        Skipped(str(file.path), f"its split {file.split!r} is none of train, validation and test")
-        for file in known
+        Skipped(str(file.path), f"its split {given.split!r} is none of train, validation and test")
+        for given, file in zip(files, known, strict=True)
         if not file.split
     ]
     return [file for file in known if file.split], others
@@ -182,18 +182,22 @@ def _saved_files(folder: Path, split: str | None) -> list[DataFile]:
 
 
 def _hub_files(folder: Path) -> list[DataFile]:
-    """Parquet files with names of the hub, in the folder or in one folder below it; none if there are image files."""
+    """Parquet files with names of the hub, in the folder or in one folder below it, and those beside them; none if there are image files."""
     found: dict[Path, list[DataFile]] = {}
+    others: list[DataFile] = []
     for parent, name in _names(folder):
         if has_image_extension(name):
             return []  # class folders, which may contain a million more
         if match := _HUB_NAME.fullmatch(name):
             found.setdefault(parent, []).append(DataFile(parent / name, match[1] or match[2]))
+        elif name.lower().endswith(".parquet"):
+            others.append(DataFile(parent / name, Path(name).stem))
     if len(found) > 1:
         raise DataLayoutError(
             f"{folder} contains several data sets. Give one of them as DATA: {sorted(map(str, found))}."
         )
-    return sorted(next(iter(found.values()), []), key=lambda file: file.path)
+    files = [*next(iter(found.values()), []), *(file for file in others if file.path.parent in found)]
+    return sorted(files, key=lambda file: file.path)
 
 
 def _names(folder: Path) -> Iterator[tuple[Path, str]]:

@@ -163,7 +163,7 @@ def _columns_of_objects(table: Path, rows: Iterable[Mapping[str, object]], size:
     known: dict[str, str] = {}
     for count, row in enumerate(rows):
         check_cells(table, size, (count + 1) * len(columns.keys() | row.keys()))
-        for name, value in _flat(row):
+        for name, value in _object(list(_flat(row))).items():
             column = columns.setdefault(name, [None] * count)
             column.append(known.setdefault(value, value) if isinstance(value, str) else value)
         for column in columns.values():

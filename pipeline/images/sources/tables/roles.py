@@ -157,9 +157,10 @@ def find_roles(
     warnings = [] if group else _check_nearly_groups(rest, splits, source)
     choices = () if labels else tuple(name for name in rest if name != group)
     warnings += _note_flags({name: rest[name] for name in choices})
-    if [_flag_word(name) for name in used] == ["train"]:
+    if len(used) == 1 and (word := _flag_word(used[0])) and all(map(_is_flag, texts[used[0]])):
+        train = f"Images for which {used[0]} is false are test images; validation images are taken from the others."
         warnings.append(
-            f"Images for which {used[0]} is false are test images; validation images are taken from the others."
+            train if word == "train" else f"Images for which {used[0]} is true are {word} images, the others are not."
         )
     return Roles(path, labels, splits, group, choices, tuple(warnings), tuple(used))
 

@@ -70,6 +70,13 @@ def test_images_have_the_labels_of_their_annotations(tool, tmp_path):
     )
 
 
+def test_category_without_a_name_is_its_id():
+    """Its images would have no label otherwise."""
+    rows, _ = rows_of_annotations({**EXPORTS["COCO"], "categories": [{"id": 7}, {"id": 8, "name": "dog"}]})
+
+    assert [row["label"] for row in rows] == ["7", ["dog", "7"], None]
+
+
 def test_ids_of_coco_are_numbers_or_texts():
     """Some programs write an image's id as a text in its annotations."""
     coco = EXPORTS["COCO"]

@@ -135,6 +135,20 @@ def test_files_of_a_split_that_are_not_there_are_counted(photos, tmp_path):
     )
 
 
+def test_file_of_another_split_beside_known_ones_is_skipped(photos, tmp_path):
+    """Whether it is called as those of the hub or not; the reason has its split."""
+    folder = write(photos, tmp_path / "data", "hub")
+    for name in ("holdout.parquet", "extra-00000-of-00001.parquet"):
+        shutil.copy(folder / "data" / "train-00000-of-00002-0a1b2c.parquet", folder / "data" / name)
+
+    found = scan(folder)
+    assert len(found) == 48
+    assert [entry.reason.partition(" is none")[0] for entry in found.skipped] == [
+        "its split 'extra'",
+        "its split 'holdout'",
+    ]
+
+
 def test_split_and_group_columns_of_one_file_are_obeyed(tmp_path):
     """As those of any table."""
     folder = scan_data(draw_tree(tmp_path / "photos", {"": 10}))

@@ -36,6 +36,7 @@ from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_two.spec import DEFAULT_LAYERS
+from pipeline.surroundings import user_path
 
 if TYPE_CHECKING:
     from pipeline.comparison.advise import Advice
@@ -500,7 +501,7 @@ def list_runs(runs: str | Path = "runs") -> RunList:
     """All finished runs of a folder (command `runs`), sorted by name; a notebook shows them as tables, one per data set."""
     from pipeline.runs.listing import list_runs as list_all
 
-    return list_all(Path(runs))
+    return list_all(user_path(runs))
 
 
 def predict(
@@ -660,7 +661,7 @@ def report(
     from pipeline.reports.report import write_report
 
     chosen = (names,) if isinstance(names, str | Path) else names
-    settings, path = gather(keywords, report).settings, None if out is None else Path(out)
+    settings, path = gather(keywords, report).settings, None if out is None else user_path(out)
     return write_report(chosen, settings, path=path, near=near, with_umap=umap, data=data)
 
 
@@ -693,7 +694,7 @@ def tune(
     tune_heads(
         data,
         partial(given.open, data),
-        labels=None if labels is None else Path(labels),
+        labels=None if labels is None else user_path(labels),
         host=host,
         port=port,
         command=command,

@@ -8,6 +8,7 @@ from pipeline.images.manifest import Manifest
 from pipeline.images.scan import Data
 from pipeline.keywords import AuditKeywords, DataKeywords, GivenKeywords, gather, rows_pooling
 from pipeline.runs.run import Run
+from pipeline.surroundings import user_path
 
 if TYPE_CHECKING:
     from pipeline.evidence.results import Evidence
@@ -50,7 +51,7 @@ def audit(
         views=given.views,
         class_weight=given.training.class_weight,
         near=near,
-        out=None if out is None else Path(out),
+        out=None if out is None else user_path(out),
     )
 
 
@@ -79,7 +80,7 @@ def similar(
 
     given = gather(keywords, similar)
     collection = collect(in_, given.open, given.settings)
-    return find_similar(images, collection, k=k, out=None if out is None else Path(out), reading=given.reading)
+    return find_similar(images, collection, k=k, out=None if out is None else user_path(out), reading=given.reading)
 
 
 def explain(
@@ -108,5 +109,5 @@ def explain(
     """
     from pipeline.evidence.find import find_evidence, load
 
-    given, folder = gather(keywords, explain), None if out is None else Path(out)
+    given, folder = gather(keywords, explain), None if out is None else user_path(out)
     return find_evidence(load(run, given.settings), images, of=of, how=how, out=folder, reading=given.reading)

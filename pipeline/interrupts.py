@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first one stops a command in an orderly way, the second one ends it at once, even if a thread hangs.
+"""Ctrl-C, SIGTERM and SIGHUP: the first one stops a command in an orderly way, the second one ends it at once, even if a thread hangs.
 
 The first one raises `Stop` in the main thread, and what has been computed is committed on the way out. Three things can go wrong with
 that. Native code may lose the exception, or make another error of it: then it is raised again. The main thread may be in native code
@@ -22,7 +22,12 @@ from typing import NoReturn
 import psutil
 
 EXIT_CODE = 130
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+"""The second one of these ends the process at once."""
+
+_SIGNALS = (*_ENDING, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+"""SIGHUP: the terminal was closed, or the connection to it was lost. It comes twice, from the shell and from the system."""
+
 _AGAIN = getattr(signal, "SIGURG", signal.SIGTERM)
 """A signal that this process sends to itself; where nobody handles it, it has no effect."""
 
@@ -70,7 +75,7 @@ class _State:
 
 @contextlib.contextmanager
 def stopping_in_order(report: Report) -> Iterator[None]:
-    """In this context, the first Ctrl-C or SIGTERM raises `Stop` in the main thread, and the second one ends the process.
+    """In this context, the first of the signals raises `Stop` in the main thread, and the second one ends the process.
 
     A Python handler runs only when the main thread can run Python code. While a native library blocks it, the handler never runs,
     so it cannot remove itself. With the GNU C library, the system removes it at the first signal.
@@ -78,12 +83,13 @@ def stopping_in_order(report: Report) -> Iterator[None]:
     Args:
         report: Prints why the process ends, if it does not end in order.
     """
-    usual = {number: signal.getsignal(number) for number in _SIGNALS}
+    usual = {number: signal.getsignal(number) for number in _SIGNALS if not _outlives_its_terminal(number)}
     with _thread(report) if os.name == "posix" else contextlib.nullcontext():
         for number in usual:
             signal.signal(number, _interrupt)
-            with contextlib.suppress(AttributeError, OSError):  # not the GNU C library: `_interrupt` removes itself
-                _reset_at_first_signal(number)
+            if number in _ENDING:
+                with contextlib.suppress(AttributeError, OSError):  # not the GNU C library: `_interrupt` removes itself
+                    _reset_at_first_signal(number)
         try:
             yield
         finally:
@@ -115,9 +121,15 @@ def end_children() -> None:
             child.kill()
 
 
+def _outlives_its_terminal(number: int) -> bool:
+    """Whether the command was started with `nohup`, which has this signal ignored."""
+    return number not in _ENDING and signal.getsignal(number) is signal.SIG_IGN
+
+
 def _interrupt(_: int, __: FrameType | None) -> None:
     for either in _SIGNALS:
-        signal.signal(either, signal.SIG_DFL)
+        if signal.getsignal(either) is _interrupt:
+            signal.signal(either, signal.SIG_DFL if either in _ENDING else signal.SIG_IGN)
     _State.has_arrived = _State.is_stopping = True
     if sys.stderr is not None and sys.stderr.isatty():
         sys.stderr.write(_NOTE)

@@ -12,6 +12,7 @@ from pipeline.images.manifest import Manifest
 from pipeline.images.scan import Data
 from pipeline.keywords import DataKeywords, gather
 from pipeline.progress import is_shown
+from pipeline.surroundings import user_path
 
 if TYPE_CHECKING:
     from pipeline.bases.table import BaseSpec
@@ -165,7 +166,7 @@ def list_stores(cache: str | Path = _CACHE) -> "Listing[StoreSummary]":
     """All stores of a cache folder (command `cache ls`)."""
     from pipeline.cache.stores import summarize_all
 
-    return Listing(summarize_all(Path(cache)))
+    return Listing(summarize_all(user_path(cache)))
 
 
 def describe_store(store: str, cache: str | Path = _CACHE) -> "StoreSummary":
@@ -180,7 +181,7 @@ def describe_store(store: str, cache: str | Path = _CACHE) -> "StoreSummary":
     """
     from pipeline.cache.stores import find_store, summarize
 
-    return summarize(find_store(store, Path(cache)))
+    return summarize(find_store(store, user_path(cache)))
 
 
 def verify_cache(
@@ -213,7 +214,7 @@ def repair_cache(cache: str | Path = _CACHE, *, progress: bool | None = None) ->
     """Set damaged shards aside (command `cache repair`); stage one makes their rows again, and no others."""
     from pipeline.cache import audit
 
-    return audit.repair_cache(Path(cache), progress=is_shown(progress))
+    return audit.repair_cache(user_path(cache), progress=is_shown(progress))
 
 
 def compact_cache(
@@ -233,7 +234,7 @@ def compact_cache(
     from pipeline.cache.stores import find_store
     from pipeline.cache.stores import list_stores as list_all
 
-    names, folder = (stores,) if isinstance(stores, str) else stores, Path(cache)
+    names, folder = (stores,) if isinstance(stores, str) else stores, user_path(cache)
     chosen = [find_store(name, folder) for name in names] or list_all(folder)
     return compact_all(chosen, progress=is_shown(progress))
 
@@ -248,7 +249,7 @@ def prune_cache(stores: str | Sequence[str] = (), cache: str | Path = _CACHE, *,
     """
     from pipeline.cache.audit import prune
 
-    return prune(Path(cache), (stores,) if isinstance(stores, str) else stores, is_dry=not yes)
+    return prune(user_path(cache), (stores,) if isinstance(stores, str) else stores, is_dry=not yes)
 
 
 def forget_images(
@@ -279,8 +280,8 @@ def forget_images(
     from pipeline.settings import Compute, Paths, Settings
 
     named = [images] if isinstance(images, str | Path) else list(images)
-    settings = Settings(paths=Paths(cache=Path(cache), runs=Path(runs)), compute=Compute(progress=is_shown(progress)))
-    return forget(named, settings, with_runs=with_runs, out=None if out is None else Path(out), is_dry=not yes)
+    settings = Settings(paths=Paths(cache=user_path(cache), runs=user_path(runs)), compute=Compute(progress=is_shown(progress)))
+    return forget(named, settings, with_runs=with_runs, out=None if out is None else user_path(out), is_dry=not yes)
 
 
 def export_cache(
@@ -300,8 +301,8 @@ def export_cache(
 
     given = gather(keywords, export_cache, data=data)
     manifest, settings = given.open(data)
-    done = ensure(manifest, make_recipe(manifest, settings)[0], settings)
-    return CacheExport(Path(file), export_plain(done.manifest, done.store, Path(file), pooling=pool))
+    done, path = ensure(manifest, make_recipe(manifest, settings)[0], settings), user_path(file)
+    return CacheExport(path, export_plain(done.manifest, done.store, path, pooling=pool))
 
 
 def import_cache(folder: str | Path, cache: str | Path = _CACHE, *, progress: bool | None = None) -> "Import":
@@ -317,7 +318,7 @@ def import_cache(folder: str | Path, cache: str | Path = _CACHE, *, progress: bo
     """
     from pipeline.cache.exchange import import_store
 
-    return import_store(Path(folder), Path(cache), progress=is_shown(progress))
+    return import_store(user_path(folder), user_path(cache), progress=is_shown(progress))
 
 
 def push_cache(url: str | Path, data: Data | Manifest | None = None, **keywords: Unpack[DataKeywords]) -> "Exchange":

@@ -12,6 +12,7 @@ from pipeline.cells import as_cell
 from pipeline.errors import MissingExtraError, SettingError
 from pipeline.files import replacing
 from pipeline.predictions import UNKNOWN, Prediction
+from pipeline.surroundings import user_path
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class PredictionFile:
             SettingError: The ending is not known, or the file cannot be written.
             MissingExtraError: A Parquet file is wanted and pyarrow is not installed.
         """
-        return None if path is None else cls(Path(path))
+        return None if path is None else cls(user_path(path))
 
     def write(self, predictions: Sequence[Prediction]) -> None:
         r"""Write one row per prediction, in order; the file is complete whenever its name exists.

@@ -17,7 +17,15 @@ def is_notebook() -> bool:
 
 def is_watched() -> bool:
     """Whether somebody is likely to see a bar: standard error is a terminal, or this is a notebook."""
-    return is_notebook() or (sys.stderr is not None and sys.stderr.isatty())
+    return is_notebook() or _is_terminal(sys.stderr)
+
+
+def _is_terminal(stream: object) -> bool:
+    """Whether a stream says that it is one; programs put objects with little more than `write` in the place of theirs, or close them."""
+    try:
+        return bool(stream.isatty())  # type: ignore[attr-defined]
+    except (AttributeError, ValueError):
+        return False
 
 
 def is_shown(progress: bool | None) -> bool:

@@ -27,6 +27,7 @@ from pipeline.images.files.hashing import FileHashes
 from pipeline.images.files.limits import free_memory
 from pipeline.images.sources.reading import SPOOL_GB
 from pipeline.progress import is_watched
+from pipeline.surroundings import user_path
 
 ENGINES = ("auto", "tensorflow", "openvino")
 
@@ -269,7 +270,8 @@ class Settings:
     def with_changes(self, **keywords: Any) -> Self:
         """The same settings with other values of these fields."""
         given = {
-            name: Path(value) if name in _FOLDERS and value is not None else value for name, value in keywords.items()
+            name: user_path(value) if name in _FOLDERS and value is not None else value
+            for name, value in keywords.items()
         }
         parts = {
             part.name: replace(

@@ -24,6 +24,11 @@ _LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED")
 """Variables for debugging, which shorten a training."""
 
 
+def user_path(text: str | Path) -> Path:
+    """A path as a user writes it: `~` at its start is the home folder, as for a shell, which leaves it alone in Python and in `--cache=~/c`."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 an unknown user is no error
+
+
 def index_folder() -> Path:
     """The folder of the indexes of `similar`, which hold rows."""
     return home_folder() / "indexes"

@@ -72,6 +72,26 @@ def test_first_signal_ends_a_command_with_its_exit_code(ending: str):
     assert said == [] if ending == "lost, then it is done" else said["error"] == "Interrupted"
 
 
+@pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN], ids=["lost", "nohup"])
+def test_a_lost_terminal_stops_a_command_in_order(handler):
+    """The shell says it, and the system says it again: the second time ends nothing. With `nohup` the command goes on."""
+    code = COMMAND.format(body="begin(sys.stdin.readline)", seconds=60)
+    environment, pipes = os.environ | {"PYTHONPATH": str(PROJECT)}, {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    usual = signal.signal(signal.SIGHUP, handler)
+    try:
+        process = subprocess.Popen([sys.executable, "-c", code], **pipes, env=environment, text=True)
+    finally:
+        signal.signal(signal.SIGHUP, usual)
+    with process:
+        assert process.stdout.readline() == "begun\n"
+        for _ in range(2):
+            process.send_signal(signal.SIGHUP)
+        said, _ = process.communicate("go on\n", timeout=20)
+
+    said = json.loads(said)
+    assert (process.returncode, said) == (0, []) if handler == signal.SIG_IGN else (130, said["error"] == "Interrupted")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_second_signal_ends_a_command_that_cannot_run_its_handlers(number, photos, tmp_path):
     """A native call that holds the interpreter's lock keeps Python from handling the first signal; the second needs no Python."""
@@ -90,7 +110,7 @@ def test_handlers_are_those_of_before_when_a_command_is_done():
     before = [signal.getsignal(number) for number in (*interrupts._SIGNALS, interrupts._AGAIN)]
     with interrupts.stopping_in_order(print):
         [thread] = [thread for thread in threading.enumerate() if thread.name == "interrupts"]
-        assert [signal.getsignal(number) for number in interrupts._SIGNALS] == [interrupts._interrupt] * 2
+        assert [signal.getsignal(number) for number in interrupts._SIGNALS] == [interrupts._interrupt] * 3
     thread.join(10)
 
     assert not thread.is_alive()

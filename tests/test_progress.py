@@ -16,6 +16,13 @@ class _Terminal(io.StringIO):
         return True
 
 
+class _Tee:
+    """What programs put in the place of standard error to keep a copy of it in a file."""
+
+    def write(self, text):
+        return len(text)
+
+
 @pytest.fixture
 def notebook(monkeypatch):
     """IPython as the kernel of a notebook has it. Real ones are in tests/notebooks."""
@@ -36,6 +43,11 @@ def test_bars_are_shown_on_a_terminal_and_hidden_in_a_file(monkeypatch):
     assert Settings.of().compute.progress
     assert not Settings.of(progress=False).compute.progress
     assert (is_shown(None), is_shown(False)) == (True, False)
+    closed = io.StringIO()
+    closed.close()
+    for stream in (_Tee(), closed, None):
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert not is_watched()
 
 
 @pytest.mark.usefixtures("notebook")

@@ -19,6 +19,15 @@ def test_parts_are_made_from_keywords_of_any_of_them():
     assert settings.tracking == Tracking(tensorboard=Path("logs"))
 
 
+def test_home_is_written_as_for_a_shell(monkeypatch, tmp_path):
+    """A shell leaves `--cache=~/c` as it is, and in Python nobody changes it: no folder that is called `~` is made."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paths = Settings.of(cache="~/c", runs=Path("~/r"), tensorboard="~nobody-has-this-name/t")
+
+    assert paths.paths == Paths(cache=tmp_path / "c", runs=tmp_path / "r")
+    assert paths.tracking.tensorboard == Path("~nobody-has-this-name/t")
+
+
 def test_changed_settings_keep_everything_else():
     """`with_changes` returns other settings and leaves the first as they are."""
     settings = Settings.of(base="squeezenet", runs="r")

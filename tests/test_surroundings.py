@@ -78,6 +78,17 @@ def test_locale_without_utf8_reads_all_names(tmp_path):
     assert "\u65e5\u672c" in json.loads(outcome.stdout)["message"]
 
 
+@pytest.mark.parametrize("option", ["-Xutf8=0", "-E"])
+def test_locale_without_utf8_is_left_once(option):
+    """Options with which Python does not heed the variable, or heeds another one, do not start the command again for ever."""
+    environment = os.environ | {"PYTHONPATH": str(PROJECT), "LC_ALL": "C"}
+    code = f"import sys; sys.path.insert(0, {str(PROJECT)!r}); from pipeline.cli.app import main; main()"
+    command = [sys.executable, option, "-Xutf8=0", "-c", code, "features", "\u65e5\u672c", "--json"]
+    outcome = subprocess.run(command, capture_output=True, check=False, env=environment, timeout=30)
+
+    assert "\u65e5\u672c" in json.loads(outcome.stdout)["message"]
+
+
 def test_unknown_home_is_an_error_with_a_cure(monkeypatch, tmp_path):
     """A user without HOME and passwd entry is told which variable to set; with it, no home is asked for."""
 

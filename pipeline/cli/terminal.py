@@ -72,10 +72,14 @@ def accept_all_text() -> None:
 
 
 def use_utf8() -> None:
-    """Start again in UTF-8 mode where Python's locale cannot express all file names and labels."""
+    """Start again in UTF-8 mode where Python's locale cannot express all file names and labels.
+
+    The option stands first, where it wins over another `-X utf8` and needs no variable, which `-E` and `-I` ignore; the variable is for workers.
+    """
     if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode:
         sys.stdout.flush()
-        os.execve(sys.executable, sys.orig_argv, os.environ | {"PYTHONUTF8": "1"})  # noqa: S606
+        program, *arguments = sys.orig_argv
+        os.execve(sys.executable, [program, "-X", "utf8", *arguments], os.environ | {"PYTHONUTF8": "1"})  # noqa: S606
 
 
 def forget_warnings() -> None:

@@ -39,6 +39,7 @@ from pipeline.settings import Settings
 from pipeline.stage_one.engines.choose import make_reference
 from pipeline.stage_two.head import predict_rows
 from pipeline.stage_two.novelty.detector import Detector
+from pipeline.surroundings import user_path
 from pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def export(run: Run, path: str | Path, *, p_value: bool = False) -> Export:
         MissingExtraError: A package of the format is not installed.
         DisagreementError: The file's predictions differ from the run's; it is not written.
     """
-    path = Path(path)
+    path = user_path(path)
     form = format_of(path)
     form.require()
     detector = _detector_of(run) if p_value else None

@@ -21,11 +21,13 @@ from pipeline.predictions import Predictions, check_top, decode_rows, label_give
 from pipeline.runs.abstain import check_abstain, check_has_p_value
 from pipeline.runs.evaluate import OWN_SPLITS, check_out, evaluate
 from pipeline.runs.evaluation import Evaluation
+from pipeline.runs.naming import check_spares
 from pipeline.runs.predict import Predicted
 from pipeline.runs.run import Run, load_run
 from pipeline.settings import Settings
 from pipeline.stage_one.scan import make_reading, scan
 from pipeline.stage_two.novelty.detector import Novelty
+from pipeline.surroundings import user_path
 from pipeline.tasks.task import Task
 
 
@@ -134,7 +136,7 @@ def load_exported(path: str | Path, settings: Settings, *, digest: str | None = 
         DamagedStoreError: It is not the export of a run.
         MissingExtraError: The library that runs this format is not installed.
     """
-    path = Path(path)
+    path = user_path(path)
     check_exported(path)
     check_known(path, digest, settings.paths.runs)
     return ExportedRun(path, *load_format(path), settings)
@@ -146,7 +148,7 @@ def load_predictor(name: str | Path, settings: Settings, *, digest: str | None =
     Raises:
         SettingError: A digest for a run, which has none.
     """
-    if is_exported(Path(name)):
+    if is_exported(user_path(name)):
         return load_exported(name, settings, digest=digest)
     if digest is not None:
         raise SettingError(f"A digest is that of an exported file, and {name} is not one. Leave out --digest.")
@@ -182,11 +184,13 @@ def predict_images(
         SettingError: Evidence of an exported file, or of a run whose rows come from no grid; or its folder cannot be written.
     """
     file = PredictionFile.of(out)
+    if file is not None:
+        check_spares(file.path, "--out", images)
     predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
     if evidence is None:
         predictions = predictor.predict(images, top=top, reading=reading, abstain=abstain)
     else:
-        looked = find_evidence(check_run(predictor), images, out=Path(evidence), reading=reading)
+        looked = find_evidence(check_run(predictor), images, out=user_path(evidence), reading=reading)
         predictions = predictor.predict(looked.given, top=top, abstain=abstain)
         predictions = predictions.with_overlays(looked.overlays, looked.finer)
     if file is not None:
@@ -217,9 +221,10 @@ def evaluate_data(
         out: Folder of the results; it is checked before the work.
         abstain: Of `pipeline.runs.evaluate.evaluate`.
     """
-    folder = None if out is None else Path(out)
+    folder = None if out is None else user_path(out)
     if folder is not None:
         check_out(folder)
+        check_spares(folder / "predictions.csv", "--out")
     predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
     own = {"task": predictor.task.kind, "answer_names": _answer_names(predictor)}
     if isinstance(predictor, ExportedRun):

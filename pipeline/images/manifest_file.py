@@ -18,6 +18,7 @@ from pipeline.images.files.limits import MAX_LINE, MAX_TEXT_BYTES
 from pipeline.images.labels import listed
 from pipeline.images.manifest import SPLITS, Manifest
 from pipeline.images.sources.reading import Reading
+from pipeline.surroundings import user_path
 from pipeline.tasks.kinds import CLASSIFICATION
 from pipeline.tasks.task import KINDS
 
@@ -105,7 +106,7 @@ def write_manifest_file(
         }
         for row, key in kept
     )
-    with replacing(Path(path)) as beside, beside.open("w", encoding="ascii") as file:
+    with replacing(user_path(path)) as beside, beside.open("w", encoding="ascii") as file:
         file.writelines(f"{json.dumps(line)}\n" for line in (head, *lines))
 
 
@@ -115,7 +116,7 @@ def check_replaceable(path: str | Path | None) -> None:
     Raises:
         SettingError: There is something else of this name.
     """
-    if path is not None and Path(path).exists() and not is_manifest_file(Path(path)):
+    if path is not None and user_path(path).exists() and not is_manifest_file(user_path(path)):
         raise SettingError(f"{path} exists and is no manifest file, so it is not replaced. Choose another --manifest.")
 
 

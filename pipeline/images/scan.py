@@ -19,6 +19,7 @@ from pipeline.images.sources.archives import archives
 from pipeline.images.sources.arrays import arrays, tfds
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables import frames, huggingface, tables
+from pipeline.surroundings import user_path
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoDataFrame
@@ -78,7 +79,7 @@ def _scan(data: Data, reading: Reading) -> Manifest:
         return replace(arrays.scan_sklearn(name, reading), source=str(data))
     if prefix == "keras" and name:
         return replace(arrays.scan_keras(name, reading), source=str(data))
-    path = tfds.fetch(name, home=reading.home) if prefix == "tfds" and name else Path(data)
+    path = tfds.fetch(name, home=reading.home) if prefix == "tfds" and name else user_path(data)
     if not path.exists():
         if cure := _pattern_cure(str(data)):
             raise DataNotFoundError(f"No such data: {str(data)!r}. {cure}")

@@ -13,7 +13,7 @@ from pipeline.errors import HeadSpecError, SettingError
 from pipeline.images.manifest import SPLITS, Manifest
 from pipeline.images.requirements import require_task
 from pipeline.insight.audit_page import MAX_SUSPECTS, audit_html, suspects_html
-from pipeline.insight.audit_table import write_audit_table
+from pipeline.insight.audit_table import check_table, write_audit_table
 from pipeline.insight.checked import checked_mask, checked_path, read_checked
 from pipeline.insight.duplicates import NEAR, near_duplicates, same_content
 from pipeline.insight.findings import Copies, Facts, Findings, Shown
@@ -105,6 +105,7 @@ def audit_data(
     check_task(manifest.task)
     page = out or settings.paths.runs / f"audit-{plain_name(manifest.title)}.html"
     check_page(page)
+    check_table(page.with_suffix(".csv"))
     checked = read_checked(checked_path(manifest.source))
     cached = read_rows(
         manifest, pooling_of(spec, pool), settings, views=views, memory_bytes=settings.compute.memory_bytes()

@@ -1,15 +1,35 @@
 """The table of an audit: one row for each finding, of all kinds."""
 
+import contextlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.cells import as_cell
+from pipeline.errors import SettingError
 from pipeline.insight.findings import Copies, Findings, Stranger, Suspect
 from pipeline.runs.tables import write_table
 
 COLUMNS = ("kind", "path", "split", "label", "likely", "probability", "others", "value", "advice")
 """`others`: paths of neighbours or copies, separated by `|`. `value`: cosine of a near duplicate, or distance of a strange image."""
+
+
+def check_table(path: Path) -> None:
+    """Check that the table beside a page replaces none but that of an earlier audit: nobody has named it.
+
+    Raises:
+        SettingError: It is another file, such as the labels that are audited.
+    """
+    if not os.path.lexists(path):
+        return
+    begins = ",".join(COLUMNS)
+    with contextlib.suppress(OSError, ValueError), path.open(encoding="utf-8") as file:
+        if file.read(len(begins)) == begins:
+            return
+    raise SettingError(
+        f"An audit also writes its findings to {path}. That file exists, and no audit wrote it. Choose another --out, or move the file away."
+    )
 
 
 def write_audit_table(path: Path, found: Findings) -> None:

@@ -26,6 +26,7 @@ from pipeline.runs.info import RunInfo
 from pipeline.runs.naming import check_form, numbered, plain_name
 from pipeline.runs.tables import read_columns, read_table, write_table
 from pipeline.stage_two.novelty.detector import Detector, Novelty, detector_from_arrays
+from pipeline.surroundings import user_path
 from pipeline.tasks.kinds import scores_from_dict, task_from_dict
 from pipeline.tasks.scores import Scores
 from pipeline.tasks.targets import Outputs
@@ -208,7 +209,7 @@ def open_run(name: str | Path, runs: Path, *, also: Iterable[str] = ()) -> RunFo
     Raises:
         RunNotFoundError: There is no such run; the message suggests the most similar name, and lists runs that exist.
     """
-    for path in (Path(name), runs / name):
+    for path in (user_path(name), runs / name):
         if (path / "run.json").is_file():
             return RunFolder(path)
     known = [path.parent.name for path in sorted(runs.glob("[!.]*/run.json"))]

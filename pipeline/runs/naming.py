@@ -3,8 +3,12 @@
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import SettingError
+
+_RUN_TABLES = ("predictions.csv", "history.csv", "folds.csv", "groups.csv")
+"""Tables of a run that a user could take for the place of others."""
 
 _MAX_NAME_BYTES = 180
 """File systems allow 255; a folder that is being written also has the names of host and process in front of its own."""
@@ -74,6 +78,33 @@ def check_target(path: Path, option: str) -> None:
         problem = "is on a disk that is full"
     if problem:
         raise SettingError(f"{folder} {problem}, so {path.name} cannot be written there. Choose another {option}.")
+
+
+def check_spares(path: Path, option: str, read: object = ()) -> None:
+    """Check that a file which will be replaced is none that is needed: what the command reads, or a table of a run.
+
+    Args:
+        path: What will be written.
+        option: What names it, for the message.
+        read: What the command reads: a path, or a list in which there are some.
+
+    Raises:
+        SettingError: It is.
+    """
+    needed = None
+    if (path.parent / "run.json").is_file() and path.name in _RUN_TABLES:
+        needed = f"the run {path.parent.name}, which needs its own"
+    elif path.is_file() and any(_is_same(path, one) for one in (read if isinstance(read, list | tuple) else [read])):
+        needed = "what this command reads"
+    if needed:
+        raise SettingError(f"{path} is a file of {needed}, so it is not replaced. Choose another {option}.")
+
+
+def _is_same(path: Path, other: Any) -> bool:
+    try:
+        return isinstance(other, str | os.PathLike) and path.samefile(other)
+    except (OSError, ValueError):
+        return False
 
 
 def plain_name(text: str) -> str:

@@ -34,6 +34,23 @@ def test_predict_says_what_it_cannot_read(work, photos, tmp_path, caplog):
     assert f"1 of 2 images cannot be read; the first: {broken}: not an image" in strict.err
 
 
+def test_results_replace_nothing_that_is_needed(own, photos, tmp_path):
+    """Neither the table of the images, nor the predictions of the run itself; nothing is predicted before that is said."""
+    table, predictions = tmp_path / "new.csv", own[3] / "linear" / "predictions.csv"
+    table.write_text(f"path\n{photos / 'test' / 'red' / 'red000.png'}\n")
+    before = table.read_bytes(), predictions.read_bytes()
+    for words in (
+        ("predict", "linear", table, "--out", table),
+        ("predict", "linear", table, "--out", predictions),
+        ("evaluate", "linear", photos, "--out", predictions.parent),
+    ):
+        outcome = call(*words, *own)
+
+        assert outcome.code == 2
+        assert "so it is not replaced. Choose another --out." in outcome.err
+    assert (table.read_bytes(), predictions.read_bytes()) == before
+
+
 @pytest.mark.parametrize("command", [("predict", "linear"), ("classify",)])
 @pytest.mark.parametrize("top", [0, -1])
 def test_at_least_one_class_is_listed(command, top, work, photos):

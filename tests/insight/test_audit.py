@@ -161,6 +161,18 @@ def test_what_cannot_be_audited_is_refused(photos, places):
         pipeline.audit(photos / "train" / "red", **RANDOM, **places)
 
 
+def test_table_beside_the_page_replaces_no_other(photos, places, tmp_path):
+    """Its name comes from that of the page, and may be that of the labels which are audited; that of an earlier audit is replaced."""
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\nred/1.png,red\n")
+    with pytest.raises(SettingError, match=r"labels\.csv\. That file exists, and no audit wrote it"):
+        pipeline.audit(photos, out=tmp_path / "labels.html", **RANDOM, **places)
+
+    assert table.read_text() == "path,label\nred/1.png,red\n"
+    for _ in range(2):
+        assert pipeline.audit(photos, out=tmp_path / "page.html", **RANDOM, **places).table.is_file()
+
+
 def test_views_are_used(photos_with_faults, places):
     """With stored views the fit is another one, and the wrong label is still found."""
     views = {"views": 1, "augment": "flip"}

@@ -4,7 +4,7 @@ JPEG, PNG, WebP, AVIF, BMP, GIF (first frame), TIFF, Netpbm, HEIC (with the extr
 
 | how | module |
 |---|---|
-| files are opened and loaded, whatever else is in them | `formats`, `jpeg`, `metadata`, `silence` |
+| files are opened and loaded, whatever else is in them | `formats`, `jpeg`, `metadata`, `silence`, `whole` |
 | 16 bits a channel become 8 | `sixteen` |
 | modes, transparency, aspect ratio | `pixels` |
 """
@@ -38,6 +38,7 @@ from pipeline.images.decoding.noticed import Noticed
 from pipeline.images.decoding.pages import has_more_pages
 from pipeline.images.decoding.pixels import DROP, FITS, RESIZE, compose, fit_to, fitted_size, parse_background, to_rgb
 from pipeline.images.decoding.silence import no_warnings
+from pipeline.images.decoding.whole import whole_files
 
 MAX_SIZE_PX = math.isqrt(MAX_PIXELS)
 MAX_BYTES = 512 * 2**20
@@ -271,7 +272,7 @@ def make_thumbnail(data: bytes, longest_px: int) -> bytes:
 def _naming_damage() -> Iterator[None]:
     """Convert errors of Pillow and numpy on invalid bytes to `UnreadableImageError`; no warning is shown."""
     try:
-        with no_warnings():
+        with no_warnings(), whole_files():
             yield
     except UnreadableImageError:
         raise

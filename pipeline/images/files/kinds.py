@@ -1,5 +1,6 @@
 """Kinds of files: what is an image by its first bytes, what is known and not read, and what systems leave behind."""
 
+import os
 import re
 from typing import NamedTuple
 
@@ -144,6 +145,15 @@ class Other(NamedTuple):
 
 SYSTEM_FILES = Other("system files")
 SYSTEM_FOLDERS = Other("system folders")
+OWN_FOLDERS = Other("folders that this package wrote")
+
+_OWN = (
+    ("run.json", "metrics.json"),
+    ("evaluation.json", "predictions.csv"),
+    ("comparison.json", "comparison.png"),
+    ("recipe.json", "shards"),
+)
+"""Names that each run, evaluation, comparison and store has; one of them alone may be a user's."""
 
 
 def is_system_file(name: str) -> bool:
@@ -155,6 +165,11 @@ def is_system_folder(name: str) -> bool:
     """Whether a folder is hidden, or one of those that systems leave behind: `@eaDir`, `$RECYCLE.BIN`, `__MACOSX`."""
     is_named = _SYSTEM_NAMES.fullmatch(name) is not None
     return name.startswith(".") or name.casefold() in _SYSTEM_FOLDERS or is_named
+
+
+def is_own_folder(path: str) -> bool:
+    """Whether a folder is a run, an evaluation, a comparison or a store: its plots are no images of the data around it."""
+    return any(all(os.path.lexists(f"{path}/{name}") for name in names) for names in _OWN)
 
 
 def ending_of(name: str) -> str:

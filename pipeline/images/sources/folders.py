@@ -11,10 +11,12 @@ from unicodedata import normalize
 from pipeline.errors import DataLayoutError
 from pipeline.images.files.kinds import (
     HEAD_BYTES,
+    OWN_FOLDERS,
     SYSTEM_FILES,
     SYSTEM_FOLDERS,
     Other,
     has_image_extension,
+    is_own_folder,
     is_system_file,
     is_system_folder,
     other_kind,
@@ -211,6 +213,7 @@ def find_images(folder: Path, *, follow_links: bool = False) -> Found:
         path, name, ancestors = walk.waiting.pop()
         walk.try_to_enter(path, name, ancestors)
     walk.found.names.sort(key=lambda name: name.split("/"))
+    walk.found.folders = [name for name in walk.found.folders if name not in walk.above_own]
     return walk.found
 
 
@@ -231,6 +234,9 @@ class _Walk:
     found: Found = field(default_factory=Found)
     waiting: list[tuple[str, str, tuple[_Identity, ...]]] = field(default_factory=list)
     """Folders that are not entered yet: path, path below the root, ancestors. A list, because folders can be very deep."""
+
+    above_own: set[str] = field(default_factory=set)
+    """Folders with runs or stores in them, such as `runs`: nobody expects an image there."""
 
     def try_to_enter(self, folder: str, name: str, ancestors: tuple[_Identity, ...]) -> None:
         """Look at the entries of a folder below the root; one that cannot be read is skipped."""
@@ -293,6 +299,9 @@ class _Walk:
     def _look_at_folder(self, entry: os.DirEntry[str], name: str, ancestors: tuple[_Identity, ...]) -> None:
         if is_system_folder(entry.name):
             self.found.others.append(SYSTEM_FOLDERS)
+        elif is_own_folder(entry.path):
+            self.found.others.append(OWN_FOLDERS)
+            self.above_own.add(name.rpartition("/")[0])
         else:
             self.waiting.append((entry.path, name, ancestors))
 

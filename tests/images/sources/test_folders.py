@@ -156,6 +156,22 @@ def test_hidden_and_foreign_files_are_counted(tmp_path):
     }
 
 
+def test_folders_that_this_package_wrote_are_no_classes(tmp_path):
+    """Who works inside the folder of the images has runs, stores and evaluations there; one of their names alone makes no such folder."""
+    fill(tmp_path, {"cat": 2, "runs/first": 2, "runs/later": 1, "features_cache/vgg16/shards": 1, "dog": 2})
+    for name in ("run.json", "metrics.json"):
+        (tmp_path / "runs/first" / name).touch()
+    for name in ("evaluation.json", "predictions.csv"):
+        (tmp_path / "runs/later" / name).touch()
+    for path in ("features_cache/vgg16/recipe.json", "dog/recipe.json", "cat/run.json"):
+        (tmp_path / path).touch()
+    manifest = scan(tmp_path)
+
+    assert manifest.classes == ("cat", "dog")
+    assert Ignored("folders that this package wrote", 3) in manifest.ignored
+    assert not any("There is no image" in text for text in manifest.warnings)
+
+
 def test_extensions_are_known_in_any_case(tmp_path):
     """All extensions are read, in upper case as cameras write them."""
     names = sorted(["a.JPG", "b.jpeg", "c.PNG", "d.webp", "e.Bmp", "f.gif", "g.tif", "h.TIFF"])

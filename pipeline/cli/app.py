@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -115,6 +116,8 @@ def _end(error: BaseException, as_json: bool, given: Sequence[str]) -> NoReturn:
     if isinstance(error, PipelineError | OverflowError | OSError | MemoryError):
         code = error.exit_code if isinstance(error, PipelineError) else 2
         fail(as_json, type(error).__name__, _plain_message(error), code)
+    if isinstance(error, ImportError) and _BINARY.search(str(error)):
+        fail(as_json, type(error).__name__, _library_message(error), 2)
     fail(as_json, type(error).__name__, _bug_message(error), 1)  # nothing that a user can act on
 
 
@@ -152,6 +155,17 @@ def _plain_message(error: BaseException) -> str:
     where = "" if error.filename is None else f"{error.filename}: "
     cure = _CURES.get(error.errno or 0, "")
     return f"{where}{error.strerror}.{cure}"
+
+
+_BINARY = re.compile(r"\.so\b|\.dylib\b|\bDLL\b")
+"""In the message of the system's loader: the name of a library in machine code."""
+
+
+def _library_message(error: ImportError) -> str:
+    return (
+        f"A library that this needs cannot be loaded here: {error}. If memory is limited (`ulimit -v`, a batch system), ask for more; "
+        "otherwise install the package that has this library again."
+    )
 
 
 def _has_folder() -> bool:

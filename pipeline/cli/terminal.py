@@ -42,8 +42,13 @@ def write(text: str) -> None:
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
             raise OSError(error.errno, error.strerror, "standard output") from error
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the interpreter's end
+        _close(sys.stdout)
         sys.exit(_PIPE_CLOSED)
+
+
+def _close(stream: TextIO) -> None:
+    """Let what is still written to a stream vanish, also by the flush at the interpreter's end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def to_json(value: Any) -> str:
@@ -155,10 +160,11 @@ def fail(as_json: bool, error: str, message: str, code: int) -> NoReturn:
 
 
 def say(as_json: bool, error: str, message: str) -> None:
-    """Print an error in one line."""
-    message = without_secrets(message)
-    if as_json:
-        print(to_json({"error": error, "message": message}), flush=True)
-    else:
-        name = click.style("bottleneck:", fg="red") if has_colours(sys.stderr) else "bottleneck:"
-        print(f"{name} {visible(message)}", file=sys.stderr, flush=True)
+    """Print an error in one line; where nobody can read it, as in a pipe or on a terminal that is closed, the exit code alone tells it."""
+    message, stream = without_secrets(message), sys.stdout if as_json else sys.stderr
+    name = click.style("bottleneck:", fg="red") if has_colours(sys.stderr) else "bottleneck:"
+    text = to_json({"error": error, "message": message}) if as_json else f"{name} {visible(message)}"
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        _close(stream)

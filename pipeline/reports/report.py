@@ -13,6 +13,7 @@ from pipeline import __version__
 from pipeline.errors import RunNotFoundError
 from pipeline.files import replacing
 from pipeline.insight.duplicates import NEAR
+from pipeline.insight.page import check_page
 from pipeline.reports.board import answer, caution
 from pipeline.reports.content import MAX_DETAILED, Content, gather
 from pipeline.reports.gallery import MAX_THUMBNAILS
@@ -21,7 +22,7 @@ from pipeline.reports.projection import require_umap
 from pipeline.reports.selection import Selection, select
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.listing import RunGroup, group_runs
-from pipeline.runs.naming import check_target, plain_name
+from pipeline.runs.naming import plain_name
 from pipeline.settings import Settings
 
 
@@ -65,6 +66,7 @@ def write_report(
 
     Raises:
         RunNotFoundError: There is no run to report on.
+        SettingError: The page's name does not end with .html, or its folder cannot be written.
         MissingExtraError: UMAP is wanted and not installed.
     """
     if with_umap:
@@ -75,7 +77,7 @@ def write_report(
             f"There is no run in {settings.paths.runs} to report on; `bottleneck head DATA` makes one."
         )
     path = path or _path_of(selection, settings.paths.runs, is_all=not names)
-    check_target(path, "--out")
+    check_page(path)
     groups = group_runs(selection.runs)
     content = gather(groups, settings, near=near, with_umap=with_umap, data=data)
     text = render(_page_data(names, selection, groups, content))

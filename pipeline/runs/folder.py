@@ -87,6 +87,7 @@ class RunFolder:
             kind, stored = self.task.kind, self._json("metrics.json")
             scores = {split: scores_from_dict(kind, values) for split, values in stored.items()}
             scores["validation"]  # every run has these
+            _ = [float(number) for each in scores.values() for number in (each.main, each.loss)]  # runs are ranked by them
         except (TypeError, LookupError, ValueError, AttributeError) as error:
             if isinstance(error, DamagedStoreError):
                 raise
@@ -124,7 +125,7 @@ class RunFolder:
             FileNotFoundError: The run has none.
             DamagedStoreError: It is not such a table, or a SHA-256 in it is none.
         """
-        rows = read_table(self.path / "predictions.csv")
+        rows = read_table(self.path / "predictions.csv", ("path", "split", "label", "predicted"))
         self._check_digests(row.get("sha256") or "" for row in rows)
         return rows
 

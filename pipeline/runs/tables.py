@@ -21,14 +21,19 @@ def write_table(path: Path, header: Sequence[str], lines: Iterable[Sequence[Any]
         writer.writerows(map(as_cell, line) for line in lines)
 
 
-def read_table(path: Path) -> list[dict[str, str]]:
+def read_table(path: Path, needed: Sequence[str] = ()) -> list[dict[str, str]]:
     """The rows of a table by the names of its columns.
+
+    Args:
+        path: The file.
+        needed: Columns that it must have.
 
     Raises:
         FileNotFoundError: There is no such file.
-        DamagedStoreError: It is not a table of at most 2 GiB, or a row has other columns than the header.
+        DamagedStoreError: It is not a table of at most 2 GiB, a row has other columns than the header, or a column is missing.
     """
     names, lines = _read(path)
+    _check_columns(path, names, needed)
     return [dict(zip(names, line, strict=True)) for line in lines]
 
 
@@ -40,16 +45,20 @@ def read_columns(path: Path, wanted: Sequence[str]) -> list[tuple[str, ...]]:
         DamagedStoreError: As in `read_table`, or a column is missing.
     """
     names, lines = _read(path)
+    _check_columns(path, names, wanted)
+    return [tuple(line[place] for line in lines) for place in map(names.index, wanted)]
+
+
+def _check_columns(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
     missing = [name for name in wanted if name not in names]
     if missing:
         raise DamagedStoreError(f"{path} is not a table that a run has: it has no column {missing[0]!r}.")
-    return [tuple(line[place] for line in lines) for place in map(names.index, wanted)]
 
 
 def _read(path: Path) -> tuple[list[str], list[list[str]]]:
     """The header and the rows, with as many cells each; empty lines are left out."""
     try:
-        text = read_regular(path, _MAX_BYTES).decode()
+        text = read_regular(path, _MAX_BYTES).decode("utf-8-sig")  # a spreadsheet may have saved it
         header, *rows = csv.reader(io.StringIO(text, newline="")) if text else ([],)
         lines = [row for row in rows if row]
     except FileNotFoundError:

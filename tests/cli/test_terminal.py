@@ -122,6 +122,20 @@ def test_lack_of_memory_is_no_bug(monkeypatch):
     assert (outcome.code, outcome.err) == (2, "bottleneck: Memory ran out.\n")
 
 
+@pytest.mark.parametrize(("library", "code"), [("libtensorflow_cc.so.2: failed to map segment", 2), ("no name 'x'", 1)])
+def test_library_that_cannot_be_loaded_is_no_bug(library, code, monkeypatch):
+    """Where memory is limited, or a file of a package is gone; a name that a module lacks is one."""
+
+    def list_runs(_):
+        raise ImportError(library)
+
+    monkeypatch.setattr(runs, "list_runs", list_runs)
+    outcome = call("runs")
+
+    assert outcome.code == code
+    assert ("ulimit -v" in outcome.err, "This is a bug" in outcome.err) == (code == 2, code == 1)
+
+
 def test_closed_pipe_is_no_error(work):
     """If the reader closes the pipe, as `| head -1` does, the program ends without a message."""
     ours, theirs = os.pipe()
@@ -132,6 +146,18 @@ def test_closed_pipe_is_no_error(work):
     os.close(theirs)
 
     assert (outcome.returncode, outcome.stderr) == (141, b"")
+
+
+def test_error_that_nobody_reads_is_told_by_the_exit_code(tmp_path):
+    """`bottleneck features nowhere --json | head -0`: no traceback on the terminal."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    command = [sys.executable, "-m", "pipeline", "features", str(tmp_path / "nowhere"), "--json"]
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+    outcome = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, check=False, env=environment)
+    os.close(theirs)
+
+    assert (outcome.returncode, outcome.stderr) == (2, b"")
 
 
 # Logs

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DamagedStoreError, RunNotFoundError, SettingError
-from pipeline.files import write_json
+from pipeline.files import read_json, write_json
 from pipeline.runs.folder import (
     NewRun,
     RunFolder,
@@ -248,6 +248,18 @@ def test_damaged_json_is_damage(name, content, expected, tmp_path):
     with pytest.raises(DamagedStoreError, match=f"mine/{name} {expected}") as caught:
         _ = run.info, run.scores
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("number", ["null", '"0.9"', "[]"])
+def test_score_that_is_no_number_is_damage(number, tmp_path):
+    """Scores that were edited by hand are no bug: runs are ranked by them."""
+    run = make_run(tmp_path, "mine")
+    stored = read_json(run.path / "metrics.json", 10**6)
+    stored["validation"]["accuracy"] = json.loads(number)
+    write_json(run.path / "metrics.json", stored)
+
+    with pytest.raises(DamagedStoreError, match=r"mine/metrics\.json does not hold scores"):
+        _ = run.scores
 
 
 @pytest.mark.parametrize("missing", ["schema", "head", "recipe", "classes", "pool", "weights"])

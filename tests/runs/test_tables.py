@@ -19,6 +19,13 @@ def test_texts_read_back_as_they_were(tmp_path):
     ]
 
 
+def test_a_table_that_a_spreadsheet_has_saved_is_read(tmp_path):
+    """As CSV in UTF-8 it begins with a mark of the order of bytes."""
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n", encoding="utf-8-sig")
+
+    assert read_table(tmp_path / "t.csv", ("a",)) == [{"a": "1", "b": "2"}]
+
+
 def test_an_empty_table_has_empty_columns(tmp_path):
     """A header alone."""
     write_table(tmp_path / "t.csv", ("a", "b"), [])
@@ -37,7 +44,8 @@ def test_what_is_no_table_is_refused(tmp_path):
     with pytest.raises(DamagedStoreError, match="not a table"):
         read_columns(tmp_path / "u.csv", ("a",))
     (tmp_path / "v.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(DamagedStoreError, match="it has no column 'c'"):
-        read_columns(tmp_path / "v.csv", ("a", "c"))
+    for read in (read_table, read_columns):
+        with pytest.raises(DamagedStoreError, match="it has no column 'c'"):
+            read(tmp_path / "v.csv", ("a", "c"))
     with pytest.raises(FileNotFoundError):
         read_columns(tmp_path / "w.csv", ("a",))

@@ -13,6 +13,7 @@ from pipeline.bases.names import is_onnx
 from pipeline.bases.table import BFLOAT16
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import MissingExtraError, SettingError
+from pipeline.execution.forks import may_run_network
 from pipeline.execution.threads import num_threads
 from pipeline.images.files.hash_table import Stamp
 from pipeline.images.files.hashing import file_stamp
@@ -56,6 +57,7 @@ def make_engine(
         SettingError: The user names OpenVINO or bfloat16, and they cannot run on this device, in this precision or on this
             processor.
     """
+    may_run_network()
     takes_openvino = _takes_openvino(recipe, compute, num_rows, earlier)
     usual = "ONNX Runtime" if is_onnx(recipe.base) else "TensorFlow"
     engine = f"OpenVINO, if it agrees with {usual} and is faster" if takes_openvino else usual
@@ -90,6 +92,7 @@ def make_reference(recipe: Recipe, weights: str, compute: Compute, *, earlier: R
     Raises:
         SettingError: The user names TensorFlow, and the base is an ONNX file.
     """
+    may_run_network()
     spec = find_base(recipe.base, weights=weights)
     file = weights_file(spec, weights, home_folder())
     if spec.is_onnx and compute.engine == "tensorflow":

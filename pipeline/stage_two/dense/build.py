@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipeline.errors import DamagedStoreError, foreign_file
+from pipeline.execution.forks import may_run_network
 from pipeline.images.files.limits import check_archive
 from pipeline.stage_two.dense.batches import training_source, validation_source
 from pipeline.stage_two.dense.measures import as_pairs
@@ -36,6 +37,7 @@ class DenseHead:
 
     def outputs(self, X: NDArray[np.float32]) -> Outputs:
         """Outputs, float32 (N, K); of two classes one sigmoid p becomes (1 - p, p)."""
+        may_run_network()
         expected = self.model.input_shape[1:]
         if X.shape[1:] != expected:
             raise DamagedStoreError(
@@ -92,6 +94,7 @@ def build_head(
         HeadSpecError: The output that the spec asks for does not fit the task.
     """
     check_keras()
+    may_run_network()
     features = keras.Input(row_shape, name="features")
     x = keras.layers.Flatten(name="flatten")(features) if len(row_shape) > 1 else features
     seeds = random.Random(seed)
@@ -167,6 +170,7 @@ def load_dense(path: Path, link: str = "softmax") -> DenseHead:
             its weights is NaN or infinite.
     """
     check_keras()
+    may_run_network()
     with foreign_file(path, "cannot be loaded in Keras's safe mode, which runs no code from a file"):
         check_archive(path)
         model = keras.saving.load_model(path, compile=False, safe_mode=True)

@@ -277,10 +277,10 @@ def forget_images(
         DataNotFoundError: A path does not exist, and nothing remembers it.
     """
     from pipeline.forgetting.forget import forget_images as forget
-    from pipeline.settings import Compute, Paths, Settings
+    from pipeline.settings import Settings
 
     named = [images] if isinstance(images, str | Path) else list(images)
-    settings = Settings(paths=Paths(cache=user_path(cache), runs=user_path(runs)), compute=Compute(progress=is_shown(progress)))
+    settings = Settings.of(cache=cache, runs=runs, progress=is_shown(progress))
     return forget(named, settings, with_runs=with_runs, out=None if out is None else user_path(out), is_dry=not yes)
 
 

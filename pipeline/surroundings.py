@@ -41,7 +41,7 @@ def home_folder() -> Path:
         SettingError: The user has neither, as in a container whose user has no entry in passwd.
     """
     if given := os.environ.get("BOTTLENECK_HOME"):
-        return Path(given)
+        return user_path(given)
     try:
         return Path.home() / ".cache" / "bottleneck"
     except RuntimeError as error:

@@ -76,7 +76,10 @@ def test_first_signal_ends_a_command_with_its_exit_code(ending: str):
 def test_a_lost_terminal_stops_a_command_in_order(handler):
     """The shell says it, and the system says it again: the second time ends nothing. With `nohup` the command goes on."""
     code = COMMAND.format(body="begin(sys.stdin.readline)", seconds=60)
-    environment, pipes = os.environ | {"PYTHONPATH": str(PROJECT)}, {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    environment, pipes = (
+        os.environ | {"PYTHONPATH": str(PROJECT)},
+        {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE},
+    )
     usual = signal.signal(signal.SIGHUP, handler)
     try:
         process = subprocess.Popen([sys.executable, "-c", code], **pipes, env=environment, text=True)

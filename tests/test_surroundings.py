@@ -101,6 +101,9 @@ def test_unknown_home_is_an_error_with_a_cure(monkeypatch, tmp_path):
     monkeypatch.delenv("BOTTLENECK_HOME")
     with pytest.raises(SettingError, match=r"HOME is not set.* Set BOTTLENECK_HOME"):
         home_folder()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("BOTTLENECK_HOME", "~/kept")
+    assert home_folder() == tmp_path / "kept"
 
 
 def test_host_that_has_set_up_keras_in_another_way_is_told():

@@ -87,7 +87,8 @@ class RunFolder:
             kind, stored = self.task.kind, self._json("metrics.json")
             scores = {split: scores_from_dict(kind, values) for split, values in stored.items()}
             scores["validation"]  # every run has these
-            _ = [float(number) for each in scores.values() for number in (each.main, each.loss)]  # runs are ranked by them
+            for each in scores.values():
+                float(each.main), float(each.loss)  # runs are ranked by them
         except (TypeError, LookupError, ValueError, AttributeError) as error:
             if isinstance(error, DamagedStoreError):
                 raise

@@ -17,5 +17,5 @@ def test_only_the_process_that_ran_a_network_runs_it_again(monkeypatch):
         pool.apply(may_run_network)
     may_run_network()
     may_run_network()
-    with multiprocessing.get_context("fork").Pool(1) as pool, pytest.raises(SettingError, match="for ever.*spawn"):
+    with multiprocessing.get_context("fork").Pool(1) as pool, pytest.raises(SettingError, match=r"for ever.*spawn"):
         pool.apply(may_run_network)

@@ -29,7 +29,9 @@ def test_what_is_read_or_belongs_to_a_run_is_not_replaced(tmp_path):
     table.touch()
     (tmp_path / "link.csv").symlink_to(table)
     for path, read in ((table, table), (tmp_path / "link.csv", [b"bytes", "a\0b", str(table)])):
-        with pytest.raises(SettingError, match="what this command reads, so it is not replaced. Choose another --out"):
+        with pytest.raises(
+            SettingError, match=r"what this command reads, so it is not replaced\. Choose another --out"
+        ):
             check_spares(path, "--out", read)
     with pytest.raises(SettingError, match=r"predictions\.csv is a file of the run first"):
         check_spares(run / "predictions.csv", "--out")

@@ -23,14 +23,15 @@ def apply_link(link: str, scores: NDArray[np.floating]) -> NDArray[np.float32]:
 
 def softmax(scores: NDArray[np.floating]) -> NDArray[np.float32]:
     """Softmax of each row, (M, K) to (M, K)."""
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    result: NDArray[np.float32] = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+    with np.errstate(under="ignore"):  # a program may have made it an error; here it is 0
+        shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
+        result: NDArray[np.float32] = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
     return result
 
 
 def sigmoid(scores: NDArray[np.floating]) -> NDArray[np.float32]:
     """1 / (1 + exp(-s)) of each sum."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         result: NDArray[np.float32] = (1 / (1 + np.exp(-scores.astype(np.float64)))).astype(np.float32)
     return result
 

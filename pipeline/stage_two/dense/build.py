@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -48,6 +49,10 @@ class DenseHead:
         parts = [self._infer(tf.constant(X[start : start + _BATCH], tf.float32)).numpy() for start in starts]
         output = np.concatenate([np.empty((0, self.model.output_shape[-1]), np.float32), *parts])
         return as_pairs(output) if self.link == "softmax" else output
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied and sent to other processes: not the function that is compiled at the first prediction."""
+        return {name: value for name, value in vars(self).items() if name != "_infer"}
 
     @cached_property
     def _infer(self) -> Infer:

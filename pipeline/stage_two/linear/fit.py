@@ -172,7 +172,8 @@ def fit_path(
     check_head(spec, labelled.train, labelled.task)
     if projected is None:
         projected = factors.project(labelled.validation.flat)
-    with threadpool_limits(1, user_api="blas"):
+    # What is nearly 0 is 0, whatever the program has told numpy.
+    with threadpool_limits(1, user_api="blas"), np.errstate(under="ignore"):
         return _fit_path(spec, factors, labelled, projected, seed)
 
 

@@ -60,7 +60,8 @@ def fit_detector(labelled: LabelledRows) -> FittedDetector:
     """
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1, user_api="blas"):  # the same bits on any number of cores
+    # The same bits on any number of cores; and float16 has no place for the smallest values.
+    with threadpool_limits(1, user_api="blas"), np.errstate(under="ignore"):
         centres = find_centres(_sample(labelled.train.X, MAX_TRAINING)[1]).astype(np.float16)
         judged = {name: _judge(centres, part.X) for name, part in labelled.splits.items() if name != "train"}
     known = {name: distances[~np.isnan(distances)] for name, distances in judged.items()}

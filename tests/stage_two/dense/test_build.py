@@ -1,5 +1,7 @@
 """Dense heads in Keras: built, saved and loaded."""
 
+import copy
+import pickle
 import random
 from pathlib import Path
 
@@ -43,6 +45,15 @@ def test_layers_and_parameters_are_those_of_the_text(text, row_shape, num_classe
 
     assert layer_names(model) == layers.split()
     assert DenseHead(model).num_parameters == parameters
+
+
+def test_head_that_has_predicted_can_be_sent_to_another_process():
+    """The compiled function stays behind; the copy predicts the same."""
+    head, X = DenseHead(build("dense:4,relu")), np.ones((2, 8), np.float32)
+    outputs = head.outputs(X)
+
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(head)).outputs(X), outputs)
+    np.testing.assert_array_equal(copy.deepcopy(head).outputs(X), outputs)
 
 
 def test_arguments_reach_their_layers():

@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.linear.heads import unit_rows
 from pipeline.stage_two.novelty import fit
 from pipeline.stage_two.novelty.fit import find_centres, fit_detector
 from pipeline.stage_two.rows import LabelledRows
+from pipeline.stage_two.spec import parse_head
 from tests.stage_two.tasks import make_label_task, make_task, make_value_task, on_disk
 
 
@@ -82,6 +84,19 @@ def test_info_says_how_many_test_images_are_refused():
 def test_every_kind_of_task_has_a_detector(make):
     """Labels and numbers are not used, and grids are averaged."""
     assert fit_detector(make()).detector.centres.shape == (90, 6)
+
+
+@pytest.mark.parametrize("head", ["ridge", "logreg:scale=none", "sgd", "lda", "knn"])
+def test_programs_may_make_errors_of_numbers_that_are_too_small(head):
+    """With `np.seterr(all="raise")`, what is nearly 0 is 0 all the same, in a head and in its detector."""
+    labelled = make_task(distance=3000.0)
+    labelled.train.X[0, 0] = 1e-9
+    with np.errstate(under="raise"):
+        outputs = fit_linear(parse_head(head), labelled).head.outputs(labelled.validation.X)
+        detector = fit_detector(labelled).detector
+
+    np.testing.assert_array_equal(outputs, fit_linear(parse_head(head), labelled).head.outputs(labelled.validation.X))
+    np.testing.assert_array_equal(detector.centres, fit_detector(labelled).detector.centres)
 
 
 def test_rows_on_disk_give_the_same_detector(tmp_path, monkeypatch):

@@ -25,6 +25,8 @@ def run_in_processes(
     # joblib replaces a process whose memory has grown, and says so; no task is lost. Where warnings are errors, this one would end
     # joblib's own thread, and the caller would wait for ever.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
+    # It says this where it runs all tasks in this process, one after the other.
+    warnings.filterwarnings("ignore", message="Loky-backed parallel loops cannot be called", category=UserWarning)
     call = partial(_run_with_share, function, max(1, num_threads() // count), os.getpid())
     # At least two processes: joblib runs a single one in this process.
     return _run(call, tasks, share, pack, backend="loky", num_jobs=max(2, count), num_ahead=count)
@@ -81,8 +83,10 @@ def _run(
 
 
 def _run_with_share(function: Callable[..., Result], threads: int, parent: int, *arguments: Any) -> Result:
-    follow(parent)
-    take_share(threads)
+    """Call a function in a process that follows its parent; where joblib may start none, as in a worker of multiprocessing, that is this one."""
+    if os.getpid() != parent:
+        follow(parent)
+        take_share(threads)
     return function(*arguments)
 
 

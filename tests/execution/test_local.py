@@ -1,11 +1,13 @@
 """Tasks in threads of this process; those in processes are in test_workers.py."""
 
+import multiprocessing
+import operator
 import threading
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
-from pipeline.execution.local import run_in_threads
+from pipeline.execution.local import run_in_processes, run_in_threads
 from pipeline.execution.tasks import Lost
 
 
@@ -32,6 +34,17 @@ def test_what_is_shared_follows_the_task():
     done = dict(run_in_threads(call, ["1", "2"], ("a", "b"), int, count=2))
 
     assert done == {"1": (1, ("a", "b"), False), "2": (2, ("a", "b"), False)}
+
+
+def test_tasks_run_here_where_no_process_may_be_started():
+    """In a worker of multiprocessing, as in a pool or in Celery; it lives on, where it was ended without a word."""
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply_async(_squares).get(timeout=30) == [0, 1, 4]
+
+
+def _squares():
+    done = run_in_processes(operator.pow, range(3), (2,), int, count=2)
+    return sorted(result for _, result in done)
 
 
 def test_error_of_a_task_is_the_callers():

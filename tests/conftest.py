@@ -78,7 +78,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Load
 
 SLOW = (
     *("cluster/", "faults/", "execution/", "test_surroundings.py"),  # they start, kill and interrupt processes
-    "stage_one/computing/test_distribute.py",  # workers that die
+    *(
+        "stage_one/computing/test_distribute.py",
+        "stage_one/engines/test_openvino.py",
+    ),  # workers that die, conversions of networks
     *("comparison/", "training/finetune/", "forgetting/test_retrain.py"),  # many trainings, and trainings of the base
     *("exports/test_export.py", "exports/test_answers"),  # files in every format, of every kind of task
     "notebooks/test_executed.py",  # kernels

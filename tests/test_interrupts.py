@@ -108,6 +108,15 @@ def test_second_signal_ends_a_command_that_cannot_run_its_handlers(number, photo
         assert process.wait(timeout=5) == -number
 
 
+@pytest.fixture
+def own_hangup():
+    """SIGHUP as in a terminal, even where the tests run under `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("own_hangup")
 def test_handlers_are_those_of_before_when_a_command_is_done():
     """A program that calls the command line keeps its own, and no thread stays."""
     before = [signal.getsignal(number) for number in (*interrupts._SIGNALS, interrupts._AGAIN)]

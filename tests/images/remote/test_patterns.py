@@ -80,7 +80,7 @@ def given(url, **keywords):
 def test_patterns_are_read_where_images_are_given(site):
     """The matching images alone are fetched; an object of that very name is no pattern."""
     assert given(site.url("/p/*/1.png")) == dict.fromkeys(map(site.url, ("/p/a/1.png", "/p/b/1.png")))
-    assert [path for path in site.asked() if path.endswith(".png")] == ["/p/a/1.png", "/p/b/1.png"]
+    assert sorted(path for path in site.asked() if path.endswith(".png")) == ["/p/a/1.png", "/p/b/1.png"]
     assert given(site.url("/p/b/st*r.png")) == {site.url("/p/b/st*r.png"): None}
     assert "/p/b/" not in site.asked()
     assert given(site.url("/p/[ab]")) == dict.fromkeys(

@@ -528,7 +528,7 @@ def predict(
         keywords: Of `pipeline.keywords.GivenKeywords`: folders, compute, and how data sets are read. A `Run` keeps the folders and
             the compute that it was loaded with.
     """
-    from pipeline.exports.load import predict_images
+    from pipeline.predicting import predict_images
 
     own = gather(keywords, predict)
     return predict_images(
@@ -570,7 +570,7 @@ def evaluate(
         DataLayoutError: No image has a label that is a class of the run.
         SettingError: The data has no such split, or the folder cannot be written.
     """
-    from pipeline.exports.load import evaluate_data
+    from pipeline.predicting import evaluate_data
 
     given = gather(keywords, evaluate)
     return evaluate_data(run, data, given.settings, given.read, split=split, digest=digest, out=out, abstain=abstain)

@@ -666,7 +666,7 @@ def report(
 
 
 def tune(
-    data: str | Path,
+    data: Data | Manifest,
     *,
     labels: str | Path | None = None,
     host: str = "127.0.0.1",
@@ -678,8 +678,8 @@ def tune(
     """Serve a local page on which to choose and fit heads, look at their mistakes, and relabel images, until Ctrl-C.
 
     Args:
-        data: What `scan` takes.
-        labels: CSV table for the new labels; None: beside the folder, as `photos.labels.csv`.
+        data: What `scan` takes, or its result.
+        labels: CSV table for the new labels; None: beside the folder, as `photos.labels.csv`; of what is no folder, labels are not changed.
         host: Address to listen on.
         port: Port to listen on.
         command: Kept in run.json of the runs that are saved.

@@ -90,6 +90,25 @@ def test_digest_of_a_run_is_refused(settings, exports):
         load_exported("gone.onnx", settings)
 
 
+def test_results_among_the_images_are_refused(photos, tmp_path, monkeypatch):
+    """Before the run is looked for. A folder of its own in the data is no class, whatever it is called."""
+    data = shutil.copytree(photos, tmp_path / "photos")
+    settings = Settings.of(runs=tmp_path / "none", cache=tmp_path / "cache")
+    before = sorted(data.rglob("*"))
+    monkeypatch.chdir(data)
+    for folder in (data, data / "test", data / "test/red", ".", tmp_path / "photos/../photos"):
+        with pytest.raises(
+            SettingError, match=r"is a folder of the images, and the plots .* --out, such as \w+-evaluation"
+        ):
+            evaluate_data("gone", data, settings, {}, out=folder)
+    assert sorted(data.rglob("*")) == before
+    (data / "results").mkdir()
+    (data / "notes.txt").touch()
+    for folder in (data / "results", data / "new", tmp_path / "beside", tmp_path):
+        with pytest.raises(RunNotFoundError):
+            evaluate_data("gone", data, settings, {}, out=folder)
+
+
 def test_every_image_has_its_row(exports, tmp_path, caplog):
     """As by a run: one image needs no list, one that cannot be read has its reason, and `top` is at least 1."""
     broken = tmp_path / "broken.png"

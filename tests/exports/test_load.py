@@ -1,6 +1,8 @@
 """Predicting with exported files, and which of them are loaded."""
 
+import pickle
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,6 +82,25 @@ def test_other_formats_need_no_digest(exports, photos, tmp_path):
     elsewhere = Settings.of(runs=tmp_path / "none", cache=tmp_path / "cache")
 
     assert len(load_exported(exports[".keras"].path, elsewhere).predict([photos / "test"])) == 12
+
+
+@pytest.mark.parametrize("ending", ["", ".keras", ".onnx", ".tflite"])
+def test_exported_run_is_pickled_by_its_path(ending, exports, photos, settings, tmp_path, monkeypatch):
+    """The copy predicts the same, wherever it is made, and is loaded with the same checks."""
+    monkeypatch.chdir(exports[ending].path.parent)
+    image = photos / "test/red/red000.png"
+    given = load_exported(exports[ending].path.name, settings, digest=exports[ending].digest)
+    sent = pickle.dumps(given)
+    monkeypatch.chdir(tmp_path)
+    copy = pickle.loads(sent)
+
+    assert (copy.name, copy.digest) == (str(exports[ending].path), exports[ending].digest)
+    assert [entry.as_dict() for entry in copy.predict(image)] == [
+        entry.as_dict() for entry in load_exported(exports[ending].path, settings).predict(image)
+    ]
+    other = pickle.dumps(replace(given, path=exports[ending].path, digest="0" * 64))
+    with pytest.raises(UnknownExportError, match=r"or was changed|Expected: 0000"):
+        pickle.loads(other)
 
 
 def test_digest_of_a_run_is_refused(settings, exports):

@@ -8,6 +8,7 @@ from pipeline.errors import SettingError
 from pipeline.evidence.find import check_run, find_evidence
 from pipeline.exports.formats import is_exported
 from pipeline.exports.load import ExportedRun, load_exported
+from pipeline.images.files.kinds import has_image_extension, is_own_folder
 from pipeline.images.given import GivenImages
 from pipeline.images.manifest import Manifest
 from pipeline.images.scan import Data
@@ -102,9 +103,13 @@ def evaluate_data(
         digest: Of `load_predictor`.
         out: Folder of the results; it is checked before the work.
         abstain: Of `pipeline.runs.evaluate.evaluate`.
+
+    Raises:
+        SettingError: The results would be among the images.
     """
     folder = None if out is None else user_path(out)
     if folder is not None:
+        _check_not_among(folder, data)
         check_out(folder)
         check_spares(folder / "predictions.csv", "--out")
     predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
@@ -115,6 +120,19 @@ def evaluate_data(
     shown = str(data) if isinstance(data, str | Path) else None
     strict = settings.compute.strict
     return evaluate(predictor, manifest, split=split, out=folder, strict=strict, shown=shown, abstain=abstain)
+
+
+def _check_not_among(folder: Path, data: Data | Manifest) -> None:
+    """Raise SettingError if a folder for results is the data's own, or has images of it: plots would be taken for images."""
+    root = user_path(data).resolve() if isinstance(data, str | Path) else None
+    own = folder.resolve()
+    has_images = own.is_dir() and any(has_image_extension(path.name) or path.is_dir() for path in own.iterdir())
+    is_among = own == root or (has_images and own.is_relative_to(root or own) and not is_own_folder(str(own)))
+    if root is not None and root.is_dir() and is_among:
+        raise SettingError(
+            f"{folder} is a folder of the images, and the plots in it would be taken for images. Choose a new folder for --out, such as "
+            f"{folder.name or root.name}-evaluation."
+        )
 
 
 def _answer_names(predictor: ExportedRun | Run) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ MAY_IMPORT = {
     "cli": "tasks errors quiet interrupts watchdog execution images predictions bases settings cache stage_two comparison tuner runs effects maintenance inspection api __init__",
     "transformer": "images settings stage_one",
     "__main__": "cli",
-    "__init__": "images runs settings maintenance inspection api transformer",
+    "__init__": "images runs settings maintenance inspection api transformer progress",
 }
 
 # Modules, or whole rooms, that alone may import a library; the modules named here import it when they are loaded,

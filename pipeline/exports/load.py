@@ -1,7 +1,9 @@
 """Predictions of an exported file, without its run, its cache or its base."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,12 +25,18 @@ from pipeline.tasks.task import Task
 
 @dataclass(frozen=True)
 class ExportedRun:
-    """An exported file, ready to predict."""
+    """An exported file, ready to predict. It is pickled as its path: another process loads the file, with the same checks."""
 
     path: Path
     description: Description
     outputs: Predict
     settings: Settings = field(default_factory=Settings)
+    digest: str | None = None
+    """The SHA-256 that it was loaded with; None: none was given."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How pickle makes it again: networks of TensorFlow and ONNX Runtime cannot be sent."""
+        return partial(load_exported, digest=self.digest), (self.path.absolute(), self.settings)
 
     def __repr__(self) -> str:
         return f"ExportedRun({str(self.path)!r}, {len(self.classes)} classes)"
@@ -129,4 +137,4 @@ def load_exported(path: str | Path, settings: Settings, *, digest: str | None = 
     path = user_path(path)
     check_exported(path)
     check_known(path, digest, settings.paths.runs)
-    return ExportedRun(path, *load_format(path), settings)
+    return ExportedRun(path, *load_format(path), settings, digest)

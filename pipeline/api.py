@@ -572,7 +572,7 @@ def classify(images: GivenImages, *, top: int = 5, **keywords: Unpack[SettingsKe
     """Label images with the 1,000 ImageNet classes of a pretrained base, at its native size.
 
     Args:
-        images: One image or a list of them; see `pipeline.runs.predict.predict`.
+        images: One image or a list of them; see `pipeline.runs.predictor.label_images`.
         top: Number of names to list for each image.
         keywords: Of `pipeline.keywords.SettingsKeywords`; the base is `squeezenet` unless given.
     """

@@ -15,10 +15,10 @@ from pipeline.images.scan import Data
 from pipeline.images.sources.reading import Reading
 from pipeline.prediction_files import PredictionFile
 from pipeline.predictions import Predictions
-from pipeline.runs.abstain import check_has_p_value
 from pipeline.runs.evaluate import OWN_SPLITS, check_out, evaluate
 from pipeline.runs.evaluation import Evaluation
 from pipeline.runs.naming import check_spares
+from pipeline.runs.predictor import check_asked
 from pipeline.runs.run import Run, load_run
 from pipeline.settings import Settings
 from pipeline.stage_one.scan import scan
@@ -70,11 +70,11 @@ def predict_images(
     if file is not None:
         check_spares(file.path, "--out", images)
     predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
-    if evidence is None:
-        predictions = predictor.predict(images, top=top, reading=reading, abstain=abstain)
-    else:
-        looked = find_evidence(check_run(predictor), images, out=user_path(evidence), reading=reading)
-        predictions = predictor.predict(looked.given, top=top, abstain=abstain)
+    check_asked(predictor, top, abstain)
+    given = predictor.read(images, reading)
+    looked = None if evidence is None else find_evidence(check_run(predictor), given, out=user_path(evidence))
+    predictions = predictor.predict(given, top=top, abstain=abstain)
+    if looked is not None:
         predictions = predictions.with_overlays(looked.overlays, looked.finer)
     if file is not None:
         file.write(predictions)
@@ -114,8 +114,7 @@ def evaluate_data(
         check_spares(folder / "predictions.csv", "--out")
     predictor = run if isinstance(run, Run) else load_predictor(run, settings, digest=digest)
     own = {"task": predictor.task.kind, "answer_names": _answer_names(predictor)}
-    if isinstance(predictor, ExportedRun):
-        check_has_p_value(abstain, predictor.detector, predictor.path, predictor.description.origin.get("run"))
+    predictor.check_abstain(abstain)
     manifest = scan(data, settings, **{**own, **read, "split": OWN_SPLITS})
     shown = str(data) if isinstance(data, str | Path) else None
     strict = settings.compute.strict

@@ -10,12 +10,13 @@ import numpy as np
 from pipeline.exports.description import Description, Predict, PValues
 from pipeline.exports.digests import check_known
 from pipeline.exports.formats import check_exported, load_format
-from pipeline.images.given import GivenImages, read_given
+from pipeline.images.given import Given, GivenImages, read_given
 from pipeline.images.manifest import Manifest
 from pipeline.images.sources.reading import Reading
-from pipeline.predictions import Predictions, check_top, decode_rows, label_given
+from pipeline.predictions import Predictions, decode_rows
 from pipeline.runs.abstain import check_abstain, check_has_p_value
 from pipeline.runs.predict import Predicted
+from pipeline.runs.predictor import label_images
 from pipeline.settings import Settings
 from pipeline.stage_one.scan import make_reading
 from pipeline.stage_two.novelty.detector import Novelty
@@ -64,39 +65,18 @@ class ExportedRun:
     def predict(
         self, images: GivenImages, *, top: int = 5, reading: Reading | None = None, abstain: float | None = None
     ) -> Predictions:
-        """Label images, decoded as the description says, by the decoder that made the run's rows.
+        """Label images, as a run does; with p-values if the file gives them. See `pipeline.runs.predictor.label_images`."""
+        return label_images(self, images, top=top, reading=reading, abstain=abstain)
 
-        Args:
-            images: What `Run.predict` takes.
-            top: How many classes to list for each.
-            reading: As in `Run.predict`.
-            abstain: As in `Run.predict`, of a file that was exported with p-values.
-
-        Returns:
-            What `Run.predict` returns, with p-values if the file gives them.
-
-        Raises:
-            DataNotFoundError, UnreadableImageError: No image can be read, or one cannot and `strict` is set.
-            SettingError: `top` is below 1, or `abstain` cannot be asked of the file.
-        """
-        check_top(top)
+    def check_abstain(self, abstain: float | None) -> None:
+        """See `Predictor`."""
         check_has_p_value(abstain, self.detector, self.path, self.description.origin.get("run"))
         check_abstain(abstain, self.detector, self.task, self.name)
-        strict = self.settings.compute.strict
-        reading = reading or make_reading(self.settings)
-        given = read_given(images, self.settings.paths.hashes, exif=self.description.decoder.exif, reading=reading)
-        given.check(given.manifest, need_all=strict)
-        done = self.predict_manifest(given.manifest)
-        return label_given(
-            given,
-            done.manifest,
-            done.outputs,
-            self.task,
-            top=top,
-            strict=strict,
-            p_values=done.p_values,
-            abstain=abstain,
-        )
+
+    def read(self, images: GivenImages, reading: Reading | None = None) -> Given:
+        """See `Predictor`: they are decoded as the description says, by the decoder that made the run's rows."""
+        exif = self.description.decoder.exif
+        return read_given(images, self.settings.paths.hashes, exif=exif, reading=reading or make_reading(self.settings))
 
     def predict_manifest(self, manifest: Manifest) -> Predicted:
         """The outputs for the images of a manifest, batch after batch; what cannot be decoded is listed as skipped."""

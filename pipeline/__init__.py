@@ -20,6 +20,10 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 _backend = os.environ.get("MPLBACKEND", "")
 if _backend.startswith("module://") and find_spec(_backend.removeprefix("module://").partition(".")[0]) is None:
     del os.environ["MPLBACKEND"]
+if any(name.startswith("TQDM_") for name in os.environ):
+    from pipeline.progress import drop_wrong_variables
+
+    drop_wrong_variables()
 
 if TYPE_CHECKING:
     from pipeline.api import (

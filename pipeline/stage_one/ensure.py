@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -15,6 +15,7 @@ from pipeline.cache.scratch import check_takes_rows, naming_store
 from pipeline.cache.store import Store, view_keys
 from pipeline.errors import DataLayoutError
 from pipeline.images.decoding.noticed import Noticed
+from pipeline.images.labels import listed
 from pipeline.images.manifest import Early, Manifest
 from pipeline.images.summary import Skipped, unread_kinds
 from pipeline.settings import Settings
@@ -146,22 +147,22 @@ def _refuse_skipped(manifest: Manifest) -> None:
     """Raise DataLayoutError if images were skipped, or are of a kind that could be read but is not."""
     unread = unread_kinds(manifest.ignored)
     if manifest.skipped or unread:
-        listed = "; ".join([*_first(manifest.skipped), *unread])
+        shown = "; ".join([*_first(manifest.skipped), *unread])
         num_unread = len(manifest.skipped) + sum(entry.count for entry in manifest.ignored if entry.reason)
-        raise DataLayoutError(f"{num_unread:,} images had to be skipped, and --strict is set: {listed}")
+        raise DataLayoutError(f"{num_unread:,} images had to be skipped, and --strict is set: {shown}")
 
 
 def _check_what_is_left(scanned: Manifest, read: Manifest) -> None:
     """Raise DataLayoutError if no image of the data, of a class or of a split can be read."""
-    listed = "; ".join(_first(read.skipped))
+    shown = "; ".join(_first(read.skipped))
     if not len(read):
-        raise DataLayoutError(f"None of the {len(read.skipped):,} images can be read: {listed}")
+        raise DataLayoutError(f"None of the {len(read.skipped):,} images can be read: {shown}")
     for what, name in (
         *(("class", name) for name in scanned.classes if name not in set(read.classes)),
         *(("split", name) for name in sorted(set(scanned.splits) - set(read.splits))),
     ):
         raise DataLayoutError(
-            f"No image of the {what} {name!r} can be read. Mend its images, or remove them from the data. Skipped: {listed}"
+            f"No image of the {what} {name!r} can be read. Mend its images, or remove them from the data. Skipped: {shown}"
         )
 
 
@@ -171,21 +172,32 @@ def _first(skipped: Sequence[Skipped]) -> list[str]:
 
 
 def _warn_of_noticed(manifest: Manifest, noticed: Mapping[bytes, Noticed]) -> None:
-    """Count the images whose range of values was judged, by their significant bits, and those whose files have more than one."""
-    more = {digest for digest, found in noticed.items() if found.has_more}
-    if more:
-        first = next(name for name, digest in zip(manifest.names, manifest.digests, strict=True) if digest in more)
+    """Count files with several images, images that are nearly black, and images whose range of values was judged, by their significant bits."""
+    if more := _named(manifest, {digest for digest, found in noticed.items() if found.has_more}):
         logger.warning(
             "%d files have several pages or frames, %s for one; the first of each is used. If others matter, split them into files.",
             len(more),
-            first,
+            more[0],
+        )
+    if dim := _named(manifest, {digest for digest, found in noticed.items() if found.is_dim}):
+        logger.warning(
+            "%d images are gray with alpha of 16 bits and use fewer: the upper 8 are read, so they are nearly black (%s). Save them without "
+            "alpha, or with 8 bits.",
+            len(dim),
+            listed(dim, 3),
         )
     counts = Counter(found.bits for found in noticed.values() if found.bits is not None)
     if counts:
-        listed = ", ".join(f"{counts[bits]} with {bits} bits" for bits in sorted(counts))
         logger.warning(
             "%d images have 16 bits a channel and hardly a value that needs them; their range was judged by the largest values in each "
             "file: %s. If images are to be compared by brightness, convert them to 8 bits first, all in the same way.",
             counts.total(),
-            listed,
+            ", ".join(f"{counts[bits]} with {bits} bits" for bits in sorted(counts)),
         )
+
+
+def _named(manifest: Manifest, digests: Collection[bytes]) -> list[str]:
+    """The names of the images with these digests."""
+    if not digests:
+        return []
+    return [name for name, digest in zip(manifest.names, manifest.digests, strict=True) if digest in digests]

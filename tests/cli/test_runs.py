@@ -153,6 +153,17 @@ def test_one_image_may_come_from_stdin(work, photos, monkeypatch):
     assert received["top"] == expected["top"]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\0"])
+def test_paths_may_come_from_stdin(end, work, photos, monkeypatch):
+    """As `find` writes them, with `-print0` too; an image that is not there has its row."""
+    names = [str(photos / "test" / "red" / "red000.png"), "gone.jpg", str(photos / "test" / "red")]
+    expected = call("predict", "linear", *names, *work["places"], "--json").json["predictions"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(end.join([*names, ""]).encode())))
+    received = call("predict", "linear", "-", *work["places"], "--json").json["predictions"]
+
+    assert received == expected
+
+
 def test_evaluate_prints_scores(work, photos, tmp_path):
     """The test images of the data by default; the same scores as those of the run, and a folder of results."""
     args = ("evaluate", "linear", photos, *work["places"])

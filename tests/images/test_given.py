@@ -173,7 +173,7 @@ def test_every_image_has_an_index(paths, tmp_path):
     assert reasons(given)[:5] == [
         NOT_FOUND,
         "no image in this folder",
-        "not a regular file; the name - reads one image from standard input",
+        "not a regular file; the name - reads an image, or paths, from standard input",
         "file name is not valid Unicode",
         "an empty path",
     ]

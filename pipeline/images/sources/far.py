@@ -4,11 +4,11 @@ from pathlib import Path
 
 from pipeline.images.files.kinds import (
     SYSTEM_FILES,
-    SYSTEM_FOLDERS,
     Other,
     has_image_extension,
     is_system_file,
     is_system_folder,
+    kind_of_system_folder,
     other_kind,
 )
 from pipeline.images.manifest import Manifest
@@ -108,7 +108,7 @@ def sort_objects(below: Below) -> Found:
             found.others.append(other)
             if not above and other.kind in TABLES:
                 found.tables.append(path)
-    found.others += [SYSTEM_FOLDERS] * len(system)
+    found.others += map(kind_of_system_folder, system)
     if found.names:
         found.others += [Other("files without ending")] * len(plain)
     else:

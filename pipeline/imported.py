@@ -1,4 +1,4 @@
-"""Work around the import of another package, whenever and by whomever it is imported."""
+"""Code that runs at the import of another package, whichever program imports it."""
 
 import importlib.machinery
 import sys

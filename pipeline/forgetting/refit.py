@@ -124,7 +124,7 @@ def training_of(info: RunInfo) -> Training:
 
 
 def decisions_of(run: RunFolder) -> Decisions:
-    """What was asked of the run's outputs."""
+    """The goal of the run's thresholds, and the method of its calibration."""
     return Decisions(str(run.task.goal) if run.task.goal else None, run.task.calibrate)
 
 

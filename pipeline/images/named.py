@@ -1,4 +1,4 @@
-"""Data sets that are given as images: what a text or a frame stands for, other than one image."""
+"""Data sets that are given for prediction: a text may name a folder, an archive, a table or a pattern in place of one image."""
 
 import glob
 import re

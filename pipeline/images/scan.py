@@ -1,4 +1,4 @@
-"""From DATA, as the user writes it, to a manifest."""
+"""From DATA, as the user writes it, to a manifest: which reader takes it."""
 
 import itertools
 from collections.abc import Mapping

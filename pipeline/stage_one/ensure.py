@@ -19,8 +19,8 @@ from pipeline.images.labels import listed
 from pipeline.images.manifest import Early, Manifest
 from pipeline.images.summary import Skipped, unread_kinds
 from pipeline.settings import Settings
-from pipeline.stage_one.computing.dispatch import compute_missing
 from pipeline.stage_one.copies import compute_with_copies
+from pipeline.stage_one.dispatch import compute_missing
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.reuse.earlier import derive_missing
@@ -86,16 +86,10 @@ def make_rows(
         opened: The store of the recipe, if it is open: the shards of a large one are checked for a second.
     """
     start, early = time.monotonic(), manifest.early or Early()
-    inventory = take_inventory(
-        view_keys(manifest.digests, views),
-        settings.paths.cache,
-        recipe.with_max_pixels(settings.compute.max_pixels),
-        alternative,
-        keep=keep,
-        few=settings.compute.batch_size,
-        opened=opened,
-    )
-    inventory = use_older(manifest, inventory, few=settings.compute.batch_size)
+    few, limited = settings.compute.batch_size, recipe.with_max_pixels(settings.compute.max_pixels)
+    keys = view_keys(manifest.digests, views)
+    inventory = take_inventory(keys, settings.paths.cache, limited, alternative, keep=keep, few=few, opened=opened)
+    inventory = use_older(manifest, inventory, few=few)
     if keep and not inventory.is_complete:
         check_takes_rows(inventory.store)
     shape = partial(known_shape, manifest)
@@ -119,13 +113,8 @@ def make_rows(
         keep_note(store, settings.features.weights)
     offer_shared(store, inventory.keys, settings.paths, progress=settings.compute.progress)
     _warn_of_noticed(readable, {**early.noticed, **done.noticed})
-    logger.info(
-        "%s: %d rows needed, %d of them new%s.",
-        store.name,
-        len(inventory.keys),
-        extraction.num_new,
-        f", computed by {extraction.engine}" if extraction.engine else "",
-    )
+    by = f", computed by {extraction.engine}" if extraction.engine else ""
+    logger.info("%s: %d rows needed, %d of them new%s.", store.name, len(inventory.keys), extraction.num_new, by)
     return extraction
 
 

@@ -93,7 +93,7 @@ class _Fitted:
     """The regularisation; empty for dense heads."""
 
     left_out: Outputs | None = None
-    """What ridge without them says of the training images, (N, C); None for other heads, and with views."""
+    """The sums of ridge for each training image without it, (N, C); None for other heads, and with views."""
 
 
 def fit_cached(

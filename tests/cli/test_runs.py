@@ -62,12 +62,10 @@ def test_at_least_one_class_is_listed(command, top, work, photos):
 
 
 @pytest.fixture(scope="module")
-def exported(work, home, tmp_path_factory):
+def exported(work, tmp_path_factory):
     """A Keras file of the linear run, and what the command printed. Read only."""
     path = tmp_path_factory.mktemp("exported") / "model.keras"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        return path, call("export", "linear", path, *work["places"], "--json")
+    return path, call("export", "linear", path, *work["places"], "--json")
 
 
 def test_export_writes_a_model(exported):

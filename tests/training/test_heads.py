@@ -13,7 +13,7 @@ from tests.calls import read as scan
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory, home):
+def settings(tmp_path_factory):
     """Settings with a warm cache for all tests of this module."""
     folder = tmp_path_factory.mktemp("heads")
     return Settings.of(base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs")

@@ -20,7 +20,7 @@ HEADS = ["knn:k=1|3", "ridge:alpha=10"]
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory, home):
+def settings(tmp_path_factory):
     """Settings with a warm cache for all tests of this module."""
     folder = tmp_path_factory.mktemp("sweeps")
     return Settings.of(
@@ -29,10 +29,8 @@ def settings(tmp_path_factory, home):
 
 
 @pytest.fixture(scope="module")
-def done(photos, settings, home):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        return sweep_heads(scan(photos), Grid(HEADS), settings, Saving("best"))
+def done(photos, settings):
+    return sweep_heads(scan(photos), Grid(HEADS), settings, Saving("best"))
 
 
 def test_best_head_becomes_a_run(done, settings):

@@ -24,10 +24,8 @@ def settings(places):
 
 
 @pytest.fixture(scope="module")
-def session(photos, settings, home):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        return open_session(photos, scan(photos), settings=settings)
+def session(photos, settings):
+    return open_session(photos, scan(photos), settings=settings)
 
 
 @pytest.mark.parametrize(

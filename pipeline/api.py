@@ -528,7 +528,7 @@ def predict(
         keywords: Of `pipeline.keywords.GivenKeywords`: folders, compute, and how data sets are read. A `Run` keeps the folders and
             the compute that it was loaded with.
     """
-    from pipeline.exports.load import predict_images
+    from pipeline.predicting import predict_images
 
     own = gather(keywords, predict)
     return predict_images(
@@ -570,7 +570,7 @@ def evaluate(
         DataLayoutError: No image has a label that is a class of the run.
         SettingError: The data has no such split, or the folder cannot be written.
     """
-    from pipeline.exports.load import evaluate_data
+    from pipeline.predicting import evaluate_data
 
     given = gather(keywords, evaluate)
     return evaluate_data(run, data, given.settings, given.read, split=split, digest=digest, out=out, abstain=abstain)
@@ -666,7 +666,7 @@ def report(
 
 
 def tune(
-    data: str | Path,
+    data: Data | Manifest,
     *,
     labels: str | Path | None = None,
     host: str = "127.0.0.1",
@@ -678,8 +678,8 @@ def tune(
     """Serve a local page on which to choose and fit heads, look at their mistakes, and relabel images, until Ctrl-C.
 
     Args:
-        data: What `scan` takes.
-        labels: CSV table for the new labels; None: beside the folder, as `photos.labels.csv`.
+        data: What `scan` takes, or its result.
+        labels: CSV table for the new labels; None: beside the folder, as `photos.labels.csv`; of what is no folder, labels are not changed.
         host: Address to listen on.
         port: Port to listen on.
         command: Kept in run.json of the runs that are saved.

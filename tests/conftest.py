@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from xdist.scheduler import LoadFileScheduling
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# The package sets it too, but some tests import TensorFlow first; without AVX-512 TensorFlow's own default is 0.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # A shell starts background jobs with Ctrl-C ignored, and children inherit that; some tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

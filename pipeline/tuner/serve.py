@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.errors import MissingExtraError, SettingError
 from pipeline.images.manifest import Manifest
+from pipeline.images.scan import Data
 from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
 from pipeline.settings import Settings
@@ -27,7 +28,9 @@ OnStart = Callable[[str, Session], None]
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def open_session(data: str | Path, manifest: Manifest, settings: Settings, *, labels: Path | None = None) -> Session:
+def open_session(
+    data: Data | Manifest, manifest: Manifest, settings: Settings, *, labels: Path | None = None
+) -> Session:
     """A session with the labels of the label file; rows that are missing are made.
 
     Args:
@@ -89,7 +92,7 @@ def save(
 
 
 def tune_heads(
-    data: str | Path,
+    data: Data | Manifest,
     open_data: Callable[[], tuple[Manifest, Settings]],
     *,
     labels: Path | None = None,

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from pipeline.exports.export import Export
-from pipeline.exports.load import evaluate_data, load_exported
+from pipeline.exports.load import load_exported
+from pipeline.predicting import evaluate_data
 from pipeline.runs.run import Run, load_run
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training

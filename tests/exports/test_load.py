@@ -11,7 +11,8 @@ import tensorflow as tf
 import pipeline
 from pipeline.errors import RunNotFoundError, SettingError, UnknownExportError, UnreadableImageError
 from pipeline.exports.export import export
-from pipeline.exports.load import evaluate_data, load_exported, load_predictor
+from pipeline.exports.load import load_exported
+from pipeline.predicting import evaluate_data, load_predictor
 from pipeline.settings import Settings
 from tests.cli.test_app import call
 from tests.conftest import draw_photo
@@ -103,10 +104,8 @@ def test_exported_run_is_pickled_by_its_path(ending, exports, photos, settings, 
         pickle.loads(other)
 
 
-def test_digest_of_a_run_is_refused(settings, exports):
-    """A run has none, so the option would have no effect."""
-    with pytest.raises(SettingError, match=r"linear is not one\. Leave out --digest"):
-        load_predictor("linear", settings, digest="0" * 64)
+def test_missing_file_is_an_error(settings):
+    """It is named."""
     with pytest.raises(RunNotFoundError, match=r"gone\.onnx is no file"):
         load_exported("gone.onnx", settings)
 

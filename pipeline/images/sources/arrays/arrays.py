@@ -111,7 +111,7 @@ def scan_npz(path: Path, reading: Reading) -> Manifest:
     Raises:
         DataLayoutError: The file contains none of these arrays, or contains Python objects.
     """
-    return _manifest_of(_read_npz(path), reading, path.stem)
+    return manifest_of_arrays(_read_npz(path), reading, path.stem)
 
 
 def list_npz(path: Path, reading: Reading) -> Manifest:
@@ -171,7 +171,7 @@ def scan_keras(name: str, reading: Reading) -> Manifest:
     kept = reading.home / "datasets" / f"keras-{name}{'-' + mode if mode else ''}.npz"
     if not kept.exists():
         _keep(kept, _load_keras(name, mode))
-    manifest = _manifest_of(_read_npz(kept), replace(reading, label="label"), name)
+    manifest = manifest_of_arrays(_read_npz(kept), replace(reading, label="label"), name)
     return replace(manifest, label_column=mode or None)
 
 
@@ -257,8 +257,17 @@ def _without_labels(images: _Images, title: str) -> Manifest:
     return replace(found, warnings=(*images.warnings, *found.warnings))
 
 
-def _manifest_of(arrays: Mapping[str, NDArray[np.generic]], reading: Reading, title: str) -> Manifest:
-    """Join x/y, or x_train/x_validation/x_test, into one manifest."""
+def manifest_of_arrays(arrays: Mapping[str, NDArray[np.generic]], reading: Reading, title: str) -> Manifest:
+    """The manifest of arrays by their names: x and y, or x_train, x_validation and x_test with theirs; see `find_parts`.
+
+    Args:
+        arrays: Images, labels and others.
+        reading: How they are read.
+        title: Short name of the data set.
+
+    Raises:
+        DataLayoutError: There are no images, the arrays do not fit, or it is a question what one is.
+    """
     reading = _ignoring_arrays(arrays, reading)
     images = _find_images(arrays, reading)
     names, parts = images.class_names, images.parts

@@ -351,6 +351,20 @@ def test_pattern_that_the_shell_did_not_expand(paths, tmp_path):
     assert named(read([paths[0], f"{tmp_path}/*.gif"]))[1] == (f"{tmp_path}/*.gif", "no file matches this pattern")
 
 
+def test_splits_and_groups_of_arrays_are_no_question(tmp_path):
+    """A prediction has no use for them."""
+    people, others = np.array([0, 0, 1, 1]), {"x_test": 255 - PIXELS, "y_test": np.arange(4)}
+    for number, arrays in enumerate(
+        (
+            {"x": PIXELS, "patient_id": people},
+            {"x_train": PIXELS, "groups_train": people, "groups_test": people, **others},
+        )
+    ):
+        np.savez(tmp_path / f"{number}.npz", **arrays)
+
+        assert len(read(tmp_path / f"{number}.npz").names) == 4 * (number + 1)
+
+
 @pytest.mark.parametrize("name", ["table.csv", "packed.zip", "x.npz", "*.png"])
 def test_what_means_many_images_is_refused_where_rows_must_be_paired(name, paths, tmp_path, monkeypatch):
     """As a folder is."""

@@ -114,6 +114,16 @@ def scan_npz(path: Path, reading: Reading) -> Manifest:
     return manifest_of_arrays(_read_npz(path), reading, path.stem)
 
 
+def list_npz(path: Path, reading: Reading) -> Manifest:
+    """The images of an `.npz` or `.npy` file, without labels: what a prediction needs. Splits and groups are not looked at.
+
+    Raises:
+        DataLayoutError: As in `scan_npz`.
+    """
+    arrays = _read_npz(path)
+    return _without_labels(_find_images(arrays, _ignoring_arrays(arrays, reading)), path.stem)
+
+
 def list_arrays(path: Path, ignored: Iterable[str], label: str | None) -> Manifest:
     """The images of an `.npz` or `.npy` file as a run has used it, without labels; what its other arrays mean is not asked again.
 
@@ -127,10 +137,7 @@ def list_arrays(path: Path, ignored: Iterable[str], label: str | None) -> Manife
     """
     unused = [kind.removeprefix(_ARRAY) for kind in ignored if kind.startswith(_ARRAY)]
     arrays = _without(_read_npz(path), *unused)
-    names = find_class_names(arrays, label or "label")
-    parts = find_parts(arrays if names is None else _without(arrays, *names.arrays), Reading(label=label or "label"))
-    given = [arrays[part.images] for part in parts]
-    return array_manifest(np.concatenate([as_uint8(array, scale=Scale.of(given)) for array in given]), title=path.stem)
+    return _without_labels(_find_images(arrays, Reading(label=label or "label")), path.stem)
 
 
 def scan_sklearn(name: str, reading: Reading) -> Manifest:
@@ -211,6 +218,45 @@ def _keep(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         np.savez_compressed(beside, allow_pickle=False, **dict(arrays))
 
 
+@dataclass(frozen=True)
+class _Images:
+    """The arrays of images in a file."""
+
+    class_names: ClassNames | None
+    parts: list[Part]
+    pixels: list[NDArray[np.uint8]]
+    """Of each part."""
+
+    warnings: list[str]
+
+
+def _find_images(arrays: Mapping[str, NDArray[np.generic]], reading: Reading) -> _Images:
+    """x, or x_train, x_validation and x_test, of one shape and range.
+
+    Raises:
+        DataLayoutError: There are none, or it is a question what an array is.
+    """
+    names = find_class_names(_without(arrays, *reading.ignore_column), reading.label)
+    parts = find_parts(arrays if names is None else _without(arrays, *names.arrays), reading)
+    given = [arrays[part.images] for part in parts]
+    scale = Scale.of(given)
+    warnings = name_warnings(parts)
+    for part, array in zip(parts, given, strict=True):
+        check_range(part.images, array, scale)
+        warnings += pixel_warnings(part.images, array, scale)
+    pixels = [as_uint8(array, scale=scale) for array in given]
+    if len({part.shape[1:] for part in pixels}) > 1:
+        raise DataLayoutError(
+            f"All images must have the same shape. Received: {[tuple(part.shape) for part in pixels]}."
+        )
+    return _Images(names, parts, pixels, warnings)
+
+
+def _without_labels(images: _Images, title: str) -> Manifest:
+    found = array_manifest(np.concatenate(images.pixels), title=title)
+    return replace(found, warnings=(*images.warnings, *found.warnings))
+
+
 def manifest_of_arrays(arrays: Mapping[str, NDArray[np.generic]], reading: Reading, title: str) -> Manifest:
     """The manifest of arrays by their names: x and y, or x_train, x_validation and x_test with theirs; see `find_parts`.
 
@@ -222,37 +268,25 @@ def manifest_of_arrays(arrays: Mapping[str, NDArray[np.generic]], reading: Readi
     Raises:
         DataLayoutError: There are no images, the arrays do not fit, or it is a question what one is.
     """
-    left_out = [array for name in reading.ignore_column for array in named_by_column(arrays, name)]
-    reading = replace(reading, ignore_column=tuple(left_out))
-    names = find_class_names(_without(arrays, *reading.ignore_column), reading.label)
-    parts = find_parts(arrays if names is None else _without(arrays, *names.arrays), reading)
-    given = [arrays[part.images] for part in parts]
-    scale = Scale.of(given)
-    for part, array in zip(parts, given, strict=True):
-        check_range(part.images, array, scale)
-    images = [as_uint8(array, scale=scale) for array in given]
-    if len({part.shape[1:] for part in images}) > 1:
-        raise DataLayoutError(
-            f"All images must have the same shape. Received: {[tuple(part.shape) for part in images]}."
-        )
+    reading = _ignoring_arrays(arrays, reading)
+    images = _find_images(arrays, reading)
+    names, parts = images.class_names, images.parts
     _check_lengths(arrays, parts)
     answers, is_named = _answers(arrays, parts, reading, names)
-    splits = [part.split for part, array in zip(parts, images, strict=True) for _ in range(len(array))]
-    counts = {part.split: len(array) for part, array in zip(parts, images, strict=True)}
+    counts = {part.split: len(pixels) for part, pixels in zip(parts, images.pixels, strict=True)}
+    splits = [split for split, count in counts.items() for _ in range(count)]
     used = [name for part in parts for name in (part.images, part.labels) if name]
     columns = find_columns(_without(arrays, *reading.ignore_column, *used), counts, reading, f"{title}.npz")
     roles = columns.roles
     found = array_manifest(
-        np.concatenate(images),
+        np.concatenate(images.pixels),
         answers,
         splits=splits if roles.splits is None else list(roles.splits),
         groups=columns.groups,
         reading=reading,
         title=title,
     )
-    warnings = name_warnings(parts) + [
-        text for part, array in zip(parts, given, strict=True) for text in pixel_warnings(part.images, array, scale)
-    ]
+    warnings = [*images.warnings]
     if names is not None and answers is not None and not is_named:
         warnings.append(names.warning(answers.labels))
     choices = () if any(part.labels for part in parts) else label_choices(arrays, parts)
@@ -264,6 +298,12 @@ def manifest_of_arrays(arrays: Mapping[str, NDArray[np.generic]], reading: Readi
         label_choices=choices,
         label_column=column,
     )
+
+
+def _ignoring_arrays(arrays: Mapping[str, NDArray[np.generic]], reading: Reading) -> Reading:
+    """With the names of arrays in the place of those of their columns."""
+    ignored = [array for name in reading.ignore_column for array in named_by_column(arrays, name)]
+    return replace(reading, ignore_column=tuple(ignored))
 
 
 def _without(arrays: Mapping[str, NDArray[np.generic]], *names: str) -> dict[str, NDArray[np.generic]]:

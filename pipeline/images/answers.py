@@ -12,6 +12,7 @@ from pipeline.images.labels import (
     counted,
     label_text,
     listed,
+    may_divide,
     measured_values,
     missing_spellings,
     natural_key,
@@ -93,7 +94,7 @@ def _answers(plain: Mapping[str, list[str | None]], kind: str | None) -> Answers
         return _of_one(*next(iter(plain.items())), kind)
     if kind == "regression":
         return _numbers(plain)
-    if kind == "multilabel" or (kind is None and all(map(_is_yes_or_no, plain.values()))):
+    if kind == "multilabel" or (kind is None and all(map(is_yes_or_no, plain.values()))):
         return _flags(plain, is_found=kind is None)
     count = len(next(iter(plain.values())))
     return Answers((None,) * count, questions=tuple(plain))
@@ -112,7 +113,8 @@ def _of_one(name: str, column: list[str | None], kind: str | None) -> Answers:
         note = f"{name!r} has numbers (--task regression). If each number is a class: --task classification."
         return _numbers({name: column}, note)
     if kind == "multilabel":
-        return _fields(name, column, _separator_of(set(known)))
+        separator = _separator_of(set(known))
+        return _fields(name, column, separator, *_note_on_separator(name, known, separator))
     if kind == "regression":
         return _numbers({name: column})
     return Answers(tuple(None if text == NOTHING else text for text in column), kind)
@@ -135,7 +137,18 @@ def _are_measured(texts: list[str]) -> bool:
 def _separator_of(fields: set[str]) -> str | None:
     """What separates the labels of a field; None if each field is one label."""
     found = several_labels(fields)
-    return found[0] if found else next((mark for mark in _SEPARATORS if any(mark in text for text in fields)), None)
+    with_marks = {mark: [text for text in fields if mark in text] for mark in _SEPARATORS}
+    return found[0] if found else next((mark for mark, texts in with_marks.items() if may_divide(mark, texts)), None)
+
+
+def _note_on_separator(name: str, known: Sequence[str], separator: str | None) -> list[str]:
+    """A sentence on a mark that names of labels may have, too, with the first field that is divided at it; or none."""
+    first = next((text for text in known if separator is not None and separator in text), "")
+    if separator in (None, *_PLAIN) or not first or several_labels(set(known)):
+        return []
+    parts = " and ".join(repr(part.strip()) for part in first.split(separator)[:2])
+    divided = f"The fields of {name!r} are divided at {separator!r}: {first!r} has the labels {parts}."
+    return [f"{divided} If this is one label, write it without this mark."]
 
 
 def _fields(name: str, column: list[str | None], separator: str | None, *notes: str) -> Answers:
@@ -209,7 +222,8 @@ def _is_flag(text: str) -> bool:
     return text.casefold() in _YES | _NO | _DOUBT
 
 
-def _is_yes_or_no(column: list[str | None]) -> bool:
+def is_yes_or_no(column: Texts) -> bool:
+    """Whether all texts of a column are 1 and 0, yes and no, or -1 where it is not known."""
     known = {text for text in column if text is not None}
     return bool(known) and all(map(_is_flag, known))
 

@@ -176,6 +176,11 @@ def placeholders(labels: Iterable[str | None]) -> list[tuple[str, int]]:
     return found if len(counts) > len(found) + 1 else []
 
 
+def may_divide(separator: str, names: Collection[str]) -> bool:
+    """Whether a mark that all of these names contain may separate labels; not so in codes such as `/m/01yrx`, whose first part is empty."""
+    return bool(names) and not (separator == "/" and any("" in name.split(separator) for name in names))
+
+
 def several_labels(classes: Collection[str], *, are_fields: bool = True) -> tuple[str, str] | None:
     """Separator and an example, if the classes look like combinations of several labels: `cat|dog`, `indoor cat night`.
 
@@ -187,7 +192,7 @@ def several_labels(classes: Collection[str], *, are_fields: bool = True) -> tupl
     """
     for separator in (*_STRONG, *_WEAK, *([" "] if are_fields else [])):
         combined = [name for name in classes if separator in name]
-        if not combined:
+        if not may_divide(separator, combined):
             continue
         parts = {name: [part for part in map(str.strip, name.split(separator)) if part] for name in classes}
         used = Counter(part for names in parts.values() for part in set(names))

@@ -30,6 +30,16 @@ def test_several_labels_in_a_field(texts, labels):
     assert (found.labels, found.kind) == (labels, "multilabel")
 
 
+def test_mark_that_names_may_have_divides_with_a_note():
+    """Nothing shows that `R&B` is two labels; a code that begins with the mark is one."""
+    found = of("R&B", "pop", kind="multilabel")
+    codes = of("/m/01yrx", "/m/0bt9lr", kind="multilabel")
+
+    assert found.labels == ("B|R", "pop")
+    assert found.notes[0].startswith("The fields of 'tags' are divided at '&': 'R&B' has the labels 'R' and 'B'.")
+    assert (codes.labels, codes.notes) == (("/m/01yrx", "/m/0bt9lr"), ())
+
+
 def test_columns_of_yes_and_no_are_labels():
     """1, yes and true; empty cells and -1 are not known. If nothing is known of an image, it has no label."""
     columns = {"cat": ["1", "0.0", "yes", None], "dog": ["0", "0", "-1", ""], "red": ["True", "no", "", None]}

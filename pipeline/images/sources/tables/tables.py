@@ -32,6 +32,7 @@ from pipeline.images.sources.tables.places import (
     place_of,
     shown_name,
 )
+from pipeline.images.sources.tables.repeated import join_rows
 from pipeline.images.sources.tables.roles import Roles, find_path, find_roles, without_ignored
 from pipeline.images.sources.words import split_of
 from pipeline.images.summary import Skipped
@@ -168,6 +169,9 @@ def manifest_of_paths(
     )
     shown = [without_secrets(name) for name in names]
     columns = columns_of(texts, roles, shown, rows, kind=reading.task, skipped=skipped, warnings=warnings)
+    others = {name: [texts[name][row] for row in rows] for name in texts if name not in roles.labels}
+    columns, kept = join_rows(columns, others)
+    names, rows = [names[row] for row in kept], [rows[row] for row in kept]
     if any(map(is_url, names)):
         columns.check_before_fetching(reading, title)
     images, digests = open_files(folder, names, reading)

@@ -34,6 +34,9 @@ _IN_VECTORS = frozenset(["1", "1.0", "True", "true", "0", "0.0", "False", "false
 _STAND_INS = frozenset([-1.0, -9.0, -99.0, -999.0, -9999.0, 999.0, 9999.0, 99999.0])
 """Numbers that are often written where none is known."""
 
+_ENOUGH_NUMBERS, _FAR = 5, 100
+"""A number may be a mistake if it is so many times as far from the others as they are from each other, and there are some."""
+
 _PLAIN = ("|", ";", "\n")
 """Separators that names of classes do not have: fields with them are several labels, if a part comes twice."""
 
@@ -267,16 +270,17 @@ def _numbers(columns: Mapping[str, list[str | None]], *notes: str) -> Answers:
 
 
 def _note_on_stand_ins(name: str, known: Sequence[str], numbers: Mapping[str, float | None]) -> tuple[str, ...]:
-    """A sentence on a number such as -1 or 999 that is far from all others, and may stand where none is known; or none."""
-    others = {value for value in numbers.values() if value is not None}
-    for text, value in numbers.items():
-        rest = others - {value}
-        if value in _STAND_INS and rest and (max(rest) < value / 10 if value > 0 else min(rest) >= 0):
-            found = (
-                f"{known.count(text):,} of {len(known):,} numbers in the column {name!r} are {text}, and all others are"
-            )
+    """A sentence on a number that is far from all others: -1 or 999, which may stand where none is known, or a mistake; or none."""
+    texts = {value: text for text, value in numbers.items() if value is not None}
+    ordered = sorted(texts)
+    for value, rest in ((ordered[0], ordered[1:]), (ordered[-1], ordered[:-1])) if len(ordered) > 1 else ():
+        low, high, text = rest[0], rest[-1], texts[value]
+        seen = f"{known.count(text):,} of {len(known):,} numbers in the column {name!r} are {text}, and all others are"
+        if value in _STAND_INS and (high < value / 10 if value > 0 else low >= 0):
             how = "far below" if value > 0 else "not negative"
-            return (f"{found} {how}. If it means that the number is not known, leave these cells empty.",)
+            return (f"{seen} {how}. If it means that the number is not known, leave these cells empty.",)
+        if len(rest) >= _ENOUGH_NUMBERS and max(value - high, low - value) > _FAR * (high - low):
+            return (f"{seen} from {low:g} to {high:g}. If it is a mistake, mend it or leave the cell empty.",)
     return ()
 
 

@@ -867,3 +867,16 @@ def test_rows_of_one_image_in_two_splits_stay_apart(tmp_path, rows):
 
     assert len(manifest) == 20
     assert any("in more than one split" in warning for warning in manifest.warnings)
+
+
+@pytest.mark.parametrize("kind", ["frame", "parquet"])
+def test_objects_in_cells_are_columns(kind, tmp_path, rows):
+    """As in JSON; their text was a class of its own for each score."""
+    cells = [{"name": label, "score": number / 7} for number, (_, label) in enumerate(rows)]
+    frame = pd.DataFrame({"path": [str(tmp_path / path) for path, _ in rows], "label": [*cells[:-1], None]})
+    if kind == "parquet":
+        parquet.write_table(pa.Table.from_pandas(frame), tmp_path / "t.parquet")
+    data = frame if kind == "frame" else tmp_path / "t.parquet"
+
+    assert read(data).label_choices == ("label.name", "label.score")
+    assert read(data, label="label.name").labels == (*(label for _, label in rows[:-1]), None)

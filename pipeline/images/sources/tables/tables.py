@@ -15,13 +15,13 @@ from pipeline.errors import DataLayoutError, MissingExtraError, foreign_file
 from pipeline.images.answers import Answers, answers_of
 from pipeline.images.entries import Entry, Listed
 from pipeline.images.files.kinds import has_image_extension
-from pipeline.images.labels import label_text, listed, plain_texts
+from pipeline.images.labels import label_text, listed
 from pipeline.images.manifest import Manifest
 from pipeline.images.remote.addresses import is_url, without_secrets
 from pipeline.images.sources.columns import Columns
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.delimited import Table, Texts, head_of_table, read_delimited
-from pipeline.images.sources.tables.objects import read_json, read_lines
+from pipeline.images.sources.tables.objects import read_json, read_lines, texts_of
 from pipeline.images.sources.tables.paths import Locator
 from pipeline.images.sources.tables.places import (
     Place,
@@ -311,4 +311,4 @@ def _read_parquet(table: Path) -> Table:
     from pipeline.images.sources.tables.parquet import read_columns
 
     with foreign_file(table, "is not a Parquet file", error_type=DataLayoutError):
-        return Table({name: plain_texts(values) for name, values in read_columns(table).items()})
+        return Table(texts_of(read_columns(table)))

@@ -190,6 +190,7 @@ def several_labels(classes: Collection[str], *, are_fields: bool = True) -> tupl
         classes: Names.
         are_fields: They are fields of a table, in which people separate labels by spaces too; not so in the name of a folder.
     """
+    known = frozenset(classes)
     for separator in (*_STRONG, *_WEAK, *([" "] if are_fields else [])):
         combined = [name for name in classes if separator in name]
         if not may_divide(separator, combined):
@@ -197,7 +198,7 @@ def several_labels(classes: Collection[str], *, are_fields: bool = True) -> tupl
         parts = {name: [part for part in map(str.strip, name.split(separator)) if part] for name in classes}
         used = Counter(part for names in parts.values() for part in set(names))
         is_reused = any(used[part] > 1 for name in combined for part in parts[name])
-        stands_alone = any(part in classes for name in combined for part in parts[name])
+        stands_alone = any(part in known for name in combined for part in parts[name])
         if separator in _STRONG:
             found = is_reused
         elif separator in _WEAK:

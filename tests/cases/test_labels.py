@@ -293,3 +293,8 @@ def test_zero_bytes_around_labels_mean_nothing(make):
 def test_numbers_that_name_classes_are_classes(make, labels):
     """Those that count, codes with zeros in front, and a few."""
     assert set(require_task(read(make(labels))).classes) == set(labels)
+
+
+def test_many_classes_take_no_time():
+    """Each part of a name was looked for among all names: half a minute for twenty thousand people."""
+    assert several_labels([f"person {number}" for number in range(20_000)]) is None

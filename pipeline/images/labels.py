@@ -63,6 +63,9 @@ PLACEHOLDERS = frozenset(
 )
 """Texts that may stand for a missing label, in small letters; they are classes, with a warning."""
 
+_OUTSIDE, _MOST_CLASSES = frozenset([-1.0, 255.0, 999.0, 9999.0, 65535.0]), 100
+"""Numbers that stand for no class: -1, and in arrays without a sign the largest, beside classes that are numbered below 100."""
+
 _STRONG, _WEAK = ("|", ";", "\n"), (",", "+", "&", "/", " and ")
 _INVISIBLE = "\0\u200b\u200c\u200d\u2060\ufeff"
 _EXCEL_ERRORS = ("#REF!", "#DIV/0!", "#NAME?", "#VALUE!", "#NUM!", "#NULL!")
@@ -166,13 +169,17 @@ def _mended(label: str) -> str:
 
 
 def placeholders(labels: Iterable[str | None]) -> list[tuple[str, int]]:
-    """Labels that may stand for a missing one, with their counts: `?`, `none`, or `-1` beside the numbers from 0 on."""
+    """Labels that may stand for a missing one, with their counts: `?`, `none`, `-1` beside the numbers from 0 on, or `255` far above them."""
     counts = Counter(label for label in labels if label is not None)
     found = [(label, count) for label, count in counts.items() if label.casefold() in PLACEHOLDERS]
-    below = next((label for label in ("-1", "-1.0") if label in counts), None)
-    others = [number_of(label) for label in counts if label != below]
-    if below is not None and len(others) > 1 and all(value is not None and value >= 0 for value in others):
-        found.append((below, counts[below]))
+    numbers = {label: number_of(label) for label in counts}
+    for odd, value in numbers.items():
+        if value is None or value not in _OUTSIDE:
+            continue
+        most = math.inf if value < 0 else _MOST_CLASSES
+        others = [number for label, number in numbers.items() if label != odd]
+        if len(others) > 1 and all(number is not None and 0 <= number < most for number in others):
+            found.append((odd, counts[odd]))
     return found if len(counts) > len(found) + 1 else []
 
 

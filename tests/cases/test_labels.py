@@ -179,7 +179,17 @@ def test_text_of_a_list_with_one_label_is_that_label(make, text):
 
 
 @pytest.mark.parametrize(
-    ("other", "is_said"), [("?", True), ("Unknown", True), ("none", True), ("-1", True), ("-1.0", True), ("5", False)]
+    ("other", "is_said"),
+    [
+        ("?", True),
+        ("Unknown", True),
+        ("none", True),
+        ("-1", True),
+        ("-1.0", True),
+        ("255", True),
+        ("5", False),
+        ("128", False),
+    ],
 )
 def test_classes_that_may_mean_no_label_are_warned_of(make, other, is_said):
     """Beside two others; they are classes still."""

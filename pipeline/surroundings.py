@@ -8,6 +8,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -60,11 +61,12 @@ def check_keras() -> None:
     """Check the configuration before a network is built or loaded: a host program may have set another one.
 
     Raises:
-        SettingError: Keras has another backend, or other defaults.
+        SettingError: Keras has another backend, or other defaults; or TensorFlow computes nothing at once.
     """
     import keras
 
     config = keras.config
+    _check_eager()
     received = (config.backend(), config.floatx(), config.image_data_format(), config.dtype_policy().name)
     expected = (_BACKEND, _FLOATX, _IMAGES, _FLOATX)
     if received == expected:
@@ -88,6 +90,22 @@ def _load_shielded(run: Run, module: ModuleType) -> None:
     module.config.set_floatx(_FLOATX)
     module.config.set_epsilon(_EPSILON)
     module.config.set_image_data_format(_IMAGES)
+
+
+def _check_eager() -> None:
+    """Raise SettingError if the program has gone back to TensorFlow 1, in which arrays are not computed at once.
+
+    Another thread is asked: this one may be inside a graph of the program, which does no harm.
+    """
+    import tensorflow as tf
+
+    with ThreadPoolExecutor(1) as pool:
+        if pool.submit(tf.executing_eagerly).result():
+            return
+    raise SettingError(
+        "This program has turned off eager execution (tf.compat.v1.disable_eager_execution, or disable_v2_behavior), without which networks "
+        "are not run here. Leave it on, or run the two in processes of their own."
+    )
 
 
 def _check_tensorflow() -> None:

@@ -59,7 +59,7 @@ MAY_IMPORT = {
 # the ones in brackets inside functions only.
 TENSORFLOW = "bases stage_one/engines stage_two/dense training/finetune comparison/costs exports/stitch exports/head_layers exports/p_value_layers (exports) (comparison)"
 MAY_USE = {
-    "tensorflow": f"{TENSORFLOW} exports/decoding exports/served_files",
+    "tensorflow": f"{TENSORFLOW} exports/decoding exports/served_files (surroundings)",
     "keras": f"{TENSORFLOW} (images/sources/arrays/arrays) (surroundings)",
     "h5py": "cache bases",
     "hdf5plugin": "cache",

@@ -118,3 +118,23 @@ def test_host_that_has_set_up_keras_in_another_way_is_told():
         assert keras.config.floatx() == "float16"
     finally:
         keras.config.set_floatx("float32")
+
+
+@pytest.mark.parametrize("line", ["tf.compat.v1.disable_eager_execution()", "tf.compat.v1.disable_v2_behavior()"])
+def test_host_without_eager_execution_is_told(line):
+    """What old code begins with cannot be undone in a process; a graph around does no harm."""
+    program = f"""
+import tensorflow as tf
+from pipeline.errors import SettingError
+from pipeline.surroundings import check_keras
+with tf.Graph().as_default():
+    check_keras()
+{line}
+try:
+    check_keras()
+except SettingError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert "has turned off eager execution" in done.stdout

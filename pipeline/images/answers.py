@@ -12,6 +12,7 @@ from pipeline.images.labels import (
     counted,
     label_text,
     listed,
+    may_divide,
     measured_values,
     missing_spellings,
     natural_key,
@@ -32,6 +33,9 @@ _IN_VECTORS = frozenset(["1", "1.0", "True", "true", "0", "0.0", "False", "false
 
 _STAND_INS = frozenset([-1.0, -9.0, -99.0, -999.0, -9999.0, 999.0, 9999.0, 99999.0])
 """Numbers that are often written where none is known."""
+
+_ENOUGH_NUMBERS, _FAR = 5, 100
+"""A number may be a mistake if it is so many times as far from the others as they are from each other, and there are some."""
 
 _PLAIN = ("|", ";", "\n")
 """Separators that names of classes do not have: fields with them are several labels, if a part comes twice."""
@@ -93,7 +97,7 @@ def _answers(plain: Mapping[str, list[str | None]], kind: str | None) -> Answers
         return _of_one(*next(iter(plain.items())), kind)
     if kind == "regression":
         return _numbers(plain)
-    if kind == "multilabel" or (kind is None and all(map(_is_yes_or_no, plain.values()))):
+    if kind == "multilabel" or (kind is None and all(map(is_yes_or_no, plain.values()))):
         return _flags(plain, is_found=kind is None)
     count = len(next(iter(plain.values())))
     return Answers((None,) * count, questions=tuple(plain))
@@ -112,7 +116,8 @@ def _of_one(name: str, column: list[str | None], kind: str | None) -> Answers:
         note = f"{name!r} has numbers (--task regression). If each number is a class: --task classification."
         return _numbers({name: column}, note)
     if kind == "multilabel":
-        return _fields(name, column, _separator_of(set(known)))
+        separator = _separator_of(set(known))
+        return _fields(name, column, separator, *_note_on_separator(name, known, separator))
     if kind == "regression":
         return _numbers({name: column})
     return Answers(tuple(None if text == NOTHING else text for text in column), kind)
@@ -135,7 +140,18 @@ def _are_measured(texts: list[str]) -> bool:
 def _separator_of(fields: set[str]) -> str | None:
     """What separates the labels of a field; None if each field is one label."""
     found = several_labels(fields)
-    return found[0] if found else next((mark for mark in _SEPARATORS if any(mark in text for text in fields)), None)
+    with_marks = {mark: [text for text in fields if mark in text] for mark in _SEPARATORS}
+    return found[0] if found else next((mark for mark, texts in with_marks.items() if may_divide(mark, texts)), None)
+
+
+def _note_on_separator(name: str, known: Sequence[str], separator: str | None) -> list[str]:
+    """A sentence on a mark that names of labels may have, too, with the first field that is divided at it; or none."""
+    first = next((text for text in known if separator is not None and separator in text), "")
+    if separator in (None, *_PLAIN) or not first or several_labels(set(known)):
+        return []
+    parts = " and ".join(repr(part.strip()) for part in first.split(separator)[:2])
+    divided = f"The fields of {name!r} are divided at {separator!r}: {first!r} has the labels {parts}."
+    return [f"{divided} If this is one label, write it without this mark."]
 
 
 def _fields(name: str, column: list[str | None], separator: str | None, *notes: str) -> Answers:
@@ -209,7 +225,8 @@ def _is_flag(text: str) -> bool:
     return text.casefold() in _YES | _NO | _DOUBT
 
 
-def _is_yes_or_no(column: list[str | None]) -> bool:
+def is_yes_or_no(column: Texts) -> bool:
+    """Whether all texts of a column are 1 and 0, yes and no, or -1 where it is not known."""
     known = {text for text in column if text is not None}
     return bool(known) and all(map(_is_flag, known))
 
@@ -252,16 +269,17 @@ def _numbers(columns: Mapping[str, list[str | None]], *notes: str) -> Answers:
 
 
 def _note_on_stand_ins(name: str, known: Sequence[str], numbers: Mapping[str, float | None]) -> tuple[str, ...]:
-    """A sentence on a number such as -1 or 999 that is far from all others, and may stand where none is known; or none."""
-    others = {value for value in numbers.values() if value is not None}
-    for text, value in numbers.items():
-        rest = others - {value}
-        if value in _STAND_INS and rest and (max(rest) < value / 10 if value > 0 else min(rest) >= 0):
-            found = (
-                f"{known.count(text):,} of {len(known):,} numbers in the column {name!r} are {text}, and all others are"
-            )
+    """A sentence on a number that is far from all others: -1 or 999, which may stand where none is known, or a mistake; or none."""
+    texts = {value: text for text, value in numbers.items() if value is not None}
+    ordered = sorted(texts)
+    for value, rest in ((ordered[0], ordered[1:]), (ordered[-1], ordered[:-1])) if len(ordered) > 1 else ():
+        low, high, text = rest[0], rest[-1], texts[value]
+        seen = f"{known.count(text):,} of {len(known):,} numbers in the column {name!r} are {text}, and all others are"
+        if value in _STAND_INS and (high < value / 10 if value > 0 else low >= 0):
             how = "far below" if value > 0 else "not negative"
-            return (f"{found} {how}. If it means that the number is not known, leave these cells empty.",)
+            return (f"{seen} {how}. If it means that the number is not known, leave these cells empty.",)
+        if len(rest) >= _ENOUGH_NUMBERS and max(value - high, low - value) > _FAR * (high - low):
+            return (f"{seen} from {low:g} to {high:g}. If it is a mistake, mend it or leave the cell empty.",)
     return ()
 
 

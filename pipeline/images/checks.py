@@ -36,9 +36,11 @@ def _label_warnings(manifest: Manifest) -> Iterator[str]:
         )
     conflicts = manifest.conflicting_labels()
     if conflicts:
+        is_listed = manifest.kind is None and len(set(manifest.names)) < len(manifest)
+        several = " If an image may have several labels: --task multilabel." if is_listed else ""
         yield (
             f"{len(conflicts):,} image{'s have' if len(conflicts) > 1 else ' has'} more than one label: the same bytes are listed under each "
-            f"of them. The first: {listed(conflicts[0])}. Remove the wrong ones; --strict makes this an error."
+            f"of them. The first: {listed(conflicts[0])}. Remove the wrong ones; --strict makes this an error.{several}"
         )
 
 

@@ -63,6 +63,9 @@ PLACEHOLDERS = frozenset(
 )
 """Texts that may stand for a missing label, in small letters; they are classes, with a warning."""
 
+_OUTSIDE, _MOST_CLASSES = frozenset([-1.0, 255.0, 999.0, 9999.0, 65535.0]), 100
+"""Numbers that stand for no class: -1, and in arrays without a sign the largest, beside classes that are numbered below 100."""
+
 _STRONG, _WEAK = ("|", ";", "\n"), (",", "+", "&", "/", " and ")
 _INVISIBLE = "\0\u200b\u200c\u200d\u2060\ufeff"
 _EXCEL_ERRORS = ("#REF!", "#DIV/0!", "#NAME?", "#VALUE!", "#NUM!", "#NULL!")
@@ -166,14 +169,23 @@ def _mended(label: str) -> str:
 
 
 def placeholders(labels: Iterable[str | None]) -> list[tuple[str, int]]:
-    """Labels that may stand for a missing one, with their counts: `?`, `none`, or `-1` beside the numbers from 0 on."""
+    """Labels that may stand for a missing one, with their counts: `?`, `none`, `-1` beside the numbers from 0 on, or `255` far above them."""
     counts = Counter(label for label in labels if label is not None)
     found = [(label, count) for label, count in counts.items() if label.casefold() in PLACEHOLDERS]
-    below = next((label for label in ("-1", "-1.0") if label in counts), None)
-    others = [number_of(label) for label in counts if label != below]
-    if below is not None and len(others) > 1 and all(value is not None and value >= 0 for value in others):
-        found.append((below, counts[below]))
+    numbers = {label: number_of(label) for label in counts}
+    for odd, value in numbers.items():
+        if value is None or value not in _OUTSIDE:
+            continue
+        most = math.inf if value < 0 else _MOST_CLASSES
+        others = [number for label, number in numbers.items() if label != odd]
+        if len(others) > 1 and all(number is not None and 0 <= number < most for number in others):
+            found.append((odd, counts[odd]))
     return found if len(counts) > len(found) + 1 else []
+
+
+def may_divide(separator: str, names: Collection[str]) -> bool:
+    """Whether a mark that all of these names contain may separate labels; not so in codes such as `/m/01yrx`, whose first part is empty."""
+    return bool(names) and not (separator == "/" and any("" in name.split(separator) for name in names))
 
 
 def several_labels(classes: Collection[str], *, are_fields: bool = True) -> tuple[str, str] | None:
@@ -185,14 +197,15 @@ def several_labels(classes: Collection[str], *, are_fields: bool = True) -> tupl
         classes: Names.
         are_fields: They are fields of a table, in which people separate labels by spaces too; not so in the name of a folder.
     """
+    known = frozenset(classes)
     for separator in (*_STRONG, *_WEAK, *([" "] if are_fields else [])):
         combined = [name for name in classes if separator in name]
-        if not combined:
+        if not may_divide(separator, combined):
             continue
         parts = {name: [part for part in map(str.strip, name.split(separator)) if part] for name in classes}
         used = Counter(part for names in parts.values() for part in set(names))
         is_reused = any(used[part] > 1 for name in combined for part in parts[name])
-        stands_alone = any(part in classes for name in combined for part in parts[name])
+        stands_alone = any(part in known for name in combined for part in parts[name])
         if separator in _STRONG:
             found = is_reused
         elif separator in _WEAK:

@@ -148,6 +148,16 @@ def test_bins_that_may_be_classes_are_named(source, make):
 
 
 @pytest.mark.parametrize("source", SOURCES)
+def test_images_that_icloud_has_not_downloaded_are_named(source, make):
+    """Hidden files stand for them until somebody opens the image."""
+    names = ["a/1.png", "b/1.png", "a/.IMG_2.JPG.icloud", "b/.IMG_3.HEIC.icloud", "a/.hidden"]
+    manifest = scan(make({name: image(number) for number, name in enumerate(names)}, source))
+
+    assert kinds(manifest) == {".icloud": 2, "system files": 1}
+    assert "download them in the Finder" in manifest.ignored[0].reason
+
+
+@pytest.mark.parametrize("source", SOURCES)
 def test_archive_and_folder_mean_the_same(source, make):
     """Wrappers, splits and stray images have one meaning in all of them."""
     names = [

@@ -179,7 +179,17 @@ def test_text_of_a_list_with_one_label_is_that_label(make, text):
 
 
 @pytest.mark.parametrize(
-    ("other", "is_said"), [("?", True), ("Unknown", True), ("none", True), ("-1", True), ("-1.0", True), ("5", False)]
+    ("other", "is_said"),
+    [
+        ("?", True),
+        ("Unknown", True),
+        ("none", True),
+        ("-1", True),
+        ("-1.0", True),
+        ("255", True),
+        ("5", False),
+        ("128", False),
+    ],
 )
 def test_classes_that_may_mean_no_label_are_warned_of(make, other, is_said):
     """Beside two others; they are classes still."""
@@ -293,3 +303,8 @@ def test_zero_bytes_around_labels_mean_nothing(make):
 def test_numbers_that_name_classes_are_classes(make, labels):
     """Those that count, codes with zeros in front, and a few."""
     assert set(require_task(read(make(labels))).classes) == set(labels)
+
+
+def test_many_classes_take_no_time():
+    """Each part of a name was looked for among all names: half a minute for twenty thousand people."""
+    assert several_labels([f"person {number}" for number in range(20_000)]) is None

@@ -856,3 +856,44 @@ def test_fields_may_have_line_ends_and_decimal_commas(write):
     """In quotes, and beside semicolons."""
     assert len(read(write("path,label,note", [f'"a\n{number}, b"' for number in range(10)]))) == 10
     assert len(read(write("path;label;area", [f"1,{number}" for number in range(10)]))) == 10
+
+
+def test_rows_of_one_image_are_its_labels(tmp_path, rows):
+    """A table with a row for each label, as Open Images has it: nothing of it is a contradiction if several labels are asked for."""
+    tags = [(path, tag) for number, (path, _) in enumerate(rows) for tag in ("red", "big", "?old")[: 1 + number % 3]]
+    table = tmp_path / "tags.csv"
+    table.write_text("path,tag,Confidence\n" + "".join(f"{path},{tag},{tag != 'big':d}\n" for path, tag in tags))
+    joined, asked = read(table, label="tag", task="multilabel"), read(table, label="tag")
+
+    assert joined.names == tuple(path for path, _ in rows)
+    assert joined.labels[:3] == ("red", "big|red", "?old|big|red")
+    assert (
+        "the labels of 19 rows are those of 10 images. If no in 'Confidence' means that the label is not"
+        in joined.warnings[0]
+    )
+    assert not any("more than one label" in warning for warning in joined.warnings)
+    assert any(warning.endswith("several labels: --task multilabel.") for warning in asked.warnings)
+
+
+def test_rows_of_one_image_in_two_splits_stay_apart(tmp_path, rows):
+    """Which of the splits is meant is not known; it is said that the image is in both."""
+    table = tmp_path / "tags.csv"
+    lines = [f"{path},{tag},{split}\n" for path, _ in rows for tag, split in (("red", "train"), ("big", "test"))]
+    table.write_text("path,tag,split\n" + "".join(lines))
+    manifest = read(table, label="tag", task="multilabel")
+
+    assert len(manifest) == 20
+    assert any("in more than one split" in warning for warning in manifest.warnings)
+
+
+@pytest.mark.parametrize("kind", ["frame", "parquet"])
+def test_objects_in_cells_are_columns(kind, tmp_path, rows):
+    """As in JSON; their text was a class of its own for each score."""
+    cells = [{"name": label, "score": number / 7} for number, (_, label) in enumerate(rows)]
+    frame = pd.DataFrame({"path": [str(tmp_path / path) for path, _ in rows], "label": [*cells[:-1], None]})
+    if kind == "parquet":
+        parquet.write_table(pa.Table.from_pandas(frame), tmp_path / "t.parquet")
+    data = frame if kind == "frame" else tmp_path / "t.parquet"
+
+    assert read(data).label_choices == ("label.name", "label.score")
+    assert read(data, label="label.name").labels == (*(label for _, label in rows[:-1]), None)

@@ -30,6 +30,16 @@ def test_several_labels_in_a_field(texts, labels):
     assert (found.labels, found.kind) == (labels, "multilabel")
 
 
+def test_mark_that_names_may_have_divides_with_a_note():
+    """Nothing shows that `R&B` is two labels; a code that begins with the mark is one."""
+    found = of("R&B", "pop", kind="multilabel")
+    codes = of("/m/01yrx", "/m/0bt9lr", kind="multilabel")
+
+    assert found.labels == ("B|R", "pop")
+    assert found.notes[0].startswith("The fields of 'tags' are divided at '&': 'R&B' has the labels 'R' and 'B'.")
+    assert (codes.labels, codes.notes) == (("/m/01yrx", "/m/0bt9lr"), ())
+
+
 def test_columns_of_yes_and_no_are_labels():
     """1, yes and true; empty cells and -1 are not known. If nothing is known of an image, it has no label."""
     columns = {"cat": ["1", "0.0", "yes", None], "dog": ["0", "0", "-1", ""], "red": ["True", "no", "", None]}
@@ -159,3 +169,23 @@ def test_classes_stay_as_they_are():
     """If the user says so, whatever they look like."""
     assert of("cat|dog", "cat", "dog", kind="classification").labels == ("cat|dog", "cat", "dog")
     assert of("1.5", "2.5", kind="classification").kind == "classification"
+
+
+@pytest.mark.parametrize(("odd", "is_named"), [("1e30", True), ("-4000", True), ("300", False)])
+def test_number_far_from_all_others_is_named(odd, is_named):
+    """A slip of the keyboard decides a least-squares fit; values that are merely large are usual."""
+    notes = of(*(f"{number}.5" for number in range(12)), odd, kind="regression").notes
+
+    expected = (
+        f"1 of 13 numbers in the column 'tags' are {odd}, and all others are from 0.5 to 11.5. If it is a mistake"
+    )
+    assert any(note.startswith(expected) for note in notes) is is_named
+
+
+def test_many_different_numbers_take_no_time():
+    """Each was compared with all others: minutes for fifty thousand."""
+    found = of(*(f"{number / 7:.4f}" for number in range(50_000)), "-999", kind="regression")
+
+    assert found.notes[0].startswith(
+        "1 of 50,001 numbers in the column 'tags' are -999, and all others are not negative."
+    )

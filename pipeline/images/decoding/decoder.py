@@ -205,6 +205,8 @@ class Decoder:
         if image.format not in ("PNG", "TIFF") or image.mode not in ("RGB", "RGBA"):
             return image, None
         file = open_image(loaded.content)
+        if (reason := sixteen.unjudged_reason(file)) and sixteen.may_be_judged(np.asarray(image)):
+            raise UnreadableImageError(f"fewer than 16 bits seem to be in use in a TIFF file of 16 bits with {reason}")
         if not sixteen.is_sixteen_bit_colour(file):
             return image, None
         key = image.info.get("transparency") if image.mode == "RGB" else None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from pipeline.errors import UnreadableImageError
+from pipeline.images.decoding.tiff import TOGETHER, are_apart
 
 FULL_BITS = 16
 _LEAST_BITS = 8
@@ -21,6 +22,9 @@ NOISE = 0.1
 """Negative values are read as 0 if none is further below it than this share of the largest value."""
 
 _COLOURS = re.compile(r"(RGB|RGBA);16([BLN])")
+_UNJUDGED = re.compile(r"RGB[Xa];16[BLN]")
+"""A fourth value beside the colours, which is no alpha, or alpha that they are multiplied with."""
+
 _SWAPPED = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 
 
@@ -64,6 +68,18 @@ def is_sixteen_bit_colour(image: ImageFile.ImageFile) -> bool:
 def is_sixteen_bit_with_alpha(image: ImageFile.ImageFile) -> bool:
     """Whether an image that was opened, not loaded yet, is gray with alpha of 16 bits, of which Pillow can read the upper 8 alone."""
     return bool(image.tile) and all(_raw_mode(tile.args) == "LA;16B" for tile in image.tile)
+
+
+def unjudged_reason(image: ImageFile.ImageFile) -> str:
+    """Why the lower 8 bits of colours of 16 bits are not read, with the cure; empty if they are, and for other images.
+
+    Where the upper 8 may be zeros, such an image is refused: it would be black, or have a few levels.
+    """
+    if is_sixteen_bit_colour(image) and are_apart(getattr(image, "tag_v2", {})):
+        return f"each colour in a plane of its own; {TOGETHER}"
+    if image.tile and all(_UNJUDGED.fullmatch(_raw_mode(tile.args)) for tile in image.tile):
+        return "a fourth band beside the colours; export three of them as RGB"
+    return ""
 
 
 def read_lower_bytes(image: ImageFile.ImageFile) -> None:

@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from PIL import TiffImagePlugin
-from PIL.TiffImagePlugin import BITSPERSAMPLE, COMPRESSION, PHOTOMETRIC_INTERPRETATION, SAMPLEFORMAT, SAMPLESPERPIXEL
+from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    COMPRESSION,
+    PHOTOMETRIC_INTERPRETATION,
+    PLANAR_CONFIGURATION,
+    SAMPLEFORMAT,
+    SAMPLESPERPIXEL,
+)
 
 _COMPRESSIONS = {
     34712: "JPEG 2000",
@@ -16,23 +23,36 @@ _COMPRESSIONS = {
     50002: "JPEG XL",
     52546: "JPEG XL",
 }
-_WHITE_IS_ZERO = 0
+_WHITE_IS_ZERO, _LAB = 0, 8
+_APART = 2
+_UNCOMPRESSED = 1
 _SIGNED, _FLOAT, _COMPLEX = 2, 3, (5, 6)
 _BIG = 43
 _BYTE_BITS = 8
+TOGETHER = "save it with the colours of each pixel together (GDAL: INTERLEAVE=PIXEL), or as PNG"
+"""The cure for planes."""
 
 
 def misread_reason(tags: Mapping[int, Any]) -> str:
     """Why a TIFF file is refused although Pillow opens it: its pixels would be others than those that it shows; empty if it is read.
 
-    Pillow takes 8 bits with a sign for values without, and 16 bits in which 0 is white for values in which 0 is black.
+    Pillow takes 8 bits with a sign for values without, and 16 bits in which 0 is white for values in which 0 is black. Of colours in
+    planes of their own it reads 16 bits as 8 where they are not compressed, and those of LAB with the wrong sign.
     """
     bits, kinds = _values(tags, BITSPERSAMPLE, 1), _values(tags, SAMPLEFORMAT, 1)
     if set(kinds) == {_SIGNED} and max(bits) <= _BYTE_BITS:
         return "8-bit values with a sign have no known range; convert the image to 8 bits without a sign"
     if tags.get(PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO and max(bits) > _BYTE_BITS:
         return f"{max(bits)}-bit values in which 0 is white are not read; invert the image and save it with 0 as black"
+    is_lab, is_plain = tags.get(PHOTOMETRIC_INTERPRETATION) == _LAB, tags.get(COMPRESSION, 1) == _UNCOMPRESSED
+    if are_apart(tags) and (is_lab or (is_plain and max(bits) > _BYTE_BITS)):
+        return f"a TIFF file with {max(bits)} bits and each colour in a plane of its own, which is not read; {TOGETHER}"
     return ""
+
+
+def are_apart(tags: Mapping[int, Any]) -> bool:
+    """Whether each colour is in a plane of its own, and not with the others of a pixel."""
+    return bool(tags.get(PLANAR_CONFIGURATION) == _APART)
 
 
 def form_of(data: bytes) -> str:

@@ -147,6 +147,10 @@ class Other(NamedTuple):
 
 
 SYSTEM_FILES = Other("system files")
+_ICLOUD = ".icloud"
+_PLACEHOLDERS = Other(
+    _ICLOUD, "files that iCloud has not downloaded: download them in the Finder, or with brctl download"
+)
 SYSTEM_FOLDERS = Other("system folders")
 _BINS = Other(
     "folders called RECYCLED or RECYCLER",
@@ -161,6 +165,11 @@ _OWN = (
     ("recipe.json", "shards"),
 )
 """Names that each run, evaluation, comparison and store has; one of them alone may be a user's."""
+
+
+def kind_of_system_file(name: str) -> Other:
+    """The kind of a file that systems leave behind; what iCloud leaves for an image that it has not downloaded is one with a cure."""
+    return _PLACEHOLDERS if name.startswith(".") and name.endswith(_ICLOUD) else SYSTEM_FILES
 
 
 def is_system_file(name: str) -> bool:

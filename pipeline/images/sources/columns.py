@@ -11,6 +11,7 @@ from pipeline.images.labels import counted, listed, spellings
 from pipeline.images.manifest import Contents, ImageBytes, Manifest
 from pipeline.images.sources.layout import lay_out
 from pipeline.images.sources.reading import Reading
+from pipeline.images.sources.relations import warn_of_masks, warn_of_series
 from pipeline.images.splits import complete_splits, rule_of, torn_groups
 from pipeline.images.summary import Ignored, Skipped
 from pipeline.tasks.kinds import names_in
@@ -104,12 +105,22 @@ class Columns:
             questions=answers.questions,
             skipped=(*self.skipped, *unread),
             ignored=tuple(self.ignored),
-            warnings=(*self.warnings, *answers.notes, *split_notes(given, groups, splits)),
+            warnings=(
+                *self.warnings,
+                *answers.notes,
+                *split_notes(given, groups, splits),
+                *self._notes_on_names(given, groups),
+            ),
             label_choices=tuple(self.label_choices),
             title=title,
             label_column=self.label_column,
             split_rule=rule_of(given, reading.fractions, reading.split_seed),
         )
+
+    def _notes_on_names(self, given: Sequence[str | None], groups: Sequence[str | None] | None) -> list[str]:
+        """Sentences on images that may belong together; of series only where the images are divided here."""
+        series = warn_of_series(self.names, self.answers.labels) if groups is None and "validation" not in given else []
+        return [*warn_of_masks(self.names), *series]
 
 
 def group_splits(

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from pipeline.images.files.kinds import (
-    SYSTEM_FILES,
     Other,
     has_image_extension,
     is_system_file,
     is_system_folder,
+    kind_of_system_file,
     kind_of_system_folder,
     other_kind,
 )
@@ -18,7 +18,7 @@ from pipeline.images.remote.kept import keep_file, keep_folder
 from pipeline.images.remote.listing import Below, list_below
 from pipeline.images.remote.objects import Objects
 from pipeline.images.sources.archives import archives
-from pipeline.images.sources.folders import TABLES, Found, columns_of_found
+from pipeline.images.sources.folders import Found, columns_of_found
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables import huggingface, tables
 
@@ -98,7 +98,7 @@ def sort_objects(below: Below) -> Found:
         if hidden is not None:
             system.add("/".join(above[: hidden + 1]))
         elif is_system_file(name):
-            found.others.append(SYSTEM_FILES)
+            found.others.append(kind_of_system_file(name))
         elif has_image_extension(name):
             found.names.append(path)
         elif "." not in name and version.size != 0:
@@ -106,8 +106,7 @@ def sort_objects(below: Below) -> Found:
         else:
             other = other_kind(name, b"") or Other(name)
             found.others.append(other)
-            if not above and other.kind in TABLES:
-                found.tables.append(path)
+            found.note_table(path, other, 0)
     found.others += map(kind_of_system_folder, system)
     if found.names:
         found.others += [Other("files without ending")] * len(plain)

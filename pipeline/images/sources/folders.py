@@ -12,16 +12,17 @@ from pipeline.errors import DataLayoutError
 from pipeline.images.files.kinds import (
     HEAD_BYTES,
     OWN_FOLDERS,
-    SYSTEM_FILES,
     Other,
     has_image_extension,
     is_own_folder,
     is_system_file,
     is_system_folder,
+    kind_of_system_file,
     kind_of_system_folder,
     other_kind,
 )
 from pipeline.images.manifest import Files, Manifest
+from pipeline.images.sources.beside import TABLES, is_list_of_splits, note_lists, note_tables
 from pipeline.images.sources.columns import Columns
 from pipeline.images.sources.layout import folders_above, keep_folders, warn_of_empty
 from pipeline.images.sources.reading import Reading
@@ -29,10 +30,6 @@ from pipeline.images.summary import Ignored, Skipped
 
 NOT_UNICODE = "file name is not valid Unicode"
 LEFT_OUT = "left out by --ignore-column"
-TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt")
-_MOST_TABLES = 10
-"""With more tables than this, and than a quarter of the images, each may be a note on one image."""
-
 _BROKEN_LINKS = Other("broken links")
 _SPECIAL_FILES = Other("pipes, sockets and devices")
 
@@ -59,8 +56,13 @@ class Found:
     tables: list[str] = field(default_factory=list)
     """Tables beside the first folders or in one of them, which may have the labels."""
 
+    lists: list[str] = field(default_factory=list)
+    """Files that may have the splits."""
+
     def note_table(self, name: str, other: Other, depth: int = 1) -> None:
         """Keep the name of a table that is at most so many folders deep; texts in folders may be notes on one image each."""
+        if is_list_of_splits(name, other.kind):
+            self.lists.append(name)
         if other.kind in TABLES and name.count("/") <= (0 if other.kind == ".txt" else depth):
             self.tables.append(name)
 
@@ -114,32 +116,17 @@ def columns_of_found(found: Found, reading: Reading, where: str) -> Columns:
         skipped=found.skipped,
         ignored=found.ignored,
     )
-    notes = [*warn_of_empty(found.folders, found.names), *note_tables(where, found.tables, columns.answers.labels)]
-    return replace(columns, warnings=[*columns.warnings, *notes])
+    return replace(columns, warnings=[*columns.warnings, *notes_of(found, columns, where)])
 
 
-def note_tables(
-    where: str, tables: Sequence[str], labels: Sequence[str | None], *, is_packed: bool = False
-) -> list[str]:
-    """A sentence about tables beside images that have no labels or a single one.
-
-    Args:
-        where: The folder or archive, as the user wrote it.
-        tables: Their paths in it.
-        labels: Of each image.
-        is_packed: They are in an archive.
-    """
-    if (
-        not 0 < len(tables) <= max(_MOST_TABLES, len(labels) // 4)
-        or len({label for label in labels if label is not None}) > 1
-    ):
-        return []
-    names = ", ".join(name if is_packed else f"{where}/{name}" for name in sorted(tables)[:3])
-    more = f" and {len(tables) - 3} more" if len(tables) > 3 else ""
-    thing, cure = (
-        ("archive", "unpack the archive and give the table as DATA") if is_packed else ("folder", "give it as DATA")
-    )
-    return [f"There is a table in the {thing}, which is not read: {names}{more}. If it has the labels, {cure}."]
+def notes_of(found: Found, columns: Columns, where: str, *, is_packed: bool = False) -> list[str]:
+    """Sentences about empty folders, and about tables and lists beside the images."""
+    labels = columns.answers.labels
+    return [
+        *warn_of_empty(found.folders, found.names),
+        *note_tables(where, found.tables, labels, is_packed=is_packed),
+        *note_lists("" if is_packed else where, found.lists, labels, columns.splits),
+    ]
 
 
 def count_kinds(others: Iterable[Other]) -> tuple[Ignored, ...]:
@@ -283,7 +270,7 @@ class _Walk:
             if entry.is_dir(follow_symlinks=False):
                 self._look_at_folder(entry, name, ancestors)
             elif is_system_file(entry.name):
-                self.found.others.append(SYSTEM_FILES)
+                self.found.others.append(kind_of_system_file(entry.name))
             elif entry.is_symlink() and entry.is_dir():
                 self._look_at_folder_link(entry, name, ancestors)
             elif entry.is_file():

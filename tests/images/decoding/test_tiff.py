@@ -1,6 +1,7 @@
 """TIFF files that would be misread, or are not read: each is named with its cure."""
 
 import struct
+import zlib
 
 import pytest
 
@@ -8,16 +9,14 @@ from pipeline.errors import UnreadableImageError
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.decoding.tiff import form_of
 
-BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, FORMAT = 258, 259, 262, 277, 339
+BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, PLANES, EXTRA, FORMAT = 258, 259, 262, 277, 284, 338, 339
+TAGS = {"photometric": PHOTOMETRIC, "form": FORMAT, "compression": COMPRESSION, "planes": PLANES, "extra": EXTRA}
 
 
 def tiff(bits: int = 8, samples: int = 1, pixels: bytes = bytes(64), **other: int) -> bytes:
     """A TIFF of 2 x 2 pixels with the values of its tags."""
     tags = {256: 2, 257: 2, COMPRESSION: 1, PHOTOMETRIC: 1, 273: 0, SAMPLES: samples, 278: 2, 279: len(pixels)}
-    tags |= {
-        {"photometric": PHOTOMETRIC, "form": FORMAT, "compression": COMPRESSION}[name]: value
-        for name, value in other.items()
-    }
+    tags |= {TAGS[name]: value for name, value in other.items()}
     start = 8 + 2 + 12 * (len(tags) + 1) + 4
     tags[273] = start + 2 * samples
     entries = {tag: struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in tags.items()}
@@ -43,6 +42,12 @@ def tiff(bits: int = 8, samples: int = 1, pixels: bytes = bytes(64), **other: in
         ),
         (tiff(compression=34887), "a TIFF file compressed by LERC, which is not read; save it with LZW or Deflate"),
         (tiff(compression=60000), "a TIFF file compressed by method 60000, which"),
+        (tiff(16, 3, photometric=2, planes=2), "a TIFF file with 16 bits and each colour in a plane of its own"),
+        (tiff(8, 3, photometric=8, planes=2), "a TIFF file with 8 bits and each colour in a plane of its own"),
+        (
+            tiff(16, 4, struct.pack("<16H", *range(3000, 3016)), photometric=2, extra=0),
+            "fewer than 16 bits seem to be in use in a TIFF file of 16 bits with a fourth band beside the colours; export",
+        ),
     ],
 )
 def test_file_that_is_not_read_is_described(data, reason):
@@ -59,10 +64,11 @@ def test_file_that_is_not_read_is_described(data, reason):
         (tiff(photometric=0, pixels=bytes([55] * 4)), 200),
         (tiff(bits=16, pixels=struct.pack("<4H", *[40000] * 4)), 156),
         (tiff(bits=16, form=2, pixels=struct.pack("<4h", *[2000] * 4)), 125),
+        (tiff(16, 4, struct.pack("<16H", *[40000] * 16), photometric=2, extra=0), 156),
     ],
 )
 def test_others_are_read_as_they_were(data, gray):
-    """White is 0 in 8 bits, as scanners write it; 16 bits with and without a sign."""
+    """White is 0 in 8 bits, as scanners write it; 16 bits with and without a sign, and beside a fourth band."""
     assert Decoder(2).decode(data).max() == Decoder(2).decode(data).min() == gray
 
 
@@ -70,3 +76,18 @@ def test_others_are_read_as_they_were(data, gray):
 def test_nothing_is_said_of_a_damaged_directory(data):
     """The caller calls the file damaged."""
     assert form_of(data) == ""
+
+
+def test_few_bits_in_compressed_planes_are_refused():
+    """The lower bytes of such files cannot be read apart, so 16 levels would be left of 12 bits."""
+    planes = [zlib.compress(struct.pack("<4H", *[value] * 4)) for value in (4000, 2000, 1000)]
+    plain = tiff(16, 3, b"".join(planes), photometric=2, planes=2, compression=8)
+    many = {273: [len(plain) + 24 + sum(map(len, planes[:k])) for k in range(3)], 279: list(map(len, planes))}
+    data = bytearray(plain)
+    for place, tag in enumerate(many):
+        at = data.index(struct.pack("<HH", tag, 3), 10)
+        data[at : at + 12] = struct.pack("<HHII", tag, 4, 3, len(plain) + 12 * place)
+    data += b"".join(struct.pack("<3I", *values) for values in many.values()) + b"".join(planes)
+
+    with pytest.raises(UnreadableImageError, match="16 bits with each colour in a plane of its own; save it with the"):
+        Decoder(2).decode(bytes(data))

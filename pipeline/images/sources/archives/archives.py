@@ -15,11 +15,11 @@ from pipeline.images.decoding.decoder import MAX_BYTES
 from pipeline.images.entries import Entry, Listed, entries_of
 from pipeline.images.files.kinds import (
     HEAD_BYTES,
-    SYSTEM_FILES,
     ending_of,
     is_known_ending,
     is_system_file,
     is_system_folder,
+    kind_of_system_file,
     kind_of_system_folder,
 )
 from pipeline.images.files.leftovers import leftover_reason
@@ -29,8 +29,8 @@ from pipeline.images.sources.archives.members import Member
 from pipeline.images.sources.archives.tars import DAMAGE, list_tar
 from pipeline.images.sources.archives.zips import list_zip
 from pipeline.images.sources.columns import Columns
-from pipeline.images.sources.folders import NOT_UNICODE, Found, is_unicode, leave_out, note_tables, shown_names
-from pipeline.images.sources.layout import shared_folders, warn_of_empty
+from pipeline.images.sources.folders import NOT_UNICODE, Found, is_unicode, leave_out, notes_of, shown_names
+from pipeline.images.sources.layout import shared_folders
 from pipeline.images.sources.reading import Reading
 from pipeline.images.summary import Skipped
 
@@ -183,14 +183,12 @@ def _columns(found: Found, reading: Reading, warnings: Sequence[str]) -> Columns
     """Names, labels and splits of the images."""
     columns = Columns.of_paths(found.names, reading)
     shared = shared_folders(found.names)
-    tables = note_tables("", found.tables, columns.answers.labels, is_packed=True)
-    notes = [*warn_of_empty(found.folders, found.names), *tables]
     return replace(
         columns,
         names=shown_names([name.split("/", shared)[-1] for name in found.names]),
         skipped=found.skipped,
         ignored=found.ignored,
-        warnings=[*warnings, *columns.warnings, *notes],
+        warnings=[*warnings, *columns.warnings, *notes_of(found, columns, "", is_packed=True)],
     )
 
 
@@ -210,7 +208,7 @@ def _choose(members: Sequence[Member]) -> tuple[dict[str, Member], Found]:
         left = _system_part(parts)
         if left is not None:
             if left == len(parts) - 1:
-                found.others.append(SYSTEM_FILES)
+                found.others.append(kind_of_system_file(parts[-1]))
             else:
                 system.add("/".join(parts[: left + 1]))
             continue

@@ -213,9 +213,10 @@ def pixel_warnings(name: str, pixels: NDArray[np.generic], scale: Scale) -> list
         found.append(f"The array {name} has floats up to {scale.top:g}: they are read as values from 0 to 255.")
     if text := dark(name, pixels, scale):
         found.append(text)
-    if pixels.dtype.kind in "iu" and pixels.size and pixels.max() <= 1:
+    if pixels.dtype.kind in "iu" and pixels.size and (top := max(1, int(pixels.max()))) <= _DARK_BYTE:
         found.append(
-            f"The array {name} has only the integers 0 and 1: its images are almost black. Multiply it by 255 if 1 is white."
+            f"The array {name} has only the integers from 0 to {top}: its images are almost black. Multiply it by {_MOST_BYTE / top:g} if {top} "
+            "is white."
         )
     return found
 

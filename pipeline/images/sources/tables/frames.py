@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.entries import Listed, entries_of
-from pipeline.images.labels import plain_texts
 from pipeline.images.manifest import Contents, Manifest
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.delimited import Table, Texts
+from pipeline.images.sources.tables.objects import texts_of
 from pipeline.images.sources.tables.places import place_of
 from pipeline.images.sources.tables.roles import find_path, find_roles, without_ignored
 from pipeline.images.sources.tables.tables import columns_of, list_paths, manifest_of_paths
@@ -80,7 +80,7 @@ def _columns(frame: "IntoDataFrame", reading: Reading) -> tuple[Texts, list[Any]
     images = columns.pop("image", None) if _is_encoded(columns.get("image")) else None
     if images is not None and not images:
         raise DataLayoutError(f"The frame has no rows. Received columns: {['image', *columns]}.")
-    return without_ignored({name: plain_texts(values) for name, values in columns.items()}, reading, _SOURCE), images
+    return without_ignored(texts_of(columns), reading, _SOURCE), images
 
 
 def _check_path(texts: Texts, reading: Reading) -> None:

@@ -1,6 +1,6 @@
 """Tables of JSON objects: one per line, a list of them, or one object that is a table in another way."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +181,20 @@ def _columns_of_objects(table: Path, rows: Iterable[Mapping[str, object]], size:
             if len(column) == count:
                 column.append(None)
     return {name: plain_texts(values) for name, values in columns.items()}
+
+
+def texts_of(columns: Mapping[str, Sequence[object]]) -> Texts:
+    """Columns of other tables as texts. One of objects (a struct) is a column for each of their values, as in JSON: `label.name`."""
+    found: dict[str, Sequence[object]] = {}
+    for name, values in columns.items():
+        if not any(isinstance(value, Mapping) for value in values):
+            found[name] = values
+            continue
+        rows = [{} if value is None else dict(_flat({name: value})) for value in values]
+        found |= {
+            inner: [row.get(inner) for row in rows] for inner in dict.fromkeys(key for row in rows for key in row)
+        }
+    return {name: plain_texts(values) for name, values in found.items()}
 
 
 def _flat(row: Mapping[str, object]) -> Iterator[tuple[str, object]]:

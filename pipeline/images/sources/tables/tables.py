@@ -15,13 +15,13 @@ from pipeline.errors import DataLayoutError, MissingExtraError, foreign_file
 from pipeline.images.answers import Answers, answers_of
 from pipeline.images.entries import Entry, Listed
 from pipeline.images.files.kinds import has_image_extension
-from pipeline.images.labels import label_text, listed, plain_texts
+from pipeline.images.labels import label_text, listed
 from pipeline.images.manifest import Manifest
 from pipeline.images.remote.addresses import is_url, without_secrets
 from pipeline.images.sources.columns import Columns
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables.delimited import Table, Texts, head_of_table, read_delimited
-from pipeline.images.sources.tables.objects import read_json, read_lines
+from pipeline.images.sources.tables.objects import read_json, read_lines, texts_of
 from pipeline.images.sources.tables.paths import Locator
 from pipeline.images.sources.tables.places import (
     Place,
@@ -32,6 +32,7 @@ from pipeline.images.sources.tables.places import (
     place_of,
     shown_name,
 )
+from pipeline.images.sources.tables.repeated import join_rows
 from pipeline.images.sources.tables.roles import Roles, find_path, find_roles, without_ignored
 from pipeline.images.sources.words import split_of
 from pipeline.images.summary import Skipped
@@ -168,6 +169,9 @@ def manifest_of_paths(
     )
     shown = [without_secrets(name) for name in names]
     columns = columns_of(texts, roles, shown, rows, kind=reading.task, skipped=skipped, warnings=warnings)
+    others = {name: [texts[name][row] for row in rows] for name in texts if name not in roles.labels}
+    columns, kept = join_rows(columns, others)
+    names, rows = [names[row] for row in kept], [rows[row] for row in kept]
     if any(map(is_url, names)):
         columns.check_before_fetching(reading, title)
     images, digests = open_files(folder, names, reading)
@@ -307,4 +311,4 @@ def _read_parquet(table: Path) -> Table:
     from pipeline.images.sources.tables.parquet import read_columns
 
     with foreign_file(table, "is not a Parquet file", error_type=DataLayoutError):
-        return Table({name: plain_texts(values) for name, values in read_columns(table).items()})
+        return Table(texts_of(read_columns(table)))

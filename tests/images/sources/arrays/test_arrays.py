@@ -200,6 +200,16 @@ def test_floats_that_were_divided_twice_are_almost_black(tmp_path):
     assert any("its images are almost black. Were they divided by 255 twice?" in text for text in manifest.warnings)
 
 
+@pytest.mark.parametrize(("most", "cure"), [(1, "Multiply it by 255 if 1"), (15, "Multiply it by 17 if 15"), (40, "")])
+def test_small_integers_are_almost_black(most, cure, tmp_path):
+    """Masks, and values of 4 bits, are no values from 0 to 255."""
+    manifest = scan(save(tmp_path, x=make_images(6) % (most + 1), y=np.arange(6) % 2))
+
+    found = [text for text in manifest.warnings if f"only the integers from 0 to {most}" in text]
+    assert len(found) == bool(cure)
+    assert all(cure in text for text in found)
+
+
 def test_single_value_is_no_array_of_labels(tmp_path):
     """Its length would be that of all images."""
     with pytest.raises(DataLayoutError, match=r"x and y must have the same length\. Received: 6 and a single value"):

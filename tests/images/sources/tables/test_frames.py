@@ -107,7 +107,9 @@ def test_frame_that_cannot_be_used_is_refused(frame, given, message):
 @pytest.mark.parametrize("data", [["a.jpg"], None, {"path": ["a.jpg"]}])
 def test_what_is_no_frame_is_refused(data):
     """The message says what data can be."""
-    with pytest.raises(DataLayoutError, match=r"a manifest, or a data frame\. Received: (list|NoneType|dict)\."):
+    with pytest.raises(
+        DataLayoutError, match=r"a data frame, or arrays as \(images, labels\)\. Received: (list|NoneType|dict)\."
+    ):
         scan(data)
 
 

@@ -209,8 +209,8 @@ def _texts(entry: Prediction) -> dict[str, str]:
         likely = ", ".join(f"{label} ({100 * p:.1f} %)" for label, p in entry.top)
         return {"labels": entry.label or "", "most likely": likely}
     second = ", ".join(f"{label} ({100 * p:.1f} %)" for label, p in entry.others[:1])
-    is_answer = entry.probability is not None and entry.label != UNKNOWN
-    probability = f"{100 * entry.probability:.1f} %" if is_answer else ""
+    shown = None if entry.label == UNKNOWN else entry.probability
+    probability = "" if shown is None else f"{100 * shown:.1f} %"
     return {"label": entry.label or "", "probability": probability, "runner-up": second}
 
 

@@ -1,6 +1,7 @@
 """Who sees progress bars, and which."""
 
 import io
+import os
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -72,3 +73,16 @@ def test_an_interactive_shell_of_ipython_is_no_notebook(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
 
     assert not is_watched()
+
+
+def test_bar_is_drawn_on_a_terminal_of_no_width(monkeypatch):
+    """Terminals of containers can say that they have 0 columns; tqdm would draw nothing."""
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with progress_bar(total=2, desc="images", unit="image", progress=True, delay=0) as bar:
+            bar.update()
+        shown = os.read(ours, 10_000).decode()
+    os.close(ours)
+
+    assert "images:   0%" in shown

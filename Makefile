@@ -19,6 +19,7 @@ HEADING = $(if $(HEAD),--head "$(HEAD)") $(if $(EPOCHS),--epochs $(EPOCHS)) $(if
 .PHONY: help setup weights features head sweep tune endtoend finetune compare predict report cache-verify bench faults lint format type check test test-slow demo docs dist container clean lock
 
 help:
+	@echo 'Options are given as variables: make head DATA=photos SIZE=150 HEAD=logreg NAME=first ARGS="--class-weight balanced"'
 	@awk '/^## /{sentence=substr($$0,4)} /^[a-z-]+:/{if(sentence){split($$1,t,":");printf "  %-14s %s\n",t[1],sentence;sentence=""}}' $(MAKEFILE_LIST)
 
 ## Make the virtual environment and install the locked dependencies.

@@ -147,4 +147,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    """Public names alone, for the Tab key, and those of Python."""
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

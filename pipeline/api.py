@@ -326,7 +326,7 @@ def finetune(
 
 def compare(
     data: Data | Manifest,
-    regimes: Sequence[str] = ("linear", "dense", "endtoend"),
+    regimes: str | Sequence[str] = ("linear", "dense", "endtoend"),
     *,
     head: str = DEFAULT_LAYERS,
     from_layer: str | None = None,
@@ -360,7 +360,7 @@ def compare(
         head_lr=head_lr,
     )
     chosen = ComparisonSettings(
-        regimes=tuple(regimes),
+        regimes=(regimes,) if isinstance(regimes, str) else tuple(regimes),
         head=head,
         augmentation=given.augmentation,
         training=given.training,

@@ -1,7 +1,6 @@
 """The keywords of the public functions, which are the options of the command line, as typed values.
 
-A public function takes one of the groups below as `**keywords: Unpack[...]`; `gather` turns them into settings, a training and
-an augmentation. A keyword that the function does not have is an error that names the nearest one.
+A public function takes one of the groups below as `**keywords: Unpack[...]`; `gather` turns them into typed values.
 """
 
 import inspect
@@ -18,6 +17,7 @@ from pipeline.images.manifest import Manifest
 from pipeline.images.requirements import require_task
 from pipeline.images.scan import Data
 from pipeline.images.sources.reading import READ_KEYWORDS, Reading, ReadKeywords
+from pipeline.keyword_types import check_types
 from pipeline.settings import KEYWORDS as SETTINGS
 from pipeline.settings import Settings
 from pipeline.stage_one.reuse.stored import with_stored_features
@@ -331,6 +331,7 @@ def gather(keywords: Mapping[str, Any], function: Callable[..., Any], *, augment
         SettingError: A value is invalid or has no effect, or the function does not have a keyword.
     """
     check_keywords(keywords, function)
+    check_types({**own, **keywords}, function)
     check_effects({*keywords, *_changed(own, function)}, _all_values(keywords, function, own))
     settings = Settings.of(**_chosen(keywords, SETTINGS))
     if own.get("pool") == CLASS_POOLING:

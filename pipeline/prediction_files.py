@@ -51,6 +51,8 @@ class PredictionFile:
         | `.jsonl` | path, label, probability, top ([[label, probability], ...]), reason, p_value |
         | `.parquet` | path, label, probability, top (list of {label, probability}), reason, p_value |
 
+        An image that is refused has the label `unknown`; in a `.csv` file it has no probability, and its most likely class is `label_2`.
+
         With numbers, `.jsonl` and `.parquet` have `values` too: {NAME: {value, low, high}}, in Parquet a list of {name, value, low, high}.
 
         In the CSV file, texts that a spreadsheet would run as formulas begin with an apostrophe; see `pipeline.cells`.
@@ -95,13 +97,14 @@ def _columns(predictions: Sequence[Prediction]) -> tuple[list[str], Callable[[Pr
     names = list((known[0].values or {}) if known else [])
     if names:
         return [f"{name}{end}" for name in names for end in ("", "_low", "_high")], _values
-    num_listed = max((len(entry.top) for entry in predictions), default=1)
     if known and known[0].probability is None:
-        return ["label", *_pairs(1, num_listed)], lambda entry: [as_cell(entry.label or ""), *_listed(entry, 0)]
-    return ["label", "probability", *_pairs(2, num_listed)], lambda entry: [
+        num_listed = max(len(entry.top) for entry in predictions)
+        return ["label", *_pairs(1, num_listed)], lambda entry: [as_cell(entry.label or ""), *_listed(entry.top)]
+    num_others = max((len(entry.others) for entry in predictions), default=0)
+    return ["label", "probability", *_pairs(2, 1 + num_others)], lambda entry: [
         as_cell(entry.label or ""),
-        _number(entry.probability),
-        *_listed(entry, 1),
+        _number(None if entry.label == UNKNOWN else entry.probability),
+        *_listed(entry.others),
     ]
 
 
@@ -109,8 +112,8 @@ def _pairs(first: int, last: int) -> list[str]:
     return [f"{name}_{number}" for number in range(first, last + 1) for name in ("label", "probability")]
 
 
-def _listed(entry: Prediction, start: int) -> list[str]:
-    return [cell for label, p in entry.top[start:] for cell in (as_cell(label), _number(p))]
+def _listed(pairs: Sequence[tuple[str, float]]) -> list[str]:
+    return [cell for label, p in pairs for cell in (as_cell(label), _number(p))]
 
 
 def _values(entry: Prediction) -> list[str]:

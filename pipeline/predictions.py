@@ -64,6 +64,11 @@ class Prediction:
     p_value: float | None = None
     """How usual the image is among validation images, in (0, 1]: up to 0.05 it is unlike the training images; None if that is not known."""
 
+    @property
+    def others(self) -> tuple[tuple[str, float], ...]:
+        """The classes of `top` that are not the label: of a refused image all of them."""
+        return self.top if self.label == UNKNOWN else self.top[1:]
+
     def __getitem__(self, key: str) -> Any:
         """A field by its name, as in the JSON of `predict`."""
         return self.as_dict()[key]
@@ -203,8 +208,9 @@ def _texts(entry: Prediction) -> dict[str, str]:
     if entry.probability is None and entry.top:
         likely = ", ".join(f"{label} ({100 * p:.1f} %)" for label, p in entry.top)
         return {"labels": entry.label or "", "most likely": likely}
-    second = f"{entry.top[1][0]} ({100 * entry.top[1][1]:.1f} %)" if len(entry.top) > 1 else ""
-    probability = "" if entry.probability is None else f"{100 * entry.probability:.1f} %"
+    second = ", ".join(f"{label} ({100 * p:.1f} %)" for label, p in entry.others[:1])
+    shown = None if entry.label == UNKNOWN else entry.probability
+    probability = "" if shown is None else f"{100 * shown:.1f} %"
     return {"label": entry.label or "", "probability": probability, "runner-up": second}
 
 

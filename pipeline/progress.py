@@ -94,7 +94,17 @@ def progress_bar(
         from tqdm.notebook import tqdm
     else:
         from tqdm import tqdm
-    return tqdm(items, desc=desc, total=total, initial=initial, unit=unit, delay=delay, disable=not progress)
+    settings = {"desc": desc, "total": total, "initial": initial, "unit": unit, "delay": delay, "disable": not progress}
+    return tqdm(items, **settings, **_shape())
+
+
+def _shape() -> dict[str, int]:
+    """A size for terminals that say that they have none, as those of containers can: tqdm would draw nothing. Empty: tqdm asks."""
+    try:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (AttributeError, OSError, ValueError):
+        return {}
+    return {} if columns else {"ncols": 80, "nrows": 24}
 
 
 def note(text: str, *, progress: bool) -> None:

@@ -31,6 +31,17 @@ def test_public_name_can_be_imported_and_is_explained(name):
     assert name in dir(pipeline)
 
 
+def test_tab_key_lists_public_names_alone():
+    """What the package itself imports, such as `os`, is not offered."""
+    assert [name for name in dir(pipeline) if not name.startswith("_")] == sorted(pipeline.__all__)
+
+
+def test_one_regime_is_given_as_a_text():
+    """It is no sequence of letters."""
+    with pytest.raises(SettingError, match=r"Received: quick\."):
+        pipeline.compare("nowhere", "quick")
+
+
 def test_unknown_name_is_an_attribute_error():
     """As for any module."""
     with pytest.raises(AttributeError, match="module 'pipeline' has no attribute 'verbs'"):

@@ -76,3 +76,19 @@ def test_refused_number_is_unknown(tmp_path):
         "a.png,unknown,,,0.01,",
         "b.png,21.5,18,25,0.5,",
     ]
+
+
+def test_refused_class_is_the_second(tmp_path):
+    """A refused image has no probability, which would be that of another label; its most likely class is not lost."""
+    top = (("cat", 0.75), ("dog", 0.25))
+    predictions = [
+        Prediction("a.png", "unknown", 0.75, top, p_value=0.01),
+        Prediction("b.png", "cat", 0.75, top, p_value=0.5),
+    ]
+    PredictionFile(tmp_path / "out.csv").write(predictions)
+
+    assert (tmp_path / "out.csv").read_text().splitlines() == [
+        "path,label,probability,label_2,probability_2,label_3,probability_3,p_value,reason",
+        "a.png,unknown,,cat,0.75,dog,0.25,0.01,",
+        "b.png,cat,0.75,dog,0.25,,,0.5,",
+    ]

@@ -221,6 +221,14 @@ def test_p_values_are_shown_if_one_is_small():
     assert "p-value" not in plain[0]
 
 
+def test_notebook_shows_a_refused_class_as_runner_up():
+    """Without a probability beside `unknown`."""
+    task = Classification(("cat", "dog"))
+    shown = Cells(judged(task, [[0.75, 0.25]] * 2, [0.0123, 0.5], 0.05)._repr_html_()).rows
+
+    assert [row[2:5] for row in shown[1:]] == [["unknown", "", "cat (75.0 %)"], ["cat", "75.0 %", "dog (25.0 %)"]]
+
+
 def test_chance_alone_is_not_reported():
     """One of two images is more than chance explains, five of a hundred are not; images that are not known do not count."""
     assert count_unfamiliar([0.01, 0.5]) == 1

@@ -100,3 +100,16 @@ def test_variables_with_which_no_bar_can_be_drawn_are_dropped(variable, is_kept)
     assert done.stdout.strip() == str(is_kept)
     assert (f"No progress bar can be drawn with {name} in the environment" in done.stderr) is not is_kept
     assert "2/2" in done.stderr
+
+
+def test_bar_is_drawn_on_a_terminal_of_no_width(monkeypatch):
+    """Terminals of containers can say that they have 0 columns; tqdm would draw nothing."""
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with progress_bar(total=2, desc="images", unit="image", progress=True, delay=0) as bar:
+            bar.update()
+        shown = os.read(ours, 10_000).decode()
+    os.close(ours)
+
+    assert "images:   0%" in shown

@@ -14,11 +14,11 @@ import click
 
 from pipeline.cli.bases import bases
 from pipeline.cli.cache import cache
+from pipeline.cli.command import OrderedGroup
 from pipeline.cli.comparison import advise, compare, plan, reproduce
 from pipeline.cli.heads import features, head, sweep
 from pipeline.cli.insight import audit, similar
 from pipeline.cli.live import endtoend, finetune
-from pipeline.cli.options import OrderedGroup
 from pipeline.cli.runs import classify, evaluate, export, predict, report, runs
 from pipeline.cli.terminal import (
     accept_all_text,

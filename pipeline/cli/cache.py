@@ -9,10 +9,9 @@ import click
 
 from pipeline.cli import render
 from pipeline.cli.choices import COUNT_OR_NONE, POOLING
-from pipeline.cli.command import Command, section, stack
+from pipeline.cli.command import Command, OrderedGroup, section, stack
 from pipeline.cli.complete import complete_data, complete_stores
 from pipeline.cli.options import (
-    OrderedGroup,
     base_options,
     data_options,
     folder_options,

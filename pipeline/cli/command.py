@@ -1,4 +1,4 @@
-"""A command whose help groups its options in sections and ends with examples."""
+"""A command whose help groups its options in sections and ends with examples, and groups of commands."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -94,3 +94,16 @@ def given_options(context: click.Context) -> set[str]:
     """Names of the parameters that the user gave a value for."""
     unset = (click.core.ParameterSource.DEFAULT, click.core.ParameterSource.DEFAULT_MAP, None)
     return {name for name in context.params if context.get_parameter_source(name) not in unset}
+
+
+class OrderedGroup(click.Group):
+    """Lists commands in the order of their use, not alphabetically, with their whole first sentences."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, command.get_short_help_str(limit=200)) for name, command in self.commands.items()]
+            )

@@ -61,13 +61,6 @@ AUGMENT_HELP = (
 )
 
 
-class OrderedGroup(click.Group):
-    """Lists commands in the order of their use, not alphabetically."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
-
-
 output_options = section(
     "Output",
     click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout; all else goes to stderr."),

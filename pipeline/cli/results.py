@@ -111,8 +111,10 @@ def _answer(entry: Mapping[str, Any]) -> dict[str, Any]:
         return {key: UNKNOWN if key in entry["values"] else "" for key in cells} if is_refused else cells
     if entry["probability"] is None and entry["top"]:
         return {"labels": entry["label"], "most likely": ", ".join(f"{label} {p:.3f}" for label, p in entry["top"])}
-    more = ", ".join(f"{label} {p:.3f}" for label, p in entry["top"][1:4])
-    return {"label": entry["label"], "probability": entry["probability"], "runner-up": more}
+    is_refused = entry["label"] == UNKNOWN
+    others = entry["top"][0 if is_refused else 1 :]
+    more = ", ".join(f"{label} {p:.3f}" for label, p in others[:3])
+    return {"label": entry["label"], "probability": None if is_refused else entry["probability"], "runner-up": more}
 
 
 def _number(name: str, each: Mapping[str, float | None]) -> dict[str, str]:

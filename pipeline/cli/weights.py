@@ -5,9 +5,9 @@ from typing import Any
 import click
 
 from pipeline.cli import render
-from pipeline.cli.command import Command
+from pipeline.cli.command import Command, OrderedGroup
 from pipeline.cli.complete import complete_bases
-from pipeline.cli.options import OrderedGroup, output_options, show
+from pipeline.cli.options import output_options, show
 from pipeline.cli.table import table
 
 

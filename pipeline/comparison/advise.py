@@ -47,7 +47,7 @@ class RegimeCosts:
     """On disk, of the rows that are still missing."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Advice:
     """A recommended regime, the evidence for it, and the costs of each regime on this machine."""
 
@@ -81,6 +81,9 @@ class Advice:
             "left": [entry.as_dict() for entry in self.left],
             **self.use,
         }
+
+    def __repr__(self) -> str:
+        return f"Advice({self.advice.regime!r}, command={self.command!r})"
 
     def _repr_html_(self) -> str:
         """The recommendation, its reasons, and the costs as a table."""

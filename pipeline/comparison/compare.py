@@ -74,7 +74,7 @@ class ComparisonSettings:
         return [regime for regime in REGIMES if regime in self.regimes]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Regimes side by side."""
 
@@ -102,6 +102,10 @@ class Comparison:
             "augmentation": self.augmentation,
             **self.use,
         }
+
+    def __repr__(self) -> str:
+        scores = (f"{row.regime} {row.scores['validation'].main:.4g}" for row in self.rows)
+        return f"Comparison({', '.join(scores)} on validation)"
 
     def _repr_html_(self) -> str:
         """The table, when each cached regime breaks even, and the plot."""

@@ -130,7 +130,7 @@ class BasePlan:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """What stage one takes with each base."""
 
@@ -158,6 +158,10 @@ class Plan:
             "bases": [base.as_dict() for base in self.bases],
             **self.use,
         }
+
+    def __repr__(self) -> str:
+        bases = (f"{each.base} {describe_duration(each.stage_one.seconds)}" for each in self.bases)
+        return f"Plan({self.images:,} images: {', '.join(bases)})"
 
     def _repr_html_(self) -> str:
         """One line per base."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -161,16 +162,22 @@ class Similar(Sequence[Alike]):
         return render_page(f"Similar images in {self.collection}", answer, [section], "")
 
     def _repr_html_(self) -> str:
-        """Thumbnails, for notebooks."""
+        """Thumbnails with labels and cosines, for notebooks."""
         given, others = Thumbnails(self.given.read), Thumbnails(self.read)
         readable = [one for one in self.images[:_MAX_IN_NOTEBOOK] if one.row is not None]
-        rows = [[given[one.row or 0], *(others[match.row] for match in one.similar)] for one in readable]
-        cells = ["".join(f"<td>{_img(address)}</td>" for address in row) for row in rows]
+        cells = [
+            _cell(given[one.row or 0], one.path, "given")
+            + "".join(
+                _cell(others[match.row], match.path, f"{match.label or ''} {match.cosine:.3f}") for match in one.similar
+            )
+            for one in readable
+        ]
         return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
 
 
-def _img(address: str | None) -> str:
-    return f'<img src="{address}" alt="" style="max-width: 64px">' if address else ""
+def _cell(address: str | None, path: str, caption: str) -> str:
+    image = f'<img src="{address}" alt="" style="max-width: 64px"><br>' if address else ""
+    return f'<td title="{escape(path)}" style="text-align: center">{image}{escape(caption)}</td>'
 
 
 def find_similar(

@@ -151,7 +151,8 @@ def _fill_galleries(content: Content, *, progress: bool) -> None:
     left = MAX_THUMBNAILS
     found = [(number, gallery) for number, gallery in enumerate(content.galleries) if gallery.note is None]
     found.sort(key=lambda entry: len(entry[1].predictions))  # what the small ones leave is for the large ones
-    with progress_bar(desc="thumbnails", unit="image", progress=progress) as bar:
+    total = min(MAX_THUMBNAILS, sum(len(gallery.predictions) for _, gallery in found))
+    with progress_bar(desc="thumbnails", unit="image", progress=progress, total=total) as bar:
         for place, (number, gallery) in enumerate(found):
             maps = [content.maps[drawn] for (of, _), drawn in content.map_numbers.items() if of == number]
             pairs = [rows for drawn in maps for rows in pairs_of(drawn)]

@@ -20,7 +20,7 @@ from pipeline.reports.page import render
 from pipeline.reports.projection import require_umap
 from pipeline.reports.selection import Selection, select
 from pipeline.runs.folder import RunFolder
-from pipeline.runs.listing import RunGroup, group_runs
+from pipeline.runs.listing import group_runs, name_groups
 from pipeline.runs.naming import plain_name
 from pipeline.settings import Settings
 from pipeline.version import __version__
@@ -112,8 +112,12 @@ def _page_data(
         "written": f"bottleneck {__version__}, {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC",
         "runs": content.sections,
         "tasks": [
-            {"title": RunGroup(runs).heading, "data": _data_of(runs[0]), "runs": list(range(end - len(runs), end))}
-            for runs, end in zip(groups, ends, strict=True)
+            {
+                "title": group.heading,
+                "data": _data_of(group.runs[0]),
+                "runs": list(range(end - len(group.runs), end)),
+            }
+            for group, end in zip(name_groups(groups), ends, strict=True)
         ],
         "comparisons": list(selection.comparisons),
         "galleries": [gallery.as_data() for gallery in content.galleries],

@@ -2,8 +2,9 @@
 
 import html
 import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ class RunGroup:
 
     runs: Sequence[RunFolder]
 
+    digest: str = ""
+    """Beginning of the digest of images, labels and splits, if another group would have the same heading without it."""
+
     @property
     def heading(self) -> str:
         """What the runs have in common: data, label column, split, classes and number of validation images."""
@@ -46,6 +50,7 @@ class RunGroup:
             f"{len(info.classes):,} {several}" if len(info.classes) > 1 else "",
             "" if scores.main_name == "accuracy" else f"ranked by {scores.main_words}",
             f"{scores.n:,} validation images",
+            f"digest {self.digest}" if self.digest else "",
         ]
         return ", ".join(part for part in parts if part)
 
@@ -59,7 +64,7 @@ class RunList(list[RunFolder]):
 
     def groups(self) -> list[RunGroup]:
         """The runs by data, largest group first. A run whose files cannot be read is left out, with a warning."""
-        return [RunGroup(runs) for runs in group_runs(readable(self))]
+        return name_groups(group_runs(readable(self)))
 
     def __repr__(self) -> str:
         return f"<RunList of {len(self)} run{'s' * (len(self) != 1)}: {', '.join(run.name for run in self[:8])}{', ...' * (len(self) > 8)}>"
@@ -128,10 +133,22 @@ def group_runs(runs: Iterable[RunFolder]) -> list[list[RunFolder]]:
     """
     groups: dict[tuple[str, str], list[RunFolder]] = {}
     for run in rank(runs):
-        info = run.info
-        key = str(info.data_digest or info.task_digest or info.data)
-        groups.setdefault((key, run.scores["validation"].main_name), []).append(run)
+        groups.setdefault((_digest_of(run.info), run.scores["validation"].main_name), []).append(run)
     return _with_neighbours(sorted(groups.values(), key=len, reverse=True))
+
+
+def _digest_of(info: RunInfo) -> str:
+    return str(info.data_digest or info.task_digest or info.data)
+
+
+def name_groups(groups: Iterable[Sequence[RunFolder]]) -> list[RunGroup]:
+    """The groups with headings that differ: labels that were corrected, and images that were added, keep all else of a heading."""
+    named = [RunGroup(runs) for runs in groups]
+    count = Counter(group.heading for group in named)
+    return [
+        replace(group, digest=_digest_of(group.runs[0].info)[:8]) if count[group.heading] > 1 else group
+        for group in named
+    ]
 
 
 def _with_neighbours(groups: Sequence[list[RunFolder]]) -> list[list[RunFolder]]:

@@ -123,8 +123,9 @@ def parse_head(text: str, task: "Task | None" = None) -> HeadSpec:
         task: What it will learn, which decides on the scaling that is not given; None: that of classes.
 
     Raises:
-        HeadSpecError: A name is unknown, or an argument is missing, not expected or out of range.
+        HeadSpecError: It is no text, a name is unknown, or an argument is missing, not expected or out of range.
     """
+    _check_text(text)
     kind, _, rest = text.strip().partition(":")
     if kind in LINEAR_GRIDS:
         return _parse_linear(kind, rest, text, task)
@@ -133,6 +134,14 @@ def parse_head(text: str, task: "Task | None" = None) -> HeadSpec:
         raise HeadSpecError("An empty head. Expected a linear head such as logreg, or layers such as dense:256,relu.")
     output = tokens.pop() if tokens[-1] in OUTPUTS else None
     return DenseSpec(tuple(_parse_layer(token, text) for token in tokens), output)
+
+
+def _check_text(head: object) -> None:
+    if not isinstance(head, str):
+        raise HeadSpecError(
+            f"A head is a text such as 'logreg:C=1' or 'dense:256,relu'. Received: {type(head).__name__}. For an estimator of scikit-learn, "
+            "make_pipeline(pipeline.FeatureExtractor(...), estimator) gives it the features."
+        )
 
 
 def parse_layers(text: str) -> DenseSpec:
@@ -164,7 +173,12 @@ def check_learnable(spec: HeadSpec, task: "Task") -> None:
 
 
 def expand_choices(text: str) -> list[str]:
-    """All combinations of the choices in a text: `dense:64|256,dropout:0.2|0.5` gives four."""
+    """All combinations of the choices in a text: `dense:64|256,dropout:0.2|0.5` gives four.
+
+    Raises:
+        HeadSpecError: It is no text.
+    """
+    _check_text(text)
     parts = [part.split("|") for part in text.replace(":", ",:").replace("=", ",=").split(",")]
     choices = [_with_prefix(options) for options in parts]
     return [",".join(combination).replace(",:", ":").replace(",=", "=") for combination in itertools.product(*choices)]

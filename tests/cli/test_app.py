@@ -56,6 +56,15 @@ def test_help_lists_the_commands_in_the_order_of_their_use(flag):
     assert outcome.out.index("\n  features ") < outcome.out.index("\n  head ") < outcome.out.index("\n  predict ")
 
 
+@pytest.mark.parametrize("path", [(), ("cache",)], ids=["bottleneck", "cache"])
+def test_help_has_whole_sentences(path):
+    """The list of commands ends no sentence in the middle."""
+    listed = call(*path, "--help").out.partition("Commands:")[2]
+
+    assert "features" in listed
+    assert "..." not in listed
+
+
 def test_help_loads_nothing_heavy():
     """In a clean process the help comes without TensorFlow, scikit-learn, or even numpy."""
     outcome = start("-X", "importtime", "-m", "pipeline", "--help")

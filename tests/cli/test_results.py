@@ -110,3 +110,13 @@ def test_p_values_and_refused_images_are_shown():
     assert text.hint_unfamiliar(none) is None
     assert text.hint_unfamiliar(some).startswith("1 of 2 images are unlike all that the run was trained on")
     assert text.hint_unfamiliar(Predictions([strange])).startswith("The image is unlike")
+
+
+def test_refused_class_is_shown_as_runner_up():
+    """Its probability is not that of `unknown`."""
+    refused = Prediction("a.png", "unknown", 0.75, (("cat", 0.75), ("dog", 0.25)), p_value=0.5)
+
+    assert text.describe_predictions(Predictions([refused]).as_dict()).splitlines() == [
+        "image  label    probability  runner-up",
+        "a.png  unknown            -  cat 0.750, dog 0.250",
+    ]

@@ -39,3 +39,4 @@ def test_advice_measures_a_sample(photos, settings, monkeypatch):
     assert "Classes (train, validation, test): blue 12, 6, 6; red 12, 6, 6" in describe_advice(values)
     assert describe_advice(values).startswith(f"{advice.advice.summary} Run: `{advice.command}`.")
     assert f"<code>{advice.command}</code>" in advice._repr_html_()
+    assert repr(advice) == f"Advice({advice.advice.regime!r}, command={advice.command!r})"

@@ -1,6 +1,7 @@
 """Regimes side by side on small images with a small random base."""
 
 import json
+import re
 
 import pytest
 
@@ -44,6 +45,7 @@ def test_regimes_are_compared_in_one_table_and_one_plot(photos, settings):
     assert rows["cached-finetune"].extraction_seconds == rows["dense"].extraction_seconds
     [table] = settings.paths.runs.glob("comparison-*/comparison.json")
     assert json.loads(table.read_text()) == {**comparison.as_dict(), "command": None}
+    assert re.fullmatch(r"Comparison\(linear [\d.]+, dense .* on validation\)", repr(comparison))
     shown = comparison._repr_html_()
     assert shown.count("<tr>") == 6
     assert "cached-finetune breaks even" in shown or "cached-finetune never breaks even" in shown

@@ -92,6 +92,7 @@ def test_a_plan_without_data_keeps_nothing(settings):
     assert [row.base for row in result.bases] == ["squeezenet"]
     assert result.measured_on == "synthetic images, 500 x 375 px"
     assert "synthetic images, 500 x 375 px" in result._repr_html_()
+    assert repr(result).startswith("Plan(5,000 images: squeezenet ")
     assert list(settings.paths.cache.iterdir()) == []
     assert list_stores(settings.paths.cache) == []
 

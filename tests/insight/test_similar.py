@@ -46,6 +46,8 @@ def test_page_and_notebook_show_thumbnails(photos, places, run):
 
     assert text.count("data:image/jpeg;base64,") == 5
     assert found._repr_html_().count("data:image/jpeg;base64,") == 5
+    nearest = found[0].similar[0]
+    assert f"{nearest.label} {nearest.cosine:.3f}</td>" in found._repr_html_()
     assert found.as_dict()["page"] == "alike.html"
 
 

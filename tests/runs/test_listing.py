@@ -24,6 +24,18 @@ def test_runs_on_other_labels_are_in_another_table(tmp_path):
     assert repr(runs) == "<RunList of 3 runs: a, b, c>"
 
 
+def test_runs_on_corrected_labels_have_a_heading_of_their_own(tmp_path):
+    """The same data with other labels is another table: the headings have the beginnings of the digests."""
+    make_run(tmp_path, "before", data="photos", data_digest="1" * 64)
+    make_run(tmp_path, "after", data="photos", data_digest="2" * 64)
+    groups = list_runs(tmp_path).groups()
+
+    assert [(group.runs[0].name, group.heading.rpartition(", ")[2]) for group in groups] == [
+        ("after", "digest 22222222"),
+        ("before", "digest 11111111"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "kind", "augmentation"),
     [

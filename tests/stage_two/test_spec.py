@@ -269,3 +269,10 @@ def test_numbers_are_learnt_without_scaling_unless_it_is_given():
     assert [parse_head(text, task).scale for text in ("ridge", "sgd", "knn")] == ["none"] * 3
     assert parse_head("ridge:scale=standard", task).scale == "standard"
     assert parse_head("ridge", TASKS[0]).scale == parse_head("ridge").scale == "standard"
+
+
+@pytest.mark.parametrize("read", [parse_head, expand_choices])
+def test_head_that_is_no_text_is_named(read):
+    """An estimator of scikit-learn belongs behind the transformer."""
+    with pytest.raises(HeadSpecError, match=r"A head is a text .* Received: dict\. .*FeatureExtractor"):
+        read({})

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,6 +44,9 @@ _OBJECTS = re.compile(rb"[\[{][\s\0]*[{\"]")
 _PIXEL = re.compile(r"(px|pixel)[\W_]?\d+|\d+x\d+", re.IGNORECASE)
 _PIXELS = re.compile(r"\d{1,3}([ ,;]\d{1,3}){8}")
 """Names of columns of single pixels, and a cell with the pixels of an image."""
+
+_MAX_ROOTS = 200
+"""Folders beside a table in which its first file is looked for if none of its paths is right."""
 
 EXTENSIONS = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
 
@@ -195,9 +199,19 @@ def _no_file(skipped: Sequence[Skipped], source: str, folder: Place) -> DataLayo
     first = f"the first: {skipped[0].path[:200]!r}: {skipped[0].reason}"
     where = without_secrets(str(folder))
     return DataLayoutError(
-        f"None of the {len(skipped)} paths of {source} is a file below {where} that can be read ({first}). "
-        "If the paths begin in another folder, give it with --root."
+        f"None of the {len(skipped):,} paths of {source} is a file below {where} that can be read ({first}). "
+        f"{_root_cure(skipped[0].path, folder)}"
     )
+
+
+def _root_cure(path: str, folder: Place) -> str:
+    """The option that names the folder in which paths begin: a folder beside the table, if a path leads to a file there."""
+    if isinstance(folder, Path) and ".." not in Path(path).parts:
+        with suppress(OSError, ValueError):
+            for root in sorted(folder.iterdir())[:_MAX_ROOTS]:
+                if (root / path).is_file() and not Path(path).is_absolute():
+                    return f"The first is a file in the folder {root.name!r}: give --root {shlex.quote(str(root))}."
+    return "If the paths begin in another folder, give it with --root."
 
 
 def _check_fetched(

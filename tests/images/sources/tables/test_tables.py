@@ -273,6 +273,10 @@ def test_root_is_where_the_paths_begin(folder, tmp_path):
         DataLayoutError, match=r"None of the 1 paths .* \(the first: 'photos/05\.jpg': no such file\)\. If .* --root"
     ):
         scan(table)
+    table.with_name("mine").mkdir()
+    folder.joinpath("photos").rename(table.with_name("mine") / "photos")
+    with pytest.raises(DataLayoutError, match=r"The first is a file in the folder 'mine': give --root .*/mine\."):
+        scan(table)
     with pytest.raises(
         DataNotFoundError, match=r"The folder of the images does not exist: .*nowhere\. Give another one with"
     ):

@@ -123,11 +123,11 @@ def evaluate_data(
 
 def _check_not_among(folder: Path, data: Data | Manifest) -> None:
     """Raise SettingError if a folder for results is the data's own, or has images of it: plots would be taken for images."""
-    root = user_path(data).resolve() if isinstance(data, str | Path) else None
-    own = folder.resolve()
+    if not isinstance(data, str | Path) or not user_path(data).is_dir():
+        return
+    root, own = user_path(data).resolve(), folder.resolve()
     has_images = own.is_dir() and any(has_image_extension(path.name) or path.is_dir() for path in own.iterdir())
-    is_among = own == root or (has_images and own.is_relative_to(root or own) and not is_own_folder(str(own)))
-    if root is not None and root.is_dir() and is_among:
+    if own == root or (has_images and own.is_relative_to(root) and not is_own_folder(str(own))):
         raise SettingError(
             f"{folder} is a folder of the images, and the plots in it would be taken for images. Choose a new folder for --out, such as "
             f"{folder.name or root.name}-evaluation."

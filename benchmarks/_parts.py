@@ -18,9 +18,9 @@ from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store
 from pipeline.images.manifest import Manifest
 from pipeline.settings import Settings
-from pipeline.stage_one.computing.compute import Engine
 from pipeline.stage_one.computing.in_process import extract_in_process
 from pipeline.stage_one.engines.choose import make_engine
+from pipeline.stage_one.engines.engine import Engine
 from pipeline.stage_one.missing import missing_items
 from pipeline.stage_one.recipes import make_recipe
 

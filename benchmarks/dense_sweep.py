@@ -16,7 +16,7 @@ from head_epoch import make_task
 from pipeline.execution.workers import Workers
 from pipeline.stage_two.dense.build import build_head
 from pipeline.stage_two.dense.settings import Training
-from pipeline.stage_two.grid import make_cells
+from pipeline.stage_two.grid import Grid
 from pipeline.stage_two.spec import parse_layers
 from pipeline.stage_two.sweep import run_sweep
 from pipeline.tasks.classification import Classification
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=1)
     given = parser.parse_args()
     task = make_task()
-    cells = make_cells(HEADS, TRAINING, learning_rates=[1e-4, 1e-3])
+    cells = Grid(HEADS, TRAINING, learning_rates=[1e-4, 1e-3]).cells(Classification(("a", "b")))
 
     def stock() -> None:
         for cell in cells:

@@ -21,6 +21,7 @@ from pipeline.comparison.published import EXPERIMENTS
 from pipeline.images.augment import AUGMENTATIONS
 from pipeline.images.manifest import Manifest
 from pipeline.quiet import quiet_tensorflow
+from pipeline.runs.saving import Saving
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
 from pipeline.training.finetune.assembly import cut_of
@@ -75,14 +76,15 @@ def main() -> None:
         from_rows = replace(tuned, augmentation=None, cached=True)
         for cut in (cut_of(tuned, settings), None):
             pipeline.extract(manifest, **keywords, cut=cut)
+        saving = Saving(plots=False)
         paths = {
             "head": (
-                lambda: fit_head(manifest, HEAD, settings, training=training, plots=False),
-                lambda: finetune(manifest, frozen, settings, plots=False),
+                lambda: fit_head(manifest, HEAD, settings, saving, training=training),
+                lambda: finetune(manifest, frozen, settings, saving),
             ),
             "block5": (
-                lambda: finetune(manifest, from_rows, settings, plots=False),
-                lambda: finetune(manifest, tuned, settings, plots=False),
+                lambda: finetune(manifest, from_rows, settings, saving),
+                lambda: finetune(manifest, tuned, settings, saving),
             ),
         }
         seconds: dict[str, dict[str, list[float]]] = {what: {"cached": [], "live": []} for what in given.what}

@@ -11,7 +11,7 @@ import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.6.0"
+from pipeline.version import __version__ as __version__
 
 # Faster convolutions on the CPU (8.7 to 12.2 images per second for VGG16 at 150 px); the user's own setting wins.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -20,6 +20,10 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 _backend = os.environ.get("MPLBACKEND", "")
 if _backend.startswith("module://") and find_spec(_backend.removeprefix("module://").partition(".")[0]) is None:
     del os.environ["MPLBACKEND"]
+if any(name.startswith("TQDM_") for name in os.environ):
+    from pipeline.progress import drop_wrong_variables
+
+    drop_wrong_variables()
 
 if TYPE_CHECKING:
     from pipeline.api import (

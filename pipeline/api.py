@@ -32,8 +32,8 @@ from pipeline.keywords import (
 from pipeline.predictions import Predictions
 from pipeline.runs.evaluation import Evaluation
 from pipeline.runs.listing import RunList
-from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
+from pipeline.runs.saving import Saving
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_two.spec import DEFAULT_LAYERS
 from pipeline.surroundings import user_path
@@ -150,7 +150,8 @@ def fit(
     from pipeline.training.questions import train_each
 
     given = gather(keywords, fit, data=data, head=head, pool=pool, folds=folds, repeats=repeats)
-    check_run_name(name, given.settings.paths.runs, replace=replace)
+    saving = Saving(name, replace=replace, plots=plots, command=command)
+    saving.check(given.settings.paths.runs)
     manifests, settings = given.open_questions(data)
     train = partial(
         fit_head,
@@ -161,11 +162,8 @@ def fit(
         views=given.views,
         folds=folds_of(folds, repeats),
         decisions=given.decisions,
-        replace=replace,
-        plots=plots,
-        command=command,
     )
-    return train_each(manifests, train, name=name, runs=settings.paths.runs, replace=replace)
+    return train_each(manifests, train, saving, settings.paths.runs)
 
 
 def sweep(
@@ -203,28 +201,21 @@ def sweep(
         The ranked table; of several label columns a `ByQuestion`, as in `fit`.
     """
     from pipeline.stage_two.folds import folds_of
+    from pipeline.stage_two.grid import Grid
     from pipeline.training.questions import train_each
     from pipeline.training.sweep import sweep_heads
 
     own: dict[str, Any] = {"lr": lr, "head_batch_size": head_batch_size, "folds": folds, "repeats": repeats}
     given = gather(keywords, sweep, data=data, head=head, pool=pool, **own)
-    check_run_name(name, given.settings.paths.runs, replace=replace)
+    saving = Saving(name, replace=replace, command=command)
+    saving.check(given.settings.paths.runs)
+    heads = (head,) if isinstance(head, str) else head
+    grid = Grid(heads, given.training, rows_pooling(pool), lr, head_batch_size, random)
     manifests, settings = given.open_questions(data)
     train = partial(
-        sweep_heads,
-        heads=(head,) if isinstance(head, str) else head,
-        settings=settings,
-        pool=rows_pooling(pool),
-        training=given.training,
-        learning_rates=lr,
-        batch_sizes=head_batch_size,
-        num_random=random,
-        folds=folds_of(folds, repeats),
-        decisions=given.decisions,
-        replace=replace,
-        command=command,
+        sweep_heads, grid=grid, settings=settings, folds=folds_of(folds, repeats), decisions=given.decisions
     )
-    return train_each(manifests, train, name=name, runs=settings.paths.runs, replace=replace)
+    return train_each(manifests, train, saving, settings.paths.runs)
 
 
 def end_to_end(
@@ -254,10 +245,11 @@ def end_to_end(
     from pipeline.training.finetune.train import finetune as train
 
     given = gather(keywords, end_to_end, augment=LIVE_DEFAULT, data=data, head=head)
-    check_run_name(name, given.settings.paths.runs, replace=replace)
+    saving = Saving(name, replace=replace, plots=plots, command=command)
+    saving.check(given.settings.paths.runs)
     tuning = FineTuning(head=head, pool=pool, augmentation=given.augmentation, training=given.training)
     manifest, settings = given.open_labelled(data)
-    return train(manifest, tuning, settings, given.decisions, name=name, replace=replace, plots=plots, command=command)
+    return train(manifest, tuning, settings, saving, decisions=given.decisions)
 
 
 def finetune(
@@ -312,7 +304,8 @@ def finetune(
         head_epochs=head_epochs,
         on_run=on_run,
     )
-    check_run_name(name, given.settings.paths.runs, replace=replace)
+    saving = Saving(name, replace=replace, plots=plots, command=command)
+    saving.check(given.settings.paths.runs)
     tuning = FineTuning.of_base(
         from_layer,
         last,
@@ -328,7 +321,7 @@ def finetune(
         on_run=on_run,
     )
     manifest, settings = given.open_labelled(data)
-    return train(manifest, tuning, settings, given.decisions, name=name, replace=replace, plots=plots, command=command)
+    return train(manifest, tuning, settings, saving, decisions=given.decisions)
 
 
 def compare(
@@ -474,11 +467,10 @@ def reproduce(
     chosen = find_experiment(experiment).changed(epochs=epochs, preprocess=keywords.get("preprocess"), seed=seed)
     splits = {} if isinstance(data, Manifest) else {"split": chosen.split, "split_seed": chosen.split_seed}
     given = gather({**splits, **keywords}, reproduce, data=data, experiment=experiment)
-    check_run_name(name, given.settings.paths.runs, replace=replace)
+    saving = Saving(name, replace=replace, command=command)
+    saving.check(given.settings.paths.runs)
     settings, manifest = settings_of(chosen, given.settings), require_task(given.scan(data))
-    return train(
-        chosen, manifest, settings, cached=cached, num_views=views, name=name, replace=replace, command=command
-    )
+    return train(chosen, manifest, settings, saving, cached=cached, num_views=views)
 
 
 def load_run(name: str | Path, **keywords: Unpack[SettingsKeywords]) -> Run:
@@ -528,7 +520,7 @@ def predict(
         keywords: Of `pipeline.keywords.GivenKeywords`: folders, compute, and how data sets are read. A `Run` keeps the folders and
             the compute that it was loaded with.
     """
-    from pipeline.exports.load import predict_images
+    from pipeline.predicting import predict_images
 
     own = gather(keywords, predict)
     return predict_images(
@@ -570,7 +562,7 @@ def evaluate(
         DataLayoutError: No image has a label that is a class of the run.
         SettingError: The data has no such split, or the folder cannot be written.
     """
-    from pipeline.exports.load import evaluate_data
+    from pipeline.predicting import evaluate_data
 
     given = gather(keywords, evaluate)
     return evaluate_data(run, data, given.settings, given.read, split=split, digest=digest, out=out, abstain=abstain)
@@ -580,7 +572,7 @@ def classify(images: GivenImages, *, top: int = 5, **keywords: Unpack[SettingsKe
     """Label images with the 1,000 ImageNet classes of a pretrained base, at its native size.
 
     Args:
-        images: One image or a list of them; see `pipeline.runs.predict.predict`.
+        images: One image or a list of them; see `pipeline.runs.predictor.label_images`.
         top: Number of names to list for each image.
         keywords: Of `pipeline.keywords.SettingsKeywords`; the base is `squeezenet` unless given.
     """
@@ -666,7 +658,7 @@ def report(
 
 
 def tune(
-    data: str | Path,
+    data: Data | Manifest,
     *,
     labels: str | Path | None = None,
     host: str = "127.0.0.1",
@@ -678,8 +670,8 @@ def tune(
     """Serve a local page on which to choose and fit heads, look at their mistakes, and relabel images, until Ctrl-C.
 
     Args:
-        data: What `scan` takes.
-        labels: CSV table for the new labels; None: beside the folder, as `photos.labels.csv`.
+        data: What `scan` takes, or its result.
+        labels: CSV table for the new labels; None: beside the folder, as `photos.labels.csv`; of what is no folder, labels are not changed.
         host: Address to listen on.
         port: Port to listen on.
         command: Kept in run.json of the runs that are saved.

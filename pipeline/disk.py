@@ -1,4 +1,4 @@
-"""What is asked of the disk: all bytes written, what was written synced, and two names exchanged in one step."""
+"""Operations on the disk: write all bytes, sync what was written, exchange two names in one step."""
 
 import ctypes
 import errno

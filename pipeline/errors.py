@@ -74,7 +74,7 @@ def check_choice(name: str, received: str, expected: Sequence[str]) -> None:
 
 
 def did_you_mean(received: str, known: Iterable[str]) -> str:
-    """` Did you mean 'best'?`, with the most similar of the known names whatever its case; empty if none is similar, or it is known."""
+    """` Did you mean 'best'?`, with the most similar of the known names, upper and lower case alike; empty if none is similar, or the name is known."""
     names = {name.lower(): name for name in known}
     if received in names.values():
         return ""

@@ -336,7 +336,7 @@ def _lock_unused(path: Path) -> int | None:
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock a new file; False if another process holds it. On a file system without locks nobody can, and nobody collects debris."""
+    """Lock a new file; False if another process holds it. On a file system without locks it is always False, and debris stays."""
     if sys.platform != "win32":
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -29,7 +29,7 @@ _SIGNALS = (*_ENDING, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 """SIGHUP: the terminal was closed, or the connection to it was lost. It comes twice, from the shell and from the system."""
 
 _AGAIN = getattr(signal, "SIGURG", signal.SIGTERM)
-"""A signal that this process sends to itself; where nobody handles it, it has no effect."""
+"""A signal that this process sends to itself; without a handler it has no effect."""
 
 STOP_SECONDS = 60.0
 """Time for an orderly stop: a batch is finished and a shard is committed."""
@@ -153,7 +153,7 @@ def _reset_at_first_signal(number: int) -> None:
 
 @contextlib.contextmanager
 def _thread(report: Report) -> Iterator[None]:
-    """A thread to which the system tells each signal, whatever the main thread does."""
+    """A thread that gets each signal, whatever the main thread does."""
     try:
         there, here = os.pipe()
     except OSError:  # too many open files

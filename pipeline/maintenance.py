@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.bases.table import BaseSpec
     from pipeline.cache.audit import Pruning, Repair, Verification
     from pipeline.cache.compact import Compaction
-    from pipeline.cache.exchange import Import
+    from pipeline.cache.exchange import CacheExport, Import
     from pipeline.cache.shared.transfer import Exchange
     from pipeline.cache.stores import StoreSummary
     from pipeline.forgetting.certificate import Certificate
@@ -104,19 +104,6 @@ class CacheCheck:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return self.found.as_dict() | ({"recomputed": asdict(self.recomputed)} if self.recomputed else {})
-
-
-@dataclass(frozen=True)
-class CacheExport:
-    """One plain HDF5 file."""
-
-    file: Path
-    rows: dict[str, int]
-    """Number of rows by split."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {"file": str(self.file), "rows": self.rows}
 
 
 def list_bases(names: str | Sequence[str] = (), *, size: int | None = None) -> Listing[BaseInfo]:
@@ -286,22 +273,26 @@ def forget_images(
 
 def export_cache(
     data: Data | Manifest, file: str | Path, *, pool: str = "none", **keywords: Unpack[DataKeywords]
-) -> CacheExport:
+) -> "CacheExport":
     """Write the features of a data set to one plain HDF5 file (command `cache export`).
 
     Args:
         data: What `scan` takes, or its result.
-        file: The file; its groups `train`, `validation` and `test` hold `features`, `labels` and `paths`.
+        file: The file; its groups `train`, `validation` and `test` hold `features`, `labels` and `paths`. An earlier export is replaced.
         pool: `none`, `avg` or `max` over the grid.
         keywords: Of `pipeline.keywords.DataKeywords`.
+
+    Raises:
+        SettingError: Something else has the name of the file.
     """
-    from pipeline.cache.exchange import export_plain
+    from pipeline.cache.exchange import CacheExport, check_replaceable, export_plain
     from pipeline.stage_one.ensure import ensure
     from pipeline.stage_one.recipes import make_recipe
 
-    given = gather(keywords, export_cache, data=data)
+    given, path = gather(keywords, export_cache, data=data), user_path(file)
+    check_replaceable(path)
     manifest, settings = given.open(data)
-    done, path = ensure(manifest, make_recipe(manifest, settings)[0], settings), user_path(file)
+    done = ensure(manifest, make_recipe(manifest, settings)[0], settings)
     return CacheExport(path, export_plain(done.manifest, done.store, path, pooling=pool))
 
 

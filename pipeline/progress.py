@@ -1,5 +1,9 @@
 """Progress bars on standard error, or as a widget in a notebook."""
 
+import contextlib
+import io
+import logging
+import os
 import sys
 from collections.abc import Iterable
 from importlib.util import find_spec
@@ -7,6 +11,38 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+
+logger = logging.getLogger(__name__)
+
+
+def drop_wrong_variables() -> None:
+    """Remove all `TQDM_...` from the environment, with a warning, if no bar can be drawn with them: tqdm reads them while it is imported."""
+    given = [name for name in os.environ if name.startswith("TQDM_")]
+    if not given or "tqdm" in sys.modules:
+        return
+    try:
+        _draw_a_bar()
+    except Exception as error:  # noqa: BLE001 whatever a format or a file raises
+        for name in given:
+            del os.environ[name]
+        for name in [name for name in sys.modules if name.partition(".")[0] == "tqdm"]:
+            del sys.modules[name]
+        logger.warning(
+            "No progress bar can be drawn with %s in the environment (%s): ignored. Correct or unset it.",
+            ", ".join(sorted(given)),
+            error or type(error).__name__,
+        )
+
+
+def _draw_a_bar() -> None:
+    from tqdm import tqdm
+
+    class Bar(tqdm):  # type: ignore[misc]
+        monitor_interval = 0  # no thread
+
+    with contextlib.redirect_stderr(io.StringIO()):
+        list(Bar(range(1)))
 
 
 def is_notebook() -> bool:

@@ -7,12 +7,13 @@ the cell of a notebook.
 
 import contextlib
 import gc
-import importlib.machinery
 import logging
 import os
 import sys
-import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from types import ModuleType
+
+from pipeline.imported import Run, when_imported
 
 
 def quiet_tensorflow(*, own_program: bool = True) -> None:
@@ -22,37 +23,20 @@ def quiet_tensorflow(*, own_program: bool = True) -> None:
         own_program: Nothing else runs in this process: what is loaded by then is never looked at again for garbage.
     """
     logging.getLogger("tensorflow").addFilter(_is_no_retracing)
-    if "tensorflow" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+    if "tensorflow" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        sys.meta_path.insert(0, _Finder(own_program=own_program))
+    garbage = _no_garbage if own_program else contextlib.nullcontext
+
+    def load(run: Run, module: ModuleType) -> None:
+        with silent_stderr(), garbage():
+            run(module)
+
+    when_imported("tensorflow", load)
 
 
 def _is_no_retracing(record: logging.LogRecord) -> bool:
     """Whether it is another message: a sweep compiles a function per head on purpose, and TensorFlow warns of retracing."""
     return "triggered tf.function retracing" not in record.getMessage()
-
-
-class _Finder:
-    """Wraps the loader of the module `tensorflow`, and of no other."""
-
-    def __init__(self, *, own_program: bool) -> None:
-        self._garbage = _no_garbage if own_program else contextlib.nullcontext
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if name != "tensorflow":
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None:
-            run = spec.loader.exec_module
-
-            def run_quietly(module: types.ModuleType) -> None:
-                with silent_stderr(), self._garbage():
-                    run(module)
-
-            spec.loader.exec_module = run_quietly  # type: ignore[method-assign]
-        return spec
 
 
 @contextlib.contextmanager

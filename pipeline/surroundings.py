@@ -5,16 +5,16 @@ had an effect on them. Keras reads both once, while it is imported, so that is t
 """
 
 import contextlib
-import importlib.machinery
 import os
 import sys
-import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 from pipeline.errors import MissingExtraError, SettingError
+from pipeline.imported import Run, when_imported
 
 TENSORFLOW = "tensorflow==2.21.*"
 """What pip installs, as pyproject.toml has it."""
@@ -54,8 +54,7 @@ def home_folder() -> Path:
 
 def shield_keras() -> None:
     """Overrule the configuration of Keras whenever it is imported; one that is imported already is not touched."""
-    if "keras" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
+    when_imported("keras", _load_shielded)
 
 
 def check_keras() -> None:
@@ -100,28 +99,13 @@ def _check_eager() -> None:
     )
 
 
-class _Finder:
-    """Wraps the loader of the module `keras`, and of no other."""
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if name != "keras":
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None:
-            run = spec.loader.exec_module
-
-            def run_shielded(module: types.ModuleType) -> None:
-                _check_tensorflow()
-                with _no_settings():
-                    run(module)
-                module.config.set_floatx(_FLOATX)
-                module.config.set_epsilon(_EPSILON)
-                module.config.set_image_data_format(_IMAGES)
-
-            spec.loader.exec_module = run_shielded  # type: ignore[method-assign]
-        return spec
+def _load_shielded(run: Run, module: ModuleType) -> None:
+    _check_tensorflow()
+    with _no_settings():
+        run(module)
+    module.config.set_floatx(_FLOATX)
+    module.config.set_epsilon(_EPSILON)
+    module.config.set_image_data_format(_IMAGES)
 
 
 def _check_tensorflow() -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from xdist.scheduler import LoadFileScheduling
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# The package sets it too, but some tests import TensorFlow first; without AVX-512 TensorFlow's own default is 0.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # A shell starts background jobs with Ctrl-C ignored, and children inherit that; some tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -149,18 +151,44 @@ def _is_worker() -> bool:
     return "PYTEST_XDIST_WORKER" in os.environ
 
 
-@pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project's own folder during the tests: random weights are made in it once."""
-    return tmp_path_factory.mktemp("home")
+USERS_HOME = os.environ.get("BOTTLENECK_HOME")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The project's own folder during the tests: no test, and no fixture, writes into the user's or finds something there.
+
+    Random weights are made in it once.
+    """
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOTTLENECK_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _home_of_fixtures(request: pytest.FixtureRequest, home: Path) -> Iterator[None]:
+    """Fixtures of a module with real weights find those of the user."""
+    del home
+    with pytest.MonkeyPatch.context() as patch:
+        _use_real_weights(request, patch)
+        yield
 
 
 @pytest.fixture(autouse=True)
-def _own_home(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test writes into the user's folders, or finds something there; real weights are the exception."""
-    if request.node.get_closest_marker("real") is None:
-        monkeypatch.setenv("BOTTLENECK_HOME", str(home))
+def _own_folder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each test has a current folder of its own; those with real weights find those of the user."""
+    _use_real_weights(request, monkeypatch)
     monkeypatch.chdir(tmp_path)
+
+
+def _use_real_weights(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> None:
+    if request.node.get_closest_marker("real") is None:
+        return
+    if USERS_HOME is None:
+        patch.delenv("BOTTLENECK_HOME", raising=False)
+    else:
+        patch.setenv("BOTTLENECK_HOME", USERS_HOME)
 
 
 @pytest.fixture
@@ -196,15 +224,13 @@ RANDOM = {"base": "squeezenet", "size": 48, "weights": "random"}
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory, photos: Path, home: Path) -> dict[str, Path]:
+def places(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> dict[str, Path]:
     """A cache with the features of the photos, and a folder for runs."""
     import pipeline
 
     folder = tmp_path_factory.mktemp("places")
     found = {"cache": folder / "cache", "runs": folder / "runs"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        pipeline.extract(photos, **RANDOM, **found)
+    pipeline.extract(photos, **RANDOM, **found)
     return found
 
 

@@ -12,19 +12,17 @@ JOINED = "squeezenet+mobilenetv2"
 
 
 @pytest.fixture(scope="module")
-def joined(photos, home, tmp_path_factory):
+def joined(photos, tmp_path_factory):
     """A run on features of both, and its keywords."""
     folder = tmp_path_factory.mktemp("joined")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        keywords = {
-            "size": 32,
-            "weights": "random",
-            "engine": "tensorflow",
-            "cache": folder / "cache",
-            "runs": folder / "runs",
-        }
-        return pipeline.fit(photos, "ridge", base=JOINED, **keywords), keywords
+    keywords = {
+        "size": 32,
+        "weights": "random",
+        "engine": "tensorflow",
+        "cache": folder / "cache",
+        "runs": folder / "runs",
+    }
+    return pipeline.fit(photos, "ridge", base=JOINED, **keywords), keywords
 
 
 def test_rows_are_those_of_the_parts_side_by_side(joined, photos):

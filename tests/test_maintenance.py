@@ -9,11 +9,21 @@ from pipeline.errors import DataNotFoundError, SettingError, UnknownBaseError
 from tests.conftest import RANDOM
 
 
+def test_export_of_rows_replaces_nothing_else(photos, tmp_path):
+    """It is refused before the images are looked at."""
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\n")
+
+    with pytest.raises(SettingError, match=r"labels.csv exists and is no export of rows"):
+        pipeline.export_cache(tmp_path / "none", table, **RANDOM)
+
+
 def test_stores_are_listed_checked_exported_and_imported(warm, photos, tmp_path):
     """The functions for stores return what the commands print."""
     [store] = pipeline.list_stores(warm["cache"])
     check = pipeline.verify_cache(cache=warm["cache"])
     exported = pipeline.export_cache(photos, tmp_path / "plain.h5", pool="avg", **RANDOM, **warm)
+    pipeline.export_cache(photos, exported.file, pool="avg", **RANDOM, **warm)
     imported = pipeline.import_cache(warm["cache"] / store.store, tmp_path / "other")
     pruned = pipeline.prune_cache(store.store, tmp_path / "other")
 

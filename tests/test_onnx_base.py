@@ -12,19 +12,17 @@ from tests.exports.answers import check_p_values
 
 
 @pytest.fixture(scope="module")
-def own(photos, home, tmp_path_factory):
+def own(photos, tmp_path_factory):
     """A run on features of an ONNX file, and its keywords."""
     folder = tmp_path_factory.mktemp("own")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        keywords = {
-            "base": str(save_conv_net(folder / "net.onnx")),
-            "size": 32,
-            "preprocess": "torch",
-            "cache": folder / "cache",
-            "runs": folder / "runs",
-        }
-        return pipeline.fit(photos, "ridge", name="own", **keywords), keywords
+    keywords = {
+        "base": str(save_conv_net(folder / "net.onnx")),
+        "size": 32,
+        "preprocess": "torch",
+        "cache": folder / "cache",
+        "runs": folder / "runs",
+    }
+    return pipeline.fit(photos, "ridge", name="own", **keywords), keywords
 
 
 def test_rows_are_those_of_the_file(own, photos):

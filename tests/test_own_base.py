@@ -9,17 +9,15 @@ from tests.bases.models import save_classifier, save_nested
 
 
 @pytest.fixture(scope="module")
-def own(photos, home, tmp_path_factory):
+def own(photos, tmp_path_factory):
     """A run on features of a model file, and its keywords."""
     folder = tmp_path_factory.mktemp("own")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        keywords = {
-            "base": str(save_classifier(folder / "flowers v2.keras")),
-            "cache": folder / "cache",
-            "runs": folder / "runs",
-        }
-        return pipeline.fit(photos, "ridge", name="own", **keywords), keywords
+    keywords = {
+        "base": str(save_classifier(folder / "flowers v2.keras")),
+        "cache": folder / "cache",
+        "runs": folder / "runs",
+    }
+    return pipeline.fit(photos, "ridge", name="own", **keywords), keywords
 
 
 def test_rows_are_those_of_the_model(own, photos):

@@ -1,6 +1,8 @@
 """Who sees progress bars, and which."""
 
 import io
+import os
+import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -72,3 +74,29 @@ def test_an_interactive_shell_of_ipython_is_no_notebook(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
 
     assert not is_watched()
+
+
+@pytest.mark.parametrize(
+    ("variable", "is_kept"),
+    [
+        ("TQDM_MININTERVAL=x", False),
+        ("TQDM_FILE=bars.txt", False),
+        ("TQDM_BAR_FORMAT={nothing}", False),
+        ("TQDM_MININTERVAL=5", True),
+    ],
+)
+def test_variables_with_which_no_bar_can_be_drawn_are_dropped(variable, is_kept):
+    """They are named, and bars are as without them; tqdm cannot be imported with some of them."""
+    name, _, value = variable.partition("=")
+    code = (
+        "import os, pipeline.progress as progress\n"
+        "list(progress.progress_bar(range(2), desc='rows', unit='row', progress=True, delay=0))\n"
+        f"print({name!r} in os.environ)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {name: value}, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == str(is_kept)
+    assert (f"No progress bar can be drawn with {name} in the environment" in done.stderr) is not is_kept
+    assert "2/2" in done.stderr

@@ -29,6 +29,7 @@ from pipeline.images.manifest import Manifest
 from pipeline.quiet import quiet_tensorflow
 from pipeline.runs.plots.plots import COLOURS
 from pipeline.runs.run import Run
+from pipeline.runs.saving import Saving
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.recipes import make_recipe
@@ -80,14 +81,15 @@ class Study:
 
     def train(self, regime: str, count: int, seed: int) -> Run:
         views, training, name = self.views(count), replace(self.training, seed=seed), f"views-{regime}-{count}-{seed}"
-        shared: dict[str, Any] = {"settings": self.given, "plots": False, "name": name, "replace": True}
+        saving = Saving(name, replace=True, plots=False)
         if regime == "logreg":
-            return fit_head(self.manifest, "logreg", views=views, training=training, **shared)
+            return fit_head(self.manifest, "logreg", self.given, saving, views=views, training=training)
         if regime == "dense":
-            return fit_head(self.manifest, DENSE, views=views, training=training, **shared)
+            return fit_head(self.manifest, DENSE, self.given, saving, views=views, training=training)
         if regime == LIVE:
             augmentation, fewer = parse_augmentation(self.augment), replace(training, epochs=self.live_epochs)
-            return finetune(self.manifest, FineTuning(head=DENSE, augmentation=augmentation, training=fewer), **shared)
+            live = FineTuning(head=DENSE, augmentation=augmentation, training=fewer)
+            return finetune(self.manifest, live, self.given, saving)
         tuning = FineTuning(
             head=DENSE,
             cached=True,
@@ -98,7 +100,7 @@ class Study:
             head_rate=self.rate,
             on_run=f"views-dense-{count}-{seed}",
         )
-        return finetune(self.manifest, tuning, **shared)
+        return finetune(self.manifest, tuning, self.given, saving)
 
     def row(self, regime: str, count: int, seed: int, run: Run) -> dict[str, Any]:
         info, history = run.info, run.folder.history()

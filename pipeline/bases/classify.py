@@ -28,7 +28,7 @@ def classify_images(
     """Classify images by the 1000-class top of a base.
 
     Args:
-        images: As in `pipeline.runs.predict.predict`.
+        images: As in `pipeline.runs.predictor.label_images`.
         spec: The base.
         weights: `imagenet`, `random`, or a file.
         decoder: Decodes to the base's native size.

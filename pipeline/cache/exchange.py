@@ -1,5 +1,6 @@
 """Rows that leave the cache as one plain file, and stores that come from elsewhere."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,46 @@ from pipeline.cache.shard import ShardRows, check_shard, commit_shard, shard_nam
 from pipeline.cache.sink import writing
 from pipeline.cache.store import Store, row_keys
 from pipeline.cache.trunk_note import add_note, read_note
-from pipeline.errors import DamagedStoreError
+from pipeline.errors import DamagedStoreError, SettingError
 from pipeline.files import replacing
 from pipeline.images.manifest import SPLITS, Manifest
 from pipeline.progress import progress_bar
 from pipeline.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class CacheExport:
+    """One plain HDF5 file."""
+
+    file: Path
+    rows: dict[str, int]
+    """Number of rows by split."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"file": str(self.file), "rows": self.rows}
+
+
+def check_replaceable(path: Path) -> None:
+    """Check that a path is free for an export, or has an earlier one.
+
+    Raises:
+        SettingError: Something else is there.
+    """
+    if os.path.lexists(path) and not _is_export(path):
+        raise SettingError(
+            f"{path} exists and is no export of rows, so it is not replaced. Choose another FILE, or move it away."
+        )
+
+
+def _is_export(path: Path) -> bool:
+    try:
+        if not path.is_file():  # to open a pipe would wait
+            return False
+        with h5py.File(path) as file:
+            return {"classes", "recipe"} <= file.attrs.keys() and set(file) <= set(SPLITS)
+    except OSError:
+        return False
 
 
 def export_plain(manifest: Manifest, store: Store, path: Path, *, pooling: str = "none") -> dict[str, int]:
@@ -27,7 +63,7 @@ def export_plain(manifest: Manifest, store: Store, path: Path, *, pooling: str =
     Args:
         manifest: The images; all have a row.
         store: Their rows.
-        path: The file.
+        path: The file, which `check_replaceable` has checked.
         pooling: `none`, or `avg` or `max` over the grid.
 
     Returns:

@@ -52,7 +52,7 @@ class StoreChange:
 
     shards: tuple[ShardChange, ...] = ()
     quarantined: tuple[str, ...] = ()
-    """Damaged shards that hold rows of the images, or of which nobody can say so."""
+    """Damaged shards that hold rows of the images, or that cannot be searched for them."""
 
     lists: tuple[str, ...] = ()
     """Lists of keys, in a cache that others pull from, that name the images."""

@@ -183,7 +183,7 @@ class OwnFile(io.FileIO):
             raise
 
     def close(self) -> None:
-        """Close the file; what was read stays right, whatever the system says to that."""
+        """Close the file; an error here does not matter, since all is read."""
         with contextlib.suppress(OSError):
             super().close()
 

@@ -18,7 +18,7 @@ from pipeline.errors import PipelineError, UnwritableStoreError
 logger = logging.getLogger(__name__)
 
 _WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM, errno.ENOTDIR)
-"""What the system says of a folder that takes no more files."""
+"""Errors of the system for a folder that takes no more files."""
 
 
 class ScratchStore(Store):

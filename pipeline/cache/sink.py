@@ -1,7 +1,7 @@
-"""A file that HDF5 writes through Python, and in which no write ever fails for HDF5.
+"""A file that HDF5 writes through Python. HDF5 never sees a write fail.
 
-HDF5 1.14 ends the process with a segmentation fault when the disk is full while it closes a file. So it is told of no failure: what
-the disk refuses is kept in memory until the file is closed, and the error is raised then.
+HDF5 1.14 ends the process with a segmentation fault when the disk is full while it closes a file. So failures are
+hidden from it: what cannot be written is kept in memory until the file is closed, and the error is raised then.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Of which weights the trunk of a store is: `trunk.json` beside its recipe.
+"""The note of a store, `trunk.json` beside its recipe: the weights that its trunk has.
 
 A recipe has the digest of its trunk, which is taken from the weights with TensorFlow. The note says it to machines that have neither. It is no
 part of the recipe: it changes no value, and rows are found without it wherever the weights are.

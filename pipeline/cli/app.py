@@ -12,7 +12,6 @@ from typing import NoReturn
 
 import click
 
-import pipeline
 from pipeline.cli.bases import bases
 from pipeline.cli.cache import cache
 from pipeline.cli.comparison import advise, compare, plan, reproduce
@@ -35,6 +34,7 @@ from pipeline.cli.weights import weights
 from pipeline.errors import PipelineError
 from pipeline.interrupts import EXIT_CODE, answer, is_stopping, stopping_in_order
 from pipeline.quiet import quiet_tensorflow
+from pipeline.version import __version__
 from pipeline.watchdog import armed
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
     cls=OrderedGroup,
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100},
 )
-@click.version_option(pipeline.__version__, prog_name="bottleneck")
+@click.version_option(__version__, prog_name="bottleneck")
 def app() -> None:
     """Run a frozen conv base over your images once; train heads on the cached features in seconds.
 
@@ -180,6 +180,6 @@ def _bug_message(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     what = ": ".join([type(error).__name__, *lines[:1]])
     return (
-        f"This is a bug in bottleneck {pipeline.__version__}, not a mistake of yours: {what} "
+        f"This is a bug in bottleneck {__version__}, not a mistake of yours: {what} "
         "(the same command with --debug shows the traceback; please report it)."
     )

@@ -175,7 +175,10 @@ def cache_forget(**options: Any) -> None:
 )
 @stage_one_options
 def cache_export(**options: Any) -> None:
-    """Write the features of DATA to one plain HDF5 FILE, by split, with labels and paths."""
+    """Write the features of DATA to one plain HDF5 FILE, by split, with labels and paths.
+
+    An earlier export of that name is replaced, and nothing else.
+    """
     from pipeline import maintenance
 
     done = maintenance.export_cache(**keywords(options))

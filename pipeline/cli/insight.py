@@ -1,6 +1,5 @@
 """The commands that look at the images by their rows: `audit`, `similar`."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from pipeline.cli.command import command, section
 from pipeline.cli.complete import complete_data, complete_files, complete_heads
 from pipeline.cli.insight_text import describe_audit, describe_similar
 from pipeline.cli.options import augment_option, keywords, memory_option, show, stage_one_options, view_options
+from pipeline.cli.stdin import with_stdin
 
 
 @command("bottleneck audit photos --size 150", "bottleneck audit photos --head logreg --out audit.html")
@@ -92,11 +92,11 @@ def audit(**options: Any) -> None:
 def similar(**options: Any) -> None:
     """Find the images of a data set or a run that are most like IMAGES.
 
-    IMAGES are files, folders, tables of paths, archives, patterns in quotes, or - for one image on stdin. Features are compared by their
+    IMAGES are files, folders, tables of paths, archives, patterns in quotes, or - for stdin: one image, or a path in each line. Features are compared by their
     cosine; images with the same bytes are listed as copies.
     """
     from pipeline import inspection
 
     given = keywords(options)
-    given["images"] = [sys.stdin.buffer.read() if name == "-" else name for name in given["images"]]
+    given["images"] = with_stdin(given["images"])
     show(options, inspection.similar(**given).as_dict(), describe_similar)

@@ -372,7 +372,7 @@ stage_one_options = stack(data_options, base_options, compute_options, folder_op
 def keywords(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that the user gave as keywords of the command's function in `pipeline`: they have the same names.
 
-    All others are left out: the function has the same defaults, and can tell what was given.
+    All others are left out: the function has the same defaults, and so it knows which ones were given.
     """
     given = given_options(click.get_current_context())
     chosen = {name: value for name, value in options.items() if name in given and name not in OUTPUT}

@@ -1,4 +1,4 @@
-"""What a result leads to: the next command, the epoch that was kept, and what fine-tuning changed."""
+"""The last lines of a result: the next command, the epoch that was kept, and what fine-tuning changed."""
 
 import math
 import shlex

@@ -165,7 +165,7 @@ def describe_advice(result: Mapping[str, Any]) -> str:
 
 
 def describe_race(result: Mapping[str, Any]) -> str:
-    """Who has won, the accuracies by round, and the next command."""
+    """The winner, the accuracies by round, and the next command."""
     told = [result["text"], "", table(result["table"]), "", f"Run: `{result['command']}`."]
     plot = [f"Plot: {result['plot']}"] if result["plot"] else []
     return "\n".join([*told, *plot, *_image_lines(result)])

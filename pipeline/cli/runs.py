@@ -1,6 +1,5 @@
 """The commands that use runs: `predict`, `evaluate`, `classify`, `export`, `report`, `runs`."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from pipeline.cli.options import (
     show,
 )
 from pipeline.cli.shared import shared_options
+from pipeline.cli.stdin import with_stdin
 
 _abstain_option = section(
     "Output",
@@ -76,14 +76,15 @@ _digest_option = section(
 def predict(**options: Any) -> None:
     """Label IMAGES with a RUN, or with a file that `export` wrote.
 
-    IMAGES are files, folders, tables of paths, archives, .npz files, patterns in quotes ('photos/*.jpg'), or - for one image on
-    stdin. Each image has one row, in the order given; an image that cannot be read has the reason instead of a label. The p-value says
-    how many of the validation images are as far from the training images: 0.003 is unlike anything that the run was trained on.
+    IMAGES are files, folders, tables of paths, archives, .npz files, patterns in quotes ('photos/*.jpg'), or - for stdin: one image, or
+    a path in each line (find photos -name '*.jpg' | bottleneck predict first -). Each image has one row, in the order given; an image
+    that cannot be read has the reason instead of a label. The p-value says how many of the validation images are as far from the
+    training images: 0.003 is unlike anything that the run was trained on.
     """
     from pipeline import api
 
     given = keywords(options)
-    given["images"] = [sys.stdin.buffer.read() if name == "-" else name for name in given["images"]]
+    given["images"] = with_stdin(given["images"])
     done = api.predict(**given)
     written = [results.describe_rows_written(options["out"], len(done))] if options["out"] else []
     if options["evidence"]:

@@ -160,7 +160,7 @@ def fail(as_json: bool, error: str, message: str, code: int) -> NoReturn:
 
 
 def say(as_json: bool, error: str, message: str) -> None:
-    """Print an error in one line; where nobody can read it, as in a pipe or on a terminal that is closed, the exit code alone tells it."""
+    """Print an error in one line; where it cannot be written, as to a closed pipe or terminal, the exit code alone shows it."""
     message, stream = without_secrets(message), sys.stdout if as_json else sys.stderr
     name = click.style("bottleneck:", fg="red") if has_colours(sys.stderr) else "bottleneck:"
     text = to_json({"error": error, "message": message}) if as_json else f"{name} {visible(message)}"

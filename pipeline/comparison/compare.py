@@ -23,6 +23,7 @@ from pipeline.images.summary import USES
 from pipeline.runs.naming import numbered, plain_name
 from pipeline.runs.plots.plots import draw_comparison
 from pipeline.runs.run import Run
+from pipeline.runs.saving import Saving
 from pipeline.settings import Settings
 from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.recipes import make_recipe
@@ -157,8 +158,8 @@ def compare_regimes(
     title = _free_title(plain_name(manifest.title), chosen, settings.paths.runs)
     for regime in chosen.in_order:
         head_of = results.get(_HEAD_OF.get(regime, ""))
-        name = _run_name(title, regime)
-        run = _train(name, regime, head_of, manifest, chosen, settings, command)
+        saving = Saving(_run_name(title, regime), command=command)
+        run = _train(regime, head_of, manifest, chosen, settings, saving)
         results[regime] = _result(regime, run, settings)
     use = {name: run.as_dict()[name] for name in USES}
     comparison = Comparison(tuple(results.values()), break_even(tuple(results.values())), None, _live_text(chosen), use)
@@ -195,17 +196,16 @@ def _run_name(title: str, regime: str) -> str:
 
 
 def _train(
-    name: str,
     regime: str,
     head_of: RegimeResult | None,
     manifest: Manifest,
     chosen: ComparisonSettings,
     settings: Settings,
-    command: str | None,
+    saving: Saving,
 ) -> Run:
     if regime in ("linear", "dense"):
         head = "logreg" if regime == "linear" else chosen.head
-        return fit_head(manifest, head, settings, training=chosen.training, name=name, command=command)
+        return fit_head(manifest, head, settings, saving, training=chosen.training)
     cached = regime == "cached-finetune"
     tuning = FineTuning(
         head=chosen.head,
@@ -217,7 +217,7 @@ def _train(
         head_rate=chosen.head_rate,
         on_run=head_of.run if head_of else None,
     )
-    return finetune(manifest, tuning, settings, name=name, command=command)
+    return finetune(manifest, tuning, settings, saving)
 
 
 def _result(regime: str, run: Run, settings: Settings) -> RegimeResult:

@@ -1,4 +1,4 @@
-"""What `advise` is asked: which base, if several may take part, otherwise which regime."""
+"""The question that `advise` answers: which base, if several take part; otherwise which regime."""
 
 from pipeline.comparison.advise import Advice, advise
 from pipeline.comparison.race import Entries, Race, race
@@ -12,7 +12,7 @@ def answer(manifest: Manifest, entries: Entries, settings: Settings, *, num_samp
 
     Args:
         manifest: The images, with labels.
-        entries: Who takes part in a race.
+        entries: What takes part in a race.
         settings: Features, folders and compute. For a recommendation, those that were not given are those of the rows stored for these
             images.
         num_sample: Number of training images to measure for a recommendation.

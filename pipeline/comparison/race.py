@@ -73,7 +73,7 @@ class Round:
     standings: Sequence[Standing]
 
     def describe(self) -> str:
-        """One line: who leads, and who is out."""
+        """One line: which one leads, and which are out."""
         leader = self.standings[0]
         out = [f"{one.name} {one.accuracy:.3f} ({one.out})" for one in self.standings if one.out]
         left = sum(one.out is None for one in self.standings)
@@ -83,7 +83,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Race:
-    """Who has won, and the way there."""
+    """The winner, and the rounds that led to it."""
 
     winner: str
     command: str
@@ -123,7 +123,7 @@ class Race:
         }
 
     def describe(self) -> str:
-        """Who has won, how sure that is, and what was saved."""
+        """The winner, how sure that is, and what was saved."""
         last = self.rounds[-1]
         close = [one.name for one in last.standings[1:] if one.p_value >= _SURE]
         near = f" {', '.join(close)} cannot be told from it on {last.images:,} images." if close else ""
@@ -155,7 +155,7 @@ class Race:
 
 @dataclass(frozen=True)
 class Entries:
-    """Who takes part: every base with every size and cut."""
+    """What takes part: every base with every size and cut."""
 
     bases: Sequence[str] = ()
     """Names of bases or model files; none: that of the settings."""
@@ -189,7 +189,7 @@ def race(
 
     Args:
         manifest: The images, with labels.
-        entries: Who takes part.
+        entries: What takes part.
         settings: All other features, folders and compute.
 
     Raises:

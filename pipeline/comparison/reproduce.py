@@ -1,13 +1,15 @@
 """Train a published experiment again, with every setting as it was published."""
 
+from dataclasses import replace
 from typing import Any
 
 from pipeline.comparison.published import EXPERIMENTS, PIXELS, Experiment
 from pipeline.errors import SettingError, did_you_mean
 from pipeline.images.augment import parse_augmentation
 from pipeline.images.manifest import Manifest
-from pipeline.runs.naming import check_run_name, free_name
+from pipeline.runs.naming import free_name
 from pipeline.runs.run import Run
+from pipeline.runs.saving import Saving
 from pipeline.settings import Settings
 from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.views import Views, ensure_views
@@ -34,12 +36,10 @@ def reproduce(
     experiment: Experiment,
     manifest: Manifest,
     settings: Settings,
+    saving: Saving,
     *,
     cached: bool = False,
     num_views: int = 0,
-    name: str | None = None,
-    replace: bool = False,
-    command: str | None = None,
 ) -> Run:
     """Train as published.
 
@@ -47,30 +47,21 @@ def reproduce(
         experiment: A published experiment, or one that was `changed`.
         manifest: The images, with the splits of the experiment.
         settings: `settings_of` the experiment.
+        saving: Name and command of the run; without a name: the experiment's, with its changes, and a number if there is such a run.
         cached: Fine-tune from cached rows.
         num_views: With `cached`: number of views of the published augmentation to store and train on.
-        name: The run's name; None: the experiment's, with its changes, and a number if there is such a run.
-        replace: Replace an existing run of that name.
-        command: How to make it again.
 
     Raises:
         SettingError: The experiment trains nothing, or does not use the cache or views.
     """
     _check(experiment, cached=cached, num_views=num_views)
     training = Training(**experiment.training)
-    check_run_name(name, settings.paths.runs, replace=replace)
-    name = name or free_name(_run_name(experiment, cached=cached, num_views=num_views), settings.paths.runs)
+    saving.check(settings.paths.runs)
+    if saving.name is None:
+        stem = _run_name(experiment, cached=cached, num_views=num_views)
+        saving = replace(saving, name=free_name(stem, settings.paths.runs))
     if experiment.command == "head":
-        return fit_head(
-            manifest,
-            experiment.head,
-            settings,
-            pool=experiment.pool,
-            training=training,
-            name=name,
-            replace=replace,
-            command=command,
-        )
+        return fit_head(manifest, experiment.head, settings, saving, pool=experiment.pool, training=training)
     values: dict[str, Any] = dict(experiment.tuning)
     augmentation = parse_augmentation(values.pop("augmentation", "none"))
     tuning = FineTuning(
@@ -85,7 +76,7 @@ def reproduce(
     if tuning.views:
         boundary = settings.with_changes(cut=cut_of(tuning, settings))
         ensure_views(manifest, tuning.views, make_recipe(manifest, boundary)[0], boundary)
-    return finetune(manifest, tuning, settings, name=name, replace=replace, command=command)
+    return finetune(manifest, tuning, settings, saving)
 
 
 def settings_of(experiment: Experiment, settings: Settings) -> Settings:

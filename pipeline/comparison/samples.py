@@ -25,10 +25,11 @@ from pipeline.files import name_beside, remove
 from pipeline.images.decoding.decoder import Decoder
 from pipeline.images.manifest import Manifest
 from pipeline.settings import Settings
-from pipeline.stage_one.computing.compute import Engine, Item, keys_of
+from pipeline.stage_one.computing.compute import keys_of
 from pipeline.stage_one.computing.pace import SHARD_BATCHES, Pace, measure_pace
 from pipeline.stage_one.engines.choose import make_engine
-from pipeline.stage_one.missing import missing_items
+from pipeline.stage_one.engines.engine import Engine
+from pipeline.stage_one.missing import Item, missing_items
 from pipeline.stage_two.spec import DEFAULT_LAYERS, parse_layers
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Evidence: where in each image a run looked."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +17,12 @@ from pipeline.evidence.grids import Grids, check_has_grid, make_grids
 from pipeline.evidence.maps import Parts, head_rows
 from pipeline.evidence.question import ask, directions, unit_of
 from pipeline.evidence.results import Evidence, ImageEvidence
-from pipeline.images.given import Given, GivenImages, read_given
+from pipeline.images.given import Given, GivenImages
 from pipeline.images.manifest import Manifest
 from pipeline.images.sources.reading import Reading
 from pipeline.images.summary import Skipped
 from pipeline.runs.run import Run, load_run
 from pipeline.settings import Settings
-from pipeline.stage_one.scan import make_reading
 from pipeline.stage_two.head import Head, predict_rows
 from pipeline.tasks.task import Task
 
@@ -59,8 +58,7 @@ def find_evidence(
     settings, recipe = run.settings, Recipe.from_dict(dict(run.info.recipe))
     check_has_grid(recipe)
     explain_with(run.head, run.info.pool, how)  # a way that the head does not have is an error before the work
-    reading = reading or make_reading(settings)
-    given = read_given(images, settings.paths.hashes, exif=recipe.decoder.exif, reading=reading)
+    given = run.read(images, reading)
     given.check(given.manifest, need_all=settings.compute.strict)
     if out is not None:
         check_folder(out, given.folders)
@@ -76,9 +74,8 @@ def find_evidence(
         skipped=tuple(Skipped(given.names[index], reason) for index, reason in unread),
         finer=offer_finer(settings.paths.cache, recipe, shape) if len(grids.stores) == 1 else None,
         pixels=_pixels_of(grids.manifest, recipe, settings.compute.max_pixels),
-        given=given,
     )
-    return done if out is None else _write_all(done, out)
+    return done if out is None else _write_all(done, given.names, out)
 
 
 def _explain_all(run: Run, grids: Grids, given: Given, of: str | None, how: str | None) -> Iterator[ImageEvidence]:
@@ -131,9 +128,9 @@ def _pixels_of(manifest: Manifest, recipe: Recipe, max_pixels: int) -> Callable[
     return lambda row: decoder.decode(manifest.read(row))
 
 
-def _write_all(found: Evidence, folder: Path) -> Evidence:
-    """The evidence with the files of its overlays; an image that is gone by now has none."""
-    names, written = file_names(found.given.names), []
+def _write_all(found: Evidence, given: Sequence[str], folder: Path) -> Evidence:
+    """The evidence with the files of its overlays, named after all images; an image that is gone by now has none."""
+    names, written = file_names(given), []
     for number, one in enumerate(found):
         path = folder / names[one.position]
         try:

@@ -14,7 +14,6 @@ from PIL import Image
 from pipeline.errors import PipelineError
 from pipeline.evidence.maps import Array
 from pipeline.evidence.overlay import as_number, draw_overlay
-from pipeline.images.given import Given
 from pipeline.images.summary import Skipped
 
 _SHOWN = 20
@@ -107,9 +106,6 @@ class Evidence(Sequence[ImageEvidence]):
 
     pixels: Callable[[int], NDArray[np.uint8]] = field(repr=False)
     """An image as the network saw it, by its row."""
-
-    given: Given = field(repr=False)
-    """All images that were given, read and listed."""
 
     @property
     def overlays(self) -> dict[int, str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from pipeline.errors import ClusterError
 from pipeline.execution.members import Members, connected
-from pipeline.execution.tasks import Lost, Result, Task
+from pipeline.execution.tasks import Lost, Result, Task, Work
 from pipeline.execution.threads import num_cores, take_share
 
 _LOOK_SECONDS = 2.0
@@ -26,21 +26,12 @@ _RESULT_SECONDS = 600.0
 
 
 def run_on_cluster(
-    function: Callable[..., Result],
-    tasks: Sequence[Task],
-    share: Sequence[Any],
-    pack: Callable[[Task], Any],
-    *,
-    address: str,
-    count: int | None,
+    work: Work[Task, Result], *, address: str, count: int | None
 ) -> Iterator[tuple[Task, Result | Lost]]:
     """Run tasks on a cluster; see `Workers.run`.
 
     Args:
-        function: See `Workers.run`, as for the next three.
-        tasks: The tasks.
-        share: Values that all tasks need.
-        pack: Makes what is sent from a task.
+        work: The tasks.
         address: Of the scheduler.
         count: Number of tasks that are sent ahead; None: two per worker.
 
@@ -49,7 +40,7 @@ def run_on_cluster(
         MissingExtraError: Dask is not installed.
     """
     with connected(address) as members:
-        yield from _Job(members, function, tasks, share, pack, count).run()
+        yield from _Job(members, work, count).run()
 
 
 def worker_name() -> str:
@@ -78,18 +69,10 @@ class _Sent:
 class _Job:
     """The tasks of one call of `run_on_cluster`."""
 
-    def __init__(
-        self,
-        members: Members,
-        function: Callable[..., Any],
-        tasks: Sequence[Any],
-        share: Sequence[Any],
-        pack: Callable[[Any], Any],
-        count: int | None,
-    ) -> None:
-        self.members, self.tasks, self.share, self.pack, self.count = members, tasks, share, pack, count
-        self.function, self.name = function, uuid.uuid4().hex
-        self.waiting = deque(range(len(tasks)))
+    def __init__(self, members: Members, work: Work[Any, Any], count: int | None) -> None:
+        self.members, self.work, self.count = members, work, count
+        self.name = uuid.uuid4().hex
+        self.waiting = deque(range(len(work.tasks)))
         self.sent: dict[str, _Sent] = {}
         """By the key of their futures."""
 
@@ -108,27 +91,27 @@ class _Job:
             with contextlib.suppress(queue.Empty):
                 sent = self.sent.pop(self.finished.get(timeout=_LOOK_SECONDS).key, None)
                 if sent is not None:  # otherwise it was given up
-                    yield self.tasks[sent.position], self._result(sent.future)
+                    yield self.work.tasks[sent.position], self._result(sent.future)
             if time.monotonic() - self.looked > _LOOK_SECONDS:
                 self.members.look()
                 self.looked = time.monotonic()
-                yield from ((self.tasks[position], Lost.LOST) for position in self._give_up())
+                yield from ((self.work.tasks[position], Lost.LOST) for position in self._give_up())
 
     def _num_ahead(self) -> int:
         return (self.count or 2 * len(self.members.usable)) if self.members.usable else 0
 
     def _send_share(self) -> list[Any] | None:
         """What all tasks need, on every worker; None if it has to be sent again."""
-        return self.members.send(self.share, broadcast=True) if self.share else []
+        return self.members.send(self.work.share, broadcast=True) if self.work.share else []
 
     def _send(self, position: int, shared: Sequence[Any]) -> bool:
         """Send a task; False if it has to be sent again."""
-        data = self.members.send([self.pack(self.tasks[position])])
+        data = self.members.send([self.work.pack(self.work.tasks[position])])
         if data is None:
             self.waiting.appendleft(position)
             return False
         client, workers = self.members.client, self.members.usable
-        call = partial(_run_once, self.function, self.members.most_per_machine(), f"{self.name}-{position}")
+        call = partial(_run_once, self.work.function, self.members.most_per_machine(), f"{self.name}-{position}")
         key = f"bottleneck-{uuid.uuid4().hex}"
         future = client.submit(call, *data, *shared, key=key, workers=list(workers), pure=False)
         self.sent[key] = _Sent(position, workers, future, data)

@@ -2,68 +2,47 @@
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any
 
 from pipeline.execution.parent import follow
 from pipeline.execution.safe_path import safe_path
-from pipeline.execution.tasks import Lost, Result, Task
+from pipeline.execution.tasks import Lost, Result, Task, Work
 from pipeline.execution.threads import num_threads, take_share
 
 
-def run_in_processes(
-    function: Callable[..., Result],
-    tasks: Sequence[Task],
-    share: Sequence[Any],
-    pack: Callable[[Task], Any],
-    *,
-    count: int,
-) -> Iterator[tuple[Task, Result | Lost]]:
+def run_in_processes(work: Work[Task, Result], *, count: int) -> Iterator[tuple[Task, Result | Lost]]:
     """Run tasks in `count` processes; see `Workers.run`."""
     # joblib replaces a process whose memory has grown, and says so; no task is lost. Where warnings are errors, this one would end
     # joblib's own thread, and the caller would wait for ever.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
     # It says this where it runs all tasks in this process, one after the other.
     warnings.filterwarnings("ignore", message="Loky-backed parallel loops cannot be called", category=UserWarning)
-    call = partial(_run_with_share, function, max(1, num_threads() // count), os.getpid())
+    call = partial(_run_with_share, work.function, max(1, num_threads() // count), os.getpid())
     # At least two processes: joblib runs a single one in this process.
-    return _run(call, tasks, share, pack, backend="loky", num_jobs=max(2, count), num_ahead=count)
+    return _run(work, call, backend="loky", num_jobs=max(2, count), num_ahead=count)
 
 
-def run_in_threads(
-    function: Callable[..., Result],
-    tasks: Sequence[Task],
-    share: Sequence[Any],
-    pack: Callable[[Task], Any],
-    *,
-    count: int,
-) -> Iterator[tuple[Task, Result | Lost]]:
+def run_in_threads(work: Work[Task, Result], *, count: int) -> Iterator[tuple[Task, Result | Lost]]:
     """Run tasks in `count` threads of this process; see `Workers.run`."""
-    return _run(function, tasks, share, pack, backend="threading", num_jobs=count, num_ahead=count)
+    return _run(work, work.function, backend="threading", num_jobs=count, num_ahead=count)
 
 
 def _run(
-    call: Callable[..., Result],
-    tasks: Sequence[Task],
-    share: Sequence[Any],
-    pack: Callable[[Task], Any],
-    *,
-    backend: str,
-    num_jobs: int,
-    num_ahead: int,
+    work: Work[Task, Result], call: Callable[..., Result], *, backend: str, num_jobs: int, num_ahead: int
 ) -> Iterator[tuple[Task, Result | Lost]]:
     import joblib
 
     # joblib takes a few more tasks than it sends. Those come back as lost too, which costs nothing.
-    waiting, running = list(enumerate(tasks))[::-1], dict[int, Task]()
+    waiting, running = list(enumerate(work.tasks))[::-1], dict[int, Task]()
 
     def dispatch() -> Iterator[Any]:
         while waiting:
             number, task = waiting.pop()
             running[number] = task
-            yield joblib.delayed(_run_numbered)(call, number, pack(task), *share)
+            yield joblib.delayed(_run_numbered)(call, number, work.pack(task), *work.share)
 
     with safe_path():
         while waiting:

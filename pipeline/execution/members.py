@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.errors import ClusterError, MissingExtraError
+from pipeline.version import __version__
 
 logger = logging.getLogger(__name__)
 
@@ -80,11 +81,11 @@ class Members:
             version = _missing(error)
         except OSError as error:
             raise self.lost(str(error)) from error
-        wrong = {f"The scheduler {self.address}": version} if version != _own_version() else {}
+        wrong = {f"The scheduler {self.address}": version} if version != __version__ else {}
         wrong |= self._wrong()
         if wrong:
             raise ClusterError(
-                f"{_list(wrong)} Install the same version of bottleneck-pipeline everywhere; this is {_own_version()}."
+                f"{_list(wrong)} Install the same version of bottleneck-pipeline everywhere; this is {__version__}."
             )
         self._check_any()
 
@@ -112,7 +113,7 @@ class Members:
         self.workers = self._silences({address: member["last_seen"] for address, member in members.items()})
         self._note_silent()
         self._ask_versions([name for name in members if name not in self._versions and name not in self._silent])
-        own = _own_version()
+        own = __version__
         self.usable = frozenset(
             address for address in self.workers if address not in self._silent and self._versions.get(address) == own
         )
@@ -188,7 +189,7 @@ class Members:
         async def ask_all() -> list[Any]:
             return await asyncio.gather(*map(ask_one, addresses), return_exceptions=True)
 
-        own, answers = _own_version(), list[Any]([None] * len(addresses))
+        own, answers = __version__, list[Any]([None] * len(addresses))
         with contextlib.suppress(OSError):
             answers = self.ask(ask_all, 2 * ANSWER_SECONDS)
         for address, version in zip(addresses, answers, strict=True):
@@ -232,7 +233,7 @@ class Members:
             )
 
     def _wrong(self) -> dict[str, str]:
-        own = _own_version()
+        own = __version__
         versions = {f"Worker {address}": self._versions.get(address, own) for address in self.workers}
         return {name: version for name, version in versions.items() if version != own}
 
@@ -284,9 +285,3 @@ def _list(wrong: Mapping[str, str]) -> str:
 
 def _missing(error: Exception) -> str:
     return f"no bottleneck-pipeline ({error})"
-
-
-def _own_version() -> str:
-    import pipeline
-
-    return pipeline.__version__

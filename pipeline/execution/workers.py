@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.errors import SettingError
 from pipeline.execution.cluster import run_on_cluster
 from pipeline.execution.local import run_in_processes, run_in_threads
-from pipeline.execution.tasks import Lost, Result, Task
+from pipeline.execution.tasks import Lost, Result, Task, Work
 from pipeline.execution.threads import num_threads
 
 BACKENDS = ("auto", "loky", "threading", "dask")
@@ -56,10 +56,10 @@ class Workers:
         so their tasks come back as lost too. So do the tasks of a worker of a cluster that was not heard of for two minutes.
 
         Args:
-            function: Called with a task and the shared values. Pickled by name; inside it `num_threads()` is its share of the cores.
+            function: See `pipeline.execution.tasks.Work`.
             tasks: The tasks.
-            share: Values that all tasks need, sent once to each worker.
-            pack: Called with a task when a worker is nearly free; its result is sent in place of the task. None: send the task.
+            share: Values that all tasks need.
+            pack: Makes what is sent in place of a task; None: send the task.
             alone: Run a single task at a time, each in another process, so that only the task itself can have killed
                 its worker.
 
@@ -68,23 +68,15 @@ class Workers:
             MissingExtraError: Dask is not installed.
         """
         for part in ([task] for task in tasks) if alone else [tasks]:
-            yield from self._run(function, part, share, pack or _unchanged, alone=alone)
+            yield from self._run(Work(function, part, share, pack or _unchanged), alone=alone)
 
-    def _run(
-        self,
-        function: Callable[..., Result],
-        tasks: Sequence[Task],
-        share: Sequence[Any],
-        pack: Callable[[Task], Any],
-        *,
-        alone: bool,
-    ) -> Iterator[tuple[Task, Result | Lost]]:
+    def _run(self, work: Work[Task, Result], *, alone: bool) -> Iterator[tuple[Task, Result | Lost]]:
         count = self.count or num_threads()
         if self.scheduler is not None:
-            return run_on_cluster(function, tasks, share, pack, address=self.scheduler, count=self.count)
+            return run_on_cluster(work, address=self.scheduler, count=self.count)
         if self.backend != "threading" and (count > 1 or alone):
-            return run_in_processes(function, tasks, share, pack, count=count)
-        return run_in_threads(function, tasks, share, pack, count=count)
+            return run_in_processes(work, count=count)
+        return run_in_threads(work, count=count)
 
 
 def _unchanged(task: Task) -> Task:

@@ -1,4 +1,4 @@
-"""What a run has never seen, as standard layers of Keras: rows to p-values, as `pipeline.stage_two.novelty.detector` computes them.
+"""From rows to p-values as standard layers of Keras, as `pipeline.stage_two.novelty.detector` computes them.
 
 Letters: B images, D features, M centres of the training rows, n validation images.
 """

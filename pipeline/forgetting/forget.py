@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import __version__
 from pipeline.cache.forget import StoreChange, forget_rows
 from pipeline.cache.stores import store_folders
 from pipeline.errors import SettingError
@@ -27,6 +26,7 @@ from pipeline.forgetting.traces import Traces, find_traces
 from pipeline.forgetting.wanted import Wanted, find_wanted
 from pipeline.progress import progress_bar
 from pipeline.settings import Settings
+from pipeline.version import __version__
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from pipeline.runs.folder import RunFolder
 from pipeline.runs.info import RunInfo, TrainingFacts, task_digest
 from pipeline.runs.listing import FAULTS
 from pipeline.runs.run import load_run
-from pipeline.runs.save import Attach, TrainedHead, save_run
+from pipeline.runs.save import TrainedHead, save_run
+from pipeline.runs.saving import Attach, Saving
 from pipeline.runs.tables import read_table
 from pipeline.runs.tracking.logs import Log
 from pipeline.settings import Settings
@@ -123,7 +124,7 @@ def training_of(info: RunInfo) -> Training:
 
 
 def decisions_of(run: RunFolder) -> Decisions:
-    """What was asked of the run's outputs."""
+    """The goal of the run's thresholds, and the method of its calibration."""
     return Decisions(str(run.task.goal) if run.task.goal else None, run.task.calibrate)
 
 
@@ -132,9 +133,31 @@ def folds_of(info: RunInfo) -> Folds | None:
     return Folds(info.folds["folds"], info.folds["repeats"]) if info.folds else None
 
 
-def has_plots(run: RunFolder) -> bool:
-    """Whether plots were drawn."""
-    return any(run.path.glob("*.png"))
+def saving_again(run: RunFolder, keep: Sequence[Path], results: Sequence[HeadResult] = ()) -> Saving:
+    """How a new training of a run takes its place: with the old name and command, and plots if plots were drawn.
+
+    Args:
+        run: The run.
+        keep: Files of its folder that the new one gets, too.
+        results: Of the heads of its sweep, for sweep.json.
+    """
+    plots = any(run.path.glob("*.png"))
+    return Saving(run.name, replace=True, plots=plots, command=run.info.command, attach=_attach(keep, results))
+
+
+def _attach(paths: Sequence[Path], results: Sequence[HeadResult]) -> Attach:
+    """What copies files of the old run, and writes the results of a sweep, into the folder of the new one."""
+
+    def add(folder: Path) -> None:
+        for path in paths:
+            if path.is_dir():
+                shutil.copytree(path, folder / path.name, symlinks=True)
+            else:
+                shutil.copy2(path, folder / path.name, follow_symlinks=False)
+        if results:
+            write_json(folder / "sweep.json", [result.as_dict() for result in results])
+
+    return add
 
 
 class Refit:
@@ -181,8 +204,8 @@ class Refit:
         facts = TrainingFacts(**{entry.name: getattr(info, entry.name) for entry in fields(TrainingFacts)})
         trained = TrainedHead(head, scored, (), facts, self._extraction(manifest))
         own = [run.path / name for name in ("history.csv", "folds.csv", "sweep.json", run.head_path.name)]
-        kept = attach([*self._keep, *(path for path in own if path.is_file())])
-        save_run(trained, Log(), self._settings, name=run.name, replace=True, plots=has_plots(run), attach=kept)
+        kept = [*self._keep, *(path for path in own if path.is_file())]
+        save_run(trained, Log(), self._settings, saving_again(run, kept))
 
     def _rows(self, pooling: str) -> CachedRows:
         info, manifest = self._run.info, self._manifest
@@ -216,13 +239,9 @@ class Refit:
             training,
             Log(),
             self._settings,
+            saving_again(run, self._keep, results),
             folds=folds_of(run.info),
             decisions=decisions_of(run),
-            name=run.name,
-            replace=True,
-            plots=has_plots(run),
-            command=run.info.command,
-            attach=attach(self._keep, results),
         )
 
 
@@ -245,18 +264,3 @@ def sweep_leftovers(run: RunFolder, runs: Path) -> list[Path]:
     except FAULTS:  # a damaged sweep.json; the run itself says so when it is fitted again
         return []
     return [path for path in found if path.is_file()]
-
-
-def attach(paths: Sequence[Path], results: Sequence[HeadResult] = ()) -> Attach:
-    """What copies files of the old run, and writes the results of a sweep, into the folder of the new one."""
-
-    def add(folder: Path) -> None:
-        for path in paths:
-            if path.is_dir():
-                shutil.copytree(path, folder / path.name, symlinks=True)
-            else:
-                shutil.copy2(path, folder / path.name, follow_symlinks=False)
-        if results:
-            write_json(folder / "sweep.json", [result.as_dict() for result in results])
-
-    return add

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.cache.recipe import Recipe
 from pipeline.cache.store import Store, row_keys
 from pipeline.errors import MissingRowsError, SettingError
-from pipeline.forgetting.refit import attach, decisions_of, has_plots, training_of, views_of
+from pipeline.forgetting.refit import decisions_of, saving_again, training_of, views_of
 from pipeline.images.manifest import Manifest
 from pipeline.runs.folder import RunFolder
 from pipeline.settings import Settings
@@ -58,10 +58,6 @@ def retrain(run: RunFolder, manifest: Manifest, settings: Settings, keep: Sequen
         manifest,
         tuning,
         replace(settings, features=features),
-        decisions_of(run),
-        name=run.name,
-        replace=True,
-        plots=has_plots(run),
-        command=info.command,
-        attach=attach(keep),
+        saving_again(run, keep),
+        decisions=decisions_of(run),
     )

@@ -44,7 +44,7 @@ def find_shown(
 
 
 def find_indexes() -> list[Removed]:
-    """Indexes of `similar`, which are copies of rows: their names do not say of which images, so all of them are removed."""
+    """Indexes of `similar`, which are copies of rows: their names do not show which images they hold, so all of them are removed."""
     again = "bottleneck similar IMAGE... --in DATA"
     return [Removed(str(path), again) for path in sorted(index_folder().glob("*.faiss"))]
 

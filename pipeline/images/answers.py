@@ -254,9 +254,8 @@ def _numbers(columns: Mapping[str, list[str | None]], *notes: str) -> Answers:
         known = [text for text in column if text is not None]
         numbers = as_numbers(known)
         if (doubtful := doubtful_number(known)) and numbers[doubtful] is not None:
-            notes += (
-                f"{doubtful!r} in the column {name!r} is read as {numbers[doubtful]:g}. If its comma is for decimals, write points.",
-            )
+            cure = "comma is for decimals, write points" if "," in doubtful else "point is for thousands, leave it out"
+            notes += (f"{doubtful!r} in the column {name!r} is read as {numbers[doubtful]:g}. If its {cure}.",)
         notes += _note_on_stand_ins(name, known, numbers)
         wrong = next((text for text, value in numbers.items() if value is None), None)
         if wrong is not None:

@@ -328,7 +328,7 @@ def _find_file(path: str, how: _How) -> Entry:
         if Path(path).is_file():
             return _entry_of_file(path, None)
         if Path(path).exists():
-            return _entry_of_file(path, "not a regular file; the name - reads one image from standard input")
+            return _entry_of_file(path, "not a regular file; the name - reads an image, or paths, from standard input")
         found, reason = how.locator.locate(path)
     except OSError as error:
         return _entry_of_file(path, f"cannot be read: {error.strerror}")

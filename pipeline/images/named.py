@@ -1,4 +1,4 @@
-"""Data sets that are given as images: what a text or a frame stands for, other than one image."""
+"""Data sets that are given for prediction: a text may name a folder, an archive, a table or a pattern in place of one image."""
 
 import glob
 import re
@@ -87,6 +87,6 @@ def list_data(data: Any, reading: Reading) -> Listed:
     if kind == "a table" and not is_images:
         return tables.list_table(path, reading)
     is_arrays = path.is_file() and path.suffix.lower() in (".npz", ".npy")
-    manifest = arrays.scan_npz(path, reading) if is_arrays else scan(data, reading)
+    manifest = arrays.list_npz(path, reading) if is_arrays else scan(data, reading)
     entries: list[Entry] = entries_of_manifest(manifest, beside=f"{data}/")
     return Listed(entries, manifest.warnings if is_arrays else ())

@@ -13,6 +13,9 @@ _MEASURED = re.compile(
 _GROUPS = re.compile(r"[-+]?[1-9]\d{0,2}([.,]\d{3})+")
 """Numbers that may have thousands: `1,250`, and not `0,125` or `12,5`."""
 
+_HUNDREDS, _LONG = re.compile(r"[-+]?[1-9]\d{2}"), re.compile(r"[-+]?\d{4,}")
+"""Whole numbers just too small for thousands, and ones that are written without a mark for them."""
+
 
 def number_of(text: str) -> float | None:
     """The number in a text with a decimal point, or none."""
@@ -38,11 +41,16 @@ def as_numbers(labels: Iterable[str]) -> dict[str, float | None]:
 
 
 def doubtful_number(labels: Iterable[str]) -> str | None:
-    """A label such as `1,250` in a column in which nothing says whether its comma is for thousands or for decimals; None if there is none."""
+    """A label such as `1,250` in a column in which nothing says whether its mark is for thousands or for decimals; None if there is none.
+
+    A point is in doubt beside whole numbers such as `950`: one who writes three decimals writes them there, too.
+    """
     numbers = {label: match["number"] for label in labels if (match := _MEASURED.fullmatch(label))}
     if any(map(_mark_in, numbers.values())):
         return None
-    return next((label for label, number in numbers.items() if "," in number), None)
+    is_grouped = any(map(_HUNDREDS.fullmatch, numbers.values())) and not any(map(_LONG.fullmatch, numbers.values()))
+    marks = ",." if is_grouped else ","
+    return next((label for label, number in numbers.items() if any(mark in number for mark in marks)), None)
 
 
 def _decimal_mark(numbers: Iterable[str]) -> str | None:

@@ -41,7 +41,7 @@ def label_cure(manifest: Manifest) -> str:
         return f"Columns that could be the labels: {', '.join(map(repr, manifest.label_choices))}. Choose one with --label."
     return (
         "A head needs labels: put the images into one folder per class (DATA/cats/1.jpg), or give a table with the columns "
-        f"path and label, or an .npz file with the arrays x and y.{_annotation_hint(manifest)}"
+        f"path and label, or an .npz file with the arrays x and y; in Python (images, labels).{_annotation_hint(manifest)}"
     )
 
 

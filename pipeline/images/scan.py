@@ -1,9 +1,10 @@
-"""From DATA, as the user writes it, to a manifest."""
+"""From DATA, as the user writes it, to a manifest: which reader takes it."""
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, Union, cast
 
 from pipeline.errors import DataLayoutError, DataNotFoundError, did_you_mean
 from pipeline.files import check_regular
@@ -16,7 +17,7 @@ from pipeline.images.remote.kept import naming_url
 from pipeline.images.remote.patterns import is_magic, may_be_pattern, split
 from pipeline.images.sources import far, folders
 from pipeline.images.sources.archives import archives
-from pipeline.images.sources.arrays import arrays, tfds
+from pipeline.images.sources.arrays import arrays, in_memory, tfds
 from pipeline.images.sources.reading import Reading
 from pipeline.images.sources.tables import frames, huggingface, tables
 from pipeline.surroundings import user_path
@@ -24,8 +25,8 @@ from pipeline.surroundings import user_path
 if TYPE_CHECKING:
     from narwhals.typing import IntoDataFrame
 
-Data = Union[str, Path, "IntoDataFrame"]
-"""The types of data that a user may give."""
+Data = Union[str, Path, "IntoDataFrame", tuple[Any, ...], Mapping[str, Any]]
+"""What a user may give: a path or name, a data frame, or arrays."""
 
 _EXPECTED = (
     "a folder of images, a .zip or .tar of one, a folder of Hugging Face (save_to_disk, or Parquet files), a .csv, .tsv, "
@@ -57,7 +58,8 @@ def scan(data: Data, reading: Reading | None = None) -> Manifest:
     Args:
         data: A folder of images, a `.zip` or `.tar` of one, a folder that `save_to_disk` of Hugging Face made or that
             contains Parquet files, a `.csv`, `.jsonl` or `.parquet` table, an `.npz` or `.npy` file, `keras:NAME`,
-            `sklearn:digits`, `tfds:NAME`; or a data frame (pandas, polars).
+            `sklearn:digits`, `tfds:NAME`; a data frame (pandas, polars); or arrays: (images, labels), pairs of these for train and test, or
+            arrays by name as in an `.npz` file.
         reading: How it is read; None: by the defaults.
 
     Raises:
@@ -72,8 +74,10 @@ def _scan(data: Data, reading: Reading) -> Manifest:
     """The manifest, without warnings about its labels and splits."""
     if isinstance(data, str) and is_url(data):
         return replace(_scan_url(data, reading), source=shown(data))
+    if in_memory.is_arrays(data):
+        return in_memory.scan_arrays(data, reading)
     if not isinstance(data, str | Path):
-        return frames.scan_frame(data, reading)
+        return frames.scan_frame(cast("IntoDataFrame", data), reading)
     prefix, _, name = str(data).partition(":")
     if prefix == "sklearn" and name:
         return replace(arrays.scan_sklearn(name, reading), source=str(data))

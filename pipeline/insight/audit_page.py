@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 from pipeline.insight.findings import Copies, Facts, Findings, Neighbour, Shown, Stranger, Suspect
-from pipeline.insight.page import Section, Thumbnails, card, figure, more, name_in_bold, render_page
+from pipeline.insight.page import Section, Thumbnails, card, figure, more_like_this, name_in_bold, render_page
 
 MAX_SUSPECTS = 60
 """Suspect labels on the page; the table has all."""
@@ -48,7 +48,7 @@ class _AlikeFigures:
     def of(self, image: Shown) -> str:
         """The nearest images of an image, as HTML; nothing if they were not found."""
         near = [_near(one, self.thumbnails) for one in self.alike.get(image.row, ())]
-        return more("More like this", near) if near else ""
+        return more_like_this(near) if near else ""
 
 
 def _near(neighbour: Neighbour, thumbnails: Thumbnails) -> str:

@@ -16,7 +16,7 @@ COLUMNS = ("kind", "path", "split", "label", "likely", "probability", "others", 
 
 
 def check_table(path: Path) -> None:
-    """Check that the table beside a page replaces none but that of an earlier audit: nobody has named it.
+    """Check that the table beside a page replaces nothing but that of an earlier audit, since the user did not name it.
 
     Raises:
         SettingError: It is another file, such as the labels that are audited.

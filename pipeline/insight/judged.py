@@ -17,7 +17,7 @@ from pipeline.tasks.task import Task
 def judge_rows(
     task: Task, X: Array, y: Labels, digests: Sequence[bytes], show: Callable[[int], Shown]
 ) -> tuple[LeftOut, tuple[Suspect, ...]]:
-    """What ridge says of each image without it, and the suspects, the most suspect first.
+    """The output of ridge for each image without it, and the suspects, the most suspect first.
 
     Args:
         task: One class for each image.

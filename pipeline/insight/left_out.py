@@ -96,7 +96,7 @@ class Judge:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What heads say of images that they have not seen."""
+    """Outputs of heads for images that they have not seen."""
 
     outputs: Outputs
     """Probabilities of each image by a head fitted without its block, (N, K)."""

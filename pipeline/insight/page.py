@@ -111,9 +111,9 @@ def card(figures: Iterable[str], text: str = "", last: str = "") -> str:
     return f'<li><div class="side">{"".join(figures)}</div>{below}{last}</li>'
 
 
-def more(title: str, figures: Iterable[str]) -> str:
-    """Images that are shown when their title is pressed."""
-    return f'<details><summary>{escape(title)}</summary><div class="side">{"".join(figures)}</div></details>'
+def more_like_this(figures: Iterable[str]) -> str:
+    """Images that are shown when `More like this` is pressed."""
+    return f'<details><summary>More like this</summary><div class="side">{"".join(figures)}</div></details>'
 
 
 def check_page(path: Path) -> None:

@@ -9,7 +9,6 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from pipeline import __version__
 from pipeline.errors import RunNotFoundError
 from pipeline.files import replacing
 from pipeline.insight.duplicates import NEAR
@@ -24,6 +23,7 @@ from pipeline.runs.folder import RunFolder
 from pipeline.runs.listing import RunGroup, group_runs
 from pipeline.runs.naming import plain_name
 from pipeline.settings import Settings
+from pipeline.version import __version__
 
 
 @dataclass(frozen=True)

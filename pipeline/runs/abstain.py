@@ -1,4 +1,4 @@
-"""Images that a run does not answer for, because they are unlike all that it was trained on."""
+"""Images that a run refuses to label (`--abstain`), because they are unlike all that it was trained on."""
 
 from pathlib import Path
 from typing import Protocol

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,48 +14,16 @@ from pipeline.files import replacing, write_json
 from pipeline.html import show_png
 from pipeline.images.manifest import SPLITS, Manifest
 from pipeline.images.summary import unread_kinds
-from pipeline.runs.abstain import Judge, check_abstain
 from pipeline.runs.attempts import attempt
 from pipeline.runs.evaluation import Evaluation, nearest_class, shorten, unknown_text
 from pipeline.runs.folder import write_predictions
 from pipeline.runs.plots.by_task import NAMES, Shown, draw_all
 from pipeline.runs.predict import Predicted
+from pipeline.runs.predictor import Predictor
 from pipeline.tasks.task import Task
 
 OWN_SPLITS = "100/0/0"
 """Percentages with which a data set is read, so that validation and test images are those that the data itself names."""
-
-
-class Predictor(Protocol):
-    """A run, or an exported file."""
-
-    @property
-    def name(self) -> str:
-        """For people."""
-        ...
-
-    @property
-    def task(self) -> Task:
-        """What it answers."""
-        ...
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the K outputs, in their order."""
-        ...
-
-    def predict_manifest(self, manifest: Manifest) -> Predicted:
-        """The probabilities of the images that can be read."""
-        ...
-
-    @property
-    def detector(self) -> Judge | None:
-        """Judges how familiar images are, if it has one."""
-        ...
-
-    def training_digests(self) -> frozenset[bytes]:
-        """SHA-256 of each training image, as far as they are known."""
-        ...
 
 
 def check_out(folder: Path, option: str = "--out") -> None:
@@ -106,7 +73,7 @@ def evaluate(
     if out is not None:
         check_out(out)
     task = predictor.task
-    check_abstain(abstain, predictor.detector, task, predictor.name)
+    predictor.check_abstain(abstain)
     task.check_columns(manifest.target_names)
     chosen, part = _choose_split(manifest, split)
     unknown = _unknown_labels(part, task)

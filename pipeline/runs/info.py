@@ -12,13 +12,13 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
 
-from pipeline import __version__
 from pipeline.bases.names import HUB
 from pipeline.cache.recipe import Recipe
 from pipeline.errors import DamagedStoreError
 from pipeline.images.manifest import Files, Manifest
 from pipeline.stage_one.extraction import Extraction
 from pipeline.tasks.task import Task
+from pipeline.version import __version__
 
 SCHEMA = 1
 _LIBRARIES = ("tensorflow", "keras", "scikit-learn", "numpy")

@@ -64,7 +64,7 @@ def check_target(path: Path, option: str) -> None:
         option: What names it, for the message.
 
     Raises:
-        SettingError: Its folder is none, cannot be written to, or is on a disk that is full.
+        SettingError: Its folder is not a folder, cannot be written to, or is on a disk that is full.
     """
     folder = path.absolute().parent
     while not folder.exists() and folder != folder.parent:  # it will be made
@@ -81,7 +81,7 @@ def check_target(path: Path, option: str) -> None:
 
 
 def check_spares(path: Path, option: str, read: object = ()) -> None:
-    """Check that a file which will be replaced is none that is needed: what the command reads, or a table of a run.
+    """Check that a file which will be replaced is not needed: that the command does not read it, and that it is no table of a run.
 
     Args:
         path: What will be written.

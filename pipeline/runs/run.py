@@ -4,18 +4,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.cache.recipe import Recipe
 from pipeline.errors import DamagedStoreError, PipelineError
 from pipeline.html import show_png, show_table
-from pipeline.images.given import GivenImages
+from pipeline.images.given import Given, GivenImages, read_given
 from pipeline.images.manifest import Manifest
 from pipeline.images.sources.reading import Reading
 from pipeline.predictions import Predictions
+from pipeline.runs.abstain import check_abstain
 from pipeline.runs.folder import RunFolder, load_arrays, open_run
 from pipeline.runs.info import RunInfo
 from pipeline.runs.listing import augmentation_of, kind_of
 from pipeline.runs.plots.by_task import NAMES
-from pipeline.runs.predict import Predicted, predict, predict_manifest
+from pipeline.runs.predict import Predicted, predict_manifest
+from pipeline.runs.predictor import label_images
 from pipeline.settings import Settings
+from pipeline.stage_one.scan import make_reading
 from pipeline.stage_two.head import Head
 from pipeline.stage_two.linear.heads import head_from_arrays
 from pipeline.stage_two.novelty.detector import Detector
@@ -71,18 +75,17 @@ class Run:
     def predict(
         self, images: GivenImages, *, top: int = 5, reading: Reading | None = None, abstain: float | None = None
     ) -> Predictions:
-        """Label images; see `pipeline.runs.predict.predict`."""
-        return predict(
-            self.head,
-            self.info,
-            self.task,
-            images,
-            self.settings,
-            top=top,
-            reading=reading,
-            detector=self.detector,
-            abstain=abstain,
-        )
+        """Label images; see `pipeline.runs.predictor.label_images`."""
+        return label_images(self, images, top=top, reading=reading, abstain=abstain)
+
+    def check_abstain(self, abstain: float | None) -> None:
+        """See `Predictor`."""
+        check_abstain(abstain, self.detector, self.task, self.name)
+
+    def read(self, images: GivenImages, reading: Reading | None = None) -> Given:
+        """See `Predictor`."""
+        exif = Recipe.from_dict(dict(self.info.recipe)).decoder.exif
+        return read_given(images, self.settings.paths.hashes, exif=exif, reading=reading or make_reading(self.settings))
 
     def predict_manifest(self, manifest: Manifest) -> Predicted:
         """The outputs for the images of a manifest; see `pipeline.runs.predict.predict_manifest`."""

@@ -1,7 +1,7 @@
 """Saving a trained head as a run: the folder is written, plots are drawn, and the run is logged."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from pipeline.runs.folder import NOVELTY, NewRun, RunFolder, save_arrays, write_
 from pipeline.runs.info import TrainingFacts, describe_run
 from pipeline.runs.plots.plots import draw_run
 from pipeline.runs.run import Run
+from pipeline.runs.saving import Saving
 from pipeline.runs.tables import write_table
 from pipeline.runs.tracking.logs import Log
 from pipeline.settings import Settings
@@ -25,8 +26,6 @@ _FOLD_COLUMNS = ("path", "label", "predicted", "probability", "fold")
 
 _GROUP_COLUMNS = ("path", "sha256", "group")
 """Of groups.csv, in the order of predictions.csv; only where the images have groups, which folds keep together."""
-
-Attach = Callable[[Path], None]
 
 
 @dataclass(frozen=True)
@@ -48,38 +47,26 @@ class TrainedHead:
     """Of a cross-validation."""
 
 
-def save_run(
-    trained: TrainedHead,
-    log: Log,
-    settings: Settings,
-    *,
-    name: str | None,
-    replace: bool = False,
-    plots: bool,
-    attach: Attach | None = None,
-) -> Run:
+def save_run(trained: TrainedHead, log: Log, settings: Settings, saving: Saving) -> Run:
     """Save a head with its predictions and all that is needed to predict with it.
 
     Args:
         trained: The head.
         log: TensorBoard and MLflow.
         settings: Folder of the runs; the run predicts with these settings.
-        name: The run's name; None: made from data, base and head.
-        replace: Replace an existing run of that name.
-        plots: Draw learning curves, and the plots of the task.
-        attach: Adds files to the folder before it gets its name.
+        saving: Name, plots and further files; its command is in `trained.facts`.
 
     Raises:
         UnsavedRunError: The folder of the runs cannot be written to; the run was kept elsewhere, where the message says.
     """
     fitted = fit_detector(trained.scored.labelled)
     try:
-        folder = _write(trained, fitted, settings, settings.paths.runs, name, replace=replace, attach=attach)
+        folder = _write(trained, fitted, settings, settings.paths.runs, saving)
     except OSError as error:
         if isinstance(error, PipelineError):
             raise
-        raise _keep_elsewhere(trained, fitted, settings, name, error) from error
-    if plots:
+        raise _keep_elsewhere(trained, fitted, settings, saving.name, error) from error
+    if saving.plots:
         splits, outputs = trained.scored.labelled.splits, trained.scored.outputs
         draw_run(folder, {name: (outputs[name], part.y) for name, part in splits.items()})
     log.finish(folder)
@@ -91,7 +78,7 @@ def _keep_elsewhere(
 ) -> OSError:
     """Write a run to the system's temporary folder, and return the error that says so; the original error if that fails too."""
     try:
-        kept = _write(trained, fitted, settings, Path(tempfile.mkdtemp(prefix="bottleneck-run-")), name, replace=False)
+        kept = _write(trained, fitted, settings, Path(tempfile.mkdtemp(prefix="bottleneck-run-")), Saving(name))
     except OSError:
         return error
     return UnsavedRunError(
@@ -100,16 +87,7 @@ def _keep_elsewhere(
     )
 
 
-def _write(
-    trained: TrainedHead,
-    fitted: FittedDetector,
-    settings: Settings,
-    runs: Path,
-    name: str | None,
-    *,
-    replace: bool,
-    attach: Attach | None = None,
-) -> RunFolder:
+def _write(trained: TrainedHead, fitted: FittedDetector, settings: Settings, runs: Path, saving: Saving) -> RunFolder:
     """Write all files of a run."""
     labelled, outputs = trained.scored.labelled, trained.scored.outputs
     images = {split: len(part) for split, part in labelled.splits.items()}
@@ -123,7 +101,8 @@ def _write(
         fitted.as_dict(),
     )
     kind = info.head.split(":")[0].split(",")[0]
-    with NewRun(runs, name, f"{info.data}-{info.recipe['base']}-{kind}", replace=replace) as new:
+    stem = f"{info.data}-{info.recipe['base']}-{kind}"
+    with NewRun(runs, saving.name, stem, replace=saving.replace) as new:
         _save_head(trained.head, new.path)
         save_arrays(new.path / NOVELTY, fitted.detector.arrays())
         if trained.history:
@@ -139,8 +118,8 @@ def _write(
             write_table(new.path / "folds.csv", _FOLD_COLUMNS, trained.folds.rows)
         if any(part.groups for part in labelled.splits.values()):
             write_table(new.path / "groups.csv", _GROUP_COLUMNS, _group_lines(labelled))
-        if attach is not None:
-            attach(new.path)
+        if saving.attach is not None:
+            saving.attach(new.path)
         return new.finish(info, trained.scored.scores)
 
 

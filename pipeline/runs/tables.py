@@ -1,4 +1,4 @@
-"""The CSV tables of a run: history.csv and predictions.csv; texts are safe for spreadsheets and read back as they were."""
+"""The CSV tables of a run: history.csv and predictions.csv; texts are safe in spreadsheets, and are read back as they were."""
 
 import csv
 import io

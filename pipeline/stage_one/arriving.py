@@ -18,8 +18,9 @@ from pipeline.images.manifest import Contents, Early, Manifest
 from pipeline.images.remote.arrivals import Arrival, Arrivals
 from pipeline.progress import progress_bar
 from pipeline.settings import Settings
-from pipeline.stage_one.computing.compute import Item, compute, finish, row_bar
+from pipeline.stage_one.computing.compute import compute, finish, row_bar
 from pipeline.stage_one.engines.choose import choose_backend, make_engine
+from pipeline.stage_one.missing import Item
 from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.reuse.stored import stored_features
 

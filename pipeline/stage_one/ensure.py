@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -15,11 +15,12 @@ from pipeline.cache.scratch import check_takes_rows, naming_store
 from pipeline.cache.store import Store, view_keys
 from pipeline.errors import DataLayoutError
 from pipeline.images.decoding.noticed import Noticed
+from pipeline.images.labels import listed
 from pipeline.images.manifest import Early, Manifest
 from pipeline.images.summary import Skipped, unread_kinds
 from pipeline.settings import Settings
-from pipeline.stage_one.computing.dispatch import compute_missing
 from pipeline.stage_one.copies import compute_with_copies
+from pipeline.stage_one.dispatch import compute_missing
 from pipeline.stage_one.extraction import Extraction
 from pipeline.stage_one.recipes import make_recipe
 from pipeline.stage_one.reuse.earlier import derive_missing
@@ -85,16 +86,10 @@ def make_rows(
         opened: The store of the recipe, if it is open: the shards of a large one are checked for a second.
     """
     start, early = time.monotonic(), manifest.early or Early()
-    inventory = take_inventory(
-        view_keys(manifest.digests, views),
-        settings.paths.cache,
-        recipe.with_max_pixels(settings.compute.max_pixels),
-        alternative,
-        keep=keep,
-        few=settings.compute.batch_size,
-        opened=opened,
-    )
-    inventory = use_older(manifest, inventory, few=settings.compute.batch_size)
+    few, limited = settings.compute.batch_size, recipe.with_max_pixels(settings.compute.max_pixels)
+    keys = view_keys(manifest.digests, views)
+    inventory = take_inventory(keys, settings.paths.cache, limited, alternative, keep=keep, few=few, opened=opened)
+    inventory = use_older(manifest, inventory, few=few)
     if keep and not inventory.is_complete:
         check_takes_rows(inventory.store)
     shape = partial(known_shape, manifest)
@@ -118,13 +113,8 @@ def make_rows(
         keep_note(store, settings.features.weights)
     offer_shared(store, inventory.keys, settings.paths, progress=settings.compute.progress)
     _warn_of_noticed(readable, {**early.noticed, **done.noticed})
-    logger.info(
-        "%s: %d rows needed, %d of them new%s.",
-        store.name,
-        len(inventory.keys),
-        extraction.num_new,
-        f", computed by {extraction.engine}" if extraction.engine else "",
-    )
+    by = f", computed by {extraction.engine}" if extraction.engine else ""
+    logger.info("%s: %d rows needed, %d of them new%s.", store.name, len(inventory.keys), extraction.num_new, by)
     return extraction
 
 
@@ -157,22 +147,22 @@ def _refuse_skipped(manifest: Manifest) -> None:
     """Raise DataLayoutError if images were skipped, or are of a kind that could be read but is not."""
     unread = unread_kinds(manifest.ignored)
     if manifest.skipped or unread:
-        listed = "; ".join([*_first(manifest.skipped), *unread])
+        shown = "; ".join([*_first(manifest.skipped), *unread])
         num_unread = len(manifest.skipped) + sum(entry.count for entry in manifest.ignored if entry.reason)
-        raise DataLayoutError(f"{num_unread:,} images had to be skipped, and --strict is set: {listed}")
+        raise DataLayoutError(f"{num_unread:,} images had to be skipped, and --strict is set: {shown}")
 
 
 def _check_what_is_left(scanned: Manifest, read: Manifest) -> None:
     """Raise DataLayoutError if no image of the data, of a class or of a split can be read."""
-    listed = "; ".join(_first(read.skipped))
+    shown = "; ".join(_first(read.skipped))
     if not len(read):
-        raise DataLayoutError(f"None of the {len(read.skipped):,} images can be read: {listed}")
+        raise DataLayoutError(f"None of the {len(read.skipped):,} images can be read: {shown}")
     for what, name in (
         *(("class", name) for name in scanned.classes if name not in set(read.classes)),
         *(("split", name) for name in sorted(set(scanned.splits) - set(read.splits))),
     ):
         raise DataLayoutError(
-            f"No image of the {what} {name!r} can be read. Mend its images, or remove them from the data. Skipped: {listed}"
+            f"No image of the {what} {name!r} can be read. Mend its images, or remove them from the data. Skipped: {shown}"
         )
 
 
@@ -182,21 +172,32 @@ def _first(skipped: Sequence[Skipped]) -> list[str]:
 
 
 def _warn_of_noticed(manifest: Manifest, noticed: Mapping[bytes, Noticed]) -> None:
-    """Count the images whose range of values was judged, by their significant bits, and those whose files have more than one."""
-    more = {digest for digest, found in noticed.items() if found.has_more}
-    if more:
-        first = next(name for name, digest in zip(manifest.names, manifest.digests, strict=True) if digest in more)
+    """Count files with several images, images that are nearly black, and images whose range of values was judged, by their significant bits."""
+    if more := _named(manifest, {digest for digest, found in noticed.items() if found.has_more}):
         logger.warning(
             "%d files have several pages or frames, %s for one; the first of each is used. If others matter, split them into files.",
             len(more),
-            first,
+            more[0],
+        )
+    if dim := _named(manifest, {digest for digest, found in noticed.items() if found.is_dim}):
+        logger.warning(
+            "%d images are gray with alpha of 16 bits and use fewer: the upper 8 are read, so they are nearly black (%s). Save them without "
+            "alpha, or with 8 bits.",
+            len(dim),
+            listed(dim, 3),
         )
     counts = Counter(found.bits for found in noticed.values() if found.bits is not None)
     if counts:
-        listed = ", ".join(f"{counts[bits]} with {bits} bits" for bits in sorted(counts))
         logger.warning(
             "%d images have 16 bits a channel and hardly a value that needs them; their range was judged by the largest values in each "
             "file: %s. If images are to be compared by brightness, convert them to 8 bits first, all in the same way.",
             counts.total(),
-            listed,
+            ", ".join(f"{counts[bits]} with {bits} bits" for bits in sorted(counts)),
         )
+
+
+def _named(manifest: Manifest, digests: Collection[bytes]) -> list[str]:
+    """The names of the images with these digests."""
+    if not digests:
+        return []
+    return [name for name, digest in zip(manifest.names, manifest.digests, strict=True) if digest in digests]

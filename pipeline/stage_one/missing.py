@@ -1,13 +1,23 @@
 """Which rows a store lacks, and the images that stay without one."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.cache.store import Store, view_keys
 from pipeline.errors import SettingError
 from pipeline.images.manifest import Manifest
-from pipeline.stage_one.computing.compute import Item
+
+
+@dataclass(frozen=True)
+class Item:
+    """A row to compute: one view of one image."""
+
+    row: int
+    """Row of the image."""
+
+    view: int
 
 
 def missing_items(manifest: Manifest, store: Store, views: Sequence[int]) -> list[Item]:

@@ -45,7 +45,7 @@ def folds_of(num_folds: int | None, num_repeats: int) -> Folds | None:
 
 @dataclass(frozen=True)
 class FoldScores:
-    """What the heads of all folds say of the images that they have not seen."""
+    """Outputs of the heads of all folds for the images that they have not seen."""
 
     name: str
     """Name of the main score, such as `accuracy`."""

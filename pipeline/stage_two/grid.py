@@ -2,13 +2,21 @@
 
 import itertools
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.errors import HeadSpecError, SettingError
 from pipeline.stage_two.dense.settings import Training
-from pipeline.stage_two.spec import DenseSpec, LinearSpec, check_learnable, expand_choices, parse_head, pooling_of
+from pipeline.stage_two.spec import (
+    DenseSpec,
+    HeadSpec,
+    LinearSpec,
+    check_learnable,
+    expand_choices,
+    parse_head,
+    pooling_of,
+)
 from pipeline.tasks.task import Task
 
 DEFAULT_HEADS = (
@@ -51,42 +59,56 @@ class Cell:
         return {} if isinstance(parse_head(self.head), LinearSpec) else self.training.as_dict()
 
 
-def make_cells(
-    heads: Sequence[str],
-    training: Training,
-    *,
-    pool: str | None = None,
-    learning_rates: Sequence[float] = (),
-    batch_sizes: Sequence[int] = (),
-    num_random: int | None = None,
-    task: Task | None = None,
-) -> list[Cell]:
-    """The grid of heads and training settings, or a random sample of it.
+@dataclass(frozen=True)
+class Grid:
+    """The heads and training settings of a sweep: all combinations, or a random sample of them."""
 
-    Args:
-        heads: Descriptions; `|` separates choices, as in `dense:64|256,relu`.
-        training: Settings that all dense heads share; the random sample uses its seed.
-        pool: Pooling of all heads; None: see `pooling_of`.
-        learning_rates: Learning rates to try for dense heads; empty: that of `training`.
-        batch_sizes: Batch sizes to try for dense heads; empty: that of `training`.
-        num_random: Number of cells to draw; None: all.
-        task: What they will learn; see `parse_head`.
+    heads: Sequence[str] = ()
+    """Descriptions; `|` separates choices, as in `dense:64|256,relu`. Empty: those of `DEFAULT_HEADS` that can learn the task."""
 
-    Raises:
-        HeadSpecError: A head cannot be parsed.
-        SettingError: The grid is empty, or `num_random` is below 1.
-    """
-    cells: dict[Cell, None] = {}
-    for text in itertools.chain.from_iterable(expand_choices(head) for head in heads):
-        spec = parse_head(text, task)
-        rates = learning_rates if isinstance(spec, DenseSpec) else ()
-        sizes = batch_sizes if isinstance(spec, DenseSpec) else ()
-        for rate, size in itertools.product(rates or [training.learning_rate], sizes or [training.batch_size]):
-            own = replace(training, learning_rate=rate, batch_size=size)
-            cells[Cell(str(spec), own, pooling_of(spec, pool))] = None
-    grid = list(cells)
-    if not grid or (num_random is not None and num_random < 1):
-        raise SettingError(f"A sweep needs at least one head. Received: heads {list(heads)}, random {num_random}.")
-    if num_random is None or num_random >= len(grid):
-        return grid
-    return random.Random(training.seed).sample(grid, num_random)
+    training: Training = field(default_factory=Training)
+    """Settings that all dense heads share; the random sample uses its seed."""
+
+    pool: str | None = None
+    """Pooling of all heads; None: `avg` for linear heads and `none` for dense ones, see `pooling_of`."""
+
+    learning_rates: Sequence[float] = ()
+    """Learning rates to try for dense heads; empty: that of `training`."""
+
+    batch_sizes: Sequence[int] = ()
+    """Batch sizes to try for dense heads; empty: that of `training`."""
+
+    num_random: int | None = None
+    """Number of cells to draw; None: all."""
+
+    def cells(self, task: Task) -> list[Cell]:
+        """The cells for a task, each once.
+
+        Raises:
+            HeadSpecError: A head cannot be parsed, or cannot learn the task.
+            SettingError: `num_random` is below 1.
+        """
+        heads = self.heads or default_heads(task)
+        specs = [parse_head(text, task) for head in heads for text in expand_choices(head)]
+        cells = list(dict.fromkeys(cell for spec in specs for cell in self._cells_of(spec)))
+        if self.num_random is not None and self.num_random < 1:
+            raise SettingError(
+                f"A sweep needs at least one head. Received: heads {list(heads)}, random {self.num_random}."
+            )
+        if self.num_random is not None and self.num_random < len(cells):
+            cells = random.Random(self.training.seed).sample(cells, self.num_random)
+        for cell in cells:
+            check_learnable(parse_head(cell.head), task)
+        return cells
+
+    def _cells_of(self, spec: HeadSpec) -> Iterator[Cell]:
+        """One head with all learning rates and batch sizes; a linear head has neither."""
+        is_dense = isinstance(spec, DenseSpec)
+        rates = (is_dense and self.learning_rates) or [self.training.learning_rate]
+        sizes = (is_dense and self.batch_sizes) or [self.training.batch_size]
+        for rate, size in itertools.product(rates, sizes):
+            yield Cell(
+                str(spec),
+                replace(self.training, learning_rate=rate, batch_size=size),
+                pooling_of(spec, self.pool),
+            )

@@ -85,7 +85,7 @@ def score_head(
         labelled: Rows and targets.
         tta: Average over the stored views of validation and test images; the training split is scored on view 0.
         decisions: Goal of the thresholds, and method of the calibration.
-        left_out: What ridge without them says of the training images, (N, C); None: not known.
+        left_out: The sums of ridge for each training image without it, (N, C); None: not known.
 
     Raises:
         SettingError: The task has no use for the decisions.

@@ -27,7 +27,7 @@ def class_weight_text(given: str | Mapping[str, float] | None) -> str | None:
         given: `balanced`, `none`, `cats=2,dogs=1`, JSON, a mapping, or None.
 
     Raises:
-        SettingError: It is none of these, or a weight is no number above 0.
+        SettingError: It is neither of these, or a weight is not a number above 0.
     """
     if given is None or given in (NONE, BALANCED):
         return None if given != BALANCED else BALANCED

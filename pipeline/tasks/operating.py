@@ -1,6 +1,6 @@
-"""Operating points: curves over all thresholds, and the threshold that a goal asks for.
+"""Operating points: the threshold that a goal asks for.
 
-Letters: N images, M distinct probabilities.
+Letters: N images.
 """
 
 from dataclasses import dataclass
@@ -10,77 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import SettingError
-
-Double = NDArray[np.float64]
+from pipeline.tasks.curves import RankCurve, rank_curve
 
 HALF = 0.5
 """The threshold where no goal decides, and of a label of which validation has no positive or no negative image."""
 
 _SHARES = ("recall", "precision")
 _EXPECTED = "f1, recall=0.95, precision=0.9 (any share above 0 and up to 1), or a probability such as 0.3"
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What is predicted at each threshold, from the highest probability to the lowest."""
-
-    thresholds: Double
-    """Distinct probabilities, descending, (M,): images with at least this one are predicted to be positive."""
-
-    hits: Double
-    """Positive images among those, (M,)."""
-
-    taken: Double
-    """Images among those, (M,)."""
-
-    num_positive: int
-    num_images: int
-
-
-def counts_of(scores: NDArray[Any], y: NDArray[Any]) -> Counts:
-    """Counts at each distinct score.
-
-    Args:
-        scores: (N,).
-        y: 1 or 0, (N,).
-    """
-    order = np.argsort(-scores, kind="stable")
-    ordered = scores[order].astype(np.float64)
-    ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1) if len(ordered) else np.empty(0, np.int64)
-    hits = np.cumsum(y[order] == 1)[ends].astype(np.float64)
-    return Counts(ordered[ends], hits, (ends + 1).astype(np.float64), int((y == 1).sum()), len(y))
-
-
-def roc_curve(scores: NDArray[Any], y: NDArray[Any]) -> tuple[Double, Double, Double]:
-    """The ROC curve: false positive rate, true positive rate and thresholds, (M + 1,) each, from (0, 0) to (1, 1).
-
-    The same points as those of scikit-learn's `roc_curve` with `drop_intermediate=False`.
-
-    Args:
-        scores: (N,).
-        y: 1 or 0, both of which occur, (N,).
-    """
-    counts = counts_of(scores, y)
-    num_negative = counts.num_images - counts.num_positive
-    false = (counts.taken - counts.hits) / max(num_negative, 1)
-    true = counts.hits / max(counts.num_positive, 1)
-    first = (0.0, 0.0, np.inf)
-    curve = (false, true, counts.thresholds)
-    false, true, thresholds = (np.concatenate([[start], part]) for start, part in zip(first, curve, strict=True))
-    return false, true, thresholds
-
-
-def precision_recall_curve(scores: NDArray[Any], y: NDArray[Any]) -> tuple[Double, Double, Double]:
-    """Precision, recall and thresholds, (M,) each, by ascending recall.
-
-    The same points as those of scikit-learn's `precision_recall_curve`, without its last one, (1, 0), which no threshold has.
-
-    Args:
-        scores: (N,).
-        y: 1 or 0; 1 occurs, (N,).
-    """
-    counts = counts_of(scores, y)
-    return counts.hits / counts.taken, counts.hits / max(counts.num_positive, 1), counts.thresholds
 
 
 @dataclass(frozen=True)
@@ -140,25 +76,24 @@ class Goal:
         if self.name == "at":
             return Threshold(self.value)
         known = np.isfinite(y)
-        p, true = probabilities[known].astype(np.float64), (y[known] == 1).astype(np.int64)
+        p, true = probabilities[known], y[known] == 1
         if not 0 < true.sum() < len(true):
             return Threshold(HALF)
-        counts = counts_of(p, true)
-        best, missed = self._best(counts)
-        lowest = float(counts.thresholds[best])
-        below = float(counts.thresholds[best + 1]) if best + 1 < len(counts.thresholds) else 0.0
+        curve = rank_curve(p, true)
+        best, missed = self._best(curve)
+        lowest = float(curve.thresholds[best])
+        below = float(curve.thresholds[best + 1]) if best + 1 < len(curve.thresholds) else 0.0
         # Outputs are float32: between two neighbouring ones there is no number.
         middle = float(np.float32((lowest + below) / 2))
-        return Threshold(middle if below < middle or best + 1 == len(counts.thresholds) else lowest, missed)
+        return Threshold(middle if below < middle or best + 1 == len(curve.thresholds) else lowest, missed)
 
-    def _best(self, counts: Counts) -> tuple[int, float | None]:
+    def _best(self, curve: RankCurve) -> tuple[int, float | None]:
         """Position of the best threshold, and the largest precision if the goal asks for more."""
         if self.name == "f1":
-            return int((2 * counts.hits / (counts.taken + counts.num_positive)).argmax()), None
+            return int((2 * curve.hits / (curve.found + curve.positive)).argmax()), None
         if self.name == "recall":
-            return int((counts.hits / counts.num_positive >= self.value).argmax()), None
-        precision = counts.hits / counts.taken
-        most = float(precision.max())
+            return int((curve.recall >= self.value).argmax()), None
+        most = float(curve.precision.max())
         # Of equal ones the last: it has the largest recall.
-        position = int(np.flatnonzero(precision >= min(self.value, most))[-1])
+        position = int(np.flatnonzero(curve.precision >= min(self.value, most))[-1])
         return position, None if most >= self.value else most

@@ -202,10 +202,10 @@ def area_under_roc(scores: NDArray[Any], y: NDArray[Any]) -> float:
     return float(above / (num_ones * (len(y) - num_ones)))
 
 
-def draws(num_images: int, seed: int = 0) -> NDArray[np.int64]:
+def draws(num_images: int) -> NDArray[np.int64]:
     """How often each image is in each sample of a bootstrap (Efron 1979), (B, N); B is 1,000, and less for many images."""
     count = int(np.clip(_DRAWN_IMAGES // max(num_images, 1), _LEAST_DRAWS, _MOST_DRAWS))
-    return np.random.default_rng(seed).multinomial(num_images, np.full(num_images, 1 / num_images), size=count)
+    return np.random.default_rng(0).multinomial(num_images, np.full(num_images, 1 / num_images), size=count)
 
 
 def interval_of(samples: NDArray[Any]) -> tuple[float, float]:

@@ -291,7 +291,7 @@ class Task(ABC):
         Args:
             outputs: Those of the head, (N, K), as they are.
             y: Targets.
-            left_out: What heads without them say of the training images, least squares (N, C), and their targets; None: not known.
+            left_out: The sums of heads for each training image without it, least squares (N, C), and their targets; None: not known.
         """
         fitted = replace(self, calibration=fit_calibration(self.calibrate, self.link, outputs, y))
         return fitted.decided(fitted.finish(outputs), y, left_out)
@@ -302,7 +302,7 @@ class Task(ABC):
         return self
 
     def finish(self, outputs: Outputs) -> Outputs:
-        """What is told of the outputs of a head, (N, K): recalibrated. All predictions of a run go through this, and exports hold it as layers."""
+        """The outputs of a head as users get them, (N, K): recalibrated. All predictions of a run go through this, and exports hold it as layers."""
         return outputs if self.calibration is None else self.calibration.apply(outputs)
 
     def without_calibration(self) -> Self:

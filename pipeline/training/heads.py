@@ -10,9 +10,9 @@ import numpy as np
 from pipeline.bases.trunks import trunk_of
 from pipeline.images.manifest import Manifest
 from pipeline.runs.info import TrainingFacts
-from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
-from pipeline.runs.save import Attach, TrainedHead, save_run
+from pipeline.runs.save import TrainedHead, save_run
+from pipeline.runs.saving import Saving
 from pipeline.runs.tracking.logs import Log, open_log
 from pipeline.settings import FeatureSettings, Settings
 from pipeline.stage_one.views import Views
@@ -36,16 +36,13 @@ def fit_head(
     manifest: Manifest,
     head: str,
     settings: Settings,
+    saving: Saving,
     *,
     pool: str | None = None,
     training: Training | None = None,
     views: Views | None = None,
     folds: Folds | None = None,
     decisions: Decisions = NONE,
-    name: str | None = None,
-    replace: bool = False,
-    plots: bool = True,
-    command: str | None = None,
     memory: RowMemory | None = None,
 ) -> Run:
     """Train a head on cached rows and save it as a run; missing rows are computed first.
@@ -54,15 +51,12 @@ def fit_head(
         manifest: The images, with labels.
         head: `ridge`, `logreg`, `dense:256,relu,dropout:0.5` and so on; see `pipeline.stage_two.spec`.
         settings: Features, folders, compute and tracking.
+        saving: Name, plots and command of the run.
         pool: Pooling between trunk and head; None: `avg` for linear heads and `none` for dense ones.
         training: Settings of a dense head. Linear heads use its seed.
         views: Train on stored views too.
         folds: Also cross-validate heads of this kind on the training and validation images; None: do not.
         decisions: Goal of the thresholds, and method of the calibration.
-        name: Name of the run; None: made from data, base and head.
-        replace: Replace an existing run of that name.
-        plots: Draw learning curves, and the plots of the task, into the folder of the run.
-        command: The command that makes the run again; kept in run.json.
         memory: Rows that were read already for another task.
 
     Raises:
@@ -73,7 +67,7 @@ def fit_head(
     """
     spec = parse_head(head, manifest.task)
     check_learnable(spec, manifest.task)
-    check_run_name(name, settings.paths.runs, replace=replace)
+    saving.check(settings.paths.runs)
     pooling = pooling_of(spec, pool)
     with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:
         cached = read_rows(
@@ -84,19 +78,7 @@ def fit_head(
             memory_bytes=settings.compute.memory_bytes(),
             memory=memory,
         )
-        return fit_cached(
-            cached,
-            spec,
-            training or Training(),
-            log,
-            settings,
-            folds=folds,
-            decisions=decisions,
-            name=name,
-            replace=replace,
-            plots=plots,
-            command=command,
-        )
+        return fit_cached(cached, spec, training or Training(), log, settings, saving, folds=folds, decisions=decisions)
 
 
 @dataclass(frozen=True)
@@ -111,7 +93,7 @@ class _Fitted:
     """The regularisation; empty for dense heads."""
 
     left_out: Outputs | None = None
-    """What ridge without them says of the training images, (N, C); None for other heads, and with views."""
+    """The sums of ridge for each training image without it, (N, C); None for other heads, and with views."""
 
 
 def fit_cached(
@@ -120,16 +102,12 @@ def fit_cached(
     training: Training,
     log: Log,
     settings: Settings,
+    saving: Saving,
     *,
     folds: Folds | None = None,
     decisions: Decisions = NONE,
-    name: str | None = None,
-    replace: bool = False,
-    plots: bool = True,
-    command: str | None = None,
-    attach: Attach | None = None,
 ) -> Run:
-    """Train a head on rows that are already read; the other arguments are those of `fit_head`, and `attach` that of `save_run`."""
+    """Train a head on rows that are already read; the other arguments are those of `fit_head`."""
     start = time.perf_counter()
     fitted = _train(spec, cached.labelled, training, log.add_epoch, progress=settings.compute.progress)
     head, history = fitted.head, fitted.history
@@ -140,7 +118,7 @@ def fit_cached(
     num_parameters = head.num_parameters
     facts = TrainingFacts(
         head=str(spec),
-        command=command,
+        command=saving.command,
         chosen=fitted.chosen,
         training=None if isinstance(spec, LinearSpec) else training.as_dict(),
         class_weight=training.class_weight,
@@ -158,7 +136,7 @@ def fit_cached(
     )
     scored = score_head(head, cached.labelled, tta=cached.has_tta, decisions=decisions, left_out=fitted.left_out)
     trained = TrainedHead(head, scored, history, facts, cached.extraction, scores)
-    return save_run(trained, log, settings, name=name, replace=replace, plots=plots, attach=attach)
+    return save_run(trained, log, settings, saving)
 
 
 def _digest_after(cached: CachedRows, features: FeatureSettings) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from pipeline.images.manifest import Manifest
-from pipeline.runs.naming import check_run_name
+from pipeline.runs.saving import Saving
 from pipeline.stage_two.rows import RowMemory
 
 
@@ -54,21 +54,15 @@ class ByQuestion(Mapping[str, Any]):
 
 
 def train_each(
-    manifests: Mapping[str, Manifest],
-    train: Callable[..., Answer],
-    *,
-    name: str | None,
-    runs: Path,
-    replace: bool,
+    manifests: Mapping[str, Manifest], train: Callable[..., Answer], saving: Saving, runs: Path
 ) -> Answer | ByQuestion:
     """Train for each question.
 
     Args:
         manifests: The labelled images by question; a single one has any key.
-        train: Takes a manifest, and by their names the name of the run and the rows that were read already.
-        name: The run's name; of several it is the beginning, followed by the question. None: made up.
+        train: Takes a manifest, and by the names `saving` and `memory` how the run is saved and the rows that were read already.
+        saving: How the run is saved; with several questions, a name is followed by the question.
         runs: Folder of the runs.
-        replace: Whether runs of these names are replaced.
 
     Returns:
         The result; of several questions each with its name.
@@ -77,11 +71,11 @@ def train_each(
         SettingError: A name is not valid or taken.
     """
     if len(manifests) == 1:
-        return train(next(iter(manifests.values())), name=name)
-    names = {question: None if name is None else f"{name}-{question}" for question in manifests}
-    for each in names.values():
-        check_run_name(each, runs, replace=replace)
+        return train(next(iter(manifests.values())), saving=saving)
+    savings = {question: saving.of_question(question) for question in manifests}
+    for each in savings.values():
+        each.check(runs)
     memory = RowMemory()
     return ByQuestion(
-        {question: train(manifest, name=names[question], memory=memory) for question, manifest in manifests.items()}
+        {question: train(manifest, saving=savings[question], memory=memory) for question, manifest in manifests.items()}
     )

@@ -27,7 +27,7 @@ class CachedRows:
     """The stored views in the task."""
 
     is_stored: bool = False
-    """Whether all rows were in the store already, and the trunk is known from a run alone: there is none whose digest could be taken again."""
+    """Whether all rows were in the store already and the trunk is known from a run alone, so that its digest cannot be taken again."""
 
     @property
     def has_tta(self) -> bool:

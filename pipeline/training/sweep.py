@@ -10,15 +10,14 @@ from pipeline.html import show_table
 from pipeline.images.manifest import Manifest
 from pipeline.images.summary import USES
 from pipeline.runs.info import task_digest
-from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
+from pipeline.runs.saving import Saving
 from pipeline.runs.tracking.logs import log_sweep, open_log
 from pipeline.settings import Settings
-from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.folds import Folds
-from pipeline.stage_two.grid import Cell, default_heads, make_cells
+from pipeline.stage_two.grid import Cell, Grid
 from pipeline.stage_two.rows import RowMemory
-from pipeline.stage_two.spec import DenseSpec, check_learnable, parse_head
+from pipeline.stage_two.spec import DenseSpec, parse_head
 from pipeline.stage_two.sweep import HeadResult, rank, run_sweep
 from pipeline.tasks.decisions import NONE, Decisions
 from pipeline.training.heads import fit_cached
@@ -80,19 +79,12 @@ def _of_folds(result: HeadResult) -> dict[str, object]:
 
 def sweep_heads(
     manifest: Manifest,
-    heads: Sequence[str],
+    grid: Grid,
     settings: Settings,
+    saving: Saving,
     *,
-    pool: str | None = None,
-    training: Training | None = None,
-    learning_rates: Sequence[float] = (),
-    batch_sizes: Sequence[int] = (),
-    num_random: int | None = None,
     folds: Folds | None = None,
     decisions: Decisions = NONE,
-    name: str | None = None,
-    replace: bool = False,
-    command: str | None = None,
     memory: RowMemory | None = None,
 ) -> SweepResult:
     """Fit many heads on the same rows, rank them by validation accuracy, and save the best as a run.
@@ -101,37 +93,20 @@ def sweep_heads(
 
     Args:
         manifest: The images, with labels.
-        heads: Descriptions; `|` separates choices, as in `dense:64|256,relu`. Empty: `default_heads`.
+        grid: The heads.
         settings: Features, folders, compute and tracking.
-        pool: Pooling of all heads; None: `avg` for linear heads and `none` for dense ones, as in `fit_head`.
-        training: Settings that all dense heads share.
-        learning_rates: Learning rates to try for dense heads.
-        batch_sizes: Batch sizes to try for dense heads.
-        num_random: Number of heads to draw from the grid; None: all.
+        saving: Name, plots and command of the run of the best head.
         folds: Also cross-validate each head on the training and validation images, and rank by that.
         decisions: Goal of the thresholds, and method of the calibration, of the best head; heads are ranked without them.
-        name: Name of the run of the best head; None: made up.
-        replace: Replace an existing run of that name.
-        command: The command that makes the run again.
         memory: Rows that were read already for another task.
 
     Raises:
         DivergedError: Every training diverged or crashed.
-        HeadSpecError: A head cannot be parsed.
+        HeadSpecError: A head cannot be parsed, or cannot learn the task.
         SettingError: The name is not valid or taken, or the grid is empty.
     """
-    check_run_name(name, settings.paths.runs, replace=replace)
-    cells = make_cells(
-        heads or default_heads(manifest.task),
-        training or Training(),
-        pool=pool,
-        learning_rates=learning_rates,
-        batch_sizes=batch_sizes,
-        num_random=num_random,
-        task=manifest.task,
-    )
-    for cell in cells:
-        check_learnable(parse_head(cell.head), manifest.task)
+    saving.check(settings.paths.runs)
+    cells = grid.cells(manifest.task)
     # Opened before the trainings, so that a missing package is an error now and not at the end.
     with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:
         cached = {
@@ -146,11 +121,9 @@ def sweep_heads(
             winner.training,
             log,
             settings,
+            saving,
             folds=folds,
             decisions=decisions,
-            name=name,
-            replace=replace,
-            command=command,
         )
     done = SweepResult(results, run)
     write_json(run.folder.path / "sweep.json", done.as_dict()["results"])

@@ -1,4 +1,4 @@
-"""The border of the tuner's server: which requests are served at all, and what every answer says to browsers.
+"""The border of the tuner's server: which requests it answers, and the security headers of every answer.
 
 The page has no password. What keeps other sites from using it is the browser, which says where a request comes from: in `Origin`
 for sockets and for all requests that change something, in `Sec-Fetch-Site` for the others.

@@ -15,6 +15,7 @@ from pipeline.errors import DataLayoutError, SettingError, UnwritableLabelsError
 from pipeline.files import read_regular, replacing
 from pipeline.images.files.hashing import file_stamp
 from pipeline.images.manifest import Files, Manifest
+from pipeline.images.scan import Data
 from pipeline.images.sources.words import split_of
 from pipeline.insight.checked import checked_path
 from pipeline.settings import FeatureSettings
@@ -28,7 +29,7 @@ _TRIES = 20
 """Attempts to write, each of which fails if another program changes the file meanwhile."""
 
 
-def label_path(data: str | Path, manifest: Manifest, given: Path | None) -> Path | None:
+def label_path(data: Data | Manifest, manifest: Manifest, given: Path | None) -> Path | None:
     """The label file: the given one, or `photos.labels.csv` beside the folder `photos`.
 
     Args:
@@ -42,13 +43,16 @@ def label_path(data: str | Path, manifest: Manifest, given: Path | None) -> Path
     Raises:
         SettingError: The file would be in the data folder, or its name does not end in `.csv`.
     """
-    source = Path(data).resolve()
+    source = Path(data).resolve() if isinstance(data, str | Path) else None
     if given is None:
-        is_folder = manifest.is_files and source.is_dir()
-        return source.with_name(f"{source.name}{LABELS_ENDING}") if is_folder else None
+        return (
+            source.with_name(f"{source.name}{LABELS_ENDING}")
+            if source and source.is_dir() and manifest.is_files
+            else None
+        )
     if given.suffix.lower() != ".csv":
         raise SettingError(f"A label file is a CSV table, so its name ends in .csv. Received: --labels {given}.")
-    if given.resolve().is_relative_to(source):
+    if source is not None and given.resolve().is_relative_to(source):
         raise SettingError(
             f"The label file must be outside the data, which is only read. Received: --labels {given}, which is in {data}."
         )

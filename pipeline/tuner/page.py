@@ -14,6 +14,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from pipeline.errors import PipelineError, UnreadableImageError
 from pipeline.images.decoding.decoder import make_thumbnail
 from pipeline.interrupts import answer
+from pipeline.tuner.actions import LabelActions
 from pipeline.tuner.border import HEADERS, Border
 from pipeline.tuner.choice import Choice
 from pipeline.tuner.controls import Controls
@@ -134,7 +135,7 @@ class Page:
                 self._controls = Controls(session, self._refit, self._take_best)
                 self._draw_keeping()
             with html.main().classes("results"):
-                self._view = View(session, self._relabel, self._check, self._uncheck, self._undo_last)
+                self._view = View(session, LabelActions(self._relabel, self._check, self._uncheck, self._undo_last))
         self._show_labels()
         ui.context.client.on_delete(self._supersede)
         ui.timer(0, self._refit, once=True)

@@ -1,4 +1,4 @@
-"""What differs between the kinds of tasks in a session: who takes part, and what can be relabelled.
+"""What differs between the kinds of tasks in a session: which images take part, and what can be relabelled.
 
 The page's part of it is in `panes`.
 """

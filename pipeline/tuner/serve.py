@@ -8,8 +8,9 @@ from pathlib import Path
 
 from pipeline.errors import MissingExtraError, SettingError
 from pipeline.images.manifest import Manifest
-from pipeline.runs.naming import check_run_name
+from pipeline.images.scan import Data
 from pipeline.runs.run import Run
+from pipeline.runs.saving import Saving
 from pipeline.settings import Settings
 from pipeline.stage_two.rows import LabelledRows
 from pipeline.training.heads import fit_head
@@ -27,7 +28,9 @@ OnStart = Callable[[str, Session], None]
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def open_session(data: str | Path, manifest: Manifest, settings: Settings, *, labels: Path | None = None) -> Session:
+def open_session(
+    data: Data | Manifest, manifest: Manifest, settings: Settings, *, labels: Path | None = None
+) -> Session:
     """A session with the labels of the label file; rows that are missing are made.
 
     Args:
@@ -53,21 +56,13 @@ def open_session(data: str | Path, manifest: Manifest, settings: Settings, *, la
     return Session(rows, load, file, grids=grids_of(extraction, settings))
 
 
-def save(
-    session: Session,
-    choice: Choice,
-    *,
-    name: str | None,
-    command: str | None,
-    settings: Settings,
-    replace: bool = False,
-) -> Run:
+def save(session: Session, choice: Choice, settings: Settings, saving: Saving) -> Run:
     """Save a choice as a run, as `bottleneck head` does. Only now the test split is scored.
 
     Raises:
         SettingError: The name is not valid or taken. Or pixels are standardized by the training images, and the choice has only some of them: other rows would be made.
     """
-    check_run_name(name, settings.paths.runs, replace=replace)
+    saving.check(settings.paths.runs)
     selection = session.selection(choice)
     if settings.features.preprocess == "standardize" and len(selection.split("train")) < len(
         session.manifest.split("train")
@@ -76,20 +71,11 @@ def save(
             "With --preprocess standardize the features depend on all training images, so a run on some of them would have other "
             "features than the page. Choose all classes and images, or start the tuner with --preprocess native."
         )
-    return fit_head(
-        selection,
-        str(choice.spec),
-        settings,
-        pool=choice.pooling,
-        training=choice.training,
-        name=name,
-        replace=replace,
-        command=command,
-    )
+    return fit_head(selection, str(choice.spec), settings, saving, pool=choice.pooling, training=choice.training)
 
 
 def tune_heads(
-    data: str | Path,
+    data: Data | Manifest,
     open_data: Callable[[], tuple[Manifest, Settings]],
     *,
     labels: Path | None = None,
@@ -122,7 +108,7 @@ def tune_heads(
     session = open_session(data, manifest, settings, labels=labels)
 
     def keep(choice: Choice, name: str | None, *, replace: bool) -> str:
-        return save(session, choice, name=name, replace=replace, command=command, settings=settings).name
+        return save(session, choice, settings, Saving(name, replace=replace, command=command)).name
 
     from pipeline.tuner.page import serve
 

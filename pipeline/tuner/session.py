@@ -37,6 +37,9 @@ from pipeline.tuner.suspects import Insight, Suspects
 
 _SPLITS = ("train", "validation")
 _CURVE_SIZES = 6
+_SEED = 0
+"""Of heads that need one, and of the choice of images in smaller training sets."""
+
 _Fitted = tuple[Callable[[str], Outputs], Callable[[], Head]]
 """Outputs by split, and what makes the head that takes rows as they are stored."""
 
@@ -132,7 +135,6 @@ class Session:
         load: Returns the rows of the manifest's training and validation images, in its order, with this pooling; the labels of
             these rows are not used.
         labels: The label file; None: nothing can be relabelled.
-        seed: Of heads that need one, and of the choice of images in smaller training sets.
         grids: Reads the grids of some of the images, for maps of where a head looked; None: there are none.
 
     Raises:
@@ -145,11 +147,10 @@ class Session:
         load: Callable[[str], LabelledRows],
         labels: LabelFile | None = None,
         *,
-        seed: int = 0,
         grids: Grids | None = None,
     ) -> None:
         require_task(manifest)
-        self.manifest, self.labels, self.seed, self.grids = manifest, labels, seed, grids
+        self.manifest, self.labels, self.grids = manifest, labels, grids
         self.question = question_of(manifest.task)
         self.classes = manifest.classes
         self.changes: list[Change] = []
@@ -162,9 +163,9 @@ class Session:
         splits = np.array(manifest.splits)
         self._rows = {split: np.flatnonzero(splits == split) for split in _SPLITS}
         # By the labels at the start, so that relabelling an image moves no other image in or out of a smaller training set.
-        self._order = spread(self.question.task.strata(self._y[self._rows["train"]]), seed)
+        self._order = spread(self.question.task.strata(self._y[self._rows["train"]]), _SEED)
         self._load = cache(load)
-        self._linear = LinearRefits(self._load, seed)
+        self._linear = LinearRefits(self._load, _SEED)
         rows, count = self._rows["validation"], len(manifest)
         self._distances = cache(lambda: distances_by_row(self._load("avg"), rows, count))
         self._insight = Insight(self._load, self._rows, self.question.task)
@@ -379,7 +380,7 @@ class Session:
         labelled = self._load(choice.pooling)
         X = {split: np.asarray(labelled.splits[split].X)[part.rows[split]] for split in _SPLITS}
         chosen = LabelledRows(part.task, {split: Split(X[split], part.y[split], ()) for split in _SPLITS})
-        training = replace(choice.training, seed=self.seed)
+        training = replace(choice.training, seed=_SEED)
         head = fit_dense(parse_layers(choice.layers), chosen, training, on_epoch=on_epoch).head
         return lambda split: head.outputs(X[split]), lambda: head
 

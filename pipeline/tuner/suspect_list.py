@@ -1,6 +1,6 @@
 """The list of suspect labels on the page: likely label or given label, by a press or by a key; the list is ranked again at once."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 
 from nicegui import html, run, ui
@@ -8,6 +8,7 @@ from nicegui.events import KeyEventArguments
 
 from pipeline.errors import PipelineError
 from pipeline.insight.findings import Suspect
+from pipeline.tuner.actions import LabelActions
 from pipeline.tuner.choice import Choice
 from pipeline.tuner.parts import draw_list
 from pipeline.tuner.session import Session
@@ -34,10 +35,7 @@ class SuspectList:
 
     Args:
         session: Its images are judged.
-        relabel: Called with the row in the manifest and its new label.
-        check: Called with the row whose label is right.
-        uncheck: Called with the row whose label may be wrong after all.
-        undo: Undoes the last change.
+        actions: What a user can do to their labels.
         draw_more: Draws what every image has below its label, from its row.
         is_covered: Whether something else is shown above the page, so that keys are not for the list.
         is_drawn: Called when the images of the list were drawn.
@@ -46,16 +44,12 @@ class SuspectList:
     def __init__(
         self,
         session: Session,
-        relabel: Callable[[int, str], Awaitable[None]],
-        check: Callable[[int], Awaitable[None]],
-        uncheck: Callable[[int], Awaitable[None]],
-        undo: Callable[[], Awaitable[None]],
+        actions: LabelActions,
         draw_more: Callable[[int], None],
         is_covered: Callable[[], bool],
         is_drawn: Callable[[], None],
     ) -> None:
-        self._session, self._relabel, self._undo = session, relabel, undo
-        self._check, self._uncheck = check, uncheck
+        self._session, self._actions = session, actions
         self._draw_more, self._is_covered, self._is_drawn = draw_more, is_covered, is_drawn
         self._suspects: Suspects | None = None
         self._pooling: str | None = None
@@ -179,17 +173,17 @@ class SuspectList:
                         what = f"{near.image.path}: {near.image.label}, cosine {near.cosine:.3f}"
                         html.img(src=_address(self._session, near.image.row), alt=what, title=what, loading="lazy")
                 take = html.button(f"Relabel: {suspect.likely}", type="button").classes("relabel")
-                take.on("click", partial(self._relabel, image.row, suspect.likely), [])
+                take.on("click", partial(self._actions.relabel, image.row, suspect.likely), [])
                 keep = html.button("Ask again" if self._of_checked else "Label is right", type="button")
                 keep.classes("relabel").on("click", partial(self._keep, image.row), [])
                 options = [(name, name) for name in names.classes]
-                draw_list(f"Label of {image.path}", options, image.label, partial(self._relabel, image.row))
+                draw_list(f"Label of {image.path}", options, image.label, partial(self._actions.relabel, image.row))
                 self._draw_more(image.row)
         return card
 
     async def _keep(self, row: int) -> None:
         """The label is right; of those that were checked: ask again."""
-        await (self._uncheck(row) if self._of_checked else self._check(row))
+        await (self._actions.uncheck(row) if self._of_checked else self._actions.check(row))
 
     async def _show_more(self) -> None:
         self._count += _STEP
@@ -206,15 +200,15 @@ class SuspectList:
             return
         shown = self._suspects.shown
         if pressed == "u":
-            await self._undo()
+            await self._actions.undo()
         elif pressed in ("n", "b") and shown:
             self._current = (self._current + (1 if pressed == "n" else -1)) % len(shown)
             self._mark()
         elif pressed == "a" and shown:
             suspect = shown[self._current]
-            await self._relabel(suspect.image.row, suspect.likely)
+            await self._actions.relabel(suspect.image.row, suspect.likely)
         elif pressed == "k" and shown and not self._of_checked:
-            await self._check(shown[self._current].image.row)
+            await self._actions.check(shown[self._current].image.row)
 
 
 def _address(session: Session, row: int) -> str:

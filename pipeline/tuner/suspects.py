@@ -40,7 +40,7 @@ class Suspects:
 
 
 class Insight:
-    """What the rows say of the images of a session.
+    """What is found in the rows of a session's images: suspects, and images that are alike.
 
     Args:
         load: Returns the rows of all training and validation images, with this pooling.

@@ -1,13 +1,14 @@
 """The results of a head: its score, learning curve, the pane of its task, and images."""
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from nicegui import html, run, ui
 
 from pipeline.errors import PipelineError
 from pipeline.tasks.scores import words_of
+from pipeline.tuner.actions import LabelActions
 from pipeline.tuner.alike import AlikeWindow
 from pipeline.tuner.choice import Choice
 from pipeline.tuner.evidence import evidence_of
@@ -29,24 +30,14 @@ class View:
 
     Args:
         session: Its images are shown.
-        relabel: Called with the row in the manifest and its new label.
-        check: Called with the row whose label is right.
-        uncheck: Called with the row whose label may be wrong after all.
-        undo: Undoes the last change.
+        actions: What a user can do to their labels.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        relabel: Callable[[int, str], Awaitable[None]],
-        check: Callable[[int], Awaitable[None]],
-        uncheck: Callable[[int], Awaitable[None]],
-        undo: Callable[[], Awaitable[None]],
-    ) -> None:
-        self._session, self._pane = session, PANES[session.question.task.kind](session, relabel)
+    def __init__(self, session: Session, actions: LabelActions) -> None:
+        self._session, self._actions = session, actions
+        self._pane = PANES[session.question.task.kind](session, actions.relabel)
         self._alike = AlikeWindow(session, self._pane.label_of)
         self._pane.draw_more = self._draw_more
-        self._changes = (relabel, check, uncheck, undo)
         self._results: Results | None = None
         self._predictions: SplitPredictions | None = None
         self._split = "validation"
@@ -160,9 +151,7 @@ class View:
             self._suspects = self._draw_suspects() if has_suspects else None
 
     def _draw_suspects(self) -> SuspectList:
-        return SuspectList(
-            self._session, *self._changes, self._draw_more, lambda: self._alike.is_open, self._look_again
-        )
+        return SuspectList(self._session, self._actions, self._draw_more, lambda: self._alike.is_open, self._look_again)
 
     async def _take_list(self, *, suspects: bool) -> None:
         self._judged.set_visibility(not suspects)

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from pipeline.cache.audit import verify
-from pipeline.cache.exchange import export_plain, import_store
+from pipeline.cache.exchange import check_replaceable, export_plain, import_store
 from pipeline.cache.shard import shard_name
 from pipeline.cache.store import Store
-from pipeline.errors import DamagedStoreError, ForeignEntryError, MissingRowsError
+from pipeline.errors import DamagedStoreError, ForeignEntryError, MissingRowsError, SettingError
 from pipeline.images.manifest import Files, Manifest
 from tests.cache.samples import HALF, RECIPE, damage, digest_of, fill, forge, make_keys, make_rows, snapshot
 
@@ -51,6 +51,22 @@ def test_export_is_the_layout_of_the_published_recipes(cache, tmp_path):
             np.testing.assert_array_equal(group["features"][()], make_rows(numbers))
             assert group["labels"][()].tolist() == [number % 2 for number in numbers]
             assert group["paths"].asstr()[()].tolist() == [manifest.names[number] for number in numbers]
+
+
+def test_only_an_earlier_export_is_replaced(cache, tmp_path):
+    """Not a table, weights in HDF5, a folder or a link that leads nowhere."""
+    (tmp_path / "table.csv").write_text("path,label\n")
+    (tmp_path / "folder.h5").mkdir()
+    (tmp_path / "link.h5").symlink_to("gone.h5")
+    with h5py.File(tmp_path / "weights.h5", "w") as file:
+        file.create_group("block1_conv1").attrs["classes"] = ["cat"]
+    for name in ("table.csv", "folder.h5", "link.h5", "weights.h5"):
+        with pytest.raises(SettingError, match=rf"{name} exists and is no export of rows, so it is not replaced"):
+            check_replaceable(tmp_path / name)
+    export_plain(make_manifest(), Store(cache, RECIPE), tmp_path / "plain.h5")
+
+    check_replaceable(tmp_path / "plain.h5")
+    check_replaceable(tmp_path / "free.h5")
 
 
 def test_export_opens_with_h5py_alone(cache, tmp_path):

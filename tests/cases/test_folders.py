@@ -17,7 +17,7 @@ from pipeline.images.files.hashing import FileHashes
 from pipeline.images.given import read_given
 from pipeline.images.manifest import Manifest
 from pipeline.images.requirements import require_task
-from pipeline.images.summary import Ignored
+from pipeline.images.summary import Ignored, unread_kinds
 from tests.calls import read
 from tests.conftest import COLOURS, draw_photo
 
@@ -144,6 +144,17 @@ def test_images_that_icloud_has_not_downloaded_are_named(source, make):
 
     assert kinds(manifest) == {".icloud": 2, "system files": 1}
     assert "download them in the Finder" in manifest.ignored[0].reason
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_bins_that_may_be_classes_are_named(source, make):
+    """`RECYCLED` is left out with a reason, which --strict refuses; `recycled` is a class."""
+    names = ("glass/1.png", "glass/2.png", "recycled/1.png", "RECYCLED/1.png", "RECYCLER/S-1-5-21/Dc1.png")
+    manifest = scan(make({name: image(number) for number, name in enumerate(names)}, source))
+
+    assert manifest.classes == ("glass", "recycled")
+    (reason,) = unread_kinds(manifest.ignored)
+    assert reason.startswith("2 folders called RECYCLED or RECYCLER: they are taken for recycle bins of Windows;")
 
 
 @pytest.mark.parametrize("source", SOURCES)

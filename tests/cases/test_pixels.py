@@ -297,6 +297,37 @@ def test_images_that_were_judged_are_counted(tmp_path, caplog):
     assert "1 with 8 bits, 2 with 12 bits" in message
 
 
+@pytest.mark.parametrize(("bits", "is_dim"), [(8, True), (12, True), (14, True), (16, False)])
+def test_gray_with_alpha_that_comes_out_dim_is_noticed(bits, is_dim):
+    """The upper 8 of 16 bits are read, whatever the bits in use; version 1 does so with all images."""
+    values = np.full((SIDE, SIDE, 2), 65_535, np.uint16)
+    values[..., 0] = np.linspace(0, 2**bits - 1, SIDE * SIDE).reshape(SIDE, SIDE)
+    data = png_of_sixteen_bits(values)
+    pixels, noticed = Decoder(SIDE).decode_noticing(data)
+
+    assert (noticed.is_dim, noticed.bits) == (is_dim, None)
+    np.testing.assert_array_equal(pixels[..., 0], values[..., 0] >> 8)
+    assert not Decoder(SIDE, background="drop", version=1).decode_noticing(data)[1].is_dim
+
+
+def test_images_that_come_out_dim_are_named(tmp_path, caplog):
+    """One warning for all; plain gray with alpha of 8 bits is not among them."""
+    for number in range(6):
+        values = np.full((48, 48, 2), 65_535, np.uint16)
+        values[..., 0] = np.random.default_rng(number).integers(0, 2**12, (48, 48))
+        folder = tmp_path / "scans" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        plain = encode(Image.fromarray((values >> 8).astype(np.uint8), "LA"), "PNG")
+        (folder / f"{number}.png").write_bytes(png_of_sixteen_bits(values) if number < 4 else plain)
+
+    with caplog.at_level(logging.WARNING):
+        extract(tmp_path / "scans", settings=Settings.of(cache=tmp_path / "cache", **RANDOM))
+
+    (message,) = [entry.getMessage() for entry in caplog.records if "alpha" in entry.getMessage()]
+    assert message.startswith("4 images are gray with alpha of 16 bits")
+    assert "(a/0.png, a/2.png, b/1.png and 1 more)" in message
+
+
 # Several pages and frames
 
 

@@ -757,6 +757,23 @@ def test_name_that_comes_twice_in_json_is_an_error(tmp_path, rows, name):
         read(tmp_path / name)
 
 
+def test_classes_that_are_named_as_columns_of_paths(tmp_path, rows):
+    """Lists of different lengths are classes; of one length they may be columns. A single list, and two columns of paths, are columns."""
+    paths = [path for path, _ in rows]
+    table = tmp_path / "table.json"
+    table.write_text(json.dumps({"photo": paths[:-1], "drawing": paths[-1:]}))
+    assert set(read(table).labels) == {"photo", "drawing"}
+    table.write_text(json.dumps({"drawing": paths[:2], "photo": paths[2:4]}))
+    with pytest.raises(
+        DataLayoutError,
+        match=r"'photo' may be a class, or a column of paths\. For classes, write \{\"1\.jpg\": \"photo\"",
+    ):
+        read(table)
+    for columns in ({"photo": paths}, {"path": paths, "image": paths}):
+        table.write_text(json.dumps(columns))
+        assert set(read(table).labels) == {None}
+
+
 def test_json_of_another_form_is_refused(tmp_path):
     """With what was expected, and without all of its content."""
     (tmp_path / "coco.json").write_text(

@@ -62,12 +62,10 @@ def test_at_least_one_class_is_listed(command, top, work, photos):
 
 
 @pytest.fixture(scope="module")
-def exported(work, home, tmp_path_factory):
+def exported(work, tmp_path_factory):
     """A Keras file of the linear run, and what the command printed. Read only."""
     path = tmp_path_factory.mktemp("exported") / "model.keras"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        return path, call("export", "linear", path, *work["places"], "--json")
+    return path, call("export", "linear", path, *work["places"], "--json")
 
 
 def test_export_writes_a_model(exported):
@@ -153,6 +151,17 @@ def test_one_image_may_come_from_stdin(work, photos, monkeypatch):
     [received] = call("predict", "linear", "-", *work["places"], "--json").json["predictions"]
 
     assert received["top"] == expected["top"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\0"])
+def test_paths_may_come_from_stdin(end, work, photos, monkeypatch):
+    """As `find` writes them, with `-print0` too; an image that is not there has its row."""
+    names = [str(photos / "test" / "red" / "red000.png"), "gone.jpg", str(photos / "test" / "red")]
+    expected = call("predict", "linear", *names, *work["places"], "--json").json["predictions"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(end.join([*names, ""]).encode())))
+    received = call("predict", "linear", "-", *work["places"], "--json").json["predictions"]
+
+    assert received == expected
 
 
 def test_evaluate_prints_scores(work, photos, tmp_path):

@@ -35,11 +35,9 @@ def options() -> Settings:
 
 
 @pytest.fixture(scope="module")
-def local(many: Path, options: Settings, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def local(many: Path, options: Settings, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """What one process makes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        return extract(many, settings=with_places(options, tmp_path_factory.mktemp("local"))).store
+    return extract(many, settings=with_places(options, tmp_path_factory.mktemp("local"))).store
 
 
 def with_places(options: Settings, folder: Path, **changes: object) -> Settings:

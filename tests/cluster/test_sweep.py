@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import ClusterError
 from pipeline.execution.workers import Workers
 from pipeline.stage_two.dense.settings import Training
-from pipeline.stage_two.grid import make_cells
+from pipeline.stage_two.grid import Grid
 from pipeline.stage_two.sweep import run_sweep
 from tests.cluster.conftest import Cluster
 from tests.stage_two.tasks import make_task
@@ -27,7 +27,7 @@ HEADS = (
 def test_forty_heads_give_the_local_table(cluster: Cluster, tmp_path: Path):
     """The same heads in the same order, with the same scores."""
     task = make_task(shape=(24,), num_train=300, num_classes=4, distance=0.7)
-    cells = make_cells(HEADS, Training(epochs=2))
+    cells = Grid(HEADS, Training(epochs=2)).cells(task.task)
     kept = {"task_digest": "of these rows"}
     there = run_sweep(cells, task, tmp_path / "a", workers=Workers("dask", scheduler=cluster.address), **kept)
     here = run_sweep(cells, task, tmp_path / "b", workers=Workers(count=1), **kept)

@@ -7,14 +7,12 @@ from tests.conftest import RANDOM
 
 
 @pytest.fixture(scope="module")
-def runs(photos, places, home):
+def runs(photos, places):
     """By head: a run on average-pooled rows, on maxima, on the grid, and of neighbours."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        return {
-            "avg": pipeline.fit(photos, "ridge", name="avg", plots=False, **RANDOM, **places),
-            "max": pipeline.fit(photos, "logreg:C=1", name="max", pool="max", plots=False, **RANDOM, **places),
-            "none": pipeline.fit(photos, "ridge", name="none", pool="none", plots=False, **RANDOM, **places),
-            "knn": pipeline.fit(photos, "knn:k=3", name="knn", plots=False, **RANDOM, **places),
-            "dense": pipeline.fit(photos, "dense:4,relu", name="dense", epochs=2, plots=False, **RANDOM, **places),
-        }
+    return {
+        "avg": pipeline.fit(photos, "ridge", name="avg", plots=False, **RANDOM, **places),
+        "max": pipeline.fit(photos, "logreg:C=1", name="max", pool="max", plots=False, **RANDOM, **places),
+        "none": pipeline.fit(photos, "ridge", name="none", pool="none", plots=False, **RANDOM, **places),
+        "knn": pipeline.fit(photos, "knn:k=3", name="knn", plots=False, **RANDOM, **places),
+        "dense": pipeline.fit(photos, "dense:4,relu", name="dense", epochs=2, plots=False, **RANDOM, **places),
+    }

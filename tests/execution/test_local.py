@@ -8,7 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 import pytest
 
 from pipeline.execution.local import run_in_processes, run_in_threads
-from pipeline.execution.tasks import Lost
+from pipeline.execution.tasks import Lost, Work
 
 
 def test_task_is_packed_no_earlier_than_it_is_needed():
@@ -19,7 +19,7 @@ def test_task_is_packed_no_earlier_than_it_is_needed():
         begun.append(task)
         waiting.append(len(packed) - len(begun))
 
-    list(run_in_threads(call, range(50), (), lambda task: packed.append(task) or task, count=2))
+    list(run_in_threads(Work(call, range(50), (), lambda task: packed.append(task) or task), count=2))
 
     assert len(packed) == 50
     assert max(waiting) < 8
@@ -31,7 +31,7 @@ def test_what_is_shared_follows_the_task():
     def call(number, *share):
         return number, share, threading.current_thread() is threading.main_thread()
 
-    done = dict(run_in_threads(call, ["1", "2"], ("a", "b"), int, count=2))
+    done = dict(run_in_threads(Work(call, ["1", "2"], ("a", "b"), int), count=2))
 
     assert done == {"1": (1, ("a", "b"), False), "2": (2, ("a", "b"), False)}
 
@@ -43,14 +43,14 @@ def test_tasks_run_here_where_no_process_may_be_started():
 
 
 def _squares():
-    done = run_in_processes(operator.pow, range(3), (2,), int, count=2)
+    done = run_in_processes(Work(operator.pow, range(3), (2,), int), count=2)
     return sorted(result for _, result in done)
 
 
 def test_error_of_a_task_is_the_callers():
     """It is no lost task."""
     with pytest.raises(ZeroDivisionError):
-        list(run_in_threads(lambda number: 1 // number, [0], (), lambda task: task, count=1))
+        list(run_in_threads(Work(lambda number: 1 // number, [0], (), lambda task: task), count=1))
 
 
 def test_tasks_of_a_broken_pool_are_lost_and_the_rest_goes_on():
@@ -63,7 +63,7 @@ def test_tasks_of_a_broken_pool_are_lost_and_the_rest_goes_on():
             raise BrokenProcessPool
         return number
 
-    done = dict(run_in_threads(call, range(8), (), lambda task: task, count=1))
+    done = dict(run_in_threads(Work(call, range(8), (), lambda task: task), count=1))
     lost = {task for task, result in done.items() if result is Lost.LOST}
 
     assert done.keys() == set(range(8))

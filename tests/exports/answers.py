@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 from pipeline.exports.export import Export
-from pipeline.exports.load import evaluate_data, load_exported
+from pipeline.exports.load import load_exported
+from pipeline.predicting import evaluate_data
 from pipeline.runs.run import Run, load_run
+from pipeline.runs.saving import Saving
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
 from pipeline.tasks.decisions import NONE, Decisions
@@ -51,7 +53,8 @@ def train(
     """A run on one of the tables."""
     name = name or f"{kind}-{head}"
     manifest = scan(table, settings, task=kind, label=LABELS[kind])
-    fit_head(manifest, HEADS[head], settings, pool="avg", training=DENSE, name=name, decisions=decisions, plots=False)
+    saving = Saving(name, plots=False)
+    fit_head(manifest, HEADS[head], settings, saving, pool="avg", training=DENSE, decisions=decisions)
     return load_run(name, settings)
 
 

@@ -25,16 +25,14 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def linear(photos: Path, settings: Settings, home: Path) -> Run:
+def linear(photos: Path, settings: Settings) -> Run:
     """A linear head."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        fit(photos, "logreg:C=0.01", pool="avg", name="linear", plots=False, settings=settings)
+    fit(photos, "logreg:C=0.01", pool="avg", name="linear", plots=False, settings=settings)
     return load_run("linear", settings)
 
 
 @pytest.fixture(scope="session")
-def exports(linear: Run, home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Export]:
+def exports(linear: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Export]:
     """The linear head in each format, by its ending; the SavedModel has replaced an older one."""
     folder = tmp_path_factory.mktemp("exports")
     older = {"assets.extra/bottleneck.json": describe().to_json(), "older.txt": ""}
@@ -42,7 +40,6 @@ def exports(linear: Run, home: Path, tmp_path_factory: pytest.TempPathFactory) -
         (folder / "model" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "model" / name).write_text(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
         patch.setattr(sample_images, "NUM_IMAGES", NUM_IMAGES)
         build_once(patch)
         return {ending: export(linear, folder / f"model{ending}") for ending in FORMATS}

@@ -40,14 +40,12 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def runs(tables: dict[str, Path], settings: Settings, home: Path) -> dict[tuple[str, str], Run]:
+def runs(tables: dict[str, Path], settings: Settings) -> dict[tuple[str, str], Run]:
     """A run of each kind."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        return {
-            (kind, head): train(tables[kind], kind, head, settings, decisions=decisions, name=f"all-{kind}-{head}")
-            for (kind, head), decisions in KINDS.items()
-        }
+    return {
+        (kind, head): train(tables[kind], kind, head, settings, decisions=decisions, name=f"all-{kind}-{head}")
+        for (kind, head), decisions in KINDS.items()
+    }
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of flat
 
 
 @pytest.fixture(scope="module")
-def runs(photos: Path, settings: Settings, linear: Run, home: Path) -> dict[str, Run]:
+def runs(photos: Path, settings: Settings, linear: Run) -> dict[str, Run]:
     """A run of each kind of head, one on rows of half precision, and one that trained a part of the base."""
     training = Training(epochs=2, batch_size=4, learning_rate=0.01)
     tuning = FineTuning(
@@ -47,11 +47,9 @@ def runs(photos: Path, settings: Settings, linear: Run, home: Path) -> dict[str,
         base_rate=1e-3,
     )
     half = settings.with_changes(dtype="float16", precision="mixed_bfloat16")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        fit(photos, "batchnorm,dense:8,relu", name="dense", training=training, plots=False, settings=settings)
-        fit(photos, "ridge", name="half", plots=False, settings=half)
-        tune(photos, tuning, name="tuned", plots=False, settings=settings)
+    fit(photos, "batchnorm,dense:8,relu", name="dense", training=training, plots=False, settings=settings)
+    fit(photos, "ridge", name="half", plots=False, settings=half)
+    tune(photos, tuning, name="tuned", plots=False, settings=settings)
     return {"linear": linear, **{name: loading.load_run(name, settings) for name in ("dense", "half", "tuned")}}
 
 
@@ -70,11 +68,9 @@ def _build_once():
 
 
 @pytest.fixture(scope="module")
-def expected(photos: Path, runs: dict[str, Run], home: Path) -> dict[str, Predictions]:
+def expected(photos: Path, runs: dict[str, Run]) -> dict[str, Predictions]:
     """What each run predicts for the test images."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        return {name: run.predict([photos / "test"]) for name, run in runs.items()}
+    return {name: run.predict([photos / "test"]) for name, run in runs.items()}
 
 
 def names(folder):

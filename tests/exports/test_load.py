@@ -1,6 +1,8 @@
 """Predicting with exported files, and which of them are loaded."""
 
+import pickle
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ import tensorflow as tf
 import pipeline
 from pipeline.errors import RunNotFoundError, SettingError, UnknownExportError, UnreadableImageError
 from pipeline.exports.export import export
-from pipeline.exports.load import evaluate_data, load_exported, load_predictor
+from pipeline.exports.load import load_exported
+from pipeline.predicting import evaluate_data, load_predictor
 from pipeline.settings import Settings
 from tests.cli.test_app import call
 from tests.conftest import draw_photo
@@ -82,12 +85,48 @@ def test_other_formats_need_no_digest(exports, photos, tmp_path):
     assert len(load_exported(exports[".keras"].path, elsewhere).predict([photos / "test"])) == 12
 
 
-def test_digest_of_a_run_is_refused(settings, exports):
-    """A run has none, so the option would have no effect."""
-    with pytest.raises(SettingError, match=r"linear is not one\. Leave out --digest"):
-        load_predictor("linear", settings, digest="0" * 64)
+@pytest.mark.parametrize("ending", ["", ".keras", ".onnx", ".tflite"])
+def test_exported_run_is_pickled_by_its_path(ending, exports, photos, settings, tmp_path, monkeypatch):
+    """The copy predicts the same, wherever it is made, and is loaded with the same checks."""
+    monkeypatch.chdir(exports[ending].path.parent)
+    image = photos / "test/red/red000.png"
+    given = load_exported(exports[ending].path.name, settings, digest=exports[ending].digest)
+    sent = pickle.dumps(given)
+    monkeypatch.chdir(tmp_path)
+    copy = pickle.loads(sent)
+
+    assert (copy.name, copy.digest) == (str(exports[ending].path), exports[ending].digest)
+    assert [entry.as_dict() for entry in copy.predict(image)] == [
+        entry.as_dict() for entry in load_exported(exports[ending].path, settings).predict(image)
+    ]
+    other = pickle.dumps(replace(given, path=exports[ending].path, digest="0" * 64))
+    with pytest.raises(UnknownExportError, match=r"or was changed|Expected: 0000"):
+        pickle.loads(other)
+
+
+def test_missing_file_is_an_error(settings):
+    """It is named."""
     with pytest.raises(RunNotFoundError, match=r"gone\.onnx is no file"):
         load_exported("gone.onnx", settings)
+
+
+def test_results_among_the_images_are_refused(photos, tmp_path, monkeypatch):
+    """Before the run is looked for. A folder of its own in the data is no class, whatever it is called."""
+    data = shutil.copytree(photos, tmp_path / "photos")
+    settings = Settings.of(runs=tmp_path / "none", cache=tmp_path / "cache")
+    before = sorted(data.rglob("*"))
+    monkeypatch.chdir(data)
+    for folder in (data, data / "test", data / "test/red", ".", tmp_path / "photos/../photos"):
+        with pytest.raises(
+            SettingError, match=r"is a folder of the images, and the plots .* --out, such as \w+-evaluation"
+        ):
+            evaluate_data("gone", data, settings, {}, out=folder)
+    assert sorted(data.rglob("*")) == before
+    (data / "results").mkdir()
+    (data / "notes.txt").touch()
+    for folder in (data / "results", data / "new", tmp_path / "beside", tmp_path):
+        with pytest.raises(RunNotFoundError):
+            evaluate_data("gone", data, settings, {}, out=folder)
 
 
 def test_every_image_has_its_row(exports, tmp_path, caplog):

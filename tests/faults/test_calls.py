@@ -104,16 +104,14 @@ def test_any_call_may_fail(original: Path, fail: Fail, command: tuple[str, ...],
 
 
 @pytest.fixture(scope="module")
-def work(places: dict[str, Path], photos: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def work(places: dict[str, Path], photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with images, a cache with their features, and a run. Read only."""
     import pipeline
 
     folder = tmp_path_factory.mktemp("work")
     shutil.copytree(photos, folder / "photos")
     shutil.copytree(places["cache"], folder / "cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        pipeline.fit(folder / "photos", "ridge", name="first", plots=False, **RANDOM, **_places(folder))
+    pipeline.fit(folder / "photos", "ridge", name="first", plots=False, **RANDOM, **_places(folder))
     return folder
 
 

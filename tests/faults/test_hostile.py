@@ -184,12 +184,10 @@ MODELS = {
 
 
 @pytest.fixture(scope="module")
-def finished(photos: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache, and a run on it. Read only."""
     folder = tmp_path_factory.mktemp("finished")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        fit(photos, "ridge", name="victim", plots=False, settings=_settings(folder))
+    fit(photos, "ridge", name="victim", plots=False, settings=_settings(folder))
     return folder
 
 

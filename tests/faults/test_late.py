@@ -67,7 +67,7 @@ def test_target_that_cannot_be_written_is_refused_at_once(tmp_path: Path):
     assert not (tmp_path / "new").exists()
 
 
-def test_cache_that_cannot_be_written_is_refused_before_rows_are_computed(photos: Path, home: Path, tmp_path: Path):
+def test_cache_that_cannot_be_written_is_refused_before_rows_are_computed(photos: Path, tmp_path: Path):
     """The message names the store and the option; with all rows there, nothing has to be written."""
     (tmp_path / "cache").touch()
 

@@ -256,12 +256,10 @@ def _options(tmp_path: Path, **settings: object) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def finished(photos: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache, with statistics of pixels, and a run on it. Read only."""
     folder = tmp_path_factory.mktemp("finished")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        fit(photos, "ridge", name="evil", plots=False, settings=_options(folder, preprocess="standardize"))
+    fit(photos, "ridge", name="evil", plots=False, settings=_options(folder, preprocess="standardize"))
     return folder
 
 

@@ -15,8 +15,7 @@ import pytest
 
 from pipeline.cache.store import Store
 from pipeline.execution.workers import Workers
-from pipeline.stage_two.dense.settings import Training
-from pipeline.stage_two.grid import make_cells
+from pipeline.stage_two.grid import Grid
 from pipeline.stage_two.sweep import run_sweep
 from tests import ready
 from tests.cache.samples import RECIPE, SHAPE, make_keys, make_rows
@@ -111,7 +110,7 @@ def killing_workers(most: int) -> Iterator[list[int]]:
 def test_killed_worker_of_a_sweep_costs_only_time(tmp_path: Path):
     """Its head is fitted again, and the table is that of an undisturbed sweep."""
     task = make_task(shape=(40,), num_train=300, num_classes=4)
-    cells = make_cells(["svm:C=0.001|0.1", "ridge:alpha=1", "knn:k=1|3"], Training())
+    cells = Grid(["svm:C=0.001|0.1", "ridge:alpha=1", "knn:k=1|3"]).cells(task.task)
     with killing_workers(1) as killed:
         table = run_sweep(cells, task, tmp_path / "a", task_digest="these rows", workers=Workers(count=2))
     undisturbed = run_sweep(cells, task, tmp_path / "b", task_digest="these rows", workers=Workers(count=1))
@@ -124,7 +123,7 @@ def test_killed_worker_of_a_sweep_costs_only_time(tmp_path: Path):
 def test_heads_that_kill_their_workers_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     """Where every worker dies the warning says what to do; results that were there stay, and the next run makes the others."""
     task = make_task(shape=(40,), num_train=300, num_classes=4)
-    cells = make_cells(["svm:C=0.001|0.1", "ridge:alpha=1"], Training())
+    cells = Grid(["svm:C=0.001|0.1", "ridge:alpha=1"]).cells(task.task)
     done = run_sweep(cells[:1], task, tmp_path, task_digest="these rows", workers=Workers(count=1))
     with killing_workers(1000):
         rest = run_sweep(cells, task, tmp_path, task_digest="these rows", workers=Workers(count=2))

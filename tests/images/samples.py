@@ -21,7 +21,7 @@ def png_of(header: tuple[int, int, int, int], lines: list[bytes], before: bytes 
 
 
 def png_of_sixteen_bits(values, before: bytes = b"") -> bytes:
-    """A PNG of uint16 values, (H, W, 3) or (H, W, 4)."""
+    """A PNG of uint16 values, (H, W, 2), (H, W, 3) or (H, W, 4)."""
     height, width, channels = values.shape
-    colour = {3: 2, 4: 6}[channels]
+    colour = {2: 4, 3: 2, 4: 6}[channels]
     return png_of((width, height, 16, colour), [line.astype(">u2").tobytes() for line in np.asarray(values)], before)

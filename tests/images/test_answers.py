@@ -137,6 +137,18 @@ def test_comma_that_may_mean_two_things_is_named():
     assert found.notes == ("'1,250' in the column 'tags' is read as 1250. If its comma is for decimals, write points.",)
 
 
+def test_point_that_may_mean_thousands_is_named():
+    """Beside whole numbers of three digits: one who writes 2.037 as a decimal does not write 950 beside it, or writes 2037 without a point."""
+    found = of("950", "2.037", "12", kind="regression")
+
+    assert found.labels == ("950", "2.037", "12")
+    assert found.notes == (
+        "'2.037' in the column 'tags' is read as 2.037. If its point is for thousands, leave it out.",
+    )
+    for others in (("0.950",), ("950", "2.5"), ("950", "2037"), ("95",), ()):
+        assert of("2.037", "12.500", *others, kind="regression").notes == ()
+
+
 @pytest.mark.parametrize(
     ("columns", "kind", "text"),
     [

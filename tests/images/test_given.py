@@ -173,7 +173,7 @@ def test_every_image_has_an_index(paths, tmp_path):
     assert reasons(given)[:5] == [
         NOT_FOUND,
         "no image in this folder",
-        "not a regular file; the name - reads one image from standard input",
+        "not a regular file; the name - reads an image, or paths, from standard input",
         "file name is not valid Unicode",
         "an empty path",
     ]
@@ -349,6 +349,20 @@ def test_pattern_that_the_shell_did_not_expand(paths, tmp_path):
     assert read(f"{tmp_path}/?").names == tuple(map(str, paths))
     assert read(bracket).names == (str(bracket),)
     assert named(read([paths[0], f"{tmp_path}/*.gif"]))[1] == (f"{tmp_path}/*.gif", "no file matches this pattern")
+
+
+def test_splits_and_groups_of_arrays_are_no_question(tmp_path):
+    """A prediction has no use for them."""
+    people, others = np.array([0, 0, 1, 1]), {"x_test": 255 - PIXELS, "y_test": np.arange(4)}
+    for number, arrays in enumerate(
+        (
+            {"x": PIXELS, "patient_id": people},
+            {"x_train": PIXELS, "groups_train": people, "groups_test": people, **others},
+        )
+    ):
+        np.savez(tmp_path / f"{number}.npz", **arrays)
+
+        assert len(read(tmp_path / f"{number}.npz").names) == 4 * (number + 1)
 
 
 @pytest.mark.parametrize("name", ["table.csv", "packed.zip", "x.npz", "*.png"])

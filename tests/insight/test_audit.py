@@ -30,10 +30,8 @@ def photos_with_faults(tmp_path_factory, photos):
 
 
 @pytest.fixture(scope="module")
-def done(photos_with_faults, places, home):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        return pipeline.audit(photos_with_faults, **RANDOM, **places)
+def done(photos_with_faults, places):
+    return pipeline.audit(photos_with_faults, **RANDOM, **places)
 
 
 def names(copies):

@@ -10,10 +10,8 @@ from tests.conftest import RANDOM
 
 
 @pytest.fixture(scope="module")
-def run(photos, places, home):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        return pipeline.fit(photos, "ridge", name="known", plots=False, **RANDOM, **places)
+def run(photos, places):
+    return pipeline.fit(photos, "ridge", name="known", plots=False, **RANDOM, **places)
 
 
 def test_nearest_images_of_a_data_set(photos, places):

@@ -25,7 +25,7 @@ RUN = '"><img src=x onerror=alert(1)>'
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory, home):
+def settings(tmp_path_factory):
     """Runs on a table of images. Two test images of each class have another colour than their label says, and one image two labels."""
     folder = tmp_path_factory.mktemp("report")
     lines, seed = ["path,label,split"], 0
@@ -41,12 +41,10 @@ def settings(tmp_path_factory, home):
     (folder / "photos" / "table.csv").write_text("\n".join(lines), encoding="utf-8")
     folders = {"cache": folder / "cache", "runs": folder / "runs", "backend": "threading"}
     made = Settings.of(base="squeezenet", size=48, weights="random", **folders)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        data = folder / "photos" / "table.csv"
-        fit(data, "logreg:C=1", name=RUN, plots=False, settings=made)
-        fit(data, "dense:4", name="layers", training=Training(epochs=3), plots=False, settings=made)
-        sweep(data, ("ridge", "knn:k=3"), name="swept", settings=made)
+    data = folder / "photos" / "table.csv"
+    fit(data, "logreg:C=1", name=RUN, plots=False, settings=made)
+    fit(data, "dense:4", name="layers", training=Training(epochs=3), plots=False, settings=made)
+    sweep(data, ("ridge", "knn:k=3"), name="swept", settings=made)
     return made
 
 

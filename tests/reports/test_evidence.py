@@ -29,10 +29,8 @@ def section_of(run, places):
 
 
 @pytest.fixture(scope="module")
-def run(photos, places, home):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        return pipeline.fit(photos, "ridge", name="linear", plots=False, **RANDOM, **places)
+def run(photos, places):
+    return pipeline.fit(photos, "ridge", name="linear", plots=False, **RANDOM, **places)
 
 
 def test_every_thumbnail_has_the_map_of_its_run(run, warm):
@@ -98,7 +96,7 @@ def test_fine_tuned_networks_have_maps(photos, places, monkeypatch, cached):
 
 
 @pytest.mark.slow
-def test_joined_bases_have_maps(photos, tmp_path, home):
+def test_joined_bases_have_maps(photos, tmp_path):
     """From the rows of each base, which are kept when they are joined; without the weights that tell which these are, a note."""
     own = {"cache": tmp_path / "cache", "runs": tmp_path / "runs"}
     joined = {**RANDOM, "base": "squeezenet+mobilenetv2"}

@@ -16,17 +16,15 @@ from tests.conftest import draw_tree
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory, home):
+def settings(tmp_path_factory):
     """Two runs on the same images, one of which is in two splits, and another one under two labels."""
     folder = tmp_path_factory.mktemp("work")
     tree = draw_tree(folder / "tree", {"train": 6, "validation": 3, "test": 3})
     shutil.copy(tree / "train" / "red" / "red000.png", tree / "test" / "red" / "again.png")
     shutil.copy(tree / "train" / "red" / "red001.png", tree / "train" / "blue" / "other.png")
     made = Settings.of(base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        for name, head in (("ridge", "ridge"), ("knn", "knn:k=1")):
-            fit(tree, head, name=name, plots=False, settings=made)
+    for name, head in (("ridge", "ridge"), ("knn", "knn:k=1")):
+        fit(tree, head, name=name, plots=False, settings=made)
     return made
 
 

@@ -16,11 +16,9 @@ def settings(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def runs(photos, settings, home):
+def runs(photos, settings):
     """A run of each kind of head."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        for name, (head, pool) in HEADS.items():
-            training = Training(epochs=3, batch_size=4, learning_rate=0.01)
-            fit(photos, head, pool=pool, name=name, training=training, plots=name == "dense", settings=settings)
+    for name, (head, pool) in HEADS.items():
+        training = Training(epochs=3, batch_size=4, learning_rate=0.01)
+        fit(photos, head, pool=pool, name=name, training=training, plots=name == "dense", settings=settings)
     return settings.paths.runs

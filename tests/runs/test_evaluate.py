@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.errors import DataLayoutError, SettingError
 from pipeline.images.manifest import Manifest
+from pipeline.runs.abstain import check_abstain
 from pipeline.runs.evaluate import OWN_SPLITS, evaluate
 from pipeline.runs.predict import Predicted
 from pipeline.runs.run import load_run
@@ -31,6 +32,9 @@ class Colours:
 
     def __init__(self, trained_on=()):
         self.trained_on = frozenset(trained_on)
+
+    def check_abstain(self, abstain):
+        check_abstain(abstain, self.detector, self.task, self.name)
 
     def predict_manifest(self, manifest: Manifest) -> Predicted:
         rows = [[0.0, 0.25, 0.75] if label == "red" else [0.25, 0.75, 0.0] for label in manifest.labels]

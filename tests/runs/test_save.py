@@ -11,6 +11,7 @@ from pipeline.images.manifest import Files, Manifest
 from pipeline.runs.info import TrainingFacts
 from pipeline.runs.run import load_run
 from pipeline.runs.save import TrainedHead, save_run
+from pipeline.runs.saving import Saving
 from pipeline.runs.tracking.logs import Log
 from pipeline.settings import Settings
 from pipeline.stage_one.extraction import Extraction
@@ -48,12 +49,12 @@ class Recording(Log):
         self.finished = run.name
 
 
-def save(head, task, folder, history=(), **options):
+def save(head, task, folder, history=(), name=None):
     """A run without plots, and its log."""
     log, settings = Recording(), Settings.of(runs=folder)
     facts = TrainingFacts(head="logreg:C=1", pool="avg", seconds=1.5)
     trained = TrainedHead(head, score_head(head, task), list(history), facts, make_extraction(folder, task))
-    return save_run(trained, log, settings, **{"name": None, "plots": False} | options), log
+    return save_run(trained, log, settings, Saving(name, plots=False)), log
 
 
 def make_extraction(folder, task):

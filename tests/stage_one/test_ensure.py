@@ -30,13 +30,11 @@ def options(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def make(photos: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Extraction]:
+def make(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Extraction]:
     """Extracts the features of all photos into a cache of its own."""
 
     def extract_apart(**changes: object) -> Extraction:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("BOTTLENECK_HOME", str(home))
-            return extract(photos, settings=settings_in(tmp_path_factory.mktemp("apart")).with_changes(**changes))
+        return extract(photos, settings=settings_in(tmp_path_factory.mktemp("apart")).with_changes(**changes))
 
     return extract_apart
 

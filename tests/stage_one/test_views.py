@@ -28,15 +28,11 @@ def options(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def stored(photos, home, tmp_path_factory):
+def stored(photos, tmp_path_factory):
     """Settings with a cache that holds two views of every image."""
     folder = tmp_path_factory.mktemp("views")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        options = Settings.of(
-            base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs"
-        )
-        extract_views(photos, Views(2, R0, tta=True), settings=options)
+    options = Settings.of(base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs")
+    extract_views(photos, Views(2, R0, tta=True), settings=options)
     return options
 
 

@@ -8,7 +8,7 @@ from pipeline.errors import DivergedError
 from pipeline.execution.workers import Workers
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.folds import Folds, divide
-from pipeline.stage_two.grid import make_cells
+from pipeline.stage_two.grid import Grid
 from pipeline.stage_two.linear.factors import factor
 from pipeline.stage_two.linear.fit import fit_linear
 from pipeline.stage_two.linear.fold_path import cross_validate_linear
@@ -27,7 +27,7 @@ def task():
 
 
 def sweep(task, folder, heads=HEADS, task_digest="of these rows", num_workers=1, training=None, folds=None, **choices):
-    cells = make_cells(heads, training or Training(epochs=2), **choices)
+    cells = Grid(heads, training or Training(epochs=2), **choices).cells(task.task)
     workers = Workers(count=num_workers)
     return run_sweep(cells, task, folder, task_digest=task_digest, workers=workers, folds=folds)
 

@@ -1,11 +1,10 @@
-"""Curves over all thresholds, and thresholds by a goal."""
+"""Thresholds by a goal."""
 
 import numpy as np
 import pytest
-from sklearn import metrics
 
 from pipeline.errors import SettingError
-from pipeline.tasks.operating import Goal, precision_recall_curve, roc_curve
+from pipeline.tasks.operating import Goal
 
 
 def make_scores(count=300, seed=0, decimals=2):
@@ -13,26 +12,6 @@ def make_scores(count=300, seed=0, decimals=2):
     rng = np.random.default_rng(seed)
     y = rng.integers(0, 2, count)
     return np.clip(rng.normal(0.4 + 0.2 * y, 0.2), 0, 1).round(decimals).astype(np.float32), y
-
-
-@pytest.mark.parametrize("decimals", [1, 2, 7])
-def test_curves_are_those_of_scikit_learn(decimals):
-    """With equal scores and without."""
-    scores, y = make_scores(decimals=decimals)
-    precision, recall, thresholds = metrics.precision_recall_curve(y, scores)
-    received = precision_recall_curve(scores, y)
-
-    for mine, theirs in zip(roc_curve(scores, y), metrics.roc_curve(y, scores, drop_intermediate=False), strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-12)
-    for mine, theirs in zip(received, (precision[-2::-1], recall[-2::-1], thresholds[::-1]), strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-12)
-
-
-def test_curves_of_one_score():
-    """One threshold: all images, or none."""
-    false, true, _ = roc_curve(np.array([0.5, 0.5]), np.array([0, 1]))
-
-    assert (false.tolist(), true.tolist()) == ([0, 1], [0, 1])
 
 
 @pytest.mark.parametrize(

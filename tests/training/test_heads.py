@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.runs.run import load_run
+from pipeline.runs.saving import Saving
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
 from pipeline.tasks.decisions import Decisions
@@ -12,7 +13,7 @@ from tests.calls import read as scan
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory, home):
+def settings(tmp_path_factory):
     """Settings with a warm cache for all tests of this module."""
     folder = tmp_path_factory.mktemp("heads")
     return Settings.of(base="squeezenet", size=48, weights="random", cache=folder / "cache", runs=folder / "runs")
@@ -21,8 +22,8 @@ def settings(tmp_path_factory, home):
 def test_linear_head_is_pooled_and_dense_head_is_not(photos, settings):
     """Linear heads use average pooling by default; dense heads use the grid, and have epochs."""
     manifest, training = scan(photos), Training(epochs=2)
-    linear = fit_head(manifest, "ridge:alpha=10", settings, plots=False)
-    dense = fit_head(manifest, "softmax", settings, training=training, plots=False)
+    linear = fit_head(manifest, "ridge:alpha=10", settings, Saving(plots=False))
+    dense = fit_head(manifest, "softmax", settings, Saving(plots=False), training=training)
 
     assert (linear.info.pool, linear.info.epochs, linear.info.training) == ("avg", None, None)
     assert (dense.info.pool, dense.info.epochs, dense.info.training["epochs"]) == ("none", 2, 2)
@@ -39,7 +40,7 @@ def test_run_is_kept_if_plots_and_logs_fail(photos, settings, tmp_path, monkeypa
     monkeypatch.setattr("pipeline.runs.plots.by_task.draw_confusion", fail)
     monkeypatch.setattr("pipeline.runs.tracking.tensorboard.Events.finish", fail)
     logged = settings.with_changes(tensorboard=tmp_path / "logs")
-    run = fit_head(scan(photos), "knn:k=1", logged, name="kept")
+    run = fit_head(scan(photos), "knn:k=1", logged, Saving("kept"))
 
     assert load_run("kept", settings).metrics == run.metrics
     assert [message for message in caplog.messages if "is saved" in message] == [
@@ -53,7 +54,8 @@ def test_decisions_reach_the_run(head, photos, settings):
     """Threshold and calibration are kept: the run that is loaded predicts what was scored, and finds the images that the goal asks for."""
     manifest, decisions = scan(photos), Decisions("recall=1", "isotonic")
     training = Training(epochs=3, learning_rate=0.01)
-    run = fit_head(manifest, head, settings, training=training, decisions=decisions, name=f"d-{head[:4]}", plots=False)
+    saving = Saving(f"d-{head[:4]}", plots=False)
+    run = fit_head(manifest, head, settings, saving, training=training, decisions=decisions)
     loaded = load_run(run.name, settings)
     again = loaded.predict_manifest(manifest.split("validation"))
     scores = loaded.task.score(again.outputs, loaded.task.encode(list(again.manifest.labels)))
@@ -73,7 +75,7 @@ def test_decisions_reach_the_run(head, photos, settings):
 
 def test_plain_run_decides_nothing(photos, settings):
     """As before: nothing of thresholds or a calibration is kept."""
-    run = fit_head(scan(photos), "ridge:alpha=10", settings, name="plain", plots=False)
+    run = fit_head(scan(photos), "ridge:alpha=10", settings, Saving("plain", plots=False))
 
     assert run.info.task == {"kind": "classification"}
     assert (run.as_dict()["threshold"], run.as_dict()["calibration"]) == (None, None)

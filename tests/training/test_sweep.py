@@ -7,9 +7,11 @@ import pytest
 from pipeline.cli.results import describe_sweep
 from pipeline.errors import MissingExtraError
 from pipeline.runs.run import load_run
+from pipeline.runs.saving import Saving
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.settings import Training
 from pipeline.stage_two.folds import Folds
+from pipeline.stage_two.grid import Grid
 from pipeline.training import rows
 from pipeline.training.sweep import sweep_heads
 from tests.calls import read as scan
@@ -18,7 +20,7 @@ HEADS = ["knn:k=1|3", "ridge:alpha=10"]
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory, home):
+def settings(tmp_path_factory):
     """Settings with a warm cache for all tests of this module."""
     folder = tmp_path_factory.mktemp("sweeps")
     return Settings.of(
@@ -27,10 +29,8 @@ def settings(tmp_path_factory, home):
 
 
 @pytest.fixture(scope="module")
-def done(photos, settings, home):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        return sweep_heads(scan(photos), HEADS, settings, name="best")
+def done(photos, settings):
+    return sweep_heads(scan(photos), Grid(HEADS), settings, Saving("best"))
 
 
 def test_best_head_becomes_a_run(done, settings):
@@ -48,7 +48,7 @@ def test_rows_are_read_once(photos, settings, monkeypatch):
     """The best head is trained on the rows that the sweep has read."""
     readings, load = [], rows.load_rows
     monkeypatch.setattr(rows, "load_rows", lambda *a, **k: readings.append(1) or load(*a, **k))
-    sweep_heads(scan(photos), HEADS, settings, name="again")
+    sweep_heads(scan(photos), Grid(HEADS), settings, Saving("again"))
 
     assert readings == [1]
 
@@ -59,7 +59,7 @@ def test_sweep_that_cannot_be_logged_does_not_start(photos, settings, tmp_path, 
     monkeypatch.setattr("pipeline.training.sweep.run_sweep", lambda *_, **__: pytest.fail("The sweep started."))
 
     with pytest.raises(MissingExtraError, match="tensorboard"):
-        sweep_heads(scan(photos), HEADS, settings.with_changes(tensorboard=tmp_path / "logs"))
+        sweep_heads(scan(photos), Grid(HEADS), settings.with_changes(tensorboard=tmp_path / "logs"), Saving())
 
 
 def test_result_is_plain_values_for_json(done):
@@ -86,7 +86,7 @@ def test_result_is_shown_in_notebooks(done):
 
 def test_heads_of_two_poolings_share_one_table(photos, settings):
     """A linear head is trained on pooled rows and a dense one on the grid, as `fit_head` does; the table names both."""
-    done = sweep_heads(scan(photos), ["knn:k=1", "softmax"], settings, training=Training(epochs=1), name="both")
+    done = sweep_heads(scan(photos), Grid(["knn:k=1", "softmax"], Training(epochs=1)), settings, Saving("both"))
     shown = done._repr_html_()
 
     assert {result.head: result.pool for result in done.results} == {"knn:k=1": "avg", "softmax": "none"}
@@ -97,9 +97,8 @@ def test_heads_of_two_poolings_share_one_table(photos, settings):
 
 def test_folds_choose_the_best_head(photos, settings):
     """Their means are in the table, in sweep.json and in the text; the winner's run has its folds."""
-    done = sweep_heads(
-        scan(photos), ["knn:k=1|3", "ridge", "dense:2"], settings, folds=Folds(2), training=Training(epochs=1)
-    )
+    grid = Grid(["knn:k=1|3", "ridge", "dense:2"], Training(epochs=1))
+    done = sweep_heads(scan(photos), grid, settings, Saving(), folds=Folds(2))
     means = [result.folds["accuracy"] for result in done.results]
     text = describe_sweep(done.as_dict() | {"seconds": 1.0, "best": done.best.as_dict()})
 

@@ -8,6 +8,7 @@ import pytest
 import pipeline
 from pipeline.errors import SettingError
 from pipeline.runs.run import load_run
+from pipeline.runs.saving import Saving
 from pipeline.settings import Settings
 from pipeline.tuner.choice import Choice
 from pipeline.tuner.evidence import evidence_of
@@ -23,10 +24,8 @@ def settings(places):
 
 
 @pytest.fixture(scope="module")
-def session(photos, settings, home):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        return open_session(photos, scan(photos), settings=settings)
+def session(photos, settings):
+    return open_session(photos, scan(photos), settings=settings)
 
 
 @pytest.mark.parametrize(
@@ -38,14 +37,8 @@ def test_maps_are_those_of_the_saved_run(session, settings, photos, warm, choice
     results = session.refit(choice)
     rows = [int(row) for row in results.validation.rows[:3]]
     found = evidence_of(session, results, rows)
-    run = save(
-        session,
-        choice,
-        name="chosen",
-        command=None,
-        settings=settings,
-        replace=(settings.paths.runs / "chosen").exists(),
-    )
+    saving = Saving("chosen", replace=(settings.paths.runs / "chosen").exists())
+    run = save(session, choice, settings, saving)
     expected = pipeline.explain(load_run(run.name, settings), [photos / session.manifest.names[row] for row in rows])
 
     assert found["rows"] == rows

@@ -35,6 +35,8 @@ def test_data_that_is_no_folder_has_no_label_file_by_itself(photos, tmp_path):
     LabelFile(table).set_label(scan(photos), 0, "blue")
 
     assert label_path("sklearn:digits", scan("sklearn:digits"), None) is None
+    assert label_path(scan(photos), scan(photos), None) is None
+    assert label_path(scan(photos), scan(photos), tmp_path / "mine.csv") == tmp_path / "mine.csv"
     assert label_path(table, scan(table, root=photos), None) is None
     assert label_path("sklearn:digits", scan("sklearn:digits"), tmp_path / "mine.csv") == tmp_path / "mine.csv"
 

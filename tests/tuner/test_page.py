@@ -35,11 +35,9 @@ def settings(photos):
 
 
 @pytest.fixture(scope="module")
-def session(photos, settings, home):
+def session(photos, settings):
     """What the page is expected to show. Its rows are computed before the page needs them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOTTLENECK_HOME", str(home))
-        return open_session(photos, scan(photos), settings=settings)
+    return open_session(photos, scan(photos), settings=settings)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.errors import MissingExtraError, SettingError
 from pipeline.runs.run import load_run
+from pipeline.runs.saving import Saving
 from pipeline.settings import Settings
 from pipeline.tuner import serve as module
 from pipeline.tuner.choice import Choice
@@ -30,7 +31,7 @@ def test_saved_run_is_the_head_of_the_page(photos, settings):
     session = open_session(photos, scan(photos), settings=settings)
     choice = Choice("logreg", 0.001, pool="max", num_train=14)
     shown = session.refit(choice).validation
-    run = load_run(save(session, choice, name="tuned", command=None, settings=settings).name, settings)
+    run = load_run(save(session, choice, settings, Saving("tuned")).name, settings)
     info, rows = run.folder.info, run.folder.predictions()
 
     assert (info.head, info.pool, info.images["train"]) == ("logreg:C=0.001", "max", 14)
@@ -60,7 +61,7 @@ def test_run_of_a_part_has_the_rows_of_the_page(photos, settings):
     session = open_session(photos, scan(photos), settings=standardized)
 
     with pytest.raises(SettingError, match="features depend on all training images"):
-        save(session, Choice(num_train=14), name=None, command=None, settings=standardized)
+        save(session, Choice(num_train=14), standardized, Saving())
 
 
 def test_labels_are_found_again(tmp_path, settings):

@@ -38,7 +38,7 @@ def recipe_path(store: str) -> str:
 
 
 def note_path(store: str) -> str:
-    """Where the note is of which weights the rows of a store are."""
+    """Where the note of a store is: the weights that its rows are of."""
     return f"{store}/trunk.json"
 
 

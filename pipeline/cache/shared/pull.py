@@ -139,7 +139,7 @@ def fetch_rows(
 
 
 def _receive_note(shared: Shared, there: SharedStore, target: Store) -> Transfer:
-    """Of which weights the rows are; nothing is said of a store without rows."""
+    """Fetch the note of the weights that the rows are of; a store without rows gets none."""
     try:
         if there.has_note and target.shard_paths():
             receive_note(shared, target)

@@ -1,4 +1,4 @@
-"""Which shape the rows of a store have, where its shards disagree and nobody else says it: one forged shard must not shut out the others."""
+"""The shape of a shared store's rows where it is not known from elsewhere: that of most rows, so that one forged shard cannot exclude the others."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Of which weights the rows of a shared store are; see `pipeline.cache.trunk_note`."""
+"""The note of a shared store, which names the weights that its rows are of; see `pipeline.cache.trunk_note`."""
 
 import json
 

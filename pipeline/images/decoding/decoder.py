@@ -191,7 +191,8 @@ class Decoder:
         image, bits = self._judge_colour(loaded) if judges else (loaded.image, None)
         if bits is None:
             image, bits = to_rgb(loaded.image, self.background, judges=judges)
-        noticed = _noticed(bits, has_more=has_more_pages(loaded.image, loaded.content))
+        has_more, is_dim = has_more_pages(loaded.image, loaded.content), judges and _is_dim(loaded)
+        noticed = _noticed(bits, has_more=has_more, is_dim=is_dim)
         turn = turn_of(loaded.image) if self.exif and loaded.image.format != "TIFF" else None
         if turn is None:
             return image, loaded.extent, noticed
@@ -227,9 +228,21 @@ class Decoder:
         return margin * width, margin * height
 
 
-def _noticed(bits: int | None, *, has_more: bool = False) -> Noticed:
+def _noticed(bits: int | None, *, has_more: bool = False, is_dim: bool = False) -> Noticed:
     """Of the significant bits of a channel where the file has 16: whether they are fewer."""
-    return Noticed(bits if bits is not None and bits < sixteen.FULL_BITS else None, has_more)
+    return Noticed(bits if bits is not None and bits < sixteen.FULL_BITS else None, has_more, is_dim)
+
+
+def _is_dim(loaded: Loaded) -> bool:
+    """Whether an image is gray with alpha, of 16 bits of which its largest values use fewer; Pillow loads it as RGBA."""
+    image = loaded.image
+    if (
+        image.format != "PNG"
+        or image.mode != "RGBA"
+        or not sixteen.is_sixteen_bit_with_alpha(open_image(loaded.content))
+    ):
+        return False
+    return sixteen.may_be_judged(np.asarray(image))
 
 
 def check_bytes(data: bytes) -> None:

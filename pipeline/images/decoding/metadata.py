@@ -1,4 +1,4 @@
-"""What is in an image file beside its pixels: its orientation is read, nothing else of it may cost an image."""
+"""Metadata of an image file: its orientation is read, and faults in the rest do not make the image unreadable."""
 
 import zlib
 from collections.abc import Iterator

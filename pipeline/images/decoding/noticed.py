@@ -12,3 +12,6 @@ class Noticed:
 
     has_more: bool = False
     """Whether the file has further pages or frames; the first is read."""
+
+    is_dim: bool = False
+    """Whether it is gray with alpha, of 16 bits of which fewer are in use: its upper 8 are read, so it is nearly black."""

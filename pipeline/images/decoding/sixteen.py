@@ -77,6 +77,11 @@ def unjudged_reason(image: ImageFile.ImageFile) -> str:
     return ""
 
 
+def is_sixteen_bit_with_alpha(image: ImageFile.ImageFile) -> bool:
+    """Whether an image that was opened, not loaded yet, is gray with alpha of 16 bits, of which Pillow can read the upper 8 alone."""
+    return bool(image.tile) and all(_raw_mode(tile.args) == "LA;16B" for tile in image.tile)
+
+
 def read_lower_bytes(image: ImageFile.ImageFile) -> None:
     """Make Pillow load the lower 8 bits of each colour of such an image: the other byte, with the byte order swapped."""
     image.tile = [tile._replace(args=_swap(tile.args)) for tile in image.tile]

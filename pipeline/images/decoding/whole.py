@@ -1,4 +1,4 @@
-"""Files that are cut off are errors, whatever the program around has told Pillow.
+"""Files that are cut off are errors, whatever the host program has set in Pillow.
 
 With `PIL.ImageFile.LOAD_TRUNCATED_IMAGES`, which many scripts set, Pillow fills with gray what a file lacks. A row of such pixels would be stored
 and served for the image from then on.

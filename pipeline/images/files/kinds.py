@@ -129,8 +129,11 @@ _SYSTEM_FILES = frozenset(
 )
 
 
-_SYSTEM_NAMES = re.compile(r"(?i:found\.\d{3}|.*\.lrdata)|RECYCLE[RD]")
-"""Folders of chkdsk, previews of Lightroom, and the bins of old versions of Windows: `recycled` may be a class."""
+_SYSTEM_NAMES = re.compile(r"found\.\d{3}|.*\.lrdata", re.IGNORECASE)
+"""Folders of chkdsk, and previews of Lightroom."""
+
+_OLD_BINS = ("RECYCLED", "RECYCLER")
+"""Those of old versions of Windows, written so: `recycled` may be a class."""
 
 
 class Other(NamedTuple):
@@ -149,6 +152,10 @@ _PLACEHOLDERS = Other(
     _ICLOUD, "files that iCloud has not downloaded: download them in the Finder, or with brctl download"
 )
 SYSTEM_FOLDERS = Other("system folders")
+_BINS = Other(
+    "folders called RECYCLED or RECYCLER",
+    "they are taken for recycle bins of Windows; if one is a class, write its name in small letters",
+)
 OWN_FOLDERS = Other("folders that this package wrote")
 
 _OWN = (
@@ -172,8 +179,13 @@ def is_system_file(name: str) -> bool:
 
 def is_system_folder(name: str) -> bool:
     """Whether a folder is hidden, or one of those that systems leave behind: `@eaDir`, `$RECYCLE.BIN`, `__MACOSX`."""
-    is_named = _SYSTEM_NAMES.fullmatch(name) is not None
+    is_named = name in _OLD_BINS or _SYSTEM_NAMES.fullmatch(name) is not None
     return name.startswith(".") or name.casefold() in _SYSTEM_FOLDERS or is_named
+
+
+def kind_of_system_folder(path: str) -> Other:
+    """What a folder for which `is_system_folder` is true is counted as: one whose name may be that of a class has a reason."""
+    return _BINS if path.rpartition("/")[2] in _OLD_BINS else SYSTEM_FOLDERS
 
 
 def is_own_folder(path: str) -> bool:

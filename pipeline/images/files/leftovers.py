@@ -1,4 +1,4 @@
-"""What is in a file that has the name of an image and is none: leftovers of downloads and copies that failed, and what other programs wrote."""
+"""Files that are named like images and are something else: leftovers of downloads and copies that failed, and files of other programs."""
 
 _AS_LEFT = "as left by a download that failed; download it again"
 _PAGE = f"a page of HTML, {_AS_LEFT}"

@@ -63,7 +63,7 @@ class StatusError(OSError):
 
 @dataclass(frozen=True)
 class Version:
-    """What a listing or an answer says of an object, and what changes with it."""
+    """A version of an object, from a listing or an answer: it changes when the object does."""
 
     size: int | None = None
     tag: str = ""

@@ -61,7 +61,7 @@ def keep_folder(system: FileSystem, url: str, below: Below, names: Sequence[str]
     Args:
         system: Where they are.
         url: The URL.
-        below: What a listing says of it.
+        below: Its entry in a listing.
         names: Their paths below the URL.
         home: As in `keep_file`.
         at_most: As in `keep_file`.

@@ -99,7 +99,7 @@ async def _list_bucket(system: FileSystem, url: str) -> Below:
 
 
 async def _details(system: FileSystem, path: str) -> AsyncIterator[dict[str, Any]]:
-    """What the file system says of each object below a path."""
+    """The file system's entry for each object below a path."""
     fs = system.fs
     if PROTOCOLS[system.protocol] == "s3":  # page by page, so that a listing without end is noticed
         bucket, key, _ = fs.split_path(path)

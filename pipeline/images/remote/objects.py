@@ -52,7 +52,7 @@ class Objects:
         urls: N URLs, whose protocols are read; one that occurs twice is fetched once.
         folder: Folder of the spool.
         spool_bytes: Its size at most.
-        versions: What listings say of the URLs.
+        versions: Versions of the URLs, from listings.
         systems: File systems that are open already.
 
     Raises:

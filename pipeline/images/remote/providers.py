@@ -1,4 +1,4 @@
-"""What the libraries of Google and Azure do otherwise than the rest: kept in order here, so that one way of waiting and failing holds for all."""
+"""Adapters for the libraries of Google and Azure, so that waiting and failing are the same for all providers."""
 
 import os
 from collections.abc import AsyncGenerator
@@ -38,7 +38,7 @@ def google_class(made: Any) -> Any:
 
 
 def google_options() -> dict[str, Any]:
-    """How it is made. At an emulator nobody needs to look for credentials, nor should any be sent to one."""
+    """How it is made. An emulator needs no credentials, and must not be sent any."""
     is_emulator = os.environ.get("STORAGE_EMULATOR_HOST", "") not in ("", "default")
     return {"use_listings_cache": False} | ({"token": "anon"} if is_emulator else {})
 

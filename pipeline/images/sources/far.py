@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from pipeline.images.files.kinds import (
-    SYSTEM_FOLDERS,
     Other,
     has_image_extension,
     is_system_file,
     is_system_folder,
     kind_of_system_file,
+    kind_of_system_folder,
     other_kind,
 )
 from pipeline.images.manifest import Manifest
@@ -107,7 +107,7 @@ def sort_objects(below: Below) -> Found:
             other = other_kind(name, b"") or Other(name)
             found.others.append(other)
             found.note_table(path, other, 0)
-    found.others += [SYSTEM_FOLDERS] * len(system)
+    found.others += map(kind_of_system_folder, system)
     if found.names:
         found.others += [Other("files without ending")] * len(plain)
     else:

@@ -12,13 +12,13 @@ from pipeline.errors import DataLayoutError
 from pipeline.images.files.kinds import (
     HEAD_BYTES,
     OWN_FOLDERS,
-    SYSTEM_FOLDERS,
     Other,
     has_image_extension,
     is_own_folder,
     is_system_file,
     is_system_folder,
     kind_of_system_file,
+    kind_of_system_folder,
     other_kind,
 )
 from pipeline.images.manifest import Files, Manifest
@@ -285,7 +285,7 @@ class _Walk:
 
     def _look_at_folder(self, entry: os.DirEntry[str], name: str, ancestors: tuple[_Identity, ...]) -> None:
         if is_system_folder(entry.name):
-            self.found.others.append(SYSTEM_FOLDERS)
+            self.found.others.append(kind_of_system_folder(entry.name))
         elif is_own_folder(entry.path):
             self.found.others.append(OWN_FOLDERS)
             self.above_own.add(name.rpartition("/")[0])

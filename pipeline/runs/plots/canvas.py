@@ -153,9 +153,9 @@ class Panel:
         ImageDraw.Draw(self.sheet.image, "RGBA").polygon(fine, (*colour, 40))
         self._draw_frame()
 
-    def points(self, x: NDArray[Any], y: NDArray[Any], colour: Colour, *, radius: float = 4) -> None:
+    def points(self, x: NDArray[Any], y: NDArray[Any], colour: Colour) -> None:
         """Translucent discs at points (n,)."""
-        draw, far = ImageDraw.Draw(self.sheet.image, "RGBA"), _FINE * radius
+        draw, far = ImageDraw.Draw(self.sheet.image, "RGBA"), _FINE * 4
         for pair in zip(x.tolist(), y.tolist(), strict=True):
             px, py = (_FINE * each for each in self.at(*pair))
             draw.ellipse((px - far, py - far, px + far, py + far), (*colour, 130))

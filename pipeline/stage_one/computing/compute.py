@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,36 +21,12 @@ from pipeline.images.decoding.noticed import Noticed
 from pipeline.images.manifest import Scanned, read_scanned
 from pipeline.progress import progress_bar
 from pipeline.stage_one.computing.pending import Pending, Sink
+from pipeline.stage_one.engines.engine import Engine
+from pipeline.stage_one.missing import Item
 from pipeline.watchdog import Moved, watch
 
 # Decoded images that may wait for the network; at 224 px, 128 of them take 19 MB.
 _DECODE_AHEAD = 128
-
-
-class Engine(Protocol):
-    """What runs the trunk."""
-
-    concurrency: int
-    """Number of calls at a time that make it faster; one more batch waits."""
-
-    @property
-    def provenance(self) -> dict[str, str]:
-        """Engine, device and library versions; stored with the rows."""
-        ...
-
-    def features(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """From pixels, uint8 (B, H, W, 3), or earlier rows, float32 (B, h, w, C), to float32 (B, h, w, C) or (B, C)."""
-        ...
-
-
-@dataclass(frozen=True)
-class Item:
-    """A row to compute: one view of one image."""
-
-    row: int
-    """Row of the image."""
-
-    view: int
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,10 @@ from pipeline.execution.tasks import Lost
 from pipeline.execution.workers import Workers
 from pipeline.images.decoding.noticed import Noticed
 from pipeline.images.manifest import Files, Manifest, read_scanned
-from pipeline.stage_one.computing.compute import Computed, Engine, Item, finish, row_bar
+from pipeline.stage_one.computing.compute import Computed, finish, row_bar
 from pipeline.stage_one.computing.tasks import RowTask, RowTaskResult, run_task
+from pipeline.stage_one.engines.engine import Engine
+from pipeline.stage_one.missing import Item
 from pipeline.watchdog import CLUSTER_LIMIT_SECONDS, Moved, watch
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from pipeline.cache.store import Store
 from pipeline.execution.threads import num_threads
 from pipeline.images.manifest import Manifest
-from pipeline.stage_one.computing.compute import Computed, Engine, Item, compute, finish, row_bar
+from pipeline.stage_one.computing.compute import Computed, compute, finish, row_bar
+from pipeline.stage_one.engines.engine import Engine
+from pipeline.stage_one.missing import Item
 
 
 def extract_in_process(

@@ -14,7 +14,9 @@ from pipeline.cache.recipe import Recipe
 from pipeline.errors import DataLayoutError
 from pipeline.execution.threads import num_threads
 from pipeline.images.manifest import Manifest
-from pipeline.stage_one.computing.compute import Engine, Item, compute
+from pipeline.stage_one.computing.compute import compute
+from pipeline.stage_one.engines.engine import Engine
+from pipeline.stage_one.missing import Item
 
 SHARD_BATCHES = 2
 """Batches per shard. A sample has small shards, so that commits overlap with the network as in a long run."""

@@ -15,7 +15,9 @@ from pipeline.execution.cluster import worker_name
 from pipeline.execution.threads import num_threads
 from pipeline.images.decoding.noticed import Noticed
 from pipeline.images.manifest import Manifest
-from pipeline.stage_one.computing.compute import Engine, Item, compute, keys_of
+from pipeline.stage_one.computing.compute import compute, keys_of
+from pipeline.stage_one.engines.engine import Engine
+from pipeline.stage_one.missing import Item
 
 _MAX_ROWS = 1024
 """Rows per task: as many as in a full shard."""

@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.bases.files import home_folder, weights_file
 from pipeline.bases.find import find_base
@@ -18,10 +17,7 @@ from pipeline.execution.threads import num_threads
 from pipeline.images.files.hash_table import Stamp
 from pipeline.images.files.hashing import file_stamp
 from pipeline.settings import Compute
-
-if TYPE_CHECKING:
-    from pipeline.stage_one.computing.compute import Engine
-    from pipeline.stage_one.engines.reference import Reference
+from pipeline.stage_one.engines.engine import Engine, Reference
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +38,7 @@ _KEPT_PARAMETERS = 30_000_000
 
 def make_engine(
     recipe: Recipe, weights: str, compute: Compute, num_rows: int, *, earlier: Recipe | None = None
-) -> "Engine":
+) -> Engine:
     """The engine for the trunk, or for its part after an earlier cut.
 
     Args:
@@ -78,12 +74,12 @@ def make_engine(
 
 
 @lru_cache(maxsize=1)
-def kept_engine(recipe: Recipe, weights: str, compute: Compute, num_rows: int) -> "Engine":
+def kept_engine(recipe: Recipe, weights: str, compute: Compute, num_rows: int) -> Engine:
     """The engine of a worker, made once for all of its tasks."""
     return make_engine(recipe, weights, compute, num_rows)
 
 
-def make_reference(recipe: Recipe, weights: str, compute: Compute, *, earlier: Recipe | None = None) -> "Reference":
+def make_reference(recipe: Recipe, weights: str, compute: Compute, *, earlier: Recipe | None = None) -> Reference:
     """The engine that OpenVINO is compared with: TensorFlow, or ONNX Runtime for an ONNX file.
 
     The last two are kept, except large ones: predicting again in the same program does not load and compile the network again. A
@@ -111,7 +107,7 @@ def _make_reference(
     earlier: Recipe | None,
     batch_size: int,
     device: str,
-) -> "Reference":
+) -> Reference:
     if is_onnx(recipe.base):
         from pipeline.stage_one.engines.onnx import OnnxEngine
 

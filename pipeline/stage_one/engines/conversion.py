@@ -6,15 +6,13 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import openvino
 
 from pipeline.cache.recipe import Recipe
 from pipeline.files import write_json
-
-if TYPE_CHECKING:
-    from pipeline.stage_one.engines.reference import Reference
+from pipeline.stage_one.engines.engine import Reference
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Conversion:
         # Not with_suffix: the name of a model file has a dot, and all that follows would be lost.
         self.xml, self.weights, self._notes = (stem.with_name(stem.name + end) for end in (".xml", ".bin", ".json"))
 
-    def make(self, make_reference: "Callable[[], Reference]") -> None:
+    def make(self, make_reference: Callable[[], Reference]) -> None:
         """Convert the trunk, unless its files exist and have the recorded digests."""
         notes = self._read_notes()
         if notes and notes["files"] == self._digests():

@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,8 @@ from pipeline.errors import DisagreementError, SettingError
 from pipeline.execution.threads import is_worker
 from pipeline.stage_one.engines.compiled import STEP_IMAGES, CompiledNetwork, has_bfloat16, processor_name
 from pipeline.stage_one.engines.conversion import Compared, Conversion, conversion_name
+from pipeline.stage_one.engines.engine import Reference
 from pipeline.stage_one.engines.measure import gain, largest_difference, seconds_per_call
-
-if TYPE_CHECKING:
-    from pipeline.stage_one.engines.reference import Reference
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +31,7 @@ differ by 0.5 to 1.5 % in bfloat16, whose significand has 8 bits; those of Mobil
 _NAMES = {"tensorflow": "TensorFlow", "onnxruntime": "ONNX Runtime"}
 
 _LONG_SECONDS = 30.0
-"""Jobs that are expected to take longer are told about bfloat16, if it makes them faster by at least this factor:"""
+"""For jobs that are expected to take longer, bfloat16 is suggested if it makes them faster by at least this factor:"""
 
 _WORTH_TELLING = 1.2
 
@@ -53,7 +51,7 @@ class OpenVINOEngine:
         batch_size: Images per call of `features`.
         is_asked: The user names OpenVINO or bfloat16: raise if the engines disagree, and stay even if the other is faster.
             Otherwise the other takes over in both cases.
-        num_rows: Rows that will be computed; in a long job, the user is told what bfloat16 would save.
+        num_rows: Rows that will be computed; in a long job, a log line says what bfloat16 would save.
 
     Raises:
         SettingError: The recipe's arithmetic is bfloat16, and the processor has none.
@@ -64,7 +62,7 @@ class OpenVINOEngine:
         self,
         recipe: Recipe,
         folder: Path,
-        make_reference: "Callable[[], Reference]",
+        make_reference: Callable[[], Reference],
         *,
         earlier: Recipe | None = None,
         batch_size: int = 32,
@@ -154,7 +152,7 @@ class OpenVINOEngine:
         if faster < 1 and not self._is_asked:
             self._hand_over(reference)
 
-    def _hand_over(self, other: "Reference") -> None:
+    def _hand_over(self, other: Reference) -> None:
         self._other, self.concurrency = other, other.concurrency
 
     def _tell_of_bfloat16(self, inputs: NDArray[Any]) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 from pipeline.cache.store import Keys, Store
 from pipeline.cache.stores import seconds_to_make
 from pipeline.progress import progress_bar
-from pipeline.stage_one.computing.compute import Engine
 from pipeline.stage_one.computing.pending import Pending
+from pipeline.stage_one.engines.engine import Engine
 from pipeline.watchdog import watch
 
 _BLOCK_BYTES = 128 * 2**20

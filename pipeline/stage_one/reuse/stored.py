@@ -81,7 +81,7 @@ def stored_features(manifest: Manifest, settings: Settings) -> FeatureSettings:
 
 
 def _as_recorded(record: Record, settings: Settings, manifest: Manifest) -> FeatureSettings | None:
-    """The settings that lead to the rows of a manifest file; None if something else was given, or nobody knows their weights.
+    """The settings that lead to the rows of a manifest file; None if something else was given, or their weights are not known.
 
     Raises:
         SettingError: They were made with a model, or with weights, that the user has to give.
@@ -153,7 +153,7 @@ def settings_of(recipe: Recipe, weights: str, store: Store | None = None) -> Fea
     Args:
         recipe: Of rows.
         weights: `imagenet`, `random`, or a file.
-        store: Its note says of which weights it is where these are not here, or were never read; None: nobody is asked.
+        store: Its note names its weights, where they are not here or were never read; None: there is no such note.
     """
     if recipe.augmentation is not None:
         return None

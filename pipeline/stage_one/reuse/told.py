@@ -1,6 +1,6 @@
-"""Of which weights stored rows are, where the weights cannot be asked: said by the stores themselves, in `trunk.json`.
+"""The weights of stored rows where they cannot be read: taken from the notes of the stores, `trunk.json`.
 
-The digest of a trunk is taken from its weights, with TensorFlow. Where either is not there, a store is taken at its word for the name of its weights.
+The digest of a trunk is taken from its weights, with TensorFlow. Without either, the note of a store is trusted for the name of its weights.
 As soon as a row has to be computed, the weights are loaded and their digest is compared with the recipe's.
 """
 
@@ -24,7 +24,7 @@ from pipeline.settings import FeatureSettings, Paths
 logger = logging.getLogger(__name__)
 
 Told = tuple[Recipe, TrunkNote, str]
-"""A recipe, its weights, and who says so."""
+"""A recipe, its weights, and the source that names them, for messages."""
 
 
 def is_of(note: TrunkNote, weights: str) -> bool:
@@ -48,7 +48,7 @@ def known_here(recipe: Recipe, weights: str) -> TrunkNote | None:
 
 
 def is_known(recipe: Recipe, weights: str) -> bool:
-    """Whether these weights are here and were read at this cut: nobody else has to be asked then."""
+    """Whether these weights are here and were read at this cut: no note is needed then."""
     return _recall(recipe, weights)[1] is not None
 
 
@@ -81,12 +81,12 @@ def keep_notes(cache: Path) -> None:
 
 
 def told_trunk(features: FeatureSettings, paths: Paths, first: Told | None = None) -> TrunkInfo | None:
-    """The trunk of these settings, as others say; None: nobody does.
+    """The trunk of these settings by the notes of stores; None: there is no note.
 
     Args:
         features: Base, weights and cut.
-        paths: Where stores are: the own cache is asked first, then the shared one.
-        first: Who is asked before the stores.
+        paths: Where stores are: the own cache comes first, then the shared one.
+        first: What is taken before the stores.
 
     Raises:
         WeightsUnavailableError: Two stores say different things.

@@ -99,7 +99,7 @@ class LinearFit:
     """As in `Point`, of the chosen value."""
 
 
-def fit_linear(spec: LinearSpec, labelled: LabelledRows, *, seed: int = 0, factors: Factors | None = None) -> LinearFit:
+def fit_linear(spec: LinearSpec, labelled: LabelledRows, *, seed: int = 0) -> LinearFit:
     """Fit on the training split, and choose the regularisation: the smallest validation log loss, unless it costs accuracy.
 
     Values with significantly less accuracy than the best one are left out (see `pipeline.stage_two.linear.regularisation`). The
@@ -110,10 +110,9 @@ def fit_linear(spec: LinearSpec, labelled: LabelledRows, *, seed: int = 0, facto
         spec: The head and the values to choose from.
         labelled: Features and targets.
         seed: Of `svm` and `sgd`.
-        factors: Those of the training split, if they are already computed.
     """
-    known = factors or factors_of(spec, labelled)
-    return choose(spec, fit_path(spec, known, labelled, seed=seed), known)
+    factors = factors_of(spec, labelled)
+    return choose(spec, fit_path(spec, factors, labelled, seed=seed), factors)
 
 
 def factors_of(spec: LinearSpec, labelled: LabelledRows, shared: dict[LinearSpec, Factors] | None = None) -> Factors:
@@ -259,10 +258,10 @@ def judge_scores(value: float, head: LinearHead, scores: NDArray[np.floating], t
     return Point(value, head, task.judge(apply_link(head.link, head.temperature * scores), y))
 
 
-def cross_validated_accuracy(X: Array, y: Labels, *, num_folds: int = 5) -> float:
-    """Accuracy of a logistic regression on standardized features (N, D), by stratified cross-validation with a fixed seed.
+def cross_validated_accuracy(X: Array, y: Labels) -> float:
+    """Accuracy of a logistic regression on standardized features (N, D), by stratified cross-validation in five folds with a fixed seed.
 
-    A class with fewer images than folds lowers the number of folds, to two at least.
+    A class with fewer images than that lowers the number of folds, to two at least.
 
     Raises:
         DataLayoutError: No class has two images.
@@ -278,7 +277,7 @@ def cross_validated_accuracy(X: Array, y: Labels, *, num_folds: int = 5) -> floa
         raise DataLayoutError(
             "A cross-validation needs two training images of a class at least. Received: one of each. Add images."
         )
-    num_folds = max(2, min(num_folds, int(counts[counts > 0].min())))
+    num_folds = max(2, min(5, int(counts[counts > 0].min())))
     folds = StratifiedKFold(num_folds, shuffle=True, random_state=0)
     estimator = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=300))
     with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():

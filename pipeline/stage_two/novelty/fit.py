@@ -34,7 +34,7 @@ Positions = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class FittedDetector:
-    """A detector, and what it says of the run's own images."""
+    """A detector, and its results for the run's own images."""
 
     detector: Detector
     novelty: Mapping[str, Novelty]

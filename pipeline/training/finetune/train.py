@@ -10,9 +10,9 @@ import numpy as np
 from pipeline.images.manifest import Manifest
 from pipeline.images.manifest_file import require_pixels
 from pipeline.runs.info import TrainingFacts
-from pipeline.runs.naming import check_run_name
 from pipeline.runs.run import Run
-from pipeline.runs.save import Attach, TrainedHead, save_run
+from pipeline.runs.save import TrainedHead, save_run
+from pipeline.runs.saving import Saving
 from pipeline.runs.tracking.logs import Log, open_log
 from pipeline.settings import Settings
 from pipeline.stage_two.dense.batches import Source, training_source, validation_source
@@ -38,16 +38,7 @@ class PhaseRecord:
 
 
 def finetune(
-    manifest: Manifest,
-    tuning: FineTuning,
-    settings: Settings,
-    decisions: Decisions = NONE,
-    *,
-    name: str | None = None,
-    replace: bool = False,
-    plots: bool = True,
-    command: str | None = None,
-    attach: Attach | None = None,
+    manifest: Manifest, tuning: FineTuning, settings: Settings, saving: Saving, *, decisions: Decisions = NONE
 ) -> Run:
     """Train a head on the frozen base, or first the head and then the last layers of the base together with it.
 
@@ -58,12 +49,8 @@ def finetune(
         manifest: The images, with labels.
         tuning: What is trained.
         settings: Features, folders, compute and tracking.
+        saving: Name, plots and command of the run.
         decisions: Goal of the thresholds, and method of the calibration.
-        name: Name of the run; None: made from data, base and head.
-        replace: Replace an existing run of that name.
-        plots: Draw learning curves and confusion matrix.
-        command: The command that makes the run again.
-        attach: See `pipeline.runs.save.save_run`.
 
     Raises:
         DisagreementError: The whole network on images predicts something else than tail and head on rows.
@@ -72,13 +59,13 @@ def finetune(
         HeadSpecError: A linear head, which is not trained by gradients here.
         InvalidCutError: There is no such layer, or the graph cannot be divided before it.
     """
-    check_run_name(name, settings.paths.runs, replace=replace)
+    saving.check(settings.paths.runs)
     if not tuning.cached:
         require_pixels(manifest, "Training on live images (without --cached)")
     with open_log(settings.tracking.tensorboard, settings.tracking.mlflow) as log:
         assembly = assemble(manifest, tuning, settings)
-        trained = _train_head(assembly, decisions, log, command)
-        return save_run(trained, log, assembly.settings, name=name, replace=replace, plots=plots, attach=attach)
+        trained = _train_head(assembly, decisions, log, saving.command)
+        return save_run(trained, log, assembly.settings, saving)
 
 
 def _train_head(assembly: Assembly, decisions: Decisions, log: Log, command: str | None) -> TrainedHead:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from nicegui import html, ui
 from nicegui.events import EChartPointClickEventArguments
+from numpy.typing import NDArray
 
 from pipeline.tasks.regression import SEPARATOR
 from pipeline.tuner.panes.pane import Pane
@@ -98,6 +99,15 @@ class NumberPane(Pane[int]):
         """Nothing: numbers are changed in their table."""
 
 
+_AXIS = {
+    "type": "value",
+    "nameLocation": "middle",
+    "axisLine": {"onZero": False},
+    "axisLabel": {"showMinLabel": False, "showMaxLabel": False},
+    "splitLine": {"lineStyle": {"color": "#8886"}},
+}
+
+
 def scatter(predictions: SplitPredictions, column: int, digests: Sequence[str]) -> dict[str, Any]:
     """ECharts' options for predicted against true numbers of a column.
 
@@ -111,18 +121,8 @@ def scatter(predictions: SplitPredictions, column: int, digests: Sequence[str]) 
     if len(known) > MAX_POINTS:
         known = np.sort(np.random.default_rng(0).choice(known, MAX_POINTS, replace=False))
     name = predictions.task.names[column]
-    both = np.concatenate([y[known], values[known]]) if len(known) else np.array([0.0, 1.0])
-    room = 0.04 * float(np.ptp(both)) or 1.0
-    low, high = float(f"{both.min() - room:.3g}"), float(f"{both.max() + room:.3g}")
-    axis = {
-        "type": "value",
-        "min": low,
-        "max": high,
-        "nameLocation": "middle",
-        "axisLine": {"onZero": False},
-        "axisLabel": {"showMinLabel": False, "showMaxLabel": False},
-        "splitLine": {"lineStyle": {"color": "#8886"}},
-    }
+    low, high = _limits(np.concatenate([y[known], values[known]]))
+    axis = {**_AXIS, "min": low, "max": high}
     points = [
         [*(float(f"{each:.6g}") for each in (y[k], values[k])), digests[k], int(k), f"{y[k]:.5g}", f"{values[k]:.5g}"]
         for k in known.tolist()
@@ -148,3 +148,10 @@ def scatter(predictions: SplitPredictions, column: int, digests: Sequence[str]) 
             },
         ],
     }
+
+
+def _limits(numbers: NDArray[np.float64]) -> tuple[float, float]:
+    """Ends of an axis with these numbers on it, (n,); both axes have the same."""
+    both = numbers if len(numbers) else np.array([0.0, 1.0])
+    room = 0.04 * float(np.ptp(both)) or 1.0
+    return float(f"{both.min() - room:.3g}"), float(f"{both.max() + room:.3g}")

@@ -9,7 +9,8 @@ from tqdm import tqdm
 
 from pipeline.cache.outbox import BytesOutbox
 from pipeline.stage_one.computing import compute as module
-from pipeline.stage_one.computing.compute import Item, compute, keys_of
+from pipeline.stage_one.computing.compute import compute, keys_of
+from pipeline.stage_one.missing import Item
 from tests.calls import read as scan
 from tests.conftest import draw_tree
 from tests.faults.child import SMALL, Averages

@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.cache.store import Store
 from pipeline.errors import DataLayoutError
-from pipeline.stage_one.computing.compute import Item
 from pipeline.stage_one.computing.pace import measure_pace, steady_pace
+from pipeline.stage_one.missing import Item
 from tests.calls import read as scan
 from tests.faults.child import SMALL, Averages
 

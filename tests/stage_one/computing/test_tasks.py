@@ -6,8 +6,8 @@ import pytest
 from pipeline.cache.shard import read_rows
 from pipeline.cache.store import Store
 from pipeline.errors import ClusterError
-from pipeline.stage_one.computing.compute import Item
 from pipeline.stage_one.computing.tasks import RowTask, rows_per_task, run_task
+from pipeline.stage_one.missing import Item
 from tests.calls import read as scan
 from tests.conftest import draw_tree
 from tests.faults.child import SMALL, Averages

@@ -17,7 +17,7 @@ WEIGHTS = {"weights": "random", "progress": False}
 
 
 @pytest.fixture
-def light(places, home, tmp_path, monkeypatch):
+def light(places, tmp_path, monkeypatch):
     """Folders of a machine without weights and without TensorFlow, and a shared cache with all rows of the photos."""
     pipeline.push_cache(tmp_path / "team", cache=places["cache"], progress=False)
     monkeypatch.setenv("BOTTLENECK_HOME", str(tmp_path / "home"))

@@ -14,7 +14,7 @@ from sklearn.svm import LinearSVC
 
 from pipeline.stage_two.head import score_head
 from pipeline.stage_two.linear.factors import Factors
-from pipeline.stage_two.linear.fit import fit_linear
+from pipeline.stage_two.linear.fit import choose, fit_linear, fit_path
 from pipeline.stage_two.linear.heads import head_from_arrays
 from pipeline.stage_two.rows import LabelledRows, Split
 from pipeline.stage_two.spec import LINEAR_GRIDS, parse_head
@@ -135,7 +135,8 @@ def test_more_features_than_images_give_the_same_head(text):
     X = task.splits["test"].flat
     fast = fit(text, task).head
     mean, scale = task.train.flat.mean(axis=0), task.train.flat.std(axis=0)
-    plain = fit(text, task, factors=Factors(mean, scale, (task.train.flat - mean) / scale, None)).head
+    spec, whole = parse_head(text), Factors(mean, scale, (task.train.flat - mean) / scale, None)
+    plain = choose(spec, fit_path(spec, whole, task), whole).head
 
     assert fast.weights.shape == plain.weights.shape == (300, 3)
     assert np.abs(fast.weights - plain.weights).max() < 5e-3 * np.abs(plain.weights).max()

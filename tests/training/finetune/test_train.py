@@ -39,7 +39,7 @@ def settings(cache, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def make_pair(photos, home, tmp_path_factory):
+def make_pair(photos, tmp_path_factory):
     """Makes a fine-tuning from the cache and the same one live, once for each pooling; either way has a cache of its own."""
     folders = {way: tmp_path_factory.mktemp(way) for way in ("cached", "live")}
 
@@ -54,12 +54,10 @@ def make_pair(photos, home, tmp_path_factory):
             base_rate=1e-3,
             head_rate=1e-3,
         )
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("BOTTLENECK_HOME", str(home))
-            return {
-                way: tune(photos, replace(tuning, cached=way == "cached"), settings=settings_in(folder), plots=False)
-                for way, folder in folders.items()
-            }
+        return {
+            way: tune(photos, replace(tuning, cached=way == "cached"), settings=settings_in(folder), plots=False)
+            for way, folder in folders.items()
+        }
 
     return make
 

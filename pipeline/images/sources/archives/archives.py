@@ -15,12 +15,12 @@ from pipeline.images.decoding.decoder import MAX_BYTES
 from pipeline.images.entries import Entry, Listed, entries_of
 from pipeline.images.files.kinds import (
     HEAD_BYTES,
-    SYSTEM_FOLDERS,
     ending_of,
     is_known_ending,
     is_system_file,
     is_system_folder,
     kind_of_system_file,
+    kind_of_system_folder,
 )
 from pipeline.images.files.leftovers import leftover_reason
 from pipeline.images.files.limits import MAX_ARCHIVE_BYTES
@@ -226,7 +226,7 @@ def _choose(members: Sequence[Member]) -> tuple[dict[str, Member], Found]:
                 found.skipped.append(Skipped(name, "occurs again later in the archive"))
             chosen[name] = Member(name, member.size, member.position, None)
     found.names = sorted(chosen, key=lambda name: name.split("/"))
-    found.others += [SYSTEM_FOLDERS] * len(system)
+    found.others += map(kind_of_system_folder, system)
     found.folders = sorted(folders)
     return chosen, found
 

@@ -15,8 +15,8 @@ from pipeline.errors import DataLayoutError, check_choice, foreign_file
 from pipeline.files import replacing
 from pipeline.images.answers import Answers
 from pipeline.images.decoding.decoder import encode_array
-from pipeline.images.labels import plain_texts
 from pipeline.images.manifest import Manifest
+from pipeline.images.sources.arrays.array_columns import find_columns, named_by_column
 from pipeline.images.sources.arrays.array_labels import answers_of_arrays
 from pipeline.images.sources.arrays.array_names import Part, find_parts, label_choices, name_warnings
 from pipeline.images.sources.arrays.class_names import ClassNames, find_class_names
@@ -24,7 +24,6 @@ from pipeline.images.sources.arrays.npz import read_npy, read_npz
 from pipeline.images.sources.arrays.pixels import CHANNELS, Scale, as_uint8, check_range, judged, pixel_warnings
 from pipeline.images.sources.columns import group_splits, split_notes
 from pipeline.images.sources.reading import Reading
-from pipeline.images.sources.tables.roles import Roles, find_roles
 from pipeline.images.splits import rule_of
 from pipeline.images.summary import Ignored
 
@@ -92,6 +91,7 @@ def array_manifest(
         kind=answers.kind,
         target_names=answers.names,
         splits=shares,
+        groups=tuple(groups or ()),
         warnings=(
             *filter(None, [judged("of images", pixels, scale)]),
             *answers.notes,
@@ -111,7 +111,17 @@ def scan_npz(path: Path, reading: Reading) -> Manifest:
     Raises:
         DataLayoutError: The file contains none of these arrays, or contains Python objects.
     """
-    return _manifest_of(_read_npz(path), reading, path.stem)
+    return manifest_of_arrays(_read_npz(path), reading, path.stem)
+
+
+def list_npz(path: Path, reading: Reading) -> Manifest:
+    """The images of an `.npz` or `.npy` file, without labels: what a prediction needs. Splits and groups are not looked at.
+
+    Raises:
+        DataLayoutError: As in `scan_npz`.
+    """
+    arrays = _read_npz(path)
+    return _without_labels(_find_images(arrays, _ignoring_arrays(arrays, reading)), path.stem)
 
 
 def list_arrays(path: Path, ignored: Iterable[str], label: str | None) -> Manifest:
@@ -127,10 +137,7 @@ def list_arrays(path: Path, ignored: Iterable[str], label: str | None) -> Manife
     """
     unused = [kind.removeprefix(_ARRAY) for kind in ignored if kind.startswith(_ARRAY)]
     arrays = _without(_read_npz(path), *unused)
-    names = find_class_names(arrays, label or "label")
-    parts = find_parts(arrays if names is None else _without(arrays, *names.arrays), Reading(label=label or "label"))
-    given = [arrays[part.images] for part in parts]
-    return array_manifest(np.concatenate([as_uint8(array, scale=Scale.of(given)) for array in given]), title=path.stem)
+    return _without_labels(_find_images(arrays, Reading(label=label or "label")), path.stem)
 
 
 def scan_sklearn(name: str, reading: Reading) -> Manifest:
@@ -164,7 +171,7 @@ def scan_keras(name: str, reading: Reading) -> Manifest:
     kept = reading.home / "datasets" / f"keras-{name}{'-' + mode if mode else ''}.npz"
     if not kept.exists():
         _keep(kept, _load_keras(name, mode))
-    manifest = _manifest_of(_read_npz(kept), replace(reading, label="label"), name)
+    manifest = manifest_of_arrays(_read_npz(kept), replace(reading, label="label"), name)
     return replace(manifest, label_column=mode or None)
 
 
@@ -211,77 +218,101 @@ def _keep(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         np.savez_compressed(beside, allow_pickle=False, **dict(arrays))
 
 
-def _manifest_of(arrays: Mapping[str, NDArray[np.generic]], reading: Reading, title: str) -> Manifest:
-    """Join x/y, or x_train/x_validation/x_test, into one manifest."""
+@dataclass(frozen=True)
+class _Images:
+    """The arrays of images in a file."""
+
+    class_names: ClassNames | None
+    parts: list[Part]
+    pixels: list[NDArray[np.uint8]]
+    """Of each part."""
+
+    warnings: list[str]
+
+
+def _find_images(arrays: Mapping[str, NDArray[np.generic]], reading: Reading) -> _Images:
+    """x, or x_train, x_validation and x_test, of one shape and range.
+
+    Raises:
+        DataLayoutError: There are none, or it is a question what an array is.
+    """
     names = find_class_names(_without(arrays, *reading.ignore_column), reading.label)
     parts = find_parts(arrays if names is None else _without(arrays, *names.arrays), reading)
     given = [arrays[part.images] for part in parts]
     scale = Scale.of(given)
+    warnings = name_warnings(parts)
     for part, array in zip(parts, given, strict=True):
         check_range(part.images, array, scale)
-    images = [as_uint8(array, scale=scale) for array in given]
-    if len({part.shape[1:] for part in images}) > 1:
+        warnings += pixel_warnings(part.images, array, scale)
+    pixels = [as_uint8(array, scale=scale) for array in given]
+    if len({part.shape[1:] for part in pixels}) > 1:
         raise DataLayoutError(
-            f"All images must have the same shape. Received: {[tuple(part.shape) for part in images]}."
+            f"All images must have the same shape. Received: {[tuple(part.shape) for part in pixels]}."
         )
+    return _Images(names, parts, pixels, warnings)
+
+
+def _without_labels(images: _Images, title: str) -> Manifest:
+    found = array_manifest(np.concatenate(images.pixels), title=title)
+    return replace(found, warnings=(*images.warnings, *found.warnings))
+
+
+def manifest_of_arrays(arrays: Mapping[str, NDArray[np.generic]], reading: Reading, title: str) -> Manifest:
+    """The manifest of arrays by their names: x and y, or x_train, x_validation and x_test with theirs; see `find_parts`.
+
+    Args:
+        arrays: Images, labels and others.
+        reading: How they are read.
+        title: Short name of the data set.
+
+    Raises:
+        DataLayoutError: There are no images, the arrays do not fit, or it is a question what one is.
+    """
+    reading = _ignoring_arrays(arrays, reading)
+    images = _find_images(arrays, reading)
+    names, parts = images.class_names, images.parts
     _check_lengths(arrays, parts)
     answers, is_named = _answers(arrays, parts, reading, names)
-    splits = [part.split for part, array in zip(parts, images, strict=True) for _ in range(len(array))]
-    roles = _other_columns(arrays, parts, reading, title) if len(parts) == 1 else Roles()
-    groups = None if roles.group is None else _texts(arrays[roles.group])
+    counts = {part.split: len(pixels) for part, pixels in zip(parts, images.pixels, strict=True)}
+    splits = [split for split, count in counts.items() for _ in range(count)]
+    used = [name for part in parts for name in (part.images, part.labels) if name]
+    columns = find_columns(_without(arrays, *reading.ignore_column, *used), counts, reading, f"{title}.npz")
+    roles = columns.roles
     found = array_manifest(
-        np.concatenate(images),
+        np.concatenate(images.pixels),
         answers,
         splits=splits if roles.splits is None else list(roles.splits),
-        groups=groups,
+        groups=columns.groups,
         reading=reading,
         title=title,
     )
-    warnings = name_warnings(parts) + [
-        text for part, array in zip(parts, given, strict=True) for text in pixel_warnings(part.images, array, scale)
-    ]
+    warnings = [*images.warnings]
     if names is not None and answers is not None and not is_named:
         warnings.append(names.warning(answers.labels))
     choices = () if any(part.labels for part in parts) else label_choices(arrays, parts)
     column = reading.label if reading.label != "label" else None
     return replace(
         found,
-        ignored=_unused(arrays, parts, roles, names.arrays if is_named and names is not None else ()),
+        ignored=_unused(arrays, [*used, *columns.used, *(names.arrays if is_named and names is not None else ())]),
         warnings=(*warnings, *roles.warnings, *found.warnings),
         label_choices=choices,
         label_column=column,
     )
 
 
+def _ignoring_arrays(arrays: Mapping[str, NDArray[np.generic]], reading: Reading) -> Reading:
+    """With the names of arrays in the place of those of their columns."""
+    ignored = [array for name in reading.ignore_column for array in named_by_column(arrays, name)]
+    return replace(reading, ignore_column=tuple(ignored))
+
+
 def _without(arrays: Mapping[str, NDArray[np.generic]], *names: str) -> dict[str, NDArray[np.generic]]:
     return {name: array for name, array in arrays.items() if name not in names}
 
 
-def _unused(
-    arrays: Mapping[str, NDArray[np.generic]], parts: Sequence[Part], roles: Roles, names: Sequence[str]
-) -> tuple[Ignored, ...]:
+def _unused(arrays: Mapping[str, NDArray[np.generic]], used: Sequence[str]) -> tuple[Ignored, ...]:
     """Arrays that are neither images nor labels, their names, splits or groups."""
-    used = {*names, roles.group, *(name for part in parts for name in (part.images, part.labels))}
-    others = [name for name in arrays if name not in used and (roles.splits is None or name not in roles.used)]
-    return tuple(Ignored(f"{_ARRAY}{name}", 1) for name in others)
-
-
-def _other_columns(
-    arrays: Mapping[str, NDArray[np.generic]], parts: Sequence[Part], reading: Reading, title: str
-) -> Roles:
-    """Splits and groups in other arrays with one value per image, by the rules of a table's columns."""
-    count = len(arrays[parts[0].images])
-    used = {*reading.ignore_column, parts[0].images, parts[0].labels}
-    texts = {
-        name: _texts(array)
-        for name, array in arrays.items()
-        if name not in used and array.shape in ((count,), (count, 1))
-    }
-    return find_roles(texts, replace(reading, label="label"), f"{title}.npz")
-
-
-def _texts(array: NDArray[np.generic]) -> list[str | None]:
-    return plain_texts(array.reshape(-1).tolist())
+    return tuple(Ignored(f"{_ARRAY}{name}", 1) for name in arrays if name not in used)
 
 
 def _check_lengths(arrays: Mapping[str, NDArray[np.generic]], parts: Sequence[Part]) -> None:

@@ -12,14 +12,13 @@ An image gets the label of its annotations, or all of them where they differ; bo
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import DataLayoutError
 from pipeline.images.labels import listed, natural_key
 
 Row = Mapping[str, Any]
-Found = tuple[list[Row], str]
-"""Rows, and the name of the tool."""
 
 _CHOICES = (
     "choices",
@@ -34,8 +33,18 @@ _CHOICES = (
 """Where Label Studio keeps the answers of its kinds of questions."""
 
 
-def rows_of_annotations(value: Any) -> Found | None:
-    """One row for each image, with the columns `path` and `label`, and the tool's name; None if it is none of these exports.
+@dataclass(frozen=True)
+class Export:
+    """What a tool for annotation has exported."""
+
+    tool: str
+    rows: Sequence[Row]
+    warnings: tuple[str, ...] = ()
+    """What the user should know about the annotations: a sentence each."""
+
+
+def rows_of_annotations(value: Any) -> Export | None:
+    """One row for each image, with the columns `path` and `label`; None if it is none of these exports.
 
     Raises:
         DataLayoutError: Two images of a COCO file have one id, or it does not list a category.
@@ -46,7 +55,7 @@ def rows_of_annotations(value: Any) -> Found | None:
     return (_label_studio(value) or _create_ml(value)) if objects else None
 
 
-def _coco(value: Mapping[str, Any]) -> Found | None:
+def _coco(value: Mapping[str, Any]) -> Export | None:
     parts = [value.get(name) for name in ("images", "annotations", "categories")]
     if not all(map(_are_objects, parts)):
         return None
@@ -62,9 +71,8 @@ def _coco(value: Mapping[str, Any]) -> Found | None:
     for annotation in annotations or ():
         # Of an image that is not listed: files of fewer images often keep the annotations of all.
         labels.get(str(annotation.get("image_id")), []).append(_category_name(names, annotation))
-    return [
-        {"path": image.get("file_name"), "label": _joined(labels[str(image.get("id"))])} for image in images or ()
-    ], "COCO"
+    rows = [{"path": image.get("file_name"), "label": _joined(labels[str(image.get("id"))])} for image in images or ()]
+    return Export("COCO", rows)
 
 
 def _category_name(names: Mapping[str, Any], annotation: Row) -> Any:
@@ -83,12 +91,12 @@ def _category_name(names: Mapping[str, Any], annotation: Row) -> Any:
     return names[category]
 
 
-def _via(value: Mapping[str, Any]) -> Found | None:
+def _via(value: Mapping[str, Any]) -> Export | None:
     files = value.get("_via_img_metadata", value)
     files = list(files.values()) if isinstance(files, Mapping) else []
     if not files or not all(isinstance(file, Mapping) and {"filename", "regions"} <= file.keys() for file in files):
         return None
-    return [{"path": file["filename"], **_attributes(file)} for file in files], "VIA"
+    return Export("VIA", [{"path": file["filename"], **_attributes(file)} for file in files])
 
 
 def _attributes(file: Row) -> dict[str, Any]:
@@ -110,10 +118,28 @@ def _ticked(value: Any) -> list[Any]:
     return [name for name, is_on in value.items() if is_on] if isinstance(value, Mapping) else [value]
 
 
-def _label_studio(value: Sequence[Row]) -> Found | None:
+def _label_studio(value: Sequence[Row]) -> Export | None:
     if not all(isinstance(task.get("data"), Mapping) and "annotations" in task for task in value):
         return None
-    return [{"path": _first_path(task["data"]), "label": _joined(_answers(task))} for task in value], "Label Studio"
+    given = [[list(dict.fromkeys(_answers(annotation))) for annotation in _annotations(task)] for task in value]
+    rows = [
+        {"path": _first_path(task["data"]), "label": _joined(labels[0] if labels else ())}
+        for task, labels in zip(value, given, strict=True)
+    ]
+    return Export("Label Studio", rows, _note_on_disagreement(rows, given))
+
+
+def _note_on_disagreement(rows: Sequence[Row], given: Sequence[Sequence[Sequence[str]]]) -> tuple[str, ...]:
+    """A sentence that counts the images whose annotations have different labels, in any order; or none."""
+    unlike = [row for row, labels in enumerate(given) if len(set(map(frozenset, labels))) > 1]
+    if not unlike:
+        return ()
+    shown = [" and ".join(labels) or "no label" for labels in given[unlike[0]]]
+    note = (
+        f"The annotations of {len(unlike):,} of {len(rows):,} images differ (the first: {rows[unlike[0]]['path']}: {listed(shown, 3)}). The first "
+        "annotation of each image is read. Cancel the wrong ones, or leave these images out."
+    )
+    return (note,)
 
 
 def _first_path(data: Row) -> str | None:
@@ -121,23 +147,27 @@ def _first_path(data: Row) -> str | None:
     return next((text for text in texts if "/" in text or "." in text), texts[0] if texts else None)
 
 
-def _answers(task: Row) -> Iterator[Any]:
-    """What the first annotation that was not cancelled says."""
-    given = [each for each in task["annotations"] or () if isinstance(each, Mapping) and not each.get("was_cancelled")]
-    for result in (given[0].get("result") or ()) if given else ():
+def _annotations(task: Row) -> list[Row]:
+    """Those that were not cancelled."""
+    return [each for each in task["annotations"] or () if isinstance(each, Mapping) and not each.get("was_cancelled")]
+
+
+def _answers(annotation: Row) -> Iterator[str]:
+    """The labels of an annotation."""
+    for result in annotation.get("result") or ():
         answer = result.get("value") if isinstance(result, Mapping) else None
         given_names = {**answer} if isinstance(answer, Mapping) else {}
         for name in _CHOICES:
             for text in given_names.get(name) or ():
-                yield "/".join(map(str, text)) if isinstance(text, list) else text
+                if text is not None:
+                    yield "/".join(map(str, text)) if isinstance(text, list) else str(text)
 
 
-def _create_ml(value: Sequence[Row]) -> Found | None:
+def _create_ml(value: Sequence[Row]) -> Export | None:
     if not all(isinstance(row.get("image"), str) and _are_objects(row.get("annotations")) for row in value):
         return None
-    return [
-        {"path": row["image"], "label": _joined(each.get("label") for each in row["annotations"])} for row in value
-    ], "CreateML"
+    rows = [{"path": row["image"], "label": _joined(each.get("label") for each in row["annotations"])} for row in value]
+    return Export("CreateML", rows)
 
 
 def _are_objects(value: Any) -> bool:

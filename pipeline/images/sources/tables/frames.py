@@ -113,9 +113,9 @@ def _read(frame: "IntoDataFrame") -> dict[str, list[Any]]:
         table = narwhals.from_native(_with_plain_names(frame), eager_only=True)
     except TypeError as error:
         raise DataLayoutError(
-            f"Data is a path, a name such as keras:mnist, a manifest, or a data frame. Received: {type(frame).__name__}. Make a frame with "
-            "the columns path and label of a list, a dict or a Series; collect a lazy frame first. Save arrays and tensors with "
-            "np.savez('data.npz', x=images, y=labels) and give the file."
+            "Data is a path, a name such as keras:mnist, a manifest, a data frame, or arrays as (images, labels). Received: "
+            f"{type(frame).__name__}. Make a frame with the columns path and label of a list, a dict or a Series; collect a lazy frame first; "
+            "stack images of one size with np.stack."
         ) from error
     except DuplicateError as error:
         raise DataLayoutError(

@@ -51,12 +51,9 @@ def read_json(table: Path) -> Table:
         raise
     except ValueError:
         return _columns_of_lines(table, text, warnings)
-    if annotated := rows_of_annotations(value):
-        objects, tool = annotated
-        note = (
-            f"{table.name} is read as an export of {tool}: one row for each image, with the labels of its annotations."
-        )
-        return Table(_columns_of_objects(table, objects, len(text)), (*warnings, note))
+    if export := rows_of_annotations(value):
+        note = f"{table.name} is read as an export of {export.tool}: one row for each image, with the labels of its annotations."
+        return Table(_columns_of_objects(table, export.rows, len(text)), (*warnings, note, *export.warnings))
     rows = value if isinstance(value, list) else _rows_of(value)
     if rows is None or not all(isinstance(row, Mapping) for row in rows):
         raise DataLayoutError(f"{table} is not a table. Expected {_EXPECTED}. Received: {_describe(value)}.")
@@ -98,12 +95,26 @@ def _numbered_columns(parts: list[Mapping[str, Any]]) -> list[Any]:
 
 
 def _lists_of_images(value: Mapping[str, Any]) -> list[Any]:
-    """The rows of `{"cats": ["1.jpg", ...], "dogs": [...]}`, or of lists by split; empty if it is something else."""
-    is_column = any(is_path_name(name) for name in value)
-    if is_column or len(value) < 2 or not all(isinstance(names, list) and names for names in value.values()):
+    """The rows of `{"cats": ["1.jpg", ...], "dogs": [...]}`, or of lists by split; empty if it is something else.
+
+    Raises:
+        DataLayoutError: A name is that of a column of paths, and the lists may be columns.
+    """
+    columns = [name for name in value if is_path_name(name)]
+    if (
+        len(columns) == len(value)
+        or len(value) < 2
+        or not all(isinstance(names, list) and names for names in value.values())
+    ):
         return []
     if not all(isinstance(name, str) and has_image_extension(name) for names in value.values() for name in names):
         return []
+    if columns and len(set(map(len, value.values()))) == 1:
+        name = columns[0]
+        raise DataLayoutError(
+            f'The lists of the JSON file have names of images alone: {name!r} may be a class, or a column of paths. For classes, write {{"1.jpg": '
+            f'"{name}", ...}}. For columns, write an object for each row: [{{"{name}": "1.jpg", ...}}, ...].'
+        )
     column = "split" if all(map(split_of, value)) else "label"
     return [{"path": name, column: key} for key, names in value.items() for name in names]
 

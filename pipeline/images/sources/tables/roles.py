@@ -74,6 +74,11 @@ def is_path_name(name: str) -> bool:
     return _key(name) in (*PATHS, *URLS, *IDS)
 
 
+def is_group_name(name: str) -> bool:
+    """Whether a column of this name has groups."""
+    return _key(name) in GROUPS
+
+
 def without_ignored(texts: Texts, reading: Reading, source: str) -> Texts:
     """The columns that are not ignored, and have a name.
 
@@ -112,17 +117,23 @@ def find_labels(texts: Texts, reading: Reading, source: str) -> tuple[str, ...]:
     """
     if reading.label == "label" and reading.answer_names and all(name in texts for name in reading.answer_names):
         return reading.answer_names
-    if reading.label in texts:
-        return (reading.label,)
     if reading.label != "label":
+        if reading.label in texts:
+            return (reading.label,)
         given = [name.strip() for name in reading.label.split(",")] if "," in reading.label else [reading.label]
         other = (*PATHS, *URLS, *SPLITS, *GROUPS)
         return tuple(dict.fromkeys(_named(texts, name, "--label", source, without=other) for name in given))
-    found = _known(texts, LABELS[:2]) or _known(texts, LABELS)
+    found = _known(texts, LABELS[:1] if "label" in texts else LABELS[:2]) or _known(texts, LABELS)
     different = [name for name in found[1:] if list(texts[name]) != list(texts[found[0]])]
     if different:
+        # `--label label` is the default, so it chooses nothing.
+        keep = (
+            "To keep 'label', leave the others out with --ignore-column; otherwise choose"
+            if "label" in found
+            else "Choose"
+        )
         raise DataLayoutError(
-            f"{source} has several columns that could be the labels: {found}. Choose one with --label."
+            f"{source} has several columns that could be the labels: {found}. {keep} one with --label."
         )
     return (found[0],) if found else ()
 

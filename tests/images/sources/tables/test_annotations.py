@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pipeline.errors import DataLayoutError
-from pipeline.images.sources.tables.annotations import rows_of_annotations
+from pipeline.images.sources.tables.annotations import Export, rows_of_annotations
 from tests.calls import read
 from tests.conftest import draw_photo
 
@@ -72,7 +72,7 @@ def test_images_have_the_labels_of_their_annotations(tool, tmp_path):
 
 def test_category_without_a_name_is_its_id():
     """Its images would have no label otherwise."""
-    rows, _ = rows_of_annotations({**EXPORTS["COCO"], "categories": [{"id": 7}, {"id": 8, "name": "dog"}]})
+    rows = rows_of_annotations({**EXPORTS["COCO"], "categories": [{"id": 7}, {"id": 8, "name": "dog"}]}).rows
 
     assert [row["label"] for row in rows] == ["7", ["dog", "7"], None]
 
@@ -105,14 +105,14 @@ def test_ticked_boxes_are_the_labels(is_of_file):
     regions = [] if is_of_file else [{"region_attributes": ticked}]
     files = {"1": {"filename": "1.png", "regions": regions, "file_attributes": ticked if is_of_file else {}}}
 
-    assert rows_of_annotations(files) == ([{"path": "1.png", "animal": ["cat", "owl"]}], "VIA")
+    assert rows_of_annotations(files) == Export("VIA", [{"path": "1.png", "animal": ["cat", "owl"]}])
 
 
 def test_attributes_of_a_file_are_columns():
     """VIA keeps answers about a whole image beside its regions."""
     files = {"1": {"filename": "1.png", "regions": {}, "file_attributes": {"animal": "cat", "age": "3"}}}
 
-    assert rows_of_annotations(files) == ([{"path": "1.png", "animal": "cat", "age": "3"}], "VIA")
+    assert rows_of_annotations(files) == Export("VIA", [{"path": "1.png", "animal": "cat", "age": "3"}])
 
 
 @pytest.mark.parametrize(
@@ -146,6 +146,29 @@ def test_other_files_are_none(value):
 )
 def test_incomplete_export_has_rows_without_what_is_missing(value):
     """Nothing of it is trusted: files come from elsewhere."""
-    rows, _ = rows_of_annotations(value)
+    rows = rows_of_annotations(value).rows
 
     assert all(row.get("label") is None for row in rows)
+
+
+def annotated(*labels, **more):
+    """A task of Label Studio: one annotation for each list of labels."""
+    found = [{"result": [{"value": {"choices": names}}], **more} for names in labels]
+    return {"data": {"image": "1.png"}, "annotations": found}
+
+
+def test_annotators_who_disagree_are_counted():
+    """The first annotation is read; the order of labels, and annotations that were cancelled, are no difference."""
+    agreeing = [annotated(["cat"], ["cat"]), annotated(["cat", "owl"], ["owl", "cat"]), annotated(["owl"])]
+    torn = [annotated(["cat"], ["dog"], ["cat", "owl"]), annotated([], ["dog"])]
+    found = rows_of_annotations([*agreeing, *torn])
+
+    assert [row["label"] for row in found.rows] == ["cat", ["cat", "owl"], "owl", "cat", None]
+    assert len(found.warnings) == 1
+    assert found.warnings[0].startswith(
+        "The annotations of 2 of 5 images differ (the first: 1.png: cat, dog, cat and owl)."
+    )
+    assert rows_of_annotations(agreeing).warnings == ()
+    torn[0]["annotations"][1]["was_cancelled"] = True
+    torn[0]["annotations"][2]["was_cancelled"] = True
+    assert rows_of_annotations(torn[:1]).warnings == ()

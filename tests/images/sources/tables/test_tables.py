@@ -108,6 +108,24 @@ def test_second_label_column_is_another_task_over_the_same_rows(folder):
     assert (animals.digests, animals.splits, animals.names) == (colours.digests, colours.splits, colours.names)
 
 
+@pytest.mark.parametrize(
+    ("other", "cure"), [("Label", "To keep 'label', leave"), ("label ids", None), ("labels", None)]
+)
+def test_label_columns_that_differ_in_case_are_a_question(other, cure, folder):
+    """`label` is taken before names that only mean the same, and equal columns are one."""
+    table = write(folder, f"path,label,{other}\nphotos/00.jpg,cat,a\nphotos/01.jpg,dog,b\n")
+    if cure is None:
+        assert scan(table).labels == ("cat", "dog")
+    else:
+        with pytest.raises(DataLayoutError, match=rf"could be the labels: \['label', '{other}'\]\. {cure}"):
+            scan(table)
+    assert scan_table(table, Reading(ignore_column=(other,))).labels == ("cat", "dog")
+    assert scan_table(table, Reading(label=other)).labels == ("a", "b")
+    equal = scan(write(folder, f"path,label,{other}\nphotos/00.jpg,cat,cat\nphotos/01.jpg,dog,dog\n"))
+
+    assert equal.labels == ("cat", "dog")
+
+
 def test_unknown_label_column_is_refused(folder):
     """The message lists the columns that could be meant."""
     table = write(folder, "path,label,colour,split,group\nphotos/00.jpg,cat,black,train,1\n")

@@ -20,7 +20,7 @@ from pipeline.html import show_table
 from pipeline.images.manifest import Manifest
 from pipeline.images.manifest_file import require_pixels
 from pipeline.images.summary import Skipped
-from pipeline.settings import Settings
+from pipeline.settings import FeatureSettings, Settings
 from pipeline.stage_one.ensure import ensure
 from pipeline.stage_one.missing import missing_items
 from pipeline.stage_one.recipes import make_recipe
@@ -131,28 +131,36 @@ def advise(manifest: Manifest, settings: Settings, *, num_sample: int = 200) -> 
         chance=max(Counter(train.labels).values()) / len(train),
         top_confidence=_top_confidence(sample, settings),
     )
-    names = [layer.name for layer in base.layers]
-    trainable = [layer for layer in base.layers[names.index(cuts[0]) + 1 :] if layer.weights]
-    advice = advise_regime(evidence, [layer.name for layer in trainable])
+    advice = advise_regime(evidence, _layers_after(base, cuts[0]))
     decoding = decoding_seconds(sample, settings.make_decoder(size))
     costs, probes = _costs(manifest, base, None, late, decoding), [early, late]
     if advice.first:
         boundary = _probe(sample, settings.with_changes(cut=cut_before(base, advice.first)))
         costs += _costs(manifest, base, advice.first, boundary, decoding)
         probes.append(boundary)
-    tuning = ["--from", advice.first] if advice.first else []
-    command = command_on(manifest, features, "finetune" if advice.first else "head", *tuning)
-    left = [probe.left for probe in probes if probe.left]
     return Advice(
         evidence=evidence,
         early_layer=early_layer,
         num_sample=len(sample),
         advice=advice,
-        command=command,
+        command=_command(manifest, features, advice.first),
         costs=costs,
-        left=left,
+        left=[probe.left for probe in probes if probe.left],
         use=_use(manifest, late.skipped),
     )
+
+
+def _layers_after(base: "keras.Model", cut: str) -> list[str]:
+    """Names of the layers with weights after a cut."""
+    names = [layer.name for layer in base.layers]
+    return [layer.name for layer in base.layers[names.index(cut) + 1 :] if layer.weights]
+
+
+def _command(manifest: Manifest, features: FeatureSettings, first: str | None) -> str:
+    """The command that trains a head, or the base from a layer on."""
+    if first is None:
+        return command_on(manifest, features, "head")
+    return command_on(manifest, features, "finetune", "--from", first)
 
 
 def _use(manifest: Manifest, skipped: tuple[Skipped, ...]) -> dict[str, Any]:

@@ -19,9 +19,8 @@ def manifest(photos):
 
 
 @pytest.fixture
-def store_rows(manifest, home, tmp_path, monkeypatch):
+def store_rows(manifest, tmp_path):
     """Stores made rows for these settings, in place of stage one."""
-    monkeypatch.setenv("BOTTLENECK_HOME", str(home))
 
     def store(num_images=None, **keywords):
         recipe, _ = make_recipe(manifest, Settings.of(**USUAL | keywords))

@@ -111,7 +111,7 @@ def scan_npz(path: Path, reading: Reading) -> Manifest:
     Raises:
         DataLayoutError: The file contains none of these arrays, or contains Python objects.
     """
-    return manifest_of_arrays(_read_npz(path), reading, path.stem)
+    return manifest_of_arrays(_read_npz(path), reading, path.stem, path.name)
 
 
 def list_npz(path: Path, reading: Reading) -> Manifest:
@@ -171,7 +171,7 @@ def scan_keras(name: str, reading: Reading) -> Manifest:
     kept = reading.home / "datasets" / f"keras-{name}{'-' + mode if mode else ''}.npz"
     if not kept.exists():
         _keep(kept, _load_keras(name, mode))
-    manifest = manifest_of_arrays(_read_npz(kept), replace(reading, label="label"), name)
+    manifest = manifest_of_arrays(_read_npz(kept), replace(reading, label="label"), name, f"keras:{name}")
     return replace(manifest, label_column=mode or None)
 
 
@@ -257,13 +257,16 @@ def _without_labels(images: _Images, title: str) -> Manifest:
     return replace(found, warnings=(*images.warnings, *found.warnings))
 
 
-def manifest_of_arrays(arrays: Mapping[str, NDArray[np.generic]], reading: Reading, title: str) -> Manifest:
+def manifest_of_arrays(
+    arrays: Mapping[str, NDArray[np.generic]], reading: Reading, title: str, source: str
+) -> Manifest:
     """The manifest of arrays by their names: x and y, or x_train, x_validation and x_test with theirs; see `find_parts`.
 
     Args:
         arrays: Images, labels and others.
         reading: How they are read.
         title: Short name of the data set.
+        source: What has the arrays, for messages.
 
     Raises:
         DataLayoutError: There are no images, the arrays do not fit, or it is a question what one is.
@@ -276,7 +279,7 @@ def manifest_of_arrays(arrays: Mapping[str, NDArray[np.generic]], reading: Readi
     counts = {part.split: len(pixels) for part, pixels in zip(parts, images.pixels, strict=True)}
     splits = [split for split, count in counts.items() for _ in range(count)]
     used = [name for part in parts for name in (part.images, part.labels) if name]
-    columns = find_columns(_without(arrays, *reading.ignore_column, *used), counts, reading, f"{title}.npz")
+    columns = find_columns(_without(arrays, *reading.ignore_column, *used), counts, reading, source)
     roles = columns.roles
     found = array_manifest(
         np.concatenate(images.pixels),

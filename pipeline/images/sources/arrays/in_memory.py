@@ -43,7 +43,7 @@ def scan_arrays(data: Any, reading: Reading) -> Manifest:
     """
     named = data if isinstance(data, Mapping) else _named(data if isinstance(data, tuple) else (data, None))
     arrays = {str(name): _plain(str(name), value) for name, value in named.items() if value is not None}
-    return manifest_of_arrays(arrays, reading, "arrays")
+    return manifest_of_arrays(arrays, reading, "arrays", "the data")
 
 
 def _named(data: tuple[Any, ...]) -> dict[str, Any]:

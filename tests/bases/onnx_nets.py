@@ -52,7 +52,7 @@ def save_conv_net(path: Path, *, pixels: list | None = None, opset: int = 17, ac
 
 
 def save_transformer(path: Path, *, batch: int | str = "N") -> Path:
-    """Patches of 8 px of an image of 32 px as tokens, after one of the class; a layer on them; the token of the class."""
+    """Patches of 8 px of an image of 32 px as tokens, after one of the class; each becomes a mixture of all; the token of the class."""
     nodes = [
         helper.make_node("Conv", ["image", "w1"], ["patches"], kernel_shape=[8, 8], strides=[8, 8]),
         helper.make_node("Reshape", ["patches", "flat"], ["flattened"]),
@@ -62,7 +62,8 @@ def save_transformer(path: Path, *, batch: int | str = "N") -> Path:
         helper.make_node("Concat", ["count", "single"], ["wanted"], axis=0),
         helper.make_node("Expand", ["class", "wanted"], ["class_tokens"]),
         helper.make_node("Concat", ["class_tokens", "tokens"], ["all"], axis=1),
-        helper.make_node("MatMul", ["all", "w2"], ["/norm/out"]),
+        helper.make_node("MatMul", ["mix", "all"], ["mixed"]),
+        helper.make_node("MatMul", ["mixed", "w2"], ["/norm/out"]),
         helper.make_node("Gather", ["/norm/out", "first"], ["embedding"], axis=1),
     ]
 
@@ -71,8 +72,8 @@ def save_transformer(path: Path, *, batch: int | str = "N") -> Path:
 
     numbers = [whole("flat", 0, 12, 16), whole("zero", 0), whole("one", 1), whole("single", 1, 12)]
     first: NDArray[np.int64] = np.array(0)
-    tensors = [weights("w1", 12, 3, 8, 8), weights("w2", 12, 12), weights("class", 1, 1, 12), *numbers]
-    tensors.append(numpy_helper.from_array(first, "first"))
+    tensors = [weights("w1", 12, 3, 8, 8), weights("w2", 12, 12), weights("class", 1, 1, 12)]
+    tensors += [weights("mix", 17, 17), *numbers, numpy_helper.from_array(first, "first")]
     return save(path, nodes, tensors, pixels=[batch, 3, 32, 32], outputs={"embedding": [None, 12]})
 
 

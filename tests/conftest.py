@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,13 +85,17 @@ SLOW = (
         "stage_one/computing/test_distribute.py",
         "stage_one/engines/test_openvino.py",
     ),  # workers that die, conversions of networks
+    *("test_interrupts.py", "test_watchdog.py", "tuner/test_visits.py"),  # so do these
     *("comparison/", "training/finetune/", "forgetting/test_retrain.py"),  # many trainings, and trainings of the base
+    "cli/test_live.py",  # and these
     *("exports/test_export.py", "exports/test_answers"),  # files in every format, of every kind of task
+    *("exports/test_decoding.py", "exports/test_formats.py", "exports/test_load.py", "exports/test_stitch.py"),
     "notebooks/test_executed.py",  # kernels
     *("packaging/test_built_files.py", "packaging/test_light.py"),  # builds and environments
     "packaging/test_service.py",  # a server
     "cli/test_command.py",  # every example of every help
-    *("real/test_pages.py", "tuner/test_suspect_list.py"),  # a browser
+    *("real/test_pages.py", "reports/test_browser", "tuner/test_page.py", "tuner/test_suspect_list.py"),  # a browser
+    "tuner/panes/test_browser.py",
     *(
         "test_docs.py",
         "test_docs_python.py",
@@ -103,6 +108,8 @@ SLOW = (
         "test_joined_bases.py",
         "test_onnx_base.py",
         "test_questions.py",
+        "bases/test_cut.py",
+        "bases/test_digests.py",
         "bases/test_network.py",
         "bases/test_presets.py",
     ),  # a kind of base or of data through everything, every network
@@ -164,6 +171,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BOTTLENECK_HOME", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kept_engines() -> Iterator[None]:
+    """Small networks are kept as users' are, but more of them: the tests of a room ask for a few in turn."""
+    from pipeline.stage_one.engines import choose
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choose, "_kept_reference", lru_cache(maxsize=16)(choose._make_reference))
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -85,7 +85,7 @@ SLOW = (
         "stage_one/computing/test_distribute.py",
         "stage_one/engines/test_openvino.py",
     ),  # workers that die, conversions of networks
-    *("test_interrupts.py", "test_watchdog.py", "tuner/test_visits.py"),  # so do these
+    *("cli/test_terminal.py", "test_interrupts.py", "test_watchdog.py", "tuner/test_visits.py"),  # so do these
     *("comparison/", "training/finetune/", "forgetting/test_retrain.py"),  # many trainings, and trainings of the base
     "cli/test_live.py",  # and these
     *("exports/test_export.py", "exports/test_answers"),  # files in every format, of every kind of task
@@ -107,6 +107,7 @@ SLOW = (
         "test_far_data.py",
         "test_joined_bases.py",
         "test_onnx_base.py",
+        "test_own_base.py",
         "test_questions.py",
         "bases/test_cut.py",
         "bases/test_digests.py",

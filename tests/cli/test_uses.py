@@ -16,7 +16,15 @@ def mixed(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("words", [("features",), ("head",), ("sweep", "--head", "ridge"), ("advise", "--sample", "4")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("features",),
+        ("head",),
+        ("sweep", "--head", "ridge"),
+        pytest.param(("advise", "--sample", "4"), marks=pytest.mark.slow),
+    ],
+)
 def test_every_command_lists_what_it_used_skipped_and_ignored(words, mixed, own):
     """Classes with their images by split, damaged images with the reason, other files by kind."""
     command, *options = words

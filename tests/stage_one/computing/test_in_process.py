@@ -449,6 +449,7 @@ class Failing(Interrupting):
 
 
 class TestInterruptions:
+    @pytest.mark.slow
     def test_ctrl_c_commits_what_was_computed(
         self, run: Run, data: Path, home: Path, tmp_path: Path, counting: Counting
     ):

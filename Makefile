@@ -108,7 +108,7 @@ PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses auto --dist loadf
 test: $(INSTALLED)
 	$(PYTEST) -m "not slow" $(ARGS)
 
-## Run the slow tests: clusters, faults, pages of docs/, trainings of the base, comparisons, every network and export.
+## Run the slow tests: clusters, faults, browsers, pages of docs/, trainings of the base, comparisons, every network and export.
 test-slow: $(INSTALLED)
 	$(PYTEST) -m slow $(ARGS)
 

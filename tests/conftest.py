@@ -81,39 +81,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Load
 
 SLOW = (
     *("cluster/", "faults/", "execution/", "test_surroundings.py"),  # they start, kill and interrupt processes
-    *(
-        "stage_one/computing/test_distribute.py",
-        "stage_one/engines/test_openvino.py",
-    ),  # workers that die, conversions of networks
-    *("cli/test_terminal.py", "test_interrupts.py", "test_watchdog.py", "tuner/test_visits.py"),  # so do these
+    *("cli/test_terminal.py", "test_interrupts.py", "test_watchdog.py", "tuner/test_visits.py"),  # they, too
+    *("stage_one/computing/test_distribute.py", "packaging/test_service.py"),  # workers that die, a server
+    "stage_one/engines/test_openvino.py",  # conversions of networks
     *("comparison/", "training/finetune/", "forgetting/test_retrain.py"),  # many trainings, and trainings of the base
-    "cli/test_live.py",  # and these
-    *("exports/test_export.py", "exports/test_answers"),  # files in every format, of every kind of task
-    *("exports/test_decoding.py", "exports/test_formats.py", "exports/test_load.py", "exports/test_stitch.py"),
+    "cli/test_live.py",  # trainings of the base
+    *("exports/test_export.py", "exports/test_answers", "exports/test_decoding.py", "exports/test_formats.py"),
+    *("exports/test_load.py", "exports/test_stitch.py"),  # files in every format, of every kind of task
     "notebooks/test_executed.py",  # kernels
     *("packaging/test_built_files.py", "packaging/test_light.py"),  # builds and environments
-    "packaging/test_service.py",  # a server
     "cli/test_command.py",  # every example of every help
-    *("real/test_pages.py", "reports/test_browser", "tuner/test_page.py", "tuner/test_suspect_list.py"),  # a browser
-    "tuner/panes/test_browser.py",
-    *(
-        "test_docs.py",
-        "test_docs_python.py",
-        "real/test_exports.py",
-        "real/test_questions.py",
-    ),  # every page, and every format with real weights
-    *(
-        "test_far_clouds.py",
-        "test_far_data.py",
-        "test_joined_bases.py",
-        "test_onnx_base.py",
-        "test_own_base.py",
-        "test_questions.py",
-        "bases/test_cut.py",
-        "bases/test_digests.py",
-        "bases/test_network.py",
-        "bases/test_presets.py",
-    ),  # a kind of base or of data through everything, every network
+    *("real/test_pages.py", "reports/test_browser", "tuner/panes/test_browser.py"),  # a browser
+    *("tuner/test_page.py", "tuner/test_suspect_list.py"),  # a browser
+    *("test_docs.py", "test_docs_python.py"),  # every page
+    *("real/test_exports.py", "real/test_questions.py"),  # every format with real weights
+    *("test_far_clouds.py", "test_far_data.py", "test_questions.py"),  # a kind of data through everything
+    *("test_joined_bases.py", "test_onnx_base.py", "test_own_base.py"),  # a kind of base through everything
+    *("bases/test_cut.py", "bases/test_digests.py", "bases/test_network.py", "bases/test_presets.py"),  # every network
 )
 """What `make test` leaves to `make test-slow`: files, and folders with all their files. CI runs both."""
 
